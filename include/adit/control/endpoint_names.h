@@ -1,0 +1,32 @@
+/*
+ * Endpoints that are names. They are resolved without blocking, and asked for again until they resolve: a name that the
+ * network cannot answer yet at boot does not stop the start.
+ */
+#ifndef ADIT_ENDPOINT_NAMES_H
+#define ADIT_ENDPOINT_NAMES_H
+
+#include <ev.h>
+
+#include "config.h"
+#include "device.h"
+#include "resolve.h"
+
+struct endpoint_name;
+
+struct endpoint_names {
+	struct device *device;
+	struct ev_loop *loop;
+	struct resolver *resolver;
+	struct endpoint_name *first;
+	struct ev_io answers;
+	struct ev_timer again;
+	double wait; /* seconds until the names that are missing are asked for again */
+};
+
+/* Begins to resolve the names of `config`; answers go to the device's peers. Takes zeroed memory. 0 or negative errno.
+ */
+int endpoint_names_start(struct endpoint_names *names, const struct config *config, struct device *device,
+						 struct ev_loop *loop);
+void endpoint_names_stop(struct endpoint_names *names);
+
+#endif

@@ -1,0 +1,76 @@
+/*
+ * A session (keypair): the keys that one handshake gave, for REJECT_AFTER_TIME. Immutable once made, but for the send
+ * counter and the replay window; and the three places a peer keeps sessions in: previous, current and next (WireGuard
+ * paper, section 6.1 and its implementation note on key confirmation).
+ */
+#ifndef ADIT_SESSION_H
+#define ADIT_SESSION_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "aead.h"
+#include "message.h"
+#include "noise.h"
+#include "replay.h"
+
+struct session {
+	const struct aead_provider *aead;
+	void *send_key, *receive_key; /* prepared keys, in the session's own memory */
+	uint32_t local_index, remote_index;
+	uint64_t created; /* ns of CLOCK_BOOTTIME */
+	bool initiator;   /* we began the handshake */
+	_Atomic uint64_t send_counter;
+	pthread_mutex_t replay_lock; /* two workers meet here after roaming */
+	struct replay replay;
+	void *owner; /* the caller's own: the peer */
+};
+
+/* A session made of `keys`, which the caller wipes. Allocated; NULL without memory. */
+struct session *session_create(const struct aead_provider *aead, const struct noise_keys *keys, uint64_t now);
+/* Wipes and frees; NULL is allowed. */
+void session_destroy(struct session *session);
+
+/*
+ * Reserves up to `wanted` consecutive nonces by compare-exchange and returns how many, beginning at *first: never past
+ * REJECT_AFTER_MESSAGES; 0 when none is left.
+ */
+uint32_t session_reserve(struct session *session, uint32_t wanted, uint64_t *first);
+
+/* True when the session is too old to seal or open at `now`. */
+bool session_expired(const struct session *session, uint64_t now);
+
+/* True when a packet sent now ought to bring on a new handshake: by age only for the initiator, by count for either. */
+bool session_rekey_on_send(const struct session *session, uint64_t now);
+/* True when a packet received now ought to: the initiator's, in the last REKEY_TIMEOUT + KEEPALIVE_TIMEOUT of its life.
+ */
+bool session_rekey_on_receive(const struct session *session, uint64_t now);
+
+/* Writes header and tag around the packet at slot + DATA_HEADER: `length` bytes, padding included. */
+void session_seal(const struct session *session, uint64_t counter, uint8_t *slot, size_t length);
+
+/*
+ * Opens the datagram (header, packet, tag: `n` bytes, at least DATA_OVERHEAD) to `out` and passes it through the replay
+ * window. The packet's length is n - DATA_OVERHEAD. 0, -EBADMSG (forged) or -EALREADY (authentic, but seen before).
+ */
+int session_open(struct session *session, uint8_t *out, const uint8_t *datagram, size_t n);
+
+/* The sessions of one peer. Zeroed memory has none. */
+struct session_slots {
+	struct session *current, *previous, *next;
+};
+
+/*
+ * Puts a new session in its place: the initiator's is current at once; the responder's is next until the first packet
+ * under it. What falls out is handed to `retire` (unhook it, then session_destroy).
+ */
+void session_install(struct session_slots *slots, struct session *session,
+					 void (*retire)(void *context, struct session *session), void *context);
+
+/* A packet came under `session`: if it was next it becomes current. True when that happened: the key is confirmed. */
+bool session_confirm(struct session_slots *slots, struct session *session,
+					 void (*retire)(void *context, struct session *session), void *context);
+
+#endif

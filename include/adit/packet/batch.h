@@ -1,0 +1,75 @@
+/*
+ * The segment buffer: sealed datagrams on their way out, and the runs they form. Two halves, so that one can be filled
+ * while the other is still being sent. A run is datagrams back to back, for one destination, all of one size but
+ * the last, which may be shorter: what UDP_SEGMENT takes in one send.
+ */
+#ifndef ADIT_BATCH_H
+#define ADIT_BATCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+	BATCH_HALVES = 2,
+	BATCH_HALF = 128 << 10,
+	BATCH_BEFORE = 64,      /* scratch in front of each half, for the cipher */
+	BATCH_BEHIND = 512,     /* ... and behind it */
+	BATCH_RUNS = 160,       /* runs that can wait to be sent */
+	BATCH_RUN_BYTES = 65000 /* of payload in one run; UDP itself allows 65507 */
+};
+
+/* What must be equal for two datagrams to leave in one run. */
+struct batch_label {
+	void *destination; /* the caller's own; compared, never followed */
+	uint8_t traffic_class;
+};
+
+struct batch_run {
+	struct batch_label label;
+	uint8_t *data;
+	uint32_t bytes;
+	uint16_t size;  /* of each datagram but the last */
+	uint16_t count; /* datagrams */
+	bool closed;    /* the last was shorter: nothing can follow it */
+};
+
+struct batch {
+	uint8_t *memory[BATCH_HALVES]; /* each BATCH_HALF bytes, with its scratch around it */
+	uint32_t used[BATCH_HALVES];
+	int half;              /* being filled */
+	uint16_t run_segments; /* datagrams in one run at most */
+	int runs;
+	struct batch_run run[BATCH_RUNS];
+};
+
+/* 0 or -ENOMEM. `run_segments` is what the socket takes in one send. */
+int batch_init(struct batch *batch, uint16_t run_segments);
+void batch_destroy(struct batch *batch);
+
+/* Bytes that are free in both halves together. */
+size_t batch_free(const struct batch *batch);
+
+/*
+ * How many slots of `size` bytes can be filled now, going over to the other half when this one is full and that one
+ * empty. 0: send what waits (batch_runs), then batch_reset.
+ */
+uint32_t batch_room(struct batch *batch, size_t size);
+
+/* Where the next datagram is to be built. Its cipher may scribble BATCH_BEFORE in front and BATCH_BEHIND behind. */
+static inline uint8_t *batch_slot(const struct batch *batch)
+{
+	return batch->memory[batch->half] + batch->used[batch->half];
+}
+
+/* The datagram of `size` bytes in batch_slot is sealed: it joins the last run or begins another. After batch_room said
+ * so. */
+void batch_add(struct batch *batch, struct batch_label label, uint16_t size);
+
+/* The first `count` runs have been sent. When none is left, both halves are free. */
+void batch_sent(struct batch *batch, int count);
+
+/* Drops every run to `destination`, which is going away. */
+void batch_forget(struct batch *batch, const void *destination);
+
+#endif

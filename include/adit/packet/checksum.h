@@ -1,0 +1,52 @@
+/*
+ * The Internet checksum (RFC 1071), wide. Sums are kept in a uint64_t and in the byte order of memory, so that neither
+ * adding nor storing swaps bytes: store a folded sum with put_raw16.
+ */
+#ifndef ADIT_CHECKSUM_H
+#define ADIT_CHECKSUM_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+/* The sum of `n` bytes added to `sum`. A chain of calls equals one call only when all but the last n are even. */
+uint64_t checksum_add(uint64_t sum, const void *data, size_t n);
+
+/* As checksum_add, and copies the bytes to `to`, which does not overlap: one pass over the payload. */
+uint64_t checksum_copy(uint64_t sum, void *restrict to, const void *restrict from, size_t n);
+
+/* As checksum_add, without a call, for the few bytes of a header: `n` is a multiple of 4. */
+static inline uint64_t checksum_words(uint64_t sum, const uint8_t *words, size_t n)
+{
+	const uint8_t *pairs_end = words + (n & ~(size_t)7);
+	uint64_t pair;
+	uint32_t word;
+
+	for (; words < pairs_end; words += sizeof pair) {
+		memcpy(&pair, words, sizeof pair);
+		sum += (pair & 0xffffffff) + (pair >> 32);
+	}
+	if (n & 4) {
+		memcpy(&word, words, sizeof word);
+		sum += word;
+	}
+	return sum;
+}
+
+/* Folds to 16 bits, ones' complement, not inverted. */
+static inline uint16_t checksum_fold(uint64_t sum)
+{
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)sum;
+}
+
+/*
+ * The pseudo-header sum (RFC 793, RFC 8200 section 8.1) of the IPv4 or IPv6 packet at `ip`: its addresses, `protocol`
+ * and `l4_length`, the bytes of transport header and payload.
+ */
+uint64_t checksum_pseudo(const uint8_t *ip, uint8_t protocol, size_t l4_length);
+
+#endif

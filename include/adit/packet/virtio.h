@@ -1,0 +1,32 @@
+/*
+ * The virtio-net header in front of every packet of a TUN opened with IFF_VNET_HDR (virtio 1.2, section 5.1.6): 10
+ * bytes, host byte order.
+ */
+#ifndef ADIT_VIRTIO_H
+#define ADIT_VIRTIO_H
+
+#include <stdint.h>
+
+enum { VIRTIO_HEADER = 10 };
+
+/* Values of the specification, under names of their own: older kernel headers lack some. */
+enum virtio_flags { VIRTIO_NEEDS_CSUM = 1, VIRTIO_DATA_VALID = 2, VIRTIO_RSC_INFO = 4 };
+enum virtio_gso {
+	VIRTIO_GSO_NONE = 0,
+	VIRTIO_GSO_TCPV4 = 1,
+	VIRTIO_GSO_UDP = 3,
+	VIRTIO_GSO_TCPV6 = 4,
+	VIRTIO_GSO_UDP_L4 = 5,
+	VIRTIO_GSO_ECN = 0x80, /* a flag beside the TCP types */
+};
+
+struct virtio_header {
+	uint8_t flags, gso_type;
+	uint16_t hdr_len, gso_size, csum_start, csum_offset;
+};
+
+/* Reads and writes the 10 bytes. Nothing is judged: see segment_begin for that. */
+void virtio_decode(struct virtio_header *header, const uint8_t bytes[VIRTIO_HEADER]);
+void virtio_encode(uint8_t bytes[VIRTIO_HEADER], const struct virtio_header *header);
+
+#endif

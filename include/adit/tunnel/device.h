@@ -1,0 +1,85 @@
+/*
+ * The device: one interface with its key, its peers and its routing table. What control configures; what the workers
+ * move packets by.
+ */
+#ifndef ADIT_DEVICE_H
+#define ADIT_DEVICE_H
+
+#include <ev.h>
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "aead.h"
+#include "allowedips.h"
+#include "cookie.h"
+#include "counters.h"
+#include "log.h"
+#include "map.h"
+#include "noise.h"
+#include "peer.h"
+#include "staged.h"
+#include "timers.h"
+#include "udp.h"
+
+/* Sends one message that is no data run: handshakes and keepalives. 0 or negative errno. */
+typedef int device_send(void *context, struct peer *peer, const struct endpoint *to, const void *message, size_t n,
+						uint8_t traffic_class);
+
+struct device {
+	char name[IFNAMSIZ];
+	const struct aead_provider *aead;
+	struct noise_local local;
+	uint32_t mtu;
+
+	struct map by_index; /* struct peer_index */
+	struct map by_key;   /* struct peer */
+	struct peer *first, *last;
+	size_t peer_count;
+	struct allowedips allowed_ips;
+
+	struct timers timers;
+	struct staged_pool staged;
+	struct peer *ready; /* peers whose staged packets can go */
+
+	struct cookie_checker checker;
+	struct ratelimit *ratelimit;
+	uint64_t load_since, load_until; /* handshakes are counted from load_since; under load until load_until */
+	uint32_t load_count;
+
+	uint64_t (*realtime)(void); /* ns since the epoch; clock_realtime, but for tests */
+	device_send *send;
+	void *send_context;
+	void (*peer_gone)(void *context, struct peer *peer); /* the workers let go of a peer that is being removed */
+
+	struct counters counters;
+	struct log_limit log;
+};
+
+/* Prepares a device without key or peers. `loop` may be NULL: then timers_expire is called by hand. 0 or negative
+ * errno. */
+int device_init(struct device *device, const char *name, const struct aead_provider *aead, struct ev_loop *loop);
+/* Removes all peers and wipes all keys. */
+void device_destroy(struct device *device, struct ev_loop *loop);
+
+/*
+ * Sets (NULL: clears) the private key. Sessions and handshakes of all peers end; a peer that has our new public key is
+ * removed.
+ */
+void device_set_private_key(struct device *device, const uint8_t *private_key);
+
+struct peer *device_find_peer(const struct device *device, const uint8_t public_key[NOISE_KEY]);
+/* Adds a peer; NULL and errno: EEXIST, ENOMEM, EADDRINUSE for our own public key. */
+struct peer *device_add_peer(struct device *device, const uint8_t public_key[NOISE_KEY]);
+/* Removes a peer: first nothing finds it any more, then it is freed. */
+void device_remove_peer(struct device *device, struct peer *peer);
+
+/* The peer's staged packets can go: the workers will send them. */
+void device_peer_ready(struct device *device, struct peer *peer);
+
+static inline void device_count(struct device *device, unsigned counter, uint64_t n)
+{
+	device->counters.value[counter] += n;
+}
+
+#endif

@@ -1,0 +1,23 @@
+/* Egress: TUN to UDP. Read, cut, seal, send. */
+#ifndef ADIT_EGRESS_H
+#define ADIT_EGRESS_H
+
+#include "worker.h"
+
+/* 0 or -ENOMEM. */
+int egress_init(struct egress *egress, uint16_t run_segments);
+void egress_destroy(struct egress *egress);
+
+/*
+ * One drain: up to EGRESS_READS packets of the TUN, or until the segment buffer is nearly full; then all of it is sent.
+ * 0, or -EBADFD when the TUN was deleted.
+ */
+int egress_drain(struct worker *worker);
+
+/* Goes on where a full socket stopped it, and sends the staged packets of peers that became ready. */
+void egress_resume(struct worker *worker);
+
+/* Lets go of a peer that is being removed. */
+void egress_forget(struct egress *egress, const struct peer *peer);
+
+#endif

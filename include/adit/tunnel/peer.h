@@ -1,0 +1,89 @@
+/* A peer: who it is, where it is, its sessions, and what waits for it. */
+#ifndef ADIT_PEER_H
+#define ADIT_PEER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "allowedips.h"
+#include "cookie.h"
+#include "log.h"
+#include "map.h"
+#include "noise.h"
+#include "session.h"
+#include "staged.h"
+#include "timers.h"
+#include "udp.h"
+
+struct device;
+
+enum { PEER_TEXT = 40 };
+
+/* A receiver index and what it stands for: a handshake under way, or the session that came of it. */
+struct peer_index {
+	struct map_node node;
+	uint32_t index;
+	struct peer *peer;
+	struct session *session; /* NULL: the handshake */
+};
+
+struct peer {
+	struct device *device;
+	struct peer *previous, *next; /* in the order they were added */
+	struct map_node by_key;
+
+	struct session_slots sessions;
+	struct endpoint endpoint;
+	uint64_t apart_until; /* the path refused a group of datagrams: send them apart until then */
+
+	struct noise_remote remote;
+	struct cookie_jar cookies;
+	struct peer_index *handshake_index;
+	bool handshake_sent_known;
+	uint64_t handshake_sent;      /* the last initiation or response, ns of CLOCK_BOOTTIME */
+	uint64_t handshake_completed; /* ns since the epoch; 0: never */
+
+	struct peer_timers timers;
+	uint16_t keepalive; /* persistent, in seconds; 0: off */
+	struct allowedip_list allowed_ips;
+
+	struct staged_queue staged;
+	bool ready; /* stands in the device's list of peers whose staged packets can go */
+	struct peer *next_ready;
+
+	uint64_t tx_bytes, rx_bytes; /* whole UDP payloads, handshakes included */
+	struct log_limit log;
+	char text[PEER_TEXT]; /* "wg0: peer abcd…wxyz", for the log */
+};
+
+/* Makes a peer of the device. NULL without memory. The key is not yet known to the device. */
+struct peer *peer_create(struct device *device, const uint8_t public_key[NOISE_KEY]);
+/* The second phase of removing one: nothing leads to it any more. Wipes its keys. */
+void peer_destroy(struct peer *peer);
+
+/* The session that seals at `now`, or NULL: none, too old, or at its limit. */
+struct session *peer_session(const struct peer *peer, uint64_t now);
+
+/* Where an authenticated message came from. Compared first, written only when it differs. */
+void peer_set_endpoint(struct peer *peer, const struct endpoint *from);
+
+/* A fresh random index that stands for the peer's handshake. NULL without memory. */
+struct peer_index *peer_index_create(struct peer *peer);
+void peer_index_destroy(struct peer_index *index);
+
+/* Makes the session of a finished handshake and puts it in its place; the handshake's index goes over to it. 0 or
+ * -ENOMEM. */
+int peer_begin_session(struct peer *peer, uint64_t now);
+/* The handshake is over, as the initiator sees it: its session can be used. */
+void peer_handshake_completed(struct peer *peer);
+/* A packet was opened under `session`. True when it confirmed the key: what is staged can go. */
+bool peer_confirm_session(struct peer *peer, struct session *session);
+
+/* Wipes sessions and handshake. The timestamp of its last initiation stays. */
+void peer_forget_keys(struct peer *peer);
+
+/* `bytes` of UDP payload went to the peer, or came from it and were authentic: counted, and timers moved. */
+void peer_sent(struct peer *peer, size_t bytes, uint64_t now);
+void peer_received(struct peer *peer, size_t bytes, uint64_t now);
+
+#endif

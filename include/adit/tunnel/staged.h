@@ -1,0 +1,49 @@
+/*
+ * Packets that wait for a handshake. They are kept as the TUN gave them, in chunks of one pool of fixed size that all
+ * peers share: a full pool drops, and never grows.
+ */
+#ifndef ADIT_STAGED_H
+#define ADIT_STAGED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+	STAGED_SEGMENTS = 128, /* segments one peer may have waiting */
+	STAGED_CHUNK = 2048,
+	STAGED_CHUNKS = 1024,
+};
+
+struct staged_chunk;
+
+struct staged_pool {
+	struct staged_chunk *memory, *unused;
+	uint32_t fresh;     /* chunks from here on were never used */
+	uint32_t available; /* unused and fresh ones together */
+};
+
+/* One peer's, oldest first. Zeroed memory is an empty queue. */
+struct staged_queue {
+	struct staged_chunk *first, *last; /* first chunks of packets */
+	uint32_t segments;
+};
+
+/* 0 or -ENOMEM. Memory that is never staged into is never touched. */
+int staged_pool_init(struct staged_pool *pool);
+void staged_pool_destroy(struct staged_pool *pool);
+
+/*
+ * Appends a packet of `length` bytes that will make `segments` segments. The oldest of this peer go before the new one,
+ * which stays whole. Returns how many packets were dropped for it, itself included when the pool is full.
+ */
+uint32_t staged_push(struct staged_pool *pool, struct staged_queue *queue, const uint8_t *packet, size_t length,
+					 uint32_t segments);
+
+/* Takes the oldest packet out and copies it to `packet`. Its length, or 0 when the queue is empty. */
+size_t staged_pop(struct staged_pool *pool, struct staged_queue *queue, uint8_t *packet);
+
+/* Drops all; returns how many packets. */
+uint32_t staged_clear(struct staged_pool *pool, struct staged_queue *queue);
+
+#endif

@@ -1,0 +1,69 @@
+/*
+ * A worker: a loop, a TUN queue, UDP sockets, buffers and what is under way in them. The two ways of the data are
+ * egress.h and ingress.h; this is what they share, and the watchers that drive them.
+ */
+#ifndef ADIT_WORKER_H
+#define ADIT_WORKER_H
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "batch.h"
+#include "coalesce.h"
+#include "device.h"
+#include "segment.h"
+#include "tun.h"
+#include "udp.h"
+
+enum {
+	EGRESS_READS = 64,          /* TUN reads in one drain at most */
+	EGRESS_RESERVE = 72 << 10,  /* and none with less than this free in the segment buffer */
+	INGRESS_OPENED = 192 << 10, /* room for opened packets */
+};
+
+/* The packet being cut. It outlives a drain when the socket is full; then its peer is looked up by pointer, its session
+ * anew. */
+struct egress {
+	uint8_t *packet; /* TUN_READ bytes */
+	size_t length;   /* of the packet being cut, virtio header included */
+	struct segmenter cut;
+	struct peer *peer; /* NULL: nothing is being cut */
+	struct batch batch;
+	bool blocked; /* the socket is full: the TUN is not read until it can be written */
+};
+
+struct ingress {
+	struct udp_batch *received;
+	uint8_t *opened; /* INGRESS_OPENED bytes */
+	size_t used;
+	struct coalescer coalescer;
+};
+
+struct worker {
+	struct device *device;
+	struct ev_loop *loop;
+	struct tun tun;
+	struct udp udp;
+	struct egress egress;
+	struct ingress ingress;
+	uint64_t now; /* of this wake-up */
+	struct ev_io tun_read, v4_read, v6_read, v4_write, v6_write;
+	struct ev_prepare ready; /* sends what became sendable during the wake-up */
+	void (*device_gone)(void *context);
+	void *context;
+};
+
+/*
+ * Begins to move packets: takes `tun` and `udp` over, both open, and watches them in `loop`. `device_gone` is called
+ * when the TUN was deleted. 0 or negative errno, and then tun and udp are still the caller's.
+ */
+int worker_start(struct worker *worker, struct device *device, struct ev_loop *loop, const struct tun *tun,
+				 const struct udp *udp, void (*device_gone)(void *context), void *context);
+/* Stops, closes the sockets and the TUN, frees the buffers. */
+void worker_stop(struct worker *worker);
+
+/* Stops or resumes reading the TUN, as the sockets are full or not. */
+void worker_watch_writable(struct worker *worker);
+
+#endif

@@ -1,0 +1,72 @@
+#include "log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "clock.h"
+
+enum { LINE_BYTES = 1024, LIMIT_BURST = 10 };
+
+static enum log_level level_now = LOG_INFO; /* the one mutable global, see log.h */
+
+void log_set_level(enum log_level level)
+{
+	level_now = level;
+}
+
+bool log_enabled(enum log_level level)
+{
+	return level <= level_now && level_now != LOG_SILENT;
+}
+
+/* sd-daemon(3): a journal reads the syslog priority from the head of the line. */
+static const char *journal_priority(enum log_level level)
+{
+	static const char *const priorities[] = {
+		[LOG_SILENT] = "", [LOG_ERROR] = "<3>", [LOG_WARNING] = "<4>", [LOG_INFO] = "<6>", [LOG_DEBUG] = "<7>",
+	};
+	return getenv("JOURNAL_STREAM") ? priorities[level] : "";
+}
+
+void log_line(enum log_level level, const char *subject, const char *format, ...)
+{
+	char line[LINE_BYTES];
+	va_list arguments;
+	int head, body;
+
+	if (!log_enabled(level))
+		return;
+	head = snprintf(line, sizeof line, "%s%s: ", journal_priority(level), subject);
+	if (head < 0 || head >= LINE_BYTES - 1)
+		return;
+	va_start(arguments, format);
+	body = vsnprintf(line + head, sizeof line - (size_t)head - 1, format, arguments);
+	va_end(arguments);
+	if (body < 0)
+		return;
+	if (body > LINE_BYTES - head - 2)
+		body = LINE_BYTES - head - 2;
+	line[head + body] = '\n';
+	/* One write a line, so that lines of several threads do not mix. Nobody can be told when it fails. */
+	if (write(STDERR_FILENO, line, (size_t)(head + body) + 1) < 0)
+		return;
+}
+
+bool log_allowed(struct log_limit *limit, uint64_t now)
+{
+	uint64_t earned = (now - limit->since) / NS_PER_S;
+
+	if (earned >= limit->used) {
+		limit->used = 0;
+		limit->since = now;
+	} else if (earned) {
+		limit->used -= (uint32_t)earned;
+		limit->since += earned * NS_PER_S;
+	}
+	if (limit->used >= LIMIT_BURST)
+		return false;
+	limit->used++;
+	return true;
+}

@@ -1,0 +1,88 @@
+#include "map.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+enum { FIRST_BUCKETS = 16 };
+
+int map_init(struct map *map)
+{
+	map->buckets = calloc(FIRST_BUCKETS, sizeof *map->buckets);
+	map->mask = FIRST_BUCKETS - 1;
+	map->count = 0;
+	return map->buckets ? 0 : -ENOMEM;
+}
+
+void map_destroy(struct map *map)
+{
+	free(map->buckets);
+	*map = (struct map) { 0 };
+}
+
+/* The low bits of a hash may be a key's own, so fold the high ones in. */
+static struct map_node **bucket(const struct map *map, uint64_t hash)
+{
+	return &map->buckets[(hash ^ hash >> 32) & map->mask];
+}
+
+static void grow(struct map *map)
+{
+	struct map larger = { .mask = map->mask * 2 + 1 };
+
+	larger.buckets = calloc(larger.mask + 1, sizeof *larger.buckets);
+	if (!larger.buckets)
+		return;
+	for (size_t i = 0; i <= map->mask; i++) {
+		for (struct map_node *node = map->buckets[i], *next; node; node = next) {
+			struct map_node **place = bucket(&larger, node->hash);
+			next = node->next;
+			node->next = *place;
+			*place = node;
+		}
+	}
+	free(map->buckets);
+	map->buckets = larger.buckets;
+	map->mask = larger.mask;
+}
+
+void map_insert(struct map *map, struct map_node *node, uint64_t hash)
+{
+	struct map_node **place;
+
+	if (map->count > map->mask)
+		grow(map);
+	place = bucket(map, hash);
+	node->hash = hash;
+	node->next = *place;
+	*place = node;
+	map->count++;
+}
+
+void map_remove(struct map *map, struct map_node *node)
+{
+	for (struct map_node **place = bucket(map, node->hash); *place; place = &(*place)->next) {
+		if (*place == node) {
+			*place = node->next;
+			node->next = NULL;
+			map->count--;
+			return;
+		}
+	}
+}
+
+static struct map_node *same_hash(struct map_node *node, uint64_t hash)
+{
+	while (node && node->hash != hash)
+		node = node->next;
+	return node;
+}
+
+struct map_node *map_first(const struct map *map, uint64_t hash)
+{
+	return same_hash(*bucket(map, hash), hash);
+}
+
+struct map_node *map_next(const struct map_node *node)
+{
+	return same_hash(node->next, node->hash);
+}

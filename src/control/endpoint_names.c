@@ -1,0 +1,151 @@
+#include "endpoint_names.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "handshake.h"
+#include "log.h"
+
+#define WAIT_FIRST 1.0
+#define WAIT_MOST 60.0
+
+struct endpoint_name {
+	struct endpoint_name *next;
+	uint64_t id;
+	uint8_t public_key[KEY_BYTES];
+	char host[ENDPOINT_HOST], port[ENDPOINT_PORT];
+	bool resolved, failed; /* failed: it was logged */
+};
+
+static void ask(struct endpoint_names *names, const struct endpoint_name *name)
+{
+	int error = resolver_ask(names->resolver, name->id, name->host, name->port);
+
+	if (error)
+		log_warning(names->device->name, "cannot resolve %s: %s", name->host, strerror(-error));
+}
+
+static void found(struct endpoint_names *names, struct endpoint_name *name, const struct endpoint *endpoint)
+{
+	struct peer *peer = device_find_peer(names->device, name->public_key);
+
+	name->resolved = true;
+	if (!peer || endpoint_known(&peer->endpoint)) /* it has spoken to us from somewhere: that is newer */
+		return;
+	peer_set_endpoint(peer, endpoint);
+	if (peer->keepalive || peer->staged.first)
+		handshake_keepalive(peer, clock_boottime());
+}
+
+/* Said once a name, not once a try. */
+static void missed(struct endpoint_names *names, struct endpoint_name *name, int error)
+{
+	if (!name->failed)
+		log_warning(names->device->name, "cannot resolve endpoint %s: %s; will go on trying", name->host,
+					gai_strerror(error));
+	name->failed = true;
+	if (!ev_is_active(&names->again)) {
+		ev_timer_set(&names->again, names->wait, 0.);
+		ev_timer_start(names->loop, &names->again);
+	}
+}
+
+static void on_answers(struct ev_loop *loop, struct ev_io *watcher, int events)
+{
+	struct endpoint_names *names = watcher->data;
+	struct endpoint endpoint;
+	uint64_t id;
+	int error;
+
+	while (resolver_take(names->resolver, &id, &endpoint, &error) > 0) {
+		struct endpoint_name *name = names->first;
+		while (name && name->id != id)
+			name = name->next;
+		if (!name)
+			continue;
+		if (error)
+			missed(names, name, error);
+		else
+			found(names, name, &endpoint);
+	}
+}
+
+static void on_again(struct ev_loop *loop, struct ev_timer *watcher, int events)
+{
+	struct endpoint_names *names = watcher->data;
+
+	names->wait = names->wait * 2 < WAIT_MOST ? names->wait * 2 : WAIT_MOST;
+	for (struct endpoint_name *name = names->first; name; name = name->next)
+		if (!name->resolved)
+			ask(names, name);
+}
+
+static int add(struct endpoint_names *names, const struct config_peer *peer, uint64_t id)
+{
+	struct endpoint_name *name = calloc(1, sizeof *name);
+
+	if (!name)
+		return -ENOMEM;
+	name->id = id;
+	memcpy(name->public_key, peer->public_key, sizeof name->public_key);
+	memcpy(name->host, peer->endpoint_host, sizeof name->host);
+	memcpy(name->port, peer->endpoint_port, sizeof name->port);
+	name->next = names->first;
+	names->first = name;
+	return 0;
+}
+
+static int collect(struct endpoint_names *names, const struct config *config)
+{
+	struct endpoint unused;
+	uint64_t id = 0;
+
+	for (const struct config_peer *peer = config->peers; peer; peer = peer->next) {
+		if (!peer->has_endpoint || !endpoint_numeric(peer->endpoint_host, peer->endpoint_port, &unused))
+			continue;
+		if (add(names, peer, id++))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+int endpoint_names_start(struct endpoint_names *names, const struct config *config, struct device *device,
+						 struct ev_loop *loop)
+{
+	int error;
+
+	*names = (struct endpoint_names) { .device = device, .loop = loop, .wait = WAIT_FIRST };
+	error = collect(names, config);
+	if (!error && names->first && !(names->resolver = resolver_create()))
+		error = -errno;
+	if (error) {
+		endpoint_names_stop(names);
+		return error;
+	}
+	if (!names->first)
+		return 0;
+	ev_io_init(&names->answers, on_answers, resolver_fd(names->resolver), EV_READ);
+	ev_timer_init(&names->again, on_again, names->wait, 0.);
+	names->answers.data = names->again.data = names;
+	ev_io_start(loop, &names->answers);
+	for (struct endpoint_name *name = names->first; name; name = name->next)
+		ask(names, name);
+	return 0;
+}
+
+void endpoint_names_stop(struct endpoint_names *names)
+{
+	if (names->resolver) {
+		ev_io_stop(names->loop, &names->answers);
+		ev_timer_stop(names->loop, &names->again);
+		resolver_destroy(names->resolver);
+	}
+	for (struct endpoint_name *name = names->first, *next; name; name = next) {
+		next = name->next;
+		free(name);
+	}
+	*names = (struct endpoint_names) { 0 };
+}

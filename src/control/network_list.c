@@ -1,0 +1,188 @@
+#include "network_list.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FIRST_ROOM = 8 };
+
+static int make_room(struct network_list *list, size_t room)
+{
+	struct network_item *larger;
+
+	if (room <= list->room)
+		return 0;
+	larger = realloc(list->items, room * sizeof *larger);
+	if (!larger)
+		return -ENOMEM;
+	list->items = larger;
+	list->room = room;
+	return 0;
+}
+
+int network_list_push(struct network_list *list, const struct ip_prefix *prefix, uint32_t table)
+{
+	if (list->count == list->room && make_room(list, list->room ? list->room * 2 : FIRST_ROOM) < 0)
+		return -ENOMEM;
+	list->items[list->count++] = (struct network_item) { *prefix, table };
+	return 0;
+}
+
+void network_list_destroy(struct network_list *list)
+{
+	free(list->items);
+	*list = (struct network_list) { 0 };
+}
+
+static size_t address_bytes(const struct ip_prefix *prefix)
+{
+	return prefix->family == AF_INET6 ? 16 : 4;
+}
+
+/* The longest prefixes first, which is also the order in which routes are to be added. */
+static int compare(const void *left, const void *right)
+{
+	const struct network_item *a = left, *b = right;
+
+	if (a->prefix.length != b->prefix.length)
+		return a->prefix.length > b->prefix.length ? -1 : 1;
+	if (a->prefix.family != b->prefix.family)
+		return a->prefix.family < b->prefix.family ? -1 : 1;
+	if (a->table != b->table)
+		return a->table < b->table ? -1 : 1;
+	return memcmp(a->prefix.address, b->prefix.address, address_bytes(&a->prefix));
+}
+
+static void sort(struct network_list *list)
+{
+	if (list->count)
+		qsort(list->items, list->count, sizeof *list->items, compare);
+}
+
+static bool has(const struct network_list *sorted, const struct network_item *item)
+{
+	return sorted->count && bsearch(item, sorted->items, sorted->count, sizeof *item, compare);
+}
+
+int network_list_addresses(struct network_list *list, const struct config *config)
+{
+	for (const struct config_prefix *address = config->addresses; address; address = address->next)
+		if (network_list_push(list, &address->prefix, 0) < 0)
+			return -ENOMEM;
+	return 0;
+}
+
+static int push_route(struct network_list *list, const struct ip_prefix *allowed, const struct config *config,
+					  const struct network_plan *plan)
+{
+	struct ip_prefix to = *allowed;
+	uint32_t table = 0;
+
+	prefix_mask(&to);
+	if (config->table == TABLE_NUMBER)
+		table = config->table_number;
+	else if (to.length == 0)
+		table = plan->table;
+	return network_list_push(list, &to, table);
+}
+
+/* Two peers may name the same prefix; the later one has it, and there is one route. */
+static void drop_equal_neighbours(struct network_list *list)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < list->count; i++)
+		if (kept == 0 || compare(&list->items[kept - 1], &list->items[i]) != 0)
+			list->items[kept++] = list->items[i];
+	list->count = kept;
+}
+
+int network_list_routes(struct network_list *list, const struct config *config, const struct network_plan *plan)
+{
+	if (config->table == TABLE_OFF)
+		return 0;
+	for (const struct config_peer *peer = config->peers; peer; peer = peer->next)
+		for (const struct config_prefix *ip = peer->allowed_ips; ip; ip = ip->next)
+			if (push_route(list, &ip->prefix, config, plan) < 0)
+				return -ENOMEM;
+	sort(list);
+	drop_equal_neighbours(list);
+	return 0;
+}
+
+bool network_list_covers(const struct network_list *list, const struct ip_prefix *prefix)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		const struct ip_prefix *cover = &list->items[i].prefix;
+		struct ip_prefix cut = *prefix;
+
+		if (cover->family != prefix->family || cover->length > prefix->length)
+			continue;
+		cut.length = cover->length;
+		prefix_mask(&cut);
+		if (memcmp(cut.address, cover->address, address_bytes(cover)) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int drop_unwanted(struct network_list *have, const struct network_list *want, const struct network_acts *acts)
+{
+	size_t kept = 0;
+	int status = 0;
+
+	for (size_t i = 0; i < have->count; i++) {
+		struct network_item item = have->items[i];
+
+		if (status == 0 && !has(want, &item)) {
+			status = acts->del(acts->context, &item);
+			if (status == 0)
+				continue;
+		}
+		have->items[kept++] = item;
+	}
+	have->count = kept;
+	return status;
+}
+
+/* `have` grows at its end and stays sorted before it, which is where the search looks. */
+static int add_missing(struct network_list *have, const struct network_list *want, const struct network_acts *acts)
+{
+	const struct network_list before = *have;
+	int status = 0;
+
+	for (size_t i = 0; status >= 0 && i < want->count; i++) {
+		if (has(&before, &want->items[i]))
+			continue;
+		status = acts->add(acts->context, &want->items[i]);
+		if (status == 0)
+			have->items[have->count++] = want->items[i];
+	}
+	sort(have);
+	return status < 0 ? status : 0;
+}
+
+static int copy_sorted(struct network_list *copy, const struct network_list *list)
+{
+	if (make_room(copy, list->count) < 0)
+		return -ENOMEM;
+	for (size_t i = 0; i < list->count; i++)
+		copy->items[copy->count++] = list->items[i];
+	sort(copy);
+	return 0;
+}
+
+int network_list_sync(struct network_list *have, const struct network_list *want, const struct network_acts *acts)
+{
+	struct network_list sorted = { 0 };
+	int status = make_room(have, have->count + want->count);
+
+	if (status == 0)
+		status = copy_sorted(&sorted, want);
+	if (status == 0)
+		status = drop_unwanted(have, &sorted, acts);
+	if (status == 0)
+		status = add_missing(have, want, acts);
+	network_list_destroy(&sorted);
+	return status;
+}

@@ -1,0 +1,124 @@
+#include "cookie.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <string.h>
+
+#include "bytes.h"
+#include "hash.h"
+
+/* A cookie is given up this much before the other end's secret may have changed: the way there takes time. */
+#define COOKIE_LATENCY (5 * NS_PER_S)
+
+enum { LABEL_BYTES = 8 };
+
+/* Both keys follow from the public key of who is spoken to. */
+static void derive_keys(uint8_t mac1_key[NOISE_KEY], uint8_t cookie_key[NOISE_KEY], const uint8_t public_key[NOISE_KEY])
+{
+	hash_blake2s(mac1_key, "mac1----", LABEL_BYTES, public_key, NOISE_KEY);
+	hash_blake2s(cookie_key, "cookie--", LABEL_BYTES, public_key, NOISE_KEY);
+}
+
+/* MAC1 covers the message before both macs, MAC2 what is before itself. */
+static size_t mac1_offset(size_t n)
+{
+	return n - sizeof(struct message_macs) + offsetof(struct message_macs, mac1);
+}
+
+static size_t mac2_offset(size_t n)
+{
+	return n - sizeof(struct message_macs) + offsetof(struct message_macs, mac2);
+}
+
+void cookie_checker_set(struct cookie_checker *checker, const uint8_t public_key[NOISE_KEY])
+{
+	sodium_memzero(checker, sizeof *checker);
+	derive_keys(checker->mac1_key, checker->cookie_key, public_key);
+}
+
+/* The cookie of `source`: a MAC under a secret that is renewed every COOKIE_LIFETIME, so nothing is kept per source. */
+static void make_cookie(struct cookie_checker *checker, uint8_t cookie[COOKIE_BYTES], const uint8_t *source,
+						size_t source_length, uint64_t now)
+{
+	if (!checker->secret_known || now >= checker->secret_since + COOKIE_LIFETIME) {
+		randombytes_buf(checker->secret, sizeof checker->secret);
+		checker->secret_known = true;
+		checker->secret_since = now;
+	}
+	hash_mac(cookie, checker->secret, sizeof checker->secret, source, source_length);
+}
+
+static bool mac_valid(const uint8_t *key, size_t key_length, const uint8_t *message, size_t offset)
+{
+	uint8_t mac[MAC_BYTES];
+
+	hash_mac(mac, key, key_length, message, offset);
+	return !crypto_verify_16(mac, message + offset);
+}
+
+enum cookie_verdict cookie_check(struct cookie_checker *checker, const uint8_t *message, size_t n,
+								 const uint8_t *source, size_t source_length, bool under_load, uint64_t now)
+{
+	uint8_t cookie[COOKIE_BYTES];
+	bool valid;
+
+	if (n < sizeof(struct message_macs) || !mac_valid(checker->mac1_key, NOISE_KEY, message, mac1_offset(n)))
+		return COOKIE_FORGED;
+	if (!under_load)
+		return COOKIE_MAC1;
+	make_cookie(checker, cookie, source, source_length, now);
+	valid = mac_valid(cookie, sizeof cookie, message, mac2_offset(n));
+	sodium_memzero(cookie, sizeof cookie);
+	return valid ? COOKIE_MAC2 : COOKIE_MAC1;
+}
+
+void cookie_reply(struct cookie_checker *checker, struct message_cookie *reply, const uint8_t sender[4],
+				  const uint8_t mac1[MAC_BYTES], const uint8_t *source, size_t source_length, uint64_t now)
+{
+	uint8_t cookie[COOKIE_BYTES];
+
+	make_cookie(checker, cookie, source, source_length, now);
+	put_le32(reply->type, MESSAGE_COOKIE);
+	memcpy(reply->receiver, sender, sizeof reply->receiver);
+	randombytes_buf(reply->nonce, sizeof reply->nonce);
+	crypto_aead_xchacha20poly1305_ietf_encrypt(reply->encrypted_cookie, NULL, cookie, sizeof cookie, mac1, MAC_BYTES,
+											   NULL, reply->nonce, checker->cookie_key);
+	sodium_memzero(cookie, sizeof cookie);
+}
+
+void cookie_jar_init(struct cookie_jar *jar, const uint8_t peer_public_key[NOISE_KEY])
+{
+	sodium_memzero(jar, sizeof *jar);
+	derive_keys(jar->mac1_key, jar->cookie_key, peer_public_key);
+}
+
+void cookie_stamp(struct cookie_jar *jar, uint8_t *message, size_t n, uint64_t now)
+{
+	uint8_t *mac1 = message + mac1_offset(n), *mac2 = message + mac2_offset(n);
+
+	hash_mac(mac1, jar->mac1_key, NOISE_KEY, message, mac1_offset(n));
+	memcpy(jar->last_mac1, mac1, MAC_BYTES);
+	jar->mac1_sent = true;
+	if (jar->cookie_known && now < jar->cookie_since + COOKIE_LIFETIME - COOKIE_LATENCY)
+		hash_mac(mac2, jar->cookie, COOKIE_BYTES, message, mac2_offset(n));
+	else
+		memset(mac2, 0, MAC_BYTES);
+}
+
+int cookie_consume(struct cookie_jar *jar, const struct message_cookie *reply, uint64_t now)
+{
+	uint8_t cookie[COOKIE_BYTES];
+
+	if (!jar->mac1_sent)
+		return -ENOENT;
+	if (crypto_aead_xchacha20poly1305_ietf_decrypt(cookie, NULL, NULL, reply->encrypted_cookie,
+												   sizeof reply->encrypted_cookie, jar->last_mac1, MAC_BYTES,
+												   reply->nonce, jar->cookie_key))
+		return -EBADMSG;
+	memcpy(jar->cookie, cookie, COOKIE_BYTES);
+	jar->cookie_known = true;
+	jar->cookie_since = now;
+	jar->mac1_sent = false; /* one message, one answer: a second copy of the reply says nothing new */
+	sodium_memzero(cookie, sizeof cookie);
+	return 0;
+}

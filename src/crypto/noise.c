@@ -1,0 +1,389 @@
+/*
+ * The message pattern of Noise IKpsk2 (WireGuard paper, section 5.4):
+ *
+ *     <- s
+ *     ...
+ *     -> e, es, s, ss, {timestamp}
+ *     <- e, ee, se, psk, {}
+ *
+ * Every public function works on a copy of the handshake's state, of which read_* and write_* do the tokens; on success
+ * it commits once, and it wipes the copy on every way out. So a message that fails half-way has changed nothing.
+ */
+#include "noise.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <string.h>
+
+#include "bytes.h"
+#include "hash.h"
+#include "symmetric.h"
+
+#define INITIATION_INTERVAL (20 * NS_PER_MS)
+
+enum { TIMESTAMP_GRAIN = 1 << 24 }; /* ns */
+
+static void clamp(uint8_t private_key[NOISE_KEY])
+{
+	private_key[0] &= 248;
+	private_key[31] = (private_key[31] & 127) | 64;
+}
+
+void noise_local_set(struct noise_local *local, const uint8_t *private_key)
+{
+	sodium_memzero(local, sizeof *local);
+	if (!private_key)
+		return;
+	memcpy(local->private_key, private_key, NOISE_KEY);
+	clamp(local->private_key);
+	crypto_scalarmult_curve25519_base(local->public_key, local->private_key);
+	local->has_key = true;
+}
+
+void noise_remote_init(struct noise_remote *remote, const uint8_t public_key[NOISE_KEY])
+{
+	sodium_memzero(remote, sizeof *remote);
+	memcpy(remote->public_key, public_key, NOISE_KEY);
+}
+
+void noise_remote_set_psk(struct noise_remote *remote, const uint8_t *psk)
+{
+	if (psk)
+		memcpy(remote->preshared_key, psk, NOISE_KEY);
+	else
+		sodium_memzero(remote->preshared_key, NOISE_KEY);
+}
+
+void noise_remote_reset(struct noise_remote *remote)
+{
+	remote->static_known = false;
+	remote->static_refused = false;
+	sodium_memzero(remote->static_static, sizeof remote->static_static);
+	noise_handshake_clear(remote);
+}
+
+void noise_handshake_clear(struct noise_remote *remote)
+{
+	sodium_memzero(&remote->handshake, sizeof remote->handshake);
+}
+
+void noise_remote_destroy(struct noise_remote *remote)
+{
+	sodium_memzero(remote, sizeof *remote);
+}
+
+void noise_timestamp(uint8_t stamp[NOISE_TIMESTAMP], uint64_t realtime)
+{
+	/* TAI64 counts from 2^62 at 1970-01-01 TAI, which was 10 s before 1970-01-01 UTC. */
+	put_be64(stamp, (UINT64_C(1) << 62) + 10 + realtime / NS_PER_S);
+	put_be32(stamp + 8, (uint32_t)(realtime % NS_PER_S) & ~(uint32_t)(TIMESTAMP_GRAIN - 1));
+}
+
+static void make_ephemeral(uint8_t private_key[NOISE_KEY], uint8_t public_key[NOISE_KEY])
+{
+	randombytes_buf(private_key, NOISE_KEY);
+	clamp(private_key);
+	crypto_scalarmult_curve25519_base(public_key, private_key);
+}
+
+static void mix_ephemeral(struct symmetric *symmetric, const uint8_t public_key[NOISE_KEY])
+{
+	symmetric_mix_key(symmetric, public_key); /* Noise does so in every pattern with a psk */
+	symmetric_mix_hash(symmetric, public_key, NOISE_KEY);
+}
+
+/* A zero secret means a public key of low order, which forces a secret that everybody knows. */
+static int mix_dh(struct symmetric *symmetric, const uint8_t private_key[NOISE_KEY],
+				  const uint8_t public_key[NOISE_KEY])
+{
+	uint8_t secret[NOISE_KEY];
+	int error = 0;
+
+	if (crypto_scalarmult_curve25519(secret, private_key, public_key))
+		error = -EKEYREJECTED;
+	else
+		symmetric_mix_key(symmetric, secret);
+	sodium_memzero(secret, sizeof secret);
+	return error;
+}
+
+/* The DH that does not change from handshake to handshake: done once, when it is first needed. */
+static int mix_static_static(struct symmetric *symmetric, const struct noise_local *local, struct noise_remote *remote)
+{
+	if (!remote->static_known) {
+		remote->static_refused =
+			crypto_scalarmult_curve25519(remote->static_static, local->private_key, remote->public_key) != 0;
+		remote->static_known = true;
+	}
+	if (remote->static_refused)
+		return -EKEYREJECTED;
+	symmetric_mix_key(symmetric, remote->static_static);
+	return 0;
+}
+
+static void resume(struct symmetric *symmetric, const struct noise_handshake *handshake)
+{
+	memcpy(symmetric->hash, handshake->hash, NOISE_HASH);
+	memcpy(symmetric->chaining_key, handshake->chaining_key, NOISE_HASH);
+}
+
+static void commit(struct noise_handshake *handshake, const struct symmetric *symmetric, enum noise_state state)
+{
+	memcpy(handshake->hash, symmetric->hash, NOISE_HASH);
+	memcpy(handshake->chaining_key, symmetric->chaining_key, NOISE_HASH);
+	handshake->state = state;
+}
+
+/* --- the initiator's first message --- */
+
+static int write_initiation(struct symmetric *symmetric, const struct noise_local *local, struct noise_remote *remote,
+							const uint8_t ephemeral_private[NOISE_KEY], const uint8_t timestamp[NOISE_TIMESTAMP],
+							struct message_initiation *message)
+{
+	int error;
+
+	symmetric_init(symmetric, remote->public_key);
+
+	/* e */
+	mix_ephemeral(symmetric, message->ephemeral);
+
+	/* es */
+	error = mix_dh(symmetric, ephemeral_private, remote->public_key);
+	if (error)
+		return error;
+
+	/* s */
+	symmetric_encrypt_and_hash(symmetric, message->encrypted_static, local->public_key, NOISE_KEY);
+
+	/* ss */
+	error = mix_static_static(symmetric, local, remote);
+	if (error)
+		return error;
+
+	/* {timestamp} */
+	symmetric_encrypt_and_hash(symmetric, message->encrypted_timestamp, timestamp, NOISE_TIMESTAMP);
+	return 0;
+}
+
+int noise_create_initiation(const struct noise_local *local, struct noise_remote *remote, uint32_t index,
+							const uint8_t timestamp[NOISE_TIMESTAMP], struct message_initiation *message)
+{
+	struct noise_handshake *handshake = &remote->handshake;
+	struct symmetric symmetric;
+	uint8_t ephemeral_private[NOISE_KEY];
+	int error;
+
+	if (!local->has_key)
+		return -ENOKEY;
+	*message = (struct message_initiation) { 0 };
+	put_le32(message->type, MESSAGE_INITIATION);
+	put_le32(message->sender, index);
+	make_ephemeral(ephemeral_private, message->ephemeral);
+	error = write_initiation(&symmetric, local, remote, ephemeral_private, timestamp, message);
+	if (!error) {
+		noise_handshake_clear(remote);
+		commit(handshake, &symmetric, NOISE_INITIATION_SENT);
+		memcpy(handshake->ephemeral_private, ephemeral_private, NOISE_KEY);
+		handshake->local_index = index;
+	}
+	sodium_memzero(&symmetric, sizeof symmetric);
+	sodium_memzero(ephemeral_private, sizeof ephemeral_private);
+	return error;
+}
+
+/* --- the responder reads it --- */
+
+static int read_initiation(struct symmetric *symmetric, const struct noise_local *local,
+						   const struct message_initiation *message, noise_find *find, void *context,
+						   uint8_t timestamp[NOISE_TIMESTAMP], struct noise_remote **found)
+{
+	uint8_t remote_static[NOISE_KEY];
+	int error;
+
+	symmetric_init(symmetric, local->public_key);
+
+	/* e */
+	mix_ephemeral(symmetric, message->ephemeral);
+
+	/* es */
+	error = mix_dh(symmetric, local->private_key, message->ephemeral);
+	if (error)
+		return error;
+
+	/* s */
+	error = symmetric_decrypt_and_hash(symmetric, remote_static, message->encrypted_static, NOISE_KEY);
+	if (error)
+		return error;
+	*found = find(context, remote_static);
+	if (!*found)
+		return -ENOENT;
+
+	/* ss */
+	error = mix_static_static(symmetric, local, *found);
+	if (error)
+		return error;
+
+	/* {timestamp} */
+	return symmetric_decrypt_and_hash(symmetric, timestamp, message->encrypted_timestamp, NOISE_TIMESTAMP);
+}
+
+/* Admits an authentic initiation unless it is a replay or comes too soon, and remembers it. */
+static int admit_initiation(struct noise_remote *remote, const uint8_t timestamp[NOISE_TIMESTAMP], uint64_t now)
+{
+	/* Big endian, so the order of the bytes is the order of time. It is no secret. */
+	if (remote->timestamp_known && memcmp(timestamp, remote->timestamp, NOISE_TIMESTAMP) <= 0)
+		return -EALREADY;
+	if (remote->consumed_known && now < remote->consumed + INITIATION_INTERVAL)
+		return -EBUSY;
+	remote->timestamp_known = true;
+	memcpy(remote->timestamp, timestamp, NOISE_TIMESTAMP);
+	remote->consumed_known = true;
+	remote->consumed = now;
+	return 0;
+}
+
+int noise_consume_initiation(const struct noise_local *local, const struct message_initiation *message,
+							 noise_find *find, void *context, uint64_t now, struct noise_remote **remote)
+{
+	struct noise_remote *found;
+	struct symmetric symmetric;
+	uint8_t timestamp[NOISE_TIMESTAMP];
+	int error;
+
+	if (!local->has_key)
+		return -ENOKEY;
+	error = read_initiation(&symmetric, local, message, find, context, timestamp, &found);
+	if (!error)
+		error = admit_initiation(found, timestamp, now);
+	if (!error) {
+		commit(&found->handshake, &symmetric, NOISE_INITIATION_CONSUMED);
+		/* An initiation of ours is given up for this one; its index stays for now, so that it can be released. */
+		sodium_memzero(found->handshake.ephemeral_private, NOISE_KEY);
+		memcpy(found->handshake.remote_ephemeral, message->ephemeral, NOISE_KEY);
+		found->handshake.remote_index = get_le32(message->sender);
+		*remote = found;
+	}
+	sodium_memzero(&symmetric, sizeof symmetric);
+	return error;
+}
+
+/* --- the responder's answer --- */
+
+static int write_response(struct symmetric *symmetric, const struct noise_remote *remote,
+						  const uint8_t ephemeral_private[NOISE_KEY], struct message_response *message)
+{
+	int error;
+
+	resume(symmetric, &remote->handshake);
+
+	/* e */
+	mix_ephemeral(symmetric, message->ephemeral);
+
+	/* ee */
+	error = mix_dh(symmetric, ephemeral_private, remote->handshake.remote_ephemeral);
+	if (error)
+		return error;
+
+	/* se */
+	error = mix_dh(symmetric, ephemeral_private, remote->public_key);
+	if (error)
+		return error;
+
+	/* psk */
+	symmetric_mix_key_and_hash(symmetric, remote->preshared_key);
+
+	/* {} */
+	symmetric_encrypt_and_hash(symmetric, message->encrypted_nothing, NULL, 0);
+	return 0;
+}
+
+int noise_create_response(struct noise_remote *remote, uint32_t index, struct message_response *message)
+{
+	struct noise_handshake *handshake = &remote->handshake;
+	struct symmetric symmetric;
+	uint8_t ephemeral_private[NOISE_KEY];
+	int error;
+
+	if (handshake->state != NOISE_INITIATION_CONSUMED)
+		return -ENOENT;
+	*message = (struct message_response) { 0 };
+	put_le32(message->type, MESSAGE_RESPONSE);
+	put_le32(message->sender, index);
+	put_le32(message->receiver, handshake->remote_index);
+	make_ephemeral(ephemeral_private, message->ephemeral);
+	error = write_response(&symmetric, remote, ephemeral_private, message);
+	if (!error) {
+		commit(handshake, &symmetric, NOISE_RESPONSE_SENT);
+		handshake->local_index = index;
+	}
+	sodium_memzero(&symmetric, sizeof symmetric);
+	sodium_memzero(ephemeral_private, sizeof ephemeral_private);
+	return error;
+}
+
+/* --- the initiator reads it --- */
+
+static int read_response(struct symmetric *symmetric, const struct noise_local *local,
+						 const struct noise_remote *remote, const struct message_response *message)
+{
+	int error;
+
+	resume(symmetric, &remote->handshake);
+
+	/* e */
+	mix_ephemeral(symmetric, message->ephemeral);
+
+	/* ee */
+	error = mix_dh(symmetric, remote->handshake.ephemeral_private, message->ephemeral);
+	if (error)
+		return error;
+
+	/* se */
+	error = mix_dh(symmetric, local->private_key, message->ephemeral);
+	if (error)
+		return error;
+
+	/* psk */
+	symmetric_mix_key_and_hash(symmetric, remote->preshared_key);
+
+	/* {} */
+	return symmetric_decrypt_and_hash(symmetric, NULL, message->encrypted_nothing, 0);
+}
+
+int noise_consume_response(const struct noise_local *local, struct noise_remote *remote,
+						   const struct message_response *message)
+{
+	struct noise_handshake *handshake = &remote->handshake;
+	struct symmetric symmetric;
+	int error;
+
+	if (!local->has_key)
+		return -ENOKEY;
+	if (handshake->state != NOISE_INITIATION_SENT || get_le32(message->receiver) != handshake->local_index)
+		return -ENOENT;
+	error = read_response(&symmetric, local, remote, message);
+	if (!error) {
+		commit(handshake, &symmetric, NOISE_RESPONSE_CONSUMED);
+		handshake->remote_index = get_le32(message->sender);
+		sodium_memzero(handshake->ephemeral_private, NOISE_KEY);
+	}
+	sodium_memzero(&symmetric, sizeof symmetric);
+	return error;
+}
+
+int noise_derive(struct noise_remote *remote, struct noise_keys *keys)
+{
+	struct noise_handshake *handshake = &remote->handshake;
+	bool initiator = handshake->state == NOISE_RESPONSE_CONSUMED;
+
+	if (!initiator && handshake->state != NOISE_RESPONSE_SENT)
+		return -ENOENT;
+	keys->initiator = initiator;
+	keys->local_index = handshake->local_index;
+	keys->remote_index = handshake->remote_index;
+	/* The first key is for what the initiator sends. */
+	hash_kdf(initiator ? keys->send : keys->receive, initiator ? keys->receive : keys->send, NULL,
+			 handshake->chaining_key, NULL, 0);
+	noise_handshake_clear(remote);
+	return 0;
+}

@@ -1,0 +1,162 @@
+#include "session.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+
+#include "bytes.h"
+
+enum { KEY_ALIGNMENT = 64 };
+
+static size_t aligned(size_t size)
+{
+	return (size + KEY_ALIGNMENT - 1) / KEY_ALIGNMENT * KEY_ALIGNMENT;
+}
+
+/* The session and its two prepared keys are one allocation: this many bytes. */
+static size_t session_size(const struct aead_provider *aead)
+{
+	return aligned(sizeof(struct session)) + 2 * aligned(aead->key_size);
+}
+
+struct session *session_create(const struct aead_provider *aead, const struct noise_keys *keys, uint64_t now)
+{
+	struct session *session = aligned_alloc(KEY_ALIGNMENT, session_size(aead));
+
+	if (!session)
+		return NULL;
+	*session = (struct session) {
+		.aead = aead,
+		.send_key = (uint8_t *)session + aligned(sizeof *session),
+		.receive_key = (uint8_t *)session + aligned(sizeof *session) + aligned(aead->key_size),
+		.local_index = keys->local_index,
+		.remote_index = keys->remote_index,
+		.created = now,
+		.initiator = keys->initiator,
+		.replay_lock = PTHREAD_MUTEX_INITIALIZER,
+	};
+	aead->key_set(session->send_key, keys->send);
+	aead->key_set(session->receive_key, keys->receive);
+	return session;
+}
+
+void session_destroy(struct session *session)
+{
+	if (!session)
+		return;
+	pthread_mutex_destroy(&session->replay_lock);
+	sodium_memzero(session, session_size(session->aead));
+	free(session);
+}
+
+uint32_t session_reserve(struct session *session, uint32_t wanted, uint64_t *first)
+{
+	uint64_t counter = atomic_load_explicit(&session->send_counter, memory_order_relaxed);
+	uint64_t left;
+
+	do {
+		left = REJECT_AFTER_MESSAGES - counter; /* the counter never passes the limit */
+		if (wanted > left)
+			wanted = (uint32_t)left;
+		if (!wanted)
+			return 0;
+	} while (!atomic_compare_exchange_weak_explicit(&session->send_counter, &counter, counter + wanted,
+													memory_order_relaxed, memory_order_relaxed));
+	*first = counter;
+	return wanted;
+}
+
+/* A worker's clock may be read a little before the session was made: sums, for a difference would wrap. */
+static bool older(const struct session *session, uint64_t age, uint64_t now)
+{
+	return now >= session->created + age;
+}
+
+bool session_expired(const struct session *session, uint64_t now)
+{
+	return older(session, REJECT_AFTER_TIME, now);
+}
+
+bool session_rekey_on_send(const struct session *session, uint64_t now)
+{
+	if (atomic_load_explicit(&session->send_counter, memory_order_relaxed) >= REKEY_AFTER_MESSAGES)
+		return true;
+	return session->initiator && older(session, REKEY_AFTER_TIME, now);
+}
+
+bool session_rekey_on_receive(const struct session *session, uint64_t now)
+{
+	return session->initiator && older(session, REJECT_AFTER_TIME - KEEPALIVE_TIMEOUT - REKEY_TIMEOUT, now);
+}
+
+void session_seal(const struct session *session, uint64_t counter, uint8_t *slot, size_t length)
+{
+	put_le32(slot + offsetof(struct message_data, type), MESSAGE_DATA);
+	put_le32(slot + offsetof(struct message_data, receiver), session->remote_index);
+	put_le64(slot + offsetof(struct message_data, counter), counter);
+	session->aead->seal(session->send_key, counter, slot + DATA_HEADER, length);
+}
+
+int session_open(struct session *session, uint8_t *out, const uint8_t *datagram, size_t n)
+{
+	uint64_t counter = get_le64(datagram + offsetof(struct message_data, counter));
+	int error = session->aead->open(session->receive_key, counter, out, datagram + DATA_HEADER, n - DATA_OVERHEAD);
+	bool fresh;
+
+	if (error)
+		return error;
+	/* After the open, or a forged counter could push the window on. */
+	pthread_mutex_lock(&session->replay_lock);
+	fresh = replay_accept(&session->replay, counter);
+	pthread_mutex_unlock(&session->replay_lock);
+	return fresh ? 0 : -EALREADY;
+}
+
+/* The slots are settled before anything is retired, so that `retire` finds them as they will stay. */
+static void retire_all(struct session *const *sessions, size_t count,
+					   void (*retire)(void *context, struct session *session), void *context)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (sessions[i])
+			retire(context, sessions[i]);
+	}
+}
+
+void session_install(struct session_slots *slots, struct session *session,
+					 void (*retire)(void *context, struct session *session), void *context)
+{
+	struct session_slots old = *slots;
+
+	if (!session->initiator) {
+		/*
+		 * Only its first packet under this key shows that the other end has our response: until then we send under
+		 * current. A next that was never confirmed is void, for its initiator has begun anew. And previous goes, for an
+		 * initiator that starts over has no use for what came before current.
+		 */
+		*slots = (struct session_slots) { .current = old.current, .next = session };
+		retire_all((struct session *[]) { old.next, old.previous }, 2, retire, context);
+	} else if (old.next) {
+		/*
+		 * Both ends began a handshake at once. Next is the one that the other end began; it may hold it for its current
+		 * and be sending under it already, so it is kept to receive with, and current is the one that goes.
+		 */
+		*slots = (struct session_slots) { .current = session, .previous = old.next };
+		retire_all((struct session *[]) { old.current, old.previous }, 2, retire, context);
+	} else {
+		/* The response proves that the other end has the key: send under it, and receive what is still under way. */
+		*slots = (struct session_slots) { .current = session, .previous = old.current };
+		retire_all((struct session *[]) { old.previous }, 1, retire, context);
+	}
+}
+
+bool session_confirm(struct session_slots *slots, struct session *session,
+					 void (*retire)(void *context, struct session *session), void *context)
+{
+	struct session_slots old = *slots;
+
+	if (session != old.next || !session)
+		return false;
+	*slots = (struct session_slots) { .current = session, .previous = old.current };
+	retire_all((struct session *[]) { old.previous }, 1, retire, context);
+	return true;
+}

@@ -1,0 +1,56 @@
+#include "symmetric.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <string.h>
+
+#include "hash.h"
+
+static const char construction[] = "Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s";
+static const char identifier[] = "WireGuard v1 zx2c4 Jason@zx2c4.com";
+
+/* A key serves for one field only. */
+static const uint8_t nonce_zero[crypto_aead_chacha20poly1305_ietf_NPUBBYTES];
+
+void symmetric_init(struct symmetric *symmetric, const uint8_t responder_public[NOISE_KEY])
+{
+	hash_blake2s(symmetric->chaining_key, construction, sizeof construction - 1, NULL, 0);
+	hash_blake2s(symmetric->hash, symmetric->chaining_key, NOISE_HASH, identifier, sizeof identifier - 1);
+	symmetric_mix_hash(symmetric, responder_public, NOISE_KEY);
+}
+
+void symmetric_mix_hash(struct symmetric *symmetric, const void *data, size_t length)
+{
+	hash_blake2s(symmetric->hash, symmetric->hash, NOISE_HASH, data, length);
+}
+
+/* Where the paper has KDF_1, whose output is the first of KDF_2, no field is encrypted before the next mix. */
+void symmetric_mix_key(struct symmetric *symmetric, const uint8_t input[NOISE_KEY])
+{
+	hash_kdf(symmetric->chaining_key, symmetric->key, NULL, symmetric->chaining_key, input, NOISE_KEY);
+}
+
+void symmetric_mix_key_and_hash(struct symmetric *symmetric, const uint8_t psk[NOISE_KEY])
+{
+	uint8_t mixed[NOISE_HASH];
+
+	hash_kdf(symmetric->chaining_key, mixed, symmetric->key, symmetric->chaining_key, psk, NOISE_KEY);
+	symmetric_mix_hash(symmetric, mixed, sizeof mixed);
+	sodium_memzero(mixed, sizeof mixed);
+}
+
+void symmetric_encrypt_and_hash(struct symmetric *symmetric, uint8_t *sealed, const uint8_t *plain, size_t length)
+{
+	crypto_aead_chacha20poly1305_ietf_encrypt(sealed, NULL, plain, length, symmetric->hash, NOISE_HASH, NULL,
+											  nonce_zero, symmetric->key);
+	symmetric_mix_hash(symmetric, sealed, length + NOISE_TAG);
+}
+
+int symmetric_decrypt_and_hash(struct symmetric *symmetric, uint8_t *plain, const uint8_t *sealed, size_t length)
+{
+	if (crypto_aead_chacha20poly1305_ietf_decrypt(plain, NULL, NULL, sealed, length + NOISE_TAG, symmetric->hash,
+												  NOISE_HASH, nonce_zero, symmetric->key))
+		return -EBADMSG;
+	symmetric_mix_hash(symmetric, sealed, length + NOISE_TAG);
+	return 0;
+}

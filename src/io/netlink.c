@@ -1,0 +1,140 @@
+#include "netlink.h"
+
+#include <errno.h>
+#include <linux/netlink.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "netlink_request.h"
+
+enum { DUMP_ATTEMPTS = 8 };
+
+struct netlink *netlink_open(void)
+{
+	struct netlink *netlink = calloc(1, sizeof *netlink);
+	int on = 1;
+
+	if (!netlink)
+		return NULL;
+	netlink->socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	if (!netlink->socket)
+		goto failed;
+	/* Lets the kernel filter dumps (Linux 4.20). Without it all comes and we filter, which we do anyway. */
+	mnl_socket_setsockopt(netlink->socket, NETLINK_GET_STRICT_CHK, &on, sizeof on);
+	if (mnl_socket_bind(netlink->socket, 0, MNL_SOCKET_AUTOPID) < 0)
+		goto failed;
+	return netlink;
+failed:
+	on = errno;
+	netlink_close(netlink);
+	errno = on;
+	return NULL;
+}
+
+void netlink_close(struct netlink *netlink)
+{
+	if (netlink && netlink->socket)
+		mnl_socket_close(netlink->socket);
+	free(netlink);
+}
+
+struct nlmsghdr *netlink_begin(struct netlink *netlink, uint16_t type, uint16_t flags)
+{
+	struct nlmsghdr *message;
+
+	memset(netlink->request, 0, sizeof netlink->request);
+	message = mnl_nlmsg_put_header(netlink->request);
+	message->nlmsg_type = type;
+	message->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | flags;
+	return message;
+}
+
+static int send_request(struct netlink *netlink)
+{
+	struct nlmsghdr *message = (struct nlmsghdr *)(void *)netlink->request;
+
+	message->nlmsg_seq = ++netlink->sequence;
+	return mnl_socket_sendto(netlink->socket, message, message->nlmsg_len) < 0 ? -errno : 0;
+}
+
+/* The errno in NLMSG_ERROR (0 is the acknowledgement) and, after a dump, in NLMSG_DONE. */
+static int final_status(const struct nlmsghdr *message)
+{
+	int status;
+
+	if (mnl_nlmsg_get_payload_len(message) < sizeof status)
+		return message->nlmsg_type == NLMSG_DONE ? 0 : -EBADMSG;
+	memcpy(&status, mnl_nlmsg_get_payload(message), sizeof status);
+	return status;
+}
+
+struct answer {
+	bool done;
+	bool interrupted; /* things changed during the dump */
+	int status;
+};
+
+/* Other sequence numbers are left over from a request that failed half-way. */
+static void read_messages(struct netlink *netlink, int length, struct answer *answer, netlink_handler *handle,
+						  void *context)
+{
+	const struct nlmsghdr *message = (const struct nlmsghdr *)(const void *)netlink->answer;
+
+	for (; !answer->done && mnl_nlmsg_ok(message, length); message = mnl_nlmsg_next(message, &length)) {
+		if (message->nlmsg_seq != netlink->sequence)
+			continue;
+		if (message->nlmsg_flags & NLM_F_DUMP_INTR)
+			answer->interrupted = true;
+		if (message->nlmsg_type == NLMSG_ERROR || message->nlmsg_type == NLMSG_DONE) {
+			answer->done = true;
+			answer->status = final_status(message);
+		} else if (handle) {
+			handle(context, message);
+		}
+	}
+}
+
+static int read_answer(struct netlink *netlink, netlink_handler *handle, void *context)
+{
+	struct answer answer = { 0 };
+
+	while (!answer.done) {
+		ssize_t length = mnl_socket_recvfrom(netlink->socket, netlink->answer, sizeof netlink->answer);
+		if (length < 0 && errno == EINTR)
+			continue;
+		if (length < 0)
+			return -errno;
+		read_messages(netlink, (int)length, &answer, handle, context);
+	}
+	return answer.status == 0 && answer.interrupted ? -EINTR : answer.status;
+}
+
+int netlink_finish(struct netlink *netlink, netlink_handler *handle, void *context)
+{
+	int status = -EINTR;
+
+	for (int attempt = 0; status == -EINTR && attempt < DUMP_ATTEMPTS; attempt++) {
+		status = send_request(netlink);
+		if (status == 0)
+			status = read_answer(netlink, handle, context);
+	}
+	return status;
+}
+
+void netlink_put_address(struct nlmsghdr *message, uint16_t type, const struct ip_prefix *prefix)
+{
+	mnl_attr_put(message, type, netlink_address_bytes(prefix->family), prefix->address);
+}
+
+void netlink_get_address(const struct nlattr *attribute, struct ip_prefix *prefix)
+{
+	size_t bytes = netlink_address_bytes(prefix->family);
+
+	if (mnl_attr_get_payload_len(attribute) == bytes)
+		memcpy(prefix->address, mnl_attr_get_payload(attribute), bytes);
+}
+
+uint32_t netlink_get_u32(const struct nlattr *attribute)
+{
+	return mnl_attr_get_payload_len(attribute) < sizeof(uint32_t) ? 0 : mnl_attr_get_u32(attribute);
+}

@@ -1,0 +1,184 @@
+#include <errno.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+
+#include "netlink_request.h"
+
+static int change_route(struct netlink *netlink, uint16_t type, uint16_t flags, uint32_t index,
+						const struct ip_prefix *to, uint32_t table)
+{
+	struct nlmsghdr *message = netlink_begin(netlink, type, flags);
+	struct rtmsg *route = mnl_nlmsg_put_extra_header(message, sizeof *route);
+
+	route->rtm_family = to->family;
+	route->rtm_dst_len = to->length;
+	route->rtm_protocol = RTPROT_BOOT;
+	route->rtm_scope = to->family == AF_INET ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE; /* IPv6 routes have no scope */
+	route->rtm_type = RTN_UNICAST;
+	netlink_put_address(message, RTA_DST, to);
+	mnl_attr_put_u32(message, RTA_TABLE, table ? table : RT_TABLE_MAIN);
+	mnl_attr_put_u32(message, RTA_OIF, index);
+	return netlink_finish(netlink, NULL, NULL);
+}
+
+int netlink_route_add(struct netlink *netlink, uint32_t index, const struct ip_prefix *to, uint32_t table)
+{
+	return change_route(netlink, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, index, to, table);
+}
+
+int netlink_route_del(struct netlink *netlink, uint32_t index, const struct ip_prefix *to, uint32_t table)
+{
+	return change_route(netlink, RTM_DELROUTE, 0, index, to, table);
+}
+
+static uint32_t metrics_mtu(const struct nlattr *metrics)
+{
+	const struct nlattr *attribute;
+	uint32_t mtu = 0;
+
+	mnl_attr_for_each_nested(attribute, metrics) if (mnl_attr_get_type(attribute) == RTAX_MTU) mtu =
+		netlink_get_u32(attribute);
+	return mtu;
+}
+
+static uint32_t first_hop(const struct nlattr *multipath)
+{
+	struct rtnexthop hop;
+
+	if (mnl_attr_get_payload_len(multipath) < sizeof hop)
+		return 0;
+	memcpy(&hop, mnl_attr_get_payload(multipath), sizeof hop);
+	return (uint32_t)hop.rtnh_ifindex;
+}
+
+static struct netlink_route read_route(const struct nlmsghdr *message)
+{
+	const struct rtmsg *head = mnl_nlmsg_get_payload(message);
+	struct netlink_route route = {
+		.to = { .family = head->rtm_family, .length = head->rtm_dst_len },
+		.table = head->rtm_table,
+	};
+	const struct nlattr *attribute;
+
+	mnl_attr_for_each(attribute, message, sizeof *head)
+	{
+		switch (mnl_attr_get_type(attribute)) {
+		case RTA_DST:
+			netlink_get_address(attribute, &route.to);
+			break;
+		case RTA_TABLE:
+			route.table = netlink_get_u32(attribute);
+			break;
+		case RTA_OIF:
+			route.index = netlink_get_u32(attribute);
+			break;
+		case RTA_MULTIPATH:
+			route.index = first_hop(attribute);
+			break;
+		case RTA_METRICS:
+			route.mtu = metrics_mtu(attribute);
+			break;
+		}
+	}
+	return route;
+}
+
+struct route_visit {
+	uint8_t family;
+	uint32_t index, table;
+	void (*handle)(void *context, const struct netlink_route *route);
+	void *context;
+};
+
+/* A kernel that does not filter sends all tables, and IPv6's cached routes too. */
+static void visit_route(void *context, const struct nlmsghdr *message)
+{
+	const struct rtmsg *head = mnl_nlmsg_get_payload(message);
+	const struct route_visit *visit = context;
+	struct netlink_route route;
+
+	if (message->nlmsg_type != RTM_NEWROUTE || head->rtm_family != visit->family || head->rtm_flags & RTM_F_CLONED)
+		return;
+	route = read_route(message);
+	if (route.table == visit->table && (!visit->index || route.index == visit->index))
+		visit->handle(visit->context, &route);
+}
+
+int netlink_route_each(struct netlink *netlink, uint8_t family, uint32_t index, uint32_t table,
+					   void (*handle)(void *context, const struct netlink_route *route), void *context)
+{
+	struct route_visit visit = { family, index, table ? table : RT_TABLE_MAIN, handle, context };
+	struct nlmsghdr *message = netlink_begin(netlink, RTM_GETROUTE, NLM_F_DUMP);
+	struct rtmsg *route = mnl_nlmsg_put_extra_header(message, sizeof *route);
+	int status;
+
+	route->rtm_family = family;
+	mnl_attr_put_u32(message, RTA_TABLE, visit.table);
+	if (index)
+		mnl_attr_put_u32(message, RTA_OIF, index);
+	status = netlink_finish(netlink, visit_route, &visit);
+	/* -ENOENT: no such table. -EOPNOTSUPP: the kernel has no such family. */
+	return status == -ENOENT || status == -EOPNOTSUPP ? 0 : status;
+}
+
+static void note_route(void *context, const struct netlink_route *route)
+{
+	bool *used = context;
+
+	*used = true;
+}
+
+int netlink_table_used(struct netlink *netlink, uint8_t family, uint32_t table)
+{
+	bool used = false;
+	int status = netlink_route_each(netlink, family, 0, table, note_route, &used);
+
+	return status < 0 ? status : used;
+}
+
+static void take_first_default(void *context, const struct netlink_route *route)
+{
+	struct netlink_route *first = context;
+
+	if (route->to.length == 0 && route->index && !first->index)
+		*first = *route;
+}
+
+static int default_route(struct netlink *netlink, struct netlink_route *route)
+{
+	int status = netlink_route_each(netlink, AF_INET, 0, RT_TABLE_MAIN, take_first_default, route);
+
+	if (status == 0 && !route->index)
+		status = netlink_route_each(netlink, AF_INET6, 0, RT_TABLE_MAIN, take_first_default, route);
+	return status;
+}
+
+static void take_route(void *context, const struct nlmsghdr *message)
+{
+	if (message->nlmsg_type == RTM_NEWROUTE)
+		*(struct netlink_route *)context = read_route(message);
+}
+
+static int route_towards(struct netlink *netlink, const struct ip_prefix *to, struct netlink_route *route)
+{
+	struct nlmsghdr *message = netlink_begin(netlink, RTM_GETROUTE, 0);
+	struct rtmsg *head = mnl_nlmsg_put_extra_header(message, sizeof *head);
+	int status;
+
+	head->rtm_family = to->family;
+	head->rtm_dst_len = (unsigned char)(8 * netlink_address_bytes(to->family));
+	netlink_put_address(message, RTA_DST, to);
+	status = netlink_finish(netlink, take_route, route);
+	return status == -ENETUNREACH || status == -EHOSTUNREACH ? 0 : status;
+}
+
+int netlink_route_mtu(struct netlink *netlink, const struct ip_prefix *to, uint32_t *mtu)
+{
+	struct netlink_route route = { 0 };
+	int status = to->family ? route_towards(netlink, to, &route) : default_route(netlink, &route);
+
+	*mtu = route.mtu;
+	if (status == 0 && !route.mtu && route.index)
+		status = netlink_link_mtu(netlink, route.index, mtu);
+	return status;
+}

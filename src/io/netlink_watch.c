@@ -1,0 +1,79 @@
+#include <errno.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "netlink_request.h"
+
+enum { WATCH_BYTES = 16384, WATCH_MESSAGES = 64 };
+
+int netlink_watch_open(void)
+{
+	struct sockaddr_nl address = { .nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK };
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+	int status;
+
+	if (fd < 0)
+		return -errno;
+	if (bind(fd, (struct sockaddr *)&address, sizeof address) == 0)
+		return fd;
+	status = -errno;
+	close(fd);
+	return status;
+}
+
+/* Bridges announce their ports by the same messages with a family of their own: leaving a bridge is not being gone. */
+static bool read_event(const struct nlmsghdr *message, struct netlink_event *event)
+{
+	const struct ifinfomsg *link = mnl_nlmsg_get_payload(message);
+	const struct nlattr *attribute;
+
+	if ((message->nlmsg_type != RTM_NEWLINK && message->nlmsg_type != RTM_DELLINK) ||
+		mnl_nlmsg_get_payload_len(message) < sizeof *link || link->ifi_family != AF_UNSPEC)
+		return false;
+	*event = (struct netlink_event) {
+		.index = (uint32_t)link->ifi_index,
+		.up = link->ifi_flags & IFF_UP,
+		.gone = message->nlmsg_type == RTM_DELLINK,
+	};
+	mnl_attr_for_each(attribute, message, sizeof *link) if (mnl_attr_get_type(attribute) == IFLA_MTU) event->mtu =
+		netlink_get_u32(attribute);
+	return true;
+}
+
+/* The bytes of one datagram of the kernel, 0 for one that is not the kernel's; -ENOBUFS when some did not fit. */
+static int receive(int fd, char *buffer)
+{
+	struct sockaddr_nl from = { 0 };
+	struct iovec iov = { buffer, WATCH_BYTES };
+	struct msghdr head = { .msg_name = &from, .msg_namelen = sizeof from, .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t length = recvmsg(fd, &head, 0);
+
+	if (length < 0)
+		return -errno;
+	if (head.msg_flags & MSG_TRUNC)
+		return -ENOBUFS;
+	return from.nl_pid == 0 ? (int)length : 0;
+}
+
+int netlink_watch_read(int fd, uint32_t index, void (*handle)(void *context, const struct netlink_event *event),
+					   void *context)
+{
+	_Alignas(struct nlmsghdr) char buffer[WATCH_BYTES];
+
+	for (int i = 0; i < WATCH_MESSAGES; i++) {
+		const struct nlmsghdr *message = (const struct nlmsghdr *)(const void *)buffer;
+		int length = receive(fd, buffer);
+		struct netlink_event event;
+
+		if (length == -EINTR)
+			continue;
+		if (length < 0)
+			return length == -EAGAIN ? 0 : length;
+		for (; mnl_nlmsg_ok(message, length); message = mnl_nlmsg_next(message, &length))
+			if (read_event(message, &event) && event.index == index)
+				handle(context, &event);
+	}
+	return 0;
+}

@@ -1,0 +1,217 @@
+/*
+ * One ring of slots holds questions and answers: the owner asks at `asked`, the thread answers in the same order at
+ * `answered`, the owner takes at `taken`. taken <= answered <= asked <= taken + RESOLVER_QUEUE, all under the lock; a
+ * slot between the marks belongs to one side, so getaddrinfo(3) runs on it without the lock.
+ *
+ * A thread lives while there are questions. It cannot be stopped in getaddrinfo(3), so nobody waits for it: owner and
+ * thread each hold the resolver, and the last to let go frees it.
+ */
+#include "resolve.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+struct slot {
+	uint64_t id;
+	char host[ENDPOINT_HOST], port[ENDPOINT_PORT];
+	struct endpoint endpoint;
+	int error;
+};
+
+struct resolver {
+	pthread_mutex_t lock;
+	int wake; /* eventfd that counts the answers waiting */
+	bool owned, running;
+	uint64_t asked, answered, taken;
+	struct slot slots[RESOLVER_QUEUE];
+};
+
+static struct slot *slot_at(struct resolver *resolver, uint64_t place)
+{
+	return &resolver->slots[place % RESOLVER_QUEUE];
+}
+
+struct resolver *resolver_create(void)
+{
+	struct resolver *resolver = calloc(1, sizeof *resolver);
+
+	if (!resolver)
+		return NULL;
+	resolver->wake = eventfd(0, EFD_SEMAPHORE | EFD_NONBLOCK | EFD_CLOEXEC);
+	if (resolver->wake < 0) {
+		free(resolver);
+		return NULL;
+	}
+	pthread_mutex_init(&resolver->lock, NULL);
+	resolver->owned = true;
+	return resolver;
+}
+
+/* Called with the lock held, by a side that has just let go; gives the lock back. */
+static void release(struct resolver *resolver)
+{
+	bool last = !resolver->owned && !resolver->running;
+
+	pthread_mutex_unlock(&resolver->lock);
+	if (!last)
+		return;
+	close(resolver->wake);
+	pthread_mutex_destroy(&resolver->lock);
+	free(resolver);
+}
+
+void resolver_destroy(struct resolver *resolver)
+{
+	if (!resolver)
+		return;
+	pthread_mutex_lock(&resolver->lock);
+	resolver->owned = false;
+	release(resolver);
+}
+
+int resolver_fd(const struct resolver *resolver)
+{
+	return resolver->wake;
+}
+
+/* The first address, as wg(8) takes it. */
+static int look_up(const char *host, const char *port, int flags, struct endpoint *endpoint)
+{
+	struct addrinfo hints = { .ai_flags = flags, .ai_socktype = SOCK_DGRAM, .ai_protocol = IPPROTO_UDP }, *found;
+	int error = getaddrinfo(host, port, &hints, &found);
+
+	*endpoint = (struct endpoint) { 0 };
+	if (error)
+		return error;
+	if (found->ai_addrlen <= sizeof endpoint->to)
+		memcpy(&endpoint->to, found->ai_addr, found->ai_addrlen);
+	freeaddrinfo(found);
+	return 0;
+}
+
+static void answer_one(struct resolver *resolver)
+{
+	struct slot *slot = slot_at(resolver, resolver->answered);
+
+	pthread_mutex_unlock(&resolver->lock);
+	slot->error = look_up(slot->host, slot->port, AI_NUMERICSERV, &slot->endpoint);
+	pthread_mutex_lock(&resolver->lock);
+	resolver->answered++;
+	eventfd_write(resolver->wake, 1); /* cannot fail: it never counts beyond RESOLVER_QUEUE */
+}
+
+static void *answer_all(void *context)
+{
+	struct resolver *resolver = context;
+
+	pthread_mutex_lock(&resolver->lock);
+	while (resolver->owned && resolver->answered != resolver->asked)
+		answer_one(resolver);
+	resolver->running = false;
+	release(resolver);
+	return NULL;
+}
+
+/* Signals are for the thread that runs the loop. */
+static int start_thread(struct resolver *resolver)
+{
+	sigset_t all, before;
+	pthread_t thread;
+	int error;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	error = pthread_create(&thread, NULL, answer_all, resolver);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (error)
+		return -EAGAIN;
+	pthread_detach(thread);
+	resolver->running = true;
+	return 0;
+}
+
+static int ask_locked(struct resolver *resolver, uint64_t id, const char *host, const char *port)
+{
+	struct slot *slot = slot_at(resolver, resolver->asked);
+
+	if (resolver->asked - resolver->taken == RESOLVER_QUEUE)
+		return -EAGAIN;
+	if (!resolver->running && start_thread(resolver) < 0)
+		return -EAGAIN;
+	slot->id = id;
+	strcpy(slot->host, host);
+	strcpy(slot->port, port);
+	resolver->asked++;
+	return 0;
+}
+
+int resolver_ask(struct resolver *resolver, uint64_t id, const char *host, const char *port)
+{
+	int status;
+
+	if (strlen(host) >= ENDPOINT_HOST || strlen(port) >= ENDPOINT_PORT)
+		return -EINVAL;
+	pthread_mutex_lock(&resolver->lock);
+	status = ask_locked(resolver, id, host, port);
+	pthread_mutex_unlock(&resolver->lock);
+	return status;
+}
+
+int resolver_take(struct resolver *resolver, uint64_t *id, struct endpoint *endpoint, int *error)
+{
+	int taken = 0;
+
+	pthread_mutex_lock(&resolver->lock);
+	if (resolver->taken != resolver->answered) {
+		const struct slot *slot = slot_at(resolver, resolver->taken);
+		eventfd_t one;
+
+		*id = slot->id;
+		*endpoint = slot->endpoint;
+		*error = slot->error;
+		resolver->taken++;
+		eventfd_read(resolver->wake, &one);
+		taken = 1;
+	}
+	pthread_mutex_unlock(&resolver->lock);
+	return taken;
+}
+
+static bool port_valid(const char *port)
+{
+	size_t digits = strspn(port, "0123456789");
+	unsigned long number;
+
+	if (!digits || digits >= ENDPOINT_PORT || port[digits])
+		return false;
+	errno = 0;
+	number = strtoul(port, NULL, 10);
+	return errno == 0 && number >= 1 && number <= UINT16_MAX;
+}
+
+int endpoint_split(const char *text, char host[ENDPOINT_HOST], char port[ENDPOINT_PORT])
+{
+	bool bracket = *text == '[';
+	const char *begin = text + bracket, *end = bracket ? strchr(begin, ']') : strrchr(begin, ':');
+	const char *colon = end ? end + bracket : NULL;
+
+	if (!colon || *colon != ':' || end == begin || end - begin >= ENDPOINT_HOST || !port_valid(colon + 1))
+		return -EINVAL;
+	memcpy(host, begin, (size_t)(end - begin));
+	host[end - begin] = '\0';
+	strcpy(port, colon + 1);
+	return 0;
+}
+
+int endpoint_numeric(const char *host, const char *port, struct endpoint *endpoint)
+{
+	if (!port_valid(port))
+		return -EINVAL;
+	return look_up(host, port, AI_NUMERICHOST | AI_NUMERICSERV, endpoint) ? -EINVAL : 0;
+}

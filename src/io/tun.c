@@ -1,0 +1,190 @@
+#include "tun.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <linux/virtio_net.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+/* Linux 6.2 */
+#ifndef TUN_F_USO4
+#define TUN_F_USO4 0x20
+#define TUN_F_USO6 0x40
+#endif
+#ifndef VIRTIO_NET_HDR_GSO_UDP_L4
+#define VIRTIO_NET_HDR_GSO_UDP_L4 5
+#endif
+
+static int open_device(void)
+{
+	int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd >= 0)
+		return fd;
+	return errno == ENOENT || errno == ENXIO ? -ENODEV : -errno;
+}
+
+static int attach(int fd, const char *name, int flags)
+{
+	struct ifreq request = { .ifr_flags = (short)(IFF_TUN | IFF_NO_PI | flags) };
+
+	strncpy(request.ifr_name, name, sizeof request.ifr_name - 1);
+	return ioctl(fd, TUNSETIFF, &request) ? -errno : 0;
+}
+
+/*
+ * Name and kind as the kernel has them. That a descriptor puts four bytes of its own in front of each packet cannot be
+ * asked: the kernel answers with IFF_NOFILTER in the bit of IFF_NO_PI.
+ */
+static int identify(struct tun *tun)
+{
+	struct ifreq request = { 0 };
+
+	if (ioctl(tun->fd, TUNGETIFF, &request))
+		return -errno;
+	if (!(request.ifr_flags & IFF_TUN))
+		return -EINVAL;
+	memcpy(tun->name, request.ifr_name, sizeof tun->name);
+	tun->name[sizeof tun->name - 1] = '\0';
+	tun->virtio = request.ifr_flags & IFF_VNET_HDR;
+	return 0;
+}
+
+/*
+ * From most to least: kernels before 6.2 do not know USO, and some do not take ECN. The mask belongs to the device and
+ * not to the descriptor, so the same ladder on each queue takes nothing away from the others. Without the virtio header
+ * nobody could tell how a super-packet is to be cut: such a device is to have none.
+ */
+static void set_offloads(struct tun *tun)
+{
+	enum { TSO = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6, USO = TUN_F_USO4 | TUN_F_USO6 };
+	static const unsigned ladder[] = { TSO | TUN_F_TSO_ECN | USO, TSO | TUN_F_TSO_ECN, TSO, 0 };
+	size_t last = sizeof ladder / sizeof ladder[0] - 1, step = tun->virtio ? 0 : last;
+
+	while (ioctl(tun->fd, TUNSETOFFLOAD, (unsigned long)ladder[step]) && step < last)
+		step++;
+	tun->read_tso = ladder[step] & TSO;
+	tun->read_uso = ladder[step] & USO;
+}
+
+/*
+ * Writes a super-packet of two segments that goes nowhere: a device that is down says EIO once it has understood the
+ * virtio header, and in one that is up the IP layer drops the packet, for its header checksum is wrong. It shows as
+ * one dropped packet of the device, or as one IP header error.
+ */
+static bool takes_super(const struct tun *tun, uint8_t gso_type, uint8_t protocol, uint8_t header, uint8_t csum_offset)
+{
+	enum { IP = 20, TCP = 20, PAYLOAD = 2 };
+	struct virtio_net_hdr virtio = {
+		.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+		.gso_type = gso_type,
+		.hdr_len = IP + header,
+		.gso_size = PAYLOAD / 2,
+		.csum_start = IP,
+		.csum_offset = csum_offset,
+	};
+	uint8_t packet[IP + TCP + PAYLOAD] = {
+		[0] = 4 << 4 | IP / 4, [3] = IP + header + PAYLOAD, [9] = protocol, [IP + 12] = TCP / 4 << 4, /* data offset;
+																										 past the end of
+																										 the UDP packet
+																									   */
+	};
+	struct iovec parts[] = { { &virtio, sizeof virtio }, { packet, IP + header + PAYLOAD } };
+
+	return tun->virtio && (writev(tun->fd, parts, 2) >= 0 || errno != EINVAL);
+}
+
+/* What tun_open and tun_adopt do alike. */
+static int prepare(struct tun *tun, int fd)
+{
+	int size = TUN_VIRTIO, error;
+
+	*tun = (struct tun) { .fd = fd };
+	error = identify(tun);
+	if (error)
+		return error;
+	/* A device that was there before keeps the header size that its last user gave it. */
+	if (tun->virtio && ioctl(fd, TUNSETVNETHDRSZ, &size))
+		return -errno;
+	set_offloads(tun);
+	tun->write_tso = takes_super(tun, VIRTIO_NET_HDR_GSO_TCPV4, IPPROTO_TCP, 20, 16);
+	tun->write_uso = takes_super(tun, VIRTIO_NET_HDR_GSO_UDP_L4, IPPROTO_UDP, 8, 6);
+	return 0;
+}
+
+int tun_open(struct tun *tun, const char *name)
+{
+	int fd, error;
+
+	*tun = (struct tun) { .fd = -1 };
+	if (strlen(name) >= IFNAMSIZ)
+		return -EINVAL;
+	fd = open_device();
+	if (fd < 0)
+		return fd;
+	error = attach(fd, name, IFF_VNET_HDR);
+	if (error == -EINVAL) /* some kernels know only the plain TUN */
+		error = attach(fd, name, 0);
+	if (!error)
+		error = prepare(tun, fd);
+	if (error) {
+		close(fd);
+		*tun = (struct tun) { .fd = -1 };
+	}
+	return error;
+}
+
+int tun_adopt(struct tun *tun, int fd)
+{
+	int flags = fcntl(fd, F_GETFL), error;
+
+	*tun = (struct tun) { .fd = -1 };
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) || fcntl(fd, F_SETFD, FD_CLOEXEC))
+		return -errno;
+	error = prepare(tun, fd);
+	if (error)
+		*tun = (struct tun) { .fd = -1 };
+	return error;
+}
+
+void tun_close(struct tun *tun)
+{
+	if (!tun->name[0]) /* zeroed, or never open */
+		return;
+	close(tun->fd);
+	*tun = (struct tun) { .fd = -1 };
+}
+
+ssize_t tun_read(struct tun *tun, uint8_t *buffer)
+{
+	size_t skip = tun->virtio ? 0 : TUN_VIRTIO;
+	ssize_t bytes = read(tun->fd, buffer + skip, TUN_READ - skip);
+
+	if (bytes < 0)
+		return -errno;
+	if (tun->virtio)
+		return bytes < TUN_VIRTIO ? -EIO : bytes;
+	memset(buffer, 0, TUN_VIRTIO);
+	return TUN_VIRTIO + bytes;
+}
+
+/* A plain device has nobody to cut or to sum what the header asks for. */
+static int write_plain(const struct tun *tun, const struct iovec *iov, int count)
+{
+	struct virtio_net_hdr virtio;
+
+	memcpy(&virtio, iov[0].iov_base, sizeof virtio);
+	if (virtio.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM || virtio.gso_type != VIRTIO_NET_HDR_GSO_NONE)
+		return -EINVAL;
+	return writev(tun->fd, iov + 1, count - 1) < 0 ? -errno : 0;
+}
+
+int tun_write(struct tun *tun, const struct iovec *iov, int count)
+{
+	if (!tun->virtio)
+		return write_plain(tun, iov, count);
+	return writev(tun->fd, iov, count) < 0 ? -errno : 0;
+}

@@ -1,0 +1,143 @@
+#include "udp_control.h"
+
+#include <netinet/udp.h>
+#include <string.h>
+
+static void put(struct msghdr *message, int level, int type, const void *value, size_t bytes)
+{
+	struct cmsghdr head = { .cmsg_len = CMSG_LEN(bytes), .cmsg_level = level, .cmsg_type = type };
+	uint8_t *at = (uint8_t *)message->msg_control + message->msg_controllen;
+
+	memset(at, 0, CMSG_SPACE(bytes));
+	memcpy(at, &head, sizeof head);
+	memcpy(at + CMSG_LEN(0), value, bytes);
+	message->msg_controllen += CMSG_SPACE(bytes);
+}
+
+/*
+ * The address alone, without the interface: an interface would override the routing table, and where it has no route
+ * to the peer the kernel would take the peer for a neighbour on it.
+ */
+static void put_source_v4(struct msghdr *message, const struct in_pktinfo *source)
+{
+	struct in_pktinfo info = { .ipi_spec_dst = source->ipi_spec_dst };
+
+	put(message, IPPROTO_IP, IP_PKTINFO, &info, sizeof info);
+}
+
+/* A link-local address means nothing without its interface. */
+static void put_source_v6(struct msghdr *message, const struct in6_pktinfo *source)
+{
+	struct in6_pktinfo info = { .ipi6_addr = source->ipi6_addr };
+
+	if (IN6_IS_ADDR_LINKLOCAL(&source->ipi6_addr))
+		info.ipi6_ifindex = source->ipi6_ifindex;
+	put(message, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof info);
+}
+
+static void put_source(struct msghdr *message, const struct endpoint *to)
+{
+	if (to->to.any.sa_family == AF_INET)
+		put_source_v4(message, &to->source.v4);
+	else
+		put_source_v6(message, &to->source.v6);
+}
+
+static void put_traffic_class(struct msghdr *message, const struct endpoint *to, int traffic_class)
+{
+	if (to->to.any.sa_family == AF_INET)
+		put(message, IPPROTO_IP, IP_TOS, &traffic_class, sizeof traffic_class);
+	else
+		put(message, IPPROTO_IPV6, IPV6_TCLASS, &traffic_class, sizeof traffic_class);
+}
+
+void udp_control_write(struct msghdr *message, union udp_control *control, const struct udp_run *run, uint32_t length)
+{
+	message->msg_control = control->bytes;
+	message->msg_controllen = 0;
+	if (!run->lost_source && endpoint_source_known(run->to))
+		put_source(message, run->to);
+	if (run->traffic_class)
+		put_traffic_class(message, run->to, run->traffic_class);
+	if (length > run->size)
+		put(message, IPPROTO_UDP, UDP_SEGMENT, &run->size, sizeof run->size);
+}
+
+static void read_source_v4(struct udp_message *into, const uint8_t *data, size_t bytes)
+{
+	struct in_pktinfo info;
+
+	if (bytes < sizeof info)
+		return;
+	memcpy(&info, data, sizeof info);
+	into->from.source.v4.ipi_spec_dst = info.ipi_spec_dst;
+	into->from.source.v4.ipi_ifindex = info.ipi_ifindex;
+}
+
+static void read_source_v6(struct udp_message *into, const uint8_t *data, size_t bytes)
+{
+	if (bytes >= sizeof into->from.source.v6)
+		memcpy(&into->from.source.v6, data, sizeof into->from.source.v6);
+}
+
+/* IPv4 hands over one byte (ip(7)), IPv6 an int (RFC 3542, 6.5). */
+static void read_traffic_class(struct udp_message *into, const uint8_t *data, size_t bytes)
+{
+	int value;
+
+	if (bytes >= sizeof value) {
+		memcpy(&value, data, sizeof value);
+		into->traffic_class = (uint8_t)value;
+	} else if (bytes >= 1) {
+		into->traffic_class = data[0];
+	}
+}
+
+static void read_size(struct udp_message *into, const uint8_t *data, size_t bytes)
+{
+	int value;
+
+	if (bytes < sizeof value)
+		return;
+	memcpy(&value, data, sizeof value);
+	if (value > 0 && (uint32_t)value < into->size)
+		into->size = (uint32_t)value;
+}
+
+static void read_one(struct udp_message *into, const struct cmsghdr *head, const uint8_t *data, size_t bytes)
+{
+	if (head->cmsg_level == IPPROTO_IP && head->cmsg_type == IP_PKTINFO)
+		read_source_v4(into, data, bytes);
+	else if (head->cmsg_level == IPPROTO_IPV6 && head->cmsg_type == IPV6_PKTINFO)
+		read_source_v6(into, data, bytes);
+	else if (head->cmsg_level == IPPROTO_IP && head->cmsg_type == IP_TOS)
+		read_traffic_class(into, data, bytes);
+	else if (head->cmsg_level == IPPROTO_IPV6 && head->cmsg_type == IPV6_TCLASS)
+		read_traffic_class(into, data, bytes);
+	else if (head->cmsg_level == IPPROTO_UDP && head->cmsg_type == UDP_GRO)
+		read_size(into, data, bytes);
+}
+
+void udp_control_read(const struct msghdr *message, struct udp_message *into)
+{
+	const uint8_t *at = message->msg_control;
+	size_t left = message->msg_controllen;
+	struct cmsghdr head;
+
+	into->traffic_class = 0;
+	into->size = into->length ? into->length : 1;
+	endpoint_clear_source(&into->from);
+	while (left >= sizeof head) {
+		size_t step;
+
+		memcpy(&head, at, sizeof head);
+		if (head.cmsg_len < CMSG_LEN(0) || head.cmsg_len > left)
+			break;
+		read_one(into, &head, at + CMSG_LEN(0), head.cmsg_len - CMSG_LEN(0));
+		step = CMSG_ALIGN(head.cmsg_len);
+		if (step > left) /* the last one may come without its padding */
+			break;
+		at += step;
+		left -= step;
+	}
+}

@@ -1,0 +1,81 @@
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "udp_control.h"
+
+struct udp_batch {
+	struct mmsghdr headers[UDP_BATCH];
+	struct iovec parts[UDP_BATCH];
+	struct sockaddr_in6 names[UDP_BATCH]; /* IPv4 ones are shorter */
+	union udp_control controls[UDP_BATCH];
+	struct {
+		uint8_t before[UDP_BEFORE];
+		uint8_t data[UDP_MESSAGE];
+		uint8_t behind[UDP_BEHIND];
+	} buffers[UDP_BATCH];
+};
+
+struct udp_batch *udp_batch_create(void)
+{
+	struct udp_batch *batch = calloc(1, sizeof *batch);
+
+	if (!batch)
+		return NULL;
+	for (int i = 0; i < UDP_BATCH; i++) {
+		batch->parts[i] = (struct iovec) { batch->buffers[i].data, UDP_MESSAGE };
+		batch->headers[i].msg_hdr = (struct msghdr) {
+			.msg_name = &batch->names[i],
+			.msg_iov = &batch->parts[i],
+			.msg_iovlen = 1,
+			.msg_control = &batch->controls[i],
+		};
+	}
+	return batch;
+}
+
+void udp_batch_destroy(struct udp_batch *batch)
+{
+	free(batch);
+}
+
+/* The kernel leaves the lengths of what it wrote behind: a call with those would truncate. */
+static void reset(struct udp_batch *batch)
+{
+	for (int i = 0; i < UDP_BATCH; i++) {
+		batch->headers[i].msg_hdr.msg_namelen = sizeof batch->names[i];
+		batch->headers[i].msg_hdr.msg_controllen = sizeof batch->controls[i];
+		batch->headers[i].msg_hdr.msg_flags = 0;
+	}
+}
+
+static void describe(struct udp_message *message, const struct mmsghdr *received)
+{
+	const struct msghdr *header = &received->msg_hdr;
+	size_t name = header->msg_namelen;
+
+	message->data = header->msg_iov->iov_base;
+	message->length = received->msg_len;
+	message->from = (struct endpoint) { 0 };
+	memcpy(&message->from.to, header->msg_name, name < sizeof message->from.to ? name : sizeof message->from.to);
+	udp_control_read(header, message);
+}
+
+int udp_receive(struct udp *udp, int fd, struct udp_batch *batch, struct udp_message messages[UDP_BATCH],
+				uint64_t *truncated)
+{
+	int received, count = 0;
+
+	reset(batch);
+	received = recvmmsg(fd, batch->headers, UDP_BATCH, MSG_DONTWAIT, NULL);
+	if (received < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+	for (int i = 0; i < received; i++) {
+		/* Without its control messages a message may not be cut: the segment size could be among what was lost. */
+		if (batch->headers[i].msg_hdr.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
+			++*truncated;
+		else
+			describe(&messages[count++], &batch->headers[i]);
+	}
+	return count;
+}

@@ -1,0 +1,49 @@
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands.h"
+#include "daemon.h"
+
+struct command {
+	const char *name;
+	int (*call)(int argc, char **argv);
+	const char *arguments, *help;
+};
+
+static const struct command commands[] = {
+	{ "run", command_run, "FILE", "run the tunnel that FILE describes, in the foreground" },
+	{ "check", command_check, "FILE...", "say what is wrong in FILE, and change nothing" },
+	{ "genkey", command_genkey, "", "write a new private key" },
+	{ "pubkey", command_pubkey, "", "read a private key, write its public key" },
+	{ "genpsk", command_genpsk, "", "write a new preshared key" },
+};
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+static void usage(FILE *to)
+{
+	fputs("usage: adit COMMAND [ARGUMENT]\n\n", to);
+	for (int i = 0; i < COMMANDS; i++)
+		fprintf(to, "  adit %-6s %-8s %s\n", commands[i].name, commands[i].arguments, commands[i].help);
+	fputs("  adit --help | --version\n", to);
+}
+
+int main(int argc, char **argv)
+{
+	if (sodium_init() < 0) {
+		fputs("adit: no source of random numbers\n", stderr);
+		return EXIT_FAILURE;
+	}
+	if (argc == 2 && !strcmp(argv[1], "--version"))
+		return puts("adit " ADIT_VERSION) < 0;
+	if (argc == 2 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")))
+		return usage(stdout), EXIT_SUCCESS;
+	for (int i = 0; argc > 1 && i < COMMANDS; i++)
+		if (!strcmp(argv[1], commands[i].name))
+			return commands[i].call(argc - 1, argv + 1);
+	if (argc > 1)
+		fprintf(stderr, "adit: unknown command '%s'\n\n", argv[1]);
+	usage(stderr);
+	return EXIT_FAILURE;
+}

@@ -1,0 +1,85 @@
+#include "ip.h"
+
+#include <netinet/in.h>
+
+#include "checksum.h"
+
+enum {
+	ECN_MASK = 3,
+	FRAGMENT_OFFSET = 0x1fff,  /* IPv4: the offset's bits of bytes 6 and 7 */
+	FRAGMENT6_OFFSET = 0xfff8, /* IPv6: the same of bytes 2 and 3 of a fragment header */
+	EXTENSION_HEADER = 8,      /* the least an extension header takes */
+};
+
+void ip_set_ecn(uint8_t *packet, uint8_t ecn)
+{
+	uint16_t before, after;
+	uint64_t sum;
+
+	if (packet[0] >> 4 == 6) {
+		packet[1] = (uint8_t)((packet[1] & ~(ECN_MASK << 4)) | ecn << 4);
+		return;
+	}
+	before = get_raw16(packet);
+	packet[1] = (uint8_t)((packet[1] & ~ECN_MASK) | ecn);
+	after = get_raw16(packet);
+	/* RFC 1624, equation 3 */
+	sum = (uint64_t)(uint16_t)~get_raw16(packet + 10) + (uint16_t)~before + after;
+	put_raw16(packet + 10, (uint16_t)~checksum_fold(sum));
+}
+
+static bool is_extension(uint8_t type)
+{
+	return type == IPPROTO_HOPOPTS || type == IPPROTO_ROUTING || type == IPPROTO_FRAGMENT || type == IPPROTO_AH ||
+		   type == IPPROTO_DSTOPTS;
+}
+
+static size_t extension_length(uint8_t type, const uint8_t *extension)
+{
+	if (type == IPPROTO_FRAGMENT)
+		return EXTENSION_HEADER;
+	if (type == IPPROTO_AH) /* RFC 4302, section 2.2: the one that counts in words of 4 */
+		return (extension[1] + 2) * 4u;
+	return (extension[1] + 1) * 8u;
+}
+
+static size_t transport_v4(const uint8_t *packet, size_t n, uint8_t *protocol)
+{
+	size_t header = (packet[0] & 15) * 4u;
+
+	if (header < IPV4_HEADER || header > n || get_be16(packet + 6) & FRAGMENT_OFFSET)
+		return 0;
+	*protocol = packet[9];
+	return header;
+}
+
+static size_t transport_v6(const uint8_t *packet, size_t n, uint8_t *protocol)
+{
+	uint8_t type = packet[6];
+	size_t at = IPV6_HEADER;
+
+	while (is_extension(type)) {
+		const uint8_t *extension = packet + at;
+
+		if (n - at < EXTENSION_HEADER || extension_length(type, extension) > n - at)
+			return 0;
+		if (type == IPPROTO_FRAGMENT && get_be16(extension + 2) & FRAGMENT6_OFFSET)
+			return 0;
+		at += extension_length(type, extension);
+		type = extension[0];
+	}
+	*protocol = type;
+	return at;
+}
+
+size_t ip_transport(const uint8_t *packet, size_t n, uint8_t *protocol)
+{
+	switch (ip_version(packet, n)) {
+	case 4:
+		return transport_v4(packet, n, protocol);
+	case 6:
+		return transport_v6(packet, n, protocol);
+	default:
+		return 0;
+	}
+}

@@ -1,0 +1,45 @@
+#include "counters.h"
+
+#include <assert.h>
+
+static const char *const names[] = {
+	[COUNT_TUN_READ] = "tun_read",
+	[COUNT_TUN_WRITTEN] = "tun_written",
+	[COUNT_SEALED] = "sealed",
+	[COUNT_SENT] = "sent",
+	[COUNT_RECEIVED] = "received",
+	[COUNT_OPENED] = "opened",
+	[COUNT_HANDSHAKE_SENT] = "handshake_sent",
+	[COUNT_HANDSHAKE_DONE] = "handshake_done",
+	[COUNT_COOKIE_SENT] = "cookie_sent",
+	[COUNT_UNDER_LOAD] = "under_load",
+	[COUNT_GROUP_REFUSED] = "group_refused",
+	[COUNT_SOURCE_LOST] = "source_lost",
+	[COUNT_MERGE_REFUSED] = "merge_refused",
+	[DROP_NO_PEER] = "drop_no_peer",
+	[DROP_NO_ENDPOINT] = "drop_no_endpoint",
+	[DROP_STAGED] = "drop_staged",
+	[DROP_STAGED_TIMEOUT] = "drop_staged_timeout",
+	[DROP_SEND] = "drop_send",
+	[DROP_TUN_READ] = "drop_tun_read",
+	[DROP_TRUNCATED] = "drop_truncated",
+	[DROP_MALFORMED] = "drop_malformed",
+	[DROP_MAC] = "drop_mac",
+	[DROP_RATE] = "drop_rate",
+	[DROP_HANDSHAKE] = "drop_handshake",
+	[DROP_INDEX] = "drop_index",
+	[DROP_EXPIRED] = "drop_expired",
+	[DROP_FORGED] = "drop_forged",
+	[DROP_REPLAY] = "drop_replay",
+	[DROP_INNER] = "drop_inner",
+	[DROP_SOURCE] = "drop_source",
+	[DROP_TUN_WRITE] = "drop_tun_write",
+};
+static_assert(sizeof names / sizeof *names == DROP_REFUSED, "each counter has a name");
+
+const char *counter_name(unsigned counter)
+{
+	if (counter < DROP_REFUSED)
+		return names[counter];
+	return segment_error_name((enum segment_error)(counter - DROP_REFUSED));
+}

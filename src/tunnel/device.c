@@ -1,0 +1,161 @@
+#include "device.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "bytes.h"
+#include "clock.h"
+#include "handshake.h"
+
+static void give_up(struct peer *peer)
+{
+	uint32_t dropped = staged_clear(&peer->device->staged, &peer->staged);
+
+	device_count(peer->device, DROP_STAGED_TIMEOUT, dropped);
+	log_info(peer->text, "handshake not answered for 90 s, giving up until there is something to send");
+}
+
+static void forget_source(struct peer *peer)
+{
+	endpoint_clear_source(&peer->endpoint);
+}
+
+static const struct timer_actions actions = {
+	.initiate = handshake_initiate,
+	.keepalive = handshake_keepalive,
+	.give_up = give_up,
+	.zero_keys = peer_forget_keys,
+	.forget_source = forget_source,
+};
+
+int device_init(struct device *device, const char *name, const struct aead_provider *aead, struct ev_loop *loop)
+{
+	int error;
+
+	*device = (struct device) { .aead = aead, .realtime = clock_realtime };
+	snprintf(device->name, sizeof device->name, "%s", name);
+	error = timers_init(&device->timers, &actions, loop);
+	if (error)
+		return error;
+	error = map_init(&device->by_index);
+	if (!error)
+		error = map_init(&device->by_key);
+	if (!error)
+		error = staged_pool_init(&device->staged);
+	if (!error && !(device->ratelimit = ratelimit_create()))
+		error = -ENOMEM;
+	if (error)
+		device_destroy(device, loop);
+	return error;
+}
+
+void device_destroy(struct device *device, struct ev_loop *loop)
+{
+	while (device->first)
+		device_remove_peer(device, device->first);
+	allowedips_destroy(&device->allowed_ips);
+	ratelimit_destroy(device->ratelimit);
+	staged_pool_destroy(&device->staged);
+	map_destroy(&device->by_key);
+	map_destroy(&device->by_index);
+	timers_destroy(&device->timers, loop);
+	sodium_memzero(device, sizeof *device);
+}
+
+static uint64_t key_hash(const uint8_t public_key[NOISE_KEY])
+{
+	return get_le64(public_key);
+}
+
+struct peer *device_find_peer(const struct device *device, const uint8_t public_key[NOISE_KEY])
+{
+	struct map_node *node = map_first(&device->by_key, key_hash(public_key));
+
+	for (; node; node = map_next(node)) {
+		struct peer *peer = (struct peer *)(void *)((char *)node - offsetof(struct peer, by_key));
+		if (!memcmp(peer->remote.public_key, public_key, NOISE_KEY))
+			return peer;
+	}
+	return NULL;
+}
+
+static bool is_ourselves(const struct device *device, const uint8_t public_key[NOISE_KEY])
+{
+	return device->local.has_key && !memcmp(device->local.public_key, public_key, NOISE_KEY);
+}
+
+struct peer *device_add_peer(struct device *device, const uint8_t public_key[NOISE_KEY])
+{
+	struct peer *peer;
+
+	if (is_ourselves(device, public_key))
+		return errno = EADDRINUSE, NULL;
+	if (device_find_peer(device, public_key))
+		return errno = EEXIST, NULL;
+	if (timers_reserve(&device->timers, device->peer_count + 1))
+		return errno = ENOMEM, NULL;
+	peer = peer_create(device, public_key);
+	if (!peer)
+		return errno = ENOMEM, NULL;
+	map_insert(&device->by_key, &peer->by_key, key_hash(public_key));
+	peer->previous = device->last;
+	*(device->last ? &device->last->next : &device->first) = peer;
+	device->last = peer;
+	device->peer_count++;
+	return peer;
+}
+
+static void unready(struct device *device, struct peer *peer)
+{
+	struct peer **place = &device->ready;
+
+	if (!peer->ready)
+		return;
+	while (*place != peer)
+		place = &(*place)->next_ready;
+	*place = peer->next_ready;
+	peer->ready = false;
+}
+
+void device_remove_peer(struct device *device, struct peer *peer)
+{
+	/* First, nothing finds it: no route, no key, no index, no timer, no list. */
+	allowedips_remove_peer(&device->allowed_ips, peer);
+	map_remove(&device->by_key, &peer->by_key);
+	*(peer->previous ? &peer->previous->next : &device->first) = peer->next;
+	*(peer->next ? &peer->next->previous : &device->last) = peer->previous;
+	device->peer_count--;
+	unready(device, peer);
+	timers_peer_stop(peer);
+	if (device->peer_gone)
+		device->peer_gone(device->send_context, peer);
+	/* Then it goes: the one worker runs on this very loop, so it holds nothing across calls but what peer_gone took. */
+	peer_destroy(peer);
+}
+
+void device_set_private_key(struct device *device, const uint8_t *private_key)
+{
+	struct peer *ourselves;
+
+	noise_local_set(&device->local, private_key);
+	ourselves = device->local.has_key ? device_find_peer(device, device->local.public_key) : NULL;
+	if (ourselves)
+		device_remove_peer(device, ourselves);
+	for (struct peer *peer = device->first; peer; peer = peer->next) {
+		peer_forget_keys(peer);
+		noise_remote_reset(&peer->remote);
+	}
+	if (device->local.has_key)
+		cookie_checker_set(&device->checker, device->local.public_key);
+}
+
+void device_peer_ready(struct device *device, struct peer *peer)
+{
+	if (peer->ready)
+		return;
+	peer->ready = true;
+	peer->next_ready = device->ready;
+	device->ready = peer;
+}

@@ -1,0 +1,330 @@
+/*
+ * Theory of operation
+ *
+ * A packet read from the TUN stays in one buffer until it is cut to its end. Each segment is cut straight into its slot
+ * of the segment buffer and sealed there; the batch turns neighbours into runs. What is sealed leaves at the end of the
+ * drain, or when both halves of the buffer are full.
+ *
+ * The socket may be full at any of these points. Then `blocked` is set, the TUN is read no more, and everything stays
+ * where it is: the runs in the batch, the rest of the packet in the cutter. egress_resume goes on from there when the
+ * socket can be written. Between the two anything may have happened to the peer, so its session is looked up anew; a
+ * peer that is removed meanwhile takes its cut and its runs with it (egress_forget).
+ */
+#include "egress.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "handshake.h"
+#include "ip.h"
+#include "virtio.h"
+
+enum { SEND_RUNS = BATCH_RUNS };
+#define APART_TIME (60 * NS_PER_S) /* for how long a path that refused a group gets its datagrams one by one */
+
+int egress_init(struct egress *egress, uint16_t run_segments)
+{
+	int error = batch_init(&egress->batch, run_segments);
+
+	if (error)
+		return error;
+	egress->packet = malloc(TUN_READ);
+	if (!egress->packet)
+		egress_destroy(egress);
+	return egress->packet ? 0 : -ENOMEM;
+}
+
+void egress_destroy(struct egress *egress)
+{
+	batch_destroy(&egress->batch);
+	free(egress->packet);
+	*egress = (struct egress) { 0 };
+}
+
+void egress_forget(struct egress *egress, const struct peer *peer)
+{
+	batch_forget(&egress->batch, peer);
+	if (egress->peer == peer)
+		egress->peer = NULL;
+}
+
+/* --- send ------------------------------------------------------------------------------------------------------- */
+
+/* What the socket said of one run, once it is done. */
+static void run_done(struct worker *worker, const struct udp_run *run, const struct batch_run *from)
+{
+	struct peer *peer = from->label.destination;
+	uint32_t failed = run->failed;
+
+	device_count(worker->device, COUNT_SENT, from->count - failed);
+	peer->tx_bytes += run->bytes - (uint64_t)failed * run->size;
+	if (run->refused_group) {
+		peer->apart_until = worker->now + APART_TIME;
+		device_count(worker->device, COUNT_GROUP_REFUSED, 1);
+	}
+	if (run->lost_source) {
+		endpoint_clear_source(&peer->endpoint);
+		device_count(worker->device, COUNT_SOURCE_LOST, 1);
+	}
+	if (!run->error)
+		return;
+	device_count(worker->device, DROP_SEND, failed);
+	if (log_allowed(&peer->log, worker->now)) {
+		char text[ENDPOINT_TEXT];
+		log_info(peer->text, "sending to %s: %s", endpoint_text(text, &peer->endpoint), strerror(run->error));
+	}
+}
+
+/* Of a run that was being sent apart, what went is done: it need not be sent again. */
+static void keep_rest(struct batch_run *run, uint32_t sent)
+{
+	run->data += sent;
+	run->bytes -= sent;
+	run->count -= (uint16_t)(sent / run->size);
+}
+
+/* Sends all runs. False, and `blocked` set, when the socket could not take all of them. */
+static bool flush(struct worker *worker)
+{
+	struct batch *batch = &worker->egress.batch;
+	struct udp_run runs[SEND_RUNS];
+	int count = batch->runs, done;
+
+	for (int i = 0; i < count; i++) {
+		const struct batch_run *from = &batch->run[i];
+		const struct peer *peer = from->label.destination;
+		runs[i] = (struct udp_run) {
+			.to = &peer->endpoint,
+			.data = from->data,
+			.bytes = from->bytes,
+			.size = from->size,
+			.traffic_class = from->label.traffic_class,
+			.apart = worker->now < peer->apart_until,
+		};
+	}
+	done = count ? udp_send(&worker->udp, runs, count) : 0;
+	for (int i = 0; i < done; i++)
+		run_done(worker, &runs[i], &batch->run[i]);
+	if (done < count)
+		keep_rest(&batch->run[done], runs[done].sent);
+	batch_sent(batch, done);
+	worker->egress.blocked = done < count;
+	return done == count;
+}
+
+/* --- cut and seal ------------------------------------------------------------------------------------------------ */
+
+/*
+ * How many zero bytes follow a packet of `n` bytes: to a multiple of 16, but not past the MTU (WireGuard paper,
+ * section 5.4.6, and what its kernel implementation does with packets over the MTU).
+ */
+static size_t padding(size_t n, size_t mtu)
+{
+	size_t unit = mtu && n > mtu ? n % mtu : n;
+	size_t padded = (unit + 15) & ~(size_t)15;
+
+	if (mtu && padded > mtu)
+		padded = mtu;
+	return padded > unit ? padded - unit : 0;
+}
+
+/* The same for the next segment: full ones of a super-packet are left as they are, the last does not outgrow them. */
+static size_t segment_padding(const struct segmenter *cut, size_t length, size_t mtu)
+{
+	size_t full = (size_t)cut->header + cut->size, zeros;
+
+	if (!cut->gso_type)
+		return padding(length, mtu);
+	if (length == full)
+		return 0;
+	zeros = padding(length, mtu);
+	return length + zeros > full ? full - length : zeros;
+}
+
+/* Cuts and seals `count` segments into consecutive slots, under the nonces from `counter` on. */
+static void cut_and_seal(struct worker *worker, const struct session *session, uint64_t counter, uint32_t count)
+{
+	struct egress *egress = &worker->egress;
+	struct batch_label label = { egress->peer, ip_ecn(egress->packet + VIRTIO_HEADER) };
+	size_t mtu = worker->device->mtu;
+
+	for (uint32_t i = 0; i < count; i++) {
+		uint8_t *slot = batch_slot(&egress->batch), *packet = slot + DATA_HEADER;
+		size_t zeros = segment_padding(&egress->cut, segment_length(&egress->cut), mtu);
+		size_t length = segment_next(&egress->cut, packet);
+
+		memset(packet + length, 0, zeros);
+		session_seal(session, counter + i, slot, length + zeros);
+		batch_add(&egress->batch, label, (uint16_t)(length + zeros + DATA_OVERHEAD));
+	}
+	device_count(worker->device, COUNT_SEALED, count);
+}
+
+/* Room a slot needs: the segment, its padding, header and tag. */
+static size_t slot_size(const struct segmenter *cut)
+{
+	return segment_length(cut) + 15 + DATA_OVERHEAD;
+}
+
+/*
+ * The packet cannot go under any session now: it waits, whole, and a handshake begins. Of one whose session ended
+ * half-way the rest is dropped, for staging it would send the first half twice.
+ */
+static void stage(struct worker *worker, struct peer *peer)
+{
+	struct egress *egress = &worker->egress;
+	uint32_t dropped = 1;
+
+	if (!egress->cut.offset)
+		dropped = staged_push(&worker->device->staged, &peer->staged, egress->packet, egress->length, egress->cut.left);
+	device_count(worker->device, DROP_STAGED, dropped);
+	egress->peer = NULL;
+	handshake_initiate(peer, worker->now, false);
+}
+
+static void cut_finished(struct worker *worker, const struct session *session)
+{
+	struct peer *peer = worker->egress.peer;
+
+	worker->egress.peer = NULL;
+	timers_any_sent(peer, worker->now);
+	timers_data_sent(peer, worker->now);
+	if (session_rekey_on_send(session, worker->now))
+		handshake_initiate(peer, worker->now, false);
+}
+
+/* Cuts what is left of the packet at hand. False when a full socket stopped it. */
+static bool cut_on(struct worker *worker)
+{
+	struct egress *egress = &worker->egress;
+	struct session *session = peer_session(egress->peer, worker->now);
+
+	while (session && egress->cut.left) {
+		uint32_t room = batch_room(&egress->batch, slot_size(&egress->cut)), reserved;
+		uint64_t counter;
+
+		if (!room) {
+			if (!flush(worker))
+				return false;
+			continue;
+		}
+		reserved = session_reserve(session, room < egress->cut.left ? room : egress->cut.left, &counter);
+		if (!reserved)
+			session = NULL;
+		else
+			cut_and_seal(worker, session, counter, reserved);
+	}
+	if (session)
+		cut_finished(worker, session);
+	else
+		stage(worker, egress->peer);
+	return true;
+}
+
+static struct peer *route(const struct device *device, const uint8_t *packet)
+{
+	const uint8_t *destination = ip_destination(packet);
+
+	return packet[0] >> 4 == 4 ? allowedips_lookup4(&device->allowed_ips, destination)
+							   : allowedips_lookup6(&device->allowed_ips, destination);
+}
+
+/* Begins the cut of the packet in the buffer. False, and counted, when it is refused. */
+static bool begin(struct worker *worker, size_t length)
+{
+	struct egress *egress = &worker->egress;
+	const uint8_t *packet = egress->packet + VIRTIO_HEADER;
+	struct virtio_header header;
+	enum segment_error error;
+
+	if (length < VIRTIO_HEADER) {
+		device_count(worker->device, DROP_TUN_READ, 1);
+		return false;
+	}
+	virtio_decode(&header, egress->packet);
+	egress->length = length;
+	error = segment_begin(&egress->cut, &header, packet, length - VIRTIO_HEADER);
+	if (error)
+		device_count(worker->device, DROP_REFUSED + error, 1);
+	return !error;
+}
+
+/* One packet from the TUN: to its peer, or dropped by cause. False when a full socket stopped it half-way. */
+static bool packet_out(struct worker *worker, size_t length)
+{
+	struct egress *egress = &worker->egress;
+	struct peer *peer;
+
+	device_count(worker->device, COUNT_TUN_READ, 1);
+	if (!begin(worker, length))
+		return true;
+	peer = route(worker->device, egress->packet + VIRTIO_HEADER);
+	if (!peer) {
+		device_count(worker->device, DROP_NO_PEER, 1);
+		return true;
+	}
+	if (!endpoint_known(&peer->endpoint)) {
+		device_count(worker->device, DROP_NO_ENDPOINT, 1);
+		return true;
+	}
+	egress->peer = peer;
+	return cut_on(worker);
+}
+
+/* --- drain ------------------------------------------------------------------------------------------------------- */
+
+/* Sends the staged packets of one peer. False when a full socket stopped it. */
+static bool send_staged(struct worker *worker, struct peer *peer)
+{
+	struct egress *egress = &worker->egress;
+
+	while (peer->staged.first && peer_session(peer, worker->now)) {
+		size_t length = staged_pop(&worker->device->staged, &peer->staged, egress->packet);
+		if (!begin(worker, length))
+			continue;
+		egress->peer = peer;
+		if (!cut_on(worker))
+			return false;
+	}
+	return true;
+}
+
+void egress_resume(struct worker *worker)
+{
+	struct egress *egress = &worker->egress;
+	struct device *device = worker->device;
+
+	if (!flush(worker) || (egress->peer && !cut_on(worker)))
+		return;
+	while (device->ready) {
+		struct peer *peer = device->ready;
+		if (!send_staged(worker, peer))
+			return; /* it stays first in the list */
+		device->ready = peer->next_ready;
+		peer->ready = false;
+	}
+	flush(worker);
+}
+
+int egress_drain(struct worker *worker)
+{
+	struct egress *egress = &worker->egress;
+
+	for (int reads = 0; reads < EGRESS_READS && batch_free(&egress->batch) >= EGRESS_RESERVE; reads++) {
+		ssize_t length = tun_read(&worker->tun, egress->packet);
+		if (length == -EAGAIN)
+			break;
+		if (length == -EBADFD)
+			return -EBADFD;
+		if (length < 0) {
+			device_count(worker->device, DROP_TUN_READ, 1);
+			break;
+		}
+		if (!packet_out(worker, (size_t)length))
+			return 0;
+	}
+	flush(worker);
+	return 0;
+}

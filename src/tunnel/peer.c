@@ -1,0 +1,157 @@
+#include "peer.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "device.h"
+#include "keytext.h"
+
+/* As wg(8) users know it: the first and last four characters of the key. */
+static void name_peer(struct peer *peer)
+{
+	char key[KEY_BASE64];
+
+	key_to_base64(key, peer->remote.public_key);
+	snprintf(peer->text, sizeof peer->text, "%s: peer %.4s…%.4s", peer->device->name, key, key + 39);
+}
+
+struct peer *peer_create(struct device *device, const uint8_t public_key[NOISE_KEY])
+{
+	struct peer *peer = calloc(1, sizeof *peer);
+
+	if (!peer)
+		return NULL;
+	peer->device = device;
+	noise_remote_init(&peer->remote, public_key);
+	cookie_jar_init(&peer->cookies, public_key);
+	timers_peer_init(peer);
+	name_peer(peer);
+	return peer;
+}
+
+void peer_destroy(struct peer *peer)
+{
+	timers_peer_stop(peer);
+	peer_forget_keys(peer);
+	staged_clear(&peer->device->staged, &peer->staged);
+	noise_remote_destroy(&peer->remote);
+	sodium_memzero(peer, sizeof *peer);
+	free(peer);
+}
+
+struct session *peer_session(const struct peer *peer, uint64_t now)
+{
+	struct session *session = peer->sessions.current;
+
+	if (!session || session_expired(session, now))
+		return NULL;
+	return atomic_load_explicit(&session->send_counter, memory_order_relaxed) < REJECT_AFTER_MESSAGES ? session : NULL;
+}
+
+void peer_set_endpoint(struct peer *peer, const struct endpoint *from)
+{
+	if (endpoint_equal(&peer->endpoint, from))
+		return;
+	peer->endpoint = *from;
+	peer->apart_until = 0;
+	if (log_enabled(LOG_DEBUG)) {
+		char text[ENDPOINT_TEXT];
+		log_debug(peer->text, "endpoint is %s", endpoint_text(text, from));
+	}
+}
+
+struct peer_index *peer_index_create(struct peer *peer)
+{
+	struct map *map = &peer->device->by_index;
+	struct peer_index *index = calloc(1, sizeof *index);
+
+	if (!index)
+		return NULL;
+	do {
+		randombytes_buf(&index->index, sizeof index->index);
+	} while (map_first(map, index->index)); /* the hash is the index itself, so a hit is the same one */
+	index->peer = peer;
+	map_insert(map, &index->node, index->index);
+	return index;
+}
+
+void peer_index_destroy(struct peer_index *index)
+{
+	if (!index)
+		return;
+	map_remove(&index->peer->device->by_index, &index->node);
+	free(index);
+}
+
+/* A session leaves: nothing finds it by its index any more, then it is wiped. */
+static void retire(void *context, struct session *session)
+{
+	peer_index_destroy(session->owner);
+	session_destroy(session);
+}
+
+int peer_begin_session(struct peer *peer, uint64_t now)
+{
+	struct noise_keys keys;
+	struct session *session = NULL;
+	int error = noise_derive(&peer->remote, &keys);
+
+	if (!error) {
+		session = session_create(peer->device->aead, &keys, now);
+		error = session ? 0 : -ENOMEM;
+	}
+	sodium_memzero(&keys, sizeof keys);
+	if (error)
+		return error;
+	session->owner = peer->handshake_index;
+	peer->handshake_index->session = session;
+	peer->handshake_index = NULL;
+	session_install(&peer->sessions, session, retire, NULL);
+	timers_session_derived(peer, now);
+	device_count(peer->device, COUNT_HANDSHAKE_DONE, 1);
+	return 0;
+}
+
+void peer_handshake_completed(struct peer *peer)
+{
+	timers_handshake_completed(peer);
+	peer->handshake_completed = peer->device->realtime();
+}
+
+bool peer_confirm_session(struct peer *peer, struct session *session)
+{
+	if (!session_confirm(&peer->sessions, session, retire, NULL))
+		return false;
+	peer_handshake_completed(peer);
+	return true;
+}
+
+void peer_forget_keys(struct peer *peer)
+{
+	struct session_slots *slots = &peer->sessions;
+	struct session **const each[] = { &slots->current, &slots->previous, &slots->next };
+
+	for (size_t i = 0; i < sizeof each / sizeof *each; i++) {
+		if (*each[i])
+			retire(NULL, *each[i]);
+		*each[i] = NULL;
+	}
+	noise_handshake_clear(&peer->remote);
+	peer_index_destroy(peer->handshake_index);
+	peer->handshake_index = NULL;
+	peer->handshake_sent_known = false;
+}
+
+void peer_sent(struct peer *peer, size_t bytes, uint64_t now)
+{
+	peer->tx_bytes += bytes;
+	timers_any_sent(peer, now);
+}
+
+void peer_received(struct peer *peer, size_t bytes, uint64_t now)
+{
+	peer->rx_bytes += bytes;
+	timers_any_received(peer, now);
+}

@@ -1,0 +1,167 @@
+/*
+ * Theory of operation
+ *
+ * Three descriptors drive a worker: the TUN (egress_drain) and two UDP sockets (ingress_drain). A wake-up reads the
+ * clock once. What arrives may make packets sendable that waited for a handshake; they go at the end of the wake-up,
+ * from a prepare watcher, which runs just before the loop sleeps again. A full socket stops the reading of the TUN and
+ * nothing else.
+ */
+#include "worker.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "clock.h"
+#include "egress.h"
+#include "ingress.h"
+
+void worker_watch_writable(struct worker *worker)
+{
+	bool blocked = worker->egress.blocked;
+
+	if (blocked == !ev_is_active(&worker->tun_read))
+		return;
+	if (!blocked) {
+		ev_io_start(worker->loop, &worker->tun_read);
+		ev_io_stop(worker->loop, &worker->v4_write);
+		ev_io_stop(worker->loop, &worker->v6_write);
+		return;
+	}
+	ev_io_stop(worker->loop, &worker->tun_read);
+	ev_io_start(worker->loop, worker->udp.v6_blocked ? &worker->v6_write : &worker->v4_write);
+}
+
+static void on_tun(struct ev_loop *loop, struct ev_io *watcher, int events)
+{
+	struct worker *worker = watcher->data;
+
+	worker->now = clock_boottime();
+	if (egress_drain(worker) == -EBADFD) {
+		ev_io_stop(loop, watcher);
+		worker->device_gone(worker->context);
+		return;
+	}
+	worker_watch_writable(worker);
+}
+
+static void on_datagrams(struct ev_loop *loop, struct ev_io *watcher, int events)
+{
+	struct worker *worker = watcher->data;
+
+	worker->now = clock_boottime();
+	ingress_drain(worker, watcher->fd);
+}
+
+static void resume(struct worker *worker)
+{
+	worker->now = clock_boottime();
+	egress_resume(worker);
+	worker_watch_writable(worker);
+}
+
+static void on_writable(struct ev_loop *loop, struct ev_io *watcher, int events)
+{
+	struct worker *worker = watcher->data;
+
+	/* The other family may be the one that blocks next. */
+	ev_io_stop(loop, &worker->v4_write);
+	ev_io_stop(loop, &worker->v6_write);
+	ev_io_start(loop, &worker->tun_read);
+	resume(worker);
+}
+
+static void on_prepare(struct ev_loop *loop, struct ev_prepare *watcher, int events)
+{
+	struct worker *worker = watcher->data;
+
+	if (worker->device->ready && !worker->egress.blocked)
+		resume(worker);
+}
+
+/* Handshakes and keepalives: one datagram, now. When the socket is full it is lost, and a timer repeats it. */
+static int send_message(void *context, struct peer *peer, const struct endpoint *to, const void *message, size_t n,
+						uint8_t traffic_class)
+{
+	struct worker *worker = context;
+	struct udp_run run = {
+		.to = to, .data = message, .bytes = (uint32_t)n, .size = (uint16_t)n, .traffic_class = traffic_class
+	};
+
+	if (udp_send(&worker->udp, &run, 1) < 1)
+		return -EAGAIN;
+	if (run.lost_source && peer) {
+		endpoint_clear_source(&peer->endpoint);
+		device_count(worker->device, COUNT_SOURCE_LOST, 1);
+	}
+	if (!run.error)
+		return 0;
+	device_count(worker->device, DROP_SEND, 1);
+	if (peer && log_allowed(&peer->log, worker->now)) {
+		char text[ENDPOINT_TEXT];
+		log_info(peer->text, "sending to %s: %s", endpoint_text(text, to), strerror(run.error));
+	}
+	return -run.error;
+}
+
+static void peer_gone(void *context, struct peer *peer)
+{
+	struct worker *worker = context;
+
+	egress_forget(&worker->egress, peer);
+}
+
+static void watch(struct worker *worker, struct ev_io *watcher, void (*call)(struct ev_loop *, struct ev_io *, int),
+				  int fd, int events)
+{
+	ev_io_init(watcher, call, fd, events);
+	watcher->data = worker;
+	if (events == EV_READ && fd >= 0)
+		ev_io_start(worker->loop, watcher);
+}
+
+int worker_start(struct worker *worker, struct device *device, struct ev_loop *loop, const struct tun *tun,
+				 const struct udp *udp, void (*device_gone)(void *context), void *context)
+{
+	int error;
+
+	*worker = (struct worker) { .device = device,
+								.loop = loop,
+								.tun = *tun,
+								.udp = *udp,
+								.device_gone = device_gone,
+								.context = context,
+								.now = clock_boottime() };
+	error = egress_init(&worker->egress, udp->gso ? udp->run_segments : 1);
+	if (!error)
+		error = ingress_init(&worker->ingress, worker);
+	if (error) {
+		egress_destroy(&worker->egress);
+		return error;
+	}
+	device->send = send_message;
+	device->peer_gone = peer_gone;
+	device->send_context = worker;
+	watch(worker, &worker->tun_read, on_tun, worker->tun.fd, EV_READ);
+	watch(worker, &worker->v4_read, on_datagrams, worker->udp.v4, EV_READ);
+	watch(worker, &worker->v6_read, on_datagrams, worker->udp.v6, EV_READ);
+	watch(worker, &worker->v4_write, on_writable, worker->udp.v4, EV_WRITE);
+	watch(worker, &worker->v6_write, on_writable, worker->udp.v6, EV_WRITE);
+	ev_prepare_init(&worker->ready, on_prepare);
+	worker->ready.data = worker;
+	ev_prepare_start(loop, &worker->ready);
+	return 0;
+}
+
+void worker_stop(struct worker *worker)
+{
+	struct ev_io *const watchers[] = { &worker->tun_read, &worker->v4_read, &worker->v6_read, &worker->v4_write,
+									   &worker->v6_write };
+
+	for (size_t i = 0; i < sizeof watchers / sizeof *watchers; i++)
+		ev_io_stop(worker->loop, watchers[i]);
+	ev_prepare_stop(worker->loop, &worker->ready);
+	egress_destroy(&worker->egress);
+	ingress_destroy(&worker->ingress);
+	udp_close(&worker->udp);
+	tun_close(&worker->tun);
+}

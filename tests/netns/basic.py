@@ -1,0 +1,53 @@
+"""
+Two hosts, one wire, an adit at each end, each brought up from its INI file.
+
+    left  192.0.2.1, 2001:db8::1  ----  right  192.0.2.2, 2001:db8::2
+    tun-left  10.7.0.1, fd07::1         tun-right  10.7.0.2, fd07::2
+"""
+
+from ends import pair
+from lab import case
+from traffic import MIB, NOISE, both_ways, datagrams, small_datagrams
+
+MTU = 1420
+HEADERS = {4: 20 + 8, 6: 40 + 8}  # IP and ICMP
+
+
+@case(outside=[4, 6])
+def tunnel(lab, outside):
+    left, right = pair(lab, outside)
+    for family in 4, 6:
+        with lab.check(f"ping, v{family} inside"):
+            left.node.ping(right.inner(family))
+            right.node.ping(left.inner(family))
+        with lab.check(f"64 MiB of TCP each way, v{family} inside"):
+            both_ways(left.node, left.inner(family), right.node, right.inner(family), 64 * MIB)
+        with lab.check(f"64-byte UDP, v{family} inside"):
+            datagrams(left.node, left.inner(family), right.node, right.inner(family), small_datagrams())
+            datagrams(right.node, right.inner(family), left.node, left.inner(family), small_datagrams())
+        with lab.check(f"a zero-length datagram keeps its place among others, v{family} inside"):
+            payloads = [b"before", b"", b"after", NOISE[:1300], b"", b"", NOISE[:1300]]
+            datagrams(left.node, left.inner(family), right.node, right.inner(family), payloads)
+            datagrams(right.node, right.inner(family), left.node, left.inner(family), payloads)
+        with lab.check(f"UDP of every size up to the MTU, v{family} inside"):
+            payloads = [NOISE[size:2 * size] for size in range(1, MTU - HEADERS[family] + 1)]
+            datagrams(left.node, left.inner(family), right.node, right.inner(family), payloads)
+
+
+@case(outside=[4, 6])
+def mtu(lab, outside):
+    """1420 by default, as wg-quick computes it for a wire of 1500."""
+    left, right = pair(lab, outside)
+    with lab.check("the interface has MTU 1420"):
+        for end in left, right:
+            found = end.node.json(f"ip -j link show {end.interface}")[0]["mtu"]
+            assert found == MTU, f"{end.interface} has {found}"
+    for family in 4, 6:
+        full = MTU - HEADERS[family]
+        with lab.check(f"a packet of the full MTU crosses and a larger one does not, v{family} inside"):
+            left.node.ping(right.inner(family), options=f"-M do -s {full}")
+            done = left.node.run(f"ping -n -c 1 -W 1 -M do -s {full + 1} {right.inner(family)}", check=False)
+            assert f"mtu={MTU}" in (done.stdout + done.stderr).replace(": ", "="), done.stdout + done.stderr
+        with lab.check(f"what is fragmented inside arrives whole, v{family} inside"):
+            left.node.ping(right.inner(family), options="-s 9000")
+            datagrams(left.node, left.inner(family), right.node, right.inner(family), [NOISE[:60000]] * 20, burst=1)

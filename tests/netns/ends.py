@@ -1,0 +1,139 @@
+"""
+The two kinds of tunnel ends: adit, started from an INI file, and Debian's wireguard-go, set up with wg(8) and ip(8).
+"""
+
+import os
+import socket
+import subprocess
+
+from lab import wait_for
+
+PORT = 51820
+
+
+def key(adit, command, text=None):
+    return subprocess.run([adit, command], input=text, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def host_port(address, port=PORT):
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+class End:
+    """One end of a tunnel: an interface in a namespace, its keys and its peers."""
+
+    def __init__(self, node, interface, addresses, port=PORT, **settings):
+        adit = node.lab.adit
+        self.node = node
+        self.interface = interface
+        self.addresses = addresses  # with prefix lengths
+        self.port = port
+        self.settings = settings  # further keys of [Interface]
+        self.private = key(adit, "genkey")
+        self.public = key(adit, "pubkey", self.private)
+        self.peers = []
+        self.daemon = None
+
+    @property
+    def v4(self):
+        return self.inner(4)
+
+    @property
+    def v6(self):
+        return self.inner(6)
+
+    def inner(self, family):
+        """The address inside the tunnel, without its prefix length."""
+        return next(text.split("/")[0] for text in self.addresses if (":" in text) == (family == 6))
+
+    def add_peer(self, other, allowed=None, **settings):
+        """Without `allowed`, the peer owns its own addresses. Keywords are keys of [Peer], e.g. Endpoint."""
+        allowed = allowed or [f"{address.split('/')[0]}/{128 if ':' in address else 32}" for address in other.addresses]
+        self.peers.append({"PublicKey": other.public, "AllowedIPs": ", ".join(allowed), **settings})
+
+    def text(self, whole=True):
+        """The INI file; without `whole`, only what wg(8) knows."""
+        interface = {"PrivateKey": self.private, "ListenPort": self.port}
+        if whole:
+            interface |= {"Address": ", ".join(self.addresses), **self.settings}
+        sections = [("Interface", interface)] + [("Peer", peer) for peer in self.peers]
+        return "\n".join(f"[{title}]\n" + "".join(f"{name} = {value}\n" for name, value in keys.items())
+                         for title, keys in sections)
+
+    def write(self, whole=True):
+        path = f"/run/{self.interface}.conf"
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(self.text(whole))
+        return path
+
+    def stop(self, *signal):
+        return self.daemon.stop(*signal)
+
+
+class Adit(End):
+    def start(self, seconds=10):
+        """Returns when the daemon has said READY."""
+        path = f"/run/{self.interface}.notify"
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+            notify.bind(path)
+            notify.setblocking(False)
+            self.daemon = self.node.start(self.interface, [self.node.lab.adit, "run", self.write()],
+                                          env={**os.environ, "NOTIFY_SOCKET": path})
+            try:
+                wait_for(lambda: self.ready(notify), seconds, f"{self.interface}: READY=1")
+            finally:
+                os.unlink(path)
+        return self
+
+    def ready(self, notify):
+        if self.daemon.process.poll() is not None:
+            raise AssertionError(f"{self.interface} ended at once: {self.daemon.tail()}")
+        try:
+            return b"READY=1" in notify.recv(4096)
+        except BlockingIOError:
+            return False
+
+
+class WireguardGo(End):
+    def start(self):
+        self.daemon = self.node.start(self.interface, ["wireguard-go", "-f", self.interface],
+                                      env={**os.environ, "LOG_LEVEL": "error"})
+        wait_for(lambda: os.path.exists(f"/var/run/wireguard/{self.interface}.sock"), 10, "wireguard-go's socket")
+        self.wg("setconf", self.write(whole=False))
+        for address in self.addresses:
+            self.node.run(f"ip address add {address} dev {self.interface}")
+        self.node.run(f"ip link set {self.interface} mtu {self.settings.get('MTU', 1420)} up")
+        for peer in self.peers:
+            for prefix in peer["AllowedIPs"].split(", "):
+                self.node.run(f"ip route replace {prefix} dev {self.interface}")
+        return self
+
+    def wg(self, verb, *arguments):
+        return self.node.run(["wg", verb, self.interface, *arguments]).stdout
+
+    def about_peer(self, what):
+        """A value of the first peer, as `wg show` says it: latest-handshakes, endpoints, transfer."""
+        return self.wg("show", what).splitlines()[0].split("\t", 1)[1]
+
+
+def pair(lab, outside=4, left=Adit, right=Adit, psk=None, knows="both", start=True, **settings):
+    """
+    Two hosts on one wire with a tunnel between them:
+
+        left 192.0.2.1, 2001:db8::1  ----  right 192.0.2.2, 2001:db8::2
+        inside: 10.7.0.1, fd07::1                 10.7.0.2, fd07::2
+
+    `knows` names the end that has an endpoint for the other: left, right or both.
+    """
+    wan = {4: "192.0.2.{}", 6: "2001:db8::{}"}
+    hosts = [lab.node("left"), lab.node("right")]
+    lab.wire(hosts[0], "wan", ["192.0.2.1/24", "2001:db8::1/64"], hosts[1], "wan", ["192.0.2.2/24", "2001:db8::2/64"])
+    ends = [kind(host, f"tun-{host.name}", [f"10.7.0.{number}/24", f"fd07::{number}/64"], **settings)
+            for number, kind, host in ((1, left, hosts[0]), (2, right, hosts[1]))]
+    secret = {"PresharedKey": key(lab.adit, "genpsk")} if psk else {}
+    for number, end, other in (2, ends[0], ends[1]), (1, ends[1], ends[0]):
+        endpoint = {"Endpoint": host_port(wan[outside].format(number))} if knows in (end.node.name, "both") else {}
+        end.add_peer(other, **secret, **endpoint)
+    for end in ends if start else []:
+        end.start()
+    return ends

@@ -1,0 +1,126 @@
+"""
+What a user sees when something is wrong: one line that names it, an exit code, and nothing left behind.
+
+    left  192.0.2.1  ----  right  192.0.2.2        (right runs nothing)
+"""
+
+import os
+import re
+import socket
+
+from ends import PORT, Adit
+from lab import case
+
+INTERFACE = "tun-left"
+
+
+def host(lab):
+    node, other = lab.node("left"), lab.node("right")
+    lab.wire(node, "wan", ["192.0.2.1/24"], other, "wan", ["192.0.2.2/24"])
+    return node
+
+
+def fails(node, command, *patterns, code=1):
+    """The command ends with the code, and one line on standard error has all the patterns. The line."""
+    done = node.run(command, check=False, timeout=20)
+    lines = done.stderr.splitlines()
+    assert done.returncode == code, f"exit code {done.returncode}, not {code}: {done.stderr.strip()}"
+    assert len(lines) == 1, f"{len(lines)} lines, not one: {done.stderr.strip()}"
+    for pattern in patterns:
+        assert re.search(pattern, lines[0], re.IGNORECASE), f"no {pattern!r} in: {lines[0]}"
+    return lines[0]
+
+
+@case()
+def files(lab):
+    node = host(lab)
+    run = [lab.adit, "run"]
+    with lab.check("a file that does not exist"):
+        fails(node, run + ["/run/tun-left.conf"], "/run/tun-left.conf", "no such file")
+    with lab.check("a directory"):
+        os.mkdir("/run/tun-dir.conf")
+        fails(node, run + ["/run/tun-dir.conf"], "/run/tun-dir.conf", "directory")
+    with lab.check("a name that cannot be an interface"):
+        path = "/run/a-name-that-is-too-long.conf"
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
+            file.write(Adit(node, INTERFACE, ["10.7.0.1/24"]).text())
+        fails(node, run + [path], "a-name-that-is-too-long", "name")
+    with lab.check("a wrong key, by file and line, without a word of the key"):
+        end = Adit(node, INTERFACE, ["10.7.0.1/24"])
+        end.private = "x" + end.private
+        line = fails(node, run + [end.write()], f"/run/{INTERFACE}.conf:2: ", "key")
+        assert end.private[:12] not in line, "the key is shown"
+    with lab.check("a key of an unknown name, by file and line"):
+        end = Adit(node, INTERFACE, ["10.7.0.1/24"], Adress="10.7.0.1")
+        fails(node, run + [end.write()], f"/run/{INTERFACE}.conf:5: ", "Adress")
+    with lab.check("no link is left"):
+        assert not node.has_link(INTERFACE)
+
+
+@case()
+def what_is_taken(lab):
+    node = host(lab)
+    end = Adit(node, INTERFACE, ["10.7.0.1/24"])
+    command = [lab.adit, "run", end.write()]
+    for family, name, any_address in (socket.AF_INET, "IPv4", ""), (socket.AF_INET6, "IPv6", "::"):
+        with lab.check(f"a port in use, {name}"):
+            with node.socket(family, socket.SOCK_DGRAM) as taken:
+                if family == socket.AF_INET6:
+                    taken.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                taken.bind((any_address, PORT))
+                fails(node, command, INTERFACE, str(PORT), "in use")
+            assert not node.has_link(INTERFACE), "the link is left"
+    with lab.check("an interface of that name exists"):
+        node.run(f"ip link add {INTERFACE} type veth peer name other")
+        try:
+            fails(node, command, INTERFACE, "exists|busy|in use")
+        finally:
+            node.run(f"ip link del {INTERFACE}")
+    with lab.check("the same file is running already"):
+        end.start()
+        fails(node, command, INTERFACE, "exists|busy|in use|running")
+        assert node.has_link(INTERFACE), "the second start took the link from the first"
+
+
+@case()
+def what_is_lacking(lab):
+    node = host(lab)
+    end = Adit(node, INTERFACE, ["10.7.0.1/24"])
+    path = end.write()
+    with lab.check("not root"):
+        os.chmod(path, 0o644)
+        os.chmod("/run", 0o755)
+        user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+        done = node.run(user + [lab.adit, "run", path], check=False, timeout=20)
+        error = done.stderr.splitlines()[-1]
+        assert done.returncode == 1 and re.search("root|CAP_NET_ADMIN|not permitted|denied", error), error
+        os.chmod(path, 0o600)
+    with lab.check("no /dev/net/tun"):
+        fails(node, ["unshare", "--mount", "sh", "-c", f"mount -t tmpfs tmpfs /dev/net && exec {lab.adit} run {path}"],
+              "/dev/net/tun")
+    with lab.check("what was lacking is there: it starts"):
+        end.start()
+
+
+@case()
+def command_line(lab):
+    node = host(lab)
+    path = Adit(node, INTERFACE, ["10.7.0.1/24"]).write()
+    with lab.check("no command, a wrong command, no file: usage and an exit code"):
+        for words in [], ["frobnicate"], ["run"], ["check"]:
+            done = node.run([lab.adit] + words, check=False, timeout=20)
+            assert done.returncode in (1, 2), f"{words}: exit code {done.returncode}"
+            assert "usage" in done.stderr.lower(), f"{words}: {done.stderr}"
+    with lab.check("check: 0 for a good file, 1 and file:line for a bad one"):
+        node.run([lab.adit, "check", path])
+        bad = Adit(node, INTERFACE, ["10.7.0.1/24"], port=70000).write()
+        fails(node, [lab.adit, "check", bad], f"{bad}:3: ", "70000")
+    with lab.check("genkey, pubkey and genpsk make 32 bytes, pubkey always the same"):
+        private = node.run([lab.adit, "genkey"]).stdout
+        public = [node.run([lab.adit, "pubkey"], input=private).stdout for _ in range(2)]
+        secret = node.run([lab.adit, "genpsk"]).stdout
+        assert all(re.fullmatch(r"[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=\n", text) for text in (private, secret, *public))
+        assert public[0] == public[1] != private != secret
+    with lab.check("pubkey refuses what is no key"):
+        done = node.run([lab.adit, "pubkey"], input="no key\n", check=False)
+        assert done.returncode == 1 and len(done.stderr.splitlines()) == 1 and not done.stdout

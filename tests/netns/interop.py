@@ -1,0 +1,118 @@
+"""
+adit against Debian's wireguard-go, which is controlled by wg(8).
+
+    left  192.0.2.1, 2001:db8::1  ----  right  192.0.2.2, 2001:db8::2
+    adit  10.7.0.1, fd07::1             wireguard-go  10.7.0.2, fd07::2
+"""
+
+from ends import WireguardGo, host_port, pair
+from lab import case
+from traffic import MIB, both_ways, datagrams, small_datagrams, stream
+
+REKEY_AFTER = 120  # seconds; paper, section 6.2
+
+
+@case(outside=[4, 6], initiator=["left", "right"], psk=[False, True])
+def handshake(lab, outside, initiator, psk):
+    """The responder has no endpoint for its peer, so the handshake can only come from the initiator."""
+    left, right = pair(lab, outside, right=WireguardGo, psk=psk, knows=initiator)
+    source, target = (left, right) if initiator == "left" else (right, left)
+    for family in 4, 6:
+        with lab.check(f"ping from the initiator, then from the responder, v{family} inside"):
+            source.node.ping(target.inner(family))
+            target.node.ping(source.inner(family))
+    with lab.check("wg shows a handshake and traffic both ways"):
+        received, sent = map(int, right.about_peer("transfer").split())
+        assert int(right.about_peer("latest-handshakes")) > 0 and received > 0 and sent > 0
+
+
+@case(outside=[4, 6])
+def traffic(lab, outside):
+    left, right = pair(lab, outside, right=WireguardGo)
+    for family in 4, 6:
+        ends = left.node, left.inner(family), right.node, right.inner(family)
+        back = ends[2:] + ends[:2]
+        with lab.check(f"32 MiB of TCP each way, v{family} inside"):
+            both_ways(*ends, 32 * MIB)
+        with lab.check(f"64-byte UDP, v{family} inside"):
+            datagrams(*ends, small_datagrams(500))
+            datagrams(*back, small_datagrams(500))
+        with lab.check(f"a zero-length UDP datagram, v{family} inside"):
+            datagrams(*ends, [b"before", b"", b"after"])
+            datagrams(*back, [b"before", b"", b"after"])
+
+
+@case(slow=True, direction=["to-wireguard-go", "to-adit"], seconds=180)
+def gibibyte(lab, direction):
+    left, right = pair(lab, right=WireguardGo)
+    source, target = (left, right) if direction == "to-wireguard-go" else (right, left)
+    with lab.check("1 GiB of TCP with equal checksums"):
+        stream(source.node, target.node, target.v4, 1024 * MIB)
+
+
+@case(slow=True, waits=True, initiator=["left", "right"], seconds=200)
+def rekey(lab, initiator):
+    """A ping every 0.5 s across the 120 s after which the initiator makes a new session: not one may be lost."""
+    left, right = pair(lab, right=WireguardGo, knows=initiator)
+    source, target = (left, right) if initiator == "left" else (right, left)
+    source.node.ping(target.v4)
+    first = int(right.about_peer("latest-handshakes"))
+    count = 2 * (REKEY_AFTER + 15)
+    with lab.check(f"no ping of {count} is lost across {REKEY_AFTER} s"):
+        source.node.ping(target.v4, count=count, options="-i 0.5")
+    with lab.check("there was one new handshake, at its time"):
+        later = int(right.about_peer("latest-handshakes")) - first
+        assert REKEY_AFTER - 2 <= later <= REKEY_AFTER + 6, f"the last handshake came {later} s after the first"
+
+
+@case(outside=[4, 6])
+def roaming_of_wireguard_go(lab, outside):
+    """wireguard-go moves to another port, then to another address; adit follows by what it receives."""
+    left, right = pair(lab, outside, right=WireguardGo, knows="right")
+    right.node.ping(left.v4)
+    with lab.check("adit follows to another port"):
+        right.wg("set", "listen-port", "40000")
+        right.node.ping(left.v4)
+        left.node.ping(right.v4)
+    with lab.check("adit follows to another address"):
+        move(right.node, outside, 2, 12)
+        right.wg("set", "listen-port", "40001")  # wireguard-go clings to a source that is gone until it binds again
+        right.node.ping(left.v4)
+        left.node.ping(right.v4)
+
+
+@case(outside=[4, 6])
+def roaming_of_adit(lab, outside):
+    """adit's host changes its address: adit forgets the source address it had, wireguard-go follows."""
+    left, right = pair(lab, outside, right=WireguardGo, knows="left")
+    left.node.ping(right.v4)
+    with lab.check("wireguard-go follows adit to another address"):
+        move(left.node, outside, 1, 11)
+        left.node.ping(right.v4)
+        right.node.ping(left.v4)
+        moved = {4: "192.0.2.11", 6: "2001:db8::11"}[outside]
+        assert right.about_peer("endpoints").strip() == host_port(moved), right.about_peer("endpoints")
+
+
+@case(outside=[4, 6])
+def answers_from_the_address_spoken_to(lab, outside):
+    """adit's host has a second address, which its routes would not choose; who speaks to it hears from it."""
+    left, right = pair(lab, outside, right=WireguardGo, knows="right", start=False)
+    left.node.run(f"ip address add {address_of(outside, 21)} dev wan{' nodad' if outside == 6 else ''}")
+    spoken_to = host_port(address_of(outside, 21).split("/")[0])
+    right.peers[0]["Endpoint"] = spoken_to
+    left.start(), right.start()
+    with lab.check("ping, and the endpoint stays the second address"):
+        right.node.ping(left.v4)
+        assert right.about_peer("endpoints").strip() == spoken_to, right.about_peer("endpoints")
+
+
+def address_of(family, number):
+    return f"192.0.2.{number}/24" if family == 4 else f"2001:db8::{number}/64"
+
+
+def move(node, family, old, new):
+    """The old address goes, and with it whatever source a socket remembers."""
+    node.set("net/ipv4/conf/all/promote_secondaries", 1)
+    node.run(f"ip address add {address_of(family, new)} dev wan{' nodad' if family == 6 else ''}")
+    node.run(f"ip address del {address_of(family, old)} dev wan")

@@ -1,0 +1,137 @@
+"""
+Traffic between two namespaces, with every byte accounted for.
+"""
+
+import hashlib
+import os
+import socket
+import threading
+import time
+
+MIB = 1 << 20
+BLOCK = MIB // 4
+NOISE = os.urandom(4 * MIB)
+PATIENCE = 30  # seconds without a byte, after which a transfer has failed
+
+
+def family_of(address):
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def blocks(size):
+    """`size` bytes that no cipher, checksum or link could mistake for another part of the stream."""
+    number = 0
+    while size:
+        length = min(size, BLOCK)
+        start = number * 4099 % (len(NOISE) - BLOCK)
+        yield (number.to_bytes(8, "big") + NOISE[start:start + BLOCK])[:length]
+        size -= length
+        number += 1
+
+
+def measure(content):
+    """The digest and length of a stream of blocks."""
+    digest, length = hashlib.sha256(), 0
+    for block in content:
+        digest.update(block)
+        length += len(block)
+    return digest.hexdigest(), length
+
+
+class Receiver(threading.Thread):
+    """Takes one connection to its end."""
+
+    def __init__(self, listener):
+        super().__init__(daemon=True)
+        self.listener = listener
+        self.digest = hashlib.sha256()
+        self.length = 0
+        self.error = None
+        self.start()
+
+    def run(self):
+        try:
+            connection, _ = self.listener.accept()
+            connection.settimeout(PATIENCE)
+            with connection:
+                while data := connection.recv(BLOCK):
+                    self.digest.update(data)
+                    self.length += len(data)
+        except OSError as error:
+            self.error = error
+
+
+def listen(node, address, mss=None):
+    listener = node.socket(family_of(address), socket.SOCK_STREAM)
+    listener.settimeout(PATIENCE)
+    if mss:
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, mss)
+    listener.bind((address, 0))
+    listener.listen()
+    return listener
+
+
+def stream(source, target, address, size, mss=None, make=blocks):
+    """
+    Sends `size` bytes by TCP from one namespace to an address of another, where their SHA-256 must be the same. `mss`
+    bounds the segments, `make` makes the bytes. Returns bytes per second; the time counts until the far end has the last.
+    """
+    expected, length = measure(make(size))
+    with listen(target, address, mss) as listener:
+        receiver = Receiver(listener)
+        with source.socket(family_of(address), socket.SOCK_STREAM) as sender:
+            sender.settimeout(PATIENCE)
+            sender.connect(listener.getsockname()[:2])
+            begin = time.monotonic()
+            for block in make(size):
+                sender.sendall(block)
+            sender.shutdown(socket.SHUT_WR)
+            receiver.join(PATIENCE)
+            seconds = time.monotonic() - begin
+    assert not receiver.error, f"receiver: {receiver.error}"
+    assert receiver.length == length, f"{receiver.length} of {length} bytes arrived"
+    assert receiver.digest.hexdigest() == expected, "the checksums differ"
+    return length / seconds
+
+
+def both_ways(left, left_address, right, right_address, size, mss=None):
+    stream(left, right, right_address, size, mss)
+    stream(right, left, left_address, size, mss)
+
+
+def udp_socket(node, address):
+    made = node.socket(family_of(address), socket.SOCK_DGRAM)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * MIB)
+    made.bind((address, 0))
+    return made
+
+
+def datagrams(source, source_address, target, target_address, payloads, burst=32, prepare=None):
+    """
+    Each payload crosses as one UDP datagram: none lost, none changed, in order. Bursts wait for each other. `prepare` may
+    set options of the sending socket.
+    """
+    with udp_socket(source, source_address) as sender, udp_socket(target, target_address) as receiver:
+        sender.connect(receiver.getsockname()[:2])
+        if prepare:
+            prepare(sender)
+        for first in range(0, len(payloads), burst):
+            for payload in payloads[first:first + burst]:
+                sender.send(payload)
+            for number, payload in enumerate(payloads[first:first + burst], first):
+                try:
+                    arrived = receiver.recv(65536)
+                except TimeoutError:
+                    raise AssertionError(f"datagram {number} of {len(payloads)} ({len(payload)} bytes) was lost") from None
+                assert arrived == payload, f"datagram {number}: {len(arrived)} bytes, not the {len(payload)} that were sent"
+
+
+def spray(source, address, payloads):
+    """Sends datagrams to a port where nobody listens, as fast as it goes."""
+    with source.socket(family_of(address), socket.SOCK_DGRAM) as sender:
+        for payload in payloads:
+            sender.sendto(payload, (address, 9))
+
+
+def small_datagrams(count=2000, size=64):
+    return [number.to_bytes(4, "big") + NOISE[number:number + size - 4] for number in range(count)]

@@ -1,0 +1,5 @@
+adit_test(control ini)
+adit_test(control examples)
+adit_test(control commands)
+adit_test(control process)
+adit_test(control network)

@@ -1,0 +1,80 @@
+/* A network namespace of the test's own: nothing it does reaches the host. */
+#ifndef ADIT_TEST_NAMESPACE_H
+#define ADIT_TEST_NAMESPACE_H
+
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+static inline int namespace_write(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	int status = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text) ? 0 : -1;
+
+	if (fd >= 0)
+		close(fd);
+	return status;
+}
+
+/* Moves the program to a new namespace; without privileges, as root of a new user namespace. 0 or -1 and errno. */
+static inline int namespace_enter(void)
+{
+	char users[32], groups[32];
+
+	if (unshare(CLONE_NEWNET) == 0)
+		return 0;
+	snprintf(users, sizeof users, "0 %u 1", (unsigned)geteuid());
+	snprintf(groups, sizeof groups, "0 %u 1", (unsigned)getegid());
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0 || namespace_write("/proc/self/setgroups", "deny") < 0 ||
+		namespace_write("/proc/self/uid_map", users) < 0)
+		return -1;
+	return namespace_write("/proc/self/gid_map", groups);
+}
+
+/* Makes a TUN device, which lives as long as the descriptor. The descriptor or -1. */
+static inline int namespace_tun(const char *name)
+{
+	struct ifreq request = { .ifr_flags = IFF_TUN | IFF_NO_PI };
+	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+
+	strncpy(request.ifr_name, name, IFNAMSIZ - 1);
+	if (fd >= 0 && ioctl(fd, TUNSETIFF, &request) < 0) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
+/*
+ * Runs a command of the shell. What it wrote, with runs of blanks as one and none at the ends of lines, in a buffer
+ * that the next call overwrites; the exit status is written behind when it is not 0.
+ */
+static inline const char *namespace_run(const char *command)
+{
+	static char text[65536];
+	FILE *pipe = popen(command, "r");
+	size_t length = 0;
+	int c, status;
+
+	while (pipe && (c = fgetc(pipe)) != EOF && length < sizeof text - 32) {
+		if (c == '\t')
+			c = ' ';
+		if (c == ' ' && (length == 0 || text[length - 1] == ' ' || text[length - 1] == '\n'))
+			continue;
+		if (c == '\n' && length && text[length - 1] == ' ')
+			length--;
+		text[length++] = (char)c;
+	}
+	text[length] = '\0';
+	status = pipe ? pclose(pipe) : -1;
+	if (status)
+		snprintf(text + length, 32, "exit %d", status);
+	return text;
+}
+
+#endif

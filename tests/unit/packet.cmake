@@ -1,0 +1,10 @@
+adit_test(packet checksum)
+adit_test(packet virtio)
+adit_test(packet ip)
+
+# The checksum once more, built as for a machine without AVX2.
+add_executable(test_checksum_portable test_checksum.c ${CMAKE_SOURCE_DIR}/src/packet/checksum.c)
+target_compile_definitions(test_checksum_portable PRIVATE CHECKSUM_PORTABLE)
+target_link_libraries(test_checksum_portable PRIVATE packet PkgConfig::CMOCKA)
+add_test(NAME checksum_portable COMMAND test_checksum_portable)
+set_tests_properties(checksum_portable PROPERTIES TIMEOUT 120)

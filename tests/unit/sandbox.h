@@ -1,0 +1,55 @@
+/* A network namespace for one test program: its own lo, its own devices, nothing of the host's. */
+#ifndef ADIT_TEST_SANDBOX_H
+#define ADIT_TEST_SANDBOX_H
+
+#include <fcntl.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static inline void sandbox_fail(const char *what)
+{
+	perror(what);
+	abort();
+}
+
+static inline void sandbox_write(const char *file, const char *text)
+{
+	int fd = open(file, O_WRONLY);
+
+	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
+		sandbox_fail(file);
+	close(fd);
+}
+
+/* Runs a command of the shell that must succeed. */
+static inline void __attribute__((format(printf, 1, 2))) sandbox_run(const char *format, ...)
+{
+	char command[256];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(command, sizeof command, format, arguments);
+	va_end(arguments);
+	if (system(command))
+		sandbox_fail(command);
+}
+
+/* Moves the program into a fresh namespace with lo down; one who is not root becomes root of a user namespace first. */
+static inline void sandbox_enter(void)
+{
+	unsigned user = geteuid();
+	char map[32];
+
+	if (unshare(user ? CLONE_NEWUSER | CLONE_NEWNET : CLONE_NEWNET))
+		sandbox_fail("unshare");
+	if (user) {
+		snprintf(map, sizeof map, "0 %u 1", user);
+		sandbox_write("/proc/self/uid_map", map);
+	}
+}
+
+#endif

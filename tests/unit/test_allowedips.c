@@ -1,0 +1,210 @@
+/* The trie against a list that is searched from end to end. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <cmocka.h>
+
+#include "allowedips.h"
+#include "peer.h"
+
+enum { PEERS = 16, RULES = 4000, LOOKUPS = 20000 };
+
+struct rule {
+	uint8_t address[16], length;
+	struct peer *peer; /* NULL: not in force */
+};
+
+struct model {
+	struct rule rules[RULES];
+	size_t count, width; /* bytes of an address */
+	int family;
+};
+
+static struct peer peers[PEERS];
+
+static bool covers(const uint8_t *prefix, unsigned length, const uint8_t *address)
+{
+	for (unsigned bit = 0; bit < length; bit++)
+		if ((prefix[bit / 8] ^ address[bit / 8]) & 0x80 >> bit % 8)
+			return false;
+	return true;
+}
+
+static struct rule *model_find(struct model *model, const uint8_t *address, unsigned length)
+{
+	for (size_t i = 0; i < model->count; i++)
+		if (model->rules[i].length == length && covers(address, length, model->rules[i].address))
+			return &model->rules[i];
+	return NULL;
+}
+
+static struct peer *model_lookup(const struct model *model, const uint8_t *address)
+{
+	const struct rule *best = NULL;
+
+	for (size_t i = 0; i < model->count; i++) {
+		const struct rule *rule = &model->rules[i];
+		if (rule->peer && covers(rule->address, rule->length, address) && (!best || rule->length > best->length))
+			best = rule;
+	}
+	return best ? best->peer : NULL;
+}
+
+static struct peer *lookup(const struct allowedips *table, int family, const uint8_t *address)
+{
+	return family == AF_INET ? allowedips_lookup4(table, address) : allowedips_lookup6(table, address);
+}
+
+/* Few distinct bytes, so that prefixes overlap. */
+static void random_address(uint8_t *address, size_t width)
+{
+	for (size_t i = 0; i < width; i++)
+		address[i] = i < width - 2 && rand() % 8 ? 0x20 : (uint8_t)(rand() % 4 * 0x55);
+}
+
+static void change(struct model *model, struct allowedips *table)
+{
+	struct peer *peer = &peers[rand() % PEERS];
+	uint8_t address[16] = { 0 }, length = (uint8_t)(rand() % (model->width * 8 + 1));
+	struct rule *rule;
+
+	random_address(address, model->width);
+	rule = model_find(model, address, length);
+	if (rand() % 4 == 0) {
+		bool there = rule && rule->peer == peer;
+		assert_int_equal(allowedips_remove(table, model->family, address, length, peer), there ? 0 : -2);
+		if (there)
+			rule->peer = NULL;
+		return;
+	}
+	assert_int_equal(allowedips_insert(table, model->family, address, length, peer), 0);
+	if (!rule) {
+		rule = &model->rules[model->count++];
+		memcpy(rule->address, address, sizeof address);
+		rule->length = length;
+	}
+	rule->peer = peer;
+}
+
+static void compare(const struct model *model, const struct allowedips *table, int lookups)
+{
+	for (int i = 0; i < lookups; i++) {
+		uint8_t address[16];
+		random_address(address, model->width);
+		assert_ptr_equal(lookup(table, model->family, address), model_lookup(model, address));
+	}
+}
+
+static size_t in_force(const struct model *model, const struct peer *peer)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < model->count; i++)
+		n += model->rules[i].peer == peer;
+	return n;
+}
+
+static void equals_a_naive_list(int family)
+{
+	struct allowedips table = { 0 };
+	struct model *model = calloc(1, sizeof *model);
+
+	memset(peers, 0, sizeof peers);
+	model->family = family;
+	model->width = family == AF_INET ? 4 : 16;
+	srand(family);
+	for (int i = 0; i < RULES; i++) {
+		change(model, &table);
+		if (i % 200 == 0)
+			compare(model, &table, 100);
+	}
+	compare(model, &table, LOOKUPS / 10);
+	for (int i = 0; i < PEERS; i++)
+		assert_int_equal(peers[i].allowed_ips.count, in_force(model, &peers[i]));
+	for (int i = 0; i < PEERS; i++) {
+		allowedips_remove_peer(&table, &peers[i]);
+		for (size_t r = 0; r < model->count; r++)
+			if (model->rules[r].peer == &peers[i])
+				model->rules[r].peer = NULL;
+		compare(model, &table, 200);
+	}
+	assert_null(family == AF_INET ? table.v4 : table.v6); /* nothing is left behind */
+	allowedips_destroy(&table);
+	free(model);
+}
+
+static void v4_equals_a_naive_list(void **state)
+{
+	equals_a_naive_list(AF_INET);
+}
+
+static void v6_equals_a_naive_list(void **state)
+{
+	equals_a_naive_list(AF_INET6);
+}
+
+static void a_prefix_moves_to_who_claims_it_last(void **state)
+{
+	struct allowedips table = { 0 };
+	const uint8_t net[4] = { 10, 1, 2, 3 }, host[4] = { 10, 1, 2, 9 };
+
+	memset(peers, 0, sizeof peers);
+	assert_int_equal(allowedips_insert(&table, AF_INET, net, 24, &peers[0]), 0);
+	assert_int_equal(allowedips_insert(&table, AF_INET, host, 24, &peers[1]), 0);
+	assert_int_equal(peers[0].allowed_ips.count, 0);
+	assert_ptr_equal(allowedips_lookup4(&table, host), &peers[1]);
+	assert_int_equal(allowedips_remove(&table, AF_INET, net, 24, &peers[0]), -2); /* not its own any more */
+	allowedips_destroy(&table);
+}
+
+static void lengths_past_the_address_are_refused(void **state)
+{
+	struct allowedips table = { 0 };
+	const uint8_t address[16] = { 0 };
+
+	assert_int_equal(allowedips_insert(&table, AF_INET, address, 33, &peers[0]), -22);
+	assert_int_equal(allowedips_insert(&table, AF_INET6, address, 129, &peers[0]), -22);
+	assert_int_equal(allowedips_insert(&table, AF_UNIX, address, 8, &peers[0]), -22);
+	assert_null(table.v4);
+	assert_null(table.v6);
+}
+
+static void note(void *context, int family, const uint8_t *address, uint8_t length)
+{
+	const uint8_t expected[4] = { 172, 16, 0, 0 };
+
+	assert_int_equal(family, AF_INET);
+	assert_memory_equal(address, expected, 4);
+	assert_int_equal(length, 12);
+	++*(int *)context;
+}
+
+static void the_list_shows_prefixes_masked(void **state)
+{
+	struct allowedips table = { 0 };
+	const uint8_t address[4] = { 172, 31, 7, 7 };
+	int seen = 0;
+
+	memset(peers, 0, sizeof peers);
+	assert_int_equal(allowedips_insert(&table, AF_INET, address, 12, &peers[3]), 0);
+	allowedip_list_walk(&peers[3].allowed_ips, note, &seen);
+	assert_int_equal(seen, 1);
+	allowedips_destroy(&table);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(v4_equals_a_naive_list),
+		cmocka_unit_test(v6_equals_a_naive_list),
+		cmocka_unit_test(a_prefix_moves_to_who_claims_it_last),
+		cmocka_unit_test(lengths_past_the_address_are_refused),
+		cmocka_unit_test(the_list_shows_prefixes_masked),
+	};
+	return cmocka_run_group_tests_name("allowedips", tests, NULL, NULL);
+}

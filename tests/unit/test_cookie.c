@@ -1,0 +1,315 @@
+/* MAC1, MAC2 and cookies against the vectors of tests/vectors/handshake.py, and the limit on handshakes per source. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <sodium.h>
+#include <string.h>
+
+#include "../vectors/handshake.h"
+#include "fixed_random.h"
+
+#include "bytes.h"
+#include "cookie.h"
+
+#define NOW (1000 * NS_PER_S)
+
+enum { VECTORS = sizeof handshake_vectors / sizeof *handshake_vectors };
+enum {
+	INITIATION = sizeof(struct message_initiation),
+	MAC1 = INITIATION - 2 * MAC_BYTES,
+	MAC2 = INITIATION - MAC_BYTES
+};
+
+/* Both ends of the first vector: who sends the initiation, and who checks it. */
+struct fixture {
+	const struct handshake_vector *v;
+	struct cookie_jar jar;
+	struct cookie_checker checker;
+	uint8_t message[INITIATION];
+};
+
+static void prepare(struct fixture *f, const struct handshake_vector *v)
+{
+	f->v = v;
+	cookie_jar_init(&f->jar, v->responder_public);
+	cookie_checker_set(&f->checker, v->responder_public);
+	memcpy(f->message, v->initiation, INITIATION);
+	memset(f->message + MAC1, 0xee, INITIATION - MAC1);
+}
+
+static enum cookie_verdict check(struct fixture *f, bool under_load, uint64_t now)
+{
+	return cookie_check(&f->checker, f->message, INITIATION, f->v->source, sizeof f->v->source, under_load, now);
+}
+
+static void reply_to(struct fixture *f, struct message_cookie *reply, uint64_t now)
+{
+	cookie_reply(&f->checker, reply, f->message + 4, f->message + MAC1, f->v->source, sizeof f->v->source, now);
+}
+
+/* The message is refused for want of a cookie, one is handed out and consumed, and the message goes out again. */
+static void fetch_cookie(struct fixture *f, uint64_t now)
+{
+	struct message_cookie reply;
+
+	cookie_stamp(&f->jar, f->message, INITIATION, now);
+	reply_to(f, &reply, now);
+	assert_int_equal(cookie_consume(&f->jar, &reply, now), 0);
+	cookie_stamp(&f->jar, f->message, INITIATION, now);
+}
+
+static void byte_for_byte(void **state)
+{
+	for (size_t i = 0; i < VECTORS; i++) {
+		struct fixture f;
+		struct message_cookie reply;
+
+		prepare(&f, &handshake_vectors[i]);
+		memcpy(f.checker.secret, f.v->secret, sizeof f.checker.secret);
+		f.checker.secret_known = true;
+		f.checker.secret_since = NOW;
+
+		cookie_stamp(&f.jar, f.message, INITIATION, NOW);
+		assert_memory_equal(f.message, f.v->initiation, INITIATION);
+		assert_int_equal(check(&f, true, NOW), COOKIE_MAC1);
+
+		fixed_random_begin(f.v->nonce, sizeof f.v->nonce);
+		reply_to(&f, &reply, NOW);
+		fixed_random_end();
+		assert_memory_equal(&reply, f.v->cookie_reply, sizeof reply);
+
+		assert_int_equal(cookie_consume(&f.jar, &reply, NOW), 0);
+		cookie_stamp(&f.jar, f.message, INITIATION, NOW);
+		assert_memory_equal(f.message, f.v->initiation_with_cookie, INITIATION);
+		assert_int_equal(check(&f, true, NOW), COOKIE_MAC2);
+	}
+}
+
+static void response_is_stamped_too(void **state)
+{
+	for (size_t i = 0; i < VECTORS; i++) {
+		const struct handshake_vector *v = &handshake_vectors[i];
+		struct cookie_jar jar;
+		uint8_t message[sizeof v->response];
+
+		memcpy(message, v->response, sizeof message);
+		memset(message + offsetof(struct message_response, macs), 0xee, 2 * MAC_BYTES);
+		cookie_jar_init(&jar, v->initiator_public);
+		cookie_stamp(&jar, message, sizeof message, NOW);
+		assert_memory_equal(message, v->response, sizeof message);
+	}
+}
+
+static void mac1_covers_every_byte(void **state)
+{
+	struct fixture f;
+
+	prepare(&f, handshake_vectors);
+	cookie_stamp(&f.jar, f.message, INITIATION, NOW);
+	for (size_t i = 0; i < MAC2; i++) {
+		f.message[i] ^= 1;
+		assert_int_equal(check(&f, false, NOW), COOKIE_FORGED);
+		assert_int_equal(check(&f, true, NOW), COOKIE_FORGED);
+		f.message[i] ^= 1;
+	}
+	assert_int_equal(check(&f, false, NOW), COOKIE_MAC1);
+	for (size_t n = 0; n < INITIATION; n++)
+		assert_int_equal(cookie_check(&f.checker, f.message, n, f.v->source, 6, true, NOW), COOKIE_FORGED);
+	cookie_checker_set(&f.checker, f.v->initiator_public); /* meant for somebody else */
+	assert_int_equal(check(&f, false, NOW), COOKIE_FORGED);
+}
+
+static void cookie_covers_address_and_port(void **state)
+{
+	struct fixture f;
+	struct handshake_vector elsewhere = handshake_vectors[0];
+
+	prepare(&f, &elsewhere);
+	fetch_cookie(&f, NOW);
+	assert_int_equal(check(&f, true, NOW), COOKIE_MAC2);
+	for (size_t i = 0; i < sizeof elsewhere.source; i++) {
+		elsewhere.source[i] ^= 1;
+		assert_int_equal(check(&f, true, NOW), COOKIE_MAC1);
+		elsewhere.source[i] ^= 1;
+	}
+	for (size_t i = MAC2; i < INITIATION; i++) {
+		f.message[i] ^= 1;
+		assert_int_equal(check(&f, true, NOW), COOKIE_MAC1);
+		f.message[i] ^= 1;
+	}
+	assert_int_equal(check(&f, false, NOW), COOKIE_MAC1); /* MAC2 is not looked at */
+}
+
+static void secret_is_renewed(void **state)
+{
+	struct fixture f;
+	uint8_t first[NOISE_KEY];
+
+	/* At boot too: that no secret was made yet is a flag, not time 0. */
+	prepare(&f, handshake_vectors);
+	fetch_cookie(&f, 0);
+	assert_true(f.checker.secret_known);
+	assert_false(sodium_is_zero(f.checker.secret, sizeof f.checker.secret));
+	memcpy(first, f.checker.secret, sizeof first);
+	assert_int_equal(check(&f, true, COOKIE_LIFETIME - 1), COOKIE_MAC2);
+	assert_memory_equal(f.checker.secret, first, sizeof first);
+	assert_int_equal(check(&f, true, COOKIE_LIFETIME), COOKIE_MAC1);
+	assert_memory_not_equal(f.checker.secret, first, sizeof first);
+	assert_true(f.checker.secret_since == COOKIE_LIFETIME);
+}
+
+static void cookie_is_given_up_in_time(void **state)
+{
+	static const uint8_t none[MAC_BYTES];
+	struct fixture f;
+
+	prepare(&f, handshake_vectors);
+	cookie_stamp(&f.jar, f.message, INITIATION, 0); /* "never had one" is no cookie of time 0 */
+	assert_memory_equal(f.message + MAC2, none, MAC_BYTES);
+	fetch_cookie(&f, NOW);
+	assert_memory_not_equal(f.message + MAC2, none, MAC_BYTES);
+	cookie_stamp(&f.jar, f.message, INITIATION, NOW + 115 * NS_PER_S - 1);
+	assert_memory_not_equal(f.message + MAC2, none, MAC_BYTES);
+	cookie_stamp(&f.jar, f.message, INITIATION, NOW + 115 * NS_PER_S);
+	assert_memory_equal(f.message + MAC2, none, MAC_BYTES);
+}
+
+static void reply_is_bound_to_our_last_message(void **state)
+{
+	struct fixture f;
+	struct cookie_jar before;
+	struct message_cookie reply;
+
+	prepare(&f, handshake_vectors);
+	reply_to(&f, &reply, NOW);
+	assert_int_equal(cookie_consume(&f.jar, &reply, NOW), -ENOENT); /* we said nothing */
+	cookie_stamp(&f.jar, f.message, INITIATION, NOW);
+	before = f.jar;
+	assert_int_equal(cookie_consume(&f.jar, &reply, NOW), -EBADMSG); /* it answers another MAC1 */
+	reply_to(&f, &reply, NOW);
+	for (size_t i = offsetof(struct message_cookie, nonce); i < sizeof reply; i++) {
+		((uint8_t *)&reply)[i] ^= 1;
+		assert_int_equal(cookie_consume(&f.jar, &reply, NOW), -EBADMSG);
+		((uint8_t *)&reply)[i] ^= 1;
+	}
+	assert_memory_equal(&f.jar, &before, sizeof before);
+	assert_int_equal(cookie_consume(&f.jar, &reply, NOW), 0);
+	assert_int_equal(cookie_consume(&f.jar, &reply, NOW), -ENOENT); /* once */
+}
+
+static void reply_nonces_differ(void **state)
+{
+	struct fixture f;
+	struct message_cookie one, two;
+
+	prepare(&f, handshake_vectors);
+	reply_to(&f, &one, NOW);
+	reply_to(&f, &two, NOW);
+	assert_int_equal(get_le32(one.type), MESSAGE_COOKIE);
+	assert_memory_equal(one.receiver, f.message + 4, 4);
+	assert_memory_not_equal(one.nonce, two.nonce, COOKIE_NONCE);
+}
+
+/* --- the limit on handshakes --- */
+
+/* How many of `tries` handshakes at `now` are let through. */
+static int count_allowed(struct ratelimit *limit, const char *address, size_t length, int tries, uint64_t now)
+{
+	int allowed = 0;
+
+	while (tries--)
+		allowed += ratelimit_allow(limit, (const uint8_t *)address, length, now);
+	return allowed;
+}
+
+static void burst_and_rate(void **state)
+{
+	struct ratelimit *limit = ratelimit_create();
+	uint64_t now = 0;
+	int allowed = 0;
+
+	assert_non_null(limit);
+	assert_int_equal(count_allowed(limit, "\x0a\0\0\1", 4, 100, now), 5);
+	assert_int_equal(count_allowed(limit, "\x0a\0\0\1", 4, 9, now + 50 * NS_PER_MS - 1), 0);
+	assert_int_equal(count_allowed(limit, "\x0a\0\0\1", 4, 9, now + 50 * NS_PER_MS), 1);
+	now += 10 * NS_PER_S;
+	assert_int_equal(count_allowed(limit, "\x0a\0\0\1", 4, 9, now), 5); /* full again, and no fuller */
+	for (int ms = 1; ms <= 10000; ms++)
+		allowed += count_allowed(limit, "\x0a\0\0\1", 4, 1, now + (uint64_t)ms * NS_PER_MS);
+	assert_int_equal(allowed, 10 * 20);
+	ratelimit_destroy(limit);
+}
+
+static void each_v4_address_and_v6_64_by_itself(void **state)
+{
+	struct ratelimit *limit = ratelimit_create();
+
+	assert_non_null(limit);
+	assert_int_equal(count_allowed(limit, "\x0a\0\0\1", 4, 9, NOW), 5);
+	assert_int_equal(count_allowed(limit, "\x0a\0\0\2", 4, 9, NOW), 5);
+	assert_int_equal(count_allowed(limit, "\x20\1\0\0\0\0\0\1\0\0\0\0\0\0\0\1", 16, 3, NOW), 3);
+	assert_int_equal(count_allowed(limit, "\x20\1\0\0\0\0\0\1\xff\xff\xff\xff\xff\xff\xff\xff", 16, 9, NOW), 2);
+	assert_int_equal(count_allowed(limit, "\x20\1\0\0\0\0\0\2\0\0\0\0\0\0\0\1", 16, 9, NOW), 5);
+	/* An IPv6 prefix that begins like an IPv4 address is another source. */
+	assert_int_equal(count_allowed(limit, "\x0a\0\0\1\0\0\0\0\0\0\0\0\0\0\0\0", 16, 9, NOW), 5);
+	ratelimit_destroy(limit);
+}
+
+static void table_is_bounded(void **state)
+{
+	enum { SOURCES = 50000, ENTRIES = 8192 };
+	struct ratelimit *limit = ratelimit_create();
+	int remembered = 0;
+	uint8_t address[4];
+
+	assert_non_null(limit);
+	for (uint32_t i = 0; i < SOURCES; i++) {
+		put_be32(address, i);
+		assert_int_equal(count_allowed(limit, (const char *)address, 4, 9, NOW), 5);
+	}
+	for (uint32_t i = SOURCES; i-- > 0;) {
+		put_be32(address, i);
+		remembered += !ratelimit_allow(limit, address, 4, NOW);
+	}
+	assert_in_range(remembered, 1, ENTRIES);
+	ratelimit_destroy(limit);
+}
+
+/* The ones that make room are those that have been quiet, not the ones that are being held back. */
+static void who_is_held_back_is_not_forgotten(void **state)
+{
+	struct ratelimit *limit = ratelimit_create();
+	uint8_t address[4];
+
+	assert_non_null(limit);
+	assert_int_equal(count_allowed(limit, "\xff\0\0\1", 4, 9, NOW), 5);
+	for (uint32_t i = 0; i < 100000; i++) {
+		put_be32(address, i);
+		assert_true(ratelimit_allow(limit, address, 4, NOW));
+	}
+	assert_int_equal(count_allowed(limit, "\xff\0\0\1", 4, 9, NOW), 0);
+	ratelimit_destroy(limit);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(byte_for_byte),
+		cmocka_unit_test(response_is_stamped_too),
+		cmocka_unit_test(mac1_covers_every_byte),
+		cmocka_unit_test(cookie_covers_address_and_port),
+		cmocka_unit_test(secret_is_renewed),
+		cmocka_unit_test(cookie_is_given_up_in_time),
+		cmocka_unit_test(reply_is_bound_to_our_last_message),
+		cmocka_unit_test(reply_nonces_differ),
+		cmocka_unit_test(burst_and_rate),
+		cmocka_unit_test(each_v4_address_and_v6_64_by_itself),
+		cmocka_unit_test(table_is_bounded),
+		cmocka_unit_test(who_is_held_back_is_not_forgotten),
+	};
+	return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,140 @@
+#include "endpoint.h"
+
+#include <arpa/inet.h>
+#include <net/if.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct endpoint v4(const char *address, uint16_t port)
+{
+	struct endpoint e = { .to.v4 = { .sin_family = AF_INET, .sin_port = htons(port) } };
+
+	assert_int_equal(inet_pton(AF_INET, address, &e.to.v4.sin_addr), 1);
+	return e;
+}
+
+static struct endpoint v6(const char *address, uint16_t port, uint32_t scope)
+{
+	struct endpoint e = { .to.v6 = { .sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_scope_id = scope } };
+
+	assert_int_equal(inet_pton(AF_INET6, address, &e.to.v6.sin6_addr), 1);
+	return e;
+}
+
+static void test_known(void **state)
+{
+	struct endpoint none = { 0 }, e = v4("192.0.2.1", 1);
+
+	assert_false(endpoint_known(&none));
+	assert_true(endpoint_known(&e));
+}
+
+static void test_equal_v4(void **state)
+{
+	struct endpoint a = v4("192.0.2.1", 51820), b = a;
+
+	assert_true(endpoint_equal(&a, &b));
+	b.to.v4.sin_port = htons(51821);
+	assert_false(endpoint_equal(&a, &b));
+	b = v4("192.0.2.2", 51820);
+	assert_false(endpoint_equal(&a, &b));
+	b = a, b.source.v4.ipi_spec_dst.s_addr = 1;
+	assert_false(endpoint_equal(&a, &b));
+	b = a, b.source.v4.ipi_ifindex = 1;
+	assert_false(endpoint_equal(&a, &b));
+	b = a, memset(b.to.v4.sin_zero, 1, sizeof b.to.v4.sin_zero); /* padding is no difference */
+	assert_true(endpoint_equal(&a, &b));
+}
+
+static void test_equal_v6(void **state)
+{
+	struct endpoint a = v6("2001:db8::1", 51820, 0), b = a;
+
+	assert_true(endpoint_equal(&a, &b));
+	b.to.v6.sin6_port = htons(51821);
+	assert_false(endpoint_equal(&a, &b));
+	b = v6("2001:db8::2", 51820, 0);
+	assert_false(endpoint_equal(&a, &b));
+	b = a, b.to.v6.sin6_scope_id = 2;
+	assert_false(endpoint_equal(&a, &b));
+	b = a, b.source.v6.ipi6_addr.s6_addr[15] = 1;
+	assert_false(endpoint_equal(&a, &b));
+	b = a, b.source.v6.ipi6_ifindex = 1;
+	assert_false(endpoint_equal(&a, &b));
+	b = a, b.to.v6.sin6_flowinfo = 1;
+	assert_true(endpoint_equal(&a, &b));
+}
+
+static void test_equal_families(void **state)
+{
+	struct endpoint none = { 0 }, other = { 0 }, a = v4("192.0.2.1", 1), b = v6("2001:db8::1", 1, 0);
+
+	assert_true(endpoint_equal(&none, &other));
+	assert_false(endpoint_equal(&none, &a));
+	assert_false(endpoint_equal(&a, &b));
+}
+
+static void test_source(void **state)
+{
+	struct endpoint none = { 0 }, a = v4("192.0.2.1", 1), b = v6("2001:db8::1", 1, 0), before;
+
+	assert_false(endpoint_source_known(&none));
+	a.source.v4.ipi_ifindex = 3; /* an interface alone is no source */
+	b.source.v6.ipi6_ifindex = 3;
+	assert_false(endpoint_source_known(&a));
+	assert_false(endpoint_source_known(&b));
+	a.source.v4.ipi_spec_dst.s_addr = htonl(INADDR_LOOPBACK);
+	b.source.v6.ipi6_addr = in6addr_loopback;
+	assert_true(endpoint_source_known(&a));
+	assert_true(endpoint_source_known(&b));
+	endpoint_clear_source(&a);
+	endpoint_clear_source(&b);
+	before = v4("192.0.2.1", 1);
+	assert_true(endpoint_equal(&a, &before));
+	before = v6("2001:db8::1", 1, 0);
+	assert_true(endpoint_equal(&b, &before));
+}
+
+static void test_text(void **state)
+{
+	struct endpoint none = { 0 }, a = v4("192.0.2.1", 51820), b = v6("2001:db8::1", 65535, 0);
+	struct endpoint lo = v6("fe80::1", 1, if_nametoindex("lo")), gone = v6("fe80::1", 1, UINT32_MAX);
+	struct endpoint longest = v6("fe80:ffff:ffff:ffff:ffff:ffff:ffff:ffff", 65535, UINT32_MAX);
+	char text[ENDPOINT_TEXT];
+
+	assert_string_equal(endpoint_text(text, &none), "(none)");
+	assert_string_equal(endpoint_text(text, &a), "192.0.2.1:51820");
+	assert_string_equal(endpoint_text(text, &b), "[2001:db8::1]:65535");
+	assert_string_equal(endpoint_text(text, &lo), "[fe80::1%lo]:1");
+	assert_string_equal(endpoint_text(text, &gone), "[fe80::1%4294967295]:1");
+	assert_string_equal(endpoint_text(text, &longest), "[fe80:ffff:ffff:ffff:ffff:ffff:ffff:ffff%4294967295]:65535");
+}
+
+static void test_bytes(void **state)
+{
+	static const uint8_t expected_v4[] = { 192, 0, 2, 1, 0xca, 0x6c };
+	static const uint8_t expected_v6[] = { 0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xca, 0x6c };
+	struct endpoint none = { 0 }, a = v4("192.0.2.1", 51820), b = v6("2001:db8::1", 51820, 0);
+	uint8_t bytes[ENDPOINT_BYTES];
+
+	assert_int_equal(endpoint_bytes(bytes, &none), 0);
+	assert_int_equal(endpoint_bytes(bytes, &a), sizeof expected_v4);
+	assert_memory_equal(bytes, expected_v4, sizeof expected_v4);
+	assert_int_equal(endpoint_bytes(bytes, &b), sizeof expected_v6);
+	assert_memory_equal(bytes, expected_v6, sizeof expected_v6);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_known),          cmocka_unit_test(test_equal_v4), cmocka_unit_test(test_equal_v6),
+		cmocka_unit_test(test_equal_families), cmocka_unit_test(test_source),   cmocka_unit_test(test_text),
+		cmocka_unit_test(test_bytes),
+	};
+
+	return cmocka_run_group_tests_name("endpoint", tests, NULL, NULL);
+}

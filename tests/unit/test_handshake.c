@@ -1,0 +1,468 @@
+/* Two devices that speak through an array instead of a network, on a clock of our own. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <sodium.h>
+
+#include "bytes.h"
+#include "clock.h"
+#include "handshake.h"
+
+enum { MAIL = 512 };
+
+struct letter {
+	uint8_t bytes[256];
+	size_t n;
+	uint8_t traffic_class;
+	struct endpoint to;
+};
+
+/* One end: a device, its only peer, and what it sent. */
+struct end {
+	struct device device;
+	struct peer *peer;
+	struct endpoint address;
+	struct letter sent[MAIL];
+	int count, read;
+};
+
+static struct end left, right;
+static uint64_t now;
+
+static uint64_t realtime(void)
+{
+	return 1700000000 * NS_PER_S + now;
+}
+
+static int post(void *context, struct peer *peer, const struct endpoint *to, const void *message, size_t n,
+				uint8_t traffic_class)
+{
+	struct end *end = context;
+	struct letter *letter = &end->sent[end->count++];
+
+	assert_true(end->count < MAIL && n <= sizeof letter->bytes);
+	*letter = (struct letter) { .n = n, .traffic_class = traffic_class, .to = *to };
+	memcpy(letter->bytes, message, n);
+	return 0;
+}
+
+static struct endpoint address(uint8_t host, uint16_t port)
+{
+	struct endpoint endpoint = { 0 };
+
+	endpoint.to.v4.sin_family = AF_INET;
+	endpoint.to.v4.sin_port = htons(port);
+	endpoint.to.v4.sin_addr.s_addr = htonl(0xc0000200u + host);
+	return endpoint;
+}
+
+static void end_init(struct end *end, const char *name, uint8_t host)
+{
+	uint8_t key[NOISE_KEY];
+
+	memset(end, 0, sizeof *end);
+	assert_int_equal(device_init(&end->device, name, aead_find("libsodium"), NULL), 0);
+	end->device.realtime = realtime;
+	end->device.send = post;
+	end->device.send_context = end;
+	end->address = address(host, 51820);
+	randombytes_buf(key, sizeof key);
+	device_set_private_key(&end->device, key);
+}
+
+static void acquaint(struct end *end, const struct end *other)
+{
+	end->peer = device_add_peer(&end->device, other->device.local.public_key);
+	assert_non_null(end->peer);
+	end->peer->endpoint = other->address;
+}
+
+static int set_up(void **state)
+{
+	now = 1000 * NS_PER_S;
+	end_init(&left, "left", 1);
+	end_init(&right, "right", 2);
+	acquaint(&left, &right);
+	acquaint(&right, &left);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	device_destroy(&left.device, NULL);
+	device_destroy(&right.device, NULL);
+	return 0;
+}
+
+static const struct letter *last(const struct end *end)
+{
+	assert_true(end->count > 0);
+	return &end->sent[end->count - 1];
+}
+
+static void hand_over(struct end *to, const struct letter *letter, const struct endpoint *from)
+{
+	uint8_t copy[sizeof letter->bytes];
+
+	memcpy(copy, letter->bytes, sizeof copy);
+	handshake_receive(&to->device, copy, letter->n, from, now);
+}
+
+/* Carries handshake letters both ways until nobody has more to say; data letters are left unread. */
+static void carry(void)
+{
+	for (bool busy = true; busy;) {
+		struct end *const ends[] = { &left, &right };
+		busy = false;
+		for (int i = 0; i < 2; i++) {
+			for (; ends[i]->read < ends[i]->count; ends[i]->read++, busy = true) {
+				const struct letter *letter = &ends[i]->sent[ends[i]->read];
+				if (get_le32(letter->bytes) != MESSAGE_DATA)
+					hand_over(ends[!i], letter, &ends[i]->address);
+			}
+		}
+	}
+}
+
+static uint64_t count(const struct end *end, enum counter counter)
+{
+	return end->device.counters.value[counter];
+}
+
+static void shake_hands(void)
+{
+	handshake_initiate(left.peer, now, false);
+	carry();
+}
+
+static void both_ends_agree_on_keys(void **state)
+{
+	struct session *from, *to;
+	uint8_t memory[64 + 16 + 600] = { 0 }, opened[64 + 600], in[64 + 64 + 600] = { 0 }, *slot = memory + 64;
+
+	shake_hands();
+	from = left.peer->sessions.current;
+	to = right.peer->sessions.next; /* not confirmed yet */
+	assert_non_null(from);
+	assert_non_null(to);
+	assert_null(right.peer->sessions.current);
+	assert_int_equal(from->remote_index, to->local_index);
+	memcpy(slot + DATA_HEADER, "sixteen bytes...", 16);
+	session_seal(from, 7, slot, 16);
+	memcpy(in + 64, slot, 48);
+	assert_int_equal(session_open(to, opened + 64, in + 64, 48), 0);
+	assert_memory_equal(opened + 64, "sixteen bytes...", 16);
+}
+
+static void the_wire_has_the_lengths_of_the_paper(void **state)
+{
+	shake_hands();
+	assert_int_equal(left.sent[0].n, 148);
+	assert_int_equal(left.sent[0].traffic_class, 0x88);
+	assert_int_equal(right.sent[0].n, 92);
+	assert_int_equal(right.sent[0].traffic_class, 0x88);
+	assert_int_equal(left.sent[1].n, 32); /* the initiator speaks first: an empty packet */
+	assert_int_equal(left.sent[1].traffic_class, 0);
+	assert_int_equal(right.count, 1);
+}
+
+static void counters_are_whole_payloads(void **state)
+{
+	shake_hands();
+	assert_int_equal(left.peer->tx_bytes, 148 + 32);
+	assert_int_equal(left.peer->rx_bytes, 92);
+	assert_int_equal(right.peer->tx_bytes, 92);
+	assert_int_equal(right.peer->rx_bytes, 148);
+}
+
+static void a_responder_does_not_send_before_the_key_is_confirmed(void **state)
+{
+	shake_hands();
+	assert_null(peer_session(right.peer, now));
+	assert_true(peer_confirm_session(right.peer, right.peer->sessions.next));
+	assert_non_null(peer_session(right.peer, now));
+	assert_false(peer_confirm_session(right.peer, right.peer->sessions.current));
+}
+
+static void no_initiation_within_5_s_of_the_last(void **state)
+{
+	handshake_initiate(left.peer, now, false);
+	handshake_initiate(left.peer, now + REKEY_TIMEOUT - 1, false);
+	handshake_initiate(left.peer, now + REKEY_TIMEOUT - 1, true);
+	assert_int_equal(left.count, 1);
+	handshake_initiate(left.peer, now + REKEY_TIMEOUT, false);
+	assert_int_equal(left.count, 2);
+}
+
+static void no_initiation_within_5_s_of_a_response(void **state)
+{
+	shake_hands();
+	handshake_initiate(right.peer, now + REKEY_TIMEOUT - 1, false);
+	assert_int_equal(right.count, 1);
+	handshake_initiate(right.peer, now + REKEY_TIMEOUT, false);
+	assert_int_equal(right.count, 2);
+}
+
+static void the_gate_works_when_the_clock_starts_at_zero(void **state)
+{
+	now = 0;
+	handshake_initiate(left.peer, 0, false);
+	assert_int_equal(left.count, 1);
+}
+
+static void without_an_endpoint_nothing_is_sent(void **state)
+{
+	left.peer->endpoint = (struct endpoint) { 0 };
+	handshake_initiate(left.peer, now, false);
+	assert_int_equal(left.count, 0);
+	assert_null(heap_top(&left.device.timers.heap));
+}
+
+static void an_initiation_moves_the_endpoint(void **state)
+{
+	struct endpoint elsewhere = address(77, 1000);
+
+	handshake_initiate(left.peer, now, false);
+	hand_over(&right, last(&left), &elsewhere);
+	assert_true(endpoint_equal(&right.peer->endpoint, &elsewhere));
+	assert_true(endpoint_equal(&last(&right)->to, &elsewhere));
+}
+
+static void a_replayed_initiation_changes_nothing(void **state)
+{
+	struct endpoint elsewhere = address(77, 1000);
+
+	handshake_initiate(left.peer, now, false);
+	hand_over(&right, last(&left), &left.address);
+	now += NS_PER_S;
+	hand_over(&right, last(&left), &elsewhere);
+	assert_int_equal(right.count, 1);
+	assert_true(endpoint_equal(&right.peer->endpoint, &left.address));
+	assert_int_equal(count(&right, DROP_HANDSHAKE), 1);
+}
+
+static void forgetting_keys_keeps_the_timestamp_and_opens_the_gate(void **state)
+{
+	handshake_initiate(left.peer, now, false);
+	hand_over(&right, last(&left), &left.address);
+	peer_forget_keys(right.peer);
+	assert_null(right.peer->sessions.next);
+	now += NS_PER_S;
+	hand_over(&right, last(&left), &left.address); /* old: its stamp is not newer */
+	assert_int_equal(right.count, 1);
+	handshake_initiate(right.peer, now, false); /* within 5 s of the response that was forgotten */
+	assert_int_equal(right.count, 2);
+}
+
+static void a_wrong_mac1_costs_no_curve_work(void **state)
+{
+	struct letter letter;
+
+	handshake_initiate(left.peer, now, false);
+	letter = *last(&left);
+	letter.bytes[116] ^= 1;
+	hand_over(&right, &letter, &left.address);
+	assert_int_equal(right.count, 0);
+	assert_int_equal(count(&right, DROP_MAC), 1);
+	assert_false(right.peer->remote.static_known); /* no DH was done for it */
+}
+
+static void wrong_lengths_and_types_are_malformed(void **state)
+{
+	struct letter letter;
+
+	handshake_initiate(left.peer, now, false);
+	letter = *last(&left);
+	letter.n--;
+	hand_over(&right, &letter, &left.address);
+	letter.n += 2;
+	hand_over(&right, &letter, &left.address);
+	letter.n--;
+	letter.bytes[1] = 1; /* the reserved bytes belong to the type */
+	hand_over(&right, &letter, &left.address);
+	assert_int_equal(count(&right, DROP_MALFORMED), 3);
+	assert_int_equal(right.count, 0);
+}
+
+static void a_stranger_is_refused(void **state)
+{
+	device_remove_peer(&right.device, right.peer);
+	handshake_initiate(left.peer, now, false);
+	carry();
+	assert_int_equal(right.count, 0);
+	assert_int_equal(count(&right, DROP_HANDSHAKE), 1);
+}
+
+static void a_new_psk_counts_from_the_next_handshake(void **state)
+{
+	uint8_t psk[NOISE_KEY] = { 9 };
+
+	shake_hands();
+	noise_remote_set_psk(&left.peer->remote, psk);
+	assert_non_null(peer_session(left.peer, now));
+	now += 6 * NS_PER_S;
+	shake_hands(); /* only one end knows it */
+	assert_int_equal(count(&left, COUNT_HANDSHAKE_DONE), 1);
+	noise_remote_set_psk(&right.peer->remote, psk);
+	now += 6 * NS_PER_S;
+	shake_hands();
+	assert_int_equal(count(&left, COUNT_HANDSHAKE_DONE), 2);
+}
+
+static void a_new_private_key_ends_sessions_and_drops_ourselves(void **state)
+{
+	uint8_t key[NOISE_KEY], public_key[NOISE_KEY];
+
+	randombytes_buf(key, sizeof key);
+	crypto_scalarmult_curve25519_base(public_key, key);
+	shake_hands();
+	assert_non_null(device_add_peer(&left.device, public_key));
+	device_set_private_key(&left.device, key);
+	assert_null(device_find_peer(&left.device, public_key));
+	assert_null(left.peer->sessions.current);
+	assert_null(device_add_peer(&left.device, public_key));
+	now += 6 * NS_PER_S;
+	shake_hands(); /* the other end does not know the new key */
+	assert_null(left.peer->sessions.current);
+	device_remove_peer(&right.device, right.peer);
+	acquaint(&right, &left);
+	now += 6 * NS_PER_S;
+	shake_hands();
+	assert_non_null(left.peer->sessions.current);
+}
+
+static void a_low_order_peer_is_taken_and_hears_nothing(void **state)
+{
+	const uint8_t zero[NOISE_KEY] = { 0 };
+	struct peer *peer = device_add_peer(&left.device, zero);
+
+	assert_non_null(peer);
+	peer->endpoint = right.address;
+	handshake_initiate(peer, now, false);
+	assert_int_equal(left.count, 0);
+}
+
+static void flood(int messages)
+{
+	struct letter letter;
+
+	handshake_initiate(left.peer, now, false);
+	letter = *last(&left);
+	for (int i = 0; i < messages; i++)
+		hand_over(&right, &letter, &left.address); /* valid mac1, an old timestamp after the first */
+}
+
+static void under_load_a_cookie_is_asked_for_and_then_honoured(void **state)
+{
+	flood(200);
+	assert_true(count(&right, COUNT_COOKIE_SENT) > 100);
+	assert_int_equal(last(&right)->n, 64);
+	assert_int_equal(count(&right, COUNT_HANDSHAKE_DONE), 1);
+	left.read = left.count;
+	right.read = right.count - 1;
+	carry(); /* the last cookie reply reaches the left end; it answers nothing at once */
+	assert_true(left.peer->cookies.cookie_known);
+	assert_int_equal(left.count, 1);
+	now += 5 * NS_PER_S;
+	flood(200); /* this one carries mac2: no cookie is asked for, and the limit of its source counts */
+	assert_int_equal(count(&right, COUNT_HANDSHAKE_DONE), 2);
+	assert_true(count(&right, DROP_RATE) > 100);
+}
+
+static void a_cookie_reply_does_not_move_the_endpoint(void **state)
+{
+	struct endpoint elsewhere = address(77, 1000);
+
+	flood(200);
+	hand_over(&left, last(&right), &elsewhere);
+	assert_true(left.peer->cookies.cookie_known);
+	assert_true(endpoint_equal(&left.peer->endpoint, &right.address));
+}
+
+static void load_passes_a_second_after_the_flood(void **state)
+{
+	flood(200);
+	now += NS_PER_S + NS_PER_MS;
+	right.device.counters.value[COUNT_UNDER_LOAD] = 0;
+	flood(1);
+	assert_int_equal(count(&right, COUNT_UNDER_LOAD), 0);
+}
+
+static void a_removed_peer_leaves_no_index_behind(void **state)
+{
+	shake_hands();
+	now += 6 * NS_PER_S;
+	handshake_initiate(left.peer, now, false);
+	assert_int_equal(left.device.by_index.count, 2); /* the session and the handshake under way */
+	device_remove_peer(&left.device, left.peer);
+	assert_int_equal(left.device.by_index.count, 0);
+	assert_null(heap_top(&left.device.timers.heap));
+	carry(); /* the response finds nobody */
+	assert_int_equal(count(&left, COUNT_HANDSHAKE_DONE), 1);
+}
+
+static void old_sessions_leave_in_the_order_of_the_paper(void **state)
+{
+	for (int i = 0; i < 5; i++) {
+		shake_hands();
+		assert_true(peer_confirm_session(right.peer, right.peer->sessions.next));
+		now += 6 * NS_PER_S;
+	}
+	assert_non_null(left.peer->sessions.previous);
+	assert_non_null(right.peer->sessions.previous);
+	assert_int_equal(left.device.by_index.count, 2);
+	assert_int_equal(right.device.by_index.count, 2);
+}
+
+static void a_session_older_than_180_s_is_none(void **state)
+{
+	shake_hands();
+	assert_non_null(peer_session(left.peer, now + REJECT_AFTER_TIME - 1));
+	assert_null(peer_session(left.peer, now + REJECT_AFTER_TIME));
+}
+
+static void a_session_at_its_limit_is_none(void **state)
+{
+	shake_hands();
+	left.peer->sessions.current->send_counter = REJECT_AFTER_MESSAGES;
+	assert_null(peer_session(left.peer, now));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(both_ends_agree_on_keys),
+		TEST(the_wire_has_the_lengths_of_the_paper),
+		TEST(counters_are_whole_payloads),
+		TEST(a_responder_does_not_send_before_the_key_is_confirmed),
+		TEST(no_initiation_within_5_s_of_the_last),
+		TEST(no_initiation_within_5_s_of_a_response),
+		TEST(the_gate_works_when_the_clock_starts_at_zero),
+		TEST(without_an_endpoint_nothing_is_sent),
+		TEST(an_initiation_moves_the_endpoint),
+		TEST(a_replayed_initiation_changes_nothing),
+		TEST(forgetting_keys_keeps_the_timestamp_and_opens_the_gate),
+		TEST(a_wrong_mac1_costs_no_curve_work),
+		TEST(wrong_lengths_and_types_are_malformed),
+		TEST(a_stranger_is_refused),
+		TEST(a_new_psk_counts_from_the_next_handshake),
+		TEST(a_new_private_key_ends_sessions_and_drops_ourselves),
+		TEST(a_low_order_peer_is_taken_and_hears_nothing),
+		TEST(under_load_a_cookie_is_asked_for_and_then_honoured),
+		TEST(a_cookie_reply_does_not_move_the_endpoint),
+		TEST(load_passes_a_second_after_the_flood),
+		TEST(a_removed_peer_leaves_no_index_behind),
+		TEST(old_sessions_leave_in_the_order_of_the_paper),
+		TEST(a_session_older_than_180_s_is_none),
+		TEST(a_session_at_its_limit_is_none),
+	};
+	if (sodium_init() < 0)
+		return 1;
+	return cmocka_run_group_tests_name("handshake", tests, NULL, NULL);
+}

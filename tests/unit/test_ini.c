@@ -1,0 +1,642 @@
+/*
+ * The INI parser. corpus/NAME.conf is a file, corpus/NAME.expected what is found in it, line by line. What cannot stand
+ * in a text file (NUL bytes, lines of 70,000 bytes, directories) is made here.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "ini_config.h"
+
+#define CORPUS TEST_DATA "/corpus/"
+#define PRIVATE_KEY "yOIrcmTD5+EZV6rUqnPlTY4S9/OqJh2epT7vU6FjTXg="
+#define PRESHARED_KEY "sGcwxUC/9Bcj+068bipTkkVx/CqgRic6PbDhAbO8yVc="
+#define PUBLIC_KEY "+d6ITabZ3wPagXq2kcR1jrneQRSy/ghs4hyXww5w8TU="
+#define INTERFACE "[Interface]\nPrivateKey = " PRIVATE_KEY "\n"
+#define PEER "[Peer]\nPublicKey = " PUBLIC_KEY "\n"
+
+enum { CORPUS_LEAST = 40, TEXT_ROOM = 1 << 20 };
+
+/* A parser run: what came of it, and its findings, a line each. */
+struct run {
+	struct config config;
+	struct ini_report report;
+	char findings[64 << 10];
+	int lines;
+};
+
+static void append_line(void *context, const char *text)
+{
+	struct run *run = context;
+	size_t length = strlen(run->findings);
+
+	assert_true(length + strlen(text) + 2 < sizeof run->findings);
+	sprintf(run->findings + length, "%s\n", text);
+	run->lines++;
+}
+
+static void run_clear(struct run *run)
+{
+	config_destroy(&run->config);
+	*run = (struct run) { .report = { .line = append_line, .context = run } };
+}
+
+static int run_bytes(struct run *run, const char *text, size_t length)
+{
+	int status;
+
+	run_clear(run);
+	status = ini_parse_config(&run->config, "x", text, length, &run->report);
+	assert_int_equal(status, run->report.errors ? -EINVAL : 0);
+	return status;
+}
+
+static int run_text(struct run *run, const char *text)
+{
+	return run_bytes(run, text, strlen(text));
+}
+
+static int run_file(struct run *run, const char *path)
+{
+	run_clear(run);
+	return ini_load(&run->config, path, &run->report);
+}
+
+static size_t read_whole(const char *path, char *text, size_t room)
+{
+	FILE *file = fopen(path, "rb");
+	size_t length;
+
+	if (!file)
+		fail_msg("%s: %s", path, strerror(errno));
+	length = fread(text, 1, room - 1, file);
+	assert_true(feof(file));
+	fclose(file);
+	text[length] = '\0';
+	return length;
+}
+
+/* Any eight characters in a row of a secret are a part of it. */
+static void assert_no_part(const char *findings, const char *secret)
+{
+	char part[9] = "";
+
+	for (const char *at = secret; strlen(at) >= 8; at++) {
+		memcpy(part, at, 8);
+		if (strstr(findings, part))
+			fail_msg("a part of a key, '%s', in:\n%s", part, findings);
+	}
+}
+
+static void run_corpus_file(struct run *run, const char *path)
+{
+	static char text[TEXT_ROOM], expected[TEXT_ROOM];
+	char beside[512];
+	size_t length = read_whole(path, text, sizeof text);
+
+	snprintf(beside, sizeof beside, "%.*s.expected", (int)(strlen(path) - strlen(".conf")), path);
+	read_whole(beside, expected, sizeof expected);
+	run_clear(run);
+	ini_parse_config(&run->config, strrchr(path, '/') + 1, text, length, &run->report);
+	assert_string_equal(run->findings, expected);
+	assert_int_equal(run->lines, run->report.errors + run->report.warnings);
+	assert_no_part(run->findings, PRIVATE_KEY);
+	assert_no_part(run->findings, PRESHARED_KEY);
+}
+
+static void corpus(void **state)
+{
+	glob_t inputs, outputs;
+
+	assert_int_equal(glob(CORPUS "*.conf", 0, NULL, &inputs), 0);
+	assert_int_equal(glob(CORPUS "*.expected", 0, NULL, &outputs), 0);
+	assert_true(inputs.gl_pathc >= CORPUS_LEAST);
+	assert_int_equal(inputs.gl_pathc, outputs.gl_pathc);
+	for (size_t i = 0; i < inputs.gl_pathc; i++)
+		run_corpus_file(*state, inputs.gl_pathv[i]);
+	globfree(&inputs);
+	globfree(&outputs);
+}
+
+static void assert_prefix(const struct config_prefix *entry, const char *expected, int line)
+{
+	char text[PREFIX_TEXT];
+
+	assert_non_null(entry);
+	prefix_to_text(text, &entry->prefix);
+	assert_string_equal(text, expected);
+	assert_int_equal(entry->line, line);
+}
+
+static void assert_key(const uint8_t key[KEY_BYTES], const char *expected)
+{
+	char text[KEY_BASE64];
+
+	key_to_base64(text, key);
+	assert_string_equal(text, expected);
+}
+
+static void interface_values(void **state)
+{
+	struct run *run = *state;
+	const struct config *config = &run->config;
+
+	run_corpus_file(run, CORPUS "good.conf");
+	assert_true(config->has_private_key);
+	assert_key(config->private_key, PRIVATE_KEY);
+	assert_true(config->has_listen_port);
+	assert_int_equal(config->listen_port, 51820);
+	assert_prefix(config->addresses, "10.0.0.1/24", 5);
+	assert_prefix(config->addresses->next, "fd00::1/64", 5);
+	assert_prefix(config->addresses->next->next, "10.0.1.1/32", 6);
+	assert_null(config->addresses->next->next->next);
+	assert_int_equal(config->mtu, 1420);
+	assert_int_equal(config->table, TABLE_AUTO);
+	assert_true(config->has_fwmark);
+	assert_int_equal(config->fwmark, 0xca6c);
+	assert_string_equal(config->aead, "auto");
+	assert_int_equal(config->peer_count, 2);
+}
+
+static void peer_values(void **state)
+{
+	struct run *run = *state;
+	const struct config_peer *peer;
+
+	run_corpus_file(run, CORPUS "good.conf");
+	peer = run->config.peers;
+	assert_int_equal(peer->line, 12);
+	assert_true(peer->has_public_key);
+	assert_key(peer->public_key, PUBLIC_KEY);
+	assert_true(peer->has_preshared_key);
+	assert_key(peer->preshared_key, PRESHARED_KEY);
+	assert_prefix(peer->allowed_ips, "10.0.0.2/32", 15);
+	assert_prefix(peer->allowed_ips->next, "fd00::2/128", 15);
+	assert_prefix(peer->allowed_ips->next->next, "192.168.0.0/16", 16);
+	assert_null(peer->allowed_ips->next->next->next);
+	assert_true(peer->has_endpoint);
+	assert_string_equal(peer->endpoint_host, "192.0.2.1");
+	assert_string_equal(peer->endpoint_port, "51820");
+	assert_true(peer->has_keepalive);
+	assert_int_equal(peer->keepalive, 25);
+
+	peer = peer->next;
+	assert_int_equal(peer->line, 20);
+	assert_false(peer->has_preshared_key);
+	assert_string_equal(peer->endpoint_host, "vpn.example.net");
+	assert_true(peer->has_keepalive);
+	assert_int_equal(peer->keepalive, 0);
+	assert_null(peer->next);
+}
+
+static void nothing_said(void **state)
+{
+	struct run *run = *state;
+	const struct config *config = &run->config;
+
+	assert_int_equal(run_text(run, INTERFACE PEER), 0);
+	assert_false(config->has_listen_port);
+	assert_false(config->has_fwmark);
+	assert_int_equal(config->mtu, 0);
+	assert_int_equal(config->table, TABLE_AUTO);
+	assert_string_equal(config->aead, "");
+	assert_null(config->addresses);
+	assert_false(config->peers->has_endpoint);
+	assert_false(config->peers->has_keepalive);
+	assert_false(config->peers->has_preshared_key);
+	assert_null(config->peers->allowed_ips);
+}
+
+static void odd_layouts_keep_their_values(void **state)
+{
+	static const char *const layouts[] = { "leading-blanks", "hash-after-value", "letter-case", "crlf", "not-yet" };
+	struct run *run = *state;
+
+	for (size_t i = 0; i < sizeof layouts / sizeof *layouts; i++) {
+		char path[512];
+		snprintf(path, sizeof path, CORPUS "%s.conf", layouts[i]);
+		run_corpus_file(run, path);
+		assert_key(run->config.private_key, PRIVATE_KEY);
+		if (strcmp(layouts[i], "not-yet") == 0)
+			continue;
+		assert_int_equal(run->config.listen_port, 51820);
+		assert_int_equal(run->config.peer_count, 1);
+		assert_key(run->config.peers->public_key, PUBLIC_KEY);
+	}
+	run_corpus_file(run, CORPUS "address-blanks.conf");
+	assert_prefix(run->config.addresses, "10.0.0.1/24", 3);
+	assert_prefix(run->config.addresses->next, "10.0.0.2/24", 3);
+	assert_prefix(run->config.addresses->next->next, "fd00::1/64", 3);
+	run_corpus_file(run, CORPUS "ipv6-endpoints.conf");
+	assert_string_equal(run->config.peers->endpoint_host, "2001:db8::1");
+	assert_string_equal(run->config.peers->next->endpoint_host, "fe80::1%eth0");
+}
+
+static void of_two_values_the_last_counts(void **state)
+{
+	struct run *run = *state;
+
+	run_corpus_file(run, CORPUS "twice.conf");
+	assert_int_equal(run->report.errors, 0);
+	assert_int_equal(run->config.listen_port, 2);
+	assert_string_equal(run->config.peers->endpoint_port, "2");
+	assert_string_equal(run->config.peers->next->endpoint_port, "1");
+	run_corpus_file(run, CORPUS "interface-twice.conf");
+	assert_int_equal(run->config.listen_port, 51820);
+	assert_prefix(run->config.addresses, "10.0.0.1/24", 7);
+}
+
+static void tables_and_marks(void **state)
+{
+	struct run *run = *state;
+
+	assert_int_equal(run_text(run, INTERFACE "Table = 51820\nFwMark = 4294967295\n"), 0);
+	assert_int_equal(run->config.table, TABLE_NUMBER);
+	assert_int_equal(run->config.table_number, 51820);
+	assert_int_equal(run->config.fwmark, UINT32_MAX);
+	assert_int_equal(run_text(run, INTERFACE "Table = oFF\nFwMark = off\n"), 0);
+	assert_int_equal(run->config.table, TABLE_OFF);
+	assert_true(run->config.has_fwmark);
+	assert_int_equal(run->config.fwmark, 0);
+	assert_int_equal(run_text(run, INTERFACE "Table = 0XFF\nFwMark = 0XCA6c\n"), 0);
+	assert_int_equal(run->config.table_number, 255);
+	assert_int_equal(run->config.fwmark, 0xca6c);
+}
+
+static void allowed_ips_are_masked(void **state)
+{
+	struct run *run = *state;
+	const struct config_prefix *entry;
+
+	assert_int_equal(run_text(run,
+							  INTERFACE "Address = 10.1.2.3/9\n" PEER "AllowedIPs = 10.255.2.3/9, 255.255.255.255/0\n"
+										"AllowedIPs = fd00:ffff::1/17, 10.0.0.1\n"),
+					 0);
+	assert_prefix(run->config.addresses, "10.1.2.3/9", 3);
+	entry = run->config.peers->allowed_ips;
+	assert_prefix(entry, "10.128.0.0/9", 6);
+	assert_prefix(entry->next, "0.0.0.0/0", 6);
+	assert_prefix(entry->next->next, "fd00:8000::/17", 7);
+	assert_prefix(entry->next->next->next, "10.0.0.1/32", 7);
+}
+
+static void the_last_claim_on_a_prefix_wins(void **state)
+{
+	struct run *run = *state;
+	const struct config_peer *peer;
+
+	run_corpus_file(run, CORPUS "overlap.conf");
+	assert_int_equal(run->report.errors, 0);
+	peer = run->config.peers;
+	assert_prefix(peer->allowed_ips, "10.0.1.0/24", 5);
+	assert_null(peer->allowed_ips->next);
+	peer = peer->next;
+	assert_prefix(peer->allowed_ips, "10.0.0.0/25", 9);
+	assert_null(peer->allowed_ips->next);
+	peer = peer->next;
+	assert_prefix(peer->allowed_ips, "10.2.0.0/16", 12);
+	assert_prefix(peer->allowed_ips->next, "fd00::/64", 13);
+	assert_prefix(peer->allowed_ips->next->next, "10.0.0.0/24", 13);
+	assert_null(peer->allowed_ips->next->next->next);
+}
+
+static void prefix_mask_of_every_length(void **state)
+{
+	for (int length = 0; length <= 128; length++) {
+		struct ip_prefix prefix = { .family = AF_INET6, .length = (uint8_t)length };
+		memset(prefix.address, 0xff, sizeof prefix.address);
+		prefix_mask(&prefix);
+		for (int bit = 0; bit < 128; bit++)
+			assert_int_equal(prefix.address[bit / 8] >> (7 - bit % 8) & 1, bit < length);
+	}
+}
+
+/* A list of `count` hosts in one line; its length. */
+static size_t long_line(char *text, int count)
+{
+	size_t length = (size_t)sprintf(text, INTERFACE PEER "AllowedIPs = ");
+
+	for (int i = 0; i < count; i++)
+		length += (size_t)sprintf(text + length, "%s10.%d.%d.1/32", i ? ", " : "", i >> 8, i & 255);
+	return length + (size_t)sprintf(text + length, "\nPersistentKeepalive = 7\n");
+}
+
+static void line_of_5000_bytes(void **state)
+{
+	struct run *run = *state;
+	static char text[TEXT_ROOM];
+	size_t length = long_line(text, 400), count = 0;
+
+	assert_true(length > 5000);
+	assert_int_equal(run_bytes(run, text, length), 0);
+	for (const struct config_prefix *entry = run->config.peers->allowed_ips; entry; entry = entry->next)
+		count++;
+	assert_int_equal(count, 400);
+	assert_int_equal(run->config.peers->keepalive, 7);
+}
+
+static void line_of_70000_bytes(void **state)
+{
+	struct run *run = *state;
+	static char text[TEXT_ROOM];
+	size_t length = long_line(text, 5000);
+
+	assert_true(length > 70000);
+	assert_int_equal(run_bytes(run, text, length), -EINVAL);
+	assert_string_equal(run->findings, "x:5: error: a line of more than 65535 bytes; a list may go on in a second "
+									   "line of the same key\n");
+	assert_null(run->config.peers->allowed_ips);
+	assert_int_equal(run->config.peers->keepalive, 7);
+}
+
+/* The longest line that is taken, and one byte more. Comments and blanks do not count. */
+static void line_limit(void **state)
+{
+	struct run *run = *state;
+	static char text[TEXT_ROOM];
+	size_t head = strlen(INTERFACE "PostUp = ");
+
+	memset(text, 'x', sizeof text);
+	memcpy(text, INTERFACE "PostUp = ", head);
+	text[head + 65535 - strlen("PostUp = ")] = '\n';
+	assert_int_equal(run_bytes(run, text, head + 65536 - strlen("PostUp = ")), 0);
+	assert_int_equal(run_bytes(run, text, head + 65535 - strlen("PostUp = ")), 0);
+	text[head + 65535 - strlen("PostUp = ")] = 'x';
+	assert_int_equal(run_bytes(run, text, head + 65536 - strlen("PostUp = ")), -EINVAL);
+
+	memcpy(text, INTERFACE "MTU = 99 #", strlen(INTERFACE "MTU = 99 #"));
+	assert_int_equal(run_bytes(run, text, 200000), 0);
+	assert_int_equal(run->config.mtu, 99);
+	memset(text, ' ', sizeof text);
+	memcpy(text, INTERFACE, strlen(INTERFACE));
+	memcpy(text + 200000, "MTU = 100", strlen("MTU = 100"));
+	assert_int_equal(run_bytes(run, text, sizeof text), 0);
+	assert_int_equal(run->config.mtu, 100);
+}
+
+static void nul_bytes(void **state)
+{
+	static const char finding[] = "x:3: error: a NUL byte; the file must be plain text (ASCII or UTF-8)\n";
+	static const char value[] = INTERFACE "MTU = 14\00020\nListenPort = 5\n";
+	static const char comment[] = INTERFACE "# \0\nListenPort = 5\n";
+	static const char section[] = INTERFACE "\0[Peer]\nListenPort = 5\n";
+	static const char alone[] = INTERFACE "\0";
+	struct run *run = *state;
+
+	assert_int_equal(run_bytes(run, value, sizeof value - 1), -EINVAL);
+	assert_string_equal(run->findings, finding);
+	assert_int_equal(run->config.mtu, 0);
+	assert_int_equal(run->config.listen_port, 5);
+	assert_int_equal(run_bytes(run, comment, sizeof comment - 1), -EINVAL);
+	assert_string_equal(run->findings, finding);
+	assert_int_equal(run->config.listen_port, 5);
+	assert_int_equal(run_bytes(run, section, sizeof section - 1), -EINVAL);
+	assert_string_equal(run->findings, finding);
+	assert_int_equal(run_bytes(run, alone, sizeof alone - 1), -EINVAL);
+	assert_string_equal(run->findings, finding);
+}
+
+static void no_text(void **state)
+{
+	struct run *run = *state;
+
+	assert_int_equal(run_bytes(run, "", 0), -EINVAL);
+	assert_string_equal(run->findings, "x: error: no [Interface] section; it needs one, with a PrivateKey\n");
+	assert_int_equal(run_text(run, "\xef\xbb\xbf"), -EINVAL);
+	assert_int_equal(run_text(run, "\xef\xbb"), -EINVAL);
+	assert_string_equal(run->findings, "x:1: error: neither 'Key = value' nor '[Section]' nor '# comment'\n"
+									   "x: error: no [Interface] section; it needs one, with a PrivateKey\n");
+}
+
+static void findings_are_limited(void **state)
+{
+	struct run *run = *state;
+	static char text[TEXT_ROOM] = INTERFACE;
+
+	for (int i = 0; i < 500; i++)
+		strcat(text, "Nonsense = 1\n");
+	assert_int_equal(run_text(run, text), -EINVAL);
+	assert_int_equal(run->report.errors, 500);
+	assert_int_equal(run->lines, 101);
+	assert_non_null(strstr(run->findings, "x:102: error: "));
+	assert_null(strstr(run->findings, "x:103:"));
+	assert_non_null(strstr(run->findings, "x: there are more findings than these 100\n"));
+}
+
+static void many_peers(void **state)
+{
+	struct run *run = *state;
+	static char text[4 << 20] = INTERFACE;
+	size_t length = strlen(text);
+	char key[KEY_BASE64];
+	uint8_t bytes[KEY_BYTES];
+
+	for (int i = 0; i < 10000; i++) {
+		randombytes_buf(bytes, sizeof bytes);
+		key_to_base64(key, bytes);
+		length += (size_t)sprintf(text + length, "[Peer]\nPublicKey = %s\nAllowedIPs = 10.%d.%d.0/24\n", key, i >> 8,
+								  i & 255);
+	}
+	assert_int_equal(run_bytes(run, text, length), 0);
+	assert_int_equal(run->lines, 0);
+	assert_int_equal(run->config.peer_count, 10000);
+}
+
+static void destroy_leaves_nothing(void **state)
+{
+	struct run *run = *state;
+	struct config zeros = { 0 };
+
+	run_corpus_file(run, CORPUS "good.conf");
+	config_destroy(&run->config);
+	assert_memory_equal(&run->config, &zeros, sizeof zeros);
+	config_destroy(&run->config);
+}
+
+/* Files. */
+
+static char folder[] = "/tmp/test_ini.XXXXXX";
+
+static char *in_folder(const char *name)
+{
+	static char path[512];
+
+	snprintf(path, sizeof path, "%s/%s", folder, name);
+	return path;
+}
+
+static const char *make_file(const char *name, const char *text, mode_t mode)
+{
+	char *path = in_folder(name);
+	FILE *file = fopen(path, "wb");
+
+	assert_non_null(file);
+	assert_int_equal(fwrite(text, 1, strlen(text), file), strlen(text));
+	assert_int_equal(fclose(file), 0);
+	assert_int_equal(chmod(path, mode), 0);
+	return path;
+}
+
+static void assert_finding(const struct run *run, const char *path, const char *finding)
+{
+	char expected[1024];
+
+	snprintf(expected, sizeof expected, "%s: %s\n", path, finding);
+	assert_string_equal(run->findings, expected);
+}
+
+static void file_is_read(void **state)
+{
+	struct run *run = *state;
+
+	assert_int_equal(run_file(run, make_file("wg0.conf", INTERFACE PEER, 0600)), 0);
+	assert_string_equal(run->findings, "");
+	assert_string_equal(run->config.interface, "wg0");
+	assert_int_equal(run->config.peer_count, 1);
+}
+
+static void interface_names(void **state)
+{
+	static const char *const good[] = { "a", "0", "wg_0", "a=b+c.d-e", "fifteen-letters", "a.conf", "..." };
+	static const char *const bad[] = { "sixteen-letters-", ".", "..", "a b", "a%d", "", "\xc3\xa4" };
+	struct run *run = *state;
+	char name[64];
+
+	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+		snprintf(name, sizeof name, "%s.conf", good[i]);
+		assert_int_equal(run_file(run, make_file(name, INTERFACE, 0600)), 0);
+		assert_string_equal(run->config.interface, good[i]);
+	}
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		snprintf(name, sizeof name, "%s.conf", bad[i]);
+		assert_int_equal(run_file(run, make_file(name, INTERFACE, 0600)), -EINVAL);
+		assert_finding(run, in_folder(name),
+					   "error: the file must be called NAME.conf, for the interface takes its name: 1 to 15 of a-z "
+					   "A-Z 0-9 _ = + . -");
+	}
+	assert_int_equal(run_file(run, make_file("wg0.ini", INTERFACE, 0600)), -EINVAL);
+	assert_int_equal(run_file(run, make_file("wg0", INTERFACE "MTU = 1\n", 0600)), -EINVAL);
+	assert_int_equal(run->report.errors, 2);
+}
+
+static void file_modes(void **state)
+{
+	static const mode_t open_modes[] = { 0644, 0640, 0604, 0620, 0602, 0777 };
+	struct run *run = *state;
+	char finding[256];
+
+	for (size_t i = 0; i < sizeof open_modes / sizeof *open_modes; i++) {
+		assert_int_equal(run_file(run, make_file("mode.conf", INTERFACE, open_modes[i])), 0);
+		snprintf(finding, sizeof finding,
+				 "warning: others can get at the keys in it, its mode is %04o; 0600 would be right", open_modes[i]);
+		assert_finding(run, in_folder("mode.conf"), finding);
+	}
+	assert_int_equal(run_file(run, make_file("mode.conf", INTERFACE, 0400)), 0);
+	assert_int_equal(run->lines, 0);
+	/* Without a secret there is nothing to hide. */
+	assert_int_equal(run_file(run, make_file("mode.conf", PEER, 0644)), -EINVAL);
+	assert_int_equal(run->report.warnings, 0);
+	assert_int_equal(run_file(run, make_file("mode.conf", PEER "PresharedKey = " PRESHARED_KEY "\n", 0644)), -EINVAL);
+	assert_int_equal(run->report.warnings, 1);
+}
+
+static void files_that_are_none(void **state)
+{
+	struct run *run = *state;
+	char *path = in_folder("none.conf");
+
+	assert_int_equal(run_file(run, path), -ENOENT);
+	assert_finding(run, path, "error: No such file or directory");
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_int_equal(run_file(run, path), -EISDIR);
+	assert_finding(run, path, "error: a directory; name a file in it");
+	assert_int_equal(rmdir(path), 0);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_int_equal(run_file(run, path), -EINVAL);
+	assert_finding(run, path, "error: not a plain file");
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(symlink(path, path), 0);
+	assert_int_equal(run_file(run, path), -ELOOP);
+	assert_finding(run, path, "error: Too many levels of symbolic links");
+}
+
+static void sizes_of_files(void **state)
+{
+	struct run *run = *state;
+	const char *path = make_file("size.conf", "", 0600);
+
+	assert_int_equal(run_file(run, path), -EINVAL);
+	assert_finding(run, path, "error: the file is empty; it needs an [Interface] section with a PrivateKey");
+	assert_int_equal(truncate(path, (16 << 20) + 1), 0);
+	assert_int_equal(run_file(run, path), -EFBIG);
+	assert_finding(run, path, "error: larger than 16 MiB, which no configuration is");
+	assert_int_equal(truncate(path, 16 << 20), 0);
+	assert_int_equal(run_file(run, path), -EINVAL);
+	assert_non_null(strstr(run->findings, ":1: error: a NUL byte"));
+}
+
+static int setup(void **state)
+{
+	*state = calloc(1, sizeof(struct run));
+	return sodium_init() < 0 || !*state || !mkdtemp(folder) ? -1 : 0;
+}
+
+static int teardown(void **state)
+{
+	struct run *run = *state;
+	glob_t files;
+
+	config_destroy(&run->config);
+	free(run);
+	if (glob(in_folder("*"), GLOB_PERIOD, NULL, &files) == 0) {
+		for (size_t i = 0; i < files.gl_pathc; i++)
+			unlink(files.gl_pathv[i]);
+		globfree(&files);
+	}
+	return rmdir(folder);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(corpus),
+		cmocka_unit_test(interface_values),
+		cmocka_unit_test(peer_values),
+		cmocka_unit_test(nothing_said),
+		cmocka_unit_test(odd_layouts_keep_their_values),
+		cmocka_unit_test(of_two_values_the_last_counts),
+		cmocka_unit_test(tables_and_marks),
+		cmocka_unit_test(allowed_ips_are_masked),
+		cmocka_unit_test(the_last_claim_on_a_prefix_wins),
+		cmocka_unit_test(prefix_mask_of_every_length),
+		cmocka_unit_test(line_of_5000_bytes),
+		cmocka_unit_test(line_of_70000_bytes),
+		cmocka_unit_test(line_limit),
+		cmocka_unit_test(nul_bytes),
+		cmocka_unit_test(no_text),
+		cmocka_unit_test(findings_are_limited),
+		cmocka_unit_test(many_peers),
+		cmocka_unit_test(destroy_leaves_nothing),
+		cmocka_unit_test(file_is_read),
+		cmocka_unit_test(interface_names),
+		cmocka_unit_test(file_modes),
+		cmocka_unit_test(files_that_are_none),
+		cmocka_unit_test(sizes_of_files),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -1,0 +1,184 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "ip.h"
+#include "packet_naive.h"
+
+/* ip_transport on memory of exactly `n` bytes, so that a sanitizer sees a read past the end. */
+static size_t transport(const uint8_t *packet, size_t n, uint8_t *protocol)
+{
+	uint8_t *exact = malloc(n ? n : 1);
+	size_t at;
+
+	memcpy(exact, packet, n);
+	at = ip_transport(exact, n, protocol);
+	free(exact);
+	return at;
+}
+
+static void versions(void **state)
+{
+	uint8_t packet[40] = { 0x45 };
+
+	assert_int_equal(ip_version(packet, 0), 0);
+	assert_int_equal(ip_version(packet, 19), 0);
+	assert_int_equal(ip_version(packet, 20), 4);
+	packet[0] = 0x6f;
+	assert_int_equal(ip_version(packet, 39), 0);
+	assert_int_equal(ip_version(packet, 40), 6);
+	for (int version = 0; version < 16; version++) {
+		packet[0] = (uint8_t)(version << 4 | 5);
+		assert_int_equal(ip_version(packet, 40), version == 4 || version == 6 ? version : 0);
+	}
+}
+
+/* The largest IPv6 payload length and the header together do not wrap at 16 bits. */
+static void lengths(void **state)
+{
+	uint8_t v4[20] = { 0x45, 0, 0xfe, 0xdc }, v6[40] = { 0x60, 0, 0, 0, 0xff, 0xff };
+
+	assert_int_equal(ip_length(v4), 0xfedc);
+	assert_int_equal(ip_length(v6), 65575);
+}
+
+static void addresses(void **state)
+{
+	uint8_t v4[20] = { 0x45 }, v6[40] = { 0x60 };
+
+	assert_ptr_equal(ip_source(v4), v4 + 12);
+	assert_ptr_equal(ip_destination(v4), v4 + 16);
+	assert_ptr_equal(ip_source(v6), v6 + 8);
+	assert_ptr_equal(ip_destination(v6), v6 + 24);
+}
+
+/* Every ToS to every ECN value: only the two bits change, and the header checksum stays true. */
+static void ecn_v4(void **state)
+{
+	struct naive_spec spec = naive_spec(false, true, 0);
+	uint8_t packet[64], before[64];
+
+	for (unsigned i = 0; i < 256 * 4 * 64; i++) {
+		spec.tos = i & 255;
+		spec.id = i >> 10;
+		spec.ihl = 5 + i % 11;
+		naive_build(packet, &spec);
+		memcpy(before, packet, sizeof packet);
+		ip_set_ecn(packet, (uint8_t)(i >> 8 & 3));
+		assert_int_equal(ip_ecn(packet), i >> 8 & 3);
+		assert_int_equal(packet[1], (spec.tos & 0xfc) | (i >> 8 & 3));
+		assert_int_equal(naive_sum(0, packet, spec.ihl * 4), 0xffff);
+		assert_memory_equal(packet + 2, before + 2, 8);
+		assert_memory_equal(packet + 12, before + 12, spec.ihl * 4 - 12);
+	}
+}
+
+static void ecn_v6(void **state)
+{
+	for (unsigned i = 0; i < 256 * 4; i++) {
+		uint8_t packet[40] = { 0 };
+		unsigned tos = i & 255, ecn = i >> 8;
+
+		naive_put32(packet, 6u << 28 | tos << 20 | 0xabcde);
+		assert_int_equal(ip_ecn(packet), tos & 3);
+		ip_set_ecn(packet, (uint8_t)ecn);
+		assert_int_equal(naive_get32(packet), 6u << 28 | ((tos & 0xfc) | ecn) << 20 | 0xabcde);
+	}
+}
+
+static void transport_v4(void **state)
+{
+	struct naive_spec spec = naive_spec(false, false, 10);
+	uint8_t packet[256], protocol;
+
+	for (spec.ihl = 5; spec.ihl <= 15; spec.ihl++) {
+		naive_build(packet, &spec);
+		protocol = 0;
+		assert_int_equal(transport(packet, spec.ihl * 4, &protocol), spec.ihl * 4);
+		assert_int_equal(protocol, 6);
+		assert_int_equal(transport(packet, spec.ihl * 4 - 1, &protocol), 0);
+	}
+	spec.ihl = 5;
+	naive_build(packet, &spec);
+	for (uint8_t ihl = 0; ihl < 5; ihl++) {
+		packet[0] = 0x40 | ihl;
+		assert_int_equal(transport(packet, 60, &protocol), 0);
+	}
+}
+
+static void transport_v4_fragments(void **state)
+{
+	struct naive_spec spec = naive_spec(false, false, 10);
+	uint8_t packet[256], protocol;
+
+	naive_build(packet, &spec);
+	naive_put16(packet + 6, 0x2000); /* the first of several */
+	assert_int_equal(transport(packet, 50, &protocol), 20);
+	for (unsigned offset = 1; offset < 0x2000; offset <<= 1) {
+		naive_put16(packet + 6, offset);
+		assert_int_equal(transport(packet, 50, &protocol), 0);
+	}
+}
+
+/* A chain of every extension header, cut at every length: whole or refused, nothing read past the end. */
+static void transport_v6_chain(void **state)
+{
+	uint8_t packet[128] = { 0x60 }, protocol;
+	size_t at = 40;
+
+	packet[6] = 0; /* hop-by-hop options, 16 bytes */
+	packet[at] = 43, packet[at + 1] = 1, at += 16;
+	packet[at] = 51, packet[at + 1] = 0, at += 8;  /* routing, 8 bytes */
+	packet[at] = 44, packet[at + 1] = 4, at += 24; /* AH: (4 + 2) words of 4 */
+	packet[at] = 60, packet[at + 1] = 9, at += 8;  /* first fragment; byte 1 is reserved, no length */
+	packet[at] = 17, packet[at + 1] = 0, at += 8;  /* destination options */
+	for (size_t n = 0; n < at; n++)
+		assert_int_equal(transport(packet, n, &protocol), 0);
+	assert_int_equal(transport(packet, at, &protocol), at);
+	assert_int_equal(protocol, 17);
+	packet[88 + 2] = 0x00, packet[88 + 3] = 0x08; /* now the second fragment */
+	assert_int_equal(transport(packet, at, &protocol), 0);
+	packet[88 + 3] = 0x01; /* more fragments, offset 0 */
+	assert_int_equal(transport(packet, at, &protocol), at);
+}
+
+static void transport_v6_without_chain(void **state)
+{
+	static const uint8_t ends[] = { 6, 17, 50, 58, 59, 132 };
+	uint8_t packet[40] = { 0x60 }, protocol;
+
+	for (size_t i = 0; i < sizeof ends; i++) {
+		packet[6] = ends[i];
+		assert_int_equal(transport(packet, 40, &protocol), 40);
+		assert_int_equal(protocol, ends[i]);
+	}
+}
+
+static void transport_of_nothing(void **state)
+{
+	uint8_t packet[64] = { 0x50 }, protocol;
+
+	assert_int_equal(transport(packet, 0, &protocol), 0);
+	assert_int_equal(transport(packet, 64, &protocol), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(versions),
+		cmocka_unit_test(lengths),
+		cmocka_unit_test(addresses),
+		cmocka_unit_test(ecn_v4),
+		cmocka_unit_test(ecn_v6),
+		cmocka_unit_test(transport_v4),
+		cmocka_unit_test(transport_v4_fragments),
+		cmocka_unit_test(transport_v6_chain),
+		cmocka_unit_test(transport_v6_without_chain),
+		cmocka_unit_test(transport_of_nothing),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,154 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <sodium.h>
+#include <string.h>
+
+#include "keytext.h"
+
+#define COUNTING_BASE64 "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+#define COUNTING_HEX "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+
+static void fill_counting(uint8_t key[KEY_BYTES])
+{
+	for (int i = 0; i < KEY_BYTES; i++)
+		key[i] = (uint8_t)i;
+}
+
+static void known_key(void **state)
+{
+	uint8_t key[KEY_BYTES], read[KEY_BYTES];
+	char base64[KEY_BASE64], hex[KEY_HEX];
+
+	fill_counting(key);
+	key_to_base64(base64, key);
+	key_to_hex(hex, key);
+	assert_string_equal(base64, COUNTING_BASE64);
+	assert_string_equal(hex, COUNTING_HEX);
+	assert_true(key_from_base64(read, base64));
+	assert_memory_equal(read, key, KEY_BYTES);
+	memset(read, 0, sizeof read);
+	assert_true(key_from_hex(read, hex));
+	assert_memory_equal(read, key, KEY_BYTES);
+}
+
+static void random_keys_return(void **state)
+{
+	uint8_t key[KEY_BYTES], read[KEY_BYTES];
+	char base64[KEY_BASE64], hex[KEY_HEX];
+
+	for (int i = 0; i < 1000; i++) {
+		randombytes_buf(key, sizeof key);
+		key_to_base64(base64, key);
+		assert_true(key_from_base64(read, base64));
+		assert_memory_equal(read, key, KEY_BYTES);
+		key_to_hex(hex, key);
+		assert_true(key_from_hex(read, hex));
+		assert_memory_equal(read, key, KEY_BYTES);
+	}
+}
+
+static void wrong_base64(void **state)
+{
+	static const char *const texts[] = {
+		"",
+		"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8",   /* no padding */
+		"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8==", /* too much of it */
+		"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh89",  /* 33 bytes */
+		"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHg==",  /* 31 bytes */
+		"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh9=",  /* a bit behind the last byte */
+		"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n",
+		" AECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+		"AAECAwQFBgcICQoL A0ODxAREhMUFRYXGBkaGxwdHh8=",
+		"AAECAwQFBgcICQoL-A0ODxAREhMUFRYXGBkaGxwdHh8=", /* the URL alphabet */
+		"AAECAwQFBgcICQoL_A0ODxAREhMUFRYXGBkaGxwdHh8=",
+		"=AECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+		COUNTING_HEX,
+	};
+	uint8_t key[KEY_BYTES], before[KEY_BYTES];
+
+	memset(key, 0x5a, sizeof key);
+	memcpy(before, key, sizeof key);
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+		if (key_from_base64(key, texts[i]))
+			fail_msg("taken: '%s'", texts[i]);
+		assert_memory_equal(key, before, sizeof key);
+	}
+}
+
+static void every_byte_within_base64(void **state)
+{
+	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	uint8_t key[KEY_BYTES];
+	char text[] = COUNTING_BASE64;
+
+	for (int byte = 1; byte < 256; byte++) {
+		text[7] = (char)byte;
+		assert_int_equal(key_from_base64(key, text), strchr(alphabet, byte) != NULL);
+	}
+}
+
+static void every_byte_within_hex(void **state)
+{
+	uint8_t key[KEY_BYTES];
+	char text[] = COUNTING_HEX;
+
+	for (int byte = 1; byte < 256; byte++) {
+		text[7] = (char)byte;
+		assert_int_equal(key_from_hex(key, text), strchr("0123456789abcdefABCDEF", byte) != NULL);
+	}
+}
+
+static void hex_of_any_case(void **state)
+{
+	uint8_t key[KEY_BYTES], expected[KEY_BYTES];
+
+	fill_counting(expected);
+	assert_true(key_from_hex(key, "000102030405060708090A0B0C0D0E0F101112131415161718191a1b1c1d1E1F"));
+	assert_memory_equal(key, expected, sizeof key);
+}
+
+static void wrong_hex(void **state)
+{
+	static const char *const texts[] = {
+		"",
+		"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1",
+		"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f0",
+		"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f00",
+		"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1g",
+		"00:102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
+		"0x0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
+		" 00102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
+		COUNTING_BASE64,
+	};
+	uint8_t key[KEY_BYTES], before[KEY_BYTES];
+
+	memset(key, 0x5a, sizeof key);
+	memcpy(before, key, sizeof key);
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+		if (key_from_hex(key, texts[i]))
+			fail_msg("taken: '%s'", texts[i]);
+		assert_memory_equal(key, before, sizeof key);
+	}
+}
+
+static int setup(void **state)
+{
+	return sodium_init() < 0 ? -1 : 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(known_key),       cmocka_unit_test(random_keys_return),
+		cmocka_unit_test(wrong_base64),    cmocka_unit_test(every_byte_within_base64),
+		cmocka_unit_test(wrong_hex),       cmocka_unit_test(every_byte_within_hex),
+		cmocka_unit_test(hex_of_any_case),
+	};
+
+	return cmocka_run_group_tests(tests, setup, NULL);
+}

@@ -1,0 +1,107 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "clock.h"
+#include "log.h"
+
+/* What `call` writes to standard error. */
+static void capture(char *text, size_t size, void (*call)(void))
+{
+	int pipes[2], saved = dup(STDERR_FILENO);
+	ssize_t n;
+
+	assert_int_equal(pipe(pipes), 0);
+	dup2(pipes[1], STDERR_FILENO);
+	close(pipes[1]);
+	call();
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	n = read(pipes[0], text, size - 1);
+	close(pipes[0]);
+	assert_true(n >= 0);
+	text[n] = '\0';
+}
+
+static void say(void)
+{
+	log_info("wg0", "%d packets", 3);
+}
+
+static void say_much(void)
+{
+	char text[5000];
+
+	memset(text, 'x', sizeof text - 1);
+	text[sizeof text - 1] = '\0';
+	log_error("wg0", "%s", text);
+}
+
+static void lines_name_their_subject(void **state)
+{
+	char text[2048];
+
+	unsetenv("JOURNAL_STREAM");
+	capture(text, sizeof text, say);
+	assert_string_equal(text, "wg0: 3 packets\n");
+	setenv("JOURNAL_STREAM", "1:2", 1);
+	capture(text, sizeof text, say);
+	assert_string_equal(text, "<6>wg0: 3 packets\n");
+	unsetenv("JOURNAL_STREAM");
+}
+
+static void a_level_silences_what_is_above(void **state)
+{
+	char text[64];
+
+	log_set_level(LOG_WARNING);
+	capture(text, sizeof text, say);
+	assert_string_equal(text, "");
+	assert_true(log_enabled(LOG_ERROR));
+	log_set_level(LOG_SILENT);
+	assert_false(log_enabled(LOG_ERROR));
+	log_set_level(LOG_INFO);
+}
+
+static void a_long_line_is_cut_and_still_ends(void **state)
+{
+	char text[8192];
+
+	capture(text, sizeof text, say_much);
+	assert_in_range(strlen(text), 500, 1024);
+	assert_int_equal(text[strlen(text) - 1], '\n');
+}
+
+static void a_limit_lets_ten_through_then_one_a_second(void **state)
+{
+	struct log_limit limit = { 0 };
+	uint64_t now = 3 * NS_PER_S;
+	int allowed = 0;
+
+	for (int i = 0; i < 100; i++)
+		allowed += log_allowed(&limit, now);
+	assert_int_equal(allowed, 10);
+	for (int i = 0; i < 100; i++)
+		allowed += log_allowed(&limit, now + NS_PER_S + 1);
+	assert_int_equal(allowed, 11);
+	for (int i = 0; i < 100; i++)
+		allowed += log_allowed(&limit, now + 60 * NS_PER_S);
+	assert_int_equal(allowed, 21);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(lines_name_their_subject),
+		cmocka_unit_test(a_level_silences_what_is_above),
+		cmocka_unit_test(a_long_line_is_cut_and_still_ends),
+		cmocka_unit_test(a_limit_lets_ten_through_then_one_a_second),
+	};
+	return cmocka_run_group_tests_name("log", tests, NULL, NULL);
+}

@@ -1,0 +1,69 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "map.h"
+
+enum { NODES = 5000 };
+
+struct thing {
+	struct map_node node;
+	int value;
+};
+
+static void finds_what_was_inserted_and_nothing_else(void **state)
+{
+	static struct thing things[NODES];
+	struct map map;
+
+	assert_int_equal(map_init(&map), 0);
+	for (int i = 0; i < NODES; i++)
+		map_insert(&map, &things[i].node, (uint64_t)i * 0x9e3779b97f4a7c15);
+	assert_int_equal(map.count, NODES);
+	assert_true(map.mask + 1 >= NODES / 2); /* it grew */
+	for (int i = 0; i < NODES; i += 2)
+		map_remove(&map, &things[i].node);
+	assert_int_equal(map.count, NODES / 2);
+	for (int i = 0; i < NODES; i++) {
+		struct map_node *node = map_first(&map, (uint64_t)i * 0x9e3779b97f4a7c15);
+		assert_ptr_equal(node, i % 2 ? &things[i].node : NULL);
+	}
+	map_destroy(&map);
+}
+
+static void equal_hashes_are_all_handed_out(void **state)
+{
+	struct thing things[3] = { { .value = 1 }, { .value = 2 }, { .value = 4 } }, other = { .value = 8 };
+	struct map map;
+	int sum = 0;
+
+	assert_int_equal(map_init(&map), 0);
+	map_insert(&map, &other.node, 7 + 16); /* the same bucket */
+	for (int i = 0; i < 3; i++)
+		map_insert(&map, &things[i].node, 7);
+	for (struct map_node *node = map_first(&map, 7); node; node = map_next(node))
+		sum += ((struct thing *)(void *)node)->value;
+	assert_int_equal(sum, 7);
+	map_destroy(&map);
+}
+
+static void destroy_takes_a_zeroed_struct(void **state)
+{
+	struct map map = { 0 };
+
+	map_destroy(&map);
+	assert_null(map.buckets);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(finds_what_was_inserted_and_nothing_else),
+		cmocka_unit_test(equal_hashes_are_all_handed_out),
+		cmocka_unit_test(destroy_takes_a_zeroed_struct),
+	};
+	return cmocka_run_group_tests_name("map", tests, NULL, NULL);
+}

@@ -1,0 +1,564 @@
+/*
+ * The host's network around the device, in a namespace:
+ *
+ *     v1 --- v0 (192.0.2.1/24, MTU 1452, default route via 192.0.2.2)      tun0
+ *
+ * What wg-quick(8) of wireguard-tools 1.0.20210914 leaves there for the same configuration stands here as text.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "namespace.h"
+#include "network.h"
+
+static const char rules_v4[] = "0: from all lookup local\n"
+							   "32764: from all lookup main suppress_prefixlength 0\n"
+							   "32765: not from all fwmark 0xca6c lookup 51820\n"
+							   "32766: from all lookup main\n"
+							   "32767: from all lookup default\n";
+static const char rules_v6[] = "0: from all lookup local\n"
+							   "32764: from all lookup main suppress_prefixlength 0\n"
+							   "32765: not from all fwmark 0xca6c lookup 51820\n"
+							   "32766: from all lookup main\n";
+static const char no_rules_v4[] = "0: from all lookup local\n"
+								  "32766: from all lookup main\n"
+								  "32767: from all lookup default\n";
+static const char no_rules_v6[] = "0: from all lookup local\n"
+								  "32766: from all lookup main\n";
+static const char table_v4[] = "table ip adit-tun0 {\n"
+							   "chain preraw {\n"
+							   "type filter hook prerouting priority raw; policy accept;\n"
+							   "iifname != \"tun0\" ip daddr 10.7.0.1 fib saddr type != local drop\n"
+							   "iifname != \"tun0\" ip daddr 10.8.0.1 fib saddr type != local drop\n"
+							   "}\n\n"
+							   "chain premangle {\n"
+							   "type filter hook prerouting priority mangle; policy accept;\n"
+							   "meta l4proto udp meta mark set ct mark\n"
+							   "}\n\n"
+							   "chain postmangle {\n"
+							   "type filter hook postrouting priority mangle; policy accept;\n"
+							   "meta l4proto udp meta mark 0x0000ca6c ct mark set meta mark\n"
+							   "}\n"
+							   "}\n";
+static const char table_v6[] = "table ip6 adit-tun0 {\n"
+							   "chain preraw {\n"
+							   "type filter hook prerouting priority raw; policy accept;\n"
+							   "iifname != \"tun0\" ip6 daddr fd07::1 fib saddr type != local drop\n"
+							   "iifname != \"tun0\" ip6 daddr LINKLOCAL fib saddr type != local drop\n"
+							   "}\n\n"
+							   "chain premangle {\n"
+							   "type filter hook prerouting priority mangle; policy accept;\n"
+							   "meta l4proto udp meta mark set ct mark\n"
+							   "}\n\n"
+							   "chain postmangle {\n"
+							   "type filter hook postrouting priority mangle; policy accept;\n"
+							   "meta l4proto udp meta mark 0x0000ca6c ct mark set meta mark\n"
+							   "}\n"
+							   "}\n";
+
+static const char show_mtu[] = "ip link show tun0 | grep -o 'mtu [0-9]*'";
+static char path[4096]; /* PATH as it was */
+
+/* A configuration with one peer, and the network it makes. */
+struct scene {
+	struct config config;
+	struct config_peer peer;
+	struct network network;
+	struct network_plan plan;
+	int tun;
+	char why[NETWORK_WHY];
+};
+
+static void add_prefix(struct config_prefix **list, const char *text)
+{
+	struct config_prefix *prefix = calloc(1, sizeof *prefix);
+
+	assert_non_null(prefix);
+	assert_true(prefix_from_text(&prefix->prefix, text));
+	while (*list)
+		list = &(*list)->next;
+	*list = prefix;
+}
+
+static void free_prefixes(struct config_prefix **list)
+{
+	for (struct config_prefix *prefix; (prefix = *list);) {
+		*list = prefix->next;
+		free(prefix);
+	}
+}
+
+/* Replaces a list by the blank-separated prefixes of `text`. */
+static void set_prefixes(struct config_prefix **list, const char *text)
+{
+	char copy[256], *rest = copy;
+
+	free_prefixes(list);
+	strcpy(copy, text);
+	for (char *word; (word = strsep(&rest, " "));)
+		if (*word)
+			add_prefix(list, word);
+}
+
+static int set_up(void **state)
+{
+	struct scene *scene = calloc(1, sizeof *scene);
+
+	scene->config.peers = &scene->peer;
+	scene->config.peer_count = 1;
+	scene->tun = namespace_tun("tun0");
+	strcpy(scene->network.name, "tun0");
+	scene->network.index = if_nametoindex("tun0");
+	namespace_run("ip link add v0 type veth peer name v1; ip link set v0 mtu 1452 up; ip link set v1 up;"
+				  "ip address add 192.0.2.1/24 dev v0; ip route add default via 192.0.2.2");
+	*state = scene;
+	return scene->tun >= 0 ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+	struct scene *scene = *state;
+
+	network_down(&scene->network);
+	close(scene->tun);
+	free_prefixes(&scene->config.addresses);
+	free_prefixes(&scene->peer.allowed_ips);
+	free(scene);
+	namespace_run("ip link del v0; nft flush ruleset");
+	return 0;
+}
+
+static void configure(struct scene *scene, const char *addresses, const char *allowed_ips)
+{
+	set_prefixes(&scene->config.addresses, addresses);
+	set_prefixes(&scene->peer.allowed_ips, allowed_ips);
+}
+
+static int try_up(struct scene *scene)
+{
+	int status = network_plan(&scene->plan, &scene->network, &scene->config, scene->why);
+
+	return status < 0 ? status : network_up(&scene->network, &scene->plan, &scene->config, NULL, 0, scene->why);
+}
+
+static void up(struct scene *scene)
+{
+	if (try_up(scene) != 0)
+		fail_msg("%s", scene->why);
+}
+
+#define assert_shows(command, expected) assert_string_equal(namespace_run(command), expected)
+
+static void assert_rules(const char *v4, const char *v6)
+{
+	assert_shows("ip rule", v4);
+	assert_shows("ip -6 rule", v6);
+}
+
+static void assert_firewall(const char *v4, const char *v6)
+{
+	if (*v4)
+		assert_shows("nft list table ip adit-tun0", v4);
+	if (*v6)
+		assert_shows("nft list table ip6 adit-tun0 | sed 's/fe80:[0-9a-f:]*/LINKLOCAL/'", v6);
+	assert_int_equal(strtol(namespace_run("nft list tables | wc -l"), NULL, 10), !!*v4 + !!*v6);
+}
+
+static void a_default_route_is_that_of_wg_quick(void **state)
+{
+	struct scene *scene = *state;
+
+	configure(scene, "10.7.0.1/24 fd07::1/64 10.8.0.1", "0.0.0.0/0 ::/0 10.7.0.0/24 10.9.0.0/16 fd09::/48");
+	up(scene);
+	assert_int_equal(scene->plan.mark, 51820);
+	assert_shows("ip -o address show dev tun0 scope global | cut -d ' ' -f 2- | cut -d '\\' -f 1",
+				 "tun0 inet 10.7.0.1/24 scope global tun0\n"
+				 "tun0 inet 10.8.0.1/32 scope global tun0\n"
+				 "tun0 inet6 fd07::1/64 scope global\n");
+	assert_shows("ip route show table all | grep tun0 | grep -v 'table local'",
+				 "default dev tun0 table 51820 scope link\n"
+				 "10.7.0.0/24 dev tun0 proto kernel scope link src 10.7.0.1\n"
+				 "10.9.0.0/16 dev tun0 scope link\n"
+				 "default dev tun0 table 51820 metric 1024 pref medium\n"
+				 "fd07::/64 dev tun0 proto kernel metric 256 pref medium\n"
+				 "fd09::/48 dev tun0 metric 1024 pref medium\n"
+				 "fe80::/64 dev tun0 proto kernel metric 256 pref medium\n");
+	assert_rules(rules_v4, rules_v6);
+	assert_firewall(table_v4, table_v6);
+	assert_shows("cat /proc/sys/net/ipv4/conf/all/src_valid_mark", "1\n");
+	assert_shows(show_mtu, "mtu 1372\n"); /* 1452 of the default route's device, less 80 */
+	network_down(&scene->network);
+	assert_rules(no_rules_v4, no_rules_v6);
+	assert_firewall("", "");
+}
+
+static void one_family_leaves_the_other_alone(void **state)
+{
+	struct scene *scene = *state;
+
+	namespace_run("echo 0 > /proc/sys/net/ipv4/conf/all/src_valid_mark");
+	configure(scene, "10.7.0.1/24 fd07::1/64", "::/0");
+	up(scene);
+	assert_rules(no_rules_v4, rules_v6);
+	assert_firewall("", table_v6);
+	assert_shows("cat /proc/sys/net/ipv4/conf/all/src_valid_mark", "0\n");
+}
+
+static void plan_finds_mark_and_table(void **state)
+{
+	struct scene *scene = *state;
+	struct network_plan plan;
+
+	configure(scene, "", "10.9.0.0/16");
+	scene->config.fwmark = 77;
+	assert_int_equal(network_plan(&plan, NULL, &scene->config, scene->why), 0);
+	assert_true(plan.mark == 77 && plan.table == 0 && !plan.full_v4 && !plan.full_v6);
+	configure(scene, "", "0.0.0.0/0");
+	assert_int_equal(network_plan(&plan, NULL, &scene->config, scene->why), 0);
+	assert_true(plan.mark == 77 && plan.table == 77 && plan.full_v4 && !plan.full_v6);
+	scene->config.table = TABLE_NUMBER;
+	assert_int_equal(network_plan(&plan, NULL, &scene->config, scene->why), 0);
+	assert_true(plan.mark == 77 && plan.table == 0 && !plan.full_v4);
+	scene->config.table = TABLE_OFF;
+	scene->config.fwmark = 0;
+	assert_int_equal(network_plan(&plan, NULL, &scene->config, scene->why), 0);
+	assert_true(plan.mark == 0 && plan.table == 0 && !plan.full_v4);
+}
+
+/* A table counts as used when either family has a route in it. */
+static void plan_passes_used_tables(void **state)
+{
+	struct scene *scene = *state;
+	struct network_plan plan;
+
+	configure(scene, "", "::/0");
+	namespace_run("ip route add blackhole 10.99.0.0/16 table 51820; ip -6 route add fd99::/16 dev v0 table 51821");
+	assert_int_equal(network_plan(&plan, NULL, &scene->config, scene->why), 0);
+	assert_true(plan.mark == 51822 && plan.table == 51822 && !plan.full_v4 && plan.full_v6);
+	namespace_run("ip route flush table 51820");
+	assert_int_equal(network_plan(&plan, NULL, &scene->config, scene->why), 0);
+	assert_int_equal(plan.table, 51820);
+}
+
+static void table_number_takes_all_routes(void **state)
+{
+	struct scene *scene = *state;
+
+	configure(scene, "10.7.0.1/24", "0.0.0.0/0 10.7.0.0/24 10.9.0.5/16");
+	scene->config.table = TABLE_NUMBER;
+	scene->config.table_number = 1000;
+	up(scene);
+	assert_shows("ip route show table 1000", "default dev tun0 scope link\n"
+											 "10.7.0.0/24 dev tun0 scope link\n"
+											 "10.9.0.0/16 dev tun0 scope link\n");
+	assert_rules(no_rules_v4, no_rules_v6);
+	assert_firewall("", "");
+}
+
+static void table_off_adds_no_route(void **state)
+{
+	struct scene *scene = *state;
+
+	configure(scene, "10.7.0.1/24", "0.0.0.0/0 10.9.0.0/16");
+	scene->config.table = TABLE_OFF;
+	up(scene);
+	assert_shows("ip route show dev tun0", "10.7.0.0/24 proto kernel scope link src 10.7.0.1\n");
+	assert_rules(no_rules_v4, no_rules_v6);
+}
+
+/* Longer prefixes go first, so that a wider route of ours does not hide them; an address's own network does. */
+static void covered_routes_are_left_out(void **state)
+{
+	struct scene *scene = *state;
+
+	configure(scene, "10.7.0.1/16", "10.7.3.0/24 10.9.0.0/16 10.9.1.0/24 10.9.1.0/24 10.0.0.0/8");
+	up(scene);
+	assert_shows("ip route show dev tun0", "10.0.0.0/8 scope link\n"
+										   "10.7.0.0/16 proto kernel scope link src 10.7.0.1\n"
+										   "10.9.0.0/16 scope link\n"
+										   "10.9.1.0/24 scope link\n");
+}
+
+static void set_endpoint(struct endpoint *endpoint, const char *host)
+{
+	assert_int_equal(endpoint_numeric(host, "51820", endpoint), 0);
+}
+
+static void assert_mtu(struct scene *scene, const struct endpoint *endpoints, size_t count, const char *expected)
+{
+	network_down(&scene->network);
+	strcpy(scene->network.name, "tun0");
+	scene->network.index = if_nametoindex("tun0");
+	assert_int_equal(network_up(&scene->network, &scene->plan, &scene->config, endpoints, count, scene->why), 0);
+	assert_shows(show_mtu, expected);
+}
+
+static void mtu_is_that_of_the_narrowest_path(void **state)
+{
+	struct scene *scene = *state;
+	struct endpoint endpoints[4] = { 0 };
+
+	configure(scene, "10.7.0.1/24", "");
+	namespace_run(
+		"ip route add 198.51.100.0/24 via 192.0.2.2 mtu 1400; ip route add 203.0.113.0/24 via 192.0.2.2 mtu 1450;"
+		"ip link set lo up");
+	set_endpoint(&endpoints[0], "203.0.113.1");
+	set_endpoint(&endpoints[1], "198.51.100.1");
+	set_endpoint(&endpoints[2], "2001:db8::1"); /* no route: no say; and endpoints[3] is unknown */
+	assert_mtu(scene, endpoints, 4, "mtu 1320\n");
+	assert_mtu(scene, endpoints, 1, "mtu 1370\n");
+	assert_mtu(scene, endpoints + 2, 2, "mtu 1372\n"); /* the default route's */
+	set_endpoint(&endpoints[0], "127.0.0.1");
+	assert_mtu(scene, endpoints, 1, "mtu 65456\n");
+	set_endpoint(&endpoints[0], "fe80::1%v0");
+	assert_mtu(scene, endpoints, 1, "mtu 1372\n");
+	namespace_run("ip route del default");
+	assert_mtu(scene, NULL, 0, "mtu 1420\n");
+	namespace_run("ip route add 198.51.100.7 via 192.0.2.2 mtu 100");
+	set_endpoint(&endpoints[0], "198.51.100.7");
+	assert_mtu(scene, endpoints, 1, "mtu 68\n");
+	scene->config.mtu = 1281;
+	assert_mtu(scene, endpoints, 1, "mtu 1281\n");
+	scene->config.mtu = 0;
+	assert_int_equal(network_up(&scene->network, &scene->plan, &scene->config, NULL, 0, scene->why), 0);
+	assert_shows(show_mtu, "mtu 1281\n"); /* a reload does not ask the routes, which may be ours by now */
+}
+
+static void errors_name_what_was_tried(void **state)
+{
+	struct scene *scene = *state;
+
+	configure(scene, "10.7.0.2/24 10.7.0.1/24", "");
+	namespace_run("ip address add 10.7.0.1/24 dev tun0");
+	assert_int_equal(try_up(scene), -EEXIST);
+	assert_string_equal(scene->why, "address 10.7.0.1/24: File exists");
+	network_down(&scene->network); /* takes its own away, and not the one that was there */
+	assert_shows("ip -br address show tun0", "tun0 DOWN 10.7.0.1/24\n");
+	namespace_run("ip address flush dev tun0; ip route add 10.9.0.0/16 dev v0");
+	strcpy(scene->network.name, "tun0");
+	scene->network.index = if_nametoindex("tun0");
+	configure(scene, "10.7.0.1/24", "10.9.0.0/16");
+	assert_int_equal(try_up(scene), -EEXIST);
+	assert_string_equal(scene->why, "route 10.9.0.0/16: File exists");
+	configure(scene, "10.7.0.1/24", "0.0.0.0/0");
+	scene->config.fwmark = 88;
+	namespace_run("ip route add default dev v0 table 88");
+	assert_int_equal(try_up(scene), -EEXIST);
+	assert_string_equal(scene->why, "route 0.0.0.0/0 table 88: File exists");
+	assert_rules(no_rules_v4, no_rules_v6);
+	scene->config.mtu = 67;
+	assert_int_equal(try_up(scene), -EINVAL);
+	assert_string_equal(scene->why, "link up, MTU 67: Invalid argument");
+	scene->network.index = 9999;
+	configure(scene, "10.7.0.9/24", "");
+	assert_int_equal(try_up(scene), -ENODEV);
+}
+
+static void down_clears_a_persistent_device(void **state)
+{
+	struct scene *scene = *state;
+
+	assert_shows("ip tuntap add dev tun9 mode tun", "");
+	strcpy(scene->network.name, "tun9");
+	scene->network.index = if_nametoindex("tun9");
+	configure(scene, "10.7.0.1/24 fd07::1/64", "0.0.0.0/0 ::/0 10.9.0.0/16 fd09::/48");
+	up(scene);
+	assert_rules(rules_v4, rules_v6);
+	assert_int_not_equal(strlen(namespace_run("ip route show table all | grep tun9")), 0);
+	network_down(&scene->network);
+	assert_null(strstr(namespace_run("ip route show table all"), "tun9"));
+	assert_null(strstr(namespace_run("ip -6 route show table all"), "tun9"));
+	assert_shows("ip -br address show tun9", "tun9 DOWN\n");
+	assert_rules(no_rules_v4, no_rules_v6);
+	assert_firewall("", "");
+	assert_shows("ip link del tun9", "");
+}
+
+static void down_works_when_the_device_is_gone(void **state)
+{
+	struct scene *scene = *state;
+
+	configure(scene, "10.7.0.1/24", "0.0.0.0/0");
+	up(scene);
+	close(scene->tun);
+	network_down(&scene->network);
+	assert_rules(no_rules_v4, no_rules_v6);
+	assert_firewall("", "");
+	network_down(&scene->network); /* nothing stands: nothing is done */
+	scene->tun = namespace_tun("tun0");
+}
+
+/* The device went with the daemon; rules and firewall did not. */
+static void leftovers_of_a_dead_daemon_are_swept(void **state)
+{
+	struct scene *scene = *state;
+
+	configure(scene, "10.7.0.1/24 10.8.0.1 fd07::1/64", "0.0.0.0/0 ::/0");
+	up(scene);
+	close(scene->tun);
+	scene->tun = namespace_tun("tun0");
+	free(scene->network.addresses.items);
+	free(scene->network.routes.items);
+	scene->network = (struct network) { .name = "tun0", .index = if_nametoindex("tun0") };
+	up(scene);
+	assert_rules(rules_v4, rules_v6);
+	assert_firewall(table_v4, table_v6);
+}
+
+static void reload_changes_only_the_difference(void **state)
+{
+	struct scene *scene = *state;
+
+	configure(scene, "10.7.0.1/24 10.6.0.1/24", "10.9.0.0/16 10.7.0.0/24");
+	up(scene);
+	configure(scene, "10.6.0.1/24 10.5.0.1/24", "10.9.1.0/24 10.7.0.0/24 10.9.0.0/16");
+	up(scene);
+	assert_shows("ip -br -4 address show tun0", "tun0 UNKNOWN 10.6.0.1/24 10.5.0.1/24\n");
+	/* 10.7.0.0/24 was the address's own and is ours now; 10.9.1.0/24 is within 10.9.0.0/16, which serves it */
+	assert_shows("ip route show dev tun0", "10.5.0.0/24 proto kernel scope link src 10.5.0.1\n"
+										   "10.6.0.0/24 proto kernel scope link src 10.6.0.1\n"
+										   "10.7.0.0/24 scope link\n"
+										   "10.9.0.0/16 scope link\n");
+	configure(scene, "10.6.0.1/24", "10.9.1.0/24");
+	up(scene);
+	assert_shows("ip route show dev tun0", "10.6.0.0/24 proto kernel scope link src 10.6.0.1\n"
+										   "10.9.1.0/24 scope link\n");
+}
+
+static void reload_moves_a_default_route(void **state)
+{
+	struct scene *scene = *state;
+
+	configure(scene, "10.7.0.1/24 10.8.0.1 fd07::1/64", "10.9.0.0/16");
+	up(scene);
+	assert_rules(no_rules_v4, no_rules_v6);
+	configure(scene, "10.7.0.1/24 10.8.0.1 fd07::1/64", "10.9.0.0/16 0.0.0.0/0 ::/0");
+	up(scene);
+	up(scene); /* the table is ours, so it is not passed over as used */
+	assert_int_equal(scene->plan.table, 51820);
+	assert_rules(rules_v4, rules_v6);
+	assert_firewall(table_v4, table_v6);
+	configure(scene, "10.7.0.1/24 10.8.0.1", "10.9.0.0/16 0.0.0.0/0");
+	up(scene);
+	assert_rules(rules_v4, no_rules_v6);
+	assert_firewall(table_v4, "");
+	scene->config.fwmark = 7;
+	up(scene);
+	assert_shows("ip rule show table 7", "32765: not from all fwmark 0x7 lookup 7\n");
+	assert_shows("ip rule show table 51820", "");
+	assert_shows("ip route show table 51820", "");
+	configure(scene, "10.7.0.1/24 10.8.0.1", "10.9.0.0/16");
+	up(scene);
+	assert_rules(no_rules_v4, no_rules_v6);
+	assert_firewall("", "");
+	assert_shows("ip route show table 7", "");
+}
+
+/* Standard error goes to a file while `act` runs; what it was. */
+static const char *capture_log(void (*act)(struct scene *scene), struct scene *scene)
+{
+	static char text[4096];
+	int file = memfd_create("log", MFD_CLOEXEC), stderr_before = dup(STDERR_FILENO);
+	ssize_t length;
+
+	assert_true(file >= 0 && stderr_before >= 0);
+	dup2(file, STDERR_FILENO);
+	act(scene);
+	dup2(stderr_before, STDERR_FILENO);
+	length = pread(file, text, sizeof text - 1, 0);
+	text[length < 0 ? 0 : length] = '\0';
+	close(file);
+	close(stderr_before);
+	return text;
+}
+
+static void up_and_down_without_nft(struct scene *scene)
+{
+	setenv("PATH", "/nonexistent", 1);
+	up(scene);
+	up(scene);
+	network_down(&scene->network);
+	setenv("PATH", path, 1);
+}
+
+static void a_missing_nft_is_one_warning(void **state)
+{
+	struct scene *scene = *state;
+	const char *log, *warning;
+
+	configure(scene, "10.7.0.1/24 fd07::1/64", "0.0.0.0/0 ::/0");
+	log = capture_log(up_and_down_without_nft, scene);
+	warning = strstr(log, "nft");
+	assert_non_null(warning);
+	assert_null(strstr(warning + 1, "nft"));
+	assert_rules(no_rules_v4, no_rules_v6);
+}
+
+/* Its own words are passed on, and what was done until then is taken back by network_down. */
+static void a_failing_nft_is_an_error(void **state)
+{
+	struct scene *scene = *state;
+	char folder[] = "/tmp/adit-test-XXXXXX", command[64];
+
+	assert_non_null(mkdtemp(folder));
+	snprintf(command, sizeof command, "%s/nft", folder);
+	assert_int_equal(symlink("/bin/ls", command), 0);
+	configure(scene, "10.7.0.1/24", "0.0.0.0/0");
+	setenv("PATH", folder, 1);
+	assert_int_equal(try_up(scene), -EIO);
+	setenv("PATH", path, 1);
+	unlink(command);
+	rmdir(folder);
+	assert_non_null(strstr(scene->why, "firewall: nft: "));
+	assert_non_null(strstr(scene->why, "No such file or directory"));
+	network_down(&scene->network);
+	assert_rules(no_rules_v4, no_rules_v6);
+	assert_shows("ip -br address show tun0", "tun0 DOWN\n");
+}
+
+/* The name stands in quotes and in the name of the table; names that would break out of either are refused. */
+static void odd_interface_names_reach_nft_whole(void **state)
+{
+	struct scene *scene = *state;
+
+	configure(scene, "10.7.0.1/24", "0.0.0.0/0");
+	assert_shows("ip link set tun0 name a=b+c-d.e_f", "");
+	strcpy(scene->network.name, "a=b+c-d.e_f");
+	up(scene);
+	assert_non_null(strstr(namespace_run("nft list ruleset"), "table ip adit-a/3db/2bc-d.e_f {"));
+	assert_non_null(strstr(namespace_run("nft list ruleset"), "iifname != \"a=b+c-d.e_f\" ip daddr 10.7.0.1 "));
+	network_down(&scene->network);
+	assert_firewall("", "");
+	strcpy(scene->network.name, "tun*");
+	scene->network.index = if_nametoindex("a=b+c-d.e_f");
+	assert_int_equal(try_up(scene), -EINVAL);
+	assert_string_equal(scene->why, "firewall: interface name: Invalid argument");
+}
+
+#define network_test(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		network_test(a_default_route_is_that_of_wg_quick), network_test(one_family_leaves_the_other_alone),
+		network_test(plan_finds_mark_and_table),           network_test(plan_passes_used_tables),
+		network_test(table_number_takes_all_routes),       network_test(table_off_adds_no_route),
+		network_test(covered_routes_are_left_out),         network_test(mtu_is_that_of_the_narrowest_path),
+		network_test(errors_name_what_was_tried),          network_test(down_clears_a_persistent_device),
+		network_test(down_works_when_the_device_is_gone),  network_test(leftovers_of_a_dead_daemon_are_swept),
+		network_test(reload_changes_only_the_difference),  network_test(reload_moves_a_default_route),
+		network_test(a_missing_nft_is_one_warning),        network_test(a_failing_nft_is_an_error),
+		network_test(odd_interface_names_reach_nft_whole),
+	};
+
+	snprintf(path, sizeof path, "%s", getenv("PATH"));
+	return namespace_enter() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,642 @@
+/*
+ * The handshake: byte for byte against another implementation (tests/vectors/handshake.py), and every way it can go
+ * wrong, each of which must leave the state as it was.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <sodium.h>
+#include <string.h>
+
+#include "../vectors/handshake.h"
+#include "fixed_random.h"
+
+#include "bytes.h"
+#include "noise.h"
+
+#define NOW (1000 * NS_PER_S)
+
+enum { VECTORS = sizeof handshake_vectors / sizeof *handshake_vectors };
+enum { INITIATION_MACS = offsetof(struct message_initiation, macs) };
+enum { RESPONSE_MACS = offsetof(struct message_response, macs) };
+
+/* Two ends that know each other: `peer` is the other one. */
+struct end {
+	struct noise_local local;
+	struct noise_remote peer;
+};
+
+static struct noise_remote *find_peer(void *context, const uint8_t public_key[NOISE_KEY])
+{
+	struct end *end = context;
+
+	return memcmp(end->peer.public_key, public_key, NOISE_KEY) ? NULL : &end->peer;
+}
+
+static void make_ends(struct end *a, struct end *b)
+{
+	uint8_t private_key[NOISE_KEY];
+
+	memset(a, 0, sizeof *a); /* they are compared whole, with what lies between the fields */
+	memset(b, 0, sizeof *b);
+	randombytes_buf(private_key, sizeof private_key);
+	noise_local_set(&a->local, private_key);
+	randombytes_buf(private_key, sizeof private_key);
+	noise_local_set(&b->local, private_key);
+	noise_remote_init(&a->peer, b->local.public_key);
+	noise_remote_init(&b->peer, a->local.public_key);
+}
+
+static int initiate_at(struct end *from, uint32_t index, uint64_t realtime, struct message_initiation *message)
+{
+	uint8_t timestamp[NOISE_TIMESTAMP];
+
+	noise_timestamp(timestamp, realtime);
+	return noise_create_initiation(&from->local, &from->peer, index, timestamp, message);
+}
+
+static int consume_at(struct end *at, const struct message_initiation *message, uint64_t now)
+{
+	struct noise_remote *found = NULL;
+	int error = noise_consume_initiation(&at->local, message, find_peer, at, now, &found);
+
+	assert_ptr_equal(found, error ? NULL : &at->peer);
+	return error;
+}
+
+/* As consume_at, for a message that is refused: nothing may change but the cached DH. */
+static int refuse_at(struct end *at, const struct message_initiation *message, uint64_t now)
+{
+	struct end before = *at;
+	int error = consume_at(at, message, now);
+
+	assert_int_not_equal(error, 0);
+	memcpy(before.peer.static_static, at->peer.static_static, NOISE_KEY);
+	before.peer.static_known = at->peer.static_known;
+	before.peer.static_refused = at->peer.static_refused;
+	assert_memory_equal(at, &before, sizeof before);
+	return error;
+}
+
+static int refuse_response(struct end *at, const struct message_response *message)
+{
+	struct end before = *at;
+	int error = noise_consume_response(&at->local, &at->peer, message);
+
+	assert_int_not_equal(error, 0);
+	assert_memory_equal(at, &before, sizeof before);
+	return error;
+}
+
+/* From a to b and back, as far as a's check of the answer. */
+static int handshake_at(struct end *a, struct end *b, uint64_t now)
+{
+	struct message_initiation initiation;
+	struct message_response response;
+
+	assert_int_equal(initiate_at(a, 1, now, &initiation), 0);
+	assert_int_equal(consume_at(b, &initiation, now), 0);
+	assert_int_equal(noise_create_response(&b->peer, 2, &response), 0);
+	return noise_consume_response(&a->local, &a->peer, &response);
+}
+
+static void assert_keys_match(struct end *a, struct end *b, struct noise_keys *keys)
+{
+	struct noise_keys other;
+
+	assert_int_equal(noise_derive(&a->peer, keys), 0);
+	assert_int_equal(noise_derive(&b->peer, &other), 0);
+	assert_memory_equal(keys->send, other.receive, NOISE_KEY);
+	assert_memory_equal(keys->receive, other.send, NOISE_KEY);
+	assert_memory_not_equal(keys->send, keys->receive, NOISE_KEY);
+}
+
+/* --- vectors --- */
+
+static void unhex(uint8_t bytes[NOISE_KEY], const char *hex)
+{
+	size_t length;
+
+	assert_int_equal(sodium_hex2bin(bytes, NOISE_KEY, hex, strlen(hex), NULL, &length, NULL), 0);
+	assert_int_equal(length, NOISE_KEY);
+}
+
+/* RFC 7748, section 5.2 and 6.1. */
+static void x25519_vectors(void **state)
+{
+	static const char *const products[][3] = {
+		{ "a546e36bf0527c9d3b16154b82465edd62144c0ac1fc5a18506a2244ba449ac4",
+		  "e6db6867583030db3594c1a424b15f7c726624ec26b3353b10a903a6d0ab1c4c",
+		  "c3da55379de9c6908e94ea4df28d084f32eccf03491c71f754b4075577a28552" },
+		{ "4b66e9d4d1b4673c5ad22691957d6af5c11b6421e0ea01d42ca4169e7918ba0d",
+		  "e5210f12786811d3f4b7959d0538ae2c31dbe7106fc03c3efc4cd549c715a493",
+		  "95cbde9476e8907d7aade45cb4b873f88b595a68799fa152e6f8f7647aac7957" },
+		{ "77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a",
+		  "de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f",
+		  "4a5d9d5ba4ce2de1728e3bf480350f25e07e21c947d19e3376f09b3c1e161742" },
+	};
+	uint8_t private_key[NOISE_KEY], public_key[NOISE_KEY], expected[NOISE_KEY], product[NOISE_KEY];
+	struct noise_local local;
+
+	for (size_t i = 0; i < sizeof products / sizeof *products; i++) {
+		unhex(private_key, products[i][0]);
+		unhex(public_key, products[i][1]);
+		unhex(expected, products[i][2]);
+		assert_int_equal(crypto_scalarmult_curve25519(product, private_key, public_key), 0);
+		assert_memory_equal(product, expected, NOISE_KEY);
+	}
+	unhex(private_key, "77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a");
+	unhex(public_key, "8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a");
+	noise_local_set(&local, private_key);
+	assert_memory_equal(local.public_key, public_key, NOISE_KEY);
+}
+
+static void set_up_end(struct end *end, const uint8_t *private_key, const uint8_t *peer, const uint8_t *psk)
+{
+	noise_local_set(&end->local, private_key);
+	noise_remote_init(&end->peer, peer);
+	noise_remote_set_psk(&end->peer, psk);
+}
+
+static void check_keys(struct noise_remote *remote, const uint8_t *sends, const uint8_t *receives, uint32_t local_index,
+					   uint32_t remote_index, bool initiator)
+{
+	struct noise_keys keys;
+
+	assert_int_equal(noise_derive(remote, &keys), 0);
+	assert_memory_equal(keys.send, sends, NOISE_KEY);
+	assert_memory_equal(keys.receive, receives, NOISE_KEY);
+	assert_int_equal(keys.local_index, local_index);
+	assert_int_equal(keys.remote_index, remote_index);
+	assert_int_equal(keys.initiator, initiator);
+}
+
+static void handshake_byte_for_byte(void **state)
+{
+	static const struct message_macs no_macs;
+
+	for (size_t i = 0; i < VECTORS; i++) {
+		const struct handshake_vector *v = &handshake_vectors[i];
+		struct end initiator, responder;
+		struct message_initiation initiation;
+		struct message_response response;
+
+		set_up_end(&initiator, v->initiator_private, v->responder_public, v->preshared_key);
+		set_up_end(&responder, v->responder_private, v->initiator_public, v->preshared_key);
+		assert_memory_equal(initiator.local.public_key, v->initiator_public, NOISE_KEY);
+		assert_memory_equal(responder.local.public_key, v->responder_public, NOISE_KEY);
+
+		fixed_random_begin(v->initiator_ephemeral, NOISE_KEY);
+		assert_int_equal(initiate_at(&initiator, v->initiator_index, get_le64(v->realtime), &initiation), 0);
+		fixed_random_end();
+		assert_memory_equal(&initiation, v->initiation, INITIATION_MACS);
+		assert_memory_equal(&initiation.macs, &no_macs, sizeof no_macs);
+
+		assert_int_equal(consume_at(&responder, &initiation, NOW), 0);
+		fixed_random_begin(v->responder_ephemeral, NOISE_KEY);
+		assert_int_equal(noise_create_response(&responder.peer, v->responder_index, &response), 0);
+		fixed_random_end();
+		assert_memory_equal(&response, v->response, RESPONSE_MACS);
+		assert_memory_equal(&response.macs, &no_macs, sizeof no_macs);
+
+		assert_int_equal(noise_consume_response(&initiator.local, &initiator.peer, &response), 0);
+		check_keys(&initiator.peer, v->initiator_sends, v->responder_sends, v->initiator_index, v->responder_index,
+				   true);
+		check_keys(&responder.peer, v->responder_sends, v->initiator_sends, v->responder_index, v->initiator_index,
+				   false);
+	}
+}
+
+static void timestamp_labels(void **state)
+{
+	static const struct {
+		uint64_t realtime;
+		uint8_t stamp[NOISE_TIMESTAMP];
+	} cases[] = {
+		{ 0, { 0x40, 0, 0, 0, 0, 0, 0, 0x0a, 0, 0, 0, 0 } },
+		{ (1 << 24) - 1, { 0x40, 0, 0, 0, 0, 0, 0, 0x0a, 0, 0, 0, 0 } },
+		{ 1 << 24, { 0x40, 0, 0, 0, 0, 0, 0, 0x0a, 0x01, 0, 0, 0 } },
+		{ NS_PER_S - 1, { 0x40, 0, 0, 0, 0, 0, 0, 0x0a, 0x3b, 0, 0, 0 } },
+		{ NS_PER_S, { 0x40, 0, 0, 0, 0, 0, 0, 0x0b, 0, 0, 0, 0 } },
+		{ 0xfffffff6 * NS_PER_S, { 0x40, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0 } },
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		uint8_t stamp[NOISE_TIMESTAMP];
+		noise_timestamp(stamp, cases[i].realtime);
+		assert_memory_equal(stamp, cases[i].stamp, sizeof stamp);
+	}
+}
+
+/* --- keys --- */
+
+static void private_key_is_clamped_and_cleared(void **state)
+{
+	static const struct noise_local none;
+	uint8_t ones[NOISE_KEY];
+	struct noise_local local;
+
+	memset(ones, 0xff, sizeof ones);
+	noise_local_set(&local, ones);
+	assert_true(local.has_key);
+	assert_int_equal(local.private_key[0], 0xf8);
+	assert_int_equal(local.private_key[31], 0x7f);
+	noise_local_set(&local, NULL);
+	assert_memory_equal(&local, &none, sizeof none);
+}
+
+static void nothing_without_a_private_key(void **state)
+{
+	struct end a, b;
+	struct message_initiation initiation;
+	struct message_response response;
+
+	make_ends(&a, &b);
+	assert_int_equal(initiate_at(&a, 1, NOW, &initiation), 0);
+	assert_int_equal(consume_at(&b, &initiation, NOW), 0);
+	assert_int_equal(noise_create_response(&b.peer, 2, &response), 0);
+	noise_local_set(&a.local, NULL);
+	assert_int_equal(refuse_response(&a, &response), -ENOKEY);
+	assert_int_equal(refuse_at(&a, &initiation, NOW), -ENOKEY);
+	assert_int_equal(initiate_at(&a, 1, NOW, &initiation), -ENOKEY);
+}
+
+static void psk_is_always_mixed(void **state)
+{
+	static const uint8_t zeros[NOISE_KEY], psk[NOISE_KEY] = { 1 }, other[NOISE_KEY] = { 2 };
+	struct {
+		const uint8_t *a, *b;
+		int error;
+	} cases[] = {
+		{ NULL, NULL, 0 },       { NULL, zeros, 0 },      { psk, psk, 0 },
+		{ psk, NULL, -EBADMSG }, { NULL, psk, -EBADMSG }, { psk, other, -EBADMSG },
+	};
+	struct end a, b;
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		make_ends(&a, &b);
+		noise_remote_set_psk(&a.peer, cases[i].a);
+		noise_remote_set_psk(&b.peer, cases[i].b);
+		assert_int_equal(handshake_at(&a, &b, NOW), cases[i].error);
+	}
+}
+
+static void new_psk_counts_from_the_next_handshake(void **state)
+{
+	static const uint8_t psk[NOISE_KEY] = { 1 };
+	struct noise_keys keys;
+	struct end a, b;
+
+	make_ends(&a, &b);
+	assert_int_equal(handshake_at(&a, &b, NOW), 0);
+	noise_remote_set_psk(&a.peer, psk);
+	assert_keys_match(&a, &b, &keys); /* this one was agreed without it */
+	assert_int_equal(handshake_at(&a, &b, NOW + NS_PER_S), -EBADMSG);
+	noise_remote_set_psk(&b.peer, psk);
+	assert_int_equal(handshake_at(&a, &b, NOW + 2 * NS_PER_S), 0);
+	noise_remote_set_psk(&a.peer, NULL);
+	noise_remote_set_psk(&b.peer, NULL);
+	assert_int_equal(handshake_at(&a, &b, NOW + 3 * NS_PER_S), 0);
+}
+
+static void static_dh_is_cached_at_first_use(void **state)
+{
+	struct end a, b;
+
+	make_ends(&a, &b);
+	assert_false(a.peer.static_known);
+	assert_false(b.peer.static_known);
+	assert_int_equal(handshake_at(&a, &b, NOW), 0);
+	assert_true(a.peer.static_known && b.peer.static_known);
+	assert_false(a.peer.static_refused || b.peer.static_refused);
+	assert_memory_equal(a.peer.static_static, b.peer.static_static, NOISE_KEY);
+
+	/* It is really used: with the cache spoilt the other end refuses, and after a reset it is done anew. */
+	struct message_initiation initiation;
+	a.peer.static_static[0] ^= 1;
+	assert_int_equal(initiate_at(&a, 1, NOW + NS_PER_S, &initiation), 0);
+	assert_int_equal(refuse_at(&b, &initiation, NOW + NS_PER_S), -EBADMSG);
+	noise_remote_reset(&a.peer);
+	assert_false(a.peer.static_known);
+	assert_true(sodium_is_zero(a.peer.static_static, NOISE_KEY));
+	assert_int_equal(handshake_at(&a, &b, NOW + 2 * NS_PER_S), 0);
+}
+
+/* All the encodings of points of low order, and of what is beyond the field. */
+static const char *const low_order[] = {
+	"0000000000000000000000000000000000000000000000000000000000000000",
+	"0100000000000000000000000000000000000000000000000000000000000000",
+	"e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800",
+	"5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157",
+	"ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+	"edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+	"eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+	"edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+};
+enum { LOW_ORDER = sizeof low_order / sizeof *low_order };
+
+static void low_order_peer_gets_no_initiation(void **state)
+{
+	for (size_t i = 0; i < LOW_ORDER; i++) {
+		static const struct noise_handshake none;
+		struct message_initiation initiation;
+		uint8_t point[NOISE_KEY];
+		struct end a, b;
+
+		make_ends(&a, &b);
+		unhex(point, low_order[i]);
+		noise_remote_init(&a.peer, point); /* accepted */
+		for (int again = 0; again < 2; again++) {
+			assert_int_equal(initiate_at(&a, 1, NOW, &initiation), -EKEYREJECTED);
+			assert_memory_equal(&a.peer.handshake, &none, sizeof none);
+		}
+	}
+}
+
+static void low_order_ephemeral_is_refused(void **state)
+{
+	for (size_t i = 0; i < LOW_ORDER; i++) {
+		struct message_initiation initiation, sent;
+		struct message_response response;
+		struct end a, b;
+
+		make_ends(&a, &b);
+		assert_int_equal(initiate_at(&a, 1, NOW, &sent), 0);
+		initiation = sent;
+		unhex(initiation.ephemeral, low_order[i]);
+		assert_int_equal(refuse_at(&b, &initiation, NOW), -EKEYREJECTED); /* es */
+		assert_int_equal(consume_at(&b, &sent, NOW), 0);
+		assert_int_equal(noise_create_response(&b.peer, 2, &response), 0);
+		unhex(response.ephemeral, low_order[i]);
+		assert_int_equal(refuse_response(&a, &response), -EKEYREJECTED); /* ee */
+	}
+}
+
+/* One who says that its static key is a point of low order: anybody could, for ss is zero whoever computes it. */
+static void low_order_static_is_refused(void **state)
+{
+	for (size_t i = 0; i < LOW_ORDER; i++) {
+		struct message_initiation initiation;
+		struct end a, b;
+
+		make_ends(&a, &b);
+		unhex(a.local.public_key, low_order[i]);
+		noise_remote_init(&b.peer, a.local.public_key);
+		assert_int_equal(initiate_at(&a, 1, NOW, &initiation), 0);
+		assert_int_equal(refuse_at(&b, &initiation, NOW), -EKEYREJECTED); /* ss */
+		assert_true(b.peer.static_refused);
+		assert_int_equal(refuse_at(&b, &initiation, NOW), -EKEYREJECTED); /* ... from the cache */
+	}
+}
+
+/* The DHs of the response that no message can bring to zero, since the initiation would have been refused. */
+static void response_refuses_zero_too(void **state)
+{
+	struct message_initiation initiation;
+	struct message_response response;
+	struct end a, b, before;
+
+	make_ends(&a, &b);
+	assert_int_equal(initiate_at(&a, 1, NOW, &initiation), 0);
+	assert_int_equal(consume_at(&b, &initiation, NOW), 0);
+	before = b;
+
+	memset(b.peer.handshake.remote_ephemeral, 0, NOISE_KEY);
+	assert_int_equal(noise_create_response(&b.peer, 2, &response), -EKEYREJECTED); /* ee */
+	assert_int_equal(b.peer.handshake.state, NOISE_INITIATION_CONSUMED);
+
+	b = before;
+	memset(b.peer.public_key, 0, NOISE_KEY);
+	assert_int_equal(noise_create_response(&b.peer, 2, &response), -EKEYREJECTED); /* se */
+	assert_int_equal(b.peer.handshake.state, NOISE_INITIATION_CONSUMED);
+}
+
+/* --- what is refused --- */
+
+static void every_byte_is_covered(void **state)
+{
+	struct message_initiation initiation, forged;
+	struct message_response response, forged_response;
+	struct end a, b;
+
+	make_ends(&a, &b);
+	assert_int_equal(initiate_at(&a, 1, NOW, &initiation), 0);
+	for (size_t i = offsetof(struct message_initiation, ephemeral); i < INITIATION_MACS; i++) {
+		forged = initiation;
+		((uint8_t *)&forged)[i] ^= 0x80;
+		assert_int_equal(refuse_at(&b, &forged, NOW), -EBADMSG);
+	}
+	assert_int_equal(consume_at(&b, &initiation, NOW), 0);
+	assert_int_equal(noise_create_response(&b.peer, 2, &response), 0);
+	for (size_t i = offsetof(struct message_response, ephemeral); i < RESPONSE_MACS; i++) {
+		forged_response = response;
+		((uint8_t *)&forged_response)[i] ^= 0x80;
+		assert_int_equal(refuse_response(&a, &forged_response), -EBADMSG);
+	}
+	assert_int_equal(noise_consume_response(&a.local, &a.peer, &response), 0);
+}
+
+static void unknown_peer_is_refused(void **state)
+{
+	struct message_initiation initiation;
+	struct end a, b, stranger, other;
+
+	make_ends(&a, &b);
+	make_ends(&stranger, &other);
+	noise_remote_init(&stranger.peer, b.local.public_key);
+	assert_int_equal(initiate_at(&stranger, 1, NOW, &initiation), 0);
+	assert_int_equal(refuse_at(&b, &initiation, NOW), -ENOENT);
+	assert_int_equal(refuse_at(&other, &initiation, NOW), -EBADMSG); /* not even meant for it */
+}
+
+static void old_and_equal_timestamps_are_refused(void **state)
+{
+	struct message_initiation initiation, older;
+	struct end a, b;
+	uint64_t now = NOW;
+
+	make_ends(&a, &b);
+	assert_int_equal(initiate_at(&a, 1, NOW - (1 << 24), &older), 0);
+	assert_int_equal(initiate_at(&a, 1, NOW, &initiation), 0);
+	assert_int_equal(consume_at(&b, &initiation, now += NS_PER_S), 0);
+	assert_int_equal(refuse_at(&b, &initiation, now += NS_PER_S), -EALREADY);
+	assert_int_equal(refuse_at(&b, &older, now += NS_PER_S), -EALREADY);
+	assert_int_equal(initiate_at(&a, 1, NOW, &initiation), 0); /* another message, the same stamp */
+	assert_int_equal(refuse_at(&b, &initiation, now += NS_PER_S), -EALREADY);
+	assert_int_equal(initiate_at(&a, 1, NOW + (1 << 24), &initiation), 0);
+	assert_int_equal(consume_at(&b, &initiation, now += NS_PER_S), 0);
+}
+
+/* That none was seen yet is a flag: the smallest stamp there is counts, once. */
+static void first_timestamp_is_any(void **state)
+{
+	static const uint8_t zeros[NOISE_TIMESTAMP];
+	struct message_initiation initiation;
+	struct end a, b;
+
+	make_ends(&a, &b);
+	assert_int_equal(noise_create_initiation(&a.local, &a.peer, 1, zeros, &initiation), 0);
+	assert_int_equal(consume_at(&b, &initiation, NOW), 0);
+	assert_int_equal(refuse_at(&b, &initiation, NOW + NS_PER_S), -EALREADY);
+}
+
+static void clearing_keeps_the_timestamp(void **state)
+{
+	struct message_initiation initiation;
+	struct noise_keys keys;
+	struct end a, b;
+
+	make_ends(&a, &b);
+	assert_int_equal(initiate_at(&a, 1, NOW, &initiation), 0);
+	assert_int_equal(consume_at(&b, &initiation, NOW), 0);
+	noise_handshake_clear(&b.peer);
+	assert_int_equal(b.peer.handshake.state, NOISE_IDLE);
+	assert_int_equal(refuse_at(&b, &initiation, NOW + NS_PER_S), -EALREADY);
+	noise_remote_reset(&b.peer);
+	assert_int_equal(refuse_at(&b, &initiation, NOW + 2 * NS_PER_S), -EALREADY);
+	assert_int_equal(handshake_at(&a, &b, NOW + 3 * NS_PER_S), 0);
+	assert_keys_match(&a, &b, &keys);
+	assert_int_equal(refuse_at(&b, &initiation, NOW + 4 * NS_PER_S), -EALREADY);
+}
+
+static void one_initiation_each_20_ms(void **state)
+{
+	struct message_initiation initiation;
+	struct end a, b;
+	uint64_t realtime = NOW;
+
+	make_ends(&a, &b);
+	/* The first is let in at any time, also at 0: "never" is a flag. */
+	assert_int_equal(initiate_at(&a, 1, realtime, &initiation), 0);
+	assert_int_equal(consume_at(&b, &initiation, 0), 0);
+	assert_int_equal(initiate_at(&a, 1, realtime += NS_PER_S, &initiation), 0);
+	assert_int_equal(refuse_at(&b, &initiation, 0), -EBUSY);
+	assert_int_equal(refuse_at(&b, &initiation, 20 * NS_PER_MS - 1), -EBUSY);
+	/* One that was refused does not count, nor is its timestamp kept. */
+	assert_int_equal(consume_at(&b, &initiation, 20 * NS_PER_MS), 0);
+	assert_int_equal(initiate_at(&a, 1, realtime += NS_PER_S, &initiation), 0);
+	assert_int_equal(refuse_at(&b, &initiation, 40 * NS_PER_MS - 1), -EBUSY);
+	assert_int_equal(consume_at(&b, &initiation, 40 * NS_PER_MS), 0);
+}
+
+static void response_must_answer_what_was_asked(void **state)
+{
+	struct message_initiation first, second;
+	struct message_response response;
+	struct end a, b;
+
+	make_ends(&a, &b);
+	assert_int_equal(initiate_at(&a, 1, NOW, &first), 0);
+	assert_int_equal(consume_at(&b, &first, NOW), 0);
+	assert_int_equal(noise_create_response(&b.peer, 2, &response), 0);
+
+	noise_handshake_clear(&a.peer);
+	assert_int_equal(refuse_response(&a, &response), -ENOENT); /* nothing was asked */
+	assert_int_equal(initiate_at(&a, 7, NOW + NS_PER_S, &second), 0);
+	assert_int_equal(refuse_response(&a, &response), -ENOENT); /* something else was */
+	assert_int_equal(initiate_at(&a, 1, NOW + NS_PER_S, &second), 0);
+	assert_int_equal(refuse_response(&a, &response), -EBADMSG); /* the same index, but another ephemeral key */
+
+	assert_int_equal(consume_at(&b, &second, NOW + NS_PER_S), 0);
+	assert_int_equal(noise_create_response(&b.peer, 2, &response), 0);
+	assert_int_equal(noise_consume_response(&a.local, &a.peer, &response), 0);
+	assert_int_equal(refuse_response(&a, &response), -ENOENT); /* answered already */
+}
+
+static void steps_out_of_order_are_refused(void **state)
+{
+	struct message_initiation initiation;
+	struct message_response response;
+	struct noise_keys keys;
+	struct end a, b;
+
+	make_ends(&a, &b);
+	assert_int_equal(noise_create_response(&a.peer, 1, &response), -ENOENT);
+	assert_int_equal(noise_derive(&a.peer, &keys), -ENOENT);
+	assert_int_equal(initiate_at(&a, 1, NOW, &initiation), 0);
+	assert_int_equal(noise_create_response(&a.peer, 1, &response), -ENOENT);
+	assert_int_equal(noise_derive(&a.peer, &keys), -ENOENT);
+	assert_int_equal(consume_at(&b, &initiation, NOW), 0);
+	assert_int_equal(noise_derive(&b.peer, &keys), -ENOENT);
+	assert_int_equal(noise_create_response(&b.peer, 2, &response), 0);
+	assert_int_equal(noise_create_response(&b.peer, 3, &response), -ENOENT);
+	assert_int_equal(noise_derive(&b.peer, &keys), 0);
+	assert_int_equal(noise_derive(&b.peer, &keys), -ENOENT);
+}
+
+/* Who is asked while it asks answers, and its own question is void; the index it asked under can still be released. */
+static void their_initiation_replaces_ours(void **state)
+{
+	struct message_initiation ours, theirs;
+	struct message_response response;
+	struct noise_keys keys;
+	struct end a, b;
+
+	make_ends(&a, &b);
+	assert_int_equal(initiate_at(&a, 1, NOW, &ours), 0);
+	assert_int_equal(initiate_at(&b, 2, NOW, &theirs), 0);
+	assert_int_equal(consume_at(&a, &theirs, NOW), 0);
+	assert_int_equal(a.peer.handshake.local_index, 1);
+	assert_true(sodium_is_zero(a.peer.handshake.ephemeral_private, NOISE_KEY));
+	assert_int_equal(noise_create_response(&a.peer, 3, &response), 0);
+	assert_int_equal(noise_consume_response(&b.local, &b.peer, &response), 0);
+	assert_keys_match(&b, &a, &keys);
+	assert_true(keys.initiator);
+	assert_int_equal(keys.local_index, 2);
+	assert_int_equal(keys.remote_index, 3);
+}
+
+static void secrets_are_wiped(void **state)
+{
+	struct message_initiation initiation;
+	struct message_response response;
+	struct noise_keys keys;
+	struct end a, b;
+
+	make_ends(&a, &b);
+	assert_int_equal(initiate_at(&a, 1, NOW, &initiation), 0);
+	assert_false(sodium_is_zero(a.peer.handshake.ephemeral_private, NOISE_KEY));
+	assert_int_equal(consume_at(&b, &initiation, NOW), 0);
+	assert_int_equal(noise_create_response(&b.peer, 2, &response), 0);
+	assert_true(sodium_is_zero(b.peer.handshake.ephemeral_private, NOISE_KEY));
+	assert_int_equal(noise_consume_response(&a.local, &a.peer, &response), 0);
+	assert_true(sodium_is_zero(a.peer.handshake.ephemeral_private, NOISE_KEY));
+	assert_keys_match(&a, &b, &keys);
+	assert_true(sodium_is_zero((void *)&a.peer.handshake, sizeof a.peer.handshake));
+	assert_true(sodium_is_zero((void *)&b.peer.handshake, sizeof b.peer.handshake));
+	noise_remote_destroy(&a.peer);
+	assert_true(sodium_is_zero((void *)&a.peer, sizeof a.peer));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(x25519_vectors),
+		cmocka_unit_test(handshake_byte_for_byte),
+		cmocka_unit_test(timestamp_labels),
+		cmocka_unit_test(private_key_is_clamped_and_cleared),
+		cmocka_unit_test(nothing_without_a_private_key),
+		cmocka_unit_test(psk_is_always_mixed),
+		cmocka_unit_test(new_psk_counts_from_the_next_handshake),
+		cmocka_unit_test(static_dh_is_cached_at_first_use),
+		cmocka_unit_test(low_order_peer_gets_no_initiation),
+		cmocka_unit_test(low_order_ephemeral_is_refused),
+		cmocka_unit_test(low_order_static_is_refused),
+		cmocka_unit_test(response_refuses_zero_too),
+		cmocka_unit_test(every_byte_is_covered),
+		cmocka_unit_test(unknown_peer_is_refused),
+		cmocka_unit_test(old_and_equal_timestamps_are_refused),
+		cmocka_unit_test(first_timestamp_is_any),
+		cmocka_unit_test(clearing_keeps_the_timestamp),
+		cmocka_unit_test(one_initiation_each_20_ms),
+		cmocka_unit_test(response_must_answer_what_was_asked),
+		cmocka_unit_test(steps_out_of_order_are_refused),
+		cmocka_unit_test(their_initiation_replaces_ours),
+		cmocka_unit_test(secrets_are_wiped),
+	};
+	return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,257 @@
+/* The resolver against a getaddrinfo(3) of the test's own, which can be held up; endpoints as text against a table. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <net/if.h>
+#include <netdb.h>
+#include <poll.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "resolve.h"
+
+enum { PATIENCE_MS = 5000 };
+
+static sem_t entered, let_go; /* a look-up of "slow" has begun; it may end */
+static bool thread_takes_signals;
+
+typedef int look_up(const char *host, const char *port, const struct addrinfo *hints, struct addrinfo **found);
+
+/* "slow" waits, "one" and "slow" have an address, what has a digit first is numeric, and no other name exists. */
+int getaddrinfo(const char *host, const char *port, const struct addrinfo *hints, struct addrinfo **found)
+{
+	union {
+		void *symbol;
+		look_up *function;
+	} real = { dlsym(RTLD_NEXT, "getaddrinfo") };
+	bool numeric = hints->ai_flags & AI_NUMERICHOST;
+	sigset_t blocked;
+
+	if (numeric)
+		return real.function(host, port, hints, found);
+	pthread_sigmask(SIG_BLOCK, NULL, &blocked);
+	thread_takes_signals = !sigismember(&blocked, SIGTERM) || !sigismember(&blocked, SIGINT);
+	if (strcmp(host, "slow") == 0) {
+		sem_post(&entered);
+		sem_wait(&let_go);
+		return real.function("192.0.2.9", port, hints, found);
+	}
+	return strcmp(host, "one") == 0 ? real.function("2001:db8::1", port, hints, found) : EAI_NONAME;
+}
+
+static int count_threads(void)
+{
+	DIR *tasks = opendir("/proc/self/task");
+	int count = 0;
+
+	assert_non_null(tasks);
+	for (struct dirent *entry; (entry = readdir(tasks));)
+		count += entry->d_name[0] != '.';
+	closedir(tasks);
+	return count;
+}
+
+static void wait_for_threads(int expected)
+{
+	for (int i = 0; i < PATIENCE_MS && count_threads() != expected; i++)
+		poll(NULL, 0, 1);
+	assert_int_equal(count_threads(), expected);
+}
+
+static bool answers_wait(struct resolver *resolver, int timeout)
+{
+	struct pollfd ready = { .fd = resolver_fd(resolver), .events = POLLIN };
+
+	return poll(&ready, 1, timeout) == 1;
+}
+
+static const char *text(const struct endpoint *endpoint)
+{
+	static char text[ENDPOINT_TEXT];
+
+	return endpoint_text(text, endpoint);
+}
+
+static void names_are_answered_in_order(void **state)
+{
+	struct resolver *resolver = resolver_create();
+	struct endpoint endpoint;
+	int error = 7, threads = count_threads();
+	uint64_t id;
+
+	assert_non_null(resolver);
+	assert_false(answers_wait(resolver, 0));
+	assert_int_equal(resolver_take(resolver, &id, &endpoint, &error), 0);
+	assert_int_equal(resolver_ask(resolver, UINT64_MAX, "one", "51820"), 0);
+	assert_int_equal(resolver_ask(resolver, 2, "none", "1"), 0);
+	assert_true(answers_wait(resolver, PATIENCE_MS));
+	assert_int_equal(resolver_take(resolver, &id, &endpoint, &error), 1);
+	assert_int_equal(id, UINT64_MAX);
+	assert_int_equal(error, 0);
+	assert_string_equal(text(&endpoint), "[2001:db8::1]:51820");
+	assert_false(endpoint_source_known(&endpoint));
+	assert_true(answers_wait(resolver, PATIENCE_MS));
+	assert_int_equal(resolver_take(resolver, &id, &endpoint, &error), 1);
+	assert_int_equal(id, 2);
+	assert_int_equal(error, EAI_NONAME);
+	assert_false(endpoint_known(&endpoint));
+	assert_false(answers_wait(resolver, 0));
+	assert_int_equal(resolver_take(resolver, &id, &endpoint, &error), 0);
+	assert_false(thread_takes_signals);
+	wait_for_threads(threads); /* none is kept with nothing to do */
+	resolver_destroy(resolver);
+}
+
+static void asking_never_blocks_and_is_bounded(void **state)
+{
+	struct resolver *resolver = resolver_create();
+	struct endpoint endpoint;
+	uint64_t id, expected = 0;
+	int error;
+
+	for (uint64_t i = 0; i < RESOLVER_QUEUE; i++)
+		assert_int_equal(resolver_ask(resolver, i, i ? "one" : "slow", "1"), 0);
+	assert_int_equal(resolver_ask(resolver, 99, "one", "1"), -EAGAIN);
+	sem_wait(&entered);
+	assert_false(answers_wait(resolver, 0));
+	sem_post(&let_go);
+	assert_true(answers_wait(resolver, PATIENCE_MS));
+	assert_int_equal(resolver_ask(resolver, 99, "one", "1"), -EAGAIN); /* an answer not taken holds its place */
+	assert_int_equal(resolver_take(resolver, &id, &endpoint, &error), 1);
+	assert_string_equal(text(&endpoint), "192.0.2.9:1");
+	assert_int_equal(resolver_ask(resolver, RESOLVER_QUEUE, "one", "1"), 0);
+	while (expected < RESOLVER_QUEUE) {
+		assert_true(answers_wait(resolver, PATIENCE_MS));
+		assert_int_equal(resolver_take(resolver, &id, &endpoint, &error), 1);
+		assert_int_equal(id, ++expected);
+	}
+	assert_false(answers_wait(resolver, 0));
+	resolver_destroy(resolver);
+}
+
+static void destroy_waits_for_nothing(void **state)
+{
+	struct resolver *resolver = resolver_create();
+	int threads = count_threads();
+
+	resolver_ask(resolver, 1, "slow", "1");
+	resolver_ask(resolver, 2, "slow", "1");
+	sem_wait(&entered);
+	resolver_destroy(resolver); /* would hang here */
+	assert_int_equal(count_threads(), threads + 1);
+	sem_post(&let_go);
+	wait_for_threads(threads);
+	assert_int_equal(sem_trywait(&entered), -1); /* the second question was not looked up */
+	resolver_destroy(NULL);
+}
+
+static void long_names_are_refused(void **state)
+{
+	struct resolver *resolver = resolver_create();
+	char host[ENDPOINT_HOST + 1];
+
+	memset(host, 'a', sizeof host);
+	host[ENDPOINT_HOST] = '\0';
+	assert_int_equal(resolver_ask(resolver, 1, host, "1"), -EINVAL);
+	assert_int_equal(resolver_ask(resolver, 1, "one", host), -EINVAL);
+	host[ENDPOINT_HOST - 1] = '\0';
+	assert_int_equal(resolver_ask(resolver, 1, host, "1"), 0);
+	assert_true(answers_wait(resolver, PATIENCE_MS));
+	resolver_destroy(resolver);
+}
+
+static void endpoints_are_cut_as_wg_does(void **state)
+{
+	static const struct {
+		const char *text, *host, *port;
+	} good[] = {
+		{ "192.0.2.1:51820", "192.0.2.1", "51820" },
+		{ "[2001:db8::1]:51820", "2001:db8::1", "51820" },
+		{ "2001:db8::1:51820", "2001:db8::1", "51820" },
+		{ "[fe80::1%eth0]:1", "fe80::1%eth0", "1" },
+		{ "vpn.example.com:65535", "vpn.example.com", "65535" },
+		{ "[vpn.example.com]:443", "vpn.example.com", "443" },
+	};
+	static const char *const bad[] = {
+		"",
+		":",
+		"192.0.2.1",
+		"192.0.2.1:",
+		":51820",
+		"[]:51820",
+		"[2001:db8::1]",
+		"[2001:db8::1]51820",
+		"[2001:db8::1]:",
+		"[2001:db8::1:51820",
+		"a:0",
+		"a:00",
+		"a:65536",
+		"a:99999999999999999999999",
+		"a:-1",
+		"a:+1",
+		"a: 1",
+		"a:1 ",
+		"a:http",
+		"a:0x10",
+		"a:00000000000000000000000000000051820",
+	};
+	char host[ENDPOINT_HOST], port[ENDPOINT_PORT], longest[ENDPOINT_HOST + 8];
+
+	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+		assert_int_equal(endpoint_split(good[i].text, host, port), 0);
+		assert_string_equal(host, good[i].host);
+		assert_string_equal(port, good[i].port);
+	}
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		if (endpoint_split(bad[i], host, port) != -EINVAL)
+			fail_msg("taken: %s", bad[i]);
+	memset(longest, 'a', sizeof longest);
+	strcpy(longest + ENDPOINT_HOST, ":1");
+	assert_int_equal(endpoint_split(longest, host, port), -EINVAL);
+	assert_int_equal(endpoint_split(longest + 1, host, port), 0);
+}
+
+static void numeric_endpoints_need_no_thread(void **state)
+{
+	struct endpoint endpoint;
+	int threads = count_threads();
+
+	assert_int_equal(endpoint_numeric("192.0.2.1", "51820", &endpoint), 0);
+	assert_string_equal(text(&endpoint), "192.0.2.1:51820");
+	assert_int_equal(endpoint_numeric("2001:db8::1", "1", &endpoint), 0);
+	assert_string_equal(text(&endpoint), "[2001:db8::1]:1");
+	assert_int_equal(endpoint_numeric("fe80::1%lo", "1", &endpoint), 0);
+	assert_int_equal(endpoint.to.v6.sin6_scope_id, if_nametoindex("lo"));
+	assert_int_equal(endpoint_numeric("fe80::1%nosuch", "1", &endpoint), -EINVAL);
+	assert_int_equal(endpoint_numeric("one", "1", &endpoint), -EINVAL);
+	assert_int_equal(endpoint_numeric("slow", "1", &endpoint), -EINVAL);
+	assert_int_equal(endpoint_numeric("", "1", &endpoint), -EINVAL);
+	assert_int_equal(endpoint_numeric("192.0.2.1", "0", &endpoint), -EINVAL);
+	assert_int_equal(endpoint_numeric("192.0.2.1", "65536", &endpoint), -EINVAL);
+	assert_int_equal(endpoint_numeric("192.0.2.1", "http", &endpoint), -EINVAL);
+	assert_int_equal(count_threads(), threads);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(names_are_answered_in_order),  cmocka_unit_test(asking_never_blocks_and_is_bounded),
+		cmocka_unit_test(destroy_waits_for_nothing),    cmocka_unit_test(long_names_are_refused),
+		cmocka_unit_test(endpoints_are_cut_as_wg_does), cmocka_unit_test(numeric_endpoints_need_no_thread),
+	};
+
+	sem_init(&entered, 0, 0);
+	sem_init(&let_go, 0, 0);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,482 @@
+/* Sessions: nonces, ages, seal and open, and the order in which a peer's sessions follow one another. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../vectors/handshake.h"
+
+#include "bytes.h"
+#include "session.h"
+
+#define BORN (1000 * NS_PER_S)
+
+enum { ROOM = 2048 };
+
+/* Where packets are sealed and opened, with what a provider may touch on both sides. */
+struct arena {
+	uint8_t before[AEAD_BEFORE], bytes[ROOM], behind[AEAD_BEHIND];
+};
+
+static struct session *make(bool initiator)
+{
+	struct noise_keys keys = { .initiator = initiator, .local_index = 11, .remote_index = 22 };
+	struct session *session;
+
+	memset(keys.send, initiator ? 1 : 2, NOISE_KEY);
+	memset(keys.receive, initiator ? 2 : 1, NOISE_KEY);
+	session = session_create(&aead_libsodium, &keys, BORN);
+	assert_non_null(session);
+	return session;
+}
+
+/* --- nonces --- */
+
+static void nonces_follow_one_another(void **state)
+{
+	struct session *session = make(true);
+	uint64_t first = 99;
+
+	assert_int_equal(session_reserve(session, 1, &first), 1);
+	assert_int_equal(first, 0);
+	assert_int_equal(session_reserve(session, 64, &first), 64);
+	assert_int_equal(first, 1);
+	assert_int_equal(session_reserve(session, 0, &first), 0);
+	assert_int_equal(session_reserve(session, 1, &first), 1);
+	assert_int_equal(first, 65);
+	session_destroy(session);
+}
+
+static void nonces_end_at_the_limit(void **state)
+{
+	static const struct {
+		uint64_t left;
+		uint32_t wanted, granted;
+	} cases[] = {
+		{ 0, 1, 0 }, { 0, UINT32_MAX, 0 }, { 1, 1, 1 }, { 1, 2, 1 },
+		{ 5, 4, 4 }, { 5, 5, 5 },          { 5, 6, 5 }, { 64, UINT32_MAX, 64 },
+	};
+	struct session *session = make(true);
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		uint64_t at = REJECT_AFTER_MESSAGES - cases[i].left, first = 0;
+
+		atomic_store(&session->send_counter, at);
+		assert_int_equal(session_reserve(session, cases[i].wanted, &first), cases[i].granted);
+		assert_true(first == (cases[i].granted ? at : 0));
+		assert_true(atomic_load(&session->send_counter) == at + cases[i].granted);
+	}
+	session_destroy(session);
+}
+
+enum { THREADS = 2, ROUNDS = 20000, NONCES = THREADS * ROUNDS * 4 };
+
+struct crowd {
+	struct session *session, *sender;
+	_Atomic uint8_t seen[NONCES];
+	atomic_int arrived, accepted;
+};
+
+static void *reserve_many(void *context)
+{
+	struct crowd *crowd = context;
+	uint64_t first;
+
+	for (uint32_t i = 0; i < ROUNDS; i++) {
+		uint32_t n = session_reserve(crowd->session, i % 4 + 1, &first);
+		for (uint32_t j = 0; j < n; j++)
+			crowd->seen[first + j]++;
+	}
+	return NULL;
+}
+
+static void together(void *work(void *context), struct crowd *crowd)
+{
+	pthread_t threads[THREADS];
+
+	for (int i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, work, crowd), 0);
+	for (int i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+}
+
+static void threads_never_share_a_nonce(void **state)
+{
+	struct crowd *crowd = calloc(1, sizeof *crowd);
+	uint64_t sent;
+
+	assert_non_null(crowd);
+	crowd->session = make(true);
+	together(reserve_many, crowd);
+	sent = atomic_load(&crowd->session->send_counter);
+	assert_int_equal(sent, THREADS * (uint64_t)ROUNDS * 10 / 4);
+	for (uint64_t i = 0; i < NONCES; i++)
+		assert_int_equal(crowd->seen[i], i < sent);
+	session_destroy(crowd->session);
+	free(crowd);
+}
+
+/* Both threads open each packet at the same moment, or nearly: the window is a few instructions wide. */
+static void *open_all(void *context)
+{
+	struct crowd *crowd = context;
+	struct arena in = { 0 }, out;
+
+	for (int i = 0; i < ROUNDS; i++) {
+		session_seal(crowd->sender, (uint64_t)i, in.bytes, 0);
+		crowd->arrived++;
+		while (crowd->arrived < THREADS * (i + 1))
+			sched_yield();
+		crowd->accepted += !session_open(crowd->session, out.bytes, in.bytes, DATA_OVERHEAD);
+	}
+	return NULL;
+}
+
+static void threads_accept_a_packet_once(void **state)
+{
+	struct crowd *crowd = calloc(1, sizeof *crowd);
+
+	assert_non_null(crowd);
+	crowd->session = make(true);
+	crowd->sender = make(false);
+	together(open_all, crowd);
+	assert_int_equal(crowd->accepted, ROUNDS);
+	assert_int_equal(crowd->session->replay.next, ROUNDS);
+	session_destroy(crowd->session);
+	session_destroy(crowd->sender);
+	free(crowd);
+}
+
+/* --- ages --- */
+
+static void ages(void **state)
+{
+	static const struct {
+		uint64_t age;
+		bool rekey_on_send, rekey_on_receive, expired; /* for the initiator */
+	} cases[] = {
+		{ 0, false, false, false },
+		{ 120 * NS_PER_S - 1, false, false, false },
+		{ 120 * NS_PER_S, true, false, false },
+		{ 165 * NS_PER_S - 1, true, false, false },
+		{ 165 * NS_PER_S, true, true, false },
+		{ 180 * NS_PER_S - 1, true, true, false },
+		{ 180 * NS_PER_S, true, true, true },
+		{ 540 * NS_PER_S, true, true, true },
+	};
+	struct session *initiator = make(true), *responder = make(false);
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		uint64_t now = BORN + cases[i].age;
+
+		assert_int_equal(session_rekey_on_send(initiator, now), cases[i].rekey_on_send);
+		assert_int_equal(session_rekey_on_receive(initiator, now), cases[i].rekey_on_receive);
+		assert_int_equal(session_expired(initiator, now), cases[i].expired);
+		assert_false(session_rekey_on_send(responder, now));
+		assert_false(session_rekey_on_receive(responder, now));
+		assert_int_equal(session_expired(responder, now), cases[i].expired);
+	}
+	session_destroy(initiator);
+	session_destroy(responder);
+}
+
+/* A clock that was read before the session was made must not make it old. */
+static void younger_than_new(void **state)
+{
+	struct session *session = make(true);
+
+	assert_false(session_expired(session, BORN - 1));
+	assert_false(session_rekey_on_send(session, BORN - 1));
+	assert_false(session_rekey_on_receive(session, 0));
+	session_destroy(session);
+}
+
+static void rekey_by_count_for_either(void **state)
+{
+	for (int initiator = 0; initiator < 2; initiator++) {
+		struct session *session = make(initiator);
+
+		atomic_store(&session->send_counter, REKEY_AFTER_MESSAGES - 1);
+		assert_false(session_rekey_on_send(session, BORN));
+		atomic_store(&session->send_counter, REKEY_AFTER_MESSAGES);
+		assert_true(session_rekey_on_send(session, BORN));
+		session_destroy(session);
+	}
+}
+
+/* --- seal and open --- */
+
+static struct session *from_vector(const struct handshake_vector *v, bool initiator)
+{
+	struct noise_keys keys = { .initiator = initiator };
+
+	memcpy(keys.send, initiator ? v->initiator_sends : v->responder_sends, NOISE_KEY);
+	memcpy(keys.receive, initiator ? v->responder_sends : v->initiator_sends, NOISE_KEY);
+	keys.local_index = initiator ? v->initiator_index : v->responder_index;
+	keys.remote_index = initiator ? v->responder_index : v->initiator_index;
+	return session_create(&aead_libsodium, &keys, BORN);
+}
+
+/* Seals the packet as `counter`, compares with the vector, and opens it at the other end. */
+static void check_packet(struct session *from, struct session *to, uint64_t counter, const uint8_t *packet,
+						 size_t length, const uint8_t *datagram)
+{
+	struct arena sent = { 0 }, opened = { 0 };
+
+	memcpy(sent.bytes + DATA_HEADER, packet, length);
+	session_seal(from, counter, sent.bytes, length);
+	assert_memory_equal(sent.bytes, datagram, DATA_OVERHEAD + length);
+	assert_int_equal(session_open(to, opened.bytes, sent.bytes, DATA_OVERHEAD + length), 0);
+	assert_memory_equal(opened.bytes, packet, length);
+}
+
+static void packets_byte_for_byte(void **state)
+{
+	for (size_t i = 0; i < sizeof handshake_vectors / sizeof *handshake_vectors; i++) {
+		const struct handshake_vector *v = &handshake_vectors[i];
+		struct session *initiator = from_vector(v, true), *responder = from_vector(v, false);
+
+		check_packet(initiator, responder, 0, v->packet, 0, v->keepalive_of_initiator);
+		check_packet(initiator, responder, 1, v->packet, sizeof v->packet, v->data_of_initiator);
+		check_packet(responder, initiator, 0, v->packet, sizeof v->packet, v->data_of_responder);
+		session_destroy(initiator);
+		session_destroy(responder);
+	}
+}
+
+static void replays_and_forgeries(void **state)
+{
+	struct session *from = make(true), *to = make(false);
+	struct arena sent = { 0 }, opened;
+
+	session_seal(from, 5, sent.bytes, 100);
+	assert_int_equal(session_open(to, opened.bytes, sent.bytes, DATA_OVERHEAD + 100), 0);
+	assert_int_equal(session_open(to, opened.bytes, sent.bytes, DATA_OVERHEAD + 100), -EALREADY);
+
+	/* A forged counter, however high, is refused before the window looks at it. */
+	put_le64(sent.bytes + 8, UINT64_C(1) << 40);
+	assert_int_equal(session_open(to, opened.bytes, sent.bytes, DATA_OVERHEAD + 100), -EBADMSG);
+	assert_int_equal(to->replay.next, 6);
+	session_seal(from, 4, sent.bytes, 100);
+	sent.bytes[DATA_HEADER] ^= 1;
+	assert_int_equal(session_open(to, opened.bytes, sent.bytes, DATA_OVERHEAD + 100), -EBADMSG);
+	sent.bytes[DATA_HEADER] ^= 1;
+	assert_int_equal(session_open(to, opened.bytes, sent.bytes, DATA_OVERHEAD + 100), 0);
+	/* Our own packet, sent back to us. */
+	assert_int_equal(session_open(from, opened.bytes, sent.bytes, DATA_OVERHEAD + 100), -EBADMSG);
+	session_destroy(from);
+	session_destroy(to);
+}
+
+static void counters_are_64_bits_and_end(void **state)
+{
+	static const struct {
+		uint64_t counter;
+		int error;
+	} cases[] = {
+		{ UINT64_C(1) << 32, 0 },         { (UINT64_C(1) << 32) - 1, 0 },
+		{ REJECT_AFTER_MESSAGES - 1, 0 }, { REJECT_AFTER_MESSAGES, -EALREADY },
+		{ UINT64_MAX, -EALREADY },
+	};
+	struct session *from = make(true), *to = make(false);
+	struct arena sent = { 0 }, opened;
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		session_seal(from, cases[i].counter, sent.bytes, 16);
+		assert_true(get_le64(sent.bytes + 8) == cases[i].counter);
+		assert_int_equal(session_open(to, opened.bytes, sent.bytes, DATA_OVERHEAD + 16), cases[i].error);
+	}
+	session_destroy(from);
+	session_destroy(to);
+}
+
+/* The linker puts __wrap_free in the place of free, also in the library under test. */
+void __real_free(void *memory);
+void __wrap_free(void *memory);
+
+static struct {
+	const void *memory;
+	size_t length;
+	bool freed, wiped;
+} watched;
+
+void __wrap_free(void *memory)
+{
+	if (memory && memory == watched.memory) {
+		watched.freed = true;
+		watched.wiped = sodium_is_zero(memory, watched.length);
+	}
+	__real_free(memory);
+}
+
+static void keys_are_aligned_and_wiped(void **state)
+{
+	struct session *session = make(true);
+	const uint8_t *send = session->send_key, *receive = session->receive_key;
+
+	assert_int_equal((uintptr_t)send % 64, 0);
+	assert_int_equal((uintptr_t)receive % 64, 0);
+	assert_true(receive >= send + AEAD_KEY);
+	assert_memory_equal(receive, "\2\2\2\2", 4);
+	watched.memory = session;
+	watched.length = (size_t)(receive + AEAD_KEY - (const uint8_t *)session);
+	session_destroy(session);
+	assert_true(watched.freed && watched.wiped);
+	watched.memory = NULL;
+	session_destroy(NULL);
+}
+
+/* --- the slots --- */
+
+struct retired {
+	struct session *sessions[4];
+	size_t count;
+};
+
+static void note(void *context, struct session *session)
+{
+	struct retired *retired = context;
+
+	assert_non_null(session);
+	assert_true(retired->count < 4);
+	retired->sessions[retired->count++] = session;
+}
+
+enum { CURRENT = 1, PREVIOUS = 2, NEXT = 4 };
+
+/* What was in a slot before: NONE, the current, previous or next of then, or the session that came. */
+enum was { NONE, WAS_CURRENT, WAS_PREVIOUS, WAS_NEXT, NEW };
+
+struct transition {
+	int filled; /* the slots that hold something before */
+	enum was current, previous, next;
+};
+
+/* Puts the new session in by `put`, and compares the slots with the table; what is in no slot was retired, once. */
+static void check_transition(const struct transition *t, bool initiator,
+							 void put(struct session_slots *, struct session *, struct retired *))
+{
+	struct session a = { .initiator = true }, b = { .initiator = true }, c = { 0 }, new = { .initiator = initiator };
+	struct session *was[] = {
+		[WAS_CURRENT] = t->filled & CURRENT ? &a : NULL,
+		[WAS_PREVIOUS] = t->filled & PREVIOUS ? &b : NULL,
+		[WAS_NEXT] = t->filled & NEXT ? &c : NULL,
+		[NEW] = &new,
+	};
+	struct session_slots slots = { was[WAS_CURRENT], was[WAS_PREVIOUS], was[WAS_NEXT] };
+	struct retired retired = { 0 };
+
+	put(&slots, &new, &retired);
+	assert_ptr_equal(slots.current, was[t->current]);
+	assert_ptr_equal(slots.previous, was[t->previous]);
+	assert_ptr_equal(slots.next, was[t->next]);
+	for (size_t i = WAS_CURRENT; i <= NEW; i++) {
+		int places = was[i] == slots.current || was[i] == slots.previous || was[i] == slots.next;
+		for (size_t j = 0; j < retired.count; j++)
+			places += retired.sessions[j] == was[i];
+		if (was[i] && i != NEW)
+			assert_int_equal(places, 1);
+	}
+}
+
+static void install(struct session_slots *slots, struct session *session, struct retired *retired)
+{
+	session_install(slots, session, note, retired);
+}
+
+static void initiators_session_is_current_at_once(void **state)
+{
+	static const struct transition table[] = {
+		{ 0, NEW, NONE, NONE },
+		{ CURRENT, NEW, WAS_CURRENT, NONE },
+		{ PREVIOUS, NEW, NONE, NONE },
+		{ CURRENT | PREVIOUS, NEW, WAS_CURRENT, NONE },
+		{ NEXT, NEW, WAS_NEXT, NONE },
+		{ CURRENT | NEXT, NEW, WAS_NEXT, NONE },
+		{ PREVIOUS | NEXT, NEW, WAS_NEXT, NONE },
+		{ CURRENT | PREVIOUS | NEXT, NEW, WAS_NEXT, NONE },
+	};
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+		check_transition(&table[i], true, install);
+}
+
+static void responders_session_waits_as_next(void **state)
+{
+	static const struct transition table[] = {
+		{ 0, NONE, NONE, NEW },
+		{ CURRENT, WAS_CURRENT, NONE, NEW },
+		{ PREVIOUS, NONE, NONE, NEW },
+		{ CURRENT | PREVIOUS, WAS_CURRENT, NONE, NEW },
+		{ NEXT, NONE, NONE, NEW },
+		{ CURRENT | NEXT, WAS_CURRENT, NONE, NEW },
+		{ PREVIOUS | NEXT, NONE, NONE, NEW },
+		{ CURRENT | PREVIOUS | NEXT, WAS_CURRENT, NONE, NEW },
+	};
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+		check_transition(&table[i], false, install);
+}
+
+static void confirm_next(struct session_slots *slots, struct session *session, struct retired *retired)
+{
+	assert_true(session_confirm(slots, slots->next, note, retired));
+}
+
+static void first_packet_confirms_next(void **state)
+{
+	static const struct transition table[] = {
+		{ NEXT, WAS_NEXT, NONE, NONE },
+		{ CURRENT | NEXT, WAS_NEXT, WAS_CURRENT, NONE },
+		{ PREVIOUS | NEXT, WAS_NEXT, NONE, NONE },
+		{ CURRENT | PREVIOUS | NEXT, WAS_NEXT, WAS_CURRENT, NONE },
+	};
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+		check_transition(&table[i], false, confirm_next);
+}
+
+static void other_packets_confirm_nothing(void **state)
+{
+	struct session current = { 0 }, previous = { 0 }, next = { 0 }, gone = { 0 };
+	struct session_slots slots = { &current, &previous, &next }, before = slots;
+	struct retired retired = { 0 };
+
+	assert_false(session_confirm(&slots, &current, note, &retired));
+	assert_false(session_confirm(&slots, &previous, note, &retired));
+	assert_false(session_confirm(&slots, &gone, note, &retired));
+	assert_memory_equal(&slots, &before, sizeof before);
+	assert_true(session_confirm(&slots, &next, note, &retired));
+	assert_false(session_confirm(&slots, &next, note, &retired)); /* it is current now */
+	assert_int_equal(retired.count, 1);
+	assert_ptr_equal(retired.sessions[0], &previous);
+	slots = (struct session_slots) { 0 };
+	assert_false(session_confirm(&slots, NULL, note, &retired));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nonces_follow_one_another),
+		cmocka_unit_test(nonces_end_at_the_limit),
+		cmocka_unit_test(threads_never_share_a_nonce),
+		cmocka_unit_test(threads_accept_a_packet_once),
+		cmocka_unit_test(ages),
+		cmocka_unit_test(younger_than_new),
+		cmocka_unit_test(rekey_by_count_for_either),
+		cmocka_unit_test(packets_byte_for_byte),
+		cmocka_unit_test(replays_and_forgeries),
+		cmocka_unit_test(counters_are_64_bits_and_end),
+		cmocka_unit_test(keys_are_aligned_and_wiped),
+		cmocka_unit_test(initiators_session_is_current_at_once),
+		cmocka_unit_test(responders_session_waits_as_next),
+		cmocka_unit_test(first_packet_confirms_next),
+		cmocka_unit_test(other_packets_confirm_nothing),
+	};
+	return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,675 @@
+/* The UDP sockets against the kernel, over lo in a namespace of their own; what other kernels say is played. */
+#include "udp.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <net/if.h>
+#include <netinet/udp.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <sys/socket.h>
+
+#include "sandbox.h"
+
+#include <cmocka.h>
+
+enum { MARK = 7, PATIENCE_MS = 2000 };
+
+/* The kernel without one thing, and received messages with flags. */
+static bool no_v6, no_gro_answer, no_segment, short_groups;
+static int flags_of[UDP_BATCH];
+
+int __real_socket(int family, int type, int protocol);
+int __wrap_socket(int family, int type, int protocol);
+int __wrap_socket(int family, int type, int protocol)
+{
+	if (!no_v6 || family != AF_INET6)
+		return __real_socket(family, type, protocol);
+	errno = EAFNOSUPPORT;
+	return -1;
+}
+
+int __real_getsockopt(int fd, int level, int name, void *value, socklen_t *length);
+int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *length);
+int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *length)
+{
+	if (!no_gro_answer || level != IPPROTO_UDP || name != UDP_GRO)
+		return __real_getsockopt(fd, level, name, value, length);
+	errno = ENOPROTOOPT;
+	return -1;
+}
+
+int __real_setsockopt(int fd, int level, int name, const void *value, socklen_t length);
+int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t length);
+int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t length)
+{
+	if (!no_segment || level != IPPROTO_UDP || name != UDP_SEGMENT)
+		return __real_setsockopt(fd, level, name, value, length);
+	errno = ENOPROTOOPT;
+	return -1;
+}
+
+ssize_t __real_send(int fd, const void *data, size_t bytes, int flags);
+ssize_t __wrap_send(int fd, const void *data, size_t bytes, int flags);
+ssize_t __wrap_send(int fd, const void *data, size_t bytes, int flags)
+{
+	if (!short_groups)
+		return __real_send(fd, data, bytes, flags);
+	errno = EINVAL;
+	return -1;
+}
+
+int __real_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout);
+int __wrap_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout);
+int __wrap_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout)
+{
+	int received = __real_recvmmsg(fd, messages, count, flags, timeout);
+
+	for (int i = 0; i < received; i++)
+		messages[i].msg_hdr.msg_flags |= flags_of[i];
+	return received;
+}
+
+static int option(int fd, int level, int name)
+{
+	int value = -1;
+	socklen_t length = sizeof value;
+
+	assert_int_equal(__real_getsockopt(fd, level, name, &value, &length), 0);
+	return value;
+}
+
+/* --- two ends on lo --- */
+
+static struct pair {
+	struct udp a, b;
+	struct udp_batch *batch;
+	uint8_t data[256 << 10];
+} pair;
+
+static int setup(void **state)
+{
+	for (size_t i = 0; i < sizeof pair.data; i++)
+		pair.data[i] = (uint8_t)(i * 31 + i / 251);
+	pair.batch = udp_batch_create();
+	if (!pair.batch || udp_open(&pair.a, 0, 0) || udp_open(&pair.b, 0, 0))
+		return -1;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	no_v6 = no_gro_answer = no_segment = short_groups = false;
+	memset(flags_of, 0, sizeof flags_of);
+	udp_close(&pair.a);
+	udp_close(&pair.b);
+	udp_batch_destroy(pair.batch);
+	return 0;
+}
+
+static struct endpoint at(const char *address, uint16_t port)
+{
+	struct endpoint e = { 0 };
+
+	if (strchr(address, ':')) {
+		e.to.v6 = (struct sockaddr_in6) { .sin6_family = AF_INET6, .sin6_port = htons(port) };
+		assert_int_equal(inet_pton(AF_INET6, address, &e.to.v6.sin6_addr), 1);
+	} else {
+		e.to.v4 = (struct sockaddr_in) { .sin_family = AF_INET, .sin_port = htons(port) };
+		assert_int_equal(inet_pton(AF_INET, address, &e.to.v4.sin_addr), 1);
+	}
+	return e;
+}
+
+static struct udp_run run_of(const struct endpoint *to, uint32_t from, uint32_t bytes, uint16_t size)
+{
+	return (struct udp_run) { .to = to, .data = pair.data + from, .bytes = bytes, .size = size };
+}
+
+/* Waits for the next messages of b. */
+static int receive(int fd, struct udp_message messages[UDP_BATCH])
+{
+	struct pollfd wait = { .fd = fd, .events = POLLIN };
+	uint64_t truncated = 0;
+	int count;
+
+	assert_int_equal(poll(&wait, 1, PATIENCE_MS), 1);
+	count = udp_receive(&pair.b, fd, pair.batch, messages, &truncated);
+	assert_true(count > 0);
+	assert_int_equal(truncated, 0);
+	return count;
+}
+
+/* All that comes at b until `bytes` are there, which must equal pair.data from `from` on, in datagrams of `size`. */
+static int receive_all(int fd, uint32_t from, uint32_t bytes, uint16_t size)
+{
+	struct udp_message messages[UDP_BATCH];
+	uint32_t done = 0;
+	int taken = 0;
+
+	while (done < bytes) {
+		int count = receive(fd, messages);
+
+		taken += count;
+		for (int i = 0; i < count; i++) {
+			assert_memory_equal(messages[i].data, pair.data + from + done, messages[i].length);
+			assert_int_equal(messages[i].size, messages[i].length < size ? messages[i].length : size);
+			done += messages[i].length;
+		}
+	}
+	assert_int_equal(done, bytes);
+	return taken;
+}
+
+static void expect_silence(int fd)
+{
+	struct udp_message messages[UDP_BATCH];
+	uint64_t truncated = 0;
+
+	assert_int_equal(udp_receive(&pair.b, fd, pair.batch, messages, &truncated), 0);
+	assert_int_equal(truncated, 0);
+}
+
+/* --- opening --- */
+
+static uint16_t port_of(int fd)
+{
+	struct sockaddr_in6 name;
+	socklen_t length = sizeof name;
+
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&name, &length), 0);
+	return ntohs(name.sin6_port);
+}
+
+static void test_options(void **state)
+{
+	const struct udp *udp = &pair.a;
+
+	assert_true(udp->port && port_of(udp->v4) == udp->port && port_of(udp->v6) == udp->port);
+	assert_int_equal(option(udp->v6, IPPROTO_IPV6, IPV6_V6ONLY), 1);
+	assert_int_equal(option(udp->v4, IPPROTO_IP, IP_MTU_DISCOVER), IP_PMTUDISC_DONT);
+	assert_int_equal(option(udp->v6, IPPROTO_IPV6, IPV6_MTU_DISCOVER), IPV6_PMTUDISC_DONT);
+	assert_int_equal(option(udp->v4, SOL_SOCKET, SO_REUSEPORT), 0);
+	for (int i = 0; i < 2; i++) {
+		int fd = i ? udp->v6 : udp->v4;
+
+		assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
+		assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+		assert_int_equal(option(fd, SOL_SOCKET, SO_MARK), 0);
+		assert_int_equal(option(fd, IPPROTO_UDP, UDP_GRO), udp->gro);
+	}
+}
+
+/* The kernel doubles what it is asked for. Whoever may not use force gets what the host allows, as this socket does. */
+static void test_buffers(void **state)
+{
+	static const int names[][2] = { { SO_RCVBUF, SO_RCVBUFFORCE }, { SO_SNDBUF, SO_SNDBUFFORCE } };
+	int room = 7 << 20, fd = __real_socket(AF_INET, SOCK_DGRAM, 0);
+
+	for (int i = 0; i < 2; i++) {
+		int expected = 2 * room;
+
+		if (__real_setsockopt(fd, SOL_SOCKET, names[i][1], &room, sizeof room)) {
+			__real_setsockopt(fd, SOL_SOCKET, names[i][0], &room, sizeof room);
+			expected = option(fd, SOL_SOCKET, names[i][0]);
+		}
+		assert_int_equal(option(pair.a.v4, SOL_SOCKET, names[i][0]), expected);
+		assert_int_equal(option(pair.a.v6, SOL_SOCKET, names[i][0]), expected);
+	}
+	close(fd);
+}
+
+static void test_mark(void **state)
+{
+	struct udp udp;
+
+	assert_int_equal(udp_open(&udp, 0, MARK), 0);
+	assert_int_equal(option(udp.v4, SOL_SOCKET, SO_MARK), MARK);
+	assert_int_equal(option(udp.v6, SOL_SOCKET, SO_MARK), MARK);
+	assert_int_equal(udp_set_mark(&udp, MARK + 1), 0);
+	assert_int_equal(option(udp.v4, SOL_SOCKET, SO_MARK), MARK + 1);
+	assert_int_equal(option(udp.v6, SOL_SOCKET, SO_MARK), MARK + 1);
+	udp_close(&udp);
+}
+
+/* A port that somebody has, for either family, is refused, and nothing stays open. */
+static void test_port_taken(void **state)
+{
+	struct udp udp;
+	int before = dup(0);
+
+	close(before);
+	assert_int_equal(udp_open(&udp, pair.a.port, 0), -EADDRINUSE);
+	close(pair.a.v4);
+	assert_int_equal(udp_open(&udp, pair.a.port, 0), -EADDRINUSE);
+	assert_true(udp.v4 == -1 && udp.v6 == -1);
+	pair.a.v4 = dup(0); /* the lowest free descriptor: none leaked */
+	assert_true(pair.a.v4 <= before);
+	close(pair.a.v6);
+	pair.a.v6 = -1;
+	assert_int_equal(udp_open(&udp, pair.a.port, 0), 0);
+	udp_close(&udp);
+	udp_close(&udp);
+}
+
+/* Of two ports one is taken for IPv6: now and then it comes up, and is not kept. */
+static void test_random_port(void **state)
+{
+	struct sockaddr_in6 taken = { .sin6_family = AF_INET6, .sin6_port = htons(40000) };
+	int fd = __real_socket(AF_INET6, SOCK_DGRAM, 0), one = 1;
+
+	sandbox_write("/proc/sys/net/ipv4/ip_local_port_range", "40000 40001");
+	__real_setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
+	assert_int_equal(bind(fd, (struct sockaddr *)&taken, sizeof taken), 0);
+	for (int i = 0; i < 10; i++) {
+		struct udp udp, other;
+
+		assert_int_equal(udp_open(&udp, 0, 0), 0);
+		assert_int_equal(udp.port, 40001);
+		assert_int_equal(udp_open(&other, 0, 0), -EADDRINUSE);
+		udp_close(&udp);
+	}
+	close(fd);
+	sandbox_write("/proc/sys/net/ipv4/ip_local_port_range", "32768 60999");
+}
+
+/* Link down and up: the port is asked for again. */
+static void test_port_kept(void **state)
+{
+	uint16_t port = pair.a.port;
+
+	udp_close(&pair.a);
+	assert_true(pair.a.v4 == -1 && pair.a.v6 == -1);
+	assert_int_equal(udp_open(&pair.a, pair.a.port, 0), 0);
+	assert_int_equal(pair.a.port, port);
+}
+
+static void test_close_zeroed(void **state)
+{
+	struct udp udp = { 0 };
+
+	assert_true(fcntl(0, F_GETFD) >= 0);
+	udp_close(&udp);
+	assert_true(fcntl(0, F_GETFD) >= 0);
+}
+
+static void test_no_v6(void **state)
+{
+	struct endpoint v4 = at("127.0.0.1", pair.b.port), v6 = at("::1", pair.b.port);
+	struct udp_run runs[] = { run_of(&v6, 0, 10, 10), run_of(&v4, 0, 10, 10) };
+	struct udp udp;
+
+	no_v6 = true;
+	assert_int_equal(udp_open(&udp, 0, MARK), 0);
+	assert_int_equal(udp.v6, -1);
+	assert_int_equal(udp_set_mark(&udp, 0), 0);
+	assert_true(udp.gro == pair.a.gro && udp.gso == pair.a.gso);
+	assert_int_equal(udp_send(&udp, runs, 2), 2);
+	assert_int_equal(runs[0].error, EAFNOSUPPORT);
+	receive_all(pair.b.v4, 0, 10, 10);
+	udp_close(&udp);
+}
+
+static void test_old_kernels(void **state)
+{
+	struct udp udp;
+
+	no_gro_answer = true;
+	assert_int_equal(udp_open(&udp, 0, 0), 0);
+	assert_false(udp.gro);
+	no_gro_answer = false;
+	assert_int_equal(option(udp.v4, IPPROTO_UDP, UDP_GRO), 0);
+	assert_int_equal(option(udp.v6, IPPROTO_UDP, UDP_GRO), 0);
+	udp_close(&udp);
+
+	short_groups = true;
+	assert_int_equal(udp_open(&udp, 0, 0), 0);
+	assert_true(udp.gso);
+	assert_int_equal(udp.run_segments, 63);
+	udp_close(&udp);
+
+	no_segment = true;
+	assert_int_equal(udp_open(&udp, 0, 0), 0);
+	assert_false(udp.gso);
+	udp_close(&udp);
+}
+
+/* As many full segments as the probe found do pass, for the shortest data messages too, in both families. */
+static void test_run_segments(void **state)
+{
+	struct endpoint to[] = { at("127.0.0.1", pair.b.port), at("::1", pair.b.port) };
+
+	assert_in_range(pair.a.run_segments, UDP_RUN_SEGMENTS - 1, UDP_RUN_SEGMENTS);
+	for (int i = 0; i < 2; i++) {
+		uint32_t bytes = 48u * pair.a.run_segments;
+		struct udp_run run = run_of(&to[i], 0, bytes, 48);
+
+		assert_int_equal(udp_send(&pair.a, &run, 1), 1);
+		assert_int_equal(run.sent, bytes);
+		assert_false(run.refused_group);
+		receive_all(i ? pair.b.v6 : pair.b.v4, 0, bytes, 48);
+	}
+}
+
+/* --- the way there --- */
+
+/* Runs of all shapes: what goes in groups is what goes one by one, received in one piece or in many. */
+static void test_paths_equal(void **state)
+{
+	static const uint32_t shapes[][2] = { { 1, 1 },        { 1452, 1452 }, { 1452 * 40 + 7, 1452 },
+										  { 48 * 60, 48 }, { 3000, 1000 }, { UDP_RUN_BYTES, 1200 } };
+	struct endpoint to[] = { at("127.0.0.1", pair.b.port), at("::1", pair.b.port) };
+
+	for (int round = 0; round < 8 * 6; round++) {
+		uint32_t bytes = shapes[round / 8][0];
+		uint16_t size = (uint16_t)shapes[round / 8][1];
+		struct udp_run run = run_of(&to[round & 1], (uint32_t)round, bytes, size);
+		int fd = round & 1 ? pair.b.v6 : pair.b.v4, gro = round >> 2 & 1, taken;
+
+		pair.a.gso = round & 2;
+		__real_setsockopt(fd, IPPROTO_UDP, UDP_GRO, &gro, sizeof gro);
+		assert_int_equal(udp_send(&pair.a, &run, 1), 1);
+		assert_int_equal(run.sent, bytes);
+		assert_int_equal(run.error, 0);
+		taken = receive_all(fd, (uint32_t)round, bytes, size);
+		assert_int_equal(taken, pair.a.gso && gro ? 1 : (bytes + size - 1) / size);
+	}
+}
+
+/* A message may be shorter or longer than the one before it: the lengths of the batch are set anew each time. */
+static void test_lengths_reset(void **state)
+{
+	struct endpoint to[] = { at("::1", pair.b.port), at("127.0.0.1", pair.b.port) };
+
+	for (int round = 0; round < 4; round++) {
+		struct udp_run small = run_of(&to[round & 1], 0, 100, 100), group = run_of(&to[!(round & 1)], 0, 5000, 1000);
+
+		assert_int_equal(udp_send(&pair.a, &small, 1), 1);
+		receive_all(round & 1 ? pair.b.v4 : pair.b.v6, 0, 100, 100);
+		assert_int_equal(udp_send(&pair.a, &group, 1), 1);
+		receive_all(round & 1 ? pair.b.v6 : pair.b.v4, 0, 5000, 1000);
+	}
+}
+
+static void test_batch(void **state)
+{
+	struct endpoint to = at("127.0.0.1", pair.b.port);
+	struct udp_message messages[UDP_BATCH];
+	struct udp_run run = run_of(&to, 0, 1000, 100);
+
+	run.apart = true;
+	assert_int_equal(udp_send(&pair.a, &run, 1), 1);
+	assert_false(run.refused_group);
+	assert_int_equal(receive(pair.b.v4, messages), UDP_BATCH);
+	for (int i = 0; i < UDP_BATCH; i++)
+		assert_memory_equal(messages[i].data, pair.data + 100 * i, 100);
+	assert_int_equal(receive(pair.b.v4, messages), 2);
+	expect_silence(pair.b.v4);
+}
+
+/* What may be read around a message is there, and no neighbour's. */
+static void test_margins(void **state)
+{
+	struct endpoint to = at("127.0.0.1", pair.b.port);
+	struct udp_message messages[UDP_BATCH];
+	struct udp_run run = run_of(&to, 0, UDP_BATCH * 100, 100);
+
+	run.apart = true;
+	assert_int_equal(udp_send(&pair.a, &run, 1), 1);
+	assert_int_equal(receive(pair.b.v4, messages), UDP_BATCH);
+	for (int i = 0; i < UDP_BATCH; i++) {
+		for (int before = 1; before <= UDP_BEFORE; before++)
+			assert_int_equal(messages[i].data[-before], 0);
+		for (int behind = 0; behind < UDP_BEHIND; behind++)
+			assert_int_equal(messages[i].data[UDP_MESSAGE + behind], 0);
+	}
+}
+
+static void test_empty_datagram(void **state)
+{
+	struct endpoint to = at("127.0.0.1", pair.b.port);
+	struct udp_message messages[UDP_BATCH];
+
+	assert_int_equal(sendto(pair.a.v4, "", 0, 0, &to.to.any, sizeof to.to.v4), 0);
+	assert_int_equal(receive(pair.b.v4, messages), 1);
+	assert_int_equal(messages[0].length, 0);
+	assert_int_equal(messages[0].size, 1);
+}
+
+static void test_truncated(void **state)
+{
+	struct endpoint to = at("127.0.0.1", pair.b.port);
+	struct udp_message messages[UDP_BATCH];
+	struct udp_run run = run_of(&to, 0, 400, 100);
+	uint64_t truncated = 5;
+
+	run.apart = true;
+	flags_of[0] = MSG_TRUNC;
+	flags_of[2] = MSG_CTRUNC;
+	assert_int_equal(udp_send(&pair.a, &run, 1), 1);
+	assert_int_equal(udp_receive(&pair.b, pair.b.v4, pair.batch, messages, &truncated), 2);
+	assert_int_equal(truncated, 7);
+	assert_memory_equal(messages[0].data, pair.data + 100, 100);
+	assert_memory_equal(messages[1].data, pair.data + 300, 100);
+}
+
+static void test_receive_error(void **state)
+{
+	struct udp_message messages[UDP_BATCH];
+	uint64_t truncated = 0;
+
+	expect_silence(pair.b.v4);
+	assert_int_equal(udp_receive(&pair.b, -1, pair.batch, messages, &truncated), -EBADF);
+}
+
+/* --- addresses --- */
+
+/* b answers from the address it was spoken to, with the traffic class it is told, and a sees both. */
+static void round_trip(const char *address, const char *source, int fd_a, int fd_b, uint8_t traffic_class)
+{
+	struct endpoint to = at(address, pair.b.port), expected = at(address, pair.b.port);
+	struct udp_message messages[UDP_BATCH];
+	struct udp_run run = run_of(&to, 0, 3000, 1000), answer;
+	struct endpoint peer;
+
+	run.traffic_class = traffic_class;
+	to.source = at(source, 0).source;
+	assert_int_equal(udp_send(&pair.a, &run, 1), 1);
+	assert_int_equal(run.error, 0);
+	receive(fd_b, messages);
+	assert_int_equal(messages[0].traffic_class, traffic_class);
+	assert_true(endpoint_source_known(&messages[0].from));
+	peer = messages[0].from;
+	answer = run_of(&peer, 0, 3000, 1000);
+	assert_int_equal(udp_send(&pair.b, &answer, 1), 1);
+	assert_int_equal(answer.error, 0);
+	assert_false(answer.lost_source);
+	receive(fd_a, messages);
+	endpoint_clear_source(&messages[0].from);
+	assert_true(endpoint_equal(&messages[0].from, &expected));
+	assert_int_equal(messages[0].traffic_class, 0);
+}
+
+static void test_source_round_trip(void **state)
+{
+	sandbox_run("ip addr add 192.0.2.1/32 dev lo && ip addr add 192.0.2.2/32 dev lo");
+	sandbox_run("ip addr add 2001:db8::1/128 dev lo && ip addr add 2001:db8::2/128 dev lo");
+	round_trip("192.0.2.2", "0.0.0.0", pair.a.v4, pair.b.v4, 0x88 | 1);
+	round_trip("192.0.2.1", "0.0.0.0", pair.a.v4, pair.b.v4, 3);
+	round_trip("2001:db8::2", "::", pair.a.v6, pair.b.v6, 0x88 | 2);
+	round_trip("2001:db8::1", "::", pair.a.v6, pair.b.v6, 0);
+	sandbox_run("ip addr flush dev lo to 192.0.2.0/24 && ip addr flush dev lo to 2001:db8::/64");
+}
+
+/* A link-local endpoint keeps its scope, there and back. */
+static void test_link_local(void **state)
+{
+	struct endpoint to = at("fe80::1", pair.b.port);
+	struct udp_message messages[UDP_BATCH];
+	struct udp_run run = run_of(&to, 0, 10, 10), answer;
+	struct endpoint peer;
+
+	sandbox_run("ip addr add fe80::1/64 dev lo");
+	to.to.v6.sin6_scope_id = if_nametoindex("lo");
+	assert_int_equal(udp_send(&pair.a, &run, 1), 1);
+	assert_int_equal(run.error, 0);
+	receive(pair.b.v6, messages);
+	peer = messages[0].from;
+	assert_int_equal(peer.to.v6.sin6_scope_id, if_nametoindex("lo"));
+	assert_int_equal(peer.source.v6.ipi6_ifindex, if_nametoindex("lo"));
+	answer = run_of(&peer, 0, 10, 10);
+	assert_int_equal(udp_send(&pair.b, &answer, 1), 1);
+	assert_int_equal(answer.error, 0);
+	assert_false(answer.lost_source);
+	receive(pair.a.v6, messages);
+	sandbox_run("ip addr del fe80::1/64 dev lo");
+}
+
+/* The source that a peer spoke to is gone: the run goes out all the same, as a group, and says so. */
+static void lost_source(struct endpoint *to, const struct endpoint *gone, int fd)
+{
+	for (int groups = 0; groups < 2; groups++) {
+		struct udp_run run = run_of(to, 0, 3000, 1000);
+
+		to->source = gone->source;
+		run.apart = !groups;
+		assert_int_equal(udp_send(&pair.a, &run, 1), 1);
+		assert_int_equal(run.error, 0);
+		assert_int_equal(run.sent, 3000);
+		assert_true(run.lost_source);
+		assert_false(run.refused_group);
+		receive_all(fd, 0, 3000, 1000);
+		endpoint_clear_source(to);
+		run = run_of(to, 0, 3000, 1000);
+		assert_int_equal(udp_send(&pair.a, &run, 1), 1);
+		assert_false(run.lost_source);
+		receive_all(fd, 0, 3000, 1000);
+	}
+}
+
+static void test_lost_source(void **state)
+{
+	struct endpoint v4 = at("127.0.0.1", pair.b.port), v6 = at("::1", pair.b.port), gone = { 0 };
+
+	gone.source.v4 = (struct in_pktinfo) { .ipi_spec_dst = at("203.0.113.9", 1).to.v4.sin_addr };
+	lost_source(&v4, &gone, pair.b.v4);
+	gone.source.v6 = (struct in6_pktinfo) { .ipi6_addr = at("2001:db8:9::9", 1).to.v6.sin6_addr };
+	lost_source(&v6, &gone, pair.b.v6);
+	/* Link-local, of an interface that is gone. */
+	gone.source.v6 = (struct in6_pktinfo) { at("fe80::9", 1).to.v6.sin6_addr, 12345 };
+	lost_source(&v6, &gone, pair.b.v6);
+}
+
+/* --- bad ways --- */
+
+/* No route, a firewall, a port of 0, an interface that is gone: each is its own run's misfortune. */
+static void test_bad_destinations(void **state)
+{
+	uint16_t port = pair.b.port;
+	struct endpoint good = at("127.0.0.1", port), good6 = at("::1", port), gone = at("fe80::2", port);
+	struct endpoint unreachable = at("198.51.100.1", port), filtered = at("127.0.0.9", port), zero = at("127.0.0.1", 0);
+	struct endpoint noroute = at("198.51.100.2", port), mapped = at("::ffff:127.0.0.1", port);
+	struct udp_run runs[] = {
+		run_of(&unreachable, 0, 3000, 1000), run_of(&good, 0, 3000, 1000),    run_of(&filtered, 0, 3000, 1000),
+		run_of(&zero, 0, 3000, 1000),        run_of(&good6, 0, 3000, 1000),   run_of(&gone, 0, 3000, 1000),
+		run_of(&noroute, 0, 3000, 1000),     run_of(&good, 3000, 2000, 1000), run_of(&mapped, 0, 100, 100),
+	};
+	static const int errors[] = { EHOSTUNREACH, 0, EPERM, EINVAL, 0, ENETUNREACH, ENETUNREACH, 0, ENETUNREACH };
+
+	gone.to.v6.sin6_scope_id = 12345;
+	sandbox_run("ip route add unreachable 198.51.100.1");
+	sandbox_run("nft 'table ip t { chain o { type filter hook output priority 0; ip daddr 127.0.0.9 drop; }; }'");
+	assert_int_equal(udp_send(&pair.a, runs, 9), 9);
+	for (int i = 0; i < 9; i++) {
+		assert_int_equal(runs[i].error, errors[i]);
+		assert_int_equal(runs[i].failed, !errors[i] ? 0 : i == 8 ? 1 : 3);
+		assert_int_equal(runs[i].sent, errors[i] ? 0 : runs[i].bytes);
+	}
+	receive_all(pair.b.v4, 0, 5000, 1000);
+	receive_all(pair.b.v6, 0, 3000, 1000);
+	sandbox_run("nft delete table ip t && ip route del unreachable 198.51.100.1");
+}
+
+/* A group of segments that do not fit the route leaves one by one; the kernel fragments them, for DF is not set. */
+static void test_route_mtu(void **state)
+{
+	struct endpoint to[] = { at("127.0.0.1", pair.b.port), at("::1", pair.b.port) };
+
+	sandbox_run("ip link set lo mtu 1280");
+	for (int i = 0; i < 4; i++) {
+		struct udp_run runs[] = { run_of(&to[i & 1], 0, 10000, 1400), run_of(&to[i & 1], 10000, 4800, 1200) };
+		int fd = i & 1 ? pair.b.v6 : pair.b.v4;
+
+		runs[0].apart = i & 2;
+		assert_int_equal(udp_send(&pair.a, runs, 2), 2);
+		assert_int_equal(runs[0].refused_group, !(i & 2));
+		assert_false(runs[1].refused_group);
+		assert_int_equal(runs[0].failed, 0);
+		receive_all(fd, 0, 10000, 1400);
+		receive_all(fd, 10000, 4800, 1200);
+	}
+	sandbox_run("ip link set lo mtu 65536");
+}
+
+/* A slow device and a small buffer: the socket fills up again and again, and every datagram arrives once, in order. */
+static void test_full_socket(void **state)
+{
+	struct endpoint to = at("127.0.0.1", pair.b.port);
+	struct udp_run runs[64];
+	int small = 8000, blocked = 0;
+
+	sandbox_run("tc qdisc add dev lo root tbf rate 100mbit burst 16k latency 10s");
+	__real_setsockopt(pair.a.v4, SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
+	for (int i = 0; i < 64; i++) {
+		runs[i] = run_of(&to, 4000u * (uint32_t)i, 4000, 1000);
+		runs[i].apart = i % 2;
+	}
+	for (int done = 0; done < 64;) {
+		struct pollfd wait = { .fd = pair.a.v4, .events = POLLOUT };
+
+		done += udp_send(&pair.a, runs + done, 64 - done);
+		assert_int_equal(pair.a.v4_blocked, done < 64);
+		blocked += pair.a.v4_blocked;
+		assert_int_equal(poll(&wait, 1, PATIENCE_MS), 1);
+	}
+	assert_true(blocked > 0);
+	receive_all(pair.b.v4, 0, 4000 * 64, 1000);
+	expect_silence(pair.b.v4);
+	sandbox_run("tc qdisc del dev lo root");
+}
+
+/*
+ * In a fresh namespace, where lo is down, the segments cannot be probed: the answer is the one that every kernel takes.
+ * Comes last, for there is no way back.
+ */
+static void test_probe_without_lo(void **state)
+{
+	struct udp udp;
+
+	sandbox_enter();
+	assert_int_equal(udp_open(&udp, 0, 0), 0);
+	assert_true(udp.gso);
+	assert_int_equal(udp.run_segments, UDP_RUN_SEGMENTS - 1);
+	udp_close(&udp);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_options),      TEST(test_buffers),       TEST(test_mark),
+		TEST(test_port_taken),   TEST(test_random_port),   TEST(test_port_kept),
+		TEST(test_close_zeroed), TEST(test_no_v6),         TEST(test_old_kernels),
+		TEST(test_run_segments), TEST(test_paths_equal),   TEST(test_lengths_reset),
+		TEST(test_batch),        TEST(test_margins),       TEST(test_empty_datagram),
+		TEST(test_truncated),    TEST(test_receive_error), TEST(test_source_round_trip),
+		TEST(test_link_local),   TEST(test_lost_source),   TEST(test_bad_destinations),
+		TEST(test_route_mtu),    TEST(test_full_socket),   TEST(test_probe_without_lo),
+	};
+
+	sandbox_enter();
+	sandbox_run("ip link set lo up");
+	return cmocka_run_group_tests_name("udp", tests, NULL, NULL);
+}

@@ -1,0 +1,336 @@
+/* The control messages alone: what is written for a run, and what is made of anything that may be received. */
+#include "udp_control.h"
+
+#include <errno.h>
+#include <netinet/udp.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct udp_run run_to(struct endpoint *to, int family)
+{
+	*to = (struct endpoint) { .to.any.sa_family = (sa_family_t)family };
+	return (struct udp_run) { .to = to, .size = 100 };
+}
+
+/* --- out --- */
+
+/* The value of one control message, or NULL; how many there are in *count. */
+static const void *find(struct msghdr *message, int level, int type, size_t bytes, int *count)
+{
+	const void *found = NULL;
+
+	*count = 0;
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c), ++*count)
+		if (c->cmsg_level == level && c->cmsg_type == type && c->cmsg_len == CMSG_LEN(bytes))
+			found = CMSG_DATA(c);
+	return found;
+}
+
+static void test_write_nothing(void **state)
+{
+	union udp_control control;
+	struct msghdr message = { 0 };
+	struct endpoint to;
+	struct udp_run run = run_to(&to, AF_INET);
+
+	udp_control_write(&message, &control, &run, 100);
+	assert_int_equal(message.msg_controllen, 0);
+	run = run_to(&to, AF_INET6);
+	udp_control_write(&message, &control, &run, 1);
+	assert_int_equal(message.msg_controllen, 0);
+}
+
+static void test_write_size(void **state)
+{
+	union udp_control control;
+	struct msghdr message = { 0 };
+	struct endpoint to;
+	struct udp_run run = run_to(&to, AF_INET);
+	const void *value;
+	uint16_t size;
+	int count;
+
+	udp_control_write(&message, &control, &run, 101);
+	value = find(&message, IPPROTO_UDP, UDP_SEGMENT, sizeof size, &count);
+	assert_non_null(value);
+	memcpy(&size, value, sizeof size);
+	assert_int_equal(size, 100);
+	assert_int_equal(count, 1);
+}
+
+static void test_write_all_v4(void **state)
+{
+	union udp_control control;
+	struct msghdr message = { 0 };
+	struct endpoint to;
+	struct udp_run run = run_to(&to, AF_INET);
+	struct in_pktinfo info;
+	const void *value;
+	int count, traffic_class;
+
+	to.source.v4 = (struct in_pktinfo) { .ipi_ifindex = 7, .ipi_spec_dst.s_addr = htonl(INADDR_LOOPBACK) };
+	run.traffic_class = 0xb9;
+	udp_control_write(&message, &control, &run, 200);
+	assert_true(message.msg_controllen <= sizeof control);
+	value = find(&message, IPPROTO_IP, IP_PKTINFO, sizeof info, &count);
+	assert_non_null(value);
+	memcpy(&info, value, sizeof info);
+	assert_int_equal(info.ipi_spec_dst.s_addr, htonl(INADDR_LOOPBACK));
+	assert_int_equal(info.ipi_ifindex, 0); /* the route decides */
+	value = find(&message, IPPROTO_IP, IP_TOS, sizeof traffic_class, &count);
+	assert_non_null(value);
+	memcpy(&traffic_class, value, sizeof traffic_class);
+	assert_int_equal(traffic_class, 0xb9);
+	assert_non_null(find(&message, IPPROTO_UDP, UDP_SEGMENT, sizeof run.size, &count));
+	assert_int_equal(count, 3);
+}
+
+static void test_write_all_v6(void **state)
+{
+	union udp_control control;
+	struct msghdr message = { 0 };
+	struct endpoint to;
+	struct udp_run run = run_to(&to, AF_INET6);
+	struct in6_pktinfo info;
+	const void *value;
+	int count;
+
+	to.source.v6 = (struct in6_pktinfo) { in6addr_loopback, 7 };
+	run.traffic_class = 1;
+	udp_control_write(&message, &control, &run, 200);
+	assert_int_equal(message.msg_controllen, sizeof control);
+	value = find(&message, IPPROTO_IPV6, IPV6_PKTINFO, sizeof info, &count);
+	assert_non_null(value);
+	memcpy(&info, value, sizeof info);
+	assert_int_equal(info.ipi6_ifindex, 0);
+	assert_memory_equal(&info.ipi6_addr, &in6addr_loopback, sizeof info.ipi6_addr);
+	assert_non_null(find(&message, IPPROTO_IPV6, IPV6_TCLASS, sizeof(int), &count));
+	assert_non_null(find(&message, IPPROTO_UDP, UDP_SEGMENT, sizeof run.size, &count));
+	assert_int_equal(count, 3);
+}
+
+/* A link-local source names its interface. */
+static void test_write_link_local(void **state)
+{
+	union udp_control control;
+	struct msghdr message = { 0 };
+	struct endpoint to;
+	struct udp_run run = run_to(&to, AF_INET6);
+	struct in6_pktinfo info;
+	const void *value;
+	int count;
+
+	to.source.v6 = (struct in6_pktinfo) { { .s6_addr = { 0xfe, 0x80, [15] = 1 } }, 7 };
+	udp_control_write(&message, &control, &run, 100);
+	value = find(&message, IPPROTO_IPV6, IPV6_PKTINFO, sizeof info, &count);
+	assert_non_null(value);
+	memcpy(&info, value, sizeof info);
+	assert_int_equal(info.ipi6_ifindex, 7);
+}
+
+static void test_write_lost_source(void **state)
+{
+	union udp_control control;
+	struct msghdr message = { 0 };
+	struct endpoint to;
+	struct udp_run run = run_to(&to, AF_INET6);
+
+	to.source.v6.ipi6_addr = in6addr_loopback;
+	run.lost_source = true;
+	udp_control_write(&message, &control, &run, 100);
+	assert_int_equal(message.msg_controllen, 0);
+}
+
+/* --- in --- */
+
+/* Control messages laid into memory of their exact size, so that a sanitizer sees a read past the end. */
+struct received {
+	uint8_t bytes[256];
+	size_t length;
+};
+
+static void append(struct received *r, int level, int type, const void *value, size_t bytes)
+{
+	struct cmsghdr head = { .cmsg_len = CMSG_LEN(bytes), .cmsg_level = level, .cmsg_type = type };
+
+	memcpy(r->bytes + r->length, &head, sizeof head);
+	memcpy(r->bytes + r->length + CMSG_LEN(0), value, bytes);
+	r->length += CMSG_SPACE(bytes);
+}
+
+static struct udp_message parse(const struct received *r, int family, uint32_t length)
+{
+	struct udp_message into = { .length = length, .size = 99, .traffic_class = 99 };
+	uint8_t *exact = malloc(r->length ? r->length : 1);
+	struct msghdr message = { .msg_control = exact, .msg_controllen = r->length };
+
+	into.from.to.any.sa_family = (sa_family_t)family;
+	memset(&into.from.source, 0xff, sizeof into.from.source);
+	memcpy(exact, r->bytes, r->length);
+	udp_control_read(&message, &into);
+	free(exact);
+	return into;
+}
+
+static void test_read_nothing(void **state)
+{
+	struct received r = { .length = 0 };
+	struct udp_message m = parse(&r, AF_INET, 1000);
+
+	assert_int_equal(m.size, 1000);
+	assert_int_equal(m.traffic_class, 0);
+	assert_false(endpoint_source_known(&m.from));
+	m = parse(&r, AF_INET, 0);
+	assert_int_equal(m.size, 1); /* a cut by it must end */
+}
+
+static void test_read_all(void **state)
+{
+	struct in_pktinfo v4 = { 3, { htonl(INADDR_LOOPBACK) }, { 5 } };
+	struct in6_pktinfo v6 = { in6addr_loopback, 4 };
+	struct received r = { .length = 0 };
+	struct udp_message m;
+	uint8_t tos = 0xb8;
+	int size = 1452, class = 0xba;
+
+	append(&r, IPPROTO_IP, IP_PKTINFO, &v4, sizeof v4);
+	append(&r, IPPROTO_IP, IP_TOS, &tos, sizeof tos);
+	append(&r, IPPROTO_UDP, UDP_GRO, &size, sizeof size);
+	m = parse(&r, AF_INET, 3000);
+	assert_int_equal(m.size, 1452);
+	assert_int_equal(m.traffic_class, 0xb8);
+	assert_int_equal(m.from.source.v4.ipi_ifindex, 3);
+	assert_int_equal(m.from.source.v4.ipi_spec_dst.s_addr, htonl(INADDR_LOOPBACK));
+	assert_int_equal(m.from.source.v4.ipi_addr.s_addr, 0); /* no part of the source */
+
+	r.length = 0;
+	append(&r, IPPROTO_UDP, UDP_GRO, &size, sizeof size);
+	append(&r, IPPROTO_IPV6, IPV6_TCLASS, &class, sizeof class);
+	append(&r, IPPROTO_IPV6, IPV6_PKTINFO, &v6, sizeof v6);
+	m = parse(&r, AF_INET6, 3000);
+	assert_int_equal(m.size, 1452);
+	assert_int_equal(m.traffic_class, 0xba);
+	assert_memory_equal(&m.from.source.v6, &v6, sizeof v6);
+}
+
+static void test_read_sizes(void **state)
+{
+	static const struct {
+		int value;
+		uint32_t size;
+	} cases[] = { { 1, 1 },    { 999, 999 }, { 1000, 1000 },           { 1001, 1000 }, { 0x7fffffff, 1000 },
+				  { 0, 1000 }, { -1, 1000 }, { -0x7fffffff - 1, 1000 } };
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct received r = { .length = 0 };
+
+		append(&r, IPPROTO_UDP, UDP_GRO, &cases[i].value, sizeof cases[i].value);
+		assert_int_equal(parse(&r, AF_INET, 1000).size, cases[i].size);
+	}
+}
+
+/* Messages that are too short for what they should hold say nothing. */
+static void test_read_short(void **state)
+{
+	static const uint8_t junk[64] = { 1, 1, 1, 1, 1, 1, 1, 1 };
+	struct received r = { .length = 0 };
+	struct udp_message m;
+
+	append(&r, IPPROTO_UDP, UDP_GRO, junk, 3);
+	append(&r, IPPROTO_IP, IP_PKTINFO, junk, sizeof(struct in_pktinfo) - 1);
+	append(&r, IPPROTO_IP, IP_TOS, junk, 0);
+	append(&r, IPPROTO_IPV6, IPV6_PKTINFO, junk, sizeof(struct in6_pktinfo) - 1);
+	m = parse(&r, AF_INET, 1000);
+	assert_int_equal(m.size, 1000);
+	assert_int_equal(m.traffic_class, 0);
+	assert_false(endpoint_source_known(&m.from));
+}
+
+/* A length that cannot be true ends the walk: what stood before it counts, what stands behind does not. */
+static void test_read_corrupt(void **state)
+{
+	static const size_t lengths[] = { 0, 1, CMSG_LEN(0) - 1, 1000, SIZE_MAX, SIZE_MAX - 7, SIZE_MAX / 2 + 1 };
+	int size = 500, class = 3;
+
+	for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
+		struct received r = { .length = 0 };
+		struct udp_message m;
+		size_t second;
+
+		append(&r, IPPROTO_UDP, UDP_GRO, &size, sizeof size);
+		second = r.length;
+		append(&r, IPPROTO_IPV6, IPV6_TCLASS, &class, sizeof class);
+		append(&r, IPPROTO_IPV6, IPV6_TCLASS, &class, sizeof class);
+		memcpy(r.bytes + second, &lengths[i], sizeof lengths[i]);
+		m = parse(&r, AF_INET6, 1000);
+		assert_int_equal(m.size, 500);
+		assert_int_equal(m.traffic_class, 0);
+	}
+}
+
+/* Cut anywhere, a buffer is read no further than it goes. */
+static void test_read_cut(void **state)
+{
+	int size = 500, class = 3;
+	struct received whole = { .length = 0 };
+
+	append(&whole, IPPROTO_UDP, UDP_GRO, &size, sizeof size);
+	append(&whole, IPPROTO_IPV6, IPV6_TCLASS, &class, sizeof class);
+	for (size_t length = 0; length <= whole.length; length++) {
+		struct received r = whole;
+		struct udp_message m;
+
+		r.length = length;
+		m = parse(&r, AF_INET6, 1000);
+		assert_int_equal(m.size, length >= CMSG_LEN(sizeof size) ? 500 : 1000);
+		assert_int_equal(m.traffic_class, length >= CMSG_SPACE(sizeof size) + CMSG_LEN(sizeof class) ? 3 : 0);
+	}
+}
+
+/* Well-formed messages with bytes changed and an end cut off: the walk ends, within the buffer, with a size to cut by.
+ */
+static void test_read_random(void **state)
+{
+	static const int kinds[][2] = { { IPPROTO_IP, IP_PKTINFO }, { IPPROTO_IPV6, IPV6_PKTINFO },
+									{ IPPROTO_IP, IP_TOS },     { IPPROTO_IPV6, IPV6_TCLASS },
+									{ IPPROTO_UDP, UDP_GRO },   { SOL_SOCKET, SCM_RIGHTS } };
+
+	srand(1);
+	for (int round = 0; round < 100000; round++) {
+		struct received r = { .length = 0 };
+		uint8_t value[24];
+		struct udp_message m;
+
+		for (int i = rand() % 6; i > 0; i--) {
+			const int *kind = kinds[rand() % 6];
+
+			for (size_t at = 0; at < sizeof value; at++)
+				value[at] = (uint8_t)rand();
+			append(&r, kind[0], kind[1], value, (size_t)rand() % (sizeof value + 1));
+		}
+		for (int i = rand() % 3; i > 0 && r.length; i--)
+			r.bytes[(size_t)rand() % r.length] = (uint8_t)rand();
+		r.length -= rand() % 3 || !r.length ? 0 : (size_t)rand() % r.length;
+		m = parse(&r, rand() % 2 ? AF_INET : AF_INET6, 1000);
+		assert_in_range(m.size, 1, 1000);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_write_nothing),    cmocka_unit_test(test_write_size),
+		cmocka_unit_test(test_write_all_v4),     cmocka_unit_test(test_write_all_v6),
+		cmocka_unit_test(test_write_link_local), cmocka_unit_test(test_write_lost_source),
+		cmocka_unit_test(test_read_nothing),     cmocka_unit_test(test_read_all),
+		cmocka_unit_test(test_read_sizes),       cmocka_unit_test(test_read_short),
+		cmocka_unit_test(test_read_corrupt),     cmocka_unit_test(test_read_cut),
+		cmocka_unit_test(test_read_random),
+	};
+
+	return cmocka_run_group_tests_name("udp_control", tests, NULL, NULL);
+}

@@ -1,0 +1,432 @@
+/*
+ * udp_send against a kernel that is played: sendmmsg takes what a random schedule lets it, refuses groups, sources and
+ * destinations as told, and writes down every datagram. Nothing may be lost without being counted, sent twice, or sent
+ * out of order, whatever the schedule.
+ */
+#include "udp.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <netinet/udp.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <cmocka.h>
+
+enum { V4 = 1004, V6 = 1006, DESTINATIONS = 16, RUNS = 300, ROOM = 1 << 22 };
+
+/* How a destination behaves. It is found by its port. Errors are 0 or positive. */
+struct destination {
+	int group_error;  /* for a message of several datagrams */
+	int source_error; /* for a message with PKTINFO */
+	int error;        /* for all */
+	uint64_t datagrams, messages;
+};
+
+static struct kernel {
+	struct destination destinations[DESTINATIONS];
+	int full;    /* answered once `left` is used up */
+	int left;    /* messages taken before that; INT_MAX: all */
+	bool random; /* `left` is drawn anew at each call */
+	uint64_t calls;
+	uint8_t log[ROOM]; /* what went out: all payloads, one after the other */
+	size_t logged;
+} kernel;
+
+static const void *control(struct msghdr *message, int level, int type)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c))
+		if (c->cmsg_level == level && c->cmsg_type == type)
+			return CMSG_DATA(c);
+	return NULL;
+}
+
+static void deliver(struct destination *to, const struct iovec *part, uint16_t size)
+{
+	const uint8_t *data = part->iov_base;
+
+	to->messages++;
+	for (size_t at = 0; at < part->iov_len; at += size) {
+		size_t length = part->iov_len - at < size ? part->iov_len - at : size;
+
+		assert_true(kernel.logged + length <= sizeof kernel.log);
+		memcpy(kernel.log + kernel.logged, data + at, length);
+		kernel.logged += length;
+		to->datagrams++;
+	}
+}
+
+/* 0 or a positive errno. */
+static int take(int fd, struct msghdr *message)
+{
+	const struct sockaddr_in *name = message->msg_name; /* the port is at the same place in both families */
+	struct destination *to = &kernel.destinations[ntohs(name->sin_port) % DESTINATIONS];
+	bool source = control(message, IPPROTO_IP, IP_PKTINFO) || control(message, IPPROTO_IPV6, IPV6_PKTINFO);
+	const void *segment = control(message, IPPROTO_UDP, UDP_SEGMENT);
+	uint16_t size = (uint16_t)message->msg_iov->iov_len;
+
+	assert_int_equal(fd, name->sin_family == AF_INET ? V4 : V6);
+	if (segment)
+		memcpy(&size, segment, sizeof size);
+	if (segment && to->group_error)
+		return to->group_error;
+	if (source && to->source_error)
+		return to->source_error;
+	if (to->error)
+		return to->error;
+	deliver(to, message->msg_iov, size);
+	return 0;
+}
+
+/* As sendmmsg(2): an error is told only for the first message. */
+int __wrap_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags);
+int __wrap_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
+{
+	unsigned done = 0;
+	int error = 0;
+
+	kernel.calls++;
+	assert_true(count >= 1 && count <= 128);
+	if (kernel.random)
+		kernel.left = rand() % 8;
+	while (done < count && !error) {
+		error = kernel.left > 0 ? take(fd, &messages[done].msg_hdr) : kernel.full;
+		if (kernel.left != INT_MAX)
+			kernel.left--;
+		done += !error;
+	}
+	if (done)
+		return (int)done;
+	errno = error;
+	return -1;
+}
+
+static struct udp udp;
+static struct endpoint endpoints[DESTINATIONS];
+static struct udp_run runs[RUNS];
+static uint8_t data[ROOM];
+
+/* Sockets of both families, every other destination of each, all with a known source. */
+static int reset(void **state)
+{
+	memset(&kernel, 0, sizeof kernel);
+	memset(runs, 0, sizeof runs);
+	kernel.left = INT_MAX;
+	kernel.full = EAGAIN;
+	udp = (struct udp) { .v4 = V4, .v6 = V6, .port = 1, .gso = true, .run_segments = UDP_RUN_SEGMENTS };
+	for (int i = 0; i < DESTINATIONS; i++) {
+		endpoints[i] = (struct endpoint) { 0 };
+		if (i % 2) {
+			endpoints[i].to.v6 = (struct sockaddr_in6) { .sin6_family = AF_INET6, .sin6_port = htons((uint16_t)i) };
+			endpoints[i].source.v6.ipi6_addr = in6addr_loopback;
+		} else {
+			endpoints[i].to.v4 = (struct sockaddr_in) { .sin_family = AF_INET, .sin_port = htons((uint16_t)i) };
+			endpoints[i].source.v4.ipi_spec_dst.s_addr = htonl(INADDR_LOOPBACK);
+		}
+	}
+	for (size_t i = 0; i < sizeof data; i += sizeof(uint32_t))
+		memcpy(data + i, &(uint32_t) { (uint32_t)i }, sizeof(uint32_t));
+	return 0;
+}
+
+static uint32_t count_datagrams(const struct udp_run *run)
+{
+	return (run->bytes + run->size - 1) / run->size;
+}
+
+/* `count` runs, back to back in `data`. */
+static size_t make_runs(int count, int destinations, uint16_t most)
+{
+	size_t at = 0;
+
+	for (int i = 0; i < count; i++) {
+		runs[i] = (struct udp_run) {
+			.to = &endpoints[rand() % destinations],
+			.data = data + at,
+			.size = (uint16_t)(32 + rand() % 200),
+			.apart = rand() % 8 == 0,
+		};
+		runs[i].bytes = (uint32_t)runs[i].size * (uint32_t)(rand() % most) + 1u + (uint32_t)rand() % runs[i].size;
+		at += runs[i].bytes;
+	}
+	return at;
+}
+
+/* Calls as an event loop would until all is done. Returns the number of calls. */
+static int send_all(int count)
+{
+	int calls = 0;
+
+	for (int done = 0; done < count; calls++) {
+		int n = udp_send(&udp, runs + done, count - done);
+
+		assert_in_range(n, 0, count - done);
+		done += n;
+		if (done < count)
+			assert_true(runs[done].to->to.any.sa_family == AF_INET ? udp.v4_blocked : udp.v6_blocked);
+		assert_true(calls < 100000);
+	}
+	return calls;
+}
+
+/* The log is what the runs hold, but for those to destinations that take nothing. */
+static void check(int count)
+{
+	size_t at = 0;
+
+	for (int i = 0; i < count; i++) {
+		const struct udp_run *run = &runs[i];
+		const struct destination *to = &kernel.destinations[run->to - endpoints];
+
+		if (to->error) {
+			assert_int_equal(run->failed, count_datagrams(run));
+			assert_int_equal(run->error, to->error);
+			assert_int_equal(run->sent, 0);
+			continue;
+		}
+		assert_int_equal(run->sent, run->bytes);
+		assert_int_equal(run->failed, 0);
+		assert_int_equal(run->error, 0);
+		assert_int_equal(run->lost_source, to->source_error != 0);
+		if (run->apart || count_datagrams(run) == 1)
+			assert_false(run->refused_group);
+		else
+			assert_int_equal(run->refused_group, to->group_error != 0);
+		assert_memory_equal(kernel.log + at, run->data, run->bytes);
+		at += run->bytes;
+	}
+	assert_int_equal(kernel.logged, at);
+}
+
+static void test_one_call(void **state)
+{
+	srand(1);
+	make_runs(100, 1, 8);
+	assert_int_equal(send_all(100), 1);
+	check(100);
+	assert_true(kernel.calls <= 3); /* 100 groups, some apart, 128 messages a call */
+}
+
+static void test_random(void **state)
+{
+	static const int group_errors[] = { 0, 0, EIO, EMSGSIZE, EINVAL };
+	static const int source_errors[] = { 0, 0, EINVAL, ENETUNREACH, ENODEV };
+	static const int errors[] = {
+		0, 0, 0, EPERM, EHOSTUNREACH, ENETUNREACH, ECONNREFUSED, EINVAL, ENODEV, EMSGSIZE, EIO
+	};
+
+	for (unsigned seed = 0; seed < 400; seed++) {
+		reset(state);
+		srand(seed);
+		for (int i = 0; i < DESTINATIONS; i++) {
+			kernel.destinations[i].group_error = group_errors[rand() % 5];
+			kernel.destinations[i].source_error = source_errors[rand() % 5];
+			kernel.destinations[i].error = errors[rand() % 11];
+		}
+		kernel.random = rand() % 4;
+		kernel.full = rand() % 3 ? EAGAIN : EINTR;
+		udp.gso = rand() % 8;
+		make_runs(RUNS / 2, DESTINATIONS, seed % 2 ? 4 : 64);
+		for (int i = 0; i < RUNS / 2 && !udp.gso; i++)
+			runs[i].apart = true;
+		send_all(RUNS / 2);
+		check(RUNS / 2);
+	}
+}
+
+/* Stopped at every single message, in a group and in a run sent apart. */
+static void test_resume_anywhere(void **state)
+{
+	for (int stop = 0; stop < 60; stop++) {
+		int first;
+
+		reset(state);
+		srand(7);
+		make_runs(10, 2, 10);
+		kernel.left = stop;
+		first = udp_send(&udp, runs, 10);
+		if (first < 10)
+			assert_true(runs[first].to->to.any.sa_family == AF_INET ? udp.v4_blocked : udp.v6_blocked);
+		kernel.left = INT_MAX;
+		assert_int_equal(udp_send(&udp, runs + first, 10 - first), 10 - first);
+		assert_false(udp.v4_blocked || udp.v6_blocked);
+		check(10);
+	}
+}
+
+static void single(int destination, uint32_t datagrams)
+{
+	runs[0] =
+		(struct udp_run) { .to = &endpoints[destination], .data = data, .size = 100, .bytes = 100 * datagrams - 50 };
+}
+
+static void test_blocked_flags(void **state)
+{
+	single(0, 2);
+	kernel.left = 0;
+	assert_int_equal(udp_send(&udp, runs, 1), 0);
+	assert_true(udp.v4_blocked && !udp.v6_blocked);
+	single(1, 2);
+	assert_int_equal(udp_send(&udp, runs, 1), 0);
+	assert_true(udp.v4_blocked && udp.v6_blocked);
+	kernel.left = INT_MAX;
+	assert_int_equal(udp_send(&udp, runs, 1), 1);
+	assert_true(udp.v4_blocked && !udp.v6_blocked);
+	assert_int_equal(kernel.destinations[0].datagrams, 0);
+	assert_int_equal(kernel.destinations[1].datagrams, 2);
+}
+
+static void test_no_gso(void **state)
+{
+	udp.gso = false;
+	single(0, 5);
+	assert_int_equal(udp_send(&udp, runs, 1), 1);
+	assert_int_equal(kernel.destinations[0].messages, 5);
+	assert_int_equal(kernel.destinations[0].datagrams, 5);
+	assert_false(runs[0].refused_group);
+}
+
+/* The route's MTU: each of the three errors ungroups this run, in this call, and no other. */
+static void test_ungroup(void **state)
+{
+	static const int errors[] = { EIO, EMSGSIZE, EINVAL };
+
+	for (int i = 0; i < 3; i++) {
+		reset(state);
+		kernel.destinations[0].group_error = errors[i];
+		single(0, 5);
+		runs[1] = runs[0], runs[1].to = &endpoints[2], runs[1].data += runs[0].bytes;
+		assert_int_equal(udp_send(&udp, runs, 2), 2);
+		check(2);
+		assert_true(runs[0].refused_group && !runs[1].refused_group);
+		assert_int_equal(kernel.destinations[0].messages, 5);
+		assert_int_equal(kernel.destinations[2].messages, 1);
+	}
+}
+
+/* A gone source of IPv6 is EINVAL, as is a group that is refused: the group is not blamed for the source. */
+static void test_source_is_not_group(void **state)
+{
+	kernel.destinations[1].source_error = EINVAL;
+	single(1, 5);
+	assert_int_equal(udp_send(&udp, runs, 1), 1);
+	assert_true(runs[0].lost_source);
+	assert_false(runs[0].refused_group);
+	assert_int_equal(kernel.destinations[1].messages, 1);
+	assert_int_equal(kernel.destinations[1].datagrams, 5);
+}
+
+/* The source goes away in the middle of a run sent apart. */
+static void test_source_lost_midway(void **state)
+{
+	single(0, 6);
+	runs[0].apart = true;
+	kernel.left = 3;
+	assert_int_equal(udp_send(&udp, runs, 1), 0);
+	assert_int_equal(runs[0].sent, 300);
+	kernel.left = INT_MAX;
+	kernel.destinations[0].source_error = ENETUNREACH;
+	assert_int_equal(udp_send(&udp, runs, 1), 1);
+	check(1);
+}
+
+static void test_no_v6(void **state)
+{
+	udp.v6 = -1;
+	single(1, 3);
+	runs[1] = runs[0], runs[1].apart = true;
+	runs[2] = runs[0], runs[2].to = &endpoints[0];
+	runs[3] = runs[0], runs[3].to = &(struct endpoint) { 0 };
+	assert_int_equal(udp_send(&udp, runs, 4), 4);
+	for (int i = 0; i < 4; i++) {
+		assert_int_equal(runs[i].error, i == 2 ? 0 : EAFNOSUPPORT);
+		assert_int_equal(runs[i].failed, i == 2 ? 0 : 3);
+	}
+	assert_int_equal(kernel.destinations[0].datagrams, 3);
+	assert_false(udp.v4_blocked || udp.v6_blocked);
+}
+
+/* Short of memory: the caller is sent away a few times, then the message is given up and counted, and only that. */
+static void test_starved(void **state)
+{
+	int calls = 0;
+
+	single(0, 3);
+	runs[1] = runs[0], runs[1].to = &endpoints[2];
+	kernel.destinations[0].error = ENOBUFS;
+	while (udp_send(&udp, runs, 2) < 2) {
+		assert_true(udp.v4_blocked);
+		assert_true(++calls < 20);
+	}
+	assert_true(calls >= 3);
+	assert_int_equal(runs[0].error, ENOBUFS);
+	assert_int_equal(runs[0].failed, 3);
+	assert_int_equal(runs[1].sent, runs[1].bytes);
+	assert_int_equal(udp.starved, 0);
+}
+
+/* Memory comes back: nothing was lost, and the patience is whole again. */
+static void test_starved_briefly(void **state)
+{
+	single(0, 3);
+	for (int round = 0; round < 20; round++) {
+		runs[0].sent = 0;
+		kernel.destinations[0].error = ENOMEM;
+		for (int i = 0; i < 3; i++)
+			assert_int_equal(udp_send(&udp, runs, 1), 0);
+		kernel.destinations[0].error = 0;
+		assert_int_equal(udp_send(&udp, runs, 1), 1);
+		assert_int_equal(runs[0].failed, 0);
+	}
+	assert_int_equal(kernel.destinations[0].datagrams, 60);
+}
+
+/* Whatever the socket says, the number of system calls is bounded by the number of datagrams. */
+static void test_hopeless(void **state)
+{
+	for (int error = 1; error < 134; error++) {
+		if (error == EAGAIN || error == ENOBUFS || error == ENOMEM || error == EINTR)
+			continue;
+		reset(state);
+		srand((unsigned)error);
+		for (int i = 0; i < DESTINATIONS; i++)
+			kernel.destinations[i].error = error;
+		make_runs(10, DESTINATIONS, 64);
+		assert_int_equal(udp_send(&udp, runs, 10), 10);
+		check(10);
+		assert_true(kernel.calls <= 10 * (64 + 4));
+	}
+}
+
+static void test_nothing(void **state)
+{
+	single(0, 1);
+	runs[0].bytes = 0;
+	assert_int_equal(udp_send(&udp, runs, 0), 0);
+	assert_int_equal(udp_send(&udp, runs, 1), 1);
+	assert_int_equal(kernel.calls, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_one_call, reset),
+		cmocka_unit_test_setup(test_random, reset),
+		cmocka_unit_test_setup(test_resume_anywhere, reset),
+		cmocka_unit_test_setup(test_blocked_flags, reset),
+		cmocka_unit_test_setup(test_no_gso, reset),
+		cmocka_unit_test_setup(test_ungroup, reset),
+		cmocka_unit_test_setup(test_source_is_not_group, reset),
+		cmocka_unit_test_setup(test_source_lost_midway, reset),
+		cmocka_unit_test_setup(test_no_v6, reset),
+		cmocka_unit_test_setup(test_starved, reset),
+		cmocka_unit_test_setup(test_starved_briefly, reset),
+		cmocka_unit_test_setup(test_hopeless, reset),
+		cmocka_unit_test_setup(test_nothing, reset),
+	};
+
+	return cmocka_run_group_tests_name("udp_send", tests, NULL, NULL);
+}
