@@ -89,11 +89,9 @@ static int fail(const struct daemon *daemon, const char *what, int error)
 	return error;
 }
 
-static int open_sockets(struct daemon *daemon, const struct network_plan *plan, struct tun *tun, struct udp *udp)
+static int open_tun(struct daemon *daemon, struct tun *tun)
 {
-	const struct config *config = &daemon->config;
-	char what[64];
-	int error = tun_open(tun, config->interface);
+	int error = tun_open(tun, daemon->config.interface);
 
 	if (error == -EBUSY)
 		return fail(daemon, "the interface exists already and is in use", error);
@@ -101,28 +99,36 @@ static int open_sockets(struct daemon *daemon, const struct network_plan *plan, 
 		return fail(daemon, "making the interface needs root or CAP_NET_ADMIN", error);
 	if (error)
 		return fail(daemon, "opening the TUN device (/dev/net/tun)", error);
-	error = udp_open(udp, config->has_listen_port ? config->listen_port : 0, plan->mark);
+	return 0;
+}
+
+static int start_moving(struct daemon *daemon)
+{
+	struct tun tun;
+	int error = open_tun(daemon, &tun);
+
+	if (error)
+		return error;
+	error = worker_start(&daemon->worker, &daemon->device, daemon->loop, &tun, on_device_gone, daemon);
 	if (error) {
-		snprintf(what, sizeof what, "UDP port %u", config->has_listen_port ? config->listen_port : 0);
-		tun_close(tun);
-		return fail(daemon, what, error);
+		tun_close(&tun);
+		return fail(daemon, "starting the worker", error);
 	}
 	return 0;
 }
 
-static int start_moving(struct daemon *daemon, const struct network_plan *plan)
+static int open_sockets(struct daemon *daemon, const struct network_plan *plan)
 {
-	struct tun tun;
-	struct udp udp;
-	int error = open_sockets(daemon, plan, &tun, &udp);
+	struct device *device = &daemon->device;
+	char what[64];
+	int error;
 
-	if (error)
-		return error;
-	error = worker_start(&daemon->worker, &daemon->device, daemon->loop, &tun, &udp, on_device_gone, daemon);
+	device->mark = plan->mark;
+	device->listen_port = daemon->config.has_listen_port ? daemon->config.listen_port : 0;
+	error = device_set_up(device, true, clock_boottime());
 	if (error) {
-		udp_close(&udp);
-		tun_close(&tun);
-		return fail(daemon, "starting the worker", error);
+		snprintf(what, sizeof what, "UDP port %u", device->listen_port);
+		return fail(daemon, what, error);
 	}
 	return 0;
 }
@@ -171,19 +177,6 @@ static int set_up_network(struct daemon *daemon, const struct network_plan *plan
 	return error;
 }
 
-/* Peers with a persistent keepalive speak first. */
-static void greet(struct device *device)
-{
-	uint64_t now = clock_boottime();
-
-	for (struct peer *peer = device->first; peer; peer = peer->next) {
-		if (!peer->keepalive)
-			continue;
-		handshake_keepalive(peer, now);
-		timers_keepalive_changed(peer, now);
-	}
-}
-
 static void watch_signals(struct daemon *daemon)
 {
 	static const int numbers[SIGNALS] = { SIGTERM, SIGINT, SIGUSR1 };
@@ -210,21 +203,22 @@ static int serve(struct daemon *daemon)
 	error = apply_config(&daemon->device, &daemon->config);
 	if (error)
 		return fail(daemon, "the peers", error);
-	error = start_moving(daemon, &plan);
+	error = start_moving(daemon);
 	if (error)
 		return error;
-	error = set_up_network(daemon, &plan);
+	error = open_sockets(daemon, &plan);
+	if (!error)
+		error = set_up_network(daemon, &plan);
 	if (error)
-		goto stop_worker;
+		goto stop_network;
 	error = endpoint_names_start(&daemon->names, &daemon->config, &daemon->device, daemon->loop);
 	if (error) {
 		fail(daemon, "resolving endpoints", error);
 		goto stop_network;
 	}
 	watch_signals(daemon);
-	greet(&daemon->device);
 	log_info(daemon->device.name, "up: %zu peer%s, port %u, MTU %u, %s", daemon->device.peer_count,
-			 daemon->device.peer_count == 1 ? "" : "s", daemon->worker.udp.port, daemon->device.mtu,
+			 daemon->device.peer_count == 1 ? "" : "s", daemon->device.listen_port, daemon->device.mtu,
 			 daemon->device.aead->name);
 	notify_service("READY=1");
 	ev_run(daemon->loop, 0);
@@ -236,7 +230,6 @@ stop_network:
 		ev_io_stop(daemon->loop, &daemon->link);
 		close(daemon->link.fd);
 	}
-stop_worker:
 	network_down(&daemon->network);
 	worker_stop(&daemon->worker);
 	return error;

@@ -72,6 +72,12 @@ struct setup {
 	int status;
 };
 
+/* IPv6 leaves the interface when the MTU falls below 1280 (-ENXIO), and its addresses go with it. */
+static bool address_gone(int status)
+{
+	return status == -EADDRNOTAVAIL || status == -ENXIO;
+}
+
 static int change_address(struct setup *setup, const struct network_item *item, bool add)
 {
 	uint32_t index = setup->network->index;
@@ -79,7 +85,7 @@ static int change_address(struct setup *setup, const struct network_item *item, 
 					 : netlink_address_del(setup->netlink, index, &item->prefix);
 	char text[PREFIX_TEXT];
 
-	if (status == 0 || (!add && status == -EADDRNOTAVAIL))
+	if (status == 0 || (!add && address_gone(status)))
 		return 0;
 	prefix_to_text(text, &item->prefix);
 	return network_why(setup->why, status, "%saddress %s", add ? "" : "delete ", text);
@@ -233,7 +239,7 @@ int network_up(struct network *network, const struct network_plan *plan, const s
 
 	if (!setup.netlink)
 		return network_why(why, -errno, "rtnetlink");
-	network_why(why, -ENOMEM, "network"); /* stays when nobody below says more */
+	why[0] = '\0';
 	status = sync_addresses(&setup);
 	if (status == 0)
 		status = set_link(&setup, endpoints, endpoint_count);
@@ -242,7 +248,7 @@ int network_up(struct network *network, const struct network_plan *plan, const s
 	if (status == 0)
 		status = network_default_sync(network, setup.netlink, plan, why);
 	netlink_close(setup.netlink);
-	return status;
+	return status == 0 || why[0] ? status : network_why(why, status, "network");
 }
 
 /* Of an interface that is gone, nothing is left to take away. */
@@ -258,7 +264,7 @@ static void remove_link(struct network *network, struct netlink *netlink)
 
 		status = netlink_address_del(netlink, network->index, address);
 		prefix_to_text(text, address);
-		if (status < 0 && status != -ENODEV && status != -EADDRNOTAVAIL)
+		if (status < 0 && status != -ENODEV && !address_gone(status))
 			log_warning(network->name, "cannot delete address %s: %s", text, strerror(-status));
 	}
 }

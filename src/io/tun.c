@@ -86,14 +86,10 @@ static bool takes_super(const struct tun *tun, uint8_t gso_type, uint8_t protoco
 		.csum_start = IP,
 		.csum_offset = csum_offset,
 	};
-	uint8_t packet[IP + TCP + PAYLOAD] = {
-		[0] = 4 << 4 | IP / 4, [3] = IP + header + PAYLOAD, [9] = protocol, [IP + 12] = TCP / 4 << 4, /* data offset;
-																										 past the end of
-																										 the UDP packet
-																									   */
-	};
+	uint8_t packet[IP + TCP + PAYLOAD] = { 4 << 4 | IP / 4, [3] = IP + header + PAYLOAD, [9] = protocol };
 	struct iovec parts[] = { { &virtio, sizeof virtio }, { packet, IP + header + PAYLOAD } };
 
+	packet[IP + 12] = TCP / 4 << 4; /* the data offset; past the end of a UDP packet */
 	return tun->virtio && (writev(tun->fd, parts, 2) >= 0 || errno != EINVAL);
 }
 

@@ -1,7 +1,7 @@
 /*
  * Sending. The runs are laid out as messages, one a run or one a datagram, and handed to sendmmsg until all are gone
  * or the socket is full. What the kernel says concerns the first message it did not take; it is settled there, and the
- * loop goes on. Each turn sends a message, gives one up, or sets a flag of its run, so the loop ends.
+ * loop goes on. Each turn sends a message, gives a run up, or sets a flag of one, so the loop ends.
  */
 #include <assert.h>
 #include <errno.h>
@@ -10,7 +10,7 @@
 
 enum {
 	MESSAGES = 128, /* in one sendmmsg */
-	STARVED = 8,    /* ENOBUFS in a row before a message is given up */
+	STARVED = 8,    /* ENOBUFS in a row before a run is given up */
 };
 
 /* What one sendmmsg takes: messages to one socket, and the run that each belongs to. */
@@ -51,9 +51,13 @@ static bool done(const struct udp_run *run)
 	return settled(run) >= run->bytes;
 }
 
-static uint16_t datagrams(const struct udp_run *run, size_t length)
+/* All that is left of it: what the first datagram met, the others would meet too. */
+static void give_up(struct udp_run *run, int error)
 {
-	return (uint16_t)((length + run->size - 1) / run->size);
+	uint32_t left = run->bytes - settled(run);
+
+	run->error = error;
+	run->failed += (uint16_t)((left + run->size - 1) / run->size);
 }
 
 static void add_message(struct batch *batch, struct udp_run *run, uint32_t offset, uint32_t length)
@@ -159,8 +163,7 @@ static bool settle(struct udp *udp, struct udp_run *run, size_t length, int erro
 			return true;
 		break;
 	}
-	run->error = error;
-	run->failed += datagrams(run, length);
+	give_up(run, error);
 	return true;
 }
 

@@ -129,8 +129,8 @@ void device_remove_peer(struct device *device, struct peer *peer)
 	device->peer_count--;
 	unready(device, peer);
 	timers_peer_stop(peer);
-	if (device->peer_gone)
-		device->peer_gone(device->send_context, peer);
+	if (device->ops)
+		device->ops->peer_gone(device->context, peer);
 	/* Then it goes: the one worker runs on this very loop, so it holds nothing across calls but what peer_gone took. */
 	peer_destroy(peer);
 }
@@ -149,6 +149,77 @@ void device_set_private_key(struct device *device, const uint8_t *private_key)
 	}
 	if (device->local.has_key)
 		cookie_checker_set(&device->checker, device->local.public_key);
+}
+
+static void forget_sources(struct device *device)
+{
+	for (struct peer *peer = device->first; peer; peer = peer->next)
+		endpoint_clear_source(&peer->endpoint);
+}
+
+static int go_up(struct device *device, uint64_t now)
+{
+	int error = device->ops->bind(device->context, &device->listen_port, device->mark);
+
+	if (error)
+		return error;
+	device->up = true;
+	for (struct peer *peer = device->first; peer; peer = peer->next)
+		if (peer->keepalive)
+			handshake_keepalive(peer, now);
+	return 0;
+}
+
+static void go_down(struct device *device)
+{
+	device->up = false;
+	for (struct peer *peer = device->first; peer; peer = peer->next) {
+		timers_peer_stop(peer);
+		staged_clear(&device->staged, &peer->staged);
+		peer_forget_keys(peer);
+	}
+	forget_sources(device);
+	device->ops->unbind(device->context);
+}
+
+int device_set_up(struct device *device, bool up, uint64_t now)
+{
+	if (up == device->up)
+		return 0;
+	if (up)
+		return go_up(device, now);
+	go_down(device);
+	return 0;
+}
+
+int device_set_port(struct device *device, uint16_t port)
+{
+	int error = 0;
+
+	if (port && port == device->listen_port)
+		return 0;
+	if (device->up)
+		error = device->ops->bind(device->context, &port, device->mark);
+	if (error)
+		return error;
+	device->listen_port = port;
+	forget_sources(device);
+	return 0;
+}
+
+int device_set_mark(struct device *device, uint32_t mark)
+{
+	int error = 0;
+
+	if (mark == device->mark)
+		return 0;
+	if (device->up)
+		error = device->ops->set_mark(device->context, mark);
+	if (error)
+		return error;
+	device->mark = mark;
+	forget_sources(device);
+	return 0;
 }
 
 void device_peer_ready(struct device *device, struct peer *peer)

@@ -24,9 +24,9 @@
 enum { SEND_RUNS = BATCH_RUNS };
 #define APART_TIME (60 * NS_PER_S) /* for how long a path that refused a group gets its datagrams one by one */
 
-int egress_init(struct egress *egress, uint16_t run_segments)
+int egress_init(struct egress *egress)
 {
-	int error = batch_init(&egress->batch, run_segments);
+	int error = batch_init(&egress->batch, 1);
 
 	if (error)
 		return error;
@@ -41,6 +41,13 @@ void egress_destroy(struct egress *egress)
 	batch_destroy(&egress->batch);
 	free(egress->packet);
 	*egress = (struct egress) { 0 };
+}
+
+void egress_drop(struct egress *egress)
+{
+	batch_sent(&egress->batch, egress->batch.runs);
+	egress->peer = NULL;
+	egress->blocked = false;
 }
 
 void egress_forget(struct egress *egress, const struct peer *peer)
@@ -265,7 +272,7 @@ static bool packet_out(struct worker *worker, size_t length)
 		device_count(worker->device, DROP_NO_PEER, 1);
 		return true;
 	}
-	if (!endpoint_known(&peer->endpoint)) {
+	if (!worker->device->up || !endpoint_known(&peer->endpoint)) {
 		device_count(worker->device, DROP_NO_ENDPOINT, 1);
 		return true;
 	}

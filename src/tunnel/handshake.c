@@ -19,7 +19,7 @@ static int transmit(struct peer *peer, const struct endpoint *to, const void *me
 {
 	struct device *device = peer->device;
 
-	return device->send(device->send_context, peer, to, message, n, traffic_class);
+	return device->ops->send(device->context, peer, to, message, n, traffic_class);
 }
 
 /* Stamps the MACs of a finished handshake message and sends it. */
@@ -53,7 +53,7 @@ void handshake_initiate(struct peer *peer, uint64_t now, bool retry)
 		peer->timers.attempts = 0;
 	if (peer->handshake_sent_known && now - peer->handshake_sent < REKEY_TIMEOUT)
 		return;
-	if (!endpoint_known(&peer->endpoint) || !renew_index(peer))
+	if (!device->up || !endpoint_known(&peer->endpoint) || !renew_index(peer))
 		return;
 	noise_timestamp(timestamp, device->realtime());
 	error = noise_create_initiation(&device->local, &peer->remote, peer->handshake_index->index, timestamp, &message);
@@ -110,7 +110,7 @@ static void send_cookie(struct device *device, const uint8_t *message, size_t n,
 
 	cookie_reply(&device->checker, &reply, message + offsetof(struct message_initiation, sender), mac1, source,
 				 source_length, now);
-	device->send(device->send_context, NULL, from, &reply, sizeof reply, TRAFFIC_CLASS);
+	device->ops->send(device->context, NULL, from, &reply, sizeof reply, TRAFFIC_CLASS);
 	device_count(device, COUNT_COOKIE_SENT, 1);
 }
 

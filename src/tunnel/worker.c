@@ -119,33 +119,75 @@ static void watch(struct worker *worker, struct ev_io *watcher, void (*call)(str
 		ev_io_start(worker->loop, watcher);
 }
 
+static void unbind(void *context)
+{
+	struct worker *worker = context;
+	struct ev_io *const watchers[] = { &worker->v4_read, &worker->v6_read, &worker->v4_write, &worker->v6_write };
+
+	for (size_t i = 0; i < sizeof watchers / sizeof *watchers; i++)
+		ev_io_stop(worker->loop, watchers[i]);
+	udp_close(&worker->udp);
+	egress_drop(&worker->egress);
+	worker_watch_writable(worker);
+}
+
+/* The new sockets are opened before the old ones go, so that a port in use leaves everything as it was. */
+static int bind_sockets(void *context, uint16_t *port, uint32_t mark)
+{
+	struct worker *worker = context;
+	struct udp udp;
+	int error = udp_open(&udp, *port, mark);
+
+	if (error)
+		return error;
+	unbind(worker);
+	worker->udp = udp;
+	worker->egress.batch.run_segments = udp.gso ? udp.run_segments : 1;
+	watch(worker, &worker->v4_read, on_datagrams, udp.v4, EV_READ);
+	watch(worker, &worker->v6_read, on_datagrams, udp.v6, EV_READ);
+	watch(worker, &worker->v4_write, on_writable, udp.v4, EV_WRITE);
+	watch(worker, &worker->v6_write, on_writable, udp.v6, EV_WRITE);
+	*port = udp.port;
+	return 0;
+}
+
+static int set_mark(void *context, uint32_t mark)
+{
+	struct worker *worker = context;
+
+	return udp_set_mark(&worker->udp, mark);
+}
+
+static const struct device_ops ops = {
+	.send = send_message,
+	.bind = bind_sockets,
+	.unbind = unbind,
+	.set_mark = set_mark,
+	.peer_gone = peer_gone,
+};
+
 int worker_start(struct worker *worker, struct device *device, struct ev_loop *loop, const struct tun *tun,
-				 const struct udp *udp, void (*device_gone)(void *context), void *context)
+				 void (*device_gone)(void *context), void *context)
 {
 	int error;
 
 	*worker = (struct worker) { .device = device,
 								.loop = loop,
 								.tun = *tun,
-								.udp = *udp,
+								.udp = { .v4 = -1, .v6 = -1 },
 								.device_gone = device_gone,
 								.context = context,
 								.now = clock_boottime() };
-	error = egress_init(&worker->egress, udp->gso ? udp->run_segments : 1);
+	error = egress_init(&worker->egress);
 	if (!error)
 		error = ingress_init(&worker->ingress, worker);
 	if (error) {
 		egress_destroy(&worker->egress);
 		return error;
 	}
-	device->send = send_message;
-	device->peer_gone = peer_gone;
-	device->send_context = worker;
+	device->ops = &ops;
+	device->context = worker;
 	watch(worker, &worker->tun_read, on_tun, worker->tun.fd, EV_READ);
-	watch(worker, &worker->v4_read, on_datagrams, worker->udp.v4, EV_READ);
-	watch(worker, &worker->v6_read, on_datagrams, worker->udp.v6, EV_READ);
-	watch(worker, &worker->v4_write, on_writable, worker->udp.v4, EV_WRITE);
-	watch(worker, &worker->v6_write, on_writable, worker->udp.v6, EV_WRITE);
 	ev_prepare_init(&worker->ready, on_prepare);
 	worker->ready.data = worker;
 	ev_prepare_start(loop, &worker->ready);
@@ -154,14 +196,11 @@ int worker_start(struct worker *worker, struct device *device, struct ev_loop *l
 
 void worker_stop(struct worker *worker)
 {
-	struct ev_io *const watchers[] = { &worker->tun_read, &worker->v4_read, &worker->v6_read, &worker->v4_write,
-									   &worker->v6_write };
-
-	for (size_t i = 0; i < sizeof watchers / sizeof *watchers; i++)
-		ev_io_stop(worker->loop, watchers[i]);
+	unbind(worker);
+	ev_io_stop(worker->loop, &worker->tun_read);
 	ev_prepare_stop(worker->loop, &worker->ready);
 	egress_destroy(&worker->egress);
 	ingress_destroy(&worker->ingress);
-	udp_close(&worker->udp);
 	tun_close(&worker->tun);
+	worker->device->ops = NULL;
 }

@@ -183,7 +183,7 @@ class Lab:
         for node, interface, addresses in (left, left_name, left_addresses), (right, right_name, right_addresses):
             for address in addresses:
                 node.run(f"ip address add {address} dev {interface} nodad")
-            node.run(f"ip link set {interface} up")
+            node.run(f"ip link set dev {interface} up")
 
     @contextlib.contextmanager
     def check(self, title):

@@ -1,40 +1,16 @@
-/* A network namespace of the test's own: nothing it does reaches the host. */
+/* A TUN device in the sandbox, and what ip(8) and nft(8) say there. */
 #ifndef ADIT_TEST_NAMESPACE_H
 #define ADIT_TEST_NAMESPACE_H
 
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-static inline int namespace_write(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	int status = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text) ? 0 : -1;
-
-	if (fd >= 0)
-		close(fd);
-	return status;
-}
-
-/* Moves the program to a new namespace; without privileges, as root of a new user namespace. 0 or -1 and errno. */
-static inline int namespace_enter(void)
-{
-	char users[32], groups[32];
-
-	if (unshare(CLONE_NEWNET) == 0)
-		return 0;
-	snprintf(users, sizeof users, "0 %u 1", (unsigned)geteuid());
-	snprintf(groups, sizeof groups, "0 %u 1", (unsigned)getegid());
-	if (unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0 || namespace_write("/proc/self/setgroups", "deny") < 0 ||
-		namespace_write("/proc/self/uid_map", users) < 0)
-		return -1;
-	return namespace_write("/proc/self/gid_map", groups);
-}
+#include "sandbox.h"
 
 /* Makes a TUN device, which lives as long as the descriptor. The descriptor or -1. */
 static inline int namespace_tun(const char *name)

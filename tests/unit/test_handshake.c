@@ -50,6 +50,12 @@ static int post(void *context, struct peer *peer, const struct endpoint *to, con
 	return 0;
 }
 
+static void peer_gone(void *context, struct peer *peer)
+{
+}
+
+static const struct device_ops ops = { .send = post, .peer_gone = peer_gone };
+
 static struct endpoint address(uint8_t host, uint16_t port)
 {
 	struct endpoint endpoint = { 0 };
@@ -67,8 +73,9 @@ static void end_init(struct end *end, const char *name, uint8_t host)
 	memset(end, 0, sizeof *end);
 	assert_int_equal(device_init(&end->device, name, aead_find("libsodium"), NULL), 0);
 	end->device.realtime = realtime;
-	end->device.send = post;
-	end->device.send_context = end;
+	end->device.ops = &ops;
+	end->device.context = end;
+	end->device.up = true;
 	end->address = address(host, 51820);
 	randombytes_buf(key, sizeof key);
 	device_set_private_key(&end->device, key);

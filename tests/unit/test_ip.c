@@ -12,7 +12,7 @@
 /* ip_transport on memory of exactly `n` bytes, so that a sanitizer sees a read past the end. */
 static size_t transport(const uint8_t *packet, size_t n, uint8_t *protocol)
 {
-	uint8_t *exact = malloc(n ? n : 1);
+	uint8_t *exact = malloc(n);
 	size_t at;
 
 	memcpy(exact, packet, n);
@@ -60,7 +60,7 @@ static void addresses(void **state)
 static void ecn_v4(void **state)
 {
 	struct naive_spec spec = naive_spec(false, true, 0);
-	uint8_t packet[64], before[64];
+	uint8_t packet[128], before[128];
 
 	for (unsigned i = 0; i < 256 * 4 * 64; i++) {
 		spec.tos = i & 255;
@@ -124,25 +124,34 @@ static void transport_v4_fragments(void **state)
 	}
 }
 
+/* Appends an extension header of `size` bytes and says what follows it; returns where that begins. */
+static size_t extend(uint8_t *packet, size_t at, size_t size, uint8_t length, uint8_t next)
+{
+	packet[at] = next;
+	packet[at + 1] = length;
+	return at + size;
+}
+
 /* A chain of every extension header, cut at every length: whole or refused, nothing read past the end. */
 static void transport_v6_chain(void **state)
 {
+	enum { HOP_BY_HOP = 0, ROUTING = 43, FRAGMENT = 44, AH = 51, OPTIONS = 60, UDP = 17 };
 	uint8_t packet[128] = { 0x60 }, protocol;
-	size_t at = 40;
+	size_t at, fragment;
 
-	packet[6] = 0; /* hop-by-hop options, 16 bytes */
-	packet[at] = 43, packet[at + 1] = 1, at += 16;
-	packet[at] = 51, packet[at + 1] = 0, at += 8;  /* routing, 8 bytes */
-	packet[at] = 44, packet[at + 1] = 4, at += 24; /* AH: (4 + 2) words of 4 */
-	packet[at] = 60, packet[at + 1] = 9, at += 8;  /* first fragment; byte 1 is reserved, no length */
-	packet[at] = 17, packet[at + 1] = 0, at += 8;  /* destination options */
-	for (size_t n = 0; n < at; n++)
+	packet[6] = HOP_BY_HOP;
+	at = extend(packet, 40, 16, 1, ROUTING);
+	at = extend(packet, at, 8, 0, AH);
+	fragment = extend(packet, at, 24, 4, FRAGMENT); /* AH counts words of 4 */
+	at = extend(packet, fragment, 8, 9, OPTIONS);   /* here byte 1 is reserved and no length */
+	at = extend(packet, at, 8, 0, UDP);
+	for (size_t n = 1; n < at; n++)
 		assert_int_equal(transport(packet, n, &protocol), 0);
 	assert_int_equal(transport(packet, at, &protocol), at);
-	assert_int_equal(protocol, 17);
-	packet[88 + 2] = 0x00, packet[88 + 3] = 0x08; /* now the second fragment */
+	assert_int_equal(protocol, UDP);
+	naive_put16(packet + fragment + 2, 1 << 3); /* the second fragment */
 	assert_int_equal(transport(packet, at, &protocol), 0);
-	packet[88 + 3] = 0x01; /* more fragments, offset 0 */
+	naive_put16(packet + fragment + 2, 1); /* the first of several */
 	assert_int_equal(transport(packet, at, &protocol), at);
 }
 
@@ -162,7 +171,7 @@ static void transport_of_nothing(void **state)
 {
 	uint8_t packet[64] = { 0x50 }, protocol;
 
-	assert_int_equal(transport(packet, 0, &protocol), 0);
+	assert_int_equal(ip_transport(packet, 0, &protocol), 0);
 	assert_int_equal(transport(packet, 64, &protocol), 0);
 }
 

@@ -10,10 +10,11 @@
 #include <poll.h>
 #include <stdlib.h>
 
+#include "bytes.h"
 #include "namespace.h"
 #include "netlink.h"
 
-enum { TABLE = 51820, MARK = 51820 };
+enum { TABLE = 51820, MARK = 51820, MANY = 3000 };
 
 struct state {
 	struct netlink *netlink;
@@ -33,8 +34,9 @@ static int set_up(void **context)
 {
 	struct state *state = calloc(1, sizeof *state);
 
-	if (!state || namespace_enter() < 0)
+	if (!state)
 		return -1;
+	sandbox_enter();
 	state->tun = namespace_tun("tun0");
 	state->index = if_nametoindex("tun0");
 	state->netlink = netlink_open();
@@ -154,6 +156,34 @@ static void routes_come_and_go(void **context)
 	assert_int_equal(netlink_table_used(state->netlink, AF_INET, TABLE), 0);
 	assert_int_equal(netlink_table_used(state->netlink, AF_INET6, TABLE), 0);
 	assert_string_equal(namespace_run("ip route show"), "");
+}
+
+static void count_route(void *context, const struct netlink_route *route)
+{
+	(*(int *)context)++;
+}
+
+/* More than one message of a dump holds. */
+static void long_lists_are_read_whole(void **context)
+{
+	struct state *state = *context;
+	int count = 0;
+
+	for (uint32_t i = 0; i < MANY; i++) {
+		struct ip_prefix to = { .family = AF_INET, .length = 32 };
+
+		put_be32(to.address, 0x0a000000 + i);
+		assert_int_equal(netlink_route_add(state->netlink, state->index, &to, TABLE), 0);
+	}
+	assert_int_equal(netlink_route_each(state->netlink, AF_INET, 0, TABLE, count_route, &count), 0);
+	assert_int_equal(count, MANY);
+	assert_int_equal(netlink_route_each(state->netlink, AF_INET, state->index, TABLE, count_route, &count), 0);
+	assert_int_equal(count, 2 * MANY);
+	assert_int_equal(netlink_route_each(state->netlink, AF_INET, 1, TABLE, count_route, &count), 0);
+	assert_int_equal(netlink_route_each(state->netlink, AF_INET, 0, TABLE + 1, count_route, &count), 0);
+	assert_int_equal(count, 2 * MANY);
+	namespace_run("ip route flush table 51820");
+	assert_int_equal(netlink_table_used(state->netlink, AF_INET, TABLE), 0);
 }
 
 static uint32_t mtu_towards(struct state *state, const char *address)
@@ -335,11 +365,17 @@ static void lost_events_are_told(void **context)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(link_is_set),           cmocka_unit_test(addresses_come_and_go),
-		cmocka_unit_test(addresses_are_listed),  cmocka_unit_test(routes_come_and_go),
-		cmocka_unit_test(mtu_follows_the_route), cmocka_unit_test(rules_are_those_of_wg_quick),
-		cmocka_unit_test(rules_of_others_stay),  cmocka_unit_test(a_second_tunnel_keeps_its_order),
-		cmocka_unit_test(link_events_arrive),    cmocka_unit_test(leaving_a_bridge_is_not_being_gone),
+		cmocka_unit_test(link_is_set),
+		cmocka_unit_test(addresses_come_and_go),
+		cmocka_unit_test(addresses_are_listed),
+		cmocka_unit_test(routes_come_and_go),
+		cmocka_unit_test(long_lists_are_read_whole),
+		cmocka_unit_test(mtu_follows_the_route),
+		cmocka_unit_test(rules_are_those_of_wg_quick),
+		cmocka_unit_test(rules_of_others_stay),
+		cmocka_unit_test(a_second_tunnel_keeps_its_order),
+		cmocka_unit_test(link_events_arrive),
+		cmocka_unit_test(leaving_a_bridge_is_not_being_gone),
 		cmocka_unit_test(lost_events_are_told),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -560,5 +560,6 @@ int main(void)
 	};
 
 	snprintf(path, sizeof path, "%s", getenv("PATH"));
-	return namespace_enter() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
+	sandbox_enter();
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

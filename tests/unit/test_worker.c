@@ -77,7 +77,6 @@ static void gone(void *context)
 static void end_start(struct end *end, const char *name, uint8_t host)
 {
 	struct tun tun = { .virtio = true, .read_tso = true, .read_uso = true, .write_tso = true, .write_uso = true };
-	struct udp udp;
 	uint8_t key[NOISE_KEY];
 	int pair[2], room = ROOM;
 
@@ -87,9 +86,9 @@ static void end_start(struct end *end, const char *name, uint8_t host)
 		setsockopt(pair[i], SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room);
 	tun.fd = pair[0];
 	end->kernel = pair[1];
-	assert_int_equal(udp_open(&udp, 0, 0), 0);
 	assert_int_equal(device_init(&end->device, name, aead_find("auto"), loop), 0);
-	assert_int_equal(worker_start(&end->worker, &end->device, loop, &tun, &udp, gone, NULL), 0);
+	assert_int_equal(worker_start(&end->worker, &end->device, loop, &tun, gone, NULL), 0);
+	assert_int_equal(device_set_up(&end->device, true, clock_boottime()), 0);
 	end->device.mtu = MTU;
 	randombytes_buf(key, sizeof key);
 	device_set_private_key(&end->device, key);

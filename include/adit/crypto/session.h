@@ -44,8 +44,7 @@ bool session_expired(const struct session *session, uint64_t now);
 
 /* True when a packet sent now ought to bring on a new handshake: by age only for the initiator, by count for either. */
 bool session_rekey_on_send(const struct session *session, uint64_t now);
-/* True when a packet received now ought to: the initiator's, in the last REKEY_TIMEOUT + KEEPALIVE_TIMEOUT of its life.
- */
+/* True when a packet received now ought to: the initiator's, REKEY_TIMEOUT + KEEPALIVE_TIMEOUT before it expires. */
 bool session_rekey_on_receive(const struct session *session, uint64_t now);
 
 /* Writes header and tag around the packet at slot + DATA_HEADER: `length` bytes, padding included. */
@@ -53,7 +52,8 @@ void session_seal(const struct session *session, uint64_t counter, uint8_t *slot
 
 /*
  * Opens the datagram (header, packet, tag: `n` bytes, at least DATA_OVERHEAD) to `out` and passes it through the replay
- * window. The packet's length is n - DATA_OVERHEAD. 0, -EBADMSG (forged) or -EALREADY (authentic, but seen before).
+ * window. The packet's length is n - DATA_OVERHEAD. 0, -EBADMSG (forged) or -EALREADY (authentic, but seen before, too
+ * old, or past REJECT_AFTER_MESSAGES).
  */
 int session_open(struct session *session, uint8_t *out, const uint8_t *datagram, size_t n);
 

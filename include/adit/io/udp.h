@@ -60,12 +60,13 @@ struct udp_run {
 
 /*
  * Sends runs in order, by as few sendmmsg as can be. Returns how many are done, from the front: sent, or given up with
- * their error set, which never stops those behind. Fewer than `count` means that the socket is full: v4_blocked or
- * v6_blocked tells which; call again with the rest, unchanged, when it can be written.
+ * their error set and the rest of their datagrams failed, which never stops the runs behind. Fewer than `count` means
+ * that the socket is full: v4_blocked or v6_blocked tells which; call again with the rest, unchanged, when it can be
+ * written.
  *
  * Both families may be mixed in one call; a full socket stops the call also when the other has room. Memory that is
  * short (ENOBUFS, ENOMEM) counts as a full socket, but no socket event ends it: after 8 calls without progress the
- * message in front is given up, so that a caller that comes back each time does not turn for ever.
+ * run in front is given up, so that a caller that comes back each time does not turn for ever.
  */
 int udp_send(struct udp *udp, struct udp_run *runs, int count);
 

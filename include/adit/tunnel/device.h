@@ -22,15 +22,29 @@
 #include "timers.h"
 #include "udp.h"
 
-/* Sends one message that is no data run: handshakes and keepalives. 0 or negative errno. */
-typedef int device_send(void *context, struct peer *peer, const struct endpoint *to, const void *message, size_t n,
-						uint8_t traffic_class);
+/* What a device needs of whoever moves its packets: the worker, or a test. */
+struct device_ops {
+	/* Sends one message that is no data run: a handshake or a keepalive. `peer` may be NULL. 0 or negative errno. */
+	int (*send)(void *context, struct peer *peer, const struct endpoint *to, const void *message, size_t n,
+				uint8_t traffic_class);
+	/* Opens sockets on *port (0: any, which it then tells) in the place of those there are. An error changes nothing.
+	 */
+	int (*bind)(void *context, uint16_t *port, uint32_t mark);
+	void (*unbind)(void *context);
+	/* Marks the sockets there are. 0 or negative errno. */
+	int (*set_mark)(void *context, uint32_t mark);
+	/* Lets go of a peer that is being removed. */
+	void (*peer_gone)(void *context, struct peer *peer);
+};
 
 struct device {
 	char name[IFNAMSIZ];
 	const struct aead_provider *aead;
 	struct noise_local local;
 	uint32_t mtu;
+	bool up;              /* the link is up: sockets are open, peers are spoken to */
+	uint16_t listen_port; /* wanted, and once bound the real one; 0: any */
+	uint32_t mark;        /* firewall mark of the sockets; 0: none */
 
 	struct map by_index; /* struct peer_index */
 	struct map by_key;   /* struct peer */
@@ -48,9 +62,8 @@ struct device {
 	uint32_t load_count;
 
 	uint64_t (*realtime)(void); /* ns since the epoch; clock_realtime, but for tests */
-	device_send *send;
-	void *send_context;
-	void (*peer_gone)(void *context, struct peer *peer); /* the workers let go of a peer that is being removed */
+	const struct device_ops *ops;
+	void *context; /* of ops */
 
 	struct counters counters;
 	struct log_limit log;
@@ -73,6 +86,16 @@ struct peer *device_find_peer(const struct device *device, const uint8_t public_
 struct peer *device_add_peer(struct device *device, const uint8_t public_key[NOISE_KEY]);
 /* Removes a peer: first nothing finds it any more, then it is freed. */
 void device_remove_peer(struct device *device, struct peer *peer);
+
+/*
+ * The link went up or down. Up opens the sockets, and peers with a persistent keepalive are spoken to. Down closes them
+ * and wipes the keys of all sessions; what a replay is told by stays. 0 or the errno of bind.
+ */
+int device_set_up(struct device *device, bool up, uint64_t now);
+
+/* Changes port (0: any) or mark, at once when the link is up. 0 or negative errno, and then the old one stays. */
+int device_set_port(struct device *device, uint16_t port);
+int device_set_mark(struct device *device, uint32_t mark);
 
 /* The peer's staged packets can go: the workers will send them. */
 void device_peer_ready(struct device *device, struct peer *peer);

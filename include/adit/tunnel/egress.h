@@ -5,7 +5,7 @@
 #include "worker.h"
 
 /* 0 or -ENOMEM. */
-int egress_init(struct egress *egress, uint16_t run_segments);
+int egress_init(struct egress *egress);
 void egress_destroy(struct egress *egress);
 
 /*
@@ -16,6 +16,9 @@ int egress_drain(struct worker *worker);
 
 /* Goes on where a full socket stopped it, and sends the staged packets of peers that became ready. */
 void egress_resume(struct worker *worker);
+
+/* Drops what is under way: the sockets are gone. */
+void egress_drop(struct egress *egress);
 
 /* Lets go of a peer that is being removed. */
 void egress_forget(struct egress *egress, const struct peer *peer);

@@ -55,11 +55,12 @@ struct worker {
 };
 
 /*
- * Begins to move packets: takes `tun` and `udp` over, both open, and watches them in `loop`. `device_gone` is called
- * when the TUN was deleted. 0 or negative errno, and then tun and udp are still the caller's.
+ * Begins to move packets for `device`: takes the open `tun` over and watches it in `loop`; the sockets come with
+ * device_set_up. `device_gone` is called when the TUN was deleted. 0 or negative errno, and then `tun` is still the
+ * caller's.
  */
 int worker_start(struct worker *worker, struct device *device, struct ev_loop *loop, const struct tun *tun,
-				 const struct udp *udp, void (*device_gone)(void *context), void *context);
+				 void (*device_gone)(void *context), void *context);
 /* Stops, closes the sockets and the TUN, frees the buffers. */
 void worker_stop(struct worker *worker);
 
