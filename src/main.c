@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "commands.h"
-#include "daemon.h"
+#include "run.h"
 
 struct command {
 	const char *name;

@@ -20,12 +20,18 @@ struct endpoint_name {
 	bool resolved, failed; /* failed: it was logged */
 };
 
+static void ask_later(struct endpoint_names *names)
+{
+	if (ev_is_active(&names->again))
+		return;
+	ev_timer_set(&names->again, names->wait, 0.);
+	ev_timer_start(names->loop, &names->again);
+}
+
 static void ask(struct endpoint_names *names, const struct endpoint_name *name)
 {
-	int error = resolver_ask(names->resolver, name->id, name->host, name->port);
-
-	if (error)
-		log_warning(names->device->name, "cannot resolve %s: %s", name->host, strerror(-error));
+	if (resolver_ask(names->resolver, name->id, name->host, name->port))
+		ask_later(names); /* its queue is full */
 }
 
 static void found(struct endpoint_names *names, struct endpoint_name *name, const struct endpoint *endpoint)
@@ -47,10 +53,7 @@ static void missed(struct endpoint_names *names, struct endpoint_name *name, int
 		log_warning(names->device->name, "cannot resolve endpoint %s: %s; will go on trying", name->host,
 					gai_strerror(error));
 	name->failed = true;
-	if (!ev_is_active(&names->again)) {
-		ev_timer_set(&names->again, names->wait, 0.);
-		ev_timer_start(names->loop, &names->again);
-	}
+	ask_later(names);
 }
 
 static void on_answers(struct ev_loop *loop, struct ev_io *watcher, int events)

@@ -77,7 +77,7 @@ static void write_chains(FILE *file, const struct network_firewall *firewall)
 	fprintf(file, "\t\tmeta l4proto udp meta mark 0x%08x ct mark set meta mark\n\t}\n", firewall->mark);
 }
 
-/* Without a firewall it is the removal alone. */
+/* What nft(8) is to read, to be freed; without a firewall it is the removal alone. NULL: no memory. */
 static char *transaction(const char *interface, uint8_t family, const struct network_firewall *firewall)
 {
 	char *text = NULL, table[TABLE_CLAUSE];
@@ -99,11 +99,6 @@ static char *transaction(const char *interface, uint8_t family, const struct net
 	return NULL;
 }
 
-char *network_firewall_text(const struct network_firewall *firewall)
-{
-	return transaction(firewall->interface, firewall->family, firewall);
-}
-
 /* Runs nft on `text` (NULL: there was no memory for it) and frees it. */
 static int run_nft(char *text, char why[NETWORK_WHY])
 {
@@ -123,7 +118,7 @@ int network_firewall_set(const struct network_firewall *firewall, char why[NETWO
 {
 	if (!name_valid(firewall->interface))
 		return network_why(why, -EINVAL, "firewall: interface name");
-	return run_nft(network_firewall_text(firewall), why);
+	return run_nft(transaction(firewall->interface, firewall->family, firewall), why);
 }
 
 int network_firewall_remove(const char *interface, uint8_t family, char why[NETWORK_WHY])

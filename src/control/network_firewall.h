@@ -11,9 +11,6 @@ struct network_firewall {
 	const struct network_list *addresses; /* of the interface; those of other families are passed over */
 };
 
-/* The ruleset as nft(8) reads it, to be freed; NULL: no memory. */
-char *network_firewall_text(const struct network_firewall *firewall);
-
 /*
  * Sets the table in place of one with its name, or removes it if it is there, in one transaction. 0; -ENOENT: there is
  * no nft(8); -EINVAL: the interface's name is none that nft(8) can take; or negative errno; `why` tells.

@@ -52,7 +52,7 @@ def files(lab):
         assert end.private[:12] not in line, "the key is shown"
     with lab.check("a key of an unknown name, by file and line"):
         end = Adit(node, INTERFACE, ["10.7.0.1/24"], Adress="10.7.0.1")
-        fails(node, run + [end.write()], f"/run/{INTERFACE}.conf:5: ", "Adress")
+        fails(node, run + [end.write()], f"/run/{INTERFACE}.conf:5: ", "unknown key")
     with lab.check("no link is left"):
         assert not node.has_link(INTERFACE)
 

@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 """
-Runs the cases of this folder, each in mount, process and network namespaces of its own, and prints one line a test:
+Runs the cases of this folder and of ../systemd, each in mount, process and network namespaces of its own, and prints one line a test:
 
     ok SUITE/CASE: test | not ok SUITE/CASE: test (reason) | lacks SUITE/CASE: test (what is missing)
 
-usage: run.py --adit PROGRAM [--quick] [--list] [PATTERN...]     PATTERN: as SUITE/CASE in a shell's file names
+usage: run.py --adit PROGRAM [--quick] [--list] [--label TEXT] [PREFIX...]
+
+Only cases whose names begin with a PREFIX are run. TEXT stands before every name.
 """
 
 import argparse
-import fnmatch
+import contextlib
 import importlib
 import itertools
 import os
@@ -20,9 +22,10 @@ import threading
 
 from lab import Lab
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-SUITES = ["basic", "interop", "forward", "examples", "cutter", "errors", "life"]
-UNSHARE = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private"]
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "systemd"))
+SUITES = ["basic", "interop", "forward", "examples", "cutter", "errors", "life", "service"]
+UNSHARE = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
+           "--propagation", "private"]
 
 
 def expand(suite, function):
@@ -41,11 +44,11 @@ def all_cases():
                 yield from expand(suite, function)
 
 
-def run_inside(name, adit):
+def run_inside(name, options):
     """The part that runs in the new namespaces: one case."""
     subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/run"], check=True)
     function, chosen = next((function, chosen) for known, function, chosen in all_cases() if known == name)
-    lab = Lab(name, adit)
+    lab = Lab(options.label + name, options.adit)
     try:
         function(lab, **chosen)
     except Exception as error:
@@ -54,67 +57,63 @@ def run_inside(name, adit):
     return 1 if lab.failures else 0
 
 
-def run_case(name, function, adit):
-    """Runs a case in namespaces of its own; True when all its tests passed. A case that says nothing has failed."""
+def run_case(name, limit, options):
+    """Runs a case in namespaces of its own; True when all its tests passed. One that ends otherwise has failed."""
+    command = [sys.executable, __file__, "--adit", options.adit, "--label", options.label, "--inside", name]
     with tempfile.TemporaryFile("w+") as output:
-        process = subprocess.Popen(UNSHARE + [sys.executable, __file__, "--adit", adit, "--inside", name],
-                                   stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        process = subprocess.Popen(UNSHARE + command, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
         try:
-            code = process.wait(function.case["seconds"])
+            code = process.wait(limit)
         except subprocess.TimeoutExpired:
             process.kill()
             code = process.wait()
         output.seek(0)
         text = output.read()
     if code and "\nnot ok " not in "\n" + text:
-        text += f"not ok {name}: case (ended with {code}, limit {function.case['seconds']} s)\n"
+        text += f"not ok {options.label}{name}: ends within {limit} s (ended with {code})\n"
     sys.stdout.write(text)
     sys.stdout.flush()
     return code == 0
 
 
-def run_all(cases, adit):
+def run_all(cases, options):
     """The cases that wait all at once, the others as many at a time as there are processors."""
     slots = threading.Semaphore(os.cpu_count())
     passed = []
 
-    def work(name, function):
-        if function.case["waits"]:
-            passed.append(run_case(name, function, adit))
-            return
-        with slots:
-            passed.append(run_case(name, function, adit))
+    def work(name, case):
+        with contextlib.nullcontext() if case["waits"] else slots:
+            passed.append(run_case(name, case["seconds"], options))
 
-    threads = [threading.Thread(target=work, args=(name, function)) for name, function, _ in cases]
+    threads = [threading.Thread(target=work, args=(name, function.case), daemon=True) for name, function, _ in cases]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return all(passed)
+    return len(passed) == len(cases) and all(passed)
 
 
 def arguments():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--adit", default="adit")
+    parser.add_argument("--adit", required=True, type=os.path.abspath)
     parser.add_argument("--quick", action="store_true", help="without the cases that take long")
     parser.add_argument("--list", action="store_true")
+    parser.add_argument("--label", default="")
     parser.add_argument("--inside", help=argparse.SUPPRESS)
-    parser.add_argument("patterns", nargs="*")
+    parser.add_argument("prefixes", nargs="*", default=[""])
     return parser.parse_args()
 
 
 def main():
     options = arguments()
-    adit = os.path.abspath(options.adit)
     if options.inside:
-        return run_inside(options.inside, adit)
+        return run_inside(options.inside, options)
     cases = [entry for entry in all_cases()
-             if not (options.quick and entry[1].case["slow"])
-             and (not options.patterns or any(fnmatch.fnmatch(entry[0], pattern) for pattern in options.patterns))]
+             if entry[0].startswith(tuple(options.prefixes)) and not (options.quick and entry[1].case["slow"])]
     if options.list:
         print("\n".join(name for name, _, _ in cases))
         return 0
-    return 0 if run_all(cases, adit) else 1
+    return 0 if run_all(cases, options) else 1
 
 
 if __name__ == "__main__":

@@ -1,11 +1,40 @@
-/* `adit run FILE`: the foreground daemon, from the INI file to the last packet. */
+/* What every running adit has, however it is configured: a loop, a device with its worker, its link, and signals. */
 #ifndef ADIT_DAEMON_H
 #define ADIT_DAEMON_H
 
+#include <ev.h>
+
+#include "device.h"
+#include "follow.h"
+#include "worker.h"
+
+enum { DAEMON_SIGNALS = 4 };
+
+struct daemon {
+	struct ev_loop *loop;
+	struct device device;
+	struct worker worker;
+	struct follow follow;
+	struct ev_signal signals[DAEMON_SIGNALS];
+	void (*reload)(void *context); /* on SIGHUP; NULL: it is ignored */
+	void *context;
+};
+
 /*
- * Reads the file, makes the device, and moves packets until SIGTERM, SIGINT or the end of the device. SIGUSR1 logs all
- * counters. Returns the exit code: 0, or 1 with the reason on standard error.
+ * Makes loop, device and worker around the open `tun`, which is taken over. The device has no key, no peers and no
+ * sockets. 0, or negative errno with the reason logged, and then `tun` is closed.
  */
-int command_run(int argc, char **argv);
+int daemon_init(struct daemon *daemon, const struct aead_provider *aead, struct tun *tun);
+
+/* Follows the link from now on, and takes on its state. 0, or negative errno with the reason logged. */
+int daemon_follow(struct daemon *daemon);
+
+/* Moves packets until SIGTERM, SIGINT or the end of the device; SIGUSR1 logs the counters, and so does the end. */
+void daemon_run(struct daemon *daemon);
+/* Ends daemon_run. */
+void daemon_end(struct daemon *daemon);
+
+/* Closes sockets and TUN, wipes keys. */
+void daemon_destroy(struct daemon *daemon);
 
 #endif

@@ -33,8 +33,10 @@ void netlink_close(struct netlink *netlink);
 int netlink_link_set(struct netlink *netlink, uint32_t index, uint32_t mtu, bool up);
 int netlink_link_mtu(struct netlink *netlink, uint32_t index, uint32_t *mtu);
 
-/* The route to the network of an address comes and goes with it. -EADDRNOTAVAIL (-ENXIO: no IPv6 on the interface):
- * there is none to delete. */
+/*
+ * The route to the network of an address comes and goes with it. -EADDRNOTAVAIL: there is none to delete; -ENXIO: nor
+ * IPv6 on the interface.
+ */
 int netlink_address_add(struct netlink *netlink, uint32_t index, const struct ip_prefix *address);
 int netlink_address_del(struct netlink *netlink, uint32_t index, const struct ip_prefix *address);
 /* Hands each address of the interface and family to `handle`; one may come twice when they change meanwhile. */

@@ -1,0 +1,26 @@
+/* The device follows its link: sockets are open while it is up, padding keeps to its MTU, and its end is told. */
+#ifndef ADIT_FOLLOW_H
+#define ADIT_FOLLOW_H
+
+#include <ev.h>
+
+#include "device.h"
+#include "link.h"
+
+struct follow {
+	struct device *device;
+	struct ev_loop *loop;
+	struct link link;
+	struct ev_io watcher;
+	void (*gone)(void *context);
+	void *context;
+};
+
+/* Takes on the state of the link now, and follows it. `gone` is called when the device was deleted. 0 or negative
+ * errno. */
+int follow_start(struct follow *follow, struct device *device, int tun, struct ev_loop *loop,
+				 void (*gone)(void *context), void *context);
+/* Takes a zeroed struct. */
+void follow_stop(struct follow *follow);
+
+#endif

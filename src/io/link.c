@@ -1,0 +1,146 @@
+#include "link.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "netlink.h"
+
+static ino_t inode_of(int fd)
+{
+	struct stat status;
+
+	return fd >= 0 && !fstat(fd, &status) ? status.st_ino : 0;
+}
+
+/* What the device is called now; it may have been renamed. */
+static int name_of(int tun, struct ifreq *request)
+{
+	memset(request, 0, sizeof *request);
+	return ioctl(tun, TUNGETIFF, request) ? -errno : 0;
+}
+
+/* Opens the sockets in the namespace that the thread is in. */
+static int open_here(struct link *link)
+{
+	struct ifreq request;
+	int error = name_of(link->tun, &request);
+
+	if (error)
+		return error;
+	link->query = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	link->watch = netlink_watch_open();
+	if (link->query < 0 || link->watch < 0)
+		return link->query < 0 ? -errno : link->watch;
+	if (ioctl(link->query, SIOCGIFINDEX, &request))
+		return -errno;
+	link->index = (uint32_t)request.ifr_ifindex;
+	return 0;
+}
+
+/* The namespace of the device, or of the process where the kernel cannot tell (Linux before 5.2). */
+static int device_namespace(int tun, int own)
+{
+	int fd = ioctl(tun, TUNGETDEVNETNS);
+
+	return fd >= 0 ? fd : fcntl(own, F_DUPFD_CLOEXEC, 0);
+}
+
+static int open_sockets(struct link *link)
+{
+	int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), device, error = 0;
+
+	if (own < 0)
+		return -errno;
+	device = device_namespace(link->tun, own);
+	link->namespace = inode_of(device);
+	if (link->namespace == inode_of(own)) {
+		error = open_here(link);
+	} else if (setns(device, CLONE_NEWNET)) {
+		error = -errno;
+	} else {
+		error = open_here(link);
+		if (setns(own, CLONE_NEWNET)) /* staying there would open our UDP sockets in the wrong place */
+			error = -errno;
+	}
+	close(device);
+	close(own);
+	return error;
+}
+
+int link_open(struct link *link, int tun)
+{
+	int error;
+
+	*link = (struct link) { .tun = tun, .watch = -1, .query = -1 };
+	error = open_sockets(link);
+	if (error)
+		link_close(link);
+	return error;
+}
+
+void link_close(struct link *link)
+{
+	if (link->watch >= 0)
+		close(link->watch);
+	if (link->query >= 0)
+		close(link->query);
+	link->watch = link->query = -1;
+}
+
+int link_state(const struct link *link, struct link_state *state)
+{
+	struct ifreq request;
+	int error = name_of(link->tun, &request);
+
+	if (error)
+		return error;
+	if (ioctl(link->query, SIOCGIFFLAGS, &request))
+		return -errno;
+	state->up = request.ifr_flags & IFF_UP;
+	if (ioctl(link->query, SIOCGIFMTU, &request))
+		return -errno;
+	state->mtu = (uint32_t)request.ifr_mtu;
+	return 0;
+}
+
+static void note(void *context, const struct netlink_event *event)
+{
+	*(bool *)context = true;
+}
+
+static bool moved(const struct link *link)
+{
+	int fd = ioctl(link->tun, TUNGETDEVNETNS);
+	bool elsewhere = fd >= 0 && inode_of(fd) != link->namespace;
+
+	if (fd >= 0)
+		close(fd);
+	return elsewhere;
+}
+
+int link_read(struct link *link)
+{
+	bool changed = false;
+	int error = netlink_watch_read(link->watch, link->index, note, &changed);
+
+	if (error && error != -ENOBUFS)
+		return error;
+	if (!changed && !error)
+		return 0;
+	if (moved(link)) { /* a move is told as a deletion */
+		int tun = link->tun;
+		link_close(link);
+		error = link_open(link, tun);
+		if (error)
+			return error;
+	}
+	return 1;
+}

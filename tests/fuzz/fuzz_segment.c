@@ -1,0 +1,131 @@
+/*
+ * The cutter over arbitrary virtio headers and packets. The first byte says what of them is mended, since blind bytes
+ * would hardly ever get past the checks. Whatever comes: it ends, writes no more than it said, and cuts all of the
+ * payload into segments whose lengths and checksums are true.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "checksum.h"
+#include "ip.h"
+#include "segment.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum {
+	MEND_VERSION = 1,
+	MEND_FLAGS = 2,
+	MEND_TYPE = 4,
+	MEND_PLACES = 8,
+	MEND_TCP = 16,
+	IS_V6 = 32,
+	IS_UDP = 64,
+	IS_WHOLE = 128, /* where the type is not mended: no GSO */
+};
+
+static void require(bool holds)
+{
+	if (!holds)
+		abort();
+}
+
+/* Protocol and checksum as the type wants them; chains of IPv6 extension headers may stay. */
+static void mend_places(struct virtio_header *header, uint8_t *packet, size_t n, bool udp)
+{
+	uint8_t protocol;
+	size_t l4;
+
+	if (packet[0] >> 4 == 4)
+		packet[9] = udp ? 17 : 6;
+	else if (packet[6] > 60 || packet[6] % 4)
+		packet[6] = udp ? 17 : 6;
+	l4 = ip_transport(packet, n, &protocol);
+	header->csum_start = (uint16_t)l4;
+	header->csum_offset = udp ? UDP_CHECKSUM : TCP_CHECKSUM;
+}
+
+static void mend(struct virtio_header *header, uint8_t *packet, size_t n, uint8_t how)
+{
+	bool v6 = how & IS_V6, udp = how & IS_UDP;
+
+	if (how & MEND_VERSION)
+		packet[0] = (uint8_t)(v6 ? 0x60 : 0x40 | (packet[0] & 15));
+	if (how & MEND_FLAGS)
+		header->flags = VIRTIO_NEEDS_CSUM;
+	else
+		header->flags &= (uint8_t)~VIRTIO_RSC_INFO | how;
+	if (how & MEND_TYPE)
+		header->gso_type = udp ? VIRTIO_GSO_UDP_L4 : v6 ? VIRTIO_GSO_TCPV6 : VIRTIO_GSO_TCPV4;
+	else if (how & IS_WHOLE)
+		header->gso_type = VIRTIO_GSO_NONE;
+	if (how & MEND_PLACES && ip_version(packet, n))
+		mend_places(header, packet, n, udp);
+	else
+		header->csum_start = (uint16_t)(header->csum_start % (n + 2));
+	if (how & MEND_TCP && header->csum_start + (size_t)TCP_HEADER <= n)
+		packet[header->csum_start + TCP_DATA_OFFSET] |= 0x50;
+}
+
+static void check_gso(const uint8_t *segment, size_t length, size_t l4)
+{
+	uint8_t protocol;
+	size_t l4_length = length - l4;
+
+	require(ip_length(segment) == length);
+	require(ip_transport(segment, length, &protocol) == l4);
+	if (ip_version(segment, length) == 4)
+		require(checksum_fold(checksum_add(0, segment, l4)) == 0xffff);
+	if (protocol == 17)
+		require(get_be16(segment + l4 + UDP_LENGTH) == l4_length);
+	if (l4 == IPV6_HEADER || ip_version(segment, length) == 4) {
+		uint64_t sum = checksum_pseudo(segment, protocol, l4_length);
+
+		require(checksum_fold(checksum_add(sum, segment + l4, l4_length)) == 0xffff);
+	}
+}
+
+static void cut_all(struct segmenter *cut, const struct virtio_header *header, size_t n)
+{
+	size_t payload = 0;
+	uint32_t left = cut->left;
+
+	for (; cut->left; left--) {
+		size_t length = segment_length(cut);
+		uint8_t *slot = malloc(length);
+
+		require(slot && cut->left == left && length >= cut->header && length <= cut->header + (size_t)cut->size);
+		require(segment_next(cut, slot) == length);
+		if (header->gso_type)
+			check_gso(slot, length, header->csum_start);
+		payload += length - cut->header;
+		free(slot);
+	}
+	require(left == 0 && payload == n - cut->header && segment_length(cut) == 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct virtio_header header;
+	struct segmenter cut;
+	enum segment_error error;
+	uint8_t *packet;
+	size_t n;
+
+	if (size < 1 + VIRTIO_HEADER)
+		return 0;
+	virtio_decode(&header, data + 1);
+	n = size - 1 - VIRTIO_HEADER;
+	packet = malloc(n ? n : 1);
+	require(packet);
+	memcpy(packet, data + 1 + VIRTIO_HEADER, n);
+	if (n)
+		mend(&header, packet, n, data[0]);
+	error = segment_begin(&cut, &header, packet, n);
+	require(error < SEGMENT_ERRORS && segment_error_name(error));
+	if (error)
+		require(cut.left == 0);
+	else
+		cut_all(&cut, &header, n);
+	free(packet);
+	return 0;
+}

@@ -1,0 +1,66 @@
+#!/bin/sh
+# Builds adit and runs every test. Needs root and Debian 12; installs what is missing of tests/packages.
+#
+#   sh tests/run.sh            everything, under 20 minutes
+#   sh tests/run.sh --quick    the inner loop, under 3 minutes: no sanitizers, nothing that waits or needs a container
+#
+# One line a test: "ok NAME", "not ok NAME (reason)" or "lacks NAME (what this machine lacks)". The last line is
+# "N passed, N failed"; the exit code is 1 when one failed.
+set -eu
+cd "$(dirname "$0")/.."
+. tests/lib.sh
+
+# stage NAME COMMAND...: runs a command that prints verdicts. One that fails without a verdict is a failed test itself.
+stage() {
+	name=$1
+	shift
+	echo "== $name"
+	{ "$@" 2>&1 || echo $? >"$work/failed"; } | tee "$work/stage"
+	if [ -e "$work/failed" ] && ! grep -q '^not ok ' "$work/stage"; then
+		echo "not ok $name (ended with $(cat "$work/failed"))" | tee -a "$work/stage"
+	fi
+	rm -f "$work/failed"
+	cat "$work/stage" >>"$work/verdicts"
+}
+
+# build_stage FOLDER OPTION...
+build_stage() {
+	if build "$@"; then
+		echo "ok build: $*"
+	else
+		echo "not ok build: $*"
+	fi
+}
+
+# unit_stage LABEL FOLDER
+unit_stage() {
+	CMOCKA_MESSAGE_OUTPUT=TAP ctest --test-dir "$2" -V -j "$(nproc)" >"$work/ctest" 2>&1 || true
+	awk -v label="$1" -f tests/units.awk "$work/ctest"
+}
+
+# count WORD: how many verdicts there are of it
+count() {
+	grep -c "^$1 " "$work/verdicts" || true
+}
+
+quick=
+[ "${1-}" != --quick ] || quick=--quick
+need_root
+packages_install demo test
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+stage "build" build_stage build-test -DCMAKE_BUILD_TYPE=Release -DADIT_WERROR=ON
+stage "unit tests" unit_stage unit build-test
+stage "network namespaces and systemd" python3 tests/netns/run.py --adit build-test/adit $quick
+if [ -z "$quick" ]; then
+	stage "build with sanitizers" build_stage build-sanitize -DADIT_WERROR=ON -DADIT_SANITIZE=ON
+	stage "unit tests with sanitizers" unit_stage unit-sanitized build-sanitize
+	stage "tunnels with sanitizers" python3 tests/netns/run.py --adit build-sanitize/adit --label sanitized- \
+		basic/ forward/ cutter/ errors/ life/
+fi
+
+echo "== summary"
+grep '^not ok \|^lacks ' "$work/verdicts" || true
+echo "$(count ok) passed, $(count 'not ok') failed"
+[ "$(count 'not ok')" = 0 ]

@@ -1,0 +1,101 @@
+"""
+systemd as process 1 of a container that stands in a network namespace.
+
+The container is a minimal Debian (root.sh) under an overlay, so each case finds it fresh. It must run where
+systemd is not process 1 outside and nothing registers it, so nspawn is told not to ask.
+"""
+
+import contextlib
+import os
+import secrets
+import signal
+import subprocess
+
+from lab import wait_for
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT_SCRIPT = os.path.join(HERE, "root.sh")
+HIERARCHIES = "/sys/fs/cgroup", "/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified"
+POWER_OFF = signal.SIGRTMIN + 4  # systemd(1)
+
+
+class Container:
+    """A container whose root folder may be changed before it boots."""
+
+    def __init__(self, node):
+        self.node = node
+        self.root = "/run/container/root"
+        self.pid = None
+        base = subprocess.run(["sh", ROOT_SCRIPT], capture_output=True, text=True)
+        assert base.returncode == 0, f"the container's root: {base.stderr.strip()}"
+        for name in "upper", "work", "root":
+            os.makedirs(f"/run/container/{name}")
+        layers = f"lowerdir={base.stdout.strip()},upperdir=/run/container/upper,workdir=/run/container/work"
+        subprocess.run(["mount", "-t", "overlay", "overlay", "-o", layers, self.root], check=True)
+
+    @contextlib.contextmanager
+    def booted(self):
+        nspawn = ["systemd-nspawn", "--quiet", "--boot", f"--directory={self.root}", "--register=no", "--keep-unit",
+                  f"--network-namespace-path=/run/netns/{self.node.name}", "--capability=CAP_NET_ADMIN",
+                  "--bind=/dev/net/tun"]
+        with own_cgroups(), open("/run/container/console", "w") as console:
+            # script(1) because nspawn wants a terminal.
+            process = subprocess.Popen(["script", "--quiet", "--return", "--command", " ".join(nspawn), "/dev/null"],
+                                       stdin=subprocess.DEVNULL, stdout=console, stderr=console)
+            try:
+                self.pid = wait_for(self.find_systemd, 20, "systemd in the container")
+                wait_for(lambda: self.run("systemctl is-active multi-user.target", check=False) == "active", 60, "boot")
+                self.open_sysctls()
+                yield self
+            finally:
+                if self.pid:
+                    os.kill(self.pid, POWER_OFF)
+                process.wait(30)
+
+    def find_systemd(self):
+        found = subprocess.run(["pgrep", "-x", "systemd"], capture_output=True, text=True).stdout.split()
+        return int(found[0]) if found else None
+
+    def open_sysctls(self):
+        """Outside a container, root may write the network's sysctls."""
+        self.run("mount --bind /proc/sys/net /proc/sys/net")
+        self.run("mount -o remount,bind,rw /proc/sys/net")
+
+    def run(self, command, check=True):
+        done = subprocess.run(["nsenter", f"--target={self.pid}", "--all", *command.split()], capture_output=True,
+                              text=True, timeout=60)
+        assert done.returncode == 0 or not check, f"{command}: {(done.stderr or done.stdout).strip()}"
+        return done.stdout.strip()
+
+    def start(self, unit):
+        self.run(f"systemctl start {unit}", check=False)
+        state = self.property(unit, "ActiveState")
+        assert state == "active", f"{unit} is {state}; its journal: {self.journal(unit)}"
+
+    def property(self, unit, name):
+        return self.run(f"systemctl show {unit} --property={name} --value")
+
+    def journal(self, unit):
+        return self.run(f"journalctl --unit={unit} --output=cat --no-pager", check=False)
+
+
+@contextlib.contextmanager
+def own_cgroups():
+    """Control groups for nspawn and all below it, so that what it makes there can be removed."""
+    tops = [top for top in HIERARCHIES if os.path.exists(f"{top}/cgroup.procs")]
+    name = f"adit-test-{secrets.token_hex(4)}"
+    try:
+        for top in tops:
+            os.mkdir(f"{top}/{name}")
+            join(f"{top}/{name}")
+        yield
+    finally:
+        for top in tops:
+            join(top)
+            for folder, _, _ in os.walk(f"{top}/{name}", topdown=False):
+                os.rmdir(folder)
+
+
+def join(cgroup):
+    with open(f"{cgroup}/cgroup.procs", "w") as file:
+        file.write("0")

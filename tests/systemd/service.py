@@ -1,0 +1,103 @@
+"""
+The unit adit@.service under a real systemd, process 1 of a container with a network namespace of its own.
+
+    left (container)  192.0.2.1  ----  right  192.0.2.2
+    adit@tun-left  10.7.0.1            tun-right  10.7.0.2, and 203.0.113.7 on lo
+"""
+
+import os
+import shutil
+
+from container import Container
+from ends import pair
+from lab import case, wait_for
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+UNIT_FILE = os.path.join(HERE, "..", "..", "systemd", "adit@.service")
+UNIT = "adit@tun-left"
+BEYOND = "203.0.113.7"
+
+
+def lay(lab):
+    """Right runs; left is to be run by systemd in the container, and is ready to boot."""
+    left, right = pair(lab, start=False)
+    left.peers[0]["AllowedIPs"] += ", 0.0.0.0/0"
+    right.node.run(f"ip address add {BEYOND} dev lo")
+    right.start()
+    left.node.run("ip route add default via 192.0.2.2")
+    container = Container(left.node)
+    shutil.copy(lab.adit, f"{container.root}/usr/bin/adit")
+    shutil.copy(UNIT_FILE, f"{container.root}/etc/systemd/system/adit@.service")
+    os.mkdir(f"{container.root}/etc/adit")
+    shutil.copy(left.write(), f"{container.root}/etc/adit/tun-left.conf")
+    return left, right, container
+
+
+@case(slow=True, seconds=300)
+def life(lab):
+    left, right, container = lay(lab)
+    with container.booted():
+        check_start(lab, left, right, container)
+        check_kill(lab, left, right, container)
+        check_stop(lab, left, container)
+        check_broken(lab, container)
+
+
+def check_start(lab, left, right, container):
+    with lab.check("start returns when adit is ready: the link is up with its address"):
+        container.start(UNIT)
+        link = left.node.json("ip -j address show tun-left")[0]
+        assert "UP" in link["flags"] and left.v4 in [address["local"] for address in link["addr_info"]], link
+    with lab.check("traffic flows both ways, to anywhere"):
+        left.node.ping(right.v4)
+        right.node.ping(left.v4)
+        left.node.ping(BEYOND)
+    with lab.check("src_valid_mark and the nft rules are set within the unit's limits"):
+        assert left.node.get("net/ipv4/conf/all/src_valid_mark") == "1"
+        assert "tun-left" in left.node.run("nft list ruleset").stdout
+
+
+def check_kill(lab, left, right, container):
+    with lab.check("after kill -9 it is started again, and traffic flows"):
+        before = container.property(UNIT, "MainPID")
+        container.run(f"systemctl kill --kill-whom=main --signal=KILL {UNIT}")
+        wait_for(lambda: container.property(UNIT, "ActiveState") == "active"
+                 and container.property(UNIT, "MainPID") not in (before, "0"), 10, "a new start")
+        assert container.property(UNIT, "NRestarts") == "1"
+        left.node.ping(BEYOND)
+        right.node.ping(left.v4)
+
+
+def check_stop(lab, left, container):
+    with lab.check("stop: inactive without a failure, and the link is gone"):
+        container.run(f"systemctl stop {UNIT}")
+        assert container.property(UNIT, "ActiveState") == "inactive"
+        assert container.property(UNIT, "Result") == "success"
+        assert not left.node.has_link("tun-left")
+
+
+def check_broken(lab, container):
+    with lab.check("a broken file: failed, and the journal names file and line"):
+        with open(f"{container.root}/etc/adit/broken.conf", "w") as file:
+            file.write("[Interface]\nPrivateKey = short\n")
+        container.run("systemctl start adit@broken", check=False)
+        wait_for(lambda: container.property("adit@broken", "ActiveState") == "failed", 20, "failed")
+        journal = container.journal("adit@broken")
+        assert "/etc/adit/broken.conf:2: " in journal, journal
+
+
+@case(slow=True, seconds=300)
+def ready(lab):
+    """A start that takes its time: systemd calls the unit active when adit says READY, not before."""
+    left, right, container = lay(lab)
+    drop_in = f"{container.root}/etc/systemd/system/adit@.service.d"
+    os.mkdir(drop_in)
+    with open(f"{drop_in}/late.conf", "w") as file:
+        file.write("[Service]\nExecStart=\nExecStart=/bin/sh -c 'sleep 2; exec adit run /etc/adit/%i.conf'\n")
+    with container.booted():
+        with lab.check("activating until READY=1, then active"):
+            container.run(f"systemctl start --no-block {UNIT}")
+            wait_for(lambda: container.property(UNIT, "ActiveState") == "activating", 1, "activating")
+            assert not left.node.has_link("tun-left")
+            wait_for(lambda: container.property(UNIT, "ActiveState") == "active", 10, "active")
+            left.node.ping(right.v4)

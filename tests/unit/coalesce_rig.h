@@ -1,0 +1,206 @@
+/* A coalescer whose output is checked run by run as it leaves; include cmocka.h first. */
+#ifndef ADIT_TEST_COALESCE_RIG_H
+#define ADIT_TEST_COALESCE_RIG_H
+
+#include <stdlib.h>
+
+#include "coalesce.h"
+#include "coalesce_model.h"
+#include "packet_naive.h"
+
+/* Packets as given, and what came out: for each run, the packets in it by their number. */
+struct rig {
+	struct coalescer coalescer;
+	uint8_t *packets[MODEL_PACKETS], *copies[MODEL_PACKETS];
+	size_t lengths[MODEL_PACKETS];
+	struct model_output got, wanted;
+	int count;
+	uint8_t flat[NAIVE_ROOM], cut[NAIVE_ROOM];
+};
+
+static inline int number_of(const struct rig *rig, const uint8_t *data)
+{
+	for (int i = 0; i < rig->count; i++) {
+		if (rig->packets[i] == data)
+			return i;
+	}
+	fail_msg("a packet that nobody gave");
+	return -1;
+}
+
+/* The run as the device would get it; returns the IP length. */
+static inline size_t flatten(struct rig *rig, const struct coalesce_run *run, struct virtio_header *header)
+{
+	struct coalesce_frame frame;
+	struct iovec iov[COALESCE_IOVECS];
+	int filled = coalesce_iovec(run, &frame, iov);
+	size_t n = 0;
+
+	assert_in_range(filled, 2, COALESCE_IOVECS);
+	assert_int_equal(iov[0].iov_len, VIRTIO_HEADER);
+	virtio_decode(header, iov[0].iov_base);
+	for (int i = 1; i < filled; i++) {
+		assert_true(n + iov[i].iov_len <= 65535);
+		memcpy(rig->flat + n, iov[i].iov_base, iov[i].iov_len);
+		n += iov[i].iov_len;
+	}
+	return n;
+}
+
+static inline void assert_as_it_came(struct rig *rig, const struct coalesce_run *run)
+{
+	static const struct virtio_header nothing = { 0 };
+	struct virtio_header header;
+	size_t n = flatten(rig, run, &header);
+
+	assert_memory_equal(&header, &nothing, sizeof header);
+	assert_int_equal(n, run->packets[0].length);
+	assert_memory_equal(rig->flat, run->packets[0].data, n);
+}
+
+static inline void assert_merged_header(struct rig *rig, const struct coalesce_run *run,
+										const struct virtio_header *header, size_t n)
+{
+	bool v6 = rig->flat[0] >> 4 == 6, udp = header->gso_type == VIRTIO_GSO_UDP_L4;
+	size_t l4 = v6 ? 40 : 20;
+	unsigned protocol = rig->flat[v6 ? 6 : 9];
+
+	assert_int_equal(header->flags, VIRTIO_NEEDS_CSUM);
+	assert_int_equal(header->gso_type, protocol == 17 ? VIRTIO_GSO_UDP_L4 : v6 ? VIRTIO_GSO_TCPV6 : VIRTIO_GSO_TCPV4);
+	assert_int_equal(header->hdr_len, run->header);
+	assert_int_equal(header->gso_size, run->packets[0].length - run->header);
+	assert_int_equal(header->csum_start, l4);
+	assert_int_equal(header->csum_offset, udp ? 6 : 16);
+	assert_int_equal(naive_get16(rig->flat + l4 + header->csum_offset), naive_pseudo(rig->flat, protocol, n - l4));
+	assert_int_equal(naive_get16(rig->flat + (v6 ? 4 : 2)), v6 ? n - 40 : n);
+	if (udp)
+		assert_int_equal(naive_get16(rig->flat + l4 + 4), n - l4);
+	if (!v6)
+		assert_int_equal(naive_sum(0, rig->flat, 20), 0xffff);
+}
+
+/* What the merged packet is cut into again is what came, but for the ID where DF says that it means nothing. */
+static inline void assert_cuts_back(struct rig *rig, const struct coalesce_run *run, const struct virtio_header *header,
+									size_t n)
+{
+	bool v6 = rig->flat[0] >> 4 == 6, udp = header->gso_type == VIRTIO_GSO_UDP_L4;
+
+	for (uint32_t i = 0; i < run->count; i++) {
+		const struct coalesce_packet *packet = &run->packets[i];
+		size_t length = naive_cut(rig->cut, rig->flat, n, v6 ? 40 : 20, udp, header->gso_size, i);
+
+		if (!v6 && packet->data[6] & 0x40) {
+			memcpy(rig->cut + 4, packet->data + 4, 2);
+			naive_checksums(rig->cut, length, 20, udp);
+		}
+		assert_int_equal(length, packet->length);
+		assert_memory_equal(rig->cut, packet->data, length);
+	}
+}
+
+static inline void collect(void *context, const struct coalesce_run *run)
+{
+	struct rig *rig = context;
+	struct virtio_header header;
+
+	if (run->count == 1) {
+		assert_as_it_came(rig, run);
+	} else {
+		size_t n = flatten(rig, run, &header);
+
+		assert_merged_header(rig, run, &header, n);
+		assert_cuts_back(rig, run, &header, n);
+	}
+	model_output_begin(&rig->got);
+	for (uint32_t i = 0; i < run->count; i++) {
+		int number = number_of(rig, run->packets[i].data);
+
+		assert_int_equal(run->packets[i].length, rig->lengths[number]);
+		model_output_add(&rig->got, number);
+	}
+}
+
+static inline void reset(struct rig *rig)
+{
+	for (int i = 0; i < rig->count; i++) {
+		free(rig->packets[i]);
+		free(rig->copies[i]);
+	}
+	rig->count = 0;
+	rig->got = rig->wanted = (struct model_output) { 0 };
+	coalesce_init(&rig->coalescer, (struct coalesce_limits) { true, true }, collect, rig);
+}
+
+/* Memory of exactly the packet's length, where a sanitizer sees every byte too many. */
+static inline void give_bytes(struct rig *rig, const uint8_t *bytes, size_t n)
+{
+	int i = rig->count++;
+
+	assert_true(i < MODEL_PACKETS);
+	rig->packets[i] = malloc(n + !n);
+	rig->copies[i] = malloc(n + !n);
+	rig->lengths[i] = n;
+	memcpy(rig->packets[i], bytes, n);
+	memcpy(rig->copies[i], bytes, n);
+}
+
+static inline void give(struct rig *rig, const struct naive_spec *spec)
+{
+	uint8_t bytes[4096];
+
+	give_bytes(rig, bytes, naive_build(bytes, spec));
+}
+
+/* Runs what was given through the coalescer and through the model, and compares run by run. */
+static inline void assert_as_the_model(struct rig *rig)
+{
+	struct model model = { 0 };
+
+	for (int i = 0; i < rig->count; i++) {
+		model_add(&model, &rig->wanted, rig->copies[i], rig->lengths[i], i);
+		coalesce_add(&rig->coalescer, rig->packets[i], rig->lengths[i]);
+	}
+	model_flush(&model, &rig->wanted);
+	coalesce_flush(&rig->coalescer);
+	for (int i = 0; i < rig->count; i++)
+		assert_memory_equal(rig->packets[i], rig->copies[i], rig->lengths[i]); /* a refused write can be repeated */
+	assert_string_equal(rig->got.text, rig->wanted.text);
+}
+
+/* As assert_as_the_model, and the outcome said in full: "0 1|2" is a run of the packets 0 and 1, then packet 2. */
+static inline void assert_runs(struct rig *rig, const char *runs)
+{
+	assert_as_the_model(rig);
+	assert_string_equal(rig->got.text, runs);
+	reset(rig);
+}
+
+static inline int rig_set_up(void **state)
+{
+	*state = calloc(1, sizeof(struct rig));
+	return *state ? 0 : -1;
+}
+
+/* Before each test, for the one before may have failed half-way. */
+static inline int rig_reset(void **state)
+{
+	reset(*state);
+	return 0;
+}
+
+static inline int rig_tear_down(void **state)
+{
+	reset(*state);
+	free(*state);
+	return 0;
+}
+
+/* What follows `spec` in its flow. */
+static inline struct naive_spec next_of(struct naive_spec spec)
+{
+	spec.sequence += (uint32_t)spec.payload;
+	spec.id++;
+	return spec;
+}
+
+#endif

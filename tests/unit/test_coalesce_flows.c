@@ -1,0 +1,301 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "coalesce_rig.h"
+
+/* Data never passes a FIN, and a datagram of no length keeps its place; a pure ACK of another flow breaks nothing. */
+static void order_within_a_flow(void **state)
+{
+	struct naive_spec a = naive_spec(false, false, 100), other = naive_spec(false, false, 0);
+
+	other.flow = 1;
+	give(*state, &a), a = next_of(a);
+	give(*state, &other);
+	give(*state, &a), a = next_of(a);
+	a.flags = 0x11;
+	give(*state, &a), a = next_of(a);
+	a.flags = 0x10;
+	give(*state, &a);
+	assert_runs(*state, "1|0 2|3|4");
+
+	a = naive_spec(true, true, 100);
+	for (int i = 0; i < 5; i++) {
+		a.payload = i == 2 ? 0 : 100;
+		give(*state, &a);
+	}
+	assert_runs(*state, "0 1|2|3 4");
+}
+
+static void flows_interleave(void **state)
+{
+	struct naive_spec flows[COALESCE_FLOWS];
+
+	for (unsigned i = 0; i < COALESCE_FLOWS; i++) {
+		flows[i] = naive_spec(i & 1, i & 2, 50);
+		flows[i].flow = i;
+	}
+	for (int i = 0; i < 2 * COALESCE_FLOWS; i++) {
+		struct naive_spec *flow = &flows[i % COALESCE_FLOWS];
+
+		give(*state, flow);
+		*flow = next_of(*flow);
+	}
+	assert_runs(*state, "0 8|1 9|2 10|3 11|4 12|5 13|6 14|7 15");
+}
+
+/* One flow more than the table holds: the oldest run goes first. */
+static void a_full_table_emits_the_oldest(void **state)
+{
+	struct naive_spec spec = naive_spec(false, false, 50);
+
+	for (unsigned i = 0; i <= COALESCE_FLOWS; i++) {
+		spec.flow = i;
+		give(*state, &spec);
+	}
+	spec = next_of(spec);
+	spec.flow = 1;
+	give(*state, &spec);
+	assert_runs(*state, "0|1 9|2|3|4|5|6|7|8");
+}
+
+/* What may belong to any flow, behind two open runs. */
+static void assert_flushes_all(struct rig *rig, const uint8_t *bytes, size_t n)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		struct naive_spec spec = naive_spec(i, false, 100);
+
+		spec.flow = 7 + i;
+		give(rig, &spec);
+	}
+	give_bytes(rig, bytes, n);
+	for (unsigned i = 0; i < 2; i++) {
+		struct naive_spec spec = naive_spec(i, false, 100);
+
+		spec.flow = 7 + i;
+		spec = next_of(spec);
+		give(rig, &spec);
+	}
+	assert_runs(rig, "0|1|2|3|4");
+}
+
+static void fragments_flush_all(void **state)
+{
+	for (int kind = 0; kind < 2; kind++) {
+		struct naive_spec spec = naive_spec(false, kind, 100);
+		uint8_t bytes[256];
+		size_t n = naive_build(bytes, &spec);
+
+		for (int bit = 0; bit < 14; bit++) { /* every bit of the offset, and MF */
+			naive_put16(bytes + 6, 1u << bit);
+			naive_checksums(bytes, n, 20, kind);
+			assert_flushes_all(*state, bytes, n);
+		}
+	}
+}
+
+static void what_does_not_parse_flushes_all(void **state)
+{
+	for (int kind = 0; kind < 4; kind++) {
+		struct naive_spec spec = naive_spec(kind & 1, kind & 2, 0);
+		uint8_t bytes[256];
+		size_t n = naive_build(bytes, &spec);
+
+		assert_flushes_all(*state, bytes, 0);
+		for (size_t length = 1; length < n; length++) { /* also: length other than the IP header says */
+			assert_flushes_all(*state, bytes, length);
+			naive_put16(bytes + (spec.v6 ? 4 : 2), (unsigned)(spec.v6 ? length - 40 : length));
+			if (length >= (spec.v6 ? 40 : 20))
+				assert_flushes_all(*state, bytes, length);
+			naive_build(bytes, &spec);
+		}
+		memset(bytes + n, 0, 8);
+		assert_flushes_all(*state, bytes, n + 8); /* padding nobody trimmed */
+		bytes[0] = 0x55;
+		assert_flushes_all(*state, bytes, n);
+	}
+}
+
+static void options_and_extensions_flush_all(void **state)
+{
+	struct naive_spec spec = naive_spec(false, false, 100);
+	uint8_t bytes[512];
+
+	for (spec.ihl = 6; spec.ihl <= 15; spec.ihl++)
+		assert_flushes_all(*state, bytes, naive_build(bytes, &spec));
+	spec = naive_spec(true, true, 100);
+	for (spec.extensions = 8; spec.extensions <= 32; spec.extensions += 8)
+		assert_flushes_all(*state, bytes, naive_build(bytes, &spec));
+}
+
+static void short_tcp_headers_flush_all(void **state)
+{
+	struct naive_spec spec = naive_spec(false, false, 20);
+	uint8_t bytes[256];
+	size_t n = naive_build(bytes, &spec);
+
+	for (unsigned words = 0; words < 16; words++) {
+		if (words >= 5 && words <= 10)
+			continue;
+		bytes[32] = (uint8_t)(words << 4);
+		naive_checksums(bytes, n, 20, false);
+		assert_flushes_all(*state, bytes, n);
+	}
+}
+
+/* ICMP has no flow here: it passes by and breaks no run. */
+static void other_protocols_pass(void **state)
+{
+	static const uint8_t protocols[] = { 1, 47, 50, 58, 132 };
+
+	for (size_t i = 0; i < 2 * sizeof protocols; i++) {
+		struct naive_spec spec = naive_spec(i & 1, false, 100);
+		uint8_t bytes[256];
+		size_t n = naive_build(bytes, &spec);
+
+		give(*state, &spec), spec = next_of(spec);
+		bytes[spec.v6 ? 6 : 9] = protocols[i / 2];
+		give_bytes(*state, bytes, n);
+		give(*state, &spec);
+		assert_runs(*state, "1|0 2");
+	}
+}
+
+/* A device that takes no such write: every packet leaves at once. Said half-way, it holds from the next packet on. */
+static void limits(void **state)
+{
+	struct rig *rig = *state;
+
+	for (int udp = 0; udp < 2; udp++) {
+		struct naive_spec spec = naive_spec(false, udp, 100);
+
+		for (int i = 0; i < 4; i++, spec = next_of(spec))
+			give(rig, &spec);
+		coalesce_add(&rig->coalescer, rig->packets[0], rig->lengths[0]);
+		coalesce_add(&rig->coalescer, rig->packets[1], rig->lengths[1]);
+		rig->coalescer.limits = (struct coalesce_limits) { .tcp = udp, .udp = !udp };
+		assert_string_equal(rig->got.text, "");
+		coalesce_add(&rig->coalescer, rig->packets[2], rig->lengths[2]);
+		assert_string_equal(rig->got.text, "0 1|2");
+		coalesce_add(&rig->coalescer, rig->packets[3], rig->lengths[3]);
+		assert_string_equal(rig->got.text, "0 1|2|3");
+		reset(rig);
+	}
+}
+
+/* A run leaves with the packet that ends it, and is not kept for the flush. */
+static void finished_runs_leave_at_once(void **state)
+{
+	struct rig *rig = *state;
+	struct naive_spec spec = naive_spec(false, false, 100);
+
+	give(rig, &spec), spec = next_of(spec);
+	spec.flags = 0x18;
+	give(rig, &spec);
+	coalesce_add(&rig->coalescer, rig->packets[0], rig->lengths[0]);
+	coalesce_add(&rig->coalescer, rig->packets[1], rig->lengths[1]);
+	assert_string_equal(rig->got.text, "0 1");
+	coalesce_flush(&rig->coalescer);
+	assert_string_equal(rig->got.text, "0 1");
+	reset(rig);
+}
+
+/* One random step of a flow: mostly what joins, at times anything else. */
+static void spoil(struct naive_spec *spec, uint64_t *seed)
+{
+	unsigned *const fields[] = { &spec->tos, &spec->ttl, &spec->window, &spec->urgent, &spec->nibble, &spec->label };
+	uint32_t choice = naive_below(seed, 40);
+
+	if (choice < sizeof fields / sizeof *fields)
+		*fields[choice] ^= 1;
+	else if (choice == 10)
+		spec->flags = naive_random(seed) & 0xff;
+	else if (choice == 11)
+		spec->flags = 0x18;
+	else if (choice == 12)
+		spec->payload = naive_below(seed, 120);
+	else if (choice == 13)
+		spec->offset = 5 + naive_below(seed, 11);
+	else if (choice == 14)
+		spec->df = !spec->df;
+	else if (choice == 15)
+		spec->id++;
+	else if (choice == 16)
+		spec->sequence++;
+	else if (choice == 17)
+		spec->ack++;
+	else if (choice == 18)
+		spec->ihl = 6;
+	else if (choice == 19)
+		spec->extensions = 8;
+}
+
+static void give_random(struct rig *rig, struct naive_spec *flow, uint64_t *seed)
+{
+	struct naive_spec spec = *flow;
+	uint8_t bytes[1024];
+	size_t n;
+
+	spoil(&spec, seed);
+	n = naive_build(bytes, &spec);
+	if (!naive_below(seed, 30))
+		bytes[naive_below(seed, (uint32_t)n)] ^= (uint8_t)(1 << naive_below(seed, 8));
+	if (!naive_below(seed, 50))
+		n -= naive_below(seed, (uint32_t)n);
+	give_bytes(rig, bytes, n);
+	if (naive_below(seed, 4)) { /* what was changed stays changed, but for what would stop all joining */
+		*flow = next_of(spec);
+		flow->flags = 0x10 | (naive_below(seed, 5) ? 0 : 0x40);
+		flow->ihl = 5;
+		flow->extensions = 0;
+		flow->payload = naive_below(seed, 8) ? 100 : 60;
+	}
+}
+
+static void random_streams(void **state)
+{
+	struct rig *rig = *state;
+	uint64_t seed = 11;
+	int longest = 0;
+
+	for (int round = 0; round < 1500; round++) {
+		uint32_t flows = 1 + naive_below(&seed, COALESCE_FLOWS + 2);
+		struct naive_spec specs[COALESCE_FLOWS + 2];
+
+		for (uint32_t i = 0; i < flows; i++) {
+			specs[i] = naive_spec(naive_random(&seed) & 1, naive_random(&seed) & 1, 100);
+			specs[i].flow = i / 2; /* some differ in version or protocol alone */
+			specs[i].df = naive_random(&seed) & 1;
+			specs[i].id = 0xfff0;
+		}
+		for (int i = 0; i < MODEL_PACKETS; i++)
+			give_random(rig, &specs[naive_below(&seed, flows)], &seed);
+		assert_as_the_model(rig);
+		if (rig->got.longest > longest)
+			longest = rig->got.longest;
+		reset(rig);
+	}
+	assert_true(longest > 20);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(order_within_a_flow, rig_reset),
+		cmocka_unit_test_setup(flows_interleave, rig_reset),
+		cmocka_unit_test_setup(a_full_table_emits_the_oldest, rig_reset),
+		cmocka_unit_test_setup(fragments_flush_all, rig_reset),
+		cmocka_unit_test_setup(what_does_not_parse_flushes_all, rig_reset),
+		cmocka_unit_test_setup(options_and_extensions_flush_all, rig_reset),
+		cmocka_unit_test_setup(short_tcp_headers_flush_all, rig_reset),
+		cmocka_unit_test_setup(other_protocols_pass, rig_reset),
+		cmocka_unit_test_setup(limits, rig_reset),
+		cmocka_unit_test_setup(finished_runs_leave_at_once, rig_reset),
+		cmocka_unit_test_setup(random_streams, rig_reset),
+	};
+	return cmocka_run_group_tests(tests, rig_set_up, rig_tear_down);
+}
