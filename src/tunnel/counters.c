@@ -16,6 +16,7 @@ static const char *const names[] = {
 	[COUNT_GROUP_REFUSED] = "group_refused",
 	[COUNT_SOURCE_LOST] = "source_lost",
 	[COUNT_MERGE_REFUSED] = "merge_refused",
+	[COUNT_UNREACHABLE] = "unreachable_sent",
 	[DROP_NO_PEER] = "drop_no_peer",
 	[DROP_NO_ENDPOINT] = "drop_no_endpoint",
 	[DROP_STAGED] = "drop_staged",

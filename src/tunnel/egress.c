@@ -18,10 +18,11 @@
 
 #include "clock.h"
 #include "handshake.h"
+#include "icmp.h"
 #include "ip.h"
 #include "virtio.h"
 
-enum { SEND_RUNS = BATCH_RUNS };
+enum { SEND_RUNS = BATCH_RUNS, ICMP_RATE = 50, ICMP_BURST = 50 };
 #define APART_TIME (60 * NS_PER_S) /* for how long a path that refused a group gets its datagrams one by one */
 
 int egress_init(struct egress *egress)
@@ -258,6 +259,35 @@ static bool begin(struct worker *worker, size_t length)
 	return !error;
 }
 
+/* A bucket of ICMP_BURST that fills ICMP_RATE times a second (RFC 1812, section 4.3.2.8). */
+static bool icmp_allowed(struct worker *worker)
+{
+	struct egress *egress = &worker->egress;
+	uint64_t earned = (worker->now - egress->icmp_since) / (NS_PER_S / ICMP_RATE);
+
+	if (earned) {
+		egress->icmp_since = worker->now;
+		egress->icmp_used -= earned < egress->icmp_used ? (uint32_t)earned : egress->icmp_used;
+	}
+	if (egress->icmp_used >= ICMP_BURST)
+		return false;
+	egress->icmp_used++;
+	return true;
+}
+
+/* Tells the sender of the packet in the buffer that it goes nowhere, as a router would. */
+static void say_unreachable(struct worker *worker, size_t length)
+{
+	uint8_t message[ICMP_MOST], header[VIRTIO_HEADER] = { 0 };
+	size_t n = icmp_unreachable(message, worker->egress.packet + VIRTIO_HEADER, length - VIRTIO_HEADER);
+	const struct iovec iov[] = { { header, sizeof header }, { message, n } };
+
+	if (!n || !icmp_allowed(worker))
+		return;
+	if (!tun_write(&worker->tun, iov, 2))
+		device_count(worker->device, COUNT_UNREACHABLE, 1);
+}
+
 /* One packet from the TUN: to its peer, or dropped by cause. False when a full socket stopped it half-way. */
 static bool packet_out(struct worker *worker, size_t length)
 {
@@ -268,12 +298,9 @@ static bool packet_out(struct worker *worker, size_t length)
 	if (!begin(worker, length))
 		return true;
 	peer = route(worker->device, egress->packet + VIRTIO_HEADER);
-	if (!peer) {
-		device_count(worker->device, DROP_NO_PEER, 1);
-		return true;
-	}
-	if (!worker->device->up || !endpoint_known(&peer->endpoint)) {
-		device_count(worker->device, DROP_NO_ENDPOINT, 1);
+	if (!peer || !worker->device->up || !endpoint_known(&peer->endpoint)) {
+		device_count(worker->device, peer ? DROP_NO_ENDPOINT : DROP_NO_PEER, 1);
+		say_unreachable(worker, length);
 		return true;
 	}
 	egress->peer = peer;

@@ -448,6 +448,8 @@ static void refusals_have_their_counters(void **state)
 	udp_packet(&left, &left, 100, 1);
 	route_in(&left, VIRTIO_HEADER + 100); /* nobody has that address */
 	spin(3);
+	assert_int_equal(read(left.kernel, received, sizeof received), VIRTIO_HEADER + 128); /* host unreachable */
+	assert_int_equal(count(&left, COUNT_UNREACHABLE), 1);
 	assert_int_equal(count(&left, DROP_REFUSED + SEGMENT_NOT_IP), 1);
 	assert_int_equal(count(&left, DROP_TUN_READ), 1);
 	assert_int_equal(count(&left, DROP_NO_PEER), 1);
@@ -456,6 +458,16 @@ static void refusals_have_their_counters(void **state)
 	spin(3);
 	assert_int_equal(count(&left, DROP_NO_ENDPOINT), 1);
 	assert_int_equal(count(&left, COUNT_SEALED), 0);
+}
+
+static void unreachable_is_said_in_bounds(void **state)
+{
+	connect_ends();
+	for (int i = 0; i < 200; i++)
+		route_in(&left, udp_packet(&left, &left, 100, 1));
+	spin(10);
+	assert_int_equal(count(&left, DROP_NO_PEER), 200);
+	assert_in_range(count(&left, COUNT_UNREACHABLE), 40, 60);
 }
 
 static void lone_packets_of_a_drain_leave_as_one_run(void **state)
@@ -632,6 +644,7 @@ int main(void)
 		TEST(padding_goes_to_16_but_never_past_the_mtu),
 		TEST(full_segments_are_not_padded_and_the_last_not_beyond_them),
 		TEST(refusals_have_their_counters),
+		TEST(unreachable_is_said_in_bounds),
 		TEST(lone_packets_of_a_drain_leave_as_one_run),
 		TEST(an_authentic_packet_moves_the_endpoint_and_a_replay_does_not),
 		TEST(a_source_of_somebody_else_is_dropped_but_the_endpoint_moves),

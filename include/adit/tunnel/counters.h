@@ -20,6 +20,7 @@ enum counter {
 	COUNT_GROUP_REFUSED, /* runs that a path took only one datagram at a time */
 	COUNT_SOURCE_LOST,   /* a source address that went away */
 	COUNT_MERGE_REFUSED, /* super-packets the TUN took only one packet at a time */
+	COUNT_UNREACHABLE,   /* ICMP errors that told a sender so */
 
 	DROP_NO_PEER,        /* egress: no allowed IP covers the destination */
 	DROP_NO_ENDPOINT,    /* egress: nobody knows where the peer is */

@@ -30,6 +30,8 @@ struct egress {
 	struct segmenter cut;
 	struct peer *peer; /* NULL: nothing is being cut */
 	struct batch batch;
+	uint64_t icmp_since; /* ICMP errors sent since: icmp_used */
+	uint32_t icmp_used;
 	bool blocked; /* the socket is full: the TUN is not read until it can be written */
 };
 

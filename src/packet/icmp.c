@@ -1,0 +1,114 @@
+#include "icmp.h"
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "checksum.h"
+#include "ip.h"
+
+enum {
+	ICMP_HEADER = 8,
+	TTL = 64,
+	V4_MOST = 576, /* RFC 1812, section 4.3.2.3 */
+	V4_UNREACHABLE = 3,
+	V4_HOST = 1,
+	V6_UNREACHABLE = 1,
+	V6_ADDRESS = 3,
+	V6_INFORMATIONAL = 128, /* ICMPv6 types below are errors */
+};
+
+static bool v4_plain(const uint8_t *address)
+{
+	/* 0.0.0.0/8, multicast, the reserved class E and with it the limited broadcast */
+	return address[0] != 0 && address[0] < 224;
+}
+
+static bool v6_plain(const uint8_t *address)
+{
+	static const uint8_t unspecified[16];
+
+	return address[0] != 0xff && memcmp(address, unspecified, sizeof unspecified) != 0;
+}
+
+/* True for the ICMP messages that ask or answer; an error must not be answered by an error. */
+static bool v4_query(uint8_t type)
+{
+	return type == 0 || type == 8 || type == 13 || type == 14;
+}
+
+static bool v4_may_answer(const uint8_t *packet, size_t n)
+{
+	size_t header = (size_t)(packet[0] & 15) * 4;
+
+	if (header < IPV4_HEADER || header >= n || !v4_plain(packet + 12) || !v4_plain(packet + 16))
+		return false;
+	if (get_be16(packet + 6) & 0x1fff)
+		return false;
+	return packet[9] != IPPROTO_ICMP || v4_query(packet[header]);
+}
+
+static bool v6_may_answer(const uint8_t *packet, size_t n)
+{
+	uint8_t protocol;
+	size_t transport = ip_transport(packet, n, &protocol);
+
+	if (!transport || transport >= n || !v6_plain(packet + 8) || !v6_plain(packet + 24))
+		return false;
+	return protocol != IPPROTO_ICMPV6 || packet[transport] >= V6_INFORMATIONAL;
+}
+
+static size_t v4_message(uint8_t *message, const uint8_t *packet, size_t n)
+{
+	size_t quoted = n < V4_MOST - IPV4_HEADER - ICMP_HEADER ? n : V4_MOST - IPV4_HEADER - ICMP_HEADER;
+	size_t length = IPV4_HEADER + ICMP_HEADER + quoted;
+	uint8_t *icmp = message + IPV4_HEADER;
+
+	memset(message, 0, IPV4_HEADER + ICMP_HEADER);
+	message[0] = 0x45;
+	put_be16(message + 2, (uint16_t)length);
+	message[8] = TTL;
+	message[9] = IPPROTO_ICMP;
+	memcpy(message + 12, packet + 16, 4);
+	memcpy(message + 16, packet + 12, 4);
+	put_raw16(message + 10, (uint16_t)~checksum_fold(checksum_add(0, message, IPV4_HEADER)));
+	icmp[0] = V4_UNREACHABLE;
+	icmp[1] = V4_HOST;
+	memcpy(icmp + ICMP_HEADER, packet, quoted);
+	put_raw16(icmp + 2, (uint16_t)~checksum_fold(checksum_add(0, icmp, ICMP_HEADER + quoted)));
+	return length;
+}
+
+static size_t v6_message(uint8_t *message, const uint8_t *packet, size_t n)
+{
+	size_t quoted = n < ICMP_MOST - IPV6_HEADER - ICMP_HEADER ? n : ICMP_MOST - IPV6_HEADER - ICMP_HEADER;
+	size_t payload = ICMP_HEADER + quoted;
+	uint8_t *icmp = message + IPV6_HEADER;
+	uint64_t sum;
+
+	memset(message, 0, IPV6_HEADER + ICMP_HEADER);
+	message[0] = 0x60;
+	put_be16(message + 4, (uint16_t)payload);
+	message[6] = IPPROTO_ICMPV6;
+	message[7] = TTL;
+	memcpy(message + 8, packet + 24, 16);
+	memcpy(message + 24, packet + 8, 16);
+	icmp[0] = V6_UNREACHABLE;
+	icmp[1] = V6_ADDRESS;
+	memcpy(icmp + ICMP_HEADER, packet, quoted);
+	sum = checksum_pseudo(message, IPPROTO_ICMPV6, payload);
+	put_raw16(icmp + 2, (uint16_t)~checksum_fold(checksum_add(sum, icmp, payload)));
+	return IPV6_HEADER + payload;
+}
+
+size_t icmp_unreachable(uint8_t *message, const uint8_t *packet, size_t n)
+{
+	switch (ip_version(packet, n)) {
+	case 4:
+		return v4_may_answer(packet, n) ? v4_message(message, packet, n) : 0;
+	case 6:
+		return v6_may_answer(packet, n) ? v6_message(message, packet, n) : 0;
+	default:
+		return 0;
+	}
+}
