@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void prefixes_free(struct config_prefix *prefix)
+void config_prefixes_free(struct config_prefix *prefix)
 {
 	while (prefix) {
 		struct config_prefix *next = prefix->next;
@@ -19,11 +19,11 @@ void config_destroy(struct config *config)
 {
 	for (struct config_peer *peer = config->peers, *next; peer; peer = next) {
 		next = peer->next;
-		prefixes_free(peer->allowed_ips);
+		config_prefixes_free(peer->allowed_ips);
 		sodium_memzero(peer, sizeof *peer);
 		free(peer);
 	}
-	prefixes_free(config->addresses);
+	config_prefixes_free(config->addresses);
 	sodium_memzero(config, sizeof *config);
 }
 

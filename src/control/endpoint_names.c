@@ -17,7 +17,9 @@ struct endpoint_name {
 	uint64_t id;
 	uint8_t public_key[KEY_BYTES];
 	char host[ENDPOINT_HOST], port[ENDPOINT_PORT];
-	bool resolved, failed; /* failed: it was logged */
+	bool resolved;
+	bool failed; /* and that was logged */
+	bool again;	 /* asked for anew because the peer is silent */
 };
 
 static void ask_later(struct endpoint_names *names)
@@ -34,12 +36,23 @@ static void ask(struct endpoint_names *names, const struct endpoint_name *name)
 		ask_later(names); /* its queue is full */
 }
 
+static bool same_place(const struct endpoint *a, const struct endpoint *b)
+{
+	struct endpoint plain = *a;
+
+	endpoint_clear_source(&plain);
+	return endpoint_equal(&plain, b);
+}
+
 static void found(struct endpoint_names *names, struct endpoint_name *name, const struct endpoint *endpoint)
 {
 	struct peer *peer = device_find_peer(names->device, name->public_key);
 
+	bool wanted = peer && (name->again || !endpoint_known(&peer->endpoint)); /* where it spoke to us from is newer */
+
 	name->resolved = true;
-	if (!peer || endpoint_known(&peer->endpoint)) /* it has spoken to us from somewhere: that is newer */
+	name->again = false;
+	if (!wanted || same_place(&peer->endpoint, endpoint))
 		return;
 	peer_set_endpoint(peer, endpoint);
 	if (peer->keepalive || peer->staged.first)
@@ -82,8 +95,21 @@ static void on_again(struct ev_loop *loop, struct ev_timer *watcher, int events)
 
 	names->wait = names->wait * 2 < WAIT_MOST ? names->wait * 2 : WAIT_MOST;
 	for (struct endpoint_name *name = names->first; name; name = name->next)
-		if (!name->resolved)
+		if (!name->resolved || name->again)
 			ask(names, name);
+}
+
+/* Handshakes go unanswered, one every 5 s: the name may mean another address by now. */
+static void on_unanswered(void *context, struct peer *peer)
+{
+	struct endpoint_names *names = context;
+
+	for (struct endpoint_name *name = names->first; name; name = name->next) {
+		if (name->again || memcmp(name->public_key, peer->remote.public_key, sizeof name->public_key))
+			continue;
+		name->again = true;
+		ask(names, name);
+	}
 }
 
 static int add(struct endpoint_names *names, const struct config_peer *peer, uint64_t id)
@@ -134,6 +160,8 @@ int endpoint_names_start(struct endpoint_names *names, const struct config *conf
 	ev_timer_init(&names->again, on_again, names->wait, 0.);
 	names->answers.data = names->again.data = names;
 	ev_io_start(loop, &names->answers);
+	device->unanswered = on_unanswered;
+	device->unanswered_context = names;
 	for (struct endpoint_name *name = names->first; name; name = name->next)
 		ask(names, name);
 	return 0;
@@ -142,6 +170,7 @@ int endpoint_names_start(struct endpoint_names *names, const struct config *conf
 void endpoint_names_stop(struct endpoint_names *names)
 {
 	if (names->resolver) {
+		names->device->unanswered = NULL;
 		ev_io_stop(names->loop, &names->answers);
 		ev_timer_stop(names->loop, &names->again);
 		resolver_destroy(names->resolver);

@@ -111,6 +111,17 @@ int link_state(const struct link *link, struct link_state *state)
 	return 0;
 }
 
+int link_set_mtu(const struct link *link, uint32_t mtu)
+{
+	struct ifreq request;
+	int error = name_of(link->tun, &request);
+
+	if (error)
+		return error;
+	request.ifr_mtu = (int)mtu;
+	return ioctl(link->query, SIOCSIFMTU, &request) ? -errno : 0;
+}
+
 static void note(void *context, const struct netlink_event *event)
 {
 	*(bool *)context = true;

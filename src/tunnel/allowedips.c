@@ -27,7 +27,7 @@ struct allowedip {
 	struct peer *peer;
 	struct allowedip *previous, *next; /* in the peer's list */
 	uint8_t length;
-	bool v6;
+	bool v6, marked;
 };
 
 static uint64_t word(const uint8_t *bytes)
@@ -114,25 +114,23 @@ static void list_add(struct peer *peer, struct allowedip *node)
 	struct allowedip_list *list = &peer->allowed_ips;
 
 	node->peer = peer;
-	node->previous = NULL;
-	node->next = list->first;
-	if (list->first)
-		list->first->previous = node;
-	list->first = node;
+	node->marked = false;
+	node->previous = list->last;
+	node->next = NULL;
+	*(list->last ? &list->last->next : &list->first) = node;
+	list->last = node;
 	list->count++;
+	list->changes++;
 }
 
 static void list_remove(struct allowedip *node)
 {
 	struct allowedip_list *list = &node->peer->allowed_ips;
 
-	if (node->previous)
-		node->previous->next = node->next;
-	else
-		list->first = node->next;
-	if (node->next)
-		node->next->previous = node->previous;
+	*(node->previous ? &node->previous->next : &list->first) = node->next;
+	*(node->next ? &node->next->previous : &list->last) = node->previous;
 	list->count--;
+	list->changes++;
 	node->peer = NULL;
 }
 
@@ -149,9 +147,19 @@ static struct allowedip **place_of(struct allowedips *table, const struct allowe
 	return &node->parent->child[node->parent->child[1] == node];
 }
 
-static struct allowedip *node_create(const uint64_t bits[2], unsigned length, bool v6)
+/* Spare nodes hang together by their first child. */
+static struct allowedip *take_spare(struct allowedips *table)
 {
-	struct allowedip *node = calloc(1, sizeof *node);
+	struct allowedip *node = table->spare;
+
+	table->spare = node->child[0];
+	node->child[0] = NULL;
+	return node;
+}
+
+static struct allowedip *node_create(struct allowedips *table, const uint64_t bits[2], unsigned length, bool v6)
+{
+	struct allowedip *node = table->spare ? take_spare(table) : calloc(1, sizeof *node);
 
 	if (!node)
 		return NULL;
@@ -169,9 +177,9 @@ static void adopt(struct allowedip *parent, struct allowedip *child)
 }
 
 /* Finds or makes the node of exactly this prefix; NULL without memory, and then the trie is as it was. */
-static struct allowedip *node_for(struct allowedip **place, const uint64_t bits[2], unsigned length, bool v6)
+static struct allowedip *node_for(struct allowedips *table, const uint64_t bits[2], unsigned length, bool v6)
 {
-	struct allowedip *parent = NULL, *node, *made, *fork;
+	struct allowedip **place = root(table, v6), *parent = NULL, *node, *made, *fork;
 	unsigned shared;
 
 	for (node = *place; node && node->length <= length && covers(node, bits); node = *place) {
@@ -180,7 +188,7 @@ static struct allowedip *node_for(struct allowedip **place, const uint64_t bits[
 		parent = node;
 		place = &node->child[bit_at(bits, node->length)];
 	}
-	made = node_create(bits, length, v6);
+	made = node_create(table, bits, length, v6);
 	if (!made)
 		return NULL;
 	made->parent = parent;
@@ -194,7 +202,7 @@ static struct allowedip *node_for(struct allowedip **place, const uint64_t bits[
 		adopt(made, node);
 		return made;
 	}
-	fork = node_create(bits, shared, v6);
+	fork = node_create(table, bits, shared, v6);
 	if (!fork) {
 		free(made);
 		return NULL;
@@ -239,7 +247,7 @@ int allowedips_insert(struct allowedips *table, int family, const uint8_t *addre
 
 	if (error)
 		return error;
-	node = node_for(root(table, family == AF_INET6), bits, length, family == AF_INET6);
+	node = node_for(table, bits, length, family == AF_INET6);
 	if (!node)
 		return -ENOMEM;
 	if (node->peer)
@@ -274,14 +282,61 @@ void allowedips_remove_peer(struct allowedips *table, struct peer *peer)
 	}
 }
 
+void allowedips_mark(struct peer *peer)
+{
+	for (struct allowedip *node = peer->allowed_ips.first; node; node = node->next)
+		node->marked = true;
+}
+
+void allowedips_sweep(struct allowedips *table, struct peer *peer)
+{
+	for (struct allowedip *node = peer->allowed_ips.first, *next; node; node = next) {
+		next = node->next; /* pruning frees no node that has a peer */
+		if (!node->marked)
+			continue;
+		list_remove(node);
+		prune(table, node);
+	}
+}
+
+/* A new prefix takes a node for itself and one where its branch parts. */
+int allowedips_reserve(struct allowedips *table, size_t prefixes)
+{
+	for (size_t i = 0; i < 2 * prefixes; i++) {
+		struct allowedip *node = calloc(1, sizeof *node);
+		if (!node) {
+			allowedips_unreserve(table);
+			return -ENOMEM;
+		}
+		node->child[0] = table->spare;
+		table->spare = node;
+	}
+	return 0;
+}
+
+void allowedips_unreserve(struct allowedips *table)
+{
+	while (table->spare)
+		free(take_spare(table));
+}
+
+const struct allowedip *allowedip_tell(const struct allowedip *node, int *family, uint8_t address[16], uint8_t *length)
+{
+	put_be64(address, node->bits[0]);
+	put_be64(address + 8, node->bits[1]);
+	*family = node->v6 ? AF_INET6 : AF_INET;
+	*length = node->length;
+	return node->next;
+}
+
 void allowedip_list_walk(const struct allowedip_list *list,
 						 void (*each)(void *context, int family, const uint8_t *address, uint8_t length), void *context)
 {
-	for (const struct allowedip *node = list->first; node; node = node->next) {
-		uint8_t address[16];
-		put_be64(address, node->bits[0]);
-		put_be64(address + 8, node->bits[1]);
-		each(context, node->v6 ? AF_INET6 : AF_INET, address, node->length);
+	for (const struct allowedip *node = list->first; node;) {
+		uint8_t address[16], length;
+		int family;
+		node = allowedip_tell(node, &family, address, &length);
+		each(context, family, address, length);
 	}
 }
 
@@ -299,5 +354,6 @@ void allowedips_destroy(struct allowedips *table)
 {
 	destroy(table->v4);
 	destroy(table->v6);
+	allowedips_unreserve(table);
 	*table = (struct allowedips) { 0 };
 }

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "bytes.h"
@@ -17,9 +18,13 @@ static void give_up(struct peer *peer)
 	log_info(peer->text, "handshake not answered for 90 s, giving up until there is something to send");
 }
 
-static void forget_source(struct peer *peer)
+static void unanswered(struct peer *peer)
 {
+	struct device *device = peer->device;
+
 	endpoint_clear_source(&peer->endpoint);
+	if (device->unanswered)
+		device->unanswered(device->unanswered_context, peer);
 }
 
 static const struct timer_actions actions = {
@@ -27,7 +32,7 @@ static const struct timer_actions actions = {
 	.keepalive = handshake_keepalive,
 	.give_up = give_up,
 	.zero_keys = peer_forget_keys,
-	.forget_source = forget_source,
+	.unanswered = unanswered,
 };
 
 int device_init(struct device *device, const char *name, const struct aead_provider *aead, struct ev_loop *loop)
@@ -55,6 +60,7 @@ void device_destroy(struct device *device, struct ev_loop *loop)
 {
 	while (device->first)
 		device_remove_peer(device, device->first);
+	device_unreserve(device);
 	allowedips_destroy(&device->allowed_ips);
 	ratelimit_destroy(device->ratelimit);
 	staged_pool_destroy(&device->staged);
@@ -100,11 +106,45 @@ struct peer *device_add_peer(struct device *device, const uint8_t public_key[NOI
 	if (!peer)
 		return errno = ENOMEM, NULL;
 	map_insert(&device->by_key, &peer->by_key, key_hash(public_key));
+	peer->serial = ++device->serial;
 	peer->previous = device->last;
 	*(device->last ? &device->last->next : &device->first) = peer;
 	device->last = peer;
 	device->peer_count++;
 	return peer;
+}
+
+static int reserve_peer(struct device *device)
+{
+	struct peer *peer = malloc(sizeof *peer);
+
+	if (!peer)
+		return -ENOMEM;
+	peer->next = device->spare;
+	device->spare = peer;
+	return 0;
+}
+
+int device_reserve(struct device *device, size_t peers, size_t prefixes)
+{
+	int error = timers_reserve(&device->timers, device->peer_count + peers);
+
+	for (; peers && !error; peers--)
+		error = reserve_peer(device);
+	if (!error)
+		error = allowedips_reserve(&device->allowed_ips, prefixes);
+	if (error)
+		device_unreserve(device);
+	return error;
+}
+
+void device_unreserve(struct device *device)
+{
+	for (struct peer *peer; (peer = device->spare);) {
+		device->spare = peer->next;
+		free(peer);
+	}
+	allowedips_unreserve(&device->allowed_ips);
 }
 
 static void unready(struct device *device, struct peer *peer)

@@ -19,11 +19,15 @@ static void name_peer(struct peer *peer)
 
 struct peer *peer_create(struct device *device, const uint8_t public_key[NOISE_KEY])
 {
-	struct peer *peer = calloc(1, sizeof *peer);
+	struct peer *peer = device->spare;
 
+	if (peer)
+		device->spare = peer->next;
+	else
+		peer = malloc(sizeof *peer);
 	if (!peer)
 		return NULL;
-	peer->device = device;
+	*peer = (struct peer) { .device = device };
 	noise_remote_init(&peer->remote, public_key);
 	cookie_jar_init(&peer->cookies, public_key);
 	timers_peer_init(peer);

@@ -92,7 +92,7 @@ static void retransmit_expired(struct peer *peer, uint64_t now)
 		return;
 	}
 	peer->timers.attempts++;
-	actions->forget_source(peer);
+	actions->unanswered(peer);
 	actions->initiate(peer, now, true);
 }
 
@@ -117,7 +117,7 @@ static void expired(struct peer *peer, enum timer_kind kind, uint64_t now)
 		keepalive_expired(peer, now);
 		break;
 	case TIMER_NEW_HANDSHAKE:
-		actions->forget_source(peer);
+		actions->unanswered(peer);
 		actions->initiate(peer, now, false);
 		break;
 	case TIMER_ZERO_KEYS:

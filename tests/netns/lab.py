@@ -209,9 +209,11 @@ class Lab:
             print(f"    {daemon.name}:\n" + "".join(f"    | {line}\n" for line in daemon.tail().splitlines()), end="")
 
     def close(self):
-        """Ends what still runs. No daemon may have died by itself or written a sanitizer's report."""
+        """Ends what still runs. No daemon may have ended by itself or written a sanitizer's report."""
         with self.check("every end stops with exit code 0"):
             for daemon in reversed(self.daemons):
+                early = None if daemon.over else daemon.process.poll()
+                assert early is None, f"{daemon.name} ended before its time, with {early}"
                 code = 0 if daemon.over else daemon.stop()
                 assert code == 0, f"{daemon.name} ended with {code}"
                 assert not SANITIZER.search(daemon.log()), f"{daemon.name}: sanitizer report"

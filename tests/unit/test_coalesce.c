@@ -139,29 +139,32 @@ static void sequence_continues(void **state)
 {
 	static const int32_t steps[] = { 0, 99, 100, 101, -100, INT32_MIN };
 
-	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
-		struct naive_spec spec = naive_spec(true, false, 100);
+	for (size_t i = 0; i < 2 * sizeof steps / sizeof *steps; i++) {
+		struct naive_spec spec = naive_spec(i & 1, false, 100);
+		int32_t step = steps[i / 2];
 
 		spec.sequence = UINT32_MAX - 50; /* wraps */
 		give(*state, &spec);
-		spec.sequence += (uint32_t)steps[i];
+		spec.sequence += (uint32_t)step;
 		give(*state, &spec);
-		assert_runs(*state, steps[i] == 100 ? "0 1" : "0|1");
+		assert_runs(*state, step == 100 ? "0 1" : "0|1");
 	}
 }
 
+/* A shorter one is the last, a larger one does not join. */
 static void sizes_within_a_run(void **state)
 {
-	for (int udp = 0; udp < 2; udp++) {
-		struct naive_spec spec = naive_spec(false, udp, 500);
-		static const size_t payloads[] = { 500, 499, 499, 500, 1 };
+	static const size_t payloads[] = { 500, 499, 499, 500, 1, 600, 600, 1 };
 
-		for (size_t i = 0; i < 5; i++) {
+	for (int kind = 0; kind < 4; kind++) {
+		struct naive_spec spec = naive_spec(kind & 1, kind & 2, 0);
+
+		for (size_t i = 0; i < sizeof payloads / sizeof *payloads; i++) {
 			spec.payload = payloads[i];
 			give(*state, &spec);
 			spec = next_of(spec);
 		}
-		assert_runs(*state, "0 1|2|3 4"); /* a shorter one is the last, a larger one does not join */
+		assert_runs(*state, "0 1|2|3 4|5 6 7");
 	}
 }
 

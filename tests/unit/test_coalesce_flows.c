@@ -63,6 +63,61 @@ static void a_full_table_emits_the_oldest(void **state)
 	assert_runs(*state, "0|1 9|2|3|4|5|6|7|8");
 }
 
+static uint64_t little64(const uint8_t *p)
+{
+	uint64_t v = 0;
+
+	for (int i = 8; i-- > 0;)
+		v = v << 8 | p[i];
+	return v;
+}
+
+static void put_little64(uint8_t *p, uint64_t v)
+{
+	for (int i = 0; i < 8; i++)
+		p[i] = (uint8_t)(v >> 8 * i);
+}
+
+/*
+ * Gives the second packet another source port, and an address that makes up for it in the hash by which the coalescer
+ * tells flows apart.
+ */
+static void collide(uint8_t *packet, size_t n, bool v6, bool udp)
+{
+	const uint64_t port_factor = UINT64_C(0x9e3779b97f4a7c15), address_factor = UINT64_C(0xff51afd7ed558ccd);
+	size_t l4 = v6 ? 40 : 20, address = v6 ? 32 : 12;
+	uint64_t ports = (little64(packet + l4) & 0xffffffff) | (uint64_t)(udp ? 17 : 6) << 32;
+	uint64_t before = ports * port_factor, after = (ports ^ 1) * port_factor, inverse = address_factor;
+
+	for (int i = 0; i < 6; i++) /* by Newton */
+		inverse *= 2 - address_factor * inverse;
+	packet[l4] ^= 1;
+	if (v6)
+		put_little64(packet + address, little64(packet + address) + (before - after) * inverse);
+	else
+		put_little64(packet + address, little64(packet + address) ^ before ^ after);
+	naive_checksums(packet, n, l4, udp);
+}
+
+/* Flows whose hashes collide end each other's runs, which shows that they do, and are never joined. */
+static void flows_that_collide(void **state)
+{
+	struct rig *rig = *state;
+
+	for (int kind = 0; kind < 4; kind++) {
+		struct naive_spec spec = naive_spec(kind & 1, kind & 2, 100);
+
+		for (int i = 0; i < 3; i++, spec = next_of(spec))
+			give(rig, &spec);
+		collide(rig->packets[1], rig->lengths[1], spec.v6, spec.udp);
+		for (int i = 0; i < 3; i++)
+			coalesce_add(&rig->coalescer, rig->packets[i], rig->lengths[i]);
+		coalesce_flush(&rig->coalescer);
+		assert_string_equal(rig->got.text, "0|1|2");
+		reset(rig);
+	}
+}
+
 /* What may belong to any flow, behind two open runs. */
 static void assert_flushes_all(struct rig *rig, const uint8_t *bytes, size_t n)
 {
@@ -288,6 +343,7 @@ int main(void)
 		cmocka_unit_test_setup(order_within_a_flow, rig_reset),
 		cmocka_unit_test_setup(flows_interleave, rig_reset),
 		cmocka_unit_test_setup(a_full_table_emits_the_oldest, rig_reset),
+		cmocka_unit_test_setup(flows_that_collide, rig_reset),
 		cmocka_unit_test_setup(fragments_flush_all, rig_reset),
 		cmocka_unit_test_setup(what_does_not_parse_flushes_all, rig_reset),
 		cmocka_unit_test_setup(options_and_extensions_flush_all, rig_reset),

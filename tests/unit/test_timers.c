@@ -14,7 +14,7 @@
 enum { ATTEMPTS = 18 };
 
 struct seen {
-	int initiated, retried, keepalives, given_up, zeroed, sources_forgotten;
+	int initiated, retried, keepalives, given_up, zeroed, unanswered;
 };
 
 static struct seen seen;
@@ -48,12 +48,12 @@ static void zero_keys(struct peer *p)
 	seen.zeroed++;
 }
 
-static void forget_source(struct peer *p)
+static void unanswered(struct peer *p)
 {
-	seen.sources_forgotten++;
+	seen.unanswered++;
 }
 
-static const struct timer_actions actions = { initiate, keepalive, give_up, zero_keys, forget_source };
+static const struct timer_actions actions = { initiate, keepalive, give_up, zero_keys, unanswered };
 
 static int set_up(void **state)
 {
@@ -91,7 +91,7 @@ static void an_unanswered_initiation_is_repeated_for_90_s_then_given_up(void **s
 	assert_int_equal(seen.retried, 0);
 	pass(335);
 	assert_int_equal(seen.retried, 1);
-	assert_int_equal(seen.sources_forgotten, 1);
+	assert_int_equal(seen.unanswered, 1);
 	pass(90 * 1000);
 	assert_in_range(seen.retried, ATTEMPTS - 1, ATTEMPTS);
 	assert_int_equal(seen.given_up, 0);
@@ -147,7 +147,7 @@ static void unanswered_data_brings_a_handshake_after_15_s(void **state)
 	pass(1400);
 	assert_int_equal(seen.initiated, 1);
 	assert_int_equal(seen.retried, 0);
-	assert_int_equal(seen.sources_forgotten, 1);
+	assert_int_equal(seen.unanswered, 1);
 }
 
 static void anything_received_cancels_that_handshake(void **state)

@@ -439,7 +439,8 @@ static void test_write(void **state)
 
 static void test_write_plain(void **state)
 {
-	struct virtio_net_hdr none = { 0 }, checksum = { .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM };
+	struct virtio_net_hdr none = { 0 }, checksum = { .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM },
+						  gso = { .gso_type = UDP_L4 };
 	uint8_t data[300];
 	struct tun tun;
 	int fd;
@@ -448,6 +449,7 @@ static void test_write_plain(void **state)
 	fd = open_up(&tun, "plain");
 	assert_int_equal(write_packet(&tun, super_header, 100), -EINVAL);
 	assert_int_equal(write_packet(&tun, checksum, 100), -EINVAL);
+	assert_int_equal(write_packet(&tun, gso, 100), -EINVAL);
 	assert_int_equal(recv(fd, data, sizeof data, 0), -1);
 	assert_int_equal(write_packet(&tun, none, 100), 0);
 	assert_int_equal(recv(fd, data, sizeof data, 0), 100);

@@ -16,7 +16,8 @@
 struct config_prefix {
 	struct config_prefix *next;
 	struct ip_prefix prefix;
-	int line; /* of the file; 0: not from a file */
+	bool remove; /* take it away from the peer; a set on the control socket alone says this */
+	int line;    /* of the file; 0: not from a file */
 };
 
 struct config_peer {
@@ -27,10 +28,12 @@ struct config_peer {
 	uint8_t preshared_key[KEY_BYTES];
 	bool has_preshared_key;
 	bool has_endpoint;
+	struct endpoint endpoint; /* from the control socket, numeric; else unknown, and what follows says it */
 	char endpoint_host[ENDPOINT_HOST], endpoint_port[ENDPOINT_PORT];
 	bool has_keepalive;
 	uint16_t keepalive; /* seconds; 0: off */
 	struct config_prefix *allowed_ips;
+	bool remove, update_only, replace_allowed_ips; /* said by a set on the control socket */
 };
 
 enum config_table { TABLE_AUTO, TABLE_OFF, TABLE_NUMBER };
@@ -50,10 +53,13 @@ struct config {
 	char aead[16]; /* "" or auto: the best */
 	struct config_peer *peers;
 	size_t peer_count;
+	bool replace_peers; /* said by a set on the control socket */
 };
 
 /* Wipes keys and frees; takes a zeroed struct. */
 void config_destroy(struct config *config);
+/* Frees a list; takes NULL. */
+void config_prefixes_free(struct config_prefix *prefix);
 
 enum { PREFIX_TEXT = 50 }; /* the longest prefix as text, and the end of the string */
 

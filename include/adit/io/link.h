@@ -29,6 +29,8 @@ void link_close(struct link *link);
 /* How the link is now. 0, or -EBADFD when the device was deleted, or another negative errno. */
 int link_state(const struct link *link, struct link_state *state);
 
+int link_set_mtu(const struct link *link, uint32_t mtu);
+
 /*
  * Takes what is readable from link->watch. 1: something may have changed, ask link_state; link->watch is another
  * descriptor when the device has moved. 0: nothing of interest. Negative errno as link_open.

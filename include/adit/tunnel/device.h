@@ -50,6 +50,8 @@ struct device {
 	struct map by_key;   /* struct peer */
 	struct peer *first, *last;
 	size_t peer_count;
+	uint64_t serial;    /* of the peer added last */
+	struct peer *spare; /* see device_reserve */
 	struct allowedips allowed_ips;
 
 	struct timers timers;
@@ -64,6 +66,9 @@ struct device {
 	uint64_t (*realtime)(void); /* ns since the epoch; clock_realtime, but for tests */
 	const struct device_ops *ops;
 	void *context; /* of ops */
+
+	void (*unanswered)(void *context, struct peer *peer); /* the peer is silent: its name may mean another address now */
+	void *unanswered_context;
 
 	struct counters counters;
 	struct log_limit log;
@@ -84,6 +89,12 @@ void device_set_private_key(struct device *device, const uint8_t *private_key);
 struct peer *device_find_peer(const struct device *device, const uint8_t public_key[NOISE_KEY]);
 /* Adds a peer; NULL and errno: EEXIST, ENOMEM, EADDRINUSE for our own public key. */
 struct peer *device_add_peer(struct device *device, const uint8_t public_key[NOISE_KEY]);
+/*
+ * Allocates ahead, so that adding `peers` peers and `prefixes` allowed IPs cannot fail; what is left of it goes with
+ * device_unreserve. 0, or -ENOMEM and nothing is kept.
+ */
+int device_reserve(struct device *device, size_t peers, size_t prefixes);
+void device_unreserve(struct device *device);
 /* Removes a peer: first nothing finds it any more, then it is freed. */
 void device_remove_peer(struct device *device, struct peer *peer);
 

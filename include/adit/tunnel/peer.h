@@ -30,10 +30,13 @@ struct peer_index {
 struct peer {
 	struct device *device;
 	struct peer *previous, *next; /* in the order they were added */
+	uint64_t serial;              /* larger than that of any peer before it in the list; 0 is nobody's */
 	struct map_node by_key;
 
 	struct session_slots sessions;
 	struct endpoint endpoint;
+	struct endpoint configured; /* as the configuration gave it last; the peer may have moved since */
+	bool marked;                /* a reload has not met it yet */
 	uint64_t apart_until; /* the path refused a group of datagrams: send them apart until then */
 
 	struct noise_remote remote;
@@ -56,7 +59,7 @@ struct peer {
 	char text[PEER_TEXT]; /* "wg0: peer abcd…wxyz", for the log */
 };
 
-/* Makes a peer of the device. NULL without memory. The key is not yet known to the device. */
+/* Makes a peer of the device, of its reserve where it has one. NULL without memory. The key is not yet known to the device. */
 struct peer *peer_create(struct device *device, const uint8_t public_key[NOISE_KEY]);
 /* The second phase of removing one: nothing leads to it any more. Wipes its keys. */
 void peer_destroy(struct peer *peer);
