@@ -1,6 +1,5 @@
 #include "checksum.h"
 
-#include <endian.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
@@ -12,8 +11,6 @@ typedef uint64_t lanes16 __attribute__((vector_size(16)));
 #define LANES lanes16
 #define SUM_STEPS sum_steps16
 #include "checksum_steps.h"
-#undef LANES
-#undef SUM_STEPS
 
 static uint64_t add_any(uint64_t sum, const uint8_t *from, size_t n)
 {
@@ -104,11 +101,4 @@ uint64_t checksum_copy(uint64_t sum, void *restrict to, const void *restrict fro
 		sum = copy_steps(sum, to, from, steps);
 	memcpy((uint8_t *)to + steps, rest, tail);
 	return add_tail(sum, rest, tail);
-}
-
-uint64_t checksum_pseudo(const uint8_t *ip, uint8_t protocol, size_t l4_length)
-{
-	uint64_t sum = (uint64_t)htobe16(protocol) + htobe32((uint32_t)l4_length);
-
-	return ip[0] >> 4 == 6 ? checksum_words(sum, ip + 8, 32) : checksum_words(sum, ip + 12, 8);
 }

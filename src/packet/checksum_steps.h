@@ -36,3 +36,6 @@ static inline __attribute__((always_inline)) uint64_t SUM_STEPS(uint64_t sum, bo
 		sum += whole[0][i];
 	return sum;
 }
+
+#undef LANES
+#undef SUM_STEPS

@@ -15,7 +15,6 @@
  */
 #include "coalesce.h"
 
-#include <endian.h>
 #include <netinet/in.h>
 #include <string.h>
 

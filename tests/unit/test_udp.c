@@ -494,7 +494,7 @@ static void round_trip(const char *address, const char *source, int fd_a, int fd
 static void test_source_round_trip(void **state)
 {
 	sandbox_run("ip addr add 192.0.2.1/32 dev lo && ip addr add 192.0.2.2/32 dev lo");
-	sandbox_run("ip addr add 2001:db8::1/128 dev lo && ip addr add 2001:db8::2/128 dev lo");
+	sandbox_run("ip addr add 2001:db8::1/128 dev lo nodad && ip addr add 2001:db8::2/128 dev lo nodad");
 	round_trip("192.0.2.2", "0.0.0.0", pair.a.v4, pair.b.v4, 0x88 | 1);
 	round_trip("192.0.2.1", "0.0.0.0", pair.a.v4, pair.b.v4, 3);
 	round_trip("2001:db8::2", "::", pair.a.v6, pair.b.v6, 0x88 | 2);
@@ -510,7 +510,7 @@ static void test_link_local(void **state)
 	struct udp_run run = run_of(&to, 0, 10, 10), answer;
 	struct endpoint peer;
 
-	sandbox_run("ip addr add fe80::1/64 dev lo");
+	sandbox_run("ip addr add fe80::1/64 dev lo nodad");
 	to.to.v6.sin6_scope_id = if_nametoindex("lo");
 	assert_int_equal(udp_send(&pair.a, &run, 1), 1);
 	assert_int_equal(run.error, 0);

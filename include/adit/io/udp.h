@@ -33,8 +33,7 @@ int udp_set_mark(struct udp *udp, uint32_t mark);
 
 enum {
 	UDP_RUN_SEGMENTS = 64,
-	/* With the headers of IPv6, UDP and a tagged Ethernet frame: a longer one the kernel would cut before the device.
-	 */
+	/* With the headers of IPv6, UDP and tagged Ethernet the most that the kernel hands to a device in one piece. */
 	UDP_RUN_BYTES = 65535 - 40 - 8 - 18,
 };
 

@@ -1,10 +1,12 @@
 /*
  * The Internet checksum (RFC 1071), wide. Sums are kept in a uint64_t and in the byte order of memory, so that neither
- * adding nor storing swaps bytes: store a folded sum with put_raw16.
+ * adding nor storing swaps bytes: store a folded sum with put_raw16. No packet, and no chain of a few, comes near 64
+ * bits.
  */
 #ifndef ADIT_CHECKSUM_H
 #define ADIT_CHECKSUM_H
 
+#include <endian.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -47,6 +49,11 @@ static inline uint16_t checksum_fold(uint64_t sum)
  * The pseudo-header sum (RFC 793, RFC 8200 section 8.1) of the IPv4 or IPv6 packet at `ip`: its addresses, `protocol`
  * and `l4_length`, the bytes of transport header and payload.
  */
-uint64_t checksum_pseudo(const uint8_t *ip, uint8_t protocol, size_t l4_length);
+static inline uint64_t checksum_pseudo(const uint8_t *ip, uint8_t protocol, size_t l4_length)
+{
+	uint64_t sum = (uint64_t)htobe16(protocol) + htobe32((uint32_t)l4_length);
+
+	return ip[0] >> 4 == 6 ? checksum_words(sum, ip + 8, 32) : checksum_words(sum, ip + 12, 8);
+}
 
 #endif

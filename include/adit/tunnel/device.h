@@ -67,7 +67,8 @@ struct device {
 	const struct device_ops *ops;
 	void *context; /* of ops */
 
-	void (*unanswered)(void *context, struct peer *peer); /* the peer is silent: its name may mean another address now */
+	void (*unanswered)(void *context,
+					   struct peer *peer); /* the peer is silent: its name may mean another address now */
 	void *unanswered_context;
 
 	struct counters counters;

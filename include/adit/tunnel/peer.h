@@ -37,7 +37,7 @@ struct peer {
 	struct endpoint endpoint;
 	struct endpoint configured; /* as the configuration gave it last; the peer may have moved since */
 	bool marked;                /* a reload has not met it yet */
-	uint64_t apart_until; /* the path refused a group of datagrams: send them apart until then */
+	uint64_t apart_until;       /* the path refused a group of datagrams: send them apart until then */
 
 	struct noise_remote remote;
 	struct cookie_jar cookies;
@@ -59,7 +59,8 @@ struct peer {
 	char text[PEER_TEXT]; /* "wg0: peer abcd…wxyz", for the log */
 };
 
-/* Makes a peer of the device, of its reserve where it has one. NULL without memory. The key is not yet known to the device. */
+/* Makes a peer of the device, of its reserve where it has one. NULL without memory. The key is not yet known to the
+ * device. */
 struct peer *peer_create(struct device *device, const uint8_t public_key[NOISE_KEY]);
 /* The second phase of removing one: nothing leads to it any more. Wipes its keys. */
 void peer_destroy(struct peer *peer);

@@ -1,0 +1,121 @@
+#include "apply_peer.h"
+
+#include <string.h>
+
+#include "allowedips.h"
+#include "device.h"
+#include "handshake.h"
+
+/* Unknown when it is a name. */
+static struct endpoint numeric_endpoint(const struct config_peer *config)
+{
+	struct endpoint endpoint = config->endpoint;
+
+	if (config->has_endpoint && !endpoint_known(&endpoint))
+		endpoint_numeric(config->endpoint_host, config->endpoint_port, &endpoint);
+	return endpoint;
+}
+
+static bool same_destination(const struct endpoint *a, const struct endpoint *b)
+{
+	struct endpoint bare_a = *a, bare_b = *b;
+
+	endpoint_clear_source(&bare_a);
+	endpoint_clear_source(&bare_b);
+	return endpoint_equal(&bare_a, &bare_b);
+}
+
+/* The address that we speak from stays known when the peer is where it was. */
+static void move_to(struct peer *peer, const struct endpoint *endpoint)
+{
+	peer->configured = *endpoint;
+	if (endpoint_known(endpoint) && !same_destination(&peer->endpoint, endpoint))
+		peer_set_endpoint(peer, endpoint);
+}
+
+static void set_keepalive(struct peer *peer, uint16_t seconds, uint64_t now)
+{
+	bool begins = seconds && !peer->keepalive && peer->device->up;
+
+	if (seconds == peer->keepalive)
+		return;
+	peer->keepalive = seconds;
+	timers_keepalive_changed(peer, now);
+	if (begins)
+		handshake_keepalive(peer, now);
+}
+
+static void change_prefixes(struct peer *peer, const struct config_prefix *prefix)
+{
+	struct allowedips *table = &peer->device->allowed_ips;
+
+	for (; prefix; prefix = prefix->next) {
+		const struct ip_prefix *ip = &prefix->prefix;
+		if (prefix->remove)
+			allowedips_remove(table, ip->family, ip->address, ip->length, peer);
+		else
+			allowedips_insert(table, ip->family, ip->address, ip->length, peer);
+	}
+}
+
+static void replace_prefixes(struct peer *peer, const struct config_peer *config)
+{
+	if (apply_prefixes_same(peer, config))
+		return;
+	allowedips_mark(peer);
+	change_prefixes(peer, config->allowed_ips);
+	allowedips_sweep(&peer->device->allowed_ips, peer);
+}
+
+/* What waited for an endpoint or a route can go. */
+static void send_staged(struct peer *peer, uint64_t now)
+{
+	if (peer->device->up && peer->staged.first)
+		handshake_keepalive(peer, now);
+}
+
+bool apply_prefixes_same(const struct peer *peer, const struct config_peer *config)
+{
+	const struct allowedip *node = peer->allowed_ips.first;
+	const struct config_prefix *prefix = config->allowed_ips;
+
+	for (; node && prefix; prefix = prefix->next) {
+		struct ip_prefix there = { 0 }, wanted = prefix->prefix;
+		int family;
+		node = allowedip_tell(node, &family, there.address, &there.length);
+		there.family = (uint8_t)family;
+		prefix_mask(&wanted);
+		if (prefix->remove || memcmp(&there, &wanted, sizeof there))
+			return false;
+	}
+	return !node && !prefix;
+}
+
+void apply_peer_set(struct peer *peer, const struct config_peer *config, uint64_t now)
+{
+	struct endpoint endpoint = numeric_endpoint(config);
+
+	if (config->has_preshared_key)
+		noise_remote_set_psk(&peer->remote, config->preshared_key);
+	if (config->has_endpoint)
+		move_to(peer, &endpoint);
+	if (config->replace_allowed_ips)
+		replace_prefixes(peer, config);
+	else
+		change_prefixes(peer, config->allowed_ips);
+	if (config->has_keepalive)
+		set_keepalive(peer, config->keepalive, now);
+	send_staged(peer, now);
+}
+
+void apply_peer_whole(struct peer *peer, const struct config_peer *config, uint64_t now)
+{
+	struct endpoint endpoint = numeric_endpoint(config);
+
+	noise_remote_set_psk(&peer->remote, config->preshared_key); /* zeros when none is said, which is none */
+	if (!same_destination(&peer->configured, &endpoint))
+		move_to(peer, &endpoint);
+	replace_prefixes(peer, config);
+	set_keepalive(peer, config->keepalive, now); /* likewise */
+	send_staged(peer, now);
+}

@@ -1,0 +1,19 @@
+/* What a configuration says of one peer, made so. Memory has been reserved: nothing here fails. */
+#ifndef ADIT_APPLY_PEER_H
+#define ADIT_APPLY_PEER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config.h"
+#include "peer.h"
+
+/* Sets what is said, and leaves the rest. */
+void apply_peer_set(struct peer *peer, const struct config_peer *config, uint64_t now);
+/* Makes the peer all that is said and no more. */
+void apply_peer_whole(struct peer *peer, const struct config_peer *config, uint64_t now);
+
+/* True when the peer has exactly these allowed IPs, in this order. */
+bool apply_prefixes_same(const struct peer *peer, const struct config_peer *config);
+
+#endif

@@ -1,0 +1,126 @@
+/* The link of a TUN, followed where it goes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include "link.h"
+#include "namespace.h"
+
+enum { WAIT_MS = 2000 };
+
+/* Waits for news that link_read finds of interest; what it said. */
+static int news(struct link *link)
+{
+	int status = 0;
+
+	while (!status) {
+		struct pollfd poll_for = { link->watch, POLLIN, 0 };
+		if (poll(&poll_for, 1, WAIT_MS) != 1)
+			return 0;
+		status = link_read(link);
+	}
+	return status;
+}
+
+static void expect(const struct link *link, bool up, uint32_t mtu)
+{
+	struct link_state state;
+
+	assert_int_equal(link_state(link, &state), 0);
+	assert_int_equal(state.up, up);
+	assert_int_equal(state.mtu, mtu);
+}
+
+static void state_is_what_ip_set(void **state)
+{
+	int tun = namespace_tun("link0");
+	struct link link;
+
+	assert_int_equal(link_open(&link, tun), 0);
+	expect(&link, false, 1500);
+	sandbox_run("ip link set link0 mtu 1337 up");
+	assert_int_equal(news(&link), 1);
+	expect(&link, true, 1337);
+	assert_int_equal(link_set_mtu(&link, 65535 - 100), 0);
+	assert_int_equal(news(&link), 1);
+	expect(&link, true, 65535 - 100);
+	sandbox_run("ip link set link0 down");
+	assert_int_equal(news(&link), 1);
+	expect(&link, false, 65535 - 100);
+	link_close(&link);
+	close(tun);
+}
+
+static void other_links_are_no_news(void **state)
+{
+	int tun = namespace_tun("link0");
+	struct link link;
+
+	assert_int_equal(link_open(&link, tun), 0);
+	while (news(&link)) /* its own making */
+		continue;
+	sandbox_run("ip link set lo up");
+	assert_int_equal(link_read(&link), 0);
+	link_close(&link);
+	close(tun);
+}
+
+static void a_device_that_moves_is_followed(void **state)
+{
+	int tun = namespace_tun("link0"), here;
+	struct link link;
+	char holder[64];
+
+	assert_int_equal(link_open(&link, tun), 0);
+	snprintf(holder, sizeof holder, "%s", namespace_run("unshare -n sleep 30 >/dev/null 2>&1 & sleep 0.2; echo $!"));
+	sandbox_run("ip link set link0 netns %d", atoi(holder));
+	assert_int_equal(news(&link), 1);
+	expect(&link, false, 1500);
+	sandbox_run("nsenter -t %d -n ip link set link0 name other", atoi(holder));
+	sandbox_run("nsenter -t %d -n ip link set other mtu 1400 up", atoi(holder));
+	assert_int_equal(news(&link), 1);
+	while (news(&link))
+		continue;
+	expect(&link, true, 1400);
+	here = socket(AF_INET, SOCK_DGRAM, 0); /* this thread has come back */
+	assert_true(here >= 0);
+	sandbox_run("ip link show lo >/dev/null && ! ip link show other 2>/dev/null");
+	close(here);
+	link_close(&link);
+	close(tun);
+	sandbox_run("kill %d", atoi(holder));
+}
+
+static void a_deleted_device_is_told(void **state)
+{
+	int tun = namespace_tun("link0");
+	struct link_state unused;
+	struct link link;
+
+	assert_int_equal(link_open(&link, tun), 0);
+	sandbox_run("ip link del link0");
+	assert_true(news(&link) != 0);
+	assert_int_equal(link_state(&link, &unused), -EBADFD);
+	link_close(&link);
+	assert_int_equal(link_open(&link, tun), -EBADFD);
+	close(tun);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(state_is_what_ip_set),
+		cmocka_unit_test(other_links_are_no_news),
+		cmocka_unit_test(a_device_that_moves_is_followed),
+		cmocka_unit_test(a_deleted_device_is_told),
+	};
+	sandbox_enter();
+	return cmocka_run_group_tests_name("link", tests, NULL, NULL);
+}
