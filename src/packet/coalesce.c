@@ -316,6 +316,20 @@ void coalesce_init(struct coalescer *c, struct coalesce_limits limits, coalesce_
 		c->places[i] = i;
 }
 
+/* Appends the packet to the run at `place` if it goes on there, or else ends that run; returns whether it did. */
+static bool join_or_end(struct coalescer *c, uint32_t place, const struct candidate *found, bool joins, uint8_t *packet,
+						size_t length)
+{
+	struct coalesce_run *run = &c->runs[c->places[place]];
+	bool joined = joins && continues(run, found, packet);
+
+	if (joined)
+		append(run, found, packet, length);
+	if (!joined || is_finished(run, found))
+		emit_run(c, place);
+	return joined;
+}
+
 void coalesce_add(struct coalescer *c, uint8_t *packet, size_t length)
 {
 	struct candidate found = { 0 };
@@ -329,17 +343,8 @@ void coalesce_add(struct coalescer *c, uint8_t *packet, size_t length)
 		return;
 	}
 	place = find_run(c, found.flow);
-	if (place < c->open) {
-		struct coalesce_run *run = &c->runs[c->places[place]];
-		bool joined = verdict == VERDICT_JOINS && continues(run, &found, packet);
-
-		if (joined)
-			append(run, &found, packet, length);
-		if (!joined || is_finished(run, &found))
-			emit_run(c, place);
-		if (joined)
-			return;
-	}
+	if (place < c->open && join_or_end(c, place, &found, verdict == VERDICT_JOINS, packet, length))
+		return;
 	if (verdict == VERDICT_JOINS && !found.push)
 		open_run(c, &found, packet, length);
 	else

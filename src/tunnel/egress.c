@@ -60,14 +60,9 @@ void egress_forget(struct egress *egress, const struct peer *peer)
 
 /* --- send ------------------------------------------------------------------------------------------------------- */
 
-/* What the socket said of one run, once it is done. */
-static void run_done(struct worker *worker, const struct udp_run *run, const struct batch_run *from)
+/* What the path of a run showed about itself. */
+static void learn(struct worker *worker, struct peer *peer, const struct udp_run *run)
 {
-	struct peer *peer = from->label.destination;
-	uint32_t failed = run->failed;
-
-	device_count(worker->device, COUNT_SENT, from->count - failed);
-	peer->tx_bytes += run->bytes - (uint64_t)failed * run->size;
 	if (run->refused_group) {
 		peer->apart_until = worker->now + APART_TIME;
 		device_count(worker->device, COUNT_GROUP_REFUSED, 1);
@@ -76,21 +71,29 @@ static void run_done(struct worker *worker, const struct udp_run *run, const str
 		endpoint_clear_source(&peer->endpoint);
 		device_count(worker->device, COUNT_SOURCE_LOST, 1);
 	}
-	if (!run->error)
-		return;
-	device_count(worker->device, DROP_SEND, failed);
-	if (log_allowed(&peer->log, worker->now)) {
+	if (run->error && log_allowed(&peer->log, worker->now)) {
 		char text[ENDPOINT_TEXT];
 		log_info(peer->text, "sending to %s: %s", endpoint_text(text, &peer->endpoint), strerror(run->error));
 	}
 }
 
-/* Of a run that was being sent apart, what went is done: it need not be sent again. */
-static void keep_rest(struct batch_run *run, uint32_t sent)
+/*
+ * Accounts for what became of a run and takes that off its front. Of one that was sent apart the socket may have taken
+ * only some datagrams; all of those have full size.
+ */
+static void settle(struct worker *worker, const struct udp_run *run, struct batch_run *from)
 {
-	run->data += sent;
-	run->bytes -= sent;
-	run->count -= (uint16_t)(sent / run->size);
+	struct peer *peer = from->label.destination;
+	uint32_t bytes = run->sent + (uint32_t)run->failed * run->size;
+	uint16_t datagrams = bytes >= from->bytes ? from->count : (uint16_t)(bytes / run->size);
+
+	learn(worker, peer, run);
+	device_count(worker->device, COUNT_SENT, datagrams - run->failed);
+	device_count(worker->device, DROP_SEND, run->failed);
+	peer->tx_bytes += run->sent;
+	from->data += bytes;
+	from->bytes -= bytes < from->bytes ? bytes : from->bytes;
+	from->count -= datagrams;
 }
 
 /* Sends all runs. False, and `blocked` set, when the socket could not take all of them. */
@@ -113,10 +116,8 @@ static bool flush(struct worker *worker)
 		};
 	}
 	done = count ? udp_send(&worker->udp, runs, count) : 0;
-	for (int i = 0; i < done; i++)
-		run_done(worker, &runs[i], &batch->run[i]);
-	if (done < count)
-		keep_rest(&batch->run[done], runs[done].sent);
+	for (int i = 0; i < count && i <= done; i++)
+		settle(worker, &runs[i], &batch->run[i]);
 	batch_sent(batch, done);
 	worker->egress.blocked = done < count;
 	return done == count;

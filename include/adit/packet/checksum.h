@@ -1,7 +1,6 @@
 /*
  * The Internet checksum (RFC 1071), wide. Sums are kept in a uint64_t and in the byte order of memory, so that neither
- * adding nor storing swaps bytes: store a folded sum with put_raw16. No packet, and no chain of a few, comes near 64
- * bits.
+ * adding nor storing swaps bytes: store a folded sum with put_raw16.
  */
 #ifndef ADIT_CHECKSUM_H
 #define ADIT_CHECKSUM_H
