@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "commands.h"
+#include "dropin.h"
 #include "run.h"
+#include "show.h"
 
 struct command {
 	const char *name;
@@ -15,6 +17,8 @@ struct command {
 static const struct command commands[] = {
 	{ "run", command_run, "FILE", "run the tunnel that FILE describes, in the foreground" },
 	{ "check", command_check, "FILE...", "say what is wrong in FILE, and change nothing" },
+	{ "reload", command_reload, "IFNAME", "make a running tunnel read its FILE again" },
+	{ "show", command_show, "[IFNAME] [--json]", "show the state of one tunnel or of all" },
 	{ "genkey", command_genkey, "", "write a new private key" },
 	{ "pubkey", command_pubkey, "", "read a private key, write its public key" },
 	{ "genpsk", command_genpsk, "", "write a new preshared key" },
@@ -23,10 +27,12 @@ enum { COMMANDS = sizeof commands / sizeof *commands };
 
 static void usage(FILE *to)
 {
-	fputs("usage: adit COMMAND [ARGUMENT]\n\n", to);
+	fputs("usage: adit COMMAND [ARGUMENT]...\n\n", to);
 	for (int i = 0; i < COMMANDS; i++)
-		fprintf(to, "  adit %-6s %-8s %s\n", commands[i].name, commands[i].arguments, commands[i].help);
-	fputs("  adit --help | --version\n", to);
+		fprintf(to, "  adit %-6s %-17s  %s\n", commands[i].name, commands[i].arguments, commands[i].help);
+	fputs("  adit [-f | --foreground] IFNAME  run a bare device, configured by wg(8) or wg-quick(8)\n"
+		  "  adit --help | --version\n",
+		  to);
 }
 
 int main(int argc, char **argv)
@@ -42,6 +48,8 @@ int main(int argc, char **argv)
 	for (int i = 0; argc > 1 && i < COMMANDS; i++)
 		if (!strcmp(argv[1], commands[i].name))
 			return commands[i].call(argc - 1, argv + 1);
+	if (argc > 1 && is_interface_argument(argv[1]))
+		return command_interface(argc, argv);
 	if (argc > 1)
 		fprintf(stderr, "adit: unknown command '%s'\n\n", argv[1]);
 	usage(stderr);

@@ -13,7 +13,7 @@ struct need {
 
 static bool same_private_key(const struct device *device, const uint8_t private_key[KEY_BYTES])
 {
-	struct noise_local local;
+	struct noise_local local = { 0 };
 	bool same;
 
 	noise_local_set(&local, private_key);
@@ -105,7 +105,7 @@ static void commit_set(struct device *device, const struct config *config, uint6
 		commit_set_peer(device, peer, now);
 }
 
-/* Peers that are not met go last, so that an allowed IP that moves from one is not without a peer in between. */
+/* Peers go, and lose allowed IPs, when all others have what they are to have: so one that moves always has a peer. */
 static void commit_reload(struct device *device, const struct config *config, uint64_t now)
 {
 	for (struct peer *peer = device->first; peer; peer = peer->next)
@@ -124,6 +124,8 @@ static void commit_reload(struct device *device, const struct config *config, ui
 		next = peer->next;
 		if (peer->marked)
 			device_remove_peer(device, peer);
+		else
+			allowedips_sweep(&device->allowed_ips, peer);
 	}
 }
 

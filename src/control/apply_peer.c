@@ -58,13 +58,13 @@ static void change_prefixes(struct peer *peer, const struct config_prefix *prefi
 	}
 }
 
-static void replace_prefixes(struct peer *peer, const struct config_peer *config)
+/* What the peer shall not have any more stays marked, and is to be swept. */
+static void renew_prefixes(struct peer *peer, const struct config_peer *config)
 {
 	if (apply_prefixes_same(peer, config))
 		return;
 	allowedips_mark(peer);
 	change_prefixes(peer, config->allowed_ips);
-	allowedips_sweep(&peer->device->allowed_ips, peer);
 }
 
 /* What waited for an endpoint or a route can go. */
@@ -99,10 +99,12 @@ void apply_peer_set(struct peer *peer, const struct config_peer *config, uint64_
 		noise_remote_set_psk(&peer->remote, config->preshared_key);
 	if (config->has_endpoint)
 		move_to(peer, &endpoint);
-	if (config->replace_allowed_ips)
-		replace_prefixes(peer, config);
-	else
+	if (config->replace_allowed_ips) {
+		renew_prefixes(peer, config);
+		allowedips_sweep(&peer->device->allowed_ips, peer);
+	} else {
 		change_prefixes(peer, config->allowed_ips);
+	}
 	if (config->has_keepalive)
 		set_keepalive(peer, config->keepalive, now);
 	send_staged(peer, now);
@@ -115,7 +117,7 @@ void apply_peer_whole(struct peer *peer, const struct config_peer *config, uint6
 	noise_remote_set_psk(&peer->remote, config->preshared_key); /* zeros when none is said, which is none */
 	if (!same_destination(&peer->configured, &endpoint))
 		move_to(peer, &endpoint);
-	replace_prefixes(peer, config);
+	renew_prefixes(peer, config);
 	set_keepalive(peer, config->keepalive, now); /* likewise */
 	send_staged(peer, now);
 }

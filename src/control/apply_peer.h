@@ -10,7 +10,7 @@
 
 /* Sets what is said, and leaves the rest. */
 void apply_peer_set(struct peer *peer, const struct config_peer *config, uint64_t now);
-/* Makes the peer all that is said and no more. */
+/* Makes the peer all that is said and no more; but its allowed IPs that are to go are marked, for allowedips_sweep. */
 void apply_peer_whole(struct peer *peer, const struct config_peer *config, uint64_t now);
 
 /* True when the peer has exactly these allowed IPs, in this order. */

@@ -75,8 +75,10 @@ int daemon_follow(struct daemon *daemon)
 {
 	int error = follow_start(&daemon->follow, &daemon->device, daemon->worker.tun.fd, daemon->loop, on_gone, daemon);
 
+	if (!error)
+		error = sources_start(&daemon->sources, &daemon->device, daemon->loop);
 	if (error)
-		log_error(daemon->device.name, "following the link: %s", strerror(-error));
+		log_error(daemon->device.name, "following link and routes: %s", strerror(-error));
 	return error;
 }
 
@@ -93,6 +95,7 @@ void daemon_end(struct daemon *daemon)
 
 void daemon_destroy(struct daemon *daemon)
 {
+	sources_stop(&daemon->sources);
 	follow_stop(&daemon->follow);
 	for (int i = 0; i < DAEMON_SIGNALS; i++)
 		ev_signal_stop(daemon->loop, &daemon->signals[i]);

@@ -19,7 +19,7 @@ struct endpoint_name {
 	char host[ENDPOINT_HOST], port[ENDPOINT_PORT];
 	bool resolved;
 	bool failed; /* and that was logged */
-	bool again;	 /* asked for anew because the peer is silent */
+	bool again;  /* asked for anew because the peer is silent */
 };
 
 static void ask_later(struct endpoint_names *names)
@@ -112,58 +112,107 @@ static void on_unanswered(void *context, struct peer *peer)
 	}
 }
 
-static int add(struct endpoint_names *names, const struct config_peer *peer, uint64_t id)
+static struct endpoint_name *name_of(const struct config_peer *peer, uint64_t id)
 {
 	struct endpoint_name *name = calloc(1, sizeof *name);
 
 	if (!name)
-		return -ENOMEM;
+		return NULL;
 	name->id = id;
 	memcpy(name->public_key, peer->public_key, sizeof name->public_key);
 	memcpy(name->host, peer->endpoint_host, sizeof name->host);
 	memcpy(name->port, peer->endpoint_port, sizeof name->port);
-	name->next = names->first;
-	names->first = name;
+	return name;
+}
+
+static void free_list(struct endpoint_name *first)
+{
+	for (struct endpoint_name *name = first, *next; name; name = next) {
+		next = name->next;
+		free(name);
+	}
+}
+
+/* The names of `config` as a list, numbered on from names->next_id. 0, or -ENOMEM and no list. */
+static int collect(struct endpoint_names *names, const struct config *config, struct endpoint_name **first)
+{
+	struct endpoint unused;
+
+	*first = NULL;
+	for (const struct config_peer *peer = config->peers; peer; peer = peer->next) {
+		struct endpoint_name *name;
+		if (!peer->has_endpoint || !endpoint_numeric(peer->endpoint_host, peer->endpoint_port, &unused))
+			continue;
+		name = name_of(peer, names->next_id++);
+		if (!name) {
+			free_list(*first);
+			return -ENOMEM;
+		}
+		name->next = *first;
+		*first = name;
+	}
 	return 0;
 }
 
-static int collect(struct endpoint_names *names, const struct config *config)
+/* What begins with the first name: a thread and its descriptor. */
+static int open_resolver(struct endpoint_names *names)
 {
-	struct endpoint unused;
-	uint64_t id = 0;
-
-	for (const struct config_peer *peer = config->peers; peer; peer = peer->next) {
-		if (!peer->has_endpoint || !endpoint_numeric(peer->endpoint_host, peer->endpoint_port, &unused))
-			continue;
-		if (add(names, peer, id++))
-			return -ENOMEM;
-	}
+	names->resolver = resolver_create();
+	if (!names->resolver)
+		return -errno;
+	ev_io_init(&names->answers, on_answers, resolver_fd(names->resolver), EV_READ);
+	ev_timer_init(&names->again, on_again, names->wait, 0.);
+	names->answers.data = names->again.data = names;
+	ev_io_start(names->loop, &names->answers);
+	names->device->unanswered = on_unanswered;
+	names->device->unanswered_context = names;
 	return 0;
+}
+
+static bool same_name(const struct endpoint_name *a, const struct endpoint_name *b)
+{
+	return !memcmp(a->public_key, b->public_key, sizeof a->public_key) && !strcmp(a->host, b->host) &&
+		   !strcmp(a->port, b->port);
+}
+
+/* What is known of a name goes over from the old list; one that is not in it may move its peer. */
+static void inherit(struct endpoint_name *name, const struct endpoint_name *old)
+{
+	while (old && !same_name(name, old))
+		old = old->next;
+	name->again = !old || old->again;
+	if (old) {
+		name->id = old->id; /* the answer to a question under way */
+		name->resolved = old->resolved;
+		name->failed = old->failed;
+	}
 }
 
 int endpoint_names_start(struct endpoint_names *names, const struct config *config, struct device *device,
 						 struct ev_loop *loop)
 {
-	int error;
-
 	*names = (struct endpoint_names) { .device = device, .loop = loop, .wait = WAIT_FIRST };
-	error = collect(names, config);
-	if (!error && names->first && !(names->resolver = resolver_create()))
-		error = -errno;
+	return endpoint_names_reload(names, config);
+}
+
+int endpoint_names_reload(struct endpoint_names *names, const struct config *config)
+{
+	struct endpoint_name *list;
+	int error = collect(names, config, &list);
+
+	if (!error && list && !names->resolver)
+		error = open_resolver(names);
 	if (error) {
-		endpoint_names_stop(names);
+		free_list(list);
 		return error;
 	}
-	if (!names->first)
-		return 0;
-	ev_io_init(&names->answers, on_answers, resolver_fd(names->resolver), EV_READ);
-	ev_timer_init(&names->again, on_again, names->wait, 0.);
-	names->answers.data = names->again.data = names;
-	ev_io_start(loop, &names->answers);
-	device->unanswered = on_unanswered;
-	device->unanswered_context = names;
-	for (struct endpoint_name *name = names->first; name; name = name->next)
-		ask(names, name);
+	for (struct endpoint_name *name = list; name; name = name->next)
+		inherit(name, names->first);
+	free_list(names->first);
+	names->first = list;
+	for (struct endpoint_name *name = list; name; name = name->next)
+		if (!name->resolved || name->again)
+			ask(names, name);
 	return 0;
 }
 
@@ -175,9 +224,6 @@ void endpoint_names_stop(struct endpoint_names *names)
 		ev_timer_stop(names->loop, &names->again);
 		resolver_destroy(names->resolver);
 	}
-	for (struct endpoint_name *name = names->first, *next; name; name = next) {
-		next = name->next;
-		free(name);
-	}
+	free_list(names->first);
 	*names = (struct endpoint_names) { 0 };
 }

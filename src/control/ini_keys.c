@@ -141,13 +141,31 @@ static void read_fwmark(struct ini_parser *parser, const char *name, const char 
 
 static void read_aead(struct ini_parser *parser, const char *name, const char *value)
 {
-	char *aead = parser->config->aead;
 	char shown[INI_QUOTE];
 
-	if (strlen(value) < sizeof parser->config->aead && aead_find(value))
-		strcpy(aead, value);
-	else
+	if (!aead_known(value))
 		ini_error(parser, parser->line, "%s: %s is not one of: %s", name, ini_quote(shown, value), aead_names());
+	else if (!aead_built_in(value))
+		ini_error(parser, parser->line, "%s: this build is without %s; auto takes the best there is", name, value);
+	else
+		snprintf(parser->config->aead, sizeof parser->config->aead, "%s", value);
+}
+
+static void read_cipher(struct ini_parser *parser, const char *name, const char *value)
+{
+	struct config_peer *peer = parser->peer;
+	char shown[INI_QUOTE];
+	enum suite suite;
+
+	if (!suite_find(&suite, value)) {
+		ini_error(parser, parser->line, "%s: %s is not one of: %s", name, ini_quote(shown, value), suite_names());
+	} else if (!suite_available(suite)) {
+		ini_error(parser, parser->line, "%s: the processor lacks what %s needs; both ends can do %s", name, value,
+				  suite_name(SUITE_CHACHA20POLY1305));
+	} else {
+		peer->cipher = suite;
+		peer->has_cipher = true;
+	}
 }
 
 static void read_keepalive(struct ini_parser *parser, const char *name, const char *value)
@@ -274,6 +292,7 @@ static const struct key keys[KEY_COUNT] = {
 	[KEY_ALLOWED_IPS] = { "AllowedIPs", SECTION_PEER, REPEATS | MAY_BE_EMPTY, read_allowed_ips },
 	[KEY_ENDPOINT] = { "Endpoint", SECTION_PEER, 0, read_endpoint },
 	[KEY_PERSISTENT_KEEPALIVE] = { "PersistentKeepalive", SECTION_PEER, 0, read_keepalive },
+	[KEY_CIPHER] = { "Cipher", SECTION_PEER, 0, read_cipher },
 };
 
 static const struct key *find_key(struct ini_slice name)

@@ -14,12 +14,15 @@
 #include "log.h"
 #include "network.h"
 #include "notify.h"
+#include "uapi.h"
 
 struct service {
+	const char *path;
 	struct config config;
 	struct daemon daemon;
 	struct network network;
 	struct endpoint_names names;
+	struct uapi uapi;
 };
 
 static int fail(const struct service *service, const char *what, int error)
@@ -43,20 +46,16 @@ static int make_daemon(struct service *service)
 	return daemon_init(&service->daemon, aead_find(config->aead[0] ? config->aead : "auto"), &tun);
 }
 
-static int open_sockets(struct service *service, uint32_t mark)
+static int open_sockets(struct service *service)
 {
 	struct device *device = &service->daemon.device;
 	char what[64];
-	int error;
+	int error = device_set_up(device, true, clock_boottime());
 
-	device->mark = mark;
-	device->listen_port = service->config.has_listen_port ? service->config.listen_port : 0;
-	error = device_set_up(device, true, clock_boottime());
-	if (error) {
-		snprintf(what, sizeof what, "UDP port %u", device->listen_port);
-		return fail(service, what, error);
-	}
-	return 0;
+	if (!error)
+		return 0;
+	snprintf(what, sizeof what, "UDP port %u", device->listen_port);
+	return fail(service, what, error);
 }
 
 /* The addresses of the peers as far as they are known; the caller frees them. */
@@ -71,45 +70,181 @@ static struct endpoint *known_endpoints(const struct device *device, size_t *cou
 	return endpoints;
 }
 
-static int set_up_network(struct service *service, const struct network_plan *plan)
+/* Addresses, MTU, routes and rules as `config` wants them. The plan's mark is the device's already. */
+static int set_up_network(struct service *service, const struct config *config, const struct network_plan *plan,
+						  char why[NETWORK_WHY])
+{
+	size_t count;
+	struct endpoint *endpoints = known_endpoints(&service->daemon.device, &count);
+	int error = network_up(&service->network, plan, config, endpoints, count, why);
+
+	free(endpoints);
+	return error;
+}
+
+static int start_network(struct service *service, const struct network_plan *plan)
 {
 	const struct device *device = &service->daemon.device;
-	struct network *network = &service->network;
 	char why[NETWORK_WHY];
-	size_t count;
-	struct endpoint *endpoints = known_endpoints(device, &count);
 	int error;
 
-	memcpy(network->name, device->name, sizeof network->name);
-	network->index = if_nametoindex(network->name);
-	error = network_up(network, plan, &service->config, endpoints, count, why);
-	free(endpoints);
+	memcpy(service->network.name, device->name, sizeof service->network.name);
+	service->network.index = if_nametoindex(device->name);
+	error = set_up_network(service, &service->config, plan, why);
 	if (error)
 		log_error(device->name, "%s", why);
 	return error;
 }
 
+/* --- reload ---------------------------------------------------------------------------------------------------------
+ */
+
+/* Who wants to hear of a reload: the log, and the client that asked for it. */
+struct audience {
+	const char *subject;
+	struct uapi_reply *reply; /* NULL: SIGHUP asked */
+};
+
+static void tell(void *context, const char *text)
+{
+	const struct audience *audience = context;
+
+	log_warning(audience->subject, "reload: %s", text);
+	if (audience->reply)
+		uapi_reply_line(audience->reply, "message", text);
+}
+
+static int tell_failure(struct audience *audience, const char *what, int error)
+{
+	char text[NETWORK_WHY + 64];
+
+	snprintf(text, sizeof text, "%s: %s", what, strerror(-error));
+	tell(audience, text);
+	return error;
+}
+
+/* Makes device and network be what `config` says. What it did until a failure is not undone here. */
+static int adopt(struct service *service, struct config *config, struct audience *audience)
+{
+	struct network_plan plan;
+	char why[NETWORK_WHY];
+	int error = network_plan(&plan, &service->network, config, why);
+
+	if (error) {
+		tell(audience, why);
+		return error;
+	}
+	config->fwmark = plan.mark;
+	config->has_fwmark = true;
+	error = apply_reload(&service->daemon.device, config, clock_boottime());
+	if (error)
+		return tell_failure(audience, "applying", error);
+	error = endpoint_names_reload(&service->names, config);
+	if (error)
+		return tell_failure(audience, "resolving endpoints", error);
+	error = set_up_network(service, config, &plan, why);
+	if (error)
+		tell(audience, why);
+	return error;
+}
+
+/* Reads the file again and applies the difference. After an error all is as it was. */
+static int reload(struct service *service, struct audience *audience)
+{
+	struct ini_report report = { .line = tell, .context = audience };
+	struct config config = { 0 };
+	int error = ini_load(&config, service->path, &report);
+
+	if (error && !report.errors)
+		tell_failure(audience, service->path, error);
+	if (!error) {
+		error = adopt(service, &config, audience);
+		if (error)
+			adopt(service, &service->config, audience);
+	}
+	if (error) {
+		config_destroy(&config);
+		log_error(audience->subject, "reload: nothing was changed");
+		return error;
+	}
+	config_destroy(&service->config);
+	service->config = config;
+	log_info(audience->subject, "reloaded: %zu peers", service->daemon.device.peer_count);
+	return 0;
+}
+
+static void on_hangup(void *context)
+{
+	struct service *service = context;
+	struct audience audience = { service->daemon.device.name, NULL };
+
+	notify_service("RELOADING=1");
+	reload(service, &audience);
+	notify_service("READY=1");
+}
+
+static int on_reload_request(void *context, struct uapi_reply *reply)
+{
+	struct service *service = context;
+	struct audience audience = { service->daemon.device.name, reply };
+
+	return reload(service, &audience);
+}
+
+static void on_socket_gone(void *context)
+{
+	struct service *service = context;
+
+	log_info(service->daemon.device.name, "the control socket was removed");
+	daemon_end(&service->daemon);
+}
+
+/*
+ * A tunnel without its control socket is still a tunnel: another network namespace may have an interface of this name,
+ * or the folder may not be ours to write.
+ */
+static void open_control(struct service *service)
+{
+	static const struct uapi_verb verbs[] = { { "reload", on_reload_request }, { NULL, NULL } };
+	const struct uapi_options options = { .verbs = verbs, .gone = on_socket_gone, .context = service };
+	int error = uapi_start(&service->uapi, &service->daemon.device, service->daemon.loop, &options);
+
+	if (error)
+		log_warning(service->config.interface, "no control socket " UAPI_DIRECTORY "/%s.sock for wg(8): %s",
+					service->config.interface, error == -EADDRINUSE ? "another daemon has it" : strerror(-error));
+	service->daemon.reload = on_hangup;
+	service->daemon.context = service;
+}
+
+/* --- start and stop
+ * --------------------------------------------------------------------------------------------------- */
+
 /* From the configuration to a device that works; what a failure leaves is undone by take_down. */
 static int bring_up(struct service *service, const struct network_plan *plan)
 {
 	struct daemon *daemon = &service->daemon;
-	int error = apply_config(&daemon->device, &service->config);
+	int error;
 
+	service->config.fwmark = plan->mark;
+	service->config.has_fwmark = true;
+	error = apply_config(&daemon->device, &service->config);
 	if (error)
 		return fail(service, "making the peers", error);
-	error = open_sockets(service, plan->mark);
+	error = open_sockets(service);
 	if (!error)
-		error = set_up_network(service, plan);
+		error = start_network(service, plan);
 	if (!error)
 		error = daemon_follow(daemon);
 	if (error)
 		return error;
+	open_control(service);
 	error = endpoint_names_start(&service->names, &service->config, &daemon->device, daemon->loop);
 	return error ? fail(service, "resolving endpoints", error) : 0;
 }
 
 static void take_down(struct service *service)
 {
+	uapi_stop(&service->uapi);
 	endpoint_names_stop(&service->names);
 	follow_stop(&service->daemon.follow); /* the link goes down by our own hand now */
 	network_down(&service->network);
@@ -162,6 +297,7 @@ int command_run(int argc, char **argv)
 		fputs("usage: adit run FILE\n", stderr);
 		return EXIT_FAILURE;
 	}
+	service.path = argv[1];
 	error = ini_load(&service.config, argv[1], &report);
 	if (!error)
 		error = run(&service);

@@ -1,22 +1,135 @@
+/* Which library does which suite. */
 #include "aead.h"
 
+#include <errno.h>
+#include <stdint.h>
 #include <string.h>
 
-/* Best first: what "auto" takes. */
-static const struct aead_provider *const providers[] = { &aead_libsodium };
+#include "aead_cipher.h"
 
-const struct aead_provider *aead_find(const char *name)
+static const struct aead_cipher *const ciphers[] = {
+	&aead_libsodium_chacha20poly1305,
+	&aead_libsodium_aes256gcm,
+#ifdef ADIT_IPSEC_MB
+	&aead_ipsec_mb_chacha20poly1305,
+	&aead_ipsec_mb_aes256gcm,
+#endif
+};
+
+enum { CIPHERS = sizeof ciphers / sizeof *ciphers };
+
+const struct aead_provider aead_libsodium = {
+	.name = "libsodium",
+	.cipher = {
+		[SUITE_CHACHA20POLY1305] = &aead_libsodium_chacha20poly1305,
+		[SUITE_AES256GCM] = &aead_libsodium_aes256gcm,
+	},
+};
+
+static bool is_auto(const char *name)
 {
-	if (!strcmp(name, "auto"))
-		return providers[0];
-	for (size_t i = 0; i < sizeof providers / sizeof *providers; i++) {
-		if (!strcmp(name, providers[i]->name))
-			return providers[i];
-	}
-	return NULL;
+	return !strcmp(name, "auto");
+}
+
+static bool is_ipsec_mb(const char *name)
+{
+	return !strcmp(name, "ipsec-mb");
+}
+
+bool aead_known(const char *name)
+{
+	return aead_built_in(name) || is_ipsec_mb(name);
+}
+
+bool aead_built_in(const char *name)
+{
+	bool found = is_auto(name);
+
+	for (size_t i = 0; i < CIPHERS; i++)
+		found |= !strcmp(name, ciphers[i]->library);
+	return found;
 }
 
 const char *aead_names(void)
 {
-	return "auto, libsodium";
+	return "auto, libsodium, ipsec-mb";
+}
+
+const struct aead_provider *aead_find(const char *name)
+{
+	return aead_known(name) ? &aead_libsodium : NULL;
+}
+
+/* Takes the fastest of the ciphers called `name` that can be had, for each suite. */
+static void choose(struct aead_provider *aead, const char *name)
+{
+	uint64_t least[SUITES];
+
+	memset(least, 0xff, sizeof least);
+	for (size_t i = 0; i < CIPHERS; i++) {
+		const struct aead_cipher *cipher = ciphers[i];
+		uint64_t time;
+
+		if (!is_auto(name) && strcmp(name, cipher->library) != 0)
+			continue;
+		if (!suite_available(cipher->suite) || (is_ipsec_mb(cipher->library) && !aead->ipsec_mb))
+			continue;
+		if (!aead_trial_passed(aead, cipher))
+			continue;
+		time = aead_trial_time(aead, cipher);
+		if (time < least[cipher->suite]) {
+			least[cipher->suite] = time;
+			aead->cipher[cipher->suite] = cipher;
+		}
+	}
+}
+
+/* Looks at what was chosen: is every suite there, and what must be kept. */
+static int settle(struct aead_provider *aead)
+{
+	bool keep = false;
+
+	for (int suite = 0; suite < SUITES; suite++) {
+		if (aead->cipher[suite])
+			keep |= is_ipsec_mb(aead->cipher[suite]->library);
+		else if (suite_available((enum suite)suite))
+			return -ENOTSUP;
+	}
+	aead->name = aead->cipher[SUITE_CHACHA20POLY1305]->library;
+	if (!keep) {
+		ipsec_mb_destroy(aead->ipsec_mb);
+		aead->ipsec_mb = NULL;
+	}
+	return 0;
+}
+
+int aead_init(struct aead_provider *aead, const char *name)
+{
+	int error = 0;
+
+	*aead = (struct aead_provider) { 0 };
+	if (!aead_known(name))
+		return -EINVAL;
+	if (is_auto(name) || is_ipsec_mb(name))
+		error = ipsec_mb_create(&aead->ipsec_mb);
+	if (error && !is_auto(name))
+		return error;
+	choose(aead, name);
+	error = settle(aead);
+	if (error)
+		aead_destroy(aead);
+	return error;
+}
+
+int aead_init_like(struct aead_provider *aead, const struct aead_provider *model)
+{
+	*aead = *model;
+	aead->ipsec_mb = NULL;
+	return model->ipsec_mb ? ipsec_mb_create(&aead->ipsec_mb) : 0;
+}
+
+void aead_destroy(struct aead_provider *aead)
+{
+	ipsec_mb_destroy(aead->ipsec_mb);
+	*aead = (struct aead_provider) { 0 };
 }

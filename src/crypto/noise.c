@@ -31,7 +31,9 @@ static void clamp(uint8_t private_key[NOISE_KEY])
 
 void noise_local_set(struct noise_local *local, const uint8_t *private_key)
 {
-	sodium_memzero(local, sizeof *local);
+	local->has_key = false;
+	sodium_memzero(local->private_key, NOISE_KEY);
+	sodium_memzero(local->public_key, NOISE_KEY);
 	if (!private_key)
 		return;
 	memcpy(local->private_key, private_key, NOISE_KEY);
@@ -52,6 +54,15 @@ void noise_remote_set_psk(struct noise_remote *remote, const uint8_t *psk)
 		memcpy(remote->preshared_key, psk, NOISE_KEY);
 	else
 		sodium_memzero(remote->preshared_key, NOISE_KEY);
+}
+
+void noise_remote_set_suite(struct noise_remote *remote, struct noise_local *local, enum suite suite)
+{
+	local->suite_used[suite] = true;
+	if (suite == remote->suite)
+		return;
+	remote->suite = suite;
+	noise_handshake_clear(remote);
 }
 
 void noise_remote_reset(struct noise_remote *remote)
@@ -121,10 +132,11 @@ static int mix_static_static(struct symmetric *symmetric, const struct noise_loc
 	return 0;
 }
 
-static void resume(struct symmetric *symmetric, const struct noise_handshake *handshake)
+static void resume(struct symmetric *symmetric, const struct noise_remote *remote)
 {
-	memcpy(symmetric->hash, handshake->hash, NOISE_HASH);
-	memcpy(symmetric->chaining_key, handshake->chaining_key, NOISE_HASH);
+	symmetric->suite = remote->suite;
+	memcpy(symmetric->hash, remote->handshake.hash, NOISE_HASH);
+	memcpy(symmetric->chaining_key, remote->handshake.chaining_key, NOISE_HASH);
 }
 
 static void commit(struct noise_handshake *handshake, const struct symmetric *symmetric, enum noise_state state)
@@ -142,7 +154,7 @@ static int write_initiation(struct symmetric *symmetric, const struct noise_loca
 {
 	int error;
 
-	symmetric_init(symmetric, remote->public_key);
+	symmetric_init(symmetric, remote->suite, remote->public_key);
 
 	/* e */
 	mix_ephemeral(symmetric, message->ephemeral);
@@ -193,6 +205,43 @@ int noise_create_initiation(const struct noise_local *local, struct noise_remote
 
 /* --- the responder reads it --- */
 
+/* As far as the sender's static key, under one suite. `secret` is the DH of es. */
+static int read_static(struct symmetric *symmetric, enum suite suite, const struct noise_local *local,
+					   const struct message_initiation *message, const uint8_t secret[NOISE_KEY],
+					   uint8_t remote_static[NOISE_KEY])
+{
+	symmetric_init(symmetric, suite, local->public_key);
+
+	/* e */
+	mix_ephemeral(symmetric, message->ephemeral);
+
+	/* es */
+	symmetric_mix_key(symmetric, secret);
+
+	/* s */
+	return symmetric_decrypt_and_hash(symmetric, remote_static, message->encrypted_static, NOISE_KEY);
+}
+
+/*
+ * The same under whichever suite fits: who sent the message, and so which suite it ought to be, only the message tells.
+ * The DH, which is nearly all of the work, is done once.
+ */
+static int read_static_any(struct symmetric *symmetric, const struct noise_local *local,
+						   const struct message_initiation *message, uint8_t remote_static[NOISE_KEY])
+{
+	uint8_t secret[NOISE_KEY];
+	int error = -EBADMSG;
+
+	if (crypto_scalarmult_curve25519(secret, local->private_key, message->ephemeral))
+		return -EKEYREJECTED;
+	for (int suite = 0; suite < SUITES && error; suite++) {
+		if (suite == SUITE_CHACHA20POLY1305 || local->suite_used[suite])
+			error = read_static(symmetric, (enum suite)suite, local, message, secret, remote_static);
+	}
+	sodium_memzero(secret, sizeof secret);
+	return error;
+}
+
 static int read_initiation(struct symmetric *symmetric, const struct noise_local *local,
 						   const struct message_initiation *message, noise_find *find, void *context,
 						   uint8_t timestamp[NOISE_TIMESTAMP], struct noise_remote **found)
@@ -200,18 +249,8 @@ static int read_initiation(struct symmetric *symmetric, const struct noise_local
 	uint8_t remote_static[NOISE_KEY];
 	int error;
 
-	symmetric_init(symmetric, local->public_key);
-
-	/* e */
-	mix_ephemeral(symmetric, message->ephemeral);
-
-	/* es */
-	error = mix_dh(symmetric, local->private_key, message->ephemeral);
-	if (error)
-		return error;
-
-	/* s */
-	error = symmetric_decrypt_and_hash(symmetric, remote_static, message->encrypted_static, NOISE_KEY);
+	/* e, es, s */
+	error = read_static_any(symmetric, local, message, remote_static);
 	if (error)
 		return error;
 	*found = find(context, remote_static);
@@ -253,6 +292,10 @@ int noise_consume_initiation(const struct noise_local *local, const struct messa
 	if (!local->has_key)
 		return -ENOKEY;
 	error = read_initiation(&symmetric, local, message, find, context, timestamp, &found);
+	if (!error && symmetric.suite != found->suite) {
+		*remote = found;
+		error = -EPROTONOSUPPORT;
+	}
 	if (!error)
 		error = admit_initiation(found, timestamp, now);
 	if (!error) {
@@ -274,7 +317,7 @@ static int write_response(struct symmetric *symmetric, const struct noise_remote
 {
 	int error;
 
-	resume(symmetric, &remote->handshake);
+	resume(symmetric, remote);
 
 	/* e */
 	mix_ephemeral(symmetric, message->ephemeral);
@@ -328,7 +371,7 @@ static int read_response(struct symmetric *symmetric, const struct noise_local *
 {
 	int error;
 
-	resume(symmetric, &remote->handshake);
+	resume(symmetric, remote);
 
 	/* e */
 	mix_ephemeral(symmetric, message->ephemeral);
@@ -378,6 +421,7 @@ int noise_derive(struct noise_remote *remote, struct noise_keys *keys)
 
 	if (!initiator && handshake->state != NOISE_RESPONSE_SENT)
 		return -ENOENT;
+	keys->suite = remote->suite;
 	keys->initiator = initiator;
 	keys->local_index = handshake->local_index;
 	keys->remote_index = handshake->remote_index;

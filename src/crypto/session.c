@@ -14,29 +14,31 @@ static size_t aligned(size_t size)
 }
 
 /* The session and its two prepared keys are one allocation: this many bytes. */
-static size_t session_size(const struct aead_provider *aead)
+static size_t session_size(const struct aead_cipher *cipher)
 {
-	return aligned(sizeof(struct session)) + 2 * aligned(aead->key_size);
+	return aligned(sizeof(struct session)) + 2 * aligned(cipher->key_size);
 }
 
 struct session *session_create(const struct aead_provider *aead, const struct noise_keys *keys, uint64_t now)
 {
-	struct session *session = aligned_alloc(KEY_ALIGNMENT, session_size(aead));
+	const struct aead_cipher *cipher = aead->cipher[keys->suite];
+	struct session *session = cipher ? aligned_alloc(KEY_ALIGNMENT, session_size(cipher)) : NULL;
 
 	if (!session)
 		return NULL;
 	*session = (struct session) {
 		.aead = aead,
+		.cipher = cipher,
 		.send_key = (uint8_t *)session + aligned(sizeof *session),
-		.receive_key = (uint8_t *)session + aligned(sizeof *session) + aligned(aead->key_size),
+		.receive_key = (uint8_t *)session + aligned(sizeof *session) + aligned(cipher->key_size),
 		.local_index = keys->local_index,
 		.remote_index = keys->remote_index,
 		.created = now,
 		.initiator = keys->initiator,
 		.replay_lock = PTHREAD_MUTEX_INITIALIZER,
 	};
-	aead->key_set(session->send_key, keys->send);
-	aead->key_set(session->receive_key, keys->receive);
+	cipher->key_set(aead, session->send_key, keys->send);
+	cipher->key_set(aead, session->receive_key, keys->receive);
 	return session;
 }
 
@@ -45,7 +47,7 @@ void session_destroy(struct session *session)
 	if (!session)
 		return;
 	pthread_mutex_destroy(&session->replay_lock);
-	sodium_memzero(session, session_size(session->aead));
+	sodium_memzero(session, session_size(session->cipher));
 	free(session);
 }
 
@@ -79,7 +81,9 @@ bool session_expired(const struct session *session, uint64_t now)
 
 bool session_rekey_on_send(const struct session *session, uint64_t now)
 {
-	if (atomic_load_explicit(&session->send_counter, memory_order_relaxed) >= REKEY_AFTER_MESSAGES)
+	uint64_t most = session->cipher->suite == SUITE_AES256GCM ? REKEY_AFTER_MESSAGES_AES : REKEY_AFTER_MESSAGES;
+
+	if (atomic_load_explicit(&session->send_counter, memory_order_relaxed) >= most)
 		return true;
 	return session->initiator && older(session, REKEY_AFTER_TIME, now);
 }
@@ -89,18 +93,21 @@ bool session_rekey_on_receive(const struct session *session, uint64_t now)
 	return session->initiator && older(session, REJECT_AFTER_TIME - KEEPALIVE_TIMEOUT - REKEY_TIMEOUT, now);
 }
 
-void session_seal(const struct session *session, uint64_t counter, uint8_t *slot, size_t length)
+void session_seal_by(const struct session *session, const struct aead_provider *aead, uint64_t counter, uint8_t *slot,
+					 size_t length)
 {
 	put_le32(slot + offsetof(struct message_data, type), MESSAGE_DATA);
 	put_le32(slot + offsetof(struct message_data, receiver), session->remote_index);
 	put_le64(slot + offsetof(struct message_data, counter), counter);
-	session->aead->seal(session->send_key, counter, slot + DATA_HEADER, length);
+	session->cipher->seal(aead, session->send_key, counter, slot + DATA_HEADER, length);
 }
 
-int session_open(struct session *session, uint8_t *out, const uint8_t *datagram, size_t n)
+int session_open_by(struct session *session, const struct aead_provider *aead, uint8_t *out, const uint8_t *datagram,
+					size_t n)
 {
 	uint64_t counter = get_le64(datagram + offsetof(struct message_data, counter));
-	int error = session->aead->open(session->receive_key, counter, out, datagram + DATA_HEADER, n - DATA_OVERHEAD);
+	const uint8_t *sealed = datagram + DATA_HEADER;
+	int error = session->cipher->open(aead, session->receive_key, counter, out, sealed, n - DATA_OVERHEAD);
 	bool fresh;
 
 	if (error)

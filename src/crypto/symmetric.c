@@ -6,15 +6,22 @@
 
 #include "hash.h"
 
-static const char construction[] = "Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s";
+static const char *const constructions[] = {
+	[SUITE_CHACHA20POLY1305] = "Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s",
+	[SUITE_AES256GCM] = "Noise_IKpsk2_25519_AESGCM_BLAKE2s",
+};
+static_assert(sizeof constructions / sizeof *constructions == SUITES, "a construction for each suite");
+
 static const char identifier[] = "WireGuard v1 zx2c4 Jason@zx2c4.com";
 
 /* A key serves for one field only. */
 static const uint8_t nonce_zero[crypto_aead_chacha20poly1305_ietf_NPUBBYTES];
+static_assert(sizeof nonce_zero == crypto_aead_aes256gcm_NPUBBYTES, "one nonce for all suites");
 
-void symmetric_init(struct symmetric *symmetric, const uint8_t responder_public[NOISE_KEY])
+void symmetric_init(struct symmetric *symmetric, enum suite suite, const uint8_t responder_public[NOISE_KEY])
 {
-	hash_blake2s(symmetric->chaining_key, construction, sizeof construction - 1, NULL, 0);
+	symmetric->suite = suite;
+	hash_blake2s(symmetric->chaining_key, constructions[suite], strlen(constructions[suite]), NULL, 0);
 	hash_blake2s(symmetric->hash, symmetric->chaining_key, NOISE_HASH, identifier, sizeof identifier - 1);
 	symmetric_mix_hash(symmetric, responder_public, NOISE_KEY);
 }
@@ -41,15 +48,26 @@ void symmetric_mix_key_and_hash(struct symmetric *symmetric, const uint8_t psk[N
 
 void symmetric_encrypt_and_hash(struct symmetric *symmetric, uint8_t *sealed, const uint8_t *plain, size_t length)
 {
-	crypto_aead_chacha20poly1305_ietf_encrypt(sealed, NULL, plain, length, symmetric->hash, NOISE_HASH, NULL,
-											  nonce_zero, symmetric->key);
+	if (symmetric->suite == SUITE_AES256GCM)
+		crypto_aead_aes256gcm_encrypt(sealed, NULL, plain, length, symmetric->hash, NOISE_HASH, NULL, nonce_zero,
+									  symmetric->key);
+	else
+		crypto_aead_chacha20poly1305_ietf_encrypt(sealed, NULL, plain, length, symmetric->hash, NOISE_HASH, NULL,
+												  nonce_zero, symmetric->key);
 	symmetric_mix_hash(symmetric, sealed, length + NOISE_TAG);
 }
 
 int symmetric_decrypt_and_hash(struct symmetric *symmetric, uint8_t *plain, const uint8_t *sealed, size_t length)
 {
-	if (crypto_aead_chacha20poly1305_ietf_decrypt(plain, NULL, NULL, sealed, length + NOISE_TAG, symmetric->hash,
-												  NOISE_HASH, nonce_zero, symmetric->key))
+	int forged;
+
+	if (symmetric->suite == SUITE_AES256GCM)
+		forged = crypto_aead_aes256gcm_decrypt(plain, NULL, NULL, sealed, length + NOISE_TAG, symmetric->hash,
+											   NOISE_HASH, nonce_zero, symmetric->key);
+	else
+		forged = crypto_aead_chacha20poly1305_ietf_decrypt(plain, NULL, NULL, sealed, length + NOISE_TAG,
+														   symmetric->hash, NOISE_HASH, nonce_zero, symmetric->key);
+	if (forged)
 		return -EBADMSG;
 	symmetric_mix_hash(symmetric, sealed, length + NOISE_TAG);
 	return 0;

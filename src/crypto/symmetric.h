@@ -10,16 +10,18 @@
 #include <stdint.h>
 
 #include "message.h"
+#include "suite.h"
 
 /* Secret; wiped by whoever holds it. */
 struct symmetric {
+	enum suite suite;
 	uint8_t hash[NOISE_HASH];         /* of all that was said so far: H */
 	uint8_t chaining_key[NOISE_HASH]; /* of all that was agreed so far: C */
 	uint8_t key[NOISE_KEY];           /* of the next encrypted field */
 };
 
-/* The state before the first message: construction, identifier and the responder's public key. */
-void symmetric_init(struct symmetric *symmetric, const uint8_t responder_public[NOISE_KEY]);
+/* The state before the first message: construction (it names the suite), identifier and the responder's public key. */
+void symmetric_init(struct symmetric *symmetric, enum suite suite, const uint8_t responder_public[NOISE_KEY]);
 
 void symmetric_mix_hash(struct symmetric *symmetric, const void *data, size_t length);
 

@@ -159,17 +159,33 @@ static void take_route(void *context, const struct nlmsghdr *message)
 		*(struct netlink_route *)context = read_route(message);
 }
 
-static int route_towards(struct netlink *netlink, const struct ip_prefix *to, struct netlink_route *route)
+static int ask_route(struct netlink *netlink, const struct ip_prefix *to, uint32_t mark, struct netlink_route *route)
 {
 	struct nlmsghdr *message = netlink_begin(netlink, RTM_GETROUTE, 0);
 	struct rtmsg *head = mnl_nlmsg_put_extra_header(message, sizeof *head);
-	int status;
 
 	head->rtm_family = to->family;
 	head->rtm_dst_len = (unsigned char)(8 * netlink_address_bytes(to->family));
 	netlink_put_address(message, RTA_DST, to);
-	status = netlink_finish(netlink, take_route, route);
+	if (mark)
+		mnl_attr_put_u32(message, RTA_MARK, mark);
+	return netlink_finish(netlink, take_route, route);
+}
+
+static int route_towards(struct netlink *netlink, const struct ip_prefix *to, struct netlink_route *route)
+{
+	int status = ask_route(netlink, to, 0, route);
+
 	return status == -ENETUNREACH || status == -EHOSTUNREACH ? 0 : status;
+}
+
+int netlink_route_interface(struct netlink *netlink, const struct ip_prefix *to, uint32_t mark, uint32_t *index)
+{
+	struct netlink_route route = { 0 };
+	int status = ask_route(netlink, to, mark, &route);
+
+	*index = route.index;
+	return status;
 }
 
 int netlink_route_mtu(struct netlink *netlink, const struct ip_prefix *to, uint32_t *mtu)

@@ -8,9 +8,9 @@
 
 enum { WATCH_BYTES = 16384, WATCH_MESSAGES = 64 };
 
-int netlink_watch_open(void)
+static int open_groups(uint32_t groups)
 {
-	struct sockaddr_nl address = { .nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK };
+	struct sockaddr_nl address = { .nl_family = AF_NETLINK, .nl_groups = groups };
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
 	int status;
 
@@ -21,6 +21,31 @@ int netlink_watch_open(void)
 	status = -errno;
 	close(fd);
 	return status;
+}
+
+int netlink_watch_open(void)
+{
+	return open_groups(RTMGRP_LINK);
+}
+
+int netlink_routes_watch_open(void)
+{
+	return open_groups(RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE |
+					   RTMGRP_IPV4_RULE | 1u << (RTNLGRP_IPV6_RULE - 1));
+}
+
+bool netlink_routes_watch_read(int fd)
+{
+	char unread[64];
+	bool any = false;
+	ssize_t n;
+
+	/* What changed does not matter, only that something did; ENOBUFS says that much did. */
+	do {
+		n = recv(fd, unread, sizeof unread, MSG_TRUNC);
+		any |= n >= 0 || errno == ENOBUFS;
+	} while (n >= 0 || errno == ENOBUFS || errno == EINTR);
+	return any;
 }
 
 /* Bridges announce their ports by the same messages with a family of their own: leaving a bridge is not being gone. */

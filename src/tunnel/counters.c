@@ -19,6 +19,7 @@ static const char *const names[] = {
 	[COUNT_UNREACHABLE] = "unreachable_sent",
 	[DROP_NO_PEER] = "drop_no_peer",
 	[DROP_NO_ENDPOINT] = "drop_no_endpoint",
+	[DROP_LOOP] = "drop_loop",
 	[DROP_STAGED] = "drop_staged",
 	[DROP_STAGED_TIMEOUT] = "drop_staged_timeout",
 	[DROP_SEND] = "drop_send",

@@ -22,7 +22,7 @@ static void unanswered(struct peer *peer)
 {
 	struct device *device = peer->device;
 
-	endpoint_clear_source(&peer->endpoint);
+	peer_forget_source(peer);
 	if (device->unanswered)
 		device->unanswered(device->unanswered_context, peer);
 }
@@ -191,10 +191,10 @@ void device_set_private_key(struct device *device, const uint8_t *private_key)
 		cookie_checker_set(&device->checker, device->local.public_key);
 }
 
-static void forget_sources(struct device *device)
+void device_forget_sources(struct device *device)
 {
 	for (struct peer *peer = device->first; peer; peer = peer->next)
-		endpoint_clear_source(&peer->endpoint);
+		peer_forget_source(peer);
 }
 
 static int go_up(struct device *device, uint64_t now)
@@ -218,7 +218,7 @@ static void go_down(struct device *device)
 		staged_clear(&device->staged, &peer->staged);
 		peer_forget_keys(peer);
 	}
-	forget_sources(device);
+	device_forget_sources(device);
 	device->ops->unbind(device->context);
 }
 
@@ -243,7 +243,7 @@ int device_set_port(struct device *device, uint16_t port)
 	if (error)
 		return error;
 	device->listen_port = port;
-	forget_sources(device);
+	device_forget_sources(device);
 	return 0;
 }
 
@@ -258,7 +258,7 @@ int device_set_mark(struct device *device, uint32_t mark)
 	if (error)
 		return error;
 	device->mark = mark;
-	forget_sources(device);
+	device_forget_sources(device);
 	return 0;
 }
 

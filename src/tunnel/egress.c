@@ -68,7 +68,7 @@ static void learn(struct worker *worker, struct peer *peer, const struct udp_run
 		device_count(worker->device, COUNT_GROUP_REFUSED, 1);
 	}
 	if (run->lost_source) {
-		endpoint_clear_source(&peer->endpoint);
+		peer_forget_source(peer);
 		device_count(worker->device, COUNT_SOURCE_LOST, 1);
 	}
 	if (run->error && log_allowed(&peer->log, worker->now)) {
@@ -289,6 +289,28 @@ static void say_unreachable(struct worker *worker, size_t length)
 		device_count(worker->device, COUNT_UNREACHABLE, 1);
 }
 
+/*
+ * True for a datagram of our own that the routes led back into the TUN: from our port to the very place where its peer
+ * is. Sealing it would make another, without end. A fragment other than the first shows no ports; it becomes a datagram
+ * that does.
+ */
+static bool is_our_own(const struct device *device, const struct peer *peer, const uint8_t *packet, size_t n)
+{
+	bool v4 = packet[0] >> 4 == 4;
+	const struct endpoint *to = &peer->endpoint;
+	size_t udp = v4 ? (size_t)(packet[0] & 15) * 4 : IPV6_HEADER;
+
+	if (to->to.any.sa_family != (v4 ? AF_INET : AF_INET6) || packet[v4 ? 9 : 6] != IPPROTO_UDP || n < udp + UDP_HEADER)
+		return false;
+	if (v4 && get_be16(packet + 6) & 0x1fff)
+		return false;
+	if (get_be16(packet + udp) != device->listen_port)
+		return false;
+	if (v4)
+		return !memcmp(packet + 16, &to->to.v4.sin_addr, 4) && !memcmp(packet + udp + 2, &to->to.v4.sin_port, 2);
+	return !memcmp(packet + 24, &to->to.v6.sin6_addr, 16) && !memcmp(packet + udp + 2, &to->to.v6.sin6_port, 2);
+}
+
 /* One packet from the TUN: to its peer, or dropped by cause. False when a full socket stopped it half-way. */
 static bool packet_out(struct worker *worker, size_t length)
 {
@@ -302,6 +324,10 @@ static bool packet_out(struct worker *worker, size_t length)
 	if (!peer || !worker->device->up || !endpoint_known(&peer->endpoint)) {
 		device_count(worker->device, peer ? DROP_NO_ENDPOINT : DROP_NO_PEER, 1);
 		say_unreachable(worker, length);
+		return true;
+	}
+	if (is_our_own(worker->device, peer, egress->packet + VIRTIO_HEADER, length - VIRTIO_HEADER)) {
+		device_count(worker->device, DROP_LOOP, 1);
 		return true;
 	}
 	egress->peer = peer;

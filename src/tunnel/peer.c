@@ -56,14 +56,24 @@ struct session *peer_session(const struct peer *peer, uint64_t now)
 
 void peer_set_endpoint(struct peer *peer, const struct endpoint *from)
 {
-	if (endpoint_equal(&peer->endpoint, from))
+	const struct device *device = peer->device;
+
+	if (endpoint_equal(&peer->heard, from))
 		return;
-	peer->endpoint = *from;
+	peer->heard = peer->endpoint = *from;
+	if (device->source_usable && endpoint_source_known(from) && !device->source_usable(device->sources, from))
+		endpoint_clear_source(&peer->endpoint);
 	peer->apart_until = 0;
 	if (log_enabled(LOG_DEBUG)) {
 		char text[ENDPOINT_TEXT];
 		log_debug(peer->text, "endpoint is %s", endpoint_text(text, from));
 	}
+}
+
+void peer_forget_source(struct peer *peer)
+{
+	endpoint_clear_source(&peer->endpoint);
+	endpoint_clear_source(&peer->heard);
 }
 
 struct peer_index *peer_index_create(struct peer *peer)

@@ -90,7 +90,7 @@ static int send_message(void *context, struct peer *peer, const struct endpoint 
 	if (udp_send(&worker->udp, &run, 1) < 1)
 		return -EAGAIN;
 	if (run.lost_source && peer) {
-		endpoint_clear_source(&peer->endpoint);
+		peer_forget_source(peer);
 		device_count(worker->device, COUNT_SOURCE_LOST, 1);
 	}
 	if (!run.error)

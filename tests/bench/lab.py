@@ -146,7 +146,7 @@ class Adit(Target):
         for node in NODES:
             folder = self.workshop.path(node)
             os.makedirs(folder, exist_ok=True)
-            file = os.path.join(folder, "adit0.conf")
+            file = os.path.join(folder, f"adit-{node[-1]}.conf")
             with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
                 out.write(self.configuration(node, pairs, options))
             self.spawn(node, path, "run", file)

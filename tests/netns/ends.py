@@ -1,8 +1,10 @@
 """
-The two kinds of tunnel ends: adit, started from an INI file, and Debian's wireguard-go, set up with wg(8) and ip(8).
+The kinds of tunnel ends: adit, started from an INI file; and bare devices, of adit or of Debian's wireguard-go, set up
+with wg(8) and ip(8).
 """
 
 import os
+import signal
 import socket
 import subprocess
 
@@ -66,8 +68,8 @@ class End:
             file.write(self.text(whole))
         return path
 
-    def stop(self, *signal):
-        return self.daemon.stop(*signal)
+    def stop(self, *number):
+        return self.daemon.stop(*number)
 
 
 class Adit(End):
@@ -78,7 +80,7 @@ class Adit(End):
             notify.bind(path)
             notify.setblocking(False)
             self.daemon = self.node.start(self.interface, [self.node.lab.adit, "run", self.write()],
-                                          env={**os.environ, "NOTIFY_SOCKET": path})
+                                          asked=signal.SIGUSR1, env={**os.environ, "NOTIFY_SOCKET": path})
             try:
                 wait_for(lambda: self.ready(notify), seconds, f"{self.interface}: READY=1")
             finally:
@@ -94,11 +96,36 @@ class Adit(End):
             return False
 
 
-class WireguardGo(End):
+class Device(End):
+    """A bare device: a program that makes it, and wg(8) and ip(8) for all else."""
+
+    asked = None
+
+    def program(self):
+        """The command that makes a device, less its arguments."""
+        raise NotImplementedError
+
+    @property
+    def control_path(self):
+        return f"/var/run/wireguard/{self.interface}.sock"
+
     def start(self):
-        self.daemon = self.node.start(self.interface, ["wireguard-go", "-f", self.interface],
-                                      env={**os.environ, "LOG_LEVEL": "error"})
-        wait_for(lambda: os.path.exists(f"/var/run/wireguard/{self.interface}.sock"), 10, "wireguard-go's socket")
+        self.launch()
+        return self.configure()
+
+    def launch(self, **environment):
+        """The program, which is ready when wg(8) gets an answer."""
+        self.daemon = self.node.start(self.interface, [*self.program(), "-f", self.interface], asked=self.asked,
+                                      env={**os.environ, "LOG_LEVEL": "error", **environment})
+        wait_for(self.answers, 10, f"{self.interface}: an answer on the control socket")
+        return self
+
+    def answers(self):
+        if not self.daemon.running():
+            raise AssertionError(f"{self.interface} ended at once: {self.daemon.tail()}")
+        return not self.node.run(["wg", "show", self.interface], check=False).returncode
+
+    def configure(self):
         self.wg("setconf", self.write(whole=False))
         for address in self.addresses:
             self.node.run(f"ip address add {address} dev {self.interface}")
@@ -108,12 +135,46 @@ class WireguardGo(End):
                 self.node.run(f"ip route replace {prefix} dev {self.interface}")
         return self
 
-    def wg(self, verb, *arguments):
-        return self.node.run(["wg", verb, self.interface, *arguments]).stdout
+    def link(self, change):
+        self.node.run(f"ip link set {self.interface} {change}")
+
+    def wg(self, verb, *arguments, **options):
+        return self.node.run(["wg", verb, self.interface, *arguments], **options).stdout
+
+    def set_peer(self, other, *arguments, **options):
+        self.wg("set", "peer", other.public, *arguments, **options)
+
+    def set_key(self, private):
+        """Takes on a private key; an empty text is none."""
+        self.wg("set", "private-key", "/dev/stdin" if private else "/dev/null", input=private)
+        if private:
+            self.private, self.public = private, key(self.node.lab.adit, "pubkey", private)
+
+    def about(self, other, what):
+        """A peer's value as `wg show` says it: latest-handshakes, endpoints, transfer. None without the peer."""
+        values = dict(line.split("\t", 1) for line in self.wg("show", what).splitlines())
+        return values.get(other.public)
 
     def about_peer(self, what):
-        """A value of the first peer, as `wg show` says it: latest-handshakes, endpoints, transfer."""
+        """A value of the first peer."""
         return self.wg("show", what).splitlines()[0].split("\t", 1)[1]
+
+    def transfer(self, other):
+        """Bytes received from a peer, and bytes sent to it."""
+        received, sent = self.about(other, "transfer").split()
+        return int(received), int(sent)
+
+
+class WireguardGo(Device):
+    def program(self):
+        return ["wireguard-go"]
+
+
+class AditDevice(Device):
+    asked = signal.SIGUSR1
+
+    def program(self):
+        return [self.node.lab.adit]
 
 
 def pair(lab, outside=4, left=Adit, right=Adit, psk=None, knows="both", start=True, **settings):
@@ -137,3 +198,13 @@ def pair(lab, outside=4, left=Adit, right=Adit, psk=None, knows="both", start=Tr
     for end in ends if start else []:
         end.start()
     return ends
+
+
+DEVICES = {"adit": AditDevice, "wireguard-go": WireguardGo}
+ENDS = ["adit+adit", "adit+wireguard-go"]  # what stands left and right
+
+
+def devices(lab, ends, *arguments, **settings):
+    """A pair of bare devices; `ends` is one of ENDS."""
+    left, right = (DEVICES[name] for name in ends.split("+"))
+    return pair(lab, *arguments, left=left, right=right, **settings)

@@ -46,10 +46,11 @@ def enter(namespace):
 
 
 class Daemon:
-    """A process that stays until it is told to end. What it writes goes to one log."""
+    """A process that stays until it is told to end. What it writes goes to one log; `asked` is a signal to say more."""
 
-    def __init__(self, node, name, command, **options):
+    def __init__(self, node, name, command, asked=None, **options):
         self.name = name
+        self.asked = asked
         self.over = False  # a case has ended it
         self.log_path = f"/run/{node.name}-{name}.log"
         with open(self.log_path, "ab") as log:
@@ -64,6 +65,9 @@ class Daemon:
             return log.read()
 
     def tail(self):
+        if self.asked and self.running():
+            self.process.send_signal(self.asked)
+            time.sleep(0.2)
         return "\n".join(self.log().splitlines()[-LOG_TAIL:])
 
     def running(self):
@@ -94,6 +98,7 @@ class Node:
         self.lab = lab
         self.name = name
         subprocess.run(["ip", "netns", "add", name], check=True)
+        self.set("net/ipv6/conf/default/accept_dad", 0)  # link-local addresses too are there at once
         self.run("ip link set lo up")
 
     def words(self, command):
@@ -160,6 +165,19 @@ class Node:
         if f" {count} received" not in done.stdout:
             raise AssertionError(f"ping {address}: {(done.stdout + done.stderr).strip()}")
 
+    def no_answer(self, address, options=""):
+        """No ping is answered."""
+        done = self.run(f"ping -n -q -c 3 -i 0.1 -W 1 {options} {address}", check=False)
+        assert " 0 received" in done.stdout, f"ping {address}: {(done.stdout + done.stderr).strip()}"
+
+    def udp_ports(self):
+        """The ports on which UDP sockets of this namespace are bound, one entry a socket."""
+        lines = []
+        for table in "udp", "udp6":
+            with self.inside(), open(f"/proc/thread-self/net/{table}") as file:
+                lines += file.readlines()[1:]
+        return sorted(int(line.split()[1].rsplit(":", 1)[1], 16) for line in lines)
+
 
 class Lab:
     """The namespaces and daemons of one case, and the lines that it reports."""
@@ -205,7 +223,7 @@ class Lab:
         self.say("not ok", title, " ".join(str(error).split()) or type(error).__name__)
         if not isinstance(error, (AssertionError, OSError, subprocess.SubprocessError)):
             traceback.print_exception(error, file=sys.stdout)
-        for daemon in self.daemons:
+        for daemon in {daemon.log_path: daemon for daemon in self.daemons}.values():
             print(f"    {daemon.name}:\n" + "".join(f"    | {line}\n" for line in daemon.tail().splitlines()), end="")
 
     def close(self):

@@ -7,6 +7,7 @@ Start, end and what a daemon leaves behind; routes and rules.
                                                    lo  203.0.113.7, 2001:db8:7::7  (only known inside)
 """
 
+import difflib
 import re
 import signal
 
@@ -48,7 +49,10 @@ def network_state(node):
 
 
 def changes(before, after):
-    return "; ".join(f"{command}: {after[command]}" for command in before if before[command] != after[command])
+    """The lines that came or went, as `diff` marks them."""
+    return "\n".join(line for command in before
+                     for line in difflib.ndiff(before[command].splitlines(), after[command].splitlines())
+                     if line.startswith(("+", "-")))
 
 
 @case(number=["SIGTERM", "SIGINT"])

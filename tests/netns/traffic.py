@@ -3,10 +3,13 @@ Traffic between two namespaces, with every byte accounted for.
 """
 
 import hashlib
+import json
 import os
 import socket
 import threading
 import time
+
+from lab import wait_for
 
 MIB = 1 << 20
 BLOCK = MIB // 4
@@ -135,3 +138,14 @@ def spray(source, address, payloads):
 
 def small_datagrams(count=2000, size=64):
     return [number.to_bytes(4, "big") + NOISE[number:number + size - 4] for number in range(count)]
+
+
+def iperf(source, target, address, options):
+    """Runs iperf3 from one namespace to an address of another; the sums of its report."""
+    server = target.start(f"iperf3-{len(target.lab.daemons)}", f"iperf3 --server --one-off --forceflush --bind {address}")
+    wait_for(lambda: "Server listening" in server.log(), 5, "iperf3's server")
+    done = source.run(f"iperf3 --json --client {address} {options}", check=False)
+    report = json.loads(done.stdout)
+    assert not done.returncode, f"iperf3: {report.get('error', done.stderr)}"
+    assert not server.wait(), f"iperf3's server: {server.tail()}"
+    return report["end"]

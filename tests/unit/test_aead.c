@@ -1,5 +1,6 @@
 /*
- * Every provider against libsodium's one-shot functions, bit for bit, and within the bytes it may scribble on.
+ * Every cipher against libsodium's one-shot functions and Python's `cryptography`, bit for bit, and within the bytes it
+ * may scribble on; and which ciphers a provider takes.
  *
  * The arena of a call: GUARD | AEAD_BEFORE | data | AEAD_BEHIND | GUARD.
  */
@@ -10,11 +11,17 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <malloc.h>
+#include <pthread.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "../vectors/aead.h"
+
 #include "aead.h"
+#include "bytes.h"
 
 enum { LONGEST = 2048, GUARD = 128, DATA = GUARD + AEAD_BEFORE, ARENA = DATA + LONGEST + AEAD_BEHIND + GUARD };
 
@@ -22,8 +29,10 @@ enum { LONGEST = 2048, GUARD = 128, DATA = GUARD + AEAD_BEFORE, ARENA = DATA + L
 
 static const uint8_t secret[AEAD_KEY] = "a key of exactly thirty-two byte";
 
+/* One suite of one provider. */
 struct fixture {
-	const struct aead_provider *aead;
+	struct aead_provider aead;
+	const struct aead_cipher *cipher;
 	void *key;
 	uint8_t plain[LONGEST], expected[LONGEST + AEAD_TAG];
 	uint8_t before[ARENA], in[ARENA], out[ARENA];
@@ -31,24 +40,38 @@ struct fixture {
 
 static void set_key(struct fixture *f, const uint8_t bytes[AEAD_KEY])
 {
-	f->aead->key_set(f->key, bytes);
+	f->cipher->key_set(&f->aead, f->key, bytes);
 }
 
-static void make_nonce(uint8_t nonce[12], uint64_t counter)
+static void seal(struct fixture *f, uint64_t counter, uint8_t *data, size_t length)
 {
-	memset(nonce, 0, 4);
-	for (int i = 0; i < 8; i++)
-		nonce[4 + i] = (uint8_t)(counter >> 8 * i);
+	f->cipher->seal(&f->aead, f->key, counter, data, length);
 }
 
-/* Fills plain with `length` bytes of something, and expected with what libsodium makes of them. */
+static int open_one(struct fixture *f, uint64_t counter, uint8_t *out, const uint8_t *in, size_t length)
+{
+	return f->cipher->open(&f->aead, f->key, counter, out, in, length);
+}
+
+/* What libsodium makes of plain[0..length). */
+static void one_shot(enum suite suite, uint8_t *sealed, uint64_t counter, const uint8_t *plain, size_t length)
+{
+	uint8_t nonce[12] = { 0 };
+
+	if (suite == SUITE_AES256GCM) {
+		put_be64(nonce + 4, counter);
+		crypto_aead_aes256gcm_encrypt(sealed, NULL, plain, length, NULL, 0, NULL, nonce, secret);
+	} else {
+		put_le64(nonce + 4, counter);
+		crypto_aead_chacha20poly1305_ietf_encrypt(sealed, NULL, plain, length, NULL, 0, NULL, nonce, secret);
+	}
+}
+
+/* Fills plain with `length` bytes of something, and expected with what must become of them. */
 static void prepare(struct fixture *f, size_t length)
 {
-	uint8_t nonce[12];
-
 	randombytes_buf(f->plain, length);
-	make_nonce(nonce, COUNTER);
-	crypto_aead_chacha20poly1305_ietf_encrypt(f->expected, NULL, f->plain, length, NULL, 0, NULL, nonce, secret);
+	one_shot(f->cipher->suite, f->expected, COUNTER, f->plain, length);
 }
 
 static void seal_equals_one_shot(void **state)
@@ -62,7 +85,7 @@ static void seal_equals_one_shot(void **state)
 		randombytes_buf(f->in, ARENA);
 		memcpy(f->in + DATA, f->plain, length);
 		memcpy(f->before, f->in, ARENA);
-		f->aead->seal(f->key, COUNTER, f->in + DATA, length);
+		seal(f, COUNTER, f->in + DATA, length);
 		assert_memory_equal(f->in + DATA, f->expected, length + AEAD_TAG);
 		assert_memory_equal(f->in, f->before, DATA); /* the guard, and the front as it was */
 		assert_memory_equal(f->in + behind, f->before + behind, ARENA - behind);
@@ -81,7 +104,7 @@ static int open_in_arena(struct fixture *f, size_t length)
 	memcpy(f->before, f->in, ARENA);
 	randombytes_buf(f->out, ARENA);
 	memcpy(outside, f->out, ARENA);
-	error = f->aead->open(f->key, COUNTER, f->out + DATA, f->in + DATA, length);
+	error = open_one(f, COUNTER, f->out + DATA, f->in + DATA, length);
 	assert_memory_equal(f->in, f->before, ARENA);
 	assert_memory_equal(f->out, outside, GUARD);
 	assert_memory_equal(f->out + behind, outside + behind, ARENA - behind);
@@ -129,8 +152,7 @@ static void length_counter_and_key_are_covered(void **state)
 	assert_int_equal(open_in_arena(f, 99), -EBADMSG);
 	assert_int_equal(open_in_arena(f, 101), -EBADMSG);
 	for (int bit = 0; bit < 64; bit++)
-		assert_int_equal(f->aead->open(f->key, COUNTER ^ UINT64_C(1) << bit, f->out + DATA, f->in + DATA, 100),
-						 -EBADMSG);
+		assert_int_equal(open_one(f, COUNTER ^ UINT64_C(1) << bit, f->out + DATA, f->in + DATA, 100), -EBADMSG);
 	memcpy(other, secret, sizeof other);
 	other[31] ^= 1;
 	set_key(f, other);
@@ -159,7 +181,7 @@ static void rfc8439_block(void **state)
 		  "29b721769ce64e43d57133b074d839d531ed1f28510afb45ace10a1f4b794d6f");
 	memset(f->in, 0, ARENA);
 	set_key(f, zeros);
-	f->aead->seal(f->key, 0, f->in + DATA, sizeof zeros);
+	seal(f, 0, f->in + DATA, sizeof zeros);
 	set_key(f, secret);
 	assert_memory_equal(f->in + DATA, block, sizeof block);
 }
@@ -187,31 +209,189 @@ static void rfc8439_text(void **state)
 		  "305beaba2eda04df997b714d6c6f2c29a6ad5cb4022b02709b");
 	memcpy(f->in + DATA, text, sizeof sealed);
 	set_key(f, key);
-	f->aead->seal(f->key, UINT64_C(0x0807060504030201), f->in + DATA, sizeof sealed);
+	seal(f, UINT64_C(0x0807060504030201), f->in + DATA, sizeof sealed);
 	set_key(f, secret);
 	assert_memory_equal(f->in + DATA, sealed, sizeof sealed);
 }
 
-static int setup(void **state)
+/*
+ * McGrew and Viega, "The Galois/Counter Mode of Operation (GCM)", appendix B, test cases 13 and 14: an empty packet and
+ * 16 zero bytes, under a zero key and a zero nonce.
+ */
+static void gcm_zeros(void **state)
 {
-	struct fixture *f = malloc(sizeof *f);
+	static const uint8_t zeros[AEAD_KEY];
+	struct fixture *f = *state;
+	uint8_t sealed[16 + AEAD_TAG];
 
-	if (!f)
-		return -1;
-	f->aead = *state;
-	f->key = aligned_alloc(64, (f->aead->key_size + 63) / 64 * 64);
+	set_key(f, zeros);
+	unhex(sealed, AEAD_TAG, "530f8afbc74536b9a963b4f1c4cb738b");
+	seal(f, 0, f->in + DATA, 0);
+	assert_memory_equal(f->in + DATA, sealed, AEAD_TAG);
+	unhex(sealed, sizeof sealed, "cea7403d4d606b6e074ec5d3baf39d18d0d1c8a799996bf0265b98b5d48ab919");
+	memset(f->in + DATA, 0, 16);
+	seal(f, 0, f->in + DATA, 16);
+	assert_memory_equal(f->in + DATA, sealed, sizeof sealed);
 	set_key(f, secret);
-	*state = f;
-	return 0;
 }
 
-static int teardown(void **state)
+/* Against another implementation than libsodium's. */
+static void every_length_by_python(void **state)
+{
+	const struct aead_vector *v = aead_vectors;
+	struct fixture *f = *state;
+	crypto_generichash_state hash;
+	uint8_t digest[sizeof v->digest];
+
+	while (v->suite != f->cipher->suite)
+		v++;
+	assert_int_equal(v->longest, LONGEST);
+	set_key(f, v->key);
+	crypto_generichash_init(&hash, NULL, 0, sizeof digest);
+	for (size_t length = 0; length <= LONGEST; length++) {
+		for (size_t i = 0; i < length; i++)
+			f->in[DATA + i] = (uint8_t)(length + 7 * i);
+		seal(f, length * UINT64_C(0x0007000500030001), f->in + DATA, length);
+		crypto_generichash_update(&hash, f->in + DATA, length + AEAD_TAG);
+	}
+	crypto_generichash_final(&hash, digest, sizeof digest);
+	assert_memory_equal(digest, v->digest, sizeof digest);
+	set_key(f, secret);
+}
+
+/* --- runs: datagrams back to back, as they stand in the segment buffer --- */
+
+enum { RUN = 64, HEADER = 16, SLOT_MOST = HEADER + 1440 + AEAD_TAG, GAP = AEAD_BEFORE };
+
+struct run {
+	size_t count, length[RUN], at[RUN]; /* of the data, in `sealed` */
+	uint8_t sealed[AEAD_BEFORE + RUN * SLOT_MOST + AEAD_BEHIND];
+	uint8_t expected[AEAD_BEFORE + RUN * SLOT_MOST + AEAD_BEHIND];
+	uint8_t opened[GAP + 1440 + AEAD_BEHIND];
+};
+
+/* Slot after slot is built and sealed; what has been sealed must stay as it is. */
+static void check_run(struct fixture *f, struct run *run)
+{
+	size_t end = AEAD_BEFORE;
+
+	for (size_t i = 0; i < run->count; i++) {
+		uint8_t *header = run->sealed + end, *data = header + HEADER;
+
+		run->at[i] = end + HEADER;
+		memset(header, (int)i, HEADER);
+		randombytes_buf(data, run->length[i]);
+		memcpy(run->expected + end, header, HEADER);
+		one_shot(f->cipher->suite, run->expected + run->at[i], COUNTER + i, data, run->length[i]);
+		seal(f, COUNTER + i, data, run->length[i]);
+		end = run->at[i] + run->length[i] + AEAD_TAG;
+		assert_memory_equal(run->sealed + AEAD_BEFORE, run->expected + AEAD_BEFORE, end - AEAD_BEFORE);
+	}
+}
+
+/* Of a run in which one byte of one datagram was changed, that datagram is refused, and no other. */
+static void check_tampering(struct fixture *f, struct run *run, size_t victim)
+{
+	size_t byte = run->at[victim] + randombytes_uniform((uint32_t)(run->length[victim] + AEAD_TAG));
+
+	run->sealed[byte] ^= 0x10;
+	for (size_t i = 0; i < run->count; i++) {
+		int error = open_one(f, COUNTER + i, run->opened + GAP, run->sealed + run->at[i], run->length[i]);
+		assert_int_equal(error, i == victim ? -EBADMSG : 0);
+	}
+	run->sealed[byte] ^= 0x10;
+}
+
+static void runs_of_datagrams(void **state)
+{
+	static const size_t sizes[] = { 0, 36, 64, 100, 512, 1420 };
+	struct run *run = calloc(1, sizeof *run);
+
+	assert_non_null(run);
+	for (run->count = 1; run->count <= RUN; run->count += 1 + run->count / 4) {
+		for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+			for (size_t j = 0; j < run->count; j++)
+				run->length[j] = sizes[i];
+			run->length[run->count - 1] -= run->length[run->count - 1] / 3; /* the last may be shorter */
+			check_run(*state, run);
+			check_tampering(*state, run, randombytes_uniform((uint32_t)run->count));
+		}
+	}
+	free(run);
+}
+
+static void runs_of_unequal_datagrams(void **state)
+{
+	struct run *run = calloc(1, sizeof *run);
+
+	assert_non_null(run);
+	for (run->count = 1; run->count <= RUN; run->count++) {
+		for (size_t j = 0; j < run->count; j++)
+			run->length[j] = randombytes_uniform(1441);
+		check_run(*state, run);
+		check_tampering(*state, run, run->count - 1);
+		check_tampering(*state, run, 0);
+	}
+	free(run);
+}
+
+/* --- threads: one key, a provider each --- */
+
+struct thread {
+	pthread_t id;
+	const struct fixture *model;
+	struct aead_provider aead;
+	int wrong;
+};
+
+static void *seal_many(void *context)
+{
+	struct thread *thread = context;
+	const struct fixture *f = thread->model;
+	uint8_t place[AEAD_BEFORE + 1420 + AEAD_BEHIND], *data = place + AEAD_BEFORE;
+
+	for (int round = 0; round < 2000; round++) {
+		memcpy(data, f->plain, 1420);
+		f->cipher->seal(&thread->aead, f->key, COUNTER, data, 1420);
+		thread->wrong += memcmp(data, f->expected, 1420 + AEAD_TAG) != 0;
+	}
+	return NULL;
+}
+
+static void each_thread_its_own(void **state)
 {
 	struct fixture *f = *state;
+	struct thread threads[2] = { { .model = f }, { .model = f } };
 
-	free(f->key);
-	free(f);
-	return 0;
+	prepare(f, 1420);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(aead_init_like(&threads[i].aead, &f->aead), 0);
+		assert_int_equal(pthread_create(&threads[i].id, NULL, seal_many, &threads[i]), 0);
+	}
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(pthread_join(threads[i].id, NULL), 0);
+		assert_int_equal(threads[i].wrong, 0);
+		assert_true(!threads[i].aead.ipsec_mb || threads[i].aead.ipsec_mb != f->aead.ipsec_mb);
+		aead_destroy(&threads[i].aead);
+	}
+}
+
+/* --- which cipher --- */
+
+/* Every suite of this machine, by one library or, for "auto", by any. */
+static void check_provider(const struct aead_provider *aead, const char *name)
+{
+	for (int suite = 0; suite < SUITES; suite++) {
+		const struct aead_cipher *cipher = aead->cipher[suite];
+
+		assert_int_equal(cipher != NULL, suite_available((enum suite)suite));
+		if (!cipher)
+			continue;
+		assert_int_equal(cipher->suite, suite);
+		if (strcmp(name, "auto") != 0)
+			assert_string_equal(cipher->library, name);
+	}
+	assert_string_equal(aead->name, aead->cipher[SUITE_CHACHA20POLY1305]->library);
 }
 
 static void names_and_providers_agree(void **state)
@@ -222,37 +402,165 @@ static void names_and_providers_agree(void **state)
 	assert_true(strlen(aead_names()) < sizeof names);
 	strcpy(names, aead_names());
 	for (char *name; (name = strtok_r(rest, ", ", &rest)); count++) {
-		const struct aead_provider *aead = aead_find(name);
-		assert_non_null(aead);
-		assert_string_equal(aead->name, count ? name : aead->name); /* "auto" is none by itself */
+		struct aead_provider aead;
+
+		assert_true(aead_known(name));
+		if (!aead_built_in(name)) {
+			assert_int_equal(aead_init(&aead, name), -ENOTSUP);
+			continue;
+		}
+		assert_int_equal(aead_init(&aead, name), 0);
+		check_provider(&aead, name);
+		aead_destroy(&aead);
 	}
-	assert_true(count >= 2);
-	assert_ptr_equal(aead_find("libsodium"), &aead_libsodium);
-	assert_null(aead_find("rot13"));
-	assert_null(aead_find(""));
+	assert_int_equal(count, 3);
+	assert_true(aead_built_in("auto") && aead_built_in("libsodium"));
+	check_provider(&aead_libsodium, "libsodium");
+}
+
+static void other_names_are_none(void **state)
+{
+	static const struct aead_provider none;
+	static const char *const names[] = { "", "rot13", "Auto", "libsodium ", "chacha20poly1305" };
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		struct aead_provider aead;
+
+		memset(&aead, 0xff, sizeof aead);
+		assert_false(aead_known(names[i]) || aead_built_in(names[i]));
+		assert_int_equal(aead_init(&aead, names[i]), -EINVAL);
+		assert_memory_equal(&aead, &none, sizeof none);
+		aead_destroy(&aead);
+	}
+}
+
+/* "auto" takes what is faster; of AES-256-GCM IPsec-MB is several times faster, whatever else the machine does. */
+static void auto_takes_the_faster(void **state)
+{
+	struct aead_provider aead;
+	const char *expected = aead_built_in("ipsec-mb") ? "ipsec-mb" : "libsodium";
+
+	assert_int_equal(aead_init(&aead, "auto"), 0);
+	if (aead.cipher[SUITE_AES256GCM])
+		assert_string_equal(aead.cipher[SUITE_AES256GCM]->library, expected);
+	aead_destroy(&aead);
+}
+
+/* The linker puts __wrap_free in the place of free, also in the library under test. */
+void __real_free(void *memory);
+void __wrap_free(void *memory);
+
+enum { LARGE = 50000 };
+
+static struct {
+	bool watching;
+	int freed, dirty; /* blocks of LARGE bytes or more */
+} frees;
+
+void __wrap_free(void *memory)
+{
+	if (memory && frees.watching && malloc_usable_size(memory) >= LARGE) {
+		frees.freed++;
+		frees.dirty += !sodium_is_zero(memory, LARGE);
+	}
+	__real_free(memory);
+}
+
+static void scratch_is_wiped(void **state)
+{
+	static const struct aead_provider none;
+	struct fixture *f = *state;
+	struct aead_provider aead;
+	uint8_t place[AEAD_BEFORE + AEAD_BEHIND];
+
+	assert_int_equal(aead_init_like(&aead, &f->aead), 0);
+	f->cipher->seal(&aead, f->key, COUNTER, place + AEAD_BEFORE, 0);
+	frees.watching = true;
+	aead_destroy(&aead);
+	frees.watching = false;
+	assert_int_equal(frees.dirty, 0);
+	assert_int_equal(frees.freed, f->aead.ipsec_mb != NULL);
+	assert_memory_equal(&aead, &none, sizeof none);
+	frees.freed = 0;
+}
+
+/* --- groups --- */
+
+/* Which provider and suite a group of tests is for; its name is "provider suite". */
+struct subject {
+	const char *provider;
+	enum suite suite;
+};
+
+static int setup(void **state)
+{
+	const struct subject *subject = *state;
+	struct fixture *f = malloc(sizeof *f);
+
+	if (!f || aead_init(&f->aead, subject->provider))
+		return -1;
+	f->cipher = f->aead.cipher[subject->suite];
+	f->key = aligned_alloc(64, (f->cipher->key_size + 63) / 64 * 64);
+	set_key(f, secret);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	aead_destroy(&f->aead);
+	free(f->key);
+	free(f);
+	return 0;
+}
+
+#define TEST(name, subject) cmocka_unit_test_prestate_setup_teardown(name, setup, teardown, subject)
+
+static int test_cipher(const char *provider, enum suite suite)
+{
+	struct subject subject = { provider, suite };
+	bool aes = suite == SUITE_AES256GCM;
+	const struct CMUnitTest tests[] = {
+		TEST(seal_equals_one_shot, &subject),
+		TEST(open_equals_one_shot, &subject),
+		TEST(every_length_by_python, &subject),
+		TEST(every_byte_is_covered, &subject),
+		TEST(length_counter_and_key_are_covered, &subject),
+		TEST(runs_of_datagrams, &subject),
+		TEST(runs_of_unequal_datagrams, &subject),
+		TEST(each_thread_its_own, &subject),
+		TEST(scratch_is_wiped, &subject),
+	};
+	const struct CMUnitTest chacha[] = { TEST(rfc8439_block, &subject), TEST(rfc8439_text, &subject) };
+	const struct CMUnitTest gcm[] = { TEST(gcm_zeros, &subject) };
+	char name[64];
+	int failed;
+
+	snprintf(name, sizeof name, "%s %s", provider, suite_name(suite));
+	failed = cmocka_run_group_tests_name(name, tests, NULL, NULL);
+	snprintf(name, sizeof name, "%s %s, vectors", provider, suite_name(suite));
+	return failed + (aes ? cmocka_run_group_tests_name(name, gcm, NULL, NULL)
+						 : cmocka_run_group_tests_name(name, chacha, NULL, NULL));
 }
 
 int main(void)
 {
-	const struct CMUnitTest once[] = { cmocka_unit_test(names_and_providers_agree) };
-	char names[128], *rest = names;
+	static const char *const libraries[] = { "libsodium", "ipsec-mb" };
+	const struct CMUnitTest once[] = {
+		cmocka_unit_test(names_and_providers_agree),
+		cmocka_unit_test(other_names_are_none),
+		cmocka_unit_test(auto_takes_the_faster),
+	};
 	int failed = sodium_init() < 0;
 
-	failed += cmocka_run_group_tests(once, NULL, NULL);
-	strncpy(names, aead_names(), sizeof names - 1);
-	names[sizeof names - 1] = '\0';
-	strtok_r(rest, ", ", &rest); /* "auto", which is one of the others */
-	for (char *name; (name = strtok_r(rest, ", ", &rest));) {
-		void *aead = (void *)aead_find(name);
-		const struct CMUnitTest tests[] = {
-			cmocka_unit_test_prestate_setup_teardown(seal_equals_one_shot, setup, teardown, aead),
-			cmocka_unit_test_prestate_setup_teardown(open_equals_one_shot, setup, teardown, aead),
-			cmocka_unit_test_prestate_setup_teardown(every_byte_is_covered, setup, teardown, aead),
-			cmocka_unit_test_prestate_setup_teardown(length_counter_and_key_are_covered, setup, teardown, aead),
-			cmocka_unit_test_prestate_setup_teardown(rfc8439_block, setup, teardown, aead),
-			cmocka_unit_test_prestate_setup_teardown(rfc8439_text, setup, teardown, aead),
-		};
-		failed += cmocka_run_group_tests_name(name, tests, NULL, NULL);
+	failed += cmocka_run_group_tests_name("providers", once, NULL, NULL);
+	for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++) {
+		for (int suite = 0; suite < SUITES && aead_built_in(libraries[i]); suite++) {
+			if (suite_available((enum suite)suite))
+				failed += test_cipher(libraries[i], (enum suite)suite);
+		}
 	}
 	return failed;
 }

@@ -24,6 +24,9 @@ enum { VECTORS = sizeof handshake_vectors / sizeof *handshake_vectors };
 enum { INITIATION_MACS = offsetof(struct message_initiation, macs) };
 enum { RESPONSE_MACS = offsetof(struct message_response, macs) };
 
+/* Of the group of tests at hand. */
+static enum suite suite;
+
 /* Two ends that know each other: `peer` is the other one. */
 struct end {
 	struct noise_local local;
@@ -49,6 +52,8 @@ static void make_ends(struct end *a, struct end *b)
 	noise_local_set(&b->local, private_key);
 	noise_remote_init(&a->peer, b->local.public_key);
 	noise_remote_init(&b->peer, a->local.public_key);
+	noise_remote_set_suite(&a->peer, &a->local, suite);
+	noise_remote_set_suite(&b->peer, &b->local, suite);
 }
 
 static int initiate_at(struct end *from, uint32_t index, uint64_t realtime, struct message_initiation *message)
@@ -140,7 +145,7 @@ static void x25519_vectors(void **state)
 		  "4a5d9d5ba4ce2de1728e3bf480350f25e07e21c947d19e3376f09b3c1e161742" },
 	};
 	uint8_t private_key[NOISE_KEY], public_key[NOISE_KEY], expected[NOISE_KEY], product[NOISE_KEY];
-	struct noise_local local;
+	struct noise_local local = { 0 };
 
 	for (size_t i = 0; i < sizeof products / sizeof *products; i++) {
 		unhex(private_key, products[i][0]);
@@ -157,9 +162,11 @@ static void x25519_vectors(void **state)
 
 static void set_up_end(struct end *end, const uint8_t *private_key, const uint8_t *peer, const uint8_t *psk)
 {
+	memset(end, 0, sizeof *end);
 	noise_local_set(&end->local, private_key);
 	noise_remote_init(&end->peer, peer);
 	noise_remote_set_psk(&end->peer, psk);
+	noise_remote_set_suite(&end->peer, &end->local, suite);
 }
 
 static void check_keys(struct noise_remote *remote, const uint8_t *sends, const uint8_t *receives, uint32_t local_index,
@@ -168,6 +175,7 @@ static void check_keys(struct noise_remote *remote, const uint8_t *sends, const 
 	struct noise_keys keys;
 
 	assert_int_equal(noise_derive(remote, &keys), 0);
+	assert_int_equal(keys.suite, suite);
 	assert_memory_equal(keys.send, sends, NOISE_KEY);
 	assert_memory_equal(keys.receive, receives, NOISE_KEY);
 	assert_int_equal(keys.local_index, local_index);
@@ -185,6 +193,8 @@ static void handshake_byte_for_byte(void **state)
 		struct message_initiation initiation;
 		struct message_response response;
 
+		if (v->suite != suite)
+			continue;
 		set_up_end(&initiator, v->initiator_private, v->responder_public, v->preshared_key);
 		set_up_end(&responder, v->responder_private, v->initiator_public, v->preshared_key);
 		assert_memory_equal(initiator.local.public_key, v->initiator_public, NOISE_KEY);
@@ -238,7 +248,7 @@ static void private_key_is_clamped_and_cleared(void **state)
 {
 	static const struct noise_local none;
 	uint8_t ones[NOISE_KEY];
-	struct noise_local local;
+	struct noise_local local = { 0 };
 
 	memset(ones, 0xff, sizeof ones);
 	noise_local_set(&local, ones);
@@ -350,6 +360,7 @@ static void low_order_peer_gets_no_initiation(void **state)
 		make_ends(&a, &b);
 		unhex(point, low_order[i]);
 		noise_remote_init(&a.peer, point); /* accepted */
+		noise_remote_set_suite(&a.peer, &a.local, suite);
 		for (int again = 0; again < 2; again++) {
 			assert_int_equal(initiate_at(&a, 1, NOW, &initiation), -EKEYREJECTED);
 			assert_memory_equal(&a.peer.handshake, &none, sizeof none);
@@ -386,6 +397,7 @@ static void low_order_static_is_refused(void **state)
 		make_ends(&a, &b);
 		unhex(a.local.public_key, low_order[i]);
 		noise_remote_init(&b.peer, a.local.public_key);
+		noise_remote_set_suite(&b.peer, &b.local, suite);
 		assert_int_equal(initiate_at(&a, 1, NOW, &initiation), 0);
 		assert_int_equal(refuse_at(&b, &initiation, NOW), -EKEYREJECTED); /* ss */
 		assert_true(b.peer.static_refused);
@@ -448,6 +460,7 @@ static void unknown_peer_is_refused(void **state)
 	make_ends(&a, &b);
 	make_ends(&stranger, &other);
 	noise_remote_init(&stranger.peer, b.local.public_key);
+	noise_remote_set_suite(&stranger.peer, &stranger.local, suite);
 	assert_int_equal(initiate_at(&stranger, 1, NOW, &initiation), 0);
 	assert_int_equal(refuse_at(&b, &initiation, NOW), -ENOENT);
 	assert_int_equal(refuse_at(&other, &initiation, NOW), -EBADMSG); /* not even meant for it */
@@ -612,7 +625,95 @@ static void secrets_are_wiped(void **state)
 	assert_true(sodium_is_zero((void *)&a.peer, sizeof a.peer));
 }
 
-int main(void)
+/* --- suites --- */
+
+/* The suite that the group is not about. */
+static enum suite other_suite(void)
+{
+	return suite == SUITE_AES256GCM ? SUITE_CHACHA20POLY1305 : SUITE_AES256GCM;
+}
+
+/* Ends that disagree get no key, and the one that is asked can tell why. */
+static void ends_of_different_suites(void **state)
+{
+	struct message_initiation initiation, unanswered;
+	struct noise_remote *sender = NULL;
+	struct end a, b, before;
+
+	make_ends(&a, &b);
+	noise_remote_set_suite(&a.peer, &a.local, other_suite());
+	assert_int_equal(initiate_at(&a, 1, NOW, &initiation), 0);
+	if (other_suite() != SUITE_CHACHA20POLY1305) /* it is not even tried */
+		assert_int_equal(refuse_at(&b, &initiation, NOW), -EBADMSG);
+
+	b.local.suite_used[other_suite()] = true; /* by somebody else */
+	assert_int_equal(initiate_at(&b, 1, NOW, &unanswered), 0);
+	before = b; /* the DH of the static keys has been done: now nothing may change */
+	assert_int_equal(noise_consume_initiation(&b.local, &initiation, find_peer, &b, NOW, &sender), -EPROTONOSUPPORT);
+	assert_ptr_equal(sender, &b.peer);
+	assert_memory_equal(&b, &before, sizeof before);
+
+	/* Only who proved to have the key is named. */
+	initiation.encrypted_timestamp[0] ^= 1;
+	assert_int_equal(refuse_at(&b, &initiation, NOW), -EBADMSG);
+}
+
+/* With peers of both suites, each is understood. */
+static void both_suites_at_once(void **state)
+{
+	struct noise_keys keys;
+	struct end a, b;
+
+	make_ends(&a, &b);
+	b.local.suite_used[other_suite()] = true;
+	assert_int_equal(handshake_at(&a, &b, NOW), 0);
+	assert_keys_match(&a, &b, &keys);
+	assert_int_equal(keys.suite, suite);
+	noise_remote_set_suite(&a.peer, &a.local, other_suite());
+	noise_remote_set_suite(&b.peer, &b.local, other_suite());
+	assert_int_equal(handshake_at(&a, &b, NOW + NS_PER_S), 0);
+	assert_keys_match(&a, &b, &keys);
+	assert_int_equal(keys.suite, other_suite());
+}
+
+static void another_suite_ends_the_handshake(void **state)
+{
+	struct message_initiation initiation;
+	struct message_response response;
+	struct end a, b;
+
+	make_ends(&a, &b);
+	assert_int_equal(initiate_at(&a, 1, NOW, &initiation), 0);
+	assert_int_equal(consume_at(&b, &initiation, NOW), 0);
+	noise_remote_set_suite(&b.peer, &b.local, suite); /* the same: nothing happens */
+	assert_int_equal(noise_create_response(&b.peer, 2, &response), 0);
+	noise_remote_set_suite(&a.peer, &a.local, other_suite());
+	assert_true(sodium_is_zero((void *)&a.peer.handshake, sizeof a.peer.handshake));
+	assert_int_equal(refuse_response(&a, &response), -ENOENT);
+}
+
+/* The private key may be set before the peers or after them. */
+static void suites_outlive_the_private_key(void **state)
+{
+	static const uint8_t key[NOISE_KEY] = { 8 };
+	struct noise_local local = { 0 };
+	struct noise_remote remote;
+
+	noise_remote_init(&remote, key);
+	assert_int_equal(remote.suite, SUITE_CHACHA20POLY1305);
+	noise_remote_set_suite(&remote, &local, SUITE_AES256GCM);
+	noise_local_set(&local, key);
+	assert_true(local.has_key && local.suite_used[SUITE_AES256GCM]);
+	noise_local_set(&local, NULL);
+	assert_true(!local.has_key && local.suite_used[SUITE_AES256GCM]);
+	assert_true(sodium_is_zero(local.private_key, NOISE_KEY));
+	noise_remote_reset(&remote);
+	assert_int_equal(remote.suite, SUITE_AES256GCM);
+	noise_handshake_clear(&remote);
+	assert_int_equal(remote.suite, SUITE_AES256GCM);
+}
+
+static int test_suite(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(x25519_vectors),
@@ -638,5 +739,24 @@ int main(void)
 		cmocka_unit_test(their_initiation_replaces_ours),
 		cmocka_unit_test(secrets_are_wiped),
 	};
-	return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests_name(suite_name(suite), tests, NULL, NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest both[] = {
+		cmocka_unit_test(ends_of_different_suites),
+		cmocka_unit_test(both_suites_at_once),
+		cmocka_unit_test(another_suite_ends_the_handshake),
+		cmocka_unit_test(suites_outlive_the_private_key),
+	};
+	int failed = sodium_init() < 0;
+
+	for (suite = 0; suite < SUITES; suite++) {
+		if (suite_available(suite))
+			failed += test_suite();
+		if (suite_available(SUITE_AES256GCM))
+			failed += cmocka_run_group_tests_name("two suites", both, NULL, NULL);
+	}
+	return failed;
 }

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +22,10 @@
 
 enum { ROOM = 2048 };
 
+/* What the sessions of the group of tests at hand are made with. */
+static struct aead_provider aead;
+static enum suite suite;
+
 /* Where packets are sealed and opened, with what a provider may touch on both sides. */
 struct arena {
 	uint8_t before[AEAD_BEFORE], bytes[ROOM], behind[AEAD_BEHIND];
@@ -28,12 +33,12 @@ struct arena {
 
 static struct session *make(bool initiator)
 {
-	struct noise_keys keys = { .initiator = initiator, .local_index = 11, .remote_index = 22 };
+	struct noise_keys keys = { .suite = suite, .initiator = initiator, .local_index = 11, .remote_index = 22 };
 	struct session *session;
 
 	memset(keys.send, initiator ? 1 : 2, NOISE_KEY);
 	memset(keys.receive, initiator ? 2 : 1, NOISE_KEY);
-	session = session_create(&aead_libsodium, &keys, BORN);
+	session = session_create(&aead, &keys, BORN);
 	assert_non_null(session);
 	return session;
 }
@@ -129,14 +134,18 @@ static void *open_all(void *context)
 {
 	struct crowd *crowd = context;
 	struct arena in = { 0 }, out;
+	struct aead_provider own;
 
+	if (aead_init_like(&own, &aead))
+		return NULL;
 	for (int i = 0; i < ROUNDS; i++) {
-		session_seal(crowd->sender, (uint64_t)i, in.bytes, 0);
+		session_seal_by(crowd->sender, &own, (uint64_t)i, in.bytes, 0);
 		crowd->arrived++;
 		while (crowd->arrived < THREADS * (i + 1))
 			sched_yield();
-		crowd->accepted += !session_open(crowd->session, out.bytes, in.bytes, DATA_OVERHEAD);
+		crowd->accepted += !session_open_by(crowd->session, &own, out.bytes, in.bytes, DATA_OVERHEAD);
 	}
+	aead_destroy(&own);
 	return NULL;
 }
 
@@ -201,12 +210,14 @@ static void younger_than_new(void **state)
 
 static void rekey_by_count_for_either(void **state)
 {
+	uint64_t most = suite == SUITE_AES256GCM ? UINT64_C(1) << 34 : UINT64_C(1) << 60;
+
 	for (int initiator = 0; initiator < 2; initiator++) {
 		struct session *session = make(initiator);
 
-		atomic_store(&session->send_counter, REKEY_AFTER_MESSAGES - 1);
+		atomic_store(&session->send_counter, most - 1);
 		assert_false(session_rekey_on_send(session, BORN));
-		atomic_store(&session->send_counter, REKEY_AFTER_MESSAGES);
+		atomic_store(&session->send_counter, most);
 		assert_true(session_rekey_on_send(session, BORN));
 		session_destroy(session);
 	}
@@ -216,13 +227,13 @@ static void rekey_by_count_for_either(void **state)
 
 static struct session *from_vector(const struct handshake_vector *v, bool initiator)
 {
-	struct noise_keys keys = { .initiator = initiator };
+	struct noise_keys keys = { .suite = v->suite, .initiator = initiator };
 
 	memcpy(keys.send, initiator ? v->initiator_sends : v->responder_sends, NOISE_KEY);
 	memcpy(keys.receive, initiator ? v->responder_sends : v->initiator_sends, NOISE_KEY);
 	keys.local_index = initiator ? v->initiator_index : v->responder_index;
 	keys.remote_index = initiator ? v->responder_index : v->initiator_index;
-	return session_create(&aead_libsodium, &keys, BORN);
+	return session_create(&aead, &keys, BORN);
 }
 
 /* Seals the packet as `counter`, compares with the vector, and opens it at the other end. */
@@ -242,8 +253,12 @@ static void packets_byte_for_byte(void **state)
 {
 	for (size_t i = 0; i < sizeof handshake_vectors / sizeof *handshake_vectors; i++) {
 		const struct handshake_vector *v = &handshake_vectors[i];
-		struct session *initiator = from_vector(v, true), *responder = from_vector(v, false);
+		struct session *initiator, *responder;
 
+		if (v->suite != suite)
+			continue;
+		initiator = from_vector(v, true);
+		responder = from_vector(v, false);
 		check_packet(initiator, responder, 0, v->packet, 0, v->keepalive_of_initiator);
 		check_packet(initiator, responder, 1, v->packet, sizeof v->packet, v->data_of_initiator);
 		check_packet(responder, initiator, 0, v->packet, sizeof v->packet, v->data_of_responder);
@@ -321,17 +336,30 @@ static void keys_are_aligned_and_wiped(void **state)
 {
 	struct session *session = make(true);
 	const uint8_t *send = session->send_key, *receive = session->receive_key;
+	size_t key_size = aead.cipher[suite]->key_size;
 
 	assert_int_equal((uintptr_t)send % 64, 0);
 	assert_int_equal((uintptr_t)receive % 64, 0);
-	assert_true(receive >= send + AEAD_KEY);
-	assert_memory_equal(receive, "\2\2\2\2", 4);
+	assert_true(receive >= send + key_size);
+	assert_memory_not_equal(send, receive, AEAD_KEY);
+	assert_false(sodium_is_zero(receive, key_size));
 	watched.memory = session;
-	watched.length = (size_t)(receive + AEAD_KEY - (const uint8_t *)session);
+	watched.length = (size_t)(receive + key_size - (const uint8_t *)session);
+	watched.freed = false;
 	session_destroy(session);
 	assert_true(watched.freed && watched.wiped);
 	watched.memory = NULL;
 	session_destroy(NULL);
+}
+
+/* A peer holds two sessions between handshakes, and is to need no more than 8 KiB with them. */
+static void sessions_are_small(void **state)
+{
+	struct session *session = make(true);
+	const uint8_t *end = (const uint8_t *)session->receive_key + aead.cipher[suite]->key_size;
+
+	assert_true(end - (const uint8_t *)session <= 3400);
+	session_destroy(session);
 }
 
 /* --- the slots --- */
@@ -459,7 +487,7 @@ static void other_packets_confirm_nothing(void **state)
 	assert_false(session_confirm(&slots, NULL, note, &retired));
 }
 
-int main(void)
+static int test_suite(const char *library)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nonces_follow_one_another),
@@ -473,10 +501,30 @@ int main(void)
 		cmocka_unit_test(replays_and_forgeries),
 		cmocka_unit_test(counters_are_64_bits_and_end),
 		cmocka_unit_test(keys_are_aligned_and_wiped),
+		cmocka_unit_test(sessions_are_small),
 		cmocka_unit_test(initiators_session_is_current_at_once),
 		cmocka_unit_test(responders_session_waits_as_next),
 		cmocka_unit_test(first_packet_confirms_next),
 		cmocka_unit_test(other_packets_confirm_nothing),
 	};
-	return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
+	char name[64];
+
+	snprintf(name, sizeof name, "%s %s", library, suite_name(suite));
+	return cmocka_run_group_tests_name(name, tests, NULL, NULL);
+}
+
+int main(void)
+{
+	static const char *const libraries[] = { "libsodium", "ipsec-mb" };
+	int failed = sodium_init() < 0;
+
+	for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++) {
+		if (!aead_built_in(libraries[i]))
+			continue;
+		failed += aead_init(&aead, libraries[i]) != 0;
+		for (suite = 0; suite < SUITES; suite++)
+			failed += suite_available(suite) ? test_suite(libraries[i]) : 0;
+		aead_destroy(&aead);
+	}
+	return failed;
 }

@@ -460,6 +460,31 @@ static void refusals_have_their_counters(void **state)
 	assert_int_equal(count(&left, COUNT_SEALED), 0);
 }
 
+static void our_own_datagrams_routed_back_are_dropped(void **state)
+{
+	const uint8_t loopback[4] = { 127, 0, 0, 1 };
+	uint8_t *ip = packet + VIRTIO_HEADER;
+	size_t n;
+
+	connect_ends();
+	assert_int_equal(allowedips_insert(&left.device.allowed_ips, AF_INET, loopback, 8, left.peer), 0);
+	n = udp_packet(&left, &right, 200, 1);
+	memcpy(ip + 16, loopback, 4);
+	put_be16(ip + 20, left.device.listen_port);
+	put_be16(ip + 22, right.device.listen_port);
+	route_in(&left, n);
+	spin(3);
+	assert_int_equal(count(&left, DROP_LOOP), 1);
+	put_be16(ip + 20, (uint16_t)(left.device.listen_port + 1)); /* somebody else who speaks to that place */
+	route_in(&left, n);
+	put_be16(ip + 20, left.device.listen_port);
+	put_be16(ip + 6, 100); /* a later fragment */
+	route_in(&left, n);
+	spin(3);
+	assert_int_equal(count(&left, DROP_LOOP), 1);
+	assert_int_equal(count(&left, COUNT_SEALED), 2);
+}
+
 static void unreachable_is_said_in_bounds(void **state)
 {
 	connect_ends();
@@ -644,6 +669,7 @@ int main(void)
 		TEST(padding_goes_to_16_but_never_past_the_mtu),
 		TEST(full_segments_are_not_padded_and_the_last_not_beyond_them),
 		TEST(refusals_have_their_counters),
+		TEST(our_own_datagrams_routed_back_are_dropped),
 		TEST(unreachable_is_said_in_bounds),
 		TEST(lone_packets_of_a_drain_leave_as_one_run),
 		TEST(an_authentic_packet_moves_the_endpoint_and_a_replay_does_not),

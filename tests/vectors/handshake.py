@@ -16,14 +16,17 @@ import struct
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
 import emit
 
-CONSTRUCTION = b"Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s"
 IDENTIFIER = b"WireGuard v1 zx2c4 Jason@zx2c4.com"
 LABEL_MAC1 = b"mac1----"
 LABEL_COOKIE = b"cookie--"
+
+# A suite: its number in the daemon, its name in Noise, its AEAD and how that takes the counter (Noise, section 12).
+CHACHAPOLY = (0, b"ChaChaPoly", ChaCha20Poly1305, "<Q")
+AES = (1, b"AESGCM", AESGCM, ">Q")
 
 
 # Primitives, under the names of the paper.
@@ -49,8 +52,13 @@ def KDF(count, key, data):
     return outputs
 
 
-def AEAD(key, counter, plain, additional):
-    return ChaCha20Poly1305(key).encrypt(bytes(4) + struct.pack("<Q", counter), plain, additional)
+def CONSTRUCTION(suite):
+    return b"Noise_IKpsk2_25519_" + suite[1] + b"_BLAKE2s"
+
+
+def AEAD(suite, key, counter, plain, additional):
+    _, _, cipher, order = suite
+    return cipher(key).encrypt(bytes(4) + struct.pack(order, counter), plain, additional)
 
 
 def DH(private, public):
@@ -108,23 +116,23 @@ def macs(message, receiver_public, cookie=None):
     return message + mac1 + mac2
 
 
-def initiation(static, ephemeral, responder_public, index, timestamp):
+def initiation(suite, static, ephemeral, responder_public, index, timestamp):
     """The message before its macs, and what it leaves: chaining key and hash."""
-    c = HASH(CONSTRUCTION)
+    c = HASH(CONSTRUCTION(suite))
     h = HASH(c + IDENTIFIER)
     h = HASH(h + responder_public)
     (c,) = KDF(1, c, PUBLIC(ephemeral))
     h = HASH(h + PUBLIC(ephemeral))
     c, k = KDF(2, c, DH(ephemeral, responder_public))
-    sealed_static = AEAD(k, 0, PUBLIC(static), h)
+    sealed_static = AEAD(suite, k, 0, PUBLIC(static), h)
     h = HASH(h + sealed_static)
     c, k = KDF(2, c, DH(static, responder_public))
-    sealed_timestamp = AEAD(k, 0, timestamp, h)
+    sealed_timestamp = AEAD(suite, k, 0, timestamp, h)
     h = HASH(h + sealed_timestamp)
     return struct.pack("<II", 1, index) + PUBLIC(ephemeral) + sealed_static + sealed_timestamp, c, h
 
 
-def response(c, h, ephemeral, initiator_ephemeral, initiator_public, psk, index, initiator_index):
+def response(suite, c, h, ephemeral, initiator_ephemeral, initiator_public, psk, index, initiator_index):
     """The same for the answer."""
     (c,) = KDF(1, c, PUBLIC(ephemeral))
     h = HASH(h + PUBLIC(ephemeral))
@@ -132,13 +140,13 @@ def response(c, h, ephemeral, initiator_ephemeral, initiator_public, psk, index,
     (c,) = KDF(1, c, DH(ephemeral, initiator_public))
     c, t, k = KDF(3, c, psk)
     h = HASH(h + t)
-    sealed_nothing = AEAD(k, 0, b"", h)
+    sealed_nothing = AEAD(suite, k, 0, b"", h)
     h = HASH(h + sealed_nothing)
     return struct.pack("<III", 2, index, initiator_index) + PUBLIC(ephemeral) + sealed_nothing, c, h
 
 
-def data(key, receiver, counter, packet):
-    return struct.pack("<IIQ", 4, receiver, counter) + AEAD(key, counter, packet, b"")
+def data(suite, key, receiver, counter, packet):
+    return struct.pack("<IIQ", 4, receiver, counter) + AEAD(suite, key, counter, packet, b"")
 
 
 def fixed(name, length=32):
@@ -146,16 +154,26 @@ def fixed(name, length=32):
     return hashlib.shake_128(b"adit test vector: " + name.encode()).digest(length)
 
 
-def case(name, psk):
+def case(name, suite, psk):
     initiator, responder = fixed(name + " initiator"), fixed(name + " responder")
     initiator_ephemeral, responder_ephemeral = fixed(name + " e of initiator"), fixed(name + " e of responder")
     initiator_index, responder_index = struct.unpack("<II", fixed(name + " indices", 8))
     realtime = 1_700_000_000_987_654_321
     packet = fixed(name + " packet", 96)
 
-    first, c, h = initiation(initiator, initiator_ephemeral, PUBLIC(responder), initiator_index, TAI64N(realtime))
+    first, c, h = initiation(
+        suite, initiator, initiator_ephemeral, PUBLIC(responder), initiator_index, TAI64N(realtime)
+    )
     second, c, h = response(
-        c, h, responder_ephemeral, PUBLIC(initiator_ephemeral), PUBLIC(initiator), psk, responder_index, initiator_index
+        suite,
+        c,
+        h,
+        responder_ephemeral,
+        PUBLIC(initiator_ephemeral),
+        PUBLIC(initiator),
+        psk,
+        responder_index,
+        initiator_index,
     )
     initiator_sends, responder_sends = KDF(2, c, b"")
 
@@ -165,6 +183,7 @@ def case(name, psk):
     sealed_cookie = XAEAD(HASH(LABEL_COOKIE + PUBLIC(responder)), nonce, cookie, mac1)
 
     return {
+        "suite": suite[0],
         "initiator_private": initiator,
         "initiator_public": PUBLIC(initiator),
         "initiator_ephemeral": initiator_ephemeral,
@@ -180,9 +199,9 @@ def case(name, psk):
         "initiator_sends": initiator_sends,
         "responder_sends": responder_sends,
         "packet": packet,
-        "keepalive_of_initiator": data(initiator_sends, responder_index, 0, b""),
-        "data_of_initiator": data(initiator_sends, responder_index, 1, packet),
-        "data_of_responder": data(responder_sends, initiator_index, 0, packet),
+        "keepalive_of_initiator": data(suite, initiator_sends, responder_index, 0, b""),
+        "data_of_initiator": data(suite, initiator_sends, responder_index, 1, packet),
+        "data_of_responder": data(suite, responder_sends, initiator_index, 0, packet),
         "secret": secret,
         "source": source,
         "nonce": nonce,
@@ -196,6 +215,11 @@ emit.write_or_check(
     emit.header(
         "tests/vectors/handshake.py",
         "handshake_vector",
-        [case("without psk", bytes(32)), case("with psk", fixed("psk"))],
+        [
+            case("without psk", CHACHAPOLY, bytes(32)),
+            case("with psk", CHACHAPOLY, fixed("psk")),
+            case("AES without psk", AES, bytes(32)),
+            case("AES with psk", AES, fixed("psk")),
+        ],
     ),
 )

@@ -12,6 +12,7 @@
 #include "keytext.h"
 #include "netlink.h"
 #include "resolve.h"
+#include "suite.h"
 
 struct config_prefix {
 	struct config_prefix *next;
@@ -33,6 +34,8 @@ struct config_peer {
 	bool has_keepalive;
 	uint16_t keepalive; /* seconds; 0: off */
 	struct config_prefix *allowed_ips;
+	bool has_cipher;
+	enum suite cipher;
 	bool remove, update_only, replace_allowed_ips; /* said by a set on the control socket */
 };
 

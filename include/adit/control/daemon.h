@@ -6,6 +6,7 @@
 
 #include "device.h"
 #include "follow.h"
+#include "sources.h"
 #include "worker.h"
 
 enum { DAEMON_SIGNALS = 4 };
@@ -15,6 +16,7 @@ struct daemon {
 	struct device device;
 	struct worker worker;
 	struct follow follow;
+	struct sources sources;
 	struct ev_signal signals[DAEMON_SIGNALS];
 	void (*reload)(void *context); /* on SIGHUP; NULL: it is ignored */
 	void *context;
@@ -26,7 +28,8 @@ struct daemon {
  */
 int daemon_init(struct daemon *daemon, const struct aead_provider *aead, struct tun *tun);
 
-/* Follows the link from now on, and takes on its state. 0, or negative errno with the reason logged. */
+/* Follows the link and the routes from now on, and takes on the state of the link. 0, or negative errno with the reason
+ * logged. */
 int daemon_follow(struct daemon *daemon);
 
 /* Moves packets until SIGTERM, SIGINT or the end of the device; SIGUSR1 logs the counters, and so does the end. */

@@ -1,6 +1,6 @@
 /*
- * `adit [-f | --foreground] IFNAME`: a bare device, configured over the control socket by wg(8) and wg-quick(8), in the place of
- * wireguard-go and with its environment: LOG_LEVEL, WG_TUN_FD, WG_UAPI_FD, WG_PROCESS_FOREGROUND.
+ * `adit [-f | --foreground] IFNAME`: a bare device, configured over the control socket by wg(8) and wg-quick(8), in the
+ * place of wireguard-go and with its environment: LOG_LEVEL, WG_TUN_FD, WG_UAPI_FD, WG_PROCESS_FOREGROUND.
  */
 #ifndef ADIT_DROPIN_H
 #define ADIT_DROPIN_H
@@ -8,8 +8,8 @@
 #include <stdbool.h>
 
 /*
- * Runs the device IFNAME. Without `-f` the process returns as soon as the control socket answers, and a child of it goes on. Returns
- * the exit code: 0, or 1 with the reason on standard error.
+ * Runs the device IFNAME. Without `-f` the process returns as soon as the control socket answers, and a child of it
+ * goes on. Returns the exit code: 0, or 1 with the reason on standard error.
  */
 int command_interface(int argc, char **argv);
 

@@ -20,6 +20,7 @@ struct endpoint_names {
 	struct endpoint_name *first;
 	struct ev_io answers;
 	struct ev_timer again;
+	uint64_t next_id;
 	double wait; /* seconds until the names that are missing are asked for again */
 };
 
@@ -27,6 +28,12 @@ struct endpoint_names {
  */
 int endpoint_names_start(struct endpoint_names *names, const struct config *config, struct device *device,
 						 struct ev_loop *loop);
+/*
+ * The configuration was read again: names that it no longer has are forgotten, and the answer to one that is new or
+ * another than before moves its peer. 0, or negative errno and nothing has changed.
+ */
+int endpoint_names_reload(struct endpoint_names *names, const struct config *config);
+/* Takes a zeroed struct. */
 void endpoint_names_stop(struct endpoint_names *names);
 
 #endif

@@ -86,6 +86,7 @@ enum {
 
 /* Section 6. Times in ns, counts in messages; 64-bit values are no enum. */
 #define REKEY_AFTER_MESSAGES (UINT64_C(1) << 60)
+#define REKEY_AFTER_MESSAGES_AES (UINT64_C(1) << 34)             /* ours: GCM wears out with the blocks under one key */
 #define REJECT_AFTER_MESSAGES (UINT64_MAX - (UINT64_C(1) << 13)) /* 2^64 - 2^13 - 1: the first counter refused */
 #define REKEY_AFTER_TIME (120 * NS_PER_S)
 #define REJECT_AFTER_TIME (180 * NS_PER_S)

@@ -1,8 +1,8 @@
 /*
- * The handshake: Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s as in the WireGuard paper, section 5.4. It knows keys and
- * messages and no peer: struct noise_remote is the part of a peer that belongs here, and consuming an initiation finds
- * it by a callback. MACs and cookies are not its business (cookie.h): mac1 and mac2 of the messages it makes are left
- * zero.
+ * The handshake: Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s as in the WireGuard paper, section 5.4, or the same with AESGCM
+ * in the place of ChaChaPoly, as the suite of the remote says. It knows keys and messages and no peer: struct
+ * noise_remote is the part of a peer that belongs here, and consuming an initiation finds it by a callback. MACs and
+ * cookies are not its business (cookie.h): mac1 and mac2 of the messages it makes are left zero.
  */
 #ifndef ADIT_NOISE_H
 #define ADIT_NOISE_H
@@ -11,14 +11,16 @@
 #include <stdint.h>
 
 #include "message.h"
+#include "suite.h"
 
-/* Our own static key. */
+/* Our own static key, and the suites under which others may speak to us: SUITE_CHACHA20POLY1305 is always one. */
 struct noise_local {
 	bool has_key;
 	uint8_t private_key[NOISE_KEY], public_key[NOISE_KEY];
+	bool suite_used[SUITES];
 };
 
-/* Sets the private key, clamped (RFC 7748, section 5), and its public key; NULL clears both. */
+/* Sets the private key, clamped (RFC 7748, section 5), and its public key; NULL clears both. The suites stay. */
 void noise_local_set(struct noise_local *local, const uint8_t *private_key);
 
 enum noise_state {
@@ -39,6 +41,7 @@ struct noise_handshake {
 
 /* The other end, as far as the handshake knows it. */
 struct noise_remote {
+	enum suite suite;
 	uint8_t public_key[NOISE_KEY];
 	uint8_t preshared_key[NOISE_KEY]; /* zeros: none */
 	bool static_known;                /* static_static holds DH(our static, its static), done at first use */
@@ -53,15 +56,24 @@ struct noise_remote {
 
 /* Keys and indices of a finished handshake; secret, wiped by whoever asked for them. */
 struct noise_keys {
+	enum suite suite;
 	uint8_t send[NOISE_KEY], receive[NOISE_KEY];
 	uint32_t local_index, remote_index;
 	bool initiator;
 };
 
-/* A remote that was never heard of, with no pre-shared key. Any public key is taken, also one of low order. */
+/*
+ * A remote that was never heard of, under SUITE_CHACHA20POLY1305 and with no pre-shared key. Any public key is taken,
+ * also one of low order.
+ */
 void noise_remote_init(struct noise_remote *remote, const uint8_t public_key[NOISE_KEY]);
 /* Sets or (NULL) clears the pre-shared key. It counts from the next response made or consumed; sessions stay. */
 void noise_remote_set_psk(struct noise_remote *remote, const uint8_t *psk);
+/*
+ * Sets the suite, which must be available. Another than before ends the handshake under way; sessions stay. From now on
+ * initiations are tried under that suite too.
+ */
+void noise_remote_set_suite(struct noise_remote *remote, struct noise_local *local, enum suite suite);
 /* Our own key changed: the cached DH and the handshake under way are void. */
 void noise_remote_reset(struct noise_remote *remote);
 /* Forgets the handshake under way, and nothing else: the timestamp stays, or old initiations could be replayed. */
@@ -84,9 +96,10 @@ typedef struct noise_remote *noise_find(void *context, const uint8_t public_key[
 
 /*
  * Consumes an initiation; on 0 *remote is who sent it and its handshake awaits noise_create_response (and, until then,
- * keeps the local_index of an initiation of ours that it replaces). -EBADMSG: not authentic; -ENOENT: an unknown peer;
- * -EALREADY: a replay (its timestamp is not newer); -EBUSY: less than 20 ms after the last; -ENOKEY, -EKEYREJECTED as
- * above. `now` in ns of CLOCK_BOOTTIME.
+ * keeps the local_index of an initiation of ours that it replaces). -EBADMSG: not authentic, or under a suite that no
+ * remote of ours has; -ENOENT: an unknown peer; -EPROTONOSUPPORT: *remote sent it, but under another suite than it is
+ * set to; -EALREADY: a replay (its timestamp is not newer); -EBUSY: less than 20 ms after the last; -ENOKEY,
+ * -EKEYREJECTED as above. `now` in ns of CLOCK_BOOTTIME.
  */
 int noise_consume_initiation(const struct noise_local *local, const struct message_initiation *message,
 							 noise_find *find, void *context, uint64_t now, struct noise_remote **remote);

@@ -17,7 +17,8 @@
 #include "replay.h"
 
 struct session {
-	const struct aead_provider *aead;
+	const struct aead_provider *aead; /* of the thread that made it */
+	const struct aead_cipher *cipher;
 	void *send_key, *receive_key; /* prepared keys, in the session's own memory */
 	uint32_t local_index, remote_index;
 	uint64_t created; /* ns of CLOCK_BOOTTIME */
@@ -28,7 +29,10 @@ struct session {
 	void *owner; /* the caller's own: the peer */
 };
 
-/* A session made of `keys`, which the caller wipes. Allocated; NULL without memory. */
+/*
+ * A session made of `keys`, which the caller wipes. Allocated; NULL without memory, or when `aead`, which must outlive
+ * it, has no cipher for the suite.
+ */
 struct session *session_create(const struct aead_provider *aead, const struct noise_keys *keys, uint64_t now);
 /* Wipes and frees; NULL is allowed. */
 void session_destroy(struct session *session);
@@ -42,20 +46,39 @@ uint32_t session_reserve(struct session *session, uint32_t wanted, uint64_t *fir
 /* True when the session is too old to seal or open at `now`. */
 bool session_expired(const struct session *session, uint64_t now);
 
-/* True when a packet sent now ought to bring on a new handshake: by age only for the initiator, by count for either. */
+/*
+ * True when a packet sent now ought to bring on a new handshake: by age only for the initiator, by count for either,
+ * which is REKEY_AFTER_MESSAGES or, under AES-GCM, REKEY_AFTER_MESSAGES_AES.
+ */
 bool session_rekey_on_send(const struct session *session, uint64_t now);
 /* True when a packet received now ought to: the initiator's, REKEY_TIMEOUT + KEEPALIVE_TIMEOUT before it expires. */
 bool session_rekey_on_receive(const struct session *session, uint64_t now);
 
-/* Writes header and tag around the packet at slot + DATA_HEADER: `length` bytes, padding included. */
-void session_seal(const struct session *session, uint64_t counter, uint8_t *slot, size_t length);
+/*
+ * Writes header and tag around the packet at slot + DATA_HEADER: `length` bytes, padding included. `aead` is the
+ * calling thread's, with the same ciphers as the one that made the session.
+ */
+void session_seal_by(const struct session *session, const struct aead_provider *aead, uint64_t counter, uint8_t *slot,
+					 size_t length);
 
 /*
  * Opens the datagram (header, packet, tag: `n` bytes, at least DATA_OVERHEAD) to `out` and passes it through the replay
  * window. The packet's length is n - DATA_OVERHEAD. 0, -EBADMSG (forged) or -EALREADY (authentic, but seen before, too
- * old, or past REJECT_AFTER_MESSAGES).
+ * old, or past REJECT_AFTER_MESSAGES). `aead` as above.
  */
-int session_open(struct session *session, uint8_t *out, const uint8_t *datagram, size_t n);
+int session_open_by(struct session *session, const struct aead_provider *aead, uint8_t *out, const uint8_t *datagram,
+					size_t n);
+
+/* The same in the thread that made the session. */
+static inline void session_seal(const struct session *session, uint64_t counter, uint8_t *slot, size_t length)
+{
+	session_seal_by(session, session->aead, counter, slot, length);
+}
+
+static inline int session_open(struct session *session, uint8_t *out, const uint8_t *datagram, size_t n)
+{
+	return session_open_by(session, session->aead, out, datagram, n);
+}
 
 /* The sessions of one peer. Zeroed memory has none. */
 struct session_slots {

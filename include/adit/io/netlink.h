@@ -70,6 +70,17 @@ int netlink_table_used(struct netlink *netlink, uint8_t family, uint32_t table);
 int netlink_route_mtu(struct netlink *netlink, const struct ip_prefix *to, uint32_t *mtu);
 
 /*
+ * The interface by which a datagram with firewall mark `mark` (0: none) leaves for the address of `to`. 0, or negative
+ * errno: -ENETUNREACH and the like.
+ */
+int netlink_route_interface(struct netlink *netlink, const struct ip_prefix *to, uint32_t mark, uint32_t *index);
+
+/* A non-blocking descriptor that is readable when routes, policy rules or addresses have changed, or negative errno. */
+int netlink_routes_watch_open(void);
+/* Takes all that is readable. True when there was anything. */
+bool netlink_routes_watch_read(int fd);
+
+/*
  * Policy rules as wg-quick makes them for a default route: `not fwmark MARK lookup TABLE`, and `lookup main
  * suppress_prefixlength 0`, which leaves to the main table all but its default route. A new rule goes before all
  * others.

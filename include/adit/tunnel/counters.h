@@ -24,6 +24,7 @@ enum counter {
 
 	DROP_NO_PEER,        /* egress: no allowed IP covers the destination */
 	DROP_NO_ENDPOINT,    /* egress: nobody knows where the peer is */
+	DROP_LOOP,           /* egress: a datagram of our own that was routed back to us */
 	DROP_STAGED,         /* egress: too many packets waited for a handshake */
 	DROP_STAGED_TIMEOUT, /* egress: ... or for too long */
 	DROP_SEND,           /* egress: the socket refused the datagram */

@@ -67,6 +67,9 @@ struct device {
 	const struct device_ops *ops;
 	void *context; /* of ops */
 
+	/* False: the routes lead to `from` by another interface than the one it came in by. NULL: nobody asks. */
+	bool (*source_usable)(void *sources, const struct endpoint *from);
+	void *sources;
 	void (*unanswered)(void *context,
 					   struct peer *peer); /* the peer is silent: its name may mean another address now */
 	void *unanswered_context;
@@ -108,6 +111,9 @@ int device_set_up(struct device *device, bool up, uint64_t now);
 /* Changes port (0: any) or mark, at once when the link is up. 0 or negative errno, and then the old one stays. */
 int device_set_port(struct device *device, uint16_t port);
 int device_set_mark(struct device *device, uint32_t mark);
+
+/* Routes or addresses have changed: from where peers are spoken to is open again. */
+void device_forget_sources(struct device *device);
 
 /* The peer's staged packets can go: the workers will send them. */
 void device_peer_ready(struct device *device, struct peer *peer);

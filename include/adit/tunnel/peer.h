@@ -34,7 +34,8 @@ struct peer {
 	struct map_node by_key;
 
 	struct session_slots sessions;
-	struct endpoint endpoint;
+	struct endpoint endpoint;   /* where it is, and from where we speak to it */
+	struct endpoint heard;      /* as the last authentic message had it: tells whether anything changed */
 	struct endpoint configured; /* as the configuration gave it last; the peer may have moved since */
 	bool marked;                /* a reload has not met it yet */
 	uint64_t apart_until;       /* the path refused a group of datagrams: send them apart until then */
@@ -70,6 +71,8 @@ struct session *peer_session(const struct peer *peer, uint64_t now);
 
 /* Where an authenticated message came from. Compared first, written only when it differs. */
 void peer_set_endpoint(struct peer *peer, const struct endpoint *from);
+/* Leaves it to the routes from where we speak to the peer, until it is heard again. */
+void peer_forget_source(struct peer *peer);
 
 /* A fresh random index that stands for the peer's handshake. NULL without memory. */
 struct peer_index *peer_index_create(struct peer *peer);

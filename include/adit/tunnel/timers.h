@@ -48,7 +48,8 @@ struct timer_actions {
 	void (*keepalive)(struct peer *peer, uint64_t now);
 	void (*give_up)(struct peer *peer);   /* drop what is staged */
 	void (*zero_keys)(struct peer *peer); /* wipe sessions and handshake */
-	void (*unanswered)(struct peer *peer); /* before another try: where it is, or from where we speak, may have changed */
+	void (*unanswered)(
+		struct peer *peer); /* before another try: where it is, or from where we speak, may have changed */
 };
 
 struct timers {

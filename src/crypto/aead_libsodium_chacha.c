@@ -8,13 +8,12 @@
  * so that block 0, which RFC 8439 (section 2.6) sets aside for the key, falls on the headroom, and the data begins with
  * block 1, as it must.
  */
-#include "aead.h"
-
 #include <assert.h>
 #include <errno.h>
 #include <sodium.h>
 #include <string.h>
 
+#include "aead_cipher.h"
 #include "bytes.h"
 
 enum {
@@ -29,7 +28,7 @@ enum {
 static_assert(STREAM_FOUR <= (size_t)AEAD_BEHIND && MAC_TRAILER <= (size_t)AEAD_BEHIND, "scratch behind the data");
 static_assert(STREAM_BLOCK == (size_t)AEAD_BEFORE, "block 0 of the stream falls in front of the data");
 
-static void libsodium_key_set(void *key, const uint8_t secret[AEAD_KEY])
+static void libsodium_key_set(const struct aead_provider *aead, void *key, const uint8_t secret[AEAD_KEY])
 {
 	memcpy(key, secret, AEAD_KEY);
 }
@@ -85,7 +84,8 @@ static void mac_in_parts(uint8_t tag[AEAD_TAG], const uint8_t *mac_key, const ui
 	crypto_onetimeauth_poly1305_final(&state, tag);
 }
 
-static void libsodium_seal(const void *key, uint64_t counter, uint8_t *data, size_t length)
+static void libsodium_seal(const struct aead_provider *aead, const void *key, uint64_t counter, uint8_t *data,
+						   size_t length)
 {
 	uint8_t *front = data - AEAD_BEFORE;
 	uint8_t saved[AEAD_BEFORE], tag[AEAD_TAG];
@@ -98,7 +98,8 @@ static void libsodium_seal(const void *key, uint64_t counter, uint8_t *data, siz
 	memcpy(front, saved, AEAD_BEFORE);
 }
 
-static int libsodium_open(const void *key, uint64_t counter, uint8_t *out, const uint8_t *in, size_t length)
+static int libsodium_open(const struct aead_provider *aead, const void *key, uint64_t counter, uint8_t *out,
+						  const uint8_t *in, size_t length)
 {
 	uint8_t *front = out - AEAD_BEFORE;
 	uint8_t tag[AEAD_TAG];
@@ -114,8 +115,9 @@ static int libsodium_open(const void *key, uint64_t counter, uint8_t *out, const
 	return forged ? -EBADMSG : 0;
 }
 
-const struct aead_provider aead_libsodium = {
-	.name = "libsodium",
+const struct aead_cipher aead_libsodium_chacha20poly1305 = {
+	.library = "libsodium",
+	.suite = SUITE_CHACHA20POLY1305,
 	.key_size = AEAD_KEY,
 	.key_set = libsodium_key_set,
 	.seal = libsodium_seal,

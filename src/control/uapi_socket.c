@@ -1,0 +1,130 @@
+#include "uapi_socket.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool name_valid(const char *name)
+{
+	size_t length = strlen(name);
+
+	return length && length < IFNAMSIZ && !strchr(name, '/') && strcmp(name, ".") && strcmp(name, "..");
+}
+
+int uapi_path(char path[UAPI_PATH], const char *directory, const char *name)
+{
+	if (!name_valid(name))
+		return -EINVAL;
+	return snprintf(path, UAPI_PATH, "%s/%s.sock", directory, name) < UAPI_PATH ? 0 : -ENAMETOOLONG;
+}
+
+/* The path fits: uapi_path has seen to that. */
+static struct sockaddr_un address_of(const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+	strcpy(address.sun_path, path);
+	return address;
+}
+
+static int connect_to(const char *path, int flags)
+{
+	struct sockaddr_un address = address_of(path);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
+	int error;
+
+	if (fd < 0)
+		return -errno;
+	if (!connect(fd, (const struct sockaddr *)&address, sizeof address))
+		return fd;
+	error = -errno;
+	close(fd);
+	return error;
+}
+
+int uapi_connect(const char *directory, const char *name)
+{
+	char path[UAPI_PATH];
+	int error = uapi_path(path, directory, name);
+
+	return error ? error : connect_to(path, 0);
+}
+
+bool uapi_identify(const char *path, dev_t *home, ino_t *inode)
+{
+	struct stat about;
+
+	if (lstat(path, &about) < 0 || !S_ISSOCK(about.st_mode))
+		return false;
+	*home = about.st_dev;
+	*inode = about.st_ino;
+	return true;
+}
+
+/* 0 when the path is free, or holds what a dead daemon has left. */
+static int check_free(const char *path)
+{
+	dev_t home;
+	ino_t inode;
+	int fd = connect_to(path, SOCK_NONBLOCK);
+
+	if (fd >= 0)
+		close(fd);
+	if (fd >= 0 || fd == -EAGAIN) /* it lives; in the latter case its backlog is full */
+		return -EADDRINUSE;
+	if (fd == -ECONNREFUSED)
+		return uapi_identify(path, &home, &inode) ? 0 : -EEXIST;
+	return fd == -ENOENT ? 0 : fd;
+}
+
+static int make_directory(const char *directory)
+{
+	if (!mkdir(directory, 0755))
+		return chmod(directory, 0755) ? -errno : 0; /* whatever the umask is */
+	return errno == EEXIST ? 0 : -errno;
+}
+
+/* Nobody can connect until it listens, so the mode is right before it matters. */
+static int listen_at(const char *path)
+{
+	struct sockaddr_un address = address_of(path);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int error;
+
+	if (fd < 0)
+		return -errno;
+	unlink(path);
+	if (!bind(fd, (const struct sockaddr *)&address, sizeof address) && !chmod(path, 0600) && !listen(fd, UAPI_CLIENTS))
+		return fd;
+	error = -errno;
+	close(fd);
+	return error;
+}
+
+int uapi_listen(const char *directory, const char *name)
+{
+	char path[UAPI_PATH], made[UAPI_PATH];
+	int error = uapi_path(path, directory, name);
+	int fd;
+
+	if (error)
+		return error;
+	if (snprintf(made, sizeof made, "%s/.%s.%ld", directory, name, (long)getpid()) >= UAPI_PATH)
+		return -ENAMETOOLONG;
+	error = make_directory(directory);
+	if (!error)
+		error = check_free(path);
+	if (error)
+		return error;
+	fd = listen_at(made);
+	if (fd >= 0 && !rename(made, path))
+		return fd;
+	error = fd < 0 ? fd : -errno;
+	unlink(made);
+	if (fd >= 0)
+		close(fd);
+	return error;
+}

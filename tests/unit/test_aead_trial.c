@@ -1,0 +1,194 @@
+/* The trial of ciphers: those that are right pass, and each of those that are wrong in some way does not. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <sodium.h>
+#include <string.h>
+#include <time.h>
+
+#include "aead_cipher.h"
+#include "clock.h"
+
+static const struct aead_provider *const libsodium = &aead_libsodium;
+
+/* What the tests take for a cipher: the right one, with one thing done wrong. */
+
+static int fault_length; /* the only length at which the fault shows, or -1: at all */
+
+static bool faulty(size_t length)
+{
+	return fault_length < 0 || (size_t)fault_length == length;
+}
+
+static void right_seal(uint64_t counter, const void *key, uint8_t *data, size_t length)
+{
+	libsodium->cipher[0]->seal(libsodium, key, counter, data, length);
+}
+
+static int right_open(uint64_t counter, const void *key, uint8_t *out, const uint8_t *in, size_t length)
+{
+	return libsodium->cipher[0]->open(libsodium, key, counter, out, in, length);
+}
+
+static void key_set(const struct aead_provider *aead, void *key, const uint8_t secret[AEAD_KEY])
+{
+	libsodium->cipher[0]->key_set(libsodium, key, secret);
+}
+
+static void seal(const struct aead_provider *aead, const void *key, uint64_t counter, uint8_t *data, size_t length)
+{
+	right_seal(counter, key, data, length);
+}
+
+static int open_one(const struct aead_provider *aead, const void *key, uint64_t counter, uint8_t *out,
+					const uint8_t *in, size_t length)
+{
+	return right_open(counter, key, out, in, length);
+}
+
+static void leave_as_it_is(const struct aead_provider *aead, const void *key, uint64_t counter, uint8_t *data,
+						   size_t length)
+{
+	if (!faulty(length))
+		right_seal(counter, key, data, length);
+}
+
+static void other_counter(const struct aead_provider *aead, const void *key, uint64_t counter, uint8_t *data,
+						  size_t length)
+{
+	right_seal(counter + faulty(length), key, data, length);
+}
+
+static void wrong_tag(const struct aead_provider *aead, const void *key, uint64_t counter, uint8_t *data, size_t length)
+{
+	right_seal(counter, key, data, length);
+	data[length + AEAD_TAG - 1] ^= faulty(length);
+}
+
+static void other_key(const struct aead_provider *aead, void *key, const uint8_t secret[AEAD_KEY])
+{
+	uint8_t other[AEAD_KEY];
+
+	memcpy(other, secret, AEAD_KEY);
+	other[AEAD_KEY - 1] ^= 1;
+	libsodium->cipher[0]->key_set(libsodium, key, other);
+}
+
+static int refuse_all(const struct aead_provider *aead, const void *key, uint64_t counter, uint8_t *out,
+					  const uint8_t *in, size_t length)
+{
+	return faulty(length) ? -EBADMSG : right_open(counter, key, out, in, length);
+}
+
+static int take_forgeries(const struct aead_provider *aead, const void *key, uint64_t counter, uint8_t *out,
+						  const uint8_t *in, size_t length)
+{
+	int error = right_open(counter, key, out, in, length);
+
+	return faulty(length) ? 0 : error;
+}
+
+static int open_to_nothing(const struct aead_provider *aead, const void *key, uint64_t counter, uint8_t *out,
+						   const uint8_t *in, size_t length)
+{
+	int error = right_open(counter, key, out, in, length);
+
+	if (faulty(length))
+		memset(out, 0xee, length);
+	return error;
+}
+
+static bool passes(const struct aead_cipher *cipher)
+{
+	return aead_trial_passed(libsodium, cipher);
+}
+
+static const struct aead_cipher sound = { "sound", SUITE_CHACHA20POLY1305, AEAD_KEY, key_set, seal, open_one };
+
+static void the_right_pass(void **state)
+{
+	assert_true(passes(&sound));
+	for (int suite = 0; suite < SUITES; suite++) {
+		if (suite_available((enum suite)suite))
+			assert_true(passes(libsodium->cipher[suite]));
+	}
+}
+
+static void the_wrong_do_not(void **state)
+{
+	const struct aead_cipher wrong[] = {
+		{ "", 0, AEAD_KEY, key_set, leave_as_it_is, open_one }, { "", 0, AEAD_KEY, key_set, other_counter, open_one },
+		{ "", 0, AEAD_KEY, key_set, wrong_tag, open_one },      { "", 0, AEAD_KEY, other_key, seal, open_one },
+		{ "", 0, AEAD_KEY, key_set, seal, refuse_all },         { "", 0, AEAD_KEY, key_set, seal, take_forgeries },
+		{ "", 0, AEAD_KEY, key_set, seal, open_to_nothing },
+	};
+
+	fault_length = -1;
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+		assert_false(passes(&wrong[i]));
+}
+
+/* One suite's code under the other's name. */
+static void the_other_suite_does_not(void **state)
+{
+	struct aead_cipher mistaken = sound;
+
+	mistaken.suite = SUITE_AES256GCM;
+	if (suite_available(SUITE_AES256GCM))
+		assert_false(passes(&mistaken));
+}
+
+/* It is enough to be wrong at one of the lengths tried. */
+static void one_length_is_enough(void **state)
+{
+	static const int lengths[] = { 0, 1, 2, 3, 4, 5, 6, 7, 8 };
+	struct aead_cipher wrong = sound;
+
+	for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+		fault_length = lengths[i];
+		wrong.seal = wrong_tag;
+		wrong.open = open_one;
+		assert_false(passes(&wrong));
+		wrong.seal = seal;
+		wrong.open = take_forgeries;
+		assert_false(passes(&wrong));
+	}
+}
+
+static int calls, quick_call; /* of slow_seal; the one that is no slower than others */
+
+static void slow_seal(const struct aead_provider *aead, const void *key, uint64_t counter, uint8_t *data, size_t length)
+{
+	const struct timespec nap = { .tv_nsec = NS_PER_MS };
+
+	if (calls++ / 2 != quick_call)
+		nanosleep(&nap, NULL);
+	right_seal(counter, key, data, length);
+}
+
+static void the_fastest_try_counts(void **state)
+{
+	struct aead_cipher slow = sound;
+
+	slow.seal = slow_seal;
+	calls = 0;
+	quick_call = -1;
+	assert_true(aead_trial_time(libsodium, &slow) >= 2 * NS_PER_MS);
+	calls = 0;
+	quick_call = 5;
+	assert_in_range(aead_trial_time(libsodium, &slow), 1, NS_PER_MS);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_right_pass),           cmocka_unit_test(the_wrong_do_not),
+		cmocka_unit_test(the_other_suite_does_not), cmocka_unit_test(one_length_is_enough),
+		cmocka_unit_test(the_fastest_try_counts),
+	};
+	return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,592 @@
+/* Sets and reloads on a device without a worker, seen through what a get says. */
+#include "control_rig.h"
+
+#include "handshake.h"
+#include "ini_config.h"
+
+/* What a get says of a peer to whom nothing happened: before and behind its keepalive. */
+#define QUIET                                                                                                          \
+	"last_handshake_time_sec=0\nlast_handshake_time_nsec=0\ntx_bytes=0\nrx_bytes=0\npersistent_keepalive_interval="
+#define END "protocol_version=1\n"
+
+static struct rig rig;
+static const uint64_t now = 1000 * NS_PER_S;
+
+/* --- memory that fails on demand, and routes that are watched --- */
+
+static long allocations_left = -1; /* then one fails; -1: none does */
+
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__real_realloc(void *memory, size_t size);
+void *__wrap_realloc(void *memory, size_t size);
+int __real_allowedips_insert(struct allowedips *table, int family, const uint8_t *address, uint8_t length,
+							 struct peer *peer);
+int __wrap_allowedips_insert(struct allowedips *table, int family, const uint8_t *address, uint8_t length,
+							 struct peer *peer);
+void __real_allowedips_sweep(struct allowedips *table, struct peer *peer);
+void __wrap_allowedips_sweep(struct allowedips *table, struct peer *peer);
+
+static bool fails(void)
+{
+	return allocations_left >= 0 && allocations_left-- == 0;
+}
+
+void *__wrap_malloc(size_t size)
+{
+	return fails() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+	return fails() ? NULL : __real_calloc(count, size);
+}
+
+void *__wrap_realloc(void *memory, size_t size)
+{
+	return fails() ? NULL : __real_realloc(memory, size);
+}
+
+static const uint8_t watched[4] = { 10, 1, 2, 3 };
+static unsigned times_watched, times_unrouted, insertions;
+
+static void watch(const struct allowedips *table)
+{
+	times_watched++;
+	times_unrouted += !allowedips_lookup4(table, watched);
+}
+
+int __wrap_allowedips_insert(struct allowedips *table, int family, const uint8_t *address, uint8_t length,
+							 struct peer *peer)
+{
+	int error;
+
+	insertions++;
+	watch(table);
+	error = __real_allowedips_insert(table, family, address, length, peer);
+	watch(table);
+	return error;
+}
+
+void __wrap_allowedips_sweep(struct allowedips *table, struct peer *peer)
+{
+	watch(table);
+	__real_allowedips_sweep(table, peer);
+	watch(table);
+}
+
+/* --- the stage --- */
+
+static int set_up(void **state)
+{
+	rig_init(&rig, "test");
+	times_watched = times_unrouted = insertions = 0;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	rig_destroy(&rig);
+	return 0;
+}
+
+static void link_up(void)
+{
+	assert_int_equal(device_set_up(&rig.device, true, now), 0);
+}
+
+#define set(...) rig_set(&rig, now, __VA_ARGS__)
+#define expect(...) rig_expect(&rig, __VA_ARGS__)
+
+/* A configuration file with `peers` behind its [Interface] section, in which `interface` stands. */
+static int reload(const char *interface, const char *peers)
+{
+	struct ini_report report = { .line = (void (*)(void *, const char *))(void (*)(void))abort };
+	struct config config = { 0 };
+	char *text;
+	int error;
+
+	assert_true(asprintf(&text, "[Interface]\nPrivateKey = %s\n%s\n%s", rig_base64(1), interface, peers) > 0);
+	assert_int_equal(ini_parse_config(&config, "test", text, strlen(text), &report), 0);
+	error = apply_reload(&rig.device, &config, now);
+	config_destroy(&config);
+	free(text);
+	return error;
+}
+
+static const char *peer_section(uint8_t byte, const char *lines)
+{
+	static char texts[8][1024];
+	static unsigned last;
+	char *text = texts[last++ % 8];
+
+	snprintf(text, sizeof *texts, "[Peer]\nPublicKey = %s\n%s\n", rig_base64(byte), lines);
+	return text;
+}
+
+static const char *sections(const char *a, const char *b)
+{
+	static char text[4096];
+
+	snprintf(text, sizeof text, "%s%s", a, b);
+	return text;
+}
+
+/* --- sets --- */
+
+static void a_set_says_all_there_is(void **state)
+{
+	assert_int_equal(set("private_key=%s\nlisten_port=51820\nfwmark=51\nreplace_peers=true\npublic_key=%s\n"
+						 "preshared_key=%s\nendpoint=192.0.2.1:1000\npersistent_keepalive_interval=25\n"
+						 "replace_allowed_ips=true\nallowed_ip=10.0.0.9/24\nallowed_ip=fd00::/64\nprotocol_version=1\n",
+						 rig_hex(0x48), rig_hex(2), rig_hex(3)),
+					 0);
+	expect(
+		"private_key=%s\nlisten_port=51820\nfwmark=51\npublic_key=%s\npreshared_key=%s\nendpoint=192.0.2.1:1000\n" QUIET
+		"25\nallowed_ip=10.0.0.0/24\nallowed_ip=fd00::/64\n" END,
+		rig_hex(0x48), rig_hex(2), rig_hex(3));
+}
+
+static void what_a_set_does_not_say_stays(void **state)
+{
+	assert_int_equal(set("listen_port=7\npublic_key=%s\npreshared_key=%s\nendpoint=192.0.2.1:1000\n"
+						 "persistent_keepalive_interval=25\nallowed_ip=10.0.0.0/24\n",
+						 rig_hex(2), rig_hex(3)),
+					 0);
+	assert_int_equal(set("fwmark=1\npublic_key=%s\n", rig_hex(2)), 0);
+	expect("listen_port=7\nfwmark=1\npublic_key=%s\npreshared_key=%s\nendpoint=192.0.2.1:1000\n" QUIET
+		   "25\nallowed_ip=10.0.0.0/24\n" END,
+		   rig_hex(2), rig_hex(3));
+}
+
+static void zeros_unset_keys(void **state)
+{
+	assert_int_equal(set("private_key=%s\npublic_key=%s\npreshared_key=%s\n", rig_hex(1), rig_hex(2), rig_hex(3)), 0);
+	assert_int_equal(set("private_key=%s\npublic_key=%s\npreshared_key=%s\n", rig_hex(0), rig_hex(2), rig_hex(0)), 0);
+	assert_false(rig.device.local.has_key);
+	expect("public_key=%s\n" QUIET "0\n" END, rig_hex(2));
+}
+
+static void a_port_in_use_changes_nothing(void **state)
+{
+	char *before, *after;
+
+	link_up();
+	assert_int_equal(set("private_key=%s\nfwmark=5\npublic_key=%s\nallowed_ip=10.0.0.0/24\n", rig_hex(1), rig_hex(2)),
+					 0);
+	before = rig_get(&rig, 4096);
+	rig.port_taken = 53;
+	assert_int_equal(set("private_key=%s\nfwmark=6\nlisten_port=53\nreplace_peers=true\npublic_key=%s\nremove=true\n"
+						 "public_key=%s\nallowed_ip=10.0.0.0/24\n",
+						 rig_hex(9), rig_hex(2), rig_hex(3)),
+					 -EADDRINUSE);
+	after = rig_get(&rig, 4096);
+	assert_string_equal(before, after);
+	assert_int_equal(rig.device.mark, 5);
+	free(before);
+	free(after);
+}
+
+static void a_refused_mark_leaves_the_port(void **state)
+{
+	unsigned binds;
+
+	link_up();
+	binds = rig.binds;
+	rig.mark_refused = true;
+	assert_int_equal(set("listen_port=9\nfwmark=6\npublic_key=%s\n", rig_hex(2)), -EPERM);
+	assert_int_equal(rig.binds, binds);
+	expect("listen_port=40000\n");
+}
+
+static void the_same_port_is_not_bound_again(void **state)
+{
+	unsigned binds;
+
+	link_up();
+	assert_int_equal(set("listen_port=9\n"), 0);
+	binds = rig.binds;
+	assert_int_equal(set("listen_port=9\n"), 0);
+	assert_int_equal(rig.binds, binds);
+	assert_int_equal(set("listen_port=0\n"), 0); /* a random one */
+	expect("listen_port=40000\n");
+}
+
+static void without_memory_nothing_changes(void **state)
+{
+	char *before, *after;
+	int error = -ENOMEM, failures = 0;
+
+	link_up();
+	assert_int_equal(
+		set("private_key=%s\nlisten_port=9\npublic_key=%s\nallowed_ip=10.0.0.0/8\n", rig_hex(1), rig_hex(2)), 0);
+	for (; error == -ENOMEM; failures++) {
+		struct config config = { 0 };
+		char *text;
+		assert_true(asprintf(&text,
+							 "private_key=%s\nlisten_port=10\nreplace_peers=true\npublic_key=%s\n"
+							 "allowed_ip=10.0.0.0/8\nallowed_ip=10.1.0.0/16\nallowed_ip=fd00::/8\npublic_key=%s\n"
+							 "remove=true\npublic_key=%s\n",
+							 rig_hex(9), rig_hex(3), rig_hex(3), rig_hex(3)) > 0);
+		assert_int_equal(uapi_parse(&config, text, strlen(text)), 0);
+		free(text);
+		before = rig_get(&rig, 4096);
+		allocations_left = failures;
+		error = apply_set(&rig.device, &config, now);
+		allocations_left = -1;
+		after = rig_get(&rig, 4096);
+		assert_int_equal(!strcmp(before, after), error == -ENOMEM);
+		config_destroy(&config);
+		free(before);
+		free(after);
+	}
+	assert_int_equal(error, 0);
+	assert_true(failures > 5); /* peers and nodes */
+	assert_null(rig.device.spare);
+	assert_null(rig.device.allowed_ips.spare);
+}
+
+static void update_only_makes_no_peer_wherever_it_stands(void **state)
+{
+	assert_int_equal(set("public_key=%s\nupdate_only=true\nallowed_ip=10.0.0.0/24\n", rig_hex(2)), 0);
+	assert_int_equal(
+		set("public_key=%s\nallowed_ip=10.0.0.0/24\npreshared_key=%s\nupdate_only=true\n", rig_hex(2), rig_hex(3)), 0);
+	expect("%s", "");
+	assert_int_equal(set("public_key=%s\n", rig_hex(2)), 0);
+	assert_int_equal(set("public_key=%s\nallowed_ip=10.0.0.0/24\nupdate_only=true\n", rig_hex(2)), 0);
+	expect("public_key=%s\n" QUIET "0\nallowed_ip=10.0.0.0/24\n" END, rig_hex(2));
+}
+
+static void an_unknown_peer_of_update_only_takes_no_allowed_ip(void **state)
+{
+	assert_int_equal(set("public_key=%s\nallowed_ip=10.0.0.0/24\n", rig_hex(2)), 0);
+	assert_int_equal(set("public_key=%s\nallowed_ip=10.0.0.0/24\nupdate_only=true\n", rig_hex(3)), 0);
+	expect("public_key=%s\n" QUIET "0\nallowed_ip=10.0.0.0/24\n" END, rig_hex(2));
+}
+
+static void one_peer_several_times_in_a_set(void **state)
+{
+	assert_int_equal(set("public_key=%s\npreshared_key=%s\nallowed_ip=10.0.0.0/24\npublic_key=%s\npublic_key=%s\n"
+						 "allowed_ip=10.0.1.0/24\npublic_key=%s\nremove=true\npublic_key=%s\nallowed_ip=10.0.2.0/24\n",
+						 rig_hex(2), rig_hex(9), rig_hex(3), rig_hex(2), rig_hex(2), rig_hex(2)),
+					 0);
+	expect("public_key=%s\n" QUIET "0\n" END "public_key=%s\n" QUIET "0\nallowed_ip=10.0.2.0/24\n" END, rig_hex(3),
+		   rig_hex(2));
+}
+
+static void removing_an_unknown_peer_is_no_error(void **state)
+{
+	assert_int_equal(set("public_key=%s\nremove=true\n", rig_hex(2)), 0);
+	expect("%s", "");
+}
+
+static void replace_peers_begins_anew(void **state)
+{
+	assert_int_equal(set("public_key=%s\npreshared_key=%s\npublic_key=%s\n", rig_hex(2), rig_hex(9), rig_hex(3)), 0);
+	rig_peer(&rig, 2)->tx_bytes = 7;
+	assert_int_equal(set("replace_peers=true\npublic_key=%s\n", rig_hex(2)), 0);
+	expect("public_key=%s\n" QUIET "0\n" END, rig_hex(2));
+}
+
+static void an_allowed_ip_moves_from_its_other_peer(void **state)
+{
+	assert_int_equal(set("public_key=%s\nallowed_ip=10.0.0.0/24\nallowed_ip=10.0.1.0/24\n", rig_hex(2)), 0);
+	assert_int_equal(set("public_key=%s\nallowed_ip=10.0.0.0/24\n", rig_hex(3)), 0);
+	expect("public_key=%s\n" QUIET "0\nallowed_ip=10.0.1.0/24\n" END "public_key=%s\n" QUIET
+		   "0\nallowed_ip=10.0.0.0/24\n" END,
+		   rig_hex(2), rig_hex(3));
+}
+
+static void a_minus_takes_an_allowed_ip_from_its_own_peer_only(void **state)
+{
+	assert_int_equal(
+		set("public_key=%s\nallowed_ip=10.0.0.0/24\nallowed_ip=10.0.1.0/24\npublic_key=%s\n", rig_hex(2), rig_hex(3)),
+		0);
+	assert_int_equal(
+		set("public_key=%s\nallowed_ip=-10.0.0.0/24\npublic_key=%s\nallowed_ip=-10.0.1.0/24\n", rig_hex(2), rig_hex(3)),
+		0);
+	expect("public_key=%s\n" QUIET "0\nallowed_ip=10.0.1.0/24\n" END "public_key=%s\n" QUIET "0\n" END, rig_hex(2),
+		   rig_hex(3));
+}
+
+static void replaced_allowed_ips_may_stand_twice(void **state)
+{
+	assert_int_equal(set("public_key=%s\nallowed_ip=10.0.0.0/24\nallowed_ip=10.1.0.0/16\n", rig_hex(2)), 0);
+	assert_int_equal(set("public_key=%s\nreplace_allowed_ips=true\nallowed_ip=fd00::/8\nallowed_ip=10.1.0.0/16\n"
+						 "allowed_ip=10.1.7.7/16\n",
+						 rig_hex(2)),
+					 0);
+	expect("public_key=%s\n" QUIET "0\nallowed_ip=fd00::/8\nallowed_ip=10.1.0.0/16\n" END, rig_hex(2));
+	assert_int_equal(set("public_key=%s\nreplace_allowed_ips=true\n", rig_hex(2)), 0);
+	expect("public_key=%s\n" QUIET "0\n" END, rig_hex(2));
+	assert_null(rig.device.allowed_ips.v4);
+}
+
+static void our_own_key_is_no_peer(void **state)
+{
+	uint8_t own[KEY_BYTES];
+	char hex[KEY_HEX];
+
+	crypto_scalarmult_base(own, rig_key(0x48));
+	key_to_hex(hex, own);
+	assert_int_equal(set("public_key=%s\n", hex), 0);
+	assert_non_null(device_find_peer(&rig.device, own));
+	assert_int_equal(
+		set("private_key=%s\npublic_key=%s\nallowed_ip=10.0.0.0/8\npublic_key=%s\n", rig_hex(0x48), hex, rig_hex(2)),
+		0);
+	expect("private_key=%s\npublic_key=%s\n" QUIET "0\n" END, rig_hex(0x48), rig_hex(2));
+}
+
+/* A handshake under way is the witness: ending sessions ends it too. */
+static struct peer_index *begin_handshake(uint8_t byte)
+{
+	struct peer *peer = rig_peer(&rig, byte);
+
+	handshake_initiate(peer, now, false);
+	assert_non_null(peer->handshake_index);
+	return peer->handshake_index;
+}
+
+static void the_same_private_key_ends_no_session(void **state)
+{
+	struct peer_index *index;
+
+	link_up();
+	assert_int_equal(set("private_key=%s\npublic_key=%s\nendpoint=192.0.2.1:7\n", rig_hex(1), rig_hex(2)), 0);
+	index = begin_handshake(2);
+	assert_int_equal(set("private_key=%s\n", rig_hex(1)), 0);
+	assert_ptr_equal(rig_peer(&rig, 2)->handshake_index, index);
+	assert_int_equal(set("private_key=%s\n", rig_hex(9)), 0);
+	assert_null(rig_peer(&rig, 2)->handshake_index);
+}
+
+static void a_keepalive_switched_on_speaks_at_once(void **state)
+{
+	assert_int_equal(set("private_key=%s\npublic_key=%s\nendpoint=192.0.2.1:7\npersistent_keepalive_interval=5\n",
+						 rig_hex(1), rig_hex(2)),
+					 0);
+	assert_int_equal(rig.sent, 0); /* the link is down */
+	assert_int_equal(set("public_key=%s\npersistent_keepalive_interval=0\n", rig_hex(2)), 0);
+	link_up();
+	assert_int_equal(rig.sent, 0);
+	assert_int_equal(set("public_key=%s\npersistent_keepalive_interval=5\n", rig_hex(2)), 0);
+	assert_int_equal(rig.sent, 1);
+	assert_int_equal(rig.letters[0].n, sizeof(struct message_initiation));
+	rig_peer(&rig, 2)->handshake_sent_known = false; /* nothing but the setting stands between it and another */
+	assert_int_equal(set("public_key=%s\npersistent_keepalive_interval=6\n", rig_hex(2)), 0);
+	assert_int_equal(set("public_key=%s\npersistent_keepalive_interval=0\n", rig_hex(2)), 0);
+	assert_int_equal(rig.sent, 1);
+}
+
+static void an_endpoint_lets_go_what_waited_for_it(void **state)
+{
+	uint8_t packet[100] = { 0 };
+
+	link_up();
+	assert_int_equal(set("private_key=%s\npublic_key=%s\n", rig_hex(1), rig_hex(2)), 0);
+	staged_push(&rig.device.staged, &rig_peer(&rig, 2)->staged, packet, sizeof packet, 1);
+	assert_int_equal(set("public_key=%s\n", rig_hex(2)), 0);
+	assert_int_equal(rig.sent, 0);
+	assert_int_equal(set("public_key=%s\nendpoint=192.0.2.1:7\n", rig_hex(2)), 0);
+	assert_int_equal(rig.sent, 1);
+}
+
+static void an_endpoint_keeps_the_source_unless_it_moves(void **state)
+{
+	struct endpoint *endpoint;
+
+	assert_int_equal(set("public_key=%s\nendpoint=192.0.2.1:7\n", rig_hex(2)), 0);
+	endpoint = &rig_peer(&rig, 2)->endpoint;
+	endpoint->source.v4.ipi_spec_dst.s_addr = htonl(0xc0000209);
+	assert_int_equal(set("public_key=%s\nendpoint=192.0.2.1:7\n", rig_hex(2)), 0);
+	assert_true(endpoint_source_known(endpoint));
+	assert_int_equal(set("public_key=%s\nendpoint=192.0.2.1:8\n", rig_hex(2)), 0);
+	assert_false(endpoint_source_known(endpoint));
+	assert_int_equal(ntohs(endpoint->to.v4.sin_port), 8);
+}
+
+/* --- reloads --- */
+
+static void a_file_makes_a_device(void **state)
+{
+	assert_int_equal(reload("ListenPort = 7\nFwMark = 0x10",
+							peer_section(2, "PresharedKey = CQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQk=\n"
+											"AllowedIPs = fd00::/8, 10.0.0.0/24\nEndpoint = 192.0.2.1:1000\n"
+											"PersistentKeepalive = 25")),
+					 0);
+	expect("private_key=%s\nlisten_port=7\nfwmark=16\npublic_key=%s\npreshared_key=%s\nendpoint=192.0.2.1:1000\n" QUIET
+		   "25\nallowed_ip=fd00::/8\nallowed_ip=10.0.0.0/24\n" END,
+		   "0001010101010101010101010101010101010101010101010101010101010141", rig_hex(2), rig_hex(9));
+}
+
+static void a_reload_leaves_what_did_not_change(void **state)
+{
+	const char *same = peer_section(2, "AllowedIPs = 10.0.0.0/24, 10.1.0.0/16\nEndpoint = 192.0.2.1:7");
+	const struct allowedip *node;
+	struct peer_index *index;
+	struct peer *peer;
+	unsigned binds;
+
+	link_up();
+	assert_int_equal(reload("ListenPort = 7", sections(same, peer_section(3, ""))), 0);
+	peer = rig_peer(&rig, 2);
+	index = begin_handshake(2);
+	node = peer->allowed_ips.first;
+	binds = rig.binds;
+	insertions = 0;
+	assert_int_equal(reload("ListenPort = 7", sections(same, peer_section(4, ""))), 0);
+	assert_ptr_equal(rig_peer(&rig, 2), peer);
+	assert_ptr_equal(peer->handshake_index, index);
+	assert_ptr_equal(peer->allowed_ips.first, node);
+	assert_int_equal(insertions, 0); /* no route was touched */
+	assert_int_equal(rig.binds, binds);
+	assert_null(rig_peer(&rig, 3));
+	assert_non_null(rig_peer(&rig, 4));
+}
+
+static void a_reload_unsets_what_the_file_does_not_say_any_more(void **state)
+{
+	assert_int_equal(reload("", peer_section(2, "PresharedKey = CQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQk=\n"
+												"AllowedIPs = 10.0.0.0/24\nPersistentKeepalive = 25")),
+					 0);
+	assert_int_equal(reload("", peer_section(2, "")), 0);
+	expect("private_key=%s\npublic_key=%s\n" QUIET "0\n" END,
+		   "0001010101010101010101010101010101010101010101010101010101010141", rig_hex(2));
+}
+
+static void a_reload_changes_fields_in_place(void **state)
+{
+	struct peer *peer;
+
+	assert_int_equal(reload("", peer_section(2, "AllowedIPs = 10.0.0.0/24, 10.1.0.0/16")), 0);
+	peer = rig_peer(&rig, 2);
+	peer->rx_bytes = 9;
+	assert_int_equal(reload("", peer_section(2, "AllowedIPs = 10.1.0.0/16, 10.2.0.0/16\nPersistentKeepalive = 3\n"
+												"PresharedKey = CQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQk=")),
+					 0);
+	assert_ptr_equal(rig_peer(&rig, 2), peer);
+	assert_int_equal(peer->rx_bytes, 9);
+	assert_int_equal(peer->keepalive, 3);
+	assert_memory_equal(peer->remote.preshared_key, rig_key(9), KEY_BYTES);
+	assert_int_equal(peer->allowed_ips.count, 2);
+	assert_null(allowedips_lookup4(&rig.device.allowed_ips, (const uint8_t[]) { 10, 0, 0, 1 }));
+	assert_ptr_equal(allowedips_lookup4(&rig.device.allowed_ips, (const uint8_t[]) { 10, 1, 0, 1 }), peer);
+	assert_ptr_equal(allowedips_lookup4(&rig.device.allowed_ips, (const uint8_t[]) { 10, 2, 0, 1 }), peer);
+}
+
+static void a_route_that_moves_always_leads_to_somebody(void **state)
+{
+	assert_int_equal(reload("", sections(peer_section(2, "AllowedIPs = 10.1.0.0/16, 10.2.0.0/16"),
+										 peer_section(3, "AllowedIPs = 10.3.0.0/16"))),
+					 0);
+	times_watched = times_unrouted = 0;
+	assert_int_equal(reload("", sections(peer_section(2, "AllowedIPs = 10.2.0.0/16"),
+										 peer_section(3, "AllowedIPs = 10.3.0.0/16, 10.1.0.0/16"))),
+					 0);
+	assert_ptr_equal(allowedips_lookup4(&rig.device.allowed_ips, watched), rig_peer(&rig, 3));
+	assert_true(times_watched > 0);
+	assert_int_equal(times_unrouted, 0);
+	times_watched = times_unrouted = 0;
+	assert_int_equal(reload("", peer_section(4, "AllowedIPs = 10.1.0.0/16")), 0);
+	assert_true(times_watched > 0);
+	assert_int_equal(times_unrouted, 0);
+}
+
+static void a_peer_that_moved_stays_there_until_the_file_says_otherwise(void **state)
+{
+	const char *at_home = peer_section(2, "Endpoint = 192.0.2.1:7");
+	struct endpoint elsewhere = { .to.v4 = { .sin_family = AF_INET, .sin_port = htons(99), .sin_addr = { 1 } } };
+	struct endpoint *endpoint;
+
+	assert_int_equal(reload("", at_home), 0);
+	endpoint = &rig_peer(&rig, 2)->endpoint;
+	peer_set_endpoint(rig_peer(&rig, 2), &elsewhere);
+	assert_int_equal(reload("", at_home), 0);
+	assert_true(endpoint_equal(endpoint, &elsewhere));
+	assert_int_equal(reload("", peer_section(2, "Endpoint = 192.0.2.1:8")), 0);
+	assert_int_equal(ntohs(endpoint->to.v4.sin_port), 8);
+	peer_set_endpoint(rig_peer(&rig, 2), &elsewhere);
+	assert_int_equal(reload("", peer_section(2, "Endpoint = name.example:8")), 0); /* not ours to resolve */
+	assert_true(endpoint_equal(endpoint, &elsewhere));
+	assert_int_equal(reload("", at_home), 0);
+	assert_int_equal(ntohs(endpoint->to.v4.sin_port), 7);
+}
+
+static void a_reload_that_meets_a_port_in_use_changes_nothing(void **state)
+{
+	char *before, *after;
+
+	link_up();
+	rig.port_taken = 53;
+	assert_int_equal(reload("ListenPort = 7\nFwMark = 1", peer_section(2, "AllowedIPs = 10.0.0.0/24")), 0);
+	before = rig_get(&rig, 4096);
+	assert_int_equal(reload("ListenPort = 53\nFwMark = 2", peer_section(3, "AllowedIPs = 10.0.0.0/24")), -EADDRINUSE);
+	after = rig_get(&rig, 4096);
+	assert_string_equal(before, after);
+	free(before);
+	free(after);
+}
+
+static void a_random_port_stays_over_a_reload(void **state)
+{
+	link_up();
+	assert_int_equal(reload("", ""), 0);
+	rig.port_random++;
+	assert_int_equal(reload("", ""), 0);
+	assert_int_equal(rig.device.listen_port, 40000);
+}
+
+static void a_set_in_the_manner_of_syncconf_leaves_what_it_does_not_name(void **state)
+{
+	assert_int_equal(reload("", peer_section(2, "AllowedIPs = 10.0.0.0/24\nPersistentKeepalive = 25\n"
+												"PresharedKey = CQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQk=")),
+					 0);
+	assert_int_equal(set("private_key=%s\npublic_key=%s\nreplace_allowed_ips=true\nallowed_ip=10.0.1.0/24\n",
+						 rig_hex(1), rig_hex(2)),
+					 0);
+	expect("private_key=%s\npublic_key=%s\npreshared_key=%s\n" QUIET "25\nallowed_ip=10.0.1.0/24\n" END,
+		   "0001010101010101010101010101010101010101010101010101010101010141", rig_hex(2), rig_hex(9));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_set_says_all_there_is),
+		TEST(what_a_set_does_not_say_stays),
+		TEST(zeros_unset_keys),
+		TEST(a_port_in_use_changes_nothing),
+		TEST(a_refused_mark_leaves_the_port),
+		TEST(the_same_port_is_not_bound_again),
+		TEST(without_memory_nothing_changes),
+		TEST(update_only_makes_no_peer_wherever_it_stands),
+		TEST(an_unknown_peer_of_update_only_takes_no_allowed_ip),
+		TEST(one_peer_several_times_in_a_set),
+		TEST(removing_an_unknown_peer_is_no_error),
+		TEST(replace_peers_begins_anew),
+		TEST(an_allowed_ip_moves_from_its_other_peer),
+		TEST(a_minus_takes_an_allowed_ip_from_its_own_peer_only),
+		TEST(replaced_allowed_ips_may_stand_twice),
+		TEST(our_own_key_is_no_peer),
+		TEST(the_same_private_key_ends_no_session),
+		TEST(a_keepalive_switched_on_speaks_at_once),
+		TEST(an_endpoint_lets_go_what_waited_for_it),
+		TEST(an_endpoint_keeps_the_source_unless_it_moves),
+		TEST(a_file_makes_a_device),
+		TEST(a_reload_leaves_what_did_not_change),
+		TEST(a_reload_unsets_what_the_file_does_not_say_any_more),
+		TEST(a_reload_changes_fields_in_place),
+		TEST(a_route_that_moves_always_leads_to_somebody),
+		TEST(a_peer_that_moved_stays_there_until_the_file_says_otherwise),
+		TEST(a_reload_that_meets_a_port_in_use_changes_nothing),
+		TEST(a_random_port_stays_over_a_reload),
+		TEST(a_set_in_the_manner_of_syncconf_leaves_what_it_does_not_name),
+	};
+
+	if (sodium_init() < 0)
+		return 1;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,524 @@
+/* The text of the control socket: what a set says, what a get answers. */
+#include "control_rig.h"
+
+#include <arpa/inet.h>
+#include <net/if.h>
+
+#define KEY "b85996fecc9c7f1fc6d2572a76eda11d59bcd20be8e543b15ce4bd85a8e75a33"
+#define ZEROS "0000000000000000000000000000000000000000000000000000000000000000"
+#define PEER "public_key=" KEY "\n"
+
+static struct rig rig;
+
+static int set_up(void **state)
+{
+	rig_init(&rig, "test");
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	rig_destroy(&rig);
+	return 0;
+}
+
+/* Memory of exactly this size, so that a sanitizer sees a step past the end. */
+static int parse(struct config *config, const char *text, size_t length)
+{
+	char *copy = malloc(length ? length : 1);
+	int error;
+
+	assert_non_null(copy);
+	memcpy(copy, text, length);
+	*config = (struct config) { 0 };
+	error = uapi_parse(config, copy, length);
+	free(copy);
+	return error;
+}
+
+static int parse_string(const char *text)
+{
+	struct config config;
+	int error = parse(&config, text, strlen(text));
+
+	config_destroy(&config);
+	return error;
+}
+
+/* --- parse --- */
+
+static void nothing_is_a_set_that_says_nothing(void **state)
+{
+	struct config config, nothing = { 0 };
+
+	assert_int_equal(parse(&config, "", 0), 0);
+	assert_memory_equal(&config, &nothing, sizeof config);
+}
+
+static void the_interface_is_read(void **state)
+{
+	struct config config;
+	const char *text = "private_key=" KEY "\nlisten_port=65535\nfwmark=4294967295\nreplace_peers=true\n";
+
+	assert_int_equal(parse(&config, text, strlen(text)), 0);
+	assert_true(config.has_private_key && config.has_listen_port && config.has_fwmark && config.replace_peers);
+	assert_int_equal(config.private_key[0], 0xb8);
+	assert_int_equal(config.private_key[31], 0x33);
+	assert_int_equal(config.listen_port, 65535);
+	assert_int_equal(config.fwmark, 4294967295);
+	assert_null(config.peers);
+	config_destroy(&config);
+}
+
+static void zeros_are_said(void **state)
+{
+	struct config config;
+	const char *text = "private_key=" ZEROS "\nlisten_port=0\nfwmark=0\n" PEER "preshared_key=" ZEROS
+					   "\npersistent_keepalive_interval=0\n";
+
+	assert_int_equal(parse(&config, text, strlen(text)), 0);
+	assert_true(config.has_private_key && config.has_listen_port && config.has_fwmark);
+	assert_true(config.peers->has_preshared_key && config.peers->has_keepalive);
+	assert_false(config.replace_peers || config.peers->remove || config.peers->update_only);
+	config_destroy(&config);
+}
+
+static void a_peer_is_read(void **state)
+{
+	struct config config;
+	const struct config_peer *peer;
+	const char *text = PEER "update_only=true\npreshared_key=" KEY "\nendpoint=192.0.2.1:65535\n"
+							"persistent_keepalive_interval=65535\nreplace_allowed_ips=true\n"
+							"allowed_ip=10.0.0.1/8\nallowed_ip=-fd00::1/64\nprotocol_version=1\n" PEER "remove=true\n";
+
+	assert_int_equal(parse(&config, text, strlen(text)), 0);
+	assert_int_equal(config.peer_count, 2);
+	peer = config.peers;
+	assert_true(peer->has_public_key && peer->update_only && peer->has_preshared_key && peer->has_endpoint &&
+				peer->has_keepalive && peer->replace_allowed_ips && !peer->remove);
+	assert_int_equal(peer->public_key[1], 0x59);
+	assert_int_equal(peer->endpoint.to.v4.sin_addr.s_addr, htonl(0xc0000201));
+	assert_int_equal(peer->endpoint.to.v4.sin_port, htons(65535));
+	assert_int_equal(peer->keepalive, 65535);
+	assert_int_equal(peer->allowed_ips->prefix.length, 8);
+	assert_false(peer->allowed_ips->remove);
+	assert_int_equal(peer->allowed_ips->next->prefix.family, AF_INET6);
+	assert_true(peer->allowed_ips->next->remove);
+	assert_null(peer->allowed_ips->next->next);
+	assert_true(peer->next->remove);
+	config_destroy(&config);
+}
+
+static void what_stands_before_replace_allowed_ips_is_void(void **state)
+{
+	struct config config;
+	const char *text = PEER "allowed_ip=10.0.0.0/8\nreplace_allowed_ips=true\nallowed_ip=10.1.0.0/16\n";
+
+	assert_int_equal(parse(&config, text, strlen(text)), 0);
+	assert_int_equal(config.peers->allowed_ips->prefix.length, 16);
+	assert_null(config.peers->allowed_ips->next);
+	config_destroy(&config);
+}
+
+static void endpoints(void **state)
+{
+	static const struct {
+		const char *text;
+		const char *address;
+		uint32_t scope;
+		uint16_t port;
+	} good[] = {
+		{ "192.0.2.1:1", "192.0.2.1", 0, 1 },
+		{ "[2001:db8::1]:51820", "2001:db8::1", 0, 51820 },
+		{ "[::ffff:192.0.2.1]:2", "::ffff:192.0.2.1", 0, 2 },
+		{ "[fe80::1%lo]:3", "fe80::1", 1, 3 },
+		{ "[fe80::1%77]:4", "fe80::1", 77, 4 },
+		{ "[abcd:23::33%2]:51820", "abcd:23::33", 2, 51820 },
+	};
+
+	assert_int_equal(if_nametoindex("lo"), 1);
+	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+		struct config config;
+		const struct endpoint *endpoint;
+		char text[200], address[INET6_ADDRSTRLEN];
+		bool v4 = *good[i].text != '[';
+
+		snprintf(text, sizeof text, PEER "endpoint=%s\n", good[i].text);
+		assert_int_equal(parse(&config, text, strlen(text)), 0);
+		endpoint = &config.peers->endpoint;
+		assert_int_equal(endpoint->to.any.sa_family, v4 ? AF_INET : AF_INET6);
+		assert_int_equal(endpoint->to.v4.sin_port, htons(good[i].port));
+		inet_ntop(endpoint->to.any.sa_family,
+				  v4 ? (const void *)&endpoint->to.v4.sin_addr : (const void *)&endpoint->to.v6.sin6_addr, address,
+				  sizeof address);
+		assert_string_equal(address, good[i].address);
+		if (!v4)
+			assert_int_equal(endpoint->to.v6.sin6_scope_id, good[i].scope);
+		config_destroy(&config);
+	}
+}
+
+/* The lines, behind a peer when they begin with '+', and the error they are. */
+static void errors(void **state)
+{
+	static const struct {
+		int error;
+		const char *lines;
+	} bad[] = {
+		{ -EPROTO, "private_key\n" },
+		{ -EPROTO, "\n" },
+		{ -EPROTO, "listen_port=1\n\n" },
+		{ -EPROTO, "+garbage\n" },
+		{ -EIO, "listen_port=1" },
+		{ -EIO, "listen_port=1\nfwm" },
+		{ -EINVAL, "=\n" },
+		{ -EINVAL, "=1\n" },
+		{ -EINVAL, "unknown=1\n" },
+		{ -EINVAL, "Listen_port=1\n" },
+		{ -EINVAL, " listen_port=1\n" },
+		{ -EINVAL, "listen_port =1\n" },
+		{ -EINVAL, "listen_port= 1\n" },
+		{ -EINVAL, "listen_port=1\r\n" },
+		{ -EINVAL, "listen_port=\n" },
+		{ -EINVAL, "listen_port=-1\n" },
+		{ -EINVAL, "listen_port=+1\n" },
+		{ -EINVAL, "listen_port=0x1\n" },
+		{ -EINVAL, "listen_port=65536\n" },
+		{ -EINVAL, "listen_port=99999999999999999999999\n" },
+		{ -EINVAL, "fwmark=4294967296\n" },
+		{ -EINVAL, "fwmark=off\n" },
+		{ -EINVAL, "fwmark=\n" },
+		{ -EINVAL, "private_key=\n" },
+		{ -EINVAL, "private_key=" KEY "00\n" },
+		{ -EINVAL, "private_key=b85996fecc9c7f1fc6d2572a76eda11d59bcd20be8e543b15ce4bd85a8e75a3\n" },
+		{ -EINVAL, "private_key=b85996fecc9c7f1fc6d2572a76eda11d59bcd20be8e543b15ce4bd85a8e75a3g\n" },
+		{ -EINVAL, "private_key=" KEY "\r\n" },
+		{ -EINVAL, "replace_peers=false\n" },
+		{ -EINVAL, "replace_peers=True\n" },
+		{ -EINVAL, "replace_peers=1\n" },
+		{ -EINVAL, "public_key=1\n" },
+		/* keys of a peer before any, and of the interface behind one */
+		{ -EINVAL, "remove=true\n" },
+		{ -EINVAL, "allowed_ip=10.0.0.0/8\n" },
+		{ -EINVAL, "protocol_version=1\n" },
+		{ -EINVAL, "+private_key=" KEY "\n" },
+		{ -EINVAL, "+listen_port=1\n" },
+		{ -EINVAL, "+fwmark=1\n" },
+		{ -EINVAL, "+replace_peers=true\n" },
+		{ -EINVAL, "+unknown=1\n" },
+		{ -EINVAL, "+last_handshake_time_sec=1\n" },
+		{ -EINVAL, "+errno=0\n" },
+		{ -EINVAL, "+remove=false\n" },
+		{ -EINVAL, "+update_only=\n" },
+		{ -EINVAL, "+replace_allowed_ips=yes\n" },
+		{ -EINVAL, "+preshared_key=1\n" },
+		{ -EINVAL, "+persistent_keepalive_interval=65536\n" },
+		{ -EINVAL, "+persistent_keepalive_interval=off\n" },
+		{ -EINVAL, "+protocol_version=0\n" },
+		{ -EINVAL, "+protocol_version=2\n" },
+		{ -EINVAL, "+protocol_version=\n" },
+		{ -EINVAL, "+endpoint=\n" },
+		{ -EINVAL, "+endpoint=192.0.2.1\n" },
+		{ -EINVAL, "+endpoint=192.0.2.1:\n" },
+		{ -EINVAL, "+endpoint=192.0.2.1:0\n" },
+		{ -EINVAL, "+endpoint=192.0.2.1:65536\n" },
+		{ -EINVAL, "+endpoint=192.0.2.1:80 \n" },
+		{ -EINVAL, "+endpoint=192.0.2.1:http\n" },
+		{ -EINVAL, "+endpoint=192.0.2:80\n" },
+		{ -EINVAL, "+endpoint=example.com:80\n" },
+		{ -EINVAL, "+endpoint=:80\n" },
+		{ -EINVAL, "+endpoint=2001:db8::1:80\n" },
+		{ -EINVAL, "+endpoint=[2001:db8::1]\n" },
+		{ -EINVAL, "+endpoint=[2001:db8::1]:\n" },
+		{ -EINVAL, "+endpoint=[2001:db8::1]:0\n" },
+		{ -EINVAL, "+endpoint=[2001:db8::1:80\n" },
+		{ -EINVAL, "+endpoint=[192.0.2.1]:80\n" },
+		{ -EINVAL, "+endpoint=[]:80\n" },
+		{ -EINVAL, "+endpoint=[fe80::1%]:80\n" },
+		{ -EINVAL, "+endpoint=[fe80::1%nosuchif]:80\n" },
+		{ -EINVAL, "+endpoint=[fe80::1%99999999999]:80\n" },
+		{ -EINVAL, "+endpoint=[fe80::1%11111111111111111111111111111111111111111111111111111111111111111111111]:80\n" },
+		{ -EINVAL, "+allowed_ip=\n" },
+		{ -EINVAL, "+allowed_ip=-\n" },
+		{ -EINVAL, "+allowed_ip=--10.0.0.0/8\n" },
+		{ -EINVAL, "+allowed_ip=10.0.0.0/33\n" },
+		{ -EINVAL, "+allowed_ip=10.0.0.0/\n" },
+		{ -EINVAL, "+allowed_ip=10.0.0/8\n" },
+		{ -EINVAL, "+allowed_ip=fd00::/129\n" },
+		{ -EINVAL, "+allowed_ip=10.0.0.0/8,10.1.0.0/16\n" },
+		{ -EINVAL, "+allowed_ip=10.0.0.0/8\r\n" },
+	};
+
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		bool peer = *bad[i].lines == '+';
+		char text[400];
+		int error;
+
+		snprintf(text, sizeof text, "%s%s", peer ? PEER : "", bad[i].lines + peer);
+		error = parse_string(text);
+		if (error != bad[i].error)
+			print_error("%s: %d\n", text, error);
+		assert_int_equal(error, bad[i].error);
+	}
+}
+
+static void a_nul_is_no_end(void **state)
+{
+	struct config config;
+
+	assert_int_equal(parse(&config, "listen_port=1\0002\n", 17), -EINVAL);
+	config_destroy(&config);
+	assert_int_equal(parse(&config, "\0", 1), -EINVAL);
+	config_destroy(&config);
+}
+
+static const char whole[] = "private_key=" KEY "\nlisten_port=1\nfwmark=2\nreplace_peers=true\n" PEER
+							"preshared_key=" KEY "\nendpoint=[fe80::1%lo]:3\nreplace_allowed_ips=true\n"
+							"allowed_ip=10.0.0.0/8\nallowed_ip=-fd00::/8\nprotocol_version=1\n";
+
+static void a_set_cut_anywhere_but_between_lines_is_an_error(void **state)
+{
+	for (size_t length = 0; length < sizeof whole; length++) {
+		struct config config;
+		int error = parse(&config, whole, length);
+		bool between = !length || whole[length - 1] == '\n';
+
+		assert_int_equal(error == 0, between);
+		config_destroy(&config);
+	}
+}
+
+static void any_byte_may_be_wrong(void **state)
+{
+	srand(1);
+	for (int round = 0; round < 20000; round++) {
+		struct config config;
+		char text[sizeof whole];
+
+		memcpy(text, whole, sizeof whole);
+		for (int changes = 1 + rand() % 3; changes; changes--)
+			text[(size_t)rand() % (sizeof whole - 1)] = (char)rand();
+		parse(&config, text, sizeof whole - 1);
+		config_destroy(&config);
+	}
+}
+
+static void a_set_of_a_mebibyte(void **state)
+{
+	enum { PREFIXES = 45000 };
+	char *text = malloc(PREFIXES * 32 + 100), *end = text;
+	struct config config;
+
+	assert_non_null(text);
+	end += sprintf(end, PEER);
+	for (int i = 0; i < PREFIXES; i++)
+		end += sprintf(end, "allowed_ip=10.%d.%d.0/24\n", i >> 8, i & 255);
+	assert_true(end - text > 1 << 20);
+	assert_int_equal(parse(&config, text, (size_t)(end - text)), 0);
+	assert_int_equal(apply_set(&rig.device, &config, 0), 0);
+	assert_int_equal(rig.device.first->allowed_ips.count, PREFIXES);
+	config_destroy(&config);
+	free(text);
+}
+
+/* --- get --- */
+
+static void a_get_of_nothing(void **state)
+{
+	rig_expect(&rig, "%s", "");
+}
+
+static void a_get_tells_all(void **state)
+{
+	struct peer *peer;
+
+	assert_int_equal(rig_set(&rig, 0,
+							 "private_key=%s\nlisten_port=7\nfwmark=8\npublic_key=%s\npreshared_key=%s\n"
+							 "endpoint=[fe80::1%%lo]:9\npersistent_keepalive_interval=25\nallowed_ip=10.0.0.0/8\n"
+							 "allowed_ip=fd00::/8\nallowed_ip=0.0.0.0/0\nallowed_ip=::/0\npublic_key=%s\n"
+							 "endpoint=192.0.2.1:1\n",
+							 rig_hex(0x48), rig_hex(2), rig_hex(9), rig_hex(1)),
+					 0);
+	peer = rig.device.first;
+	peer->handshake_completed = 1700000000 * NS_PER_S + 123456789;
+	peer->tx_bytes = UINT64_MAX;
+	peer->rx_bytes = 1;
+	rig_expect(&rig,
+			   "private_key=%s\nlisten_port=7\nfwmark=8\n"
+			   "public_key=%s\npreshared_key=%s\nendpoint=[fe80::1%%1]:9\nlast_handshake_time_sec=1700000000\n"
+			   "last_handshake_time_nsec=123456789\ntx_bytes=18446744073709551615\nrx_bytes=1\n"
+			   "persistent_keepalive_interval=25\nallowed_ip=10.0.0.0/8\nallowed_ip=fd00::/8\nallowed_ip=0.0.0.0/0\n"
+			   "allowed_ip=::/0\nprotocol_version=1\n"
+			   "public_key=%s\nendpoint=192.0.2.1:1\nlast_handshake_time_sec=0\nlast_handshake_time_nsec=0\n"
+			   "tx_bytes=0\nrx_bytes=0\npersistent_keepalive_interval=0\nprotocol_version=1\n",
+			   rig_hex(0x48), rig_hex(2), rig_hex(9), rig_hex(1));
+}
+
+/* Peers 1 to `peers`, each with `prefixes` allowed IPs. */
+static void populate(unsigned peers, unsigned prefixes)
+{
+	for (unsigned i = 1; i <= peers; i++) {
+		uint8_t key[KEY_BYTES] = { (uint8_t)i, (uint8_t)(i >> 8), 1 };
+		struct peer *peer = device_add_peer(&rig.device, key);
+
+		assert_non_null(peer);
+		for (unsigned p = 0; p < prefixes; p++) {
+			uint8_t address[4] = { (uint8_t)(i >> 8), (uint8_t)i, (uint8_t)(p >> 8), (uint8_t)p };
+			assert_int_equal(allowedips_insert(&rig.device.allowed_ips, AF_INET, address, 32, peer), 0);
+		}
+	}
+}
+
+static void parts_of_any_size_make_the_same_whole(void **state)
+{
+	char *large;
+
+	populate(50, 30);
+	large = rig_get(&rig, 1 << 20);
+	for (size_t room = UAPI_GET_ROOM; room < 2000; room += 7) {
+		char *small = rig_get(&rig, room);
+		assert_string_equal(small, large);
+		free(small);
+	}
+	free(large);
+}
+
+static size_t occurrences(const char *text, const char *what)
+{
+	size_t count = 0;
+
+	for (; (text = strstr(text, what)); text++)
+		count++;
+	return count;
+}
+
+static void a_device_of_ten_thousand_peers(void **state)
+{
+	char *text;
+
+	populate(10000, 10);
+	text = rig_get(&rig, 16384);
+	assert_int_equal(occurrences(text, "public_key="), 10000);
+	assert_int_equal(occurrences(text, "allowed_ip="), 100000);
+	assert_int_equal(occurrences(text, "errno=0\n\n"), 1);
+	free(text);
+}
+
+/* What a get tells when `change` happens after each of its parts; the caller frees it. */
+static char *get_while(void (*change)(unsigned part))
+{
+	struct uapi_get get = { 0 };
+	char *text = calloc(1, 1 << 20);
+	size_t length = 0, part;
+
+	assert_non_null(text);
+	for (unsigned parts = 0; (part = uapi_get_next(&get, &rig.device, text + length, UAPI_GET_ROOM + 100)); parts++) {
+		length += part;
+		change(parts);
+	}
+	return text;
+}
+
+/* One that was told, one that was not, and the one that is being told. */
+static void remove_peers(unsigned part)
+{
+	const uint8_t keys[3] = { 1, 40, (uint8_t)(part / 2 + 1) };
+
+	for (int i = 0; i < 3; i++) {
+		uint8_t key[KEY_BYTES] = { keys[i], 0, 1 };
+		struct peer *peer = device_find_peer(&rig.device, key);
+		if (peer && part % 5 == 4)
+			device_remove_peer(&rig.device, peer);
+	}
+}
+
+static void peers_may_go_while_they_are_told(void **state)
+{
+	char *text;
+
+	populate(50, 3);
+	text = get_while(remove_peers);
+	assert_true(rig.device.peer_count < 50);
+	for (const struct peer *peer = rig.device.first; peer; peer = peer->next) { /* who stayed was told once */
+		char hex[KEY_HEX];
+		key_to_hex(hex, peer->remote.public_key);
+		assert_int_equal(occurrences(text, hex), 1);
+	}
+	assert_int_equal(occurrences(text, "errno=0\n\n"), 1);
+	free(text);
+}
+
+static void change_prefixes(unsigned part)
+{
+	struct peer *peer = rig.device.first;
+	uint8_t address[4] = { 0, 1, 0, (uint8_t)(200 - part) }, other[4] = { 11, 0, 0, (uint8_t)part };
+
+	allowedips_remove(&rig.device.allowed_ips, AF_INET, address, 32, peer);
+	allowedips_insert(&rig.device.allowed_ips, AF_INET, other, 32, peer);
+}
+
+static void prefixes_may_change_while_they_are_told(void **state)
+{
+	char *text;
+
+	populate(1, 201);
+	text = get_while(change_prefixes);
+	for (int p = 0; p < 150; p++) { /* these stood in front and stayed */
+		char line[40];
+		snprintf(line, sizeof line, "allowed_ip=0.1.0.%d/32\n", p);
+		assert_int_equal(occurrences(text, line), 1);
+	}
+	assert_int_equal(occurrences(text, "errno=0\n\n"), 1);
+	free(text);
+}
+
+static void a_key_that_comes_again_is_another_peer(void **state)
+{
+	struct uapi_get get = { 0 };
+	char text[2048];
+	size_t length;
+
+	populate(2, 40);
+	length = uapi_get_next(&get, &rig.device, text, 700); /* stops in the first one's prefixes */
+	text[length] = '\0';
+	assert_int_equal(occurrences(text, "public_key="), 1);
+	device_remove_peer(&rig.device, rig.device.first);
+	populate(1, 0); /* the first one's key once more, now last */
+	length = 0;
+	for (size_t part; (part = uapi_get_next(&get, &rig.device, text + length, sizeof text - length));)
+		length += part;
+	text[length] = '\0';
+	assert_int_equal(occurrences(text, "public_key="), 2);
+	assert_int_equal(occurrences(text, "allowed_ip=0.1."), 0);
+	assert_int_equal(occurrences(text, "errno=0\n\n"), 1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(nothing_is_a_set_that_says_nothing),
+		TEST(the_interface_is_read),
+		TEST(zeros_are_said),
+		TEST(a_peer_is_read),
+		TEST(what_stands_before_replace_allowed_ips_is_void),
+		TEST(endpoints),
+		TEST(errors),
+		TEST(a_nul_is_no_end),
+		TEST(a_set_cut_anywhere_but_between_lines_is_an_error),
+		TEST(any_byte_may_be_wrong),
+		TEST(a_set_of_a_mebibyte),
+		TEST(a_get_of_nothing),
+		TEST(a_get_tells_all),
+		TEST(parts_of_any_size_make_the_same_whole),
+		TEST(a_device_of_ten_thousand_peers),
+		TEST(peers_may_go_while_they_are_told),
+		TEST(prefixes_may_change_while_they_are_told),
+		TEST(a_key_that_comes_again_is_another_peer),
+	};
+
+	if (sodium_init() < 0)
+		return 1;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
