@@ -48,16 +48,19 @@ static void watch_signals(struct daemon *daemon)
 	}
 }
 
-int daemon_init(struct daemon *daemon, const struct aead_provider *aead, struct tun *tun)
+int daemon_init(struct daemon *daemon, const char *aead, struct tun *tun)
 {
 	int error = -ENOMEM;
 
 	*daemon = (struct daemon) { .loop = ev_default_loop(EVFLAG_AUTO) };
 	if (!daemon->loop)
 		goto close_tun;
-	error = device_init(&daemon->device, tun->name, aead, daemon->loop);
+	error = aead_init(&daemon->aead, aead);
 	if (error)
 		goto close_tun;
+	error = device_init(&daemon->device, tun->name, &daemon->aead, daemon->loop);
+	if (error)
+		goto destroy_aead;
 	error = worker_start(&daemon->worker, &daemon->device, daemon->loop, tun, on_gone, daemon);
 	if (error)
 		goto destroy_device;
@@ -65,6 +68,8 @@ int daemon_init(struct daemon *daemon, const struct aead_provider *aead, struct 
 	return 0;
 destroy_device:
 	device_destroy(&daemon->device, daemon->loop);
+destroy_aead:
+	aead_destroy(&daemon->aead);
 close_tun:
 	log_error(tun->name, "starting: %s", strerror(-error));
 	tun_close(tun);
@@ -101,5 +106,6 @@ void daemon_destroy(struct daemon *daemon)
 		ev_signal_stop(daemon->loop, &daemon->signals[i]);
 	worker_stop(&daemon->worker);
 	device_destroy(&daemon->device, daemon->loop);
+	aead_destroy(&daemon->aead);
 	ev_loop_destroy(daemon->loop);
 }

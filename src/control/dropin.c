@@ -84,7 +84,7 @@ static int start(struct dropin *dropin, const char *name)
 		return fd;
 	error = open_tun(name, &tun);
 	if (!error)
-		error = daemon_init(daemon, aead_find("auto"), &tun);
+		error = daemon_init(daemon, "auto", &tun);
 	if (error)
 		return error;
 	error = daemon_follow(daemon);

@@ -43,7 +43,7 @@ static int make_daemon(struct service *service)
 		return fail(service, "making the interface needs root or CAP_NET_ADMIN", error);
 	if (error)
 		return fail(service, "opening the TUN device (/dev/net/tun)", error);
-	return daemon_init(&service->daemon, aead_find(config->aead[0] ? config->aead : "auto"), &tun);
+	return daemon_init(&service->daemon, config->aead[0] ? config->aead : "auto", &tun);
 }
 
 static int open_sockets(struct service *service)

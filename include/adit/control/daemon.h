@@ -13,6 +13,7 @@ enum { DAEMON_SIGNALS = 4 };
 
 struct daemon {
 	struct ev_loop *loop;
+	struct aead_provider aead;
 	struct device device;
 	struct worker worker;
 	struct follow follow;
@@ -23,10 +24,11 @@ struct daemon {
 };
 
 /*
- * Makes loop, device and worker around the open `tun`, which is taken over. The device has no key, no peers and no
- * sockets. 0, or negative errno with the reason logged, and then `tun` is closed.
+ * Makes loop, device and worker around the open `tun`, with the cipher implementation `aead` (aead.h), which is taken
+ * over. The device has no key, no peers and no sockets. 0, or negative errno with the reason logged, and then `tun` is
+ * closed.
  */
-int daemon_init(struct daemon *daemon, const struct aead_provider *aead, struct tun *tun);
+int daemon_init(struct daemon *daemon, const char *aead, struct tun *tun);
 
 /* Follows the link and the routes from now on, and takes on the state of the link. 0, or negative errno with the reason
  * logged. */
