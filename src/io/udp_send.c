@@ -16,7 +16,8 @@ enum {
 /* What one sendmmsg takes: messages to one socket, and the run that each belongs to. */
 struct batch {
 	struct mmsghdr headers[MESSAGES];
-	struct iovec parts[MESSAGES];
+	struct iovec parts[MESSAGES]; /* of messages that are not a whole run in parts of its own */
+	uint32_t lengths[MESSAGES];
 	union udp_control controls[MESSAGES];
 	struct udp_run *runs[MESSAGES];
 	int count;
@@ -60,17 +61,32 @@ static void give_up(struct udp_run *run, int error)
 	run->failed += (uint16_t)((left + run->size - 1) / run->size);
 }
 
+/* Where the datagram at `offset` of the run lies: no datagram is in two parts. */
+static const uint8_t *locate(const struct udp_run *run, uint32_t offset)
+{
+	const struct iovec *part = run->parts;
+
+	if (!part)
+		return run->data + offset;
+	for (; offset >= part->iov_len; part++)
+		offset -= (uint32_t)part->iov_len;
+	return (const uint8_t *)part->iov_base + offset;
+}
+
 static void add_message(struct batch *batch, struct udp_run *run, uint32_t offset, uint32_t length)
 {
 	int i = batch->count++;
 	struct msghdr *message = &batch->headers[i].msg_hdr;
+	bool whole = run->parts && length == run->bytes;
 
 	batch->runs[i] = run;
-	batch->parts[i] = (struct iovec) { (void *)(run->data + offset), length };
+	batch->lengths[i] = length;
+	if (!whole)
+		batch->parts[i] = (struct iovec) { (void *)locate(run, offset), length };
 	message->msg_name = (void *)&run->to->to;
 	message->msg_namelen = name_length(run->to);
-	message->msg_iov = &batch->parts[i];
-	message->msg_iovlen = 1;
+	message->msg_iov = whole ? (struct iovec *)run->parts : &batch->parts[i];
+	message->msg_iovlen = whole ? run->part_count : 1;
 	message->msg_flags = 0;
 	udp_control_write(message, &batch->controls[i], run, length);
 }
@@ -80,7 +96,7 @@ static void add_run(struct batch *batch, struct udp_run *run, bool apart)
 {
 	for (uint32_t offset = settled(run), length; offset < run->bytes && batch->count < MESSAGES; offset += length) {
 		length = run->bytes - offset;
-		if (apart && length > run->size)
+		if ((apart || (run->parts && offset)) && length > run->size)
 			length = run->size;
 		add_message(batch, run, offset, length);
 	}
@@ -102,7 +118,7 @@ static int fill(struct batch *batch, const struct udp *udp, struct udp_run *runs
 static void commit(const struct batch *batch, int sent)
 {
 	for (int i = 0; i < sent; i++)
-		batch->runs[i]->sent += (uint32_t)batch->parts[i].iov_len;
+		batch->runs[i]->sent += batch->lengths[i];
 }
 
 static void set_blocked(struct udp *udp, int fd, bool blocked)
@@ -177,7 +193,7 @@ static bool send_batch(struct udp *udp, struct batch *batch, int fd)
 		commit(batch, sent);
 		udp->starved = 0;
 	} else {
-		room = settle(udp, batch->runs[0], batch->parts[0].iov_len, fd < 0 ? EAFNOSUPPORT : errno);
+		room = settle(udp, batch->runs[0], batch->lengths[0], fd < 0 ? EAFNOSUPPORT : errno);
 	}
 	if (fd >= 0)
 		set_blocked(udp, fd, !room);

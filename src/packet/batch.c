@@ -4,7 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ALIGNMENT = 4096, HALF_TOTAL = BATCH_BEFORE + BATCH_HALF + BATCH_BEHIND };
+enum {
+	ALIGNMENT = 4096,
+	HALF_TOTAL = BATCH_BEFORE + BATCH_HALF + BATCH_BEHIND,
+	LOOK_BACK = 16, /* runs behind the last that are looked at */
+};
+_Static_assert(BATCH_RUNS < UINT8_MAX, "the number of a run fits its place in `youngest`");
 
 int batch_init(struct batch *batch, uint16_t run_segments)
 {
@@ -57,36 +62,98 @@ uint32_t batch_room(struct batch *batch, size_t size)
 	return fits < runs ? fits : runs;
 }
 
-static bool joins(const struct batch *batch, const struct batch_run *run, struct batch_label label, uint16_t size)
+/* True when the datagram in batch_slot lies right behind the run. */
+static bool adjacent(const struct batch *batch, const struct batch_run *run)
 {
-	return !run->closed && size <= run->size && run->count < batch->run_segments &&
-		   run->bytes + size <= BATCH_RUN_BYTES && run->label.destination == label.destination &&
-		   run->label.traffic_class == label.traffic_class && run->data + run->bytes == batch_slot(batch);
+	const struct iovec *last = &run->parts[run->part_count - 1];
+
+	return (uint8_t *)last->iov_base + last->iov_len == batch_slot(batch);
 }
 
-void batch_add(struct batch *batch, struct batch_label label, uint16_t size)
+static bool joins(const struct batch *batch, const struct batch_run *run, const struct batch_label *label,
+				  uint16_t size)
 {
-	struct batch_run *run = batch->runs ? &batch->run[batch->runs - 1] : NULL;
+	return !run->closed && (size == run->size || (size < run->size && label->flow == run->label.flow)) &&
+		   run->count < batch->run_segments && run->bytes + size <= BATCH_RUN_BYTES &&
+		   run->label.destination == label->destination && run->label.traffic_class == label->traffic_class &&
+		   (run->part_count < BATCH_PARTS || adjacent(batch, run));
+}
 
-	if (!run || !joins(batch, run, label, size)) {
-		run = &batch->run[batch->runs++];
-		*run = (struct batch_run) { .label = label, .data = batch_slot(batch), .size = size };
-	}
+/*
+ * The run that the datagram joins: the last one, also as the shorter tail of its own flow, or else the youngest of its
+ * own size that is not older than what its flow has sent already. -1: a run of its own.
+ */
+static int find_run(const struct batch *batch, const struct batch_label *label, uint16_t size)
+{
+	int last = batch->runs - 1, oldest = batch->youngest[label->flow % BATCH_FLOWS] - 1;
+
+	if (last >= 0 && joins(batch, &batch->run[last], label, size))
+		return last;
+	if (oldest < last - LOOK_BACK)
+		oldest = last - LOOK_BACK;
+	for (int i = last - 1; i >= 0 && i >= oldest; i--)
+		if (batch->run[i].size == size && joins(batch, &batch->run[i], label, size))
+			return i;
+	return -1;
+}
+
+static struct batch_run *begin_run(struct batch *batch, const struct batch_label *label, uint16_t size)
+{
+	struct batch_run *run = &batch->run[batch->runs++];
+
+	run->label = *label;
+	run->part_count = 0;
+	run->bytes = 0;
+	run->count = 0;
+	run->size = size;
+	return run;
+}
+
+void batch_add(struct batch *batch, const struct batch_label *label, uint16_t size)
+{
+	int at = find_run(batch, label, size);
+	struct batch_run *run = at < 0 ? begin_run(batch, label, size) : &batch->run[at];
+
+	if (run->part_count && adjacent(batch, run))
+		run->parts[run->part_count - 1].iov_len += size;
+	else
+		run->parts[run->part_count++] = (struct iovec) { batch_slot(batch), size };
 	run->bytes += size;
 	run->count++;
 	run->closed = size < run->size;
 	batch->used[batch->half] += size;
+	batch->youngest[label->flow % BATCH_FLOWS] = (uint8_t)(run - batch->run + 1);
+}
+
+void batch_run_advance(struct batch_run *run, uint32_t bytes)
+{
+	int whole = 0;
+
+	run->bytes -= bytes;
+	run->count -= (uint16_t)(bytes / run->size);
+	while (bytes && bytes >= run->parts[whole].iov_len)
+		bytes -= (uint32_t)run->parts[whole++].iov_len;
+	run->part_count -= (uint16_t)whole;
+	memmove(run->parts, run->parts + whole, run->part_count * sizeof *run->parts);
+	run->parts[0].iov_base = (uint8_t *)run->parts[0].iov_base + bytes;
+	run->parts[0].iov_len -= bytes;
+}
+
+/* Runs have gone or moved, so `youngest` is told anew: as if every flow had sent in the last of those that are left. */
+static void runs_changed(struct batch *batch)
+{
+	memset(batch->youngest, batch->runs, sizeof batch->youngest);
+	if (batch->runs)
+		return;
+	batch->used[0] = batch->used[1] = 0;
+	batch->half = 0;
 }
 
 void batch_sent(struct batch *batch, int count)
 {
 	batch->runs -= count;
-	if (batch->runs) {
-		memmove(batch->run, batch->run + count, (size_t)batch->runs * sizeof *batch->run);
-		return;
-	}
-	batch->used[0] = batch->used[1] = 0;
-	batch->half = 0;
+	memmove(batch->run, batch->run + count, (size_t)batch->runs * sizeof *batch->run);
+	runs_changed(batch);
 }
 
 void batch_forget(struct batch *batch, const void *destination)
@@ -97,6 +164,5 @@ void batch_forget(struct batch *batch, const void *destination)
 		if (batch->run[i].label.destination != destination)
 			batch->run[kept++] = batch->run[i];
 	batch->runs = kept;
-	if (!kept)
-		batch_sent(batch, 0);
+	runs_changed(batch);
 }

@@ -83,3 +83,28 @@ size_t ip_transport(const uint8_t *packet, size_t n, uint8_t *protocol)
 		return 0;
 	}
 }
+
+/* A step of a multiplicative hash: the high bits, which every bit of the input reaches, come down. */
+static uint64_t mix(uint64_t hash, uint64_t word)
+{
+	hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+	return hash ^ hash >> 32;
+}
+
+uint32_t ip_flow(const uint8_t *packet, size_t n)
+{
+	bool v4 = packet[0] >> 4 == 4;
+	size_t header = v4 ? IPV4_HEADER : IPV6_HEADER;
+	uint8_t protocol = packet[v4 ? 9 : 6];
+	uint64_t hash = protocol, words[4];
+
+	memcpy(words, ip_source(packet), v4 ? 8 : 32);
+	hash = mix(hash, words[0]);
+	for (int i = 1; !v4 && i < 4; i++)
+		hash = mix(hash, words[i]);
+	/* Fragments of one datagram show no ports but in the first: they are a flow of their own, by the addresses. */
+	if ((protocol == IPPROTO_TCP || protocol == IPPROTO_UDP) && n >= header + 4 &&
+		(!v4 || (packet[0] == 0x45 && !(get_be16(packet + 6) & 0x3fff))))
+		hash = mix(hash, get_be32(packet + header));
+	return (uint32_t)hash;
+}

@@ -91,9 +91,8 @@ static void settle(struct worker *worker, const struct udp_run *run, struct batc
 	device_count(worker->device, COUNT_SENT, datagrams - run->failed);
 	device_count(worker->device, DROP_SEND, run->failed);
 	peer->tx_bytes += run->sent;
-	from->data += bytes;
-	from->bytes -= bytes < from->bytes ? bytes : from->bytes;
-	from->count -= datagrams;
+	if (datagrams < from->count)
+		batch_run_advance(from, bytes);
 }
 
 /* Sends all runs. False, and `blocked` set, when the socket could not take all of them. */
@@ -108,7 +107,8 @@ static bool flush(struct worker *worker)
 		const struct peer *peer = from->label.destination;
 		runs[i] = (struct udp_run) {
 			.to = &peer->endpoint,
-			.data = from->data,
+			.parts = from->parts,
+			.part_count = from->part_count,
 			.bytes = from->bytes,
 			.size = from->size,
 			.traffic_class = from->label.traffic_class,
@@ -156,7 +156,8 @@ static size_t segment_padding(const struct segmenter *cut, size_t length, size_t
 static void cut_and_seal(struct worker *worker, const struct session *session, uint64_t counter, uint32_t count)
 {
 	struct egress *egress = &worker->egress;
-	struct batch_label label = { egress->peer, ip_ecn(egress->packet + VIRTIO_HEADER) };
+	const uint8_t *ip = egress->packet + VIRTIO_HEADER;
+	const struct batch_label label = { egress->peer, ip_flow(ip, egress->length - VIRTIO_HEADER), ip_ecn(ip) };
 	size_t mtu = worker->device->mtu;
 
 	for (uint32_t i = 0; i < count; i++) {
@@ -166,7 +167,7 @@ static void cut_and_seal(struct worker *worker, const struct session *session, u
 
 		memset(packet + length, 0, zeros);
 		session_seal(session, counter + i, slot, length + zeros);
-		batch_add(&egress->batch, label, (uint16_t)(length + zeros + DATA_OVERHEAD));
+		batch_add(&egress->batch, &label, (uint16_t)(length + zeros + DATA_OVERHEAD));
 	}
 	device_count(worker->device, COUNT_SEALED, count);
 }

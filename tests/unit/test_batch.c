@@ -9,7 +9,7 @@
 #include "batch.h"
 
 static int ends[2]; /* two destinations, told apart by address alone */
-static const struct batch_label to_a = { &ends[0], 0 }, to_b = { &ends[1], 0 }, marked = { &ends[0], 1 };
+static const struct batch_label to_a = { &ends[0], 1, 0 }, to_b = { &ends[1], 2, 0 }, marked = { &ends[0], 1, 1 };
 
 static void set_up(struct batch *batch)
 {
@@ -20,7 +20,7 @@ static void add(struct batch *batch, struct batch_label label, uint16_t size)
 {
 	assert_true(batch_room(batch, size) > 0);
 	memset(batch_slot(batch), 0xaa, size);
-	batch_add(batch, label, size);
+	batch_add(batch, &label, size);
 }
 
 static void the_buffer_is_two_halves_of_128_kib(void **state)
@@ -67,17 +67,17 @@ static void equal_datagrams_of_one_destination_form_a_run(void **state)
 	add(&batch, to_a, 200); /* a shorter tail closes it */
 	add(&batch, to_a, 200);
 	add(&batch, to_b, 200);
-	add(&batch, to_a, 200);
+	add(&batch, to_a, 200);   /* joins the run before that of the other destination */
 	add(&batch, marked, 200); /* another ECN field */
 	add(&batch, marked, 201); /* larger than the first */
-	assert_int_equal(batch.runs, 6);
+	assert_int_equal(batch.runs, 5);
 	assert_int_equal(batch.run[0].count, 3);
 	assert_int_equal(batch.run[0].bytes, 1200);
 	assert_int_equal(batch.run[0].size, 500);
-	for (int i = 1; i < batch.runs; i++) {
+	assert_int_equal(batch.run[1].count, 2);
+	assert_int_equal(batch.run[1].part_count, 2);
+	for (int i = 2; i < batch.runs; i++)
 		assert_int_equal(batch.run[i].count, 1);
-		assert_ptr_equal(batch.run[i].data, batch.run[i - 1].data + batch.run[i - 1].bytes);
-	}
 	batch_destroy(&batch);
 }
 
@@ -106,11 +106,100 @@ static void many_tiny_datagrams_run_out_of_runs_before_room(void **state)
 	set_up(&batch);
 	for (int i = 0; (room = batch_room(&batch, 48)); i++) {
 		for (uint32_t slot = 0; slot < room; slot++)
-			batch_add(&batch, i % 2 ? to_a : to_b, 48); /* as many as were promised, whatever the label */
+			batch_add(&batch, i % 2 ? &to_a : &to_b, 48); /* as many as were promised, whatever the label */
 		total += room;
 		assert_true(batch.runs <= BATCH_RUNS);
 	}
 	assert_true(total > 1000);
+	batch_destroy(&batch);
+}
+
+/* Datagram `i` of a flow is filled with its number, so that the order can be read from the runs. */
+static void add_numbered(struct batch *batch, struct batch_label label, uint16_t size, uint8_t number)
+{
+	assert_true(batch_room(batch, size) > 0);
+	memset(batch_slot(batch), number, size);
+	batch_add(batch, &label, size);
+}
+
+static void mixed_flows_sizes_and_peers_form_few_runs(void **state)
+{
+	const struct batch_label other = { &ends[0], 3, 0 };
+	struct batch batch;
+
+	set_up(&batch);
+	for (uint8_t i = 0; i < 10; i++) {
+		add_numbered(&batch, to_a, 1452, i);
+		add_numbered(&batch, other, 96, i); /* pure ACKs of another flow */
+		add_numbered(&batch, to_b, 1452, i);
+	}
+	assert_int_equal(batch.runs, 3);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(batch.run[i].count, 10);
+		assert_int_equal(batch.run[i].part_count, 10);
+		for (uint8_t part = 0; part < 10; part++)
+			assert_int_equal(*(uint8_t *)batch.run[i].parts[part].iov_base, part);
+	}
+	batch_destroy(&batch);
+}
+
+static void a_flow_keeps_its_order_through_its_sizes(void **state)
+{
+	uint8_t next = 0;
+	struct batch batch;
+
+	set_up(&batch);
+	for (uint8_t i = 0; i < 60; i++) {
+		add_numbered(&batch, to_a, i % 3 ? 500 : 700, i);
+		add_numbered(&batch, to_b, 300, 255);
+	}
+	for (int i = 0; i < batch.runs; i++) {
+		if (batch.run[i].label.destination != to_a.destination)
+			continue;
+		for (int part = 0; part < batch.run[i].part_count; part++)
+			for (size_t at = 0; at < batch.run[i].parts[part].iov_len; at += batch.run[i].size)
+				assert_int_equal(((uint8_t *)batch.run[i].parts[part].iov_base)[at], next++);
+	}
+	assert_int_equal(next, 60);
+	batch_destroy(&batch);
+}
+
+static void after_a_partial_send_nothing_goes_before_what_waits(void **state)
+{
+	struct batch batch;
+
+	set_up(&batch);
+	add(&batch, to_a, 700);
+	add(&batch, to_a, 900);
+	add(&batch, to_b, 800);
+	batch_sent(&batch, 1);
+	add(&batch, to_a, 900); /* its flow has nothing behind the run of 900, but who knows by now */
+	assert_int_equal(batch.runs, 3);
+	batch_destroy(&batch);
+}
+
+static void a_run_advances_over_its_parts(void **state)
+{
+	struct batch batch;
+	struct batch_run *run;
+
+	set_up(&batch);
+	add(&batch, to_a, 100);
+	add(&batch, to_a, 100);
+	for (int i = 0; i < 3; i++) {
+		add(&batch, to_b, 200);
+		add(&batch, to_a, 100);
+	}
+	run = &batch.run[0];
+	assert_int_equal(run->count, 5);
+	assert_int_equal(run->part_count, 4);
+	batch_run_advance(run, 100);
+	assert_int_equal(run->part_count, 4);
+	assert_int_equal(run->parts[0].iov_len, 100);
+	batch_run_advance(run, 200);
+	assert_int_equal(run->part_count, 2);
+	assert_int_equal(run->count, 2);
+	assert_int_equal(run->bytes, 200);
 	batch_destroy(&batch);
 }
 
@@ -151,6 +240,10 @@ int main(void)
 		cmocka_unit_test(equal_datagrams_of_one_destination_form_a_run),
 		cmocka_unit_test(a_run_keeps_to_64_datagrams_and_65000_bytes),
 		cmocka_unit_test(many_tiny_datagrams_run_out_of_runs_before_room),
+		cmocka_unit_test(mixed_flows_sizes_and_peers_form_few_runs),
+		cmocka_unit_test(a_flow_keeps_its_order_through_its_sizes),
+		cmocka_unit_test(after_a_partial_send_nothing_goes_before_what_waits),
+		cmocka_unit_test(a_run_advances_over_its_parts),
 		cmocka_unit_test(a_destination_that_goes_takes_its_runs),
 		cmocka_unit_test(the_scratch_around_a_half_is_writable),
 	};

@@ -175,6 +175,42 @@ static void transport_of_nothing(void **state)
 	assert_int_equal(transport(packet, 64, &protocol), 0);
 }
 
+static void flows_are_told_by_addresses_and_ports(void **state)
+{
+	uint8_t a[64] = { 0x45, [9] = 17, [12] = 10, [16] = 10, [19] = 2, [21] = 53, [23] = 99 }, b[64];
+
+	memcpy(b, a, sizeof a);
+	b[1] = 3;    /* ToS */
+	b[5] = 77;   /* ID */
+	b[40] = 123; /* payload */
+	assert_int_equal(ip_flow(a, sizeof a), ip_flow(b, sizeof b));
+	for (size_t at = 12; at < 24; at++) {
+		memcpy(b, a, sizeof a);
+		b[at] ^= 1;
+		assert_int_not_equal(ip_flow(a, sizeof a), ip_flow(b, sizeof b));
+	}
+	memcpy(b, a, sizeof a);
+	a[6] = 0x20; /* fragments: the ports do not count, the later ones have none */
+	b[7] = 1;
+	b[21] = 54;
+	assert_int_equal(ip_flow(a, sizeof a), ip_flow(b, sizeof b));
+	assert_int_equal(ip_flow(a, 20), ip_flow(a, 64));
+}
+
+static void v6_flows_are_told_by_all_of_their_addresses(void **state)
+{
+	uint8_t a[64] = { 0x60, [6] = 6 }, b[64];
+
+	for (size_t at = 8; at < 44; at++) {
+		memcpy(b, a, sizeof a);
+		b[at] ^= 1;
+		assert_int_not_equal(ip_flow(a, sizeof a), ip_flow(b, sizeof b));
+	}
+	memcpy(b, a, sizeof a);
+	b[7] = 1;
+	assert_int_equal(ip_flow(a, sizeof a), ip_flow(b, sizeof b));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -188,6 +224,8 @@ int main(void)
 		cmocka_unit_test(transport_v6_chain),
 		cmocka_unit_test(transport_v6_without_chain),
 		cmocka_unit_test(transport_of_nothing),
+		cmocka_unit_test(flows_are_told_by_addresses_and_ports),
+		cmocka_unit_test(v6_flows_are_told_by_all_of_their_addresses),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

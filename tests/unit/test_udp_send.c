@@ -48,7 +48,6 @@ static void deliver(struct destination *to, const struct iovec *part, uint16_t s
 {
 	const uint8_t *data = part->iov_base;
 
-	to->messages++;
 	for (size_t at = 0; at < part->iov_len; at += size) {
 		size_t length = part->iov_len - at < size ? part->iov_len - at : size;
 
@@ -68,6 +67,7 @@ static int take(int fd, struct msghdr *message)
 	const void *segment = control(message, IPPROTO_UDP, UDP_SEGMENT);
 	uint16_t size = (uint16_t)message->msg_iov->iov_len;
 
+	assert_true(segment || message->msg_iovlen == 1);
 	assert_int_equal(fd, name->sin_family == AF_INET ? V4 : V6);
 	if (segment)
 		memcpy(&size, segment, sizeof size);
@@ -77,7 +77,9 @@ static int take(int fd, struct msghdr *message)
 		return to->source_error;
 	if (to->error)
 		return to->error;
-	deliver(to, message->msg_iov, size);
+	to->messages++;
+	for (size_t part = 0; part < message->msg_iovlen; part++)
+		deliver(to, &message->msg_iov[part], size);
 	return 0;
 }
 
@@ -108,6 +110,7 @@ static struct udp udp;
 static struct endpoint endpoints[DESTINATIONS];
 static struct udp_run runs[RUNS];
 static uint8_t data[ROOM];
+static struct iovec pieces[RUNS][8];
 
 /* Sockets of both families, every other destination of each, all with a known source. */
 static int reset(void **state)
@@ -137,7 +140,22 @@ static uint32_t count_datagrams(const struct udp_run *run)
 	return (run->bytes + run->size - 1) / run->size;
 }
 
-/* `count` runs, back to back in `data`. */
+/* Tells a run's place as parts of whole datagrams, the last with what is left. */
+static void split(struct udp_run *run, struct iovec parts[8])
+{
+	uint32_t at = 0;
+
+	for (run->part_count = 0; at < run->bytes; run->part_count++) {
+		uint32_t left = run->bytes - at, length = run->size * (1u + (uint32_t)rand() % 3);
+		if (length > left || run->part_count == 7)
+			length = left;
+		parts[run->part_count] = (struct iovec) { (uint8_t *)run->data + at, length };
+		at += length;
+	}
+	run->parts = parts;
+}
+
+/* `count` runs, back to back in `data`; some of them say so in parts. */
 static size_t make_runs(int count, int destinations, uint16_t most)
 {
 	size_t at = 0;
@@ -151,6 +169,8 @@ static size_t make_runs(int count, int destinations, uint16_t most)
 		};
 		runs[i].bytes = (uint32_t)runs[i].size * (uint32_t)(rand() % most) + 1u + (uint32_t)rand() % runs[i].size;
 		at += runs[i].bytes;
+		if (rand() % 2)
+			split(&runs[i], pieces[i]);
 	}
 	return at;
 }

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 #include "endpoint.h"
 
@@ -43,7 +44,9 @@ enum {
  */
 struct udp_run {
 	const struct endpoint *to;
-	const uint8_t *data;
+	const uint8_t *data;       /* back to back, when parts is NULL */
+	const struct iovec *parts; /* or in several places, no datagram in two of them */
+	uint16_t part_count;
 	uint32_t bytes;
 	uint16_t size;         /* at least 1 */
 	uint8_t traffic_class; /* ToS or traffic class of the outer header */

@@ -57,6 +57,12 @@ static inline uint8_t ip_ecn(const uint8_t *packet)
 	return packet[0] >> 4 == 4 ? packet[1] & 3 : packet[1] >> 4 & 3;
 }
 
+/*
+ * A hash of the flow of a packet that ip_version took: its addresses and, in a TCP or UDP packet without options or
+ * fragments, its ports. No secret is in it: equal flows have equal hashes, and that is all.
+ */
+uint32_t ip_flow(const uint8_t *packet, size_t n);
+
 /* Sets the ECN field; an IPv4 header checksum is updated with it (RFC 1624). */
 void ip_set_ecn(uint8_t *packet, uint8_t ecn);
 
