@@ -10,10 +10,11 @@ need_root() {
 	[ -c /dev/net/tun ] || die "this needs /dev/net/tun"
 }
 
-# packages_of GROUP...: the names in tests/packages
+# packages_of GROUP...: the names in tests/packages that this architecture has
 packages_of() {
+	architecture=$(dpkg --print-architecture)
 	for group; do
-		sed -n "s/^\([a-z0-9.+-]*\)  *$group\$/\1/p" tests/packages
+		sed -n "s/^\([a-z0-9.+-]*\)  *$group\( *\| $architecture\)\$/\1/p" tests/packages
 	done
 }
 

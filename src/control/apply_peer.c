@@ -114,6 +114,10 @@ void apply_peer_whole(struct peer *peer, const struct config_peer *config, uint6
 {
 	struct endpoint endpoint = numeric_endpoint(config);
 
+	if (peer->remote.suite != config->cipher) {
+		noise_remote_set_suite(&peer->remote, config->cipher);
+		peer_forget_keys(peer); /* no session goes on under the cipher that is no longer wanted */
+	}
 	noise_remote_set_psk(&peer->remote, config->preshared_key); /* zeros when none is said, which is none */
 	if (!same_destination(&peer->configured, &endpoint))
 		move_to(peer, &endpoint);

@@ -24,7 +24,7 @@
 #include "uapi_text.h"
 
 enum {
-	ROOM_FIRST = 4096,    /* for requests, and always granted: a get fits */
+	ROOM_FIRST = 4096,    /* for requests; a get fits */
 	READ_MOST = 64 << 10, /* bytes in one wake-up */
 	PART_MOST = 16 << 10, /* bytes of a get in one wake-up */
 	ERRNO_ROOM = 32,      /* the line that ends an answer */
@@ -63,21 +63,27 @@ void uapi_reply_line(struct uapi_reply *reply, const char *key, const char *valu
 /* --- room for requests ---------------------------------------------------------------------------------------------
  */
 
+/* What a buffer counts for in the bound of all clients: the first room does not, so that it can be had always. */
+static size_t weight(size_t room)
+{
+	return room > ROOM_FIRST ? room : 0;
+}
+
 static void release_input(struct uapi_client *client)
 {
 	if (client->input)
 		sodium_memzero(client->input, client->room);
 	free(client->input);
-	client->uapi->held -= client->room;
+	client->uapi->held -= weight(client->room);
 }
 
 /* Not realloc(3), which would leave keys behind. */
 static int resize_input(struct uapi_client *client, size_t room)
 {
-	size_t held = client->uapi->held - client->room + room;
+	size_t held = client->uapi->held - weight(client->room) + weight(room);
 	char *input;
 
-	if (room > ROOM_FIRST && held > UAPI_REQUEST_MOST)
+	if (weight(room) && held > UAPI_REQUEST_MOST)
 		return -E2BIG;
 	input = malloc(room);
 	if (!input)
@@ -306,7 +312,7 @@ static void watch(struct uapi_client *client, int fd)
 	ev_io_init(&client->reading, on_readable, fd, EV_READ);
 	ev_io_init(&client->writing, on_writable, fd, EV_WRITE);
 	ev_init(&client->patience, on_impatience);
-	client->patience.repeat = UAPI_PATIENCE;
+	client->patience.repeat = client->uapi->options.patience;
 	client->reading.data = client->writing.data = client->patience.data = client;
 	ev_set_priority(&client->reading, EV_MINPRI);
 	ev_set_priority(&client->writing, EV_MINPRI);

@@ -64,7 +64,6 @@ static void on_directory(struct ev_loop *loop, struct ev_io *watcher, int events
 	if (still_ours(uapi))
 		return;
 	ev_io_stop(loop, watcher);
-	log_info(uapi->device->name, "the control socket was removed");
 	uapi->options.gone(uapi->options.context);
 }
 
@@ -108,6 +107,8 @@ int uapi_start(struct uapi *uapi, struct device *device, struct ev_loop *loop, c
 	*uapi = (struct uapi) { .device = device, .loop = loop, .options = *options };
 	if (!uapi->options.directory)
 		uapi->options.directory = UAPI_DIRECTORY;
+	if (!uapi->options.patience)
+		uapi->options.patience = UAPI_PATIENCE;
 	fd = uapi_path(uapi->path, uapi->options.directory, device->name);
 	if (!fd)
 		fd = options->adopt ? adopt(options->fd) : uapi_listen(uapi->options.directory, device->name);

@@ -55,11 +55,6 @@ const char *aead_names(void)
 	return "auto, libsodium, ipsec-mb";
 }
 
-const struct aead_provider *aead_find(const char *name)
-{
-	return aead_known(name) ? &aead_libsodium : NULL;
-}
-
 /* Takes the fastest of the ciphers called `name` that can be had, for each suite. */
 static void choose(struct aead_provider *aead, const char *name)
 {

@@ -31,9 +31,7 @@ static void clamp(uint8_t private_key[NOISE_KEY])
 
 void noise_local_set(struct noise_local *local, const uint8_t *private_key)
 {
-	local->has_key = false;
-	sodium_memzero(local->private_key, NOISE_KEY);
-	sodium_memzero(local->public_key, NOISE_KEY);
+	sodium_memzero(local, sizeof *local);
 	if (!private_key)
 		return;
 	memcpy(local->private_key, private_key, NOISE_KEY);
@@ -56,9 +54,8 @@ void noise_remote_set_psk(struct noise_remote *remote, const uint8_t *psk)
 		sodium_memzero(remote->preshared_key, NOISE_KEY);
 }
 
-void noise_remote_set_suite(struct noise_remote *remote, struct noise_local *local, enum suite suite)
+void noise_remote_set_suite(struct noise_remote *remote, enum suite suite)
 {
-	local->suite_used[suite] = true;
 	if (suite == remote->suite)
 		return;
 	remote->suite = suite;
@@ -223,8 +220,9 @@ static int read_static(struct symmetric *symmetric, enum suite suite, const stru
 }
 
 /*
- * The same under whichever suite fits: who sent the message, and so which suite it ought to be, only the message tells.
- * The DH, which is nearly all of the work, is done once.
+ * The same under whichever suite fits. Only the message tells who sent it, and so which suite it ought to be; tried are
+ * also suites that none of our peers has, so that a mistaken `Cipher` can be named. The DH, which is nearly all of the
+ * work, is done once.
  */
 static int read_static_any(struct symmetric *symmetric, const struct noise_local *local,
 						   const struct message_initiation *message, uint8_t remote_static[NOISE_KEY])
@@ -235,7 +233,7 @@ static int read_static_any(struct symmetric *symmetric, const struct noise_local
 	if (crypto_scalarmult_curve25519(secret, local->private_key, message->ephemeral))
 		return -EKEYREJECTED;
 	for (int suite = 0; suite < SUITES && error; suite++) {
-		if (suite == SUITE_CHACHA20POLY1305 || local->suite_used[suite])
+		if (suite_available((enum suite)suite))
 			error = read_static(symmetric, (enum suite)suite, local, message, secret, remote_static);
 	}
 	sodium_memzero(secret, sizeof secret);

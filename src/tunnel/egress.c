@@ -241,6 +241,15 @@ static struct peer *route(const struct device *device, const uint8_t *packet)
 							   : allowedips_lookup6(&device->allowed_ips, destination);
 }
 
+static void refuse(struct worker *worker, enum segment_error error)
+{
+	struct device *device = worker->device;
+
+	device_count(device, DROP_REFUSED + error, 1);
+	if (log_enabled(LOG_DEBUG) && log_allowed(&device->log, worker->now))
+		log_debug(device->name, "a packet from the TUN was refused: %s", segment_error_text(error));
+}
+
 /* Begins the cut of the packet in the buffer. False, and counted, when it is refused. */
 static bool begin(struct worker *worker, size_t length)
 {
@@ -257,7 +266,7 @@ static bool begin(struct worker *worker, size_t length)
 	egress->length = length;
 	error = segment_begin(&egress->cut, &header, packet, length - VIRTIO_HEADER);
 	if (error)
-		device_count(worker->device, DROP_REFUSED + error, 1);
+		refuse(worker, error);
 	return !error;
 }
 
@@ -299,11 +308,13 @@ static bool is_our_own(const struct device *device, const struct peer *peer, con
 {
 	bool v4 = packet[0] >> 4 == 4;
 	const struct endpoint *to = &peer->endpoint;
-	size_t udp = v4 ? (size_t)(packet[0] & 15) * 4 : IPV6_HEADER;
+	uint8_t protocol;
+	size_t udp;
 
-	if (to->to.any.sa_family != (v4 ? AF_INET : AF_INET6) || packet[v4 ? 9 : 6] != IPPROTO_UDP || n < udp + UDP_HEADER)
+	if (to->to.any.sa_family != (v4 ? AF_INET : AF_INET6))
 		return false;
-	if (v4 && get_be16(packet + 6) & 0x1fff)
+	udp = ip_transport(packet, n, &protocol);
+	if (!udp || protocol != IPPROTO_UDP || n < udp + UDP_HEADER)
 		return false;
 	if (get_be16(packet + udp) != device->listen_port)
 		return false;

@@ -150,11 +150,24 @@ static void refuse(struct device *device, const char *subject, struct log_limit 
 		log_debug(subject, "handshake from %s refused: %s", endpoint_text(text, from), strerror(-error));
 }
 
+/* The one mistake that is easily made, and that neither end can see in its own file. */
+static void hint_at_cipher(struct peer *peer, uint64_t now)
+{
+	if (log_allowed(&peer->log, now))
+		log_info(peer->text, "its Cipher differs from what is set here, %s; both ends must say the same",
+				 suite_name(peer->remote.suite));
+}
+
 static struct noise_remote *find_remote(void *context, const uint8_t public_key[NOISE_KEY])
 {
 	struct peer *peer = device_find_peer(context, public_key);
 
 	return peer ? &peer->remote : NULL;
+}
+
+static struct peer *peer_of(struct noise_remote *remote)
+{
+	return (struct peer *)(void *)((char *)remote - offsetof(struct peer, remote));
 }
 
 static void receive_initiation(struct device *device, const struct message_initiation *message,
@@ -165,11 +178,13 @@ static void receive_initiation(struct device *device, const struct message_initi
 	struct peer *peer;
 	int error = noise_consume_initiation(&device->local, message, find_remote, device, now, &remote);
 
+	if (error == -EPROTONOSUPPORT)
+		hint_at_cipher(peer_of(remote), now);
 	if (error) {
 		refuse(device, device->name, &device->log, from, error, now);
 		return;
 	}
-	peer = (struct peer *)(void *)((char *)remote - offsetof(struct peer, remote));
+	peer = peer_of(remote);
 	peer_set_endpoint(peer, from);
 	peer_received(peer, sizeof *message, now);
 	if (!renew_index(peer))

@@ -59,6 +59,8 @@ def udp_super_packets(family, source, target):
     yield from (udp(f"{size} bytes by {gso}", size, gso) for size, gso in (
         (2, 1), (100, 1), (101, 7), (full + 1, full), (2 * full, full), (2 * full - 1, full), (6400, 64), (50001, 1359)))
     yield udp("not cut, an open checksum", 777, 0)
+    yield udp("not cut, a checksum that comes out as 0", 500, 0, zero_checksum=True)
+    yield udp("checksums that come out as 0", 3333, 1000, zero_checksum=True)
     yield udp("traffic class with ECT(0)", 5000, 1000, tos=0xBA)
     if family == 4:
         yield udp("identification wraps", 5000, 1000, id=0xFFFE)

@@ -98,7 +98,7 @@ def roaming_of_adit(lab, outside):
 def answers_from_the_address_spoken_to(lab, outside):
     """adit's host has a second address, which its routes would not choose; who speaks to it hears from it."""
     left, right = pair(lab, outside, right=WireguardGo, knows="right", start=False)
-    left.node.run(f"ip address add {address_of(outside, 21)} dev wan{' nodad' if outside == 6 else ''}")
+    left.node.run(f"ip address add {address_of(outside, 21)} dev wan preferred_lft 0")
     spoken_to = host_port(address_of(outside, 21).split("/")[0])
     right.peers[0]["Endpoint"] = spoken_to
     left.start(), right.start()
@@ -114,5 +114,5 @@ def address_of(family, number):
 def move(node, family, old, new):
     """The old address goes, and with it whatever source a socket remembers."""
     node.set("net/ipv4/conf/all/promote_secondaries", 1)
-    node.run(f"ip address add {address_of(family, new)} dev wan{' nodad' if family == 6 else ''}")
+    node.run(f"ip address add {address_of(family, new)} dev wan")
     node.run(f"ip address del {address_of(family, old)} dev wan")

@@ -23,7 +23,7 @@ import threading
 from lab import Lab
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "systemd"))
-SUITES = ["basic", "interop", "forward", "examples", "cutter", "errors", "life", "device", "service"]
+SUITES = ["basic", "interop", "forward", "examples", "cutter", "errors", "life", "device", "source", "service"]
 UNSHARE = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
            "--propagation", "private"]
 

@@ -18,6 +18,11 @@ CSUM_OFFSET = {TCP: 16, UDP: 6}
 ETHERNET = b"\xff" * 6 + b"\x02\0\0\0\0\x01"
 
 
+def sum16(words):
+    """The ones' complement sum of RFC 1071 over an even number of bytes, below 0xffff."""
+    return int.from_bytes(words, "big") % 0xFFFF
+
+
 class SuperPacket:
     """One IP packet of TCP or UDP with `size` bytes of payload, to be cut into segments of `gso` bytes (0: not at all)."""
 
@@ -29,17 +34,28 @@ class SuperPacket:
         self.gso = gso
         self.segments = -(-size // gso) if gso else 1
         self.fields = fields
-        transport = self.transport(NOISE[:size])
+        payload = NOISE[:size]
+        if fields.get("zero_checksum"):
+            payload = b"".join(self.sums_to_zero(payload[at:at + (gso or size)]) for at in range(0, size, gso or size))
+        transport = self.transport(payload)
         network = self.v4(len(transport)) if self.version == 4 else self.v6(len(transport))
         self.start = len(network)
         self.packet = network + transport
+
+    def pseudo_sum(self, length):
+        return sum16(self.addresses + struct.pack(">II", length, self.protocol))
+
+    def sums_to_zero(self, payload):
+        """The payload with another first word, so that the checksum of its UDP datagram comes out as 0."""
+        length = len(payload) + 8
+        rest = sum16(struct.pack(">HHH", 4000, 5000, length) + payload[2:] + b"\0" * (len(payload) & 1))
+        return struct.pack(">H", 0xFFFF - (self.pseudo_sum(length) + rest) % 0xFFFF) + payload[2:]
 
     def transport(self, payload):
         """TCP or UDP, with the folded sum of the pseudo-header where the checksum is to stand."""
         options = self.fields.get("options", b"")
         length = len(payload) + (20 + len(options) if self.protocol == TCP else 8)
-        pseudo = self.addresses + struct.pack(">II", length, self.protocol)
-        seed = int.from_bytes(pseudo, "big") % 0xFFFF
+        seed = self.pseudo_sum(length)
         if self.protocol == UDP:
             return struct.pack(">HHHH", 4000, 5000, length, seed) + payload
         flags = self.fields.get("flags", ACK)
@@ -53,7 +69,7 @@ class SuperPacket:
         total = words * 4 + length
         head = struct.pack(">BBHHHBB", 0x40 | words, self.fields.get("tos", 0), total, self.fields.get("id", 1), 0x4000,
                            64, self.protocol)
-        checksum = 0xFFFF - int.from_bytes(head + self.addresses + options, "big") % 0xFFFF
+        checksum = 0xFFFF - sum16(head + self.addresses + options)
         return head + struct.pack(">H", checksum) + self.addresses + options
 
     def v6(self, length):

@@ -138,8 +138,8 @@ static inline int __attribute__((format(printf, 3, 4))) rig_set(struct rig *rig,
 	return error;
 }
 
-/* The same key in hexadecimal. */
-static inline const char *rig_hex(uint8_t byte)
+/* The same key in hexadecimal. Not inlined, or the compiler takes the table for one string. */
+static __attribute__((noinline, unused)) const char *rig_hex(uint8_t byte)
 {
 	static char texts[256][KEY_HEX];
 
@@ -148,7 +148,7 @@ static inline const char *rig_hex(uint8_t byte)
 }
 
 /* ... and in base64. */
-static inline const char *rig_base64(uint8_t byte)
+static __attribute__((noinline, unused)) const char *rig_base64(uint8_t byte)
 {
 	static char texts[256][KEY_BASE64];
 

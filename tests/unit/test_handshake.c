@@ -71,7 +71,7 @@ static void end_init(struct end *end, const char *name, uint8_t host)
 	uint8_t key[NOISE_KEY];
 
 	memset(end, 0, sizeof *end);
-	assert_int_equal(device_init(&end->device, name, aead_find("libsodium"), NULL), 0);
+	assert_int_equal(device_init(&end->device, name, &aead_libsodium, NULL), 0);
 	end->device.realtime = realtime;
 	end->device.ops = &ops;
 	end->device.context = end;

@@ -86,7 +86,7 @@ static void end_start(struct end *end, const char *name, uint8_t host)
 		setsockopt(pair[i], SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room);
 	tun.fd = pair[0];
 	end->kernel = pair[1];
-	assert_int_equal(device_init(&end->device, name, aead_find("auto"), loop), 0);
+	assert_int_equal(device_init(&end->device, name, &aead_libsodium, loop), 0);
 	assert_int_equal(worker_start(&end->worker, &end->device, loop, &tun, gone, NULL), 0);
 	assert_int_equal(device_set_up(&end->device, true, clock_boottime()), 0);
 	end->device.mtu = MTU;

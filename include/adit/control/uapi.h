@@ -23,7 +23,7 @@
 
 enum {
 	UAPI_CLIENTS = 16,            /* at a time; others wait in the backlog */
-	UAPI_REQUEST_MOST = 16 << 20, /* bytes of requests that are held, those of all clients together */
+	UAPI_REQUEST_MOST = 16 << 20, /* bytes of large requests that are held, those of all clients together */
 	UAPI_REPLY_MOST = 64 << 10,   /* bytes that a verb may answer */
 	UAPI_PATIENCE = 30,           /* seconds that a client may neither send nor read anything */
 	UAPI_PATH = sizeof((struct sockaddr_un *)NULL)->sun_path,
@@ -45,12 +45,13 @@ struct uapi_verb {
 };
 
 struct uapi_options {
-	const char *directory; /* NULL: UAPI_DIRECTORY */
+	const char *directory; /* NULL: UAPI_DIRECTORY; it outlives the server, as do the verbs */
 	bool adopt;            /* take over `fd`, which listens already (WG_UAPI_FD, or uapi_listen before a fork) */
 	int fd;
+	double patience;               /* seconds, in the place of UAPI_PATIENCE; 0: that */
 	const struct uapi_verb *verbs; /* ends with a NULL name; NULL: none */
 	void (*gone)(void *context);   /* somebody removed or replaced the socket: the daemon is to end */
-	void *context;                 /* of `verbs` and `gone` */
+	void *context;                 /* of `verbs` and `gone`, neither of which may stop the server */
 };
 
 struct uapi_client;
@@ -66,7 +67,7 @@ struct uapi {
 	struct ev_timer again; /* after an accept that failed */
 	struct uapi_client *first;
 	unsigned clients;
-	size_t held; /* bytes of room for requests */
+	size_t held; /* bytes of room for large requests */
 };
 
 /*

@@ -13,14 +13,13 @@
 #include "message.h"
 #include "suite.h"
 
-/* Our own static key, and the suites under which others may speak to us: SUITE_CHACHA20POLY1305 is always one. */
+/* Our own static key. */
 struct noise_local {
 	bool has_key;
 	uint8_t private_key[NOISE_KEY], public_key[NOISE_KEY];
-	bool suite_used[SUITES];
 };
 
-/* Sets the private key, clamped (RFC 7748, section 5), and its public key; NULL clears both. The suites stay. */
+/* Sets the private key, clamped (RFC 7748, section 5), and its public key; NULL clears both. */
 void noise_local_set(struct noise_local *local, const uint8_t *private_key);
 
 enum noise_state {
@@ -69,11 +68,8 @@ struct noise_keys {
 void noise_remote_init(struct noise_remote *remote, const uint8_t public_key[NOISE_KEY]);
 /* Sets or (NULL) clears the pre-shared key. It counts from the next response made or consumed; sessions stay. */
 void noise_remote_set_psk(struct noise_remote *remote, const uint8_t *psk);
-/*
- * Sets the suite, which must be available. Another than before ends the handshake under way; sessions stay. From now on
- * initiations are tried under that suite too.
- */
-void noise_remote_set_suite(struct noise_remote *remote, struct noise_local *local, enum suite suite);
+/* Sets the suite, which must be available. Another than before ends the handshake under way; sessions stay. */
+void noise_remote_set_suite(struct noise_remote *remote, enum suite suite);
 /* Our own key changed: the cached DH and the handshake under way are void. */
 void noise_remote_reset(struct noise_remote *remote);
 /* Forgets the handshake under way, and nothing else: the timestamp stays, or old initiations could be replayed. */
@@ -96,10 +92,10 @@ typedef struct noise_remote *noise_find(void *context, const uint8_t public_key[
 
 /*
  * Consumes an initiation; on 0 *remote is who sent it and its handshake awaits noise_create_response (and, until then,
- * keeps the local_index of an initiation of ours that it replaces). -EBADMSG: not authentic, or under a suite that no
- * remote of ours has; -ENOENT: an unknown peer; -EPROTONOSUPPORT: *remote sent it, but under another suite than it is
- * set to; -EALREADY: a replay (its timestamp is not newer); -EBUSY: less than 20 ms after the last; -ENOKEY,
- * -EKEYREJECTED as above. `now` in ns of CLOCK_BOOTTIME.
+ * keeps the local_index of an initiation of ours that it replaces). -EBADMSG: not authentic; -ENOENT: an unknown peer;
+ * -EPROTONOSUPPORT: *remote sent it, but under another suite than it is set to here; -EALREADY: a replay (its timestamp
+ * is not newer); -EBUSY: less than 20 ms after the last; -ENOKEY, -EKEYREJECTED as above. `now` in ns of
+ * CLOCK_BOOTTIME.
  */
 int noise_consume_initiation(const struct noise_local *local, const struct message_initiation *message,
 							 noise_find *find, void *context, uint64_t now, struct noise_remote **remote);

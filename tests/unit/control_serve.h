@@ -1,0 +1,180 @@
+/* A control socket in a folder of its own, served whenever the test lets the loop turn. */
+#ifndef ADIT_TEST_CONTROL_SERVE_H
+#define ADIT_TEST_CONTROL_SERVE_H
+
+#include "control_rig.h"
+
+#include <ev.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "uapi.h"
+#include "uapi_socket.h"
+
+#define SERVE_SECONDS 20 /* what takes longer has failed */
+
+struct serve {
+	struct rig rig;
+	struct ev_loop *loop;
+	struct uapi uapi;
+	struct uapi_options options;
+	unsigned gone;
+};
+
+static void serve_gone(void *context)
+{
+	struct serve *serve = context;
+
+	serve->gone++;
+}
+
+/* The caller may then change the options, and starts the server. */
+static inline void serve_init(struct serve *serve, const char *directory, const char *name)
+{
+	memset(serve, 0, sizeof *serve);
+	rig_init(&serve->rig, name);
+	serve->loop = ev_loop_new(EVFLAG_AUTO);
+	assert_non_null(serve->loop);
+	serve->options = (struct uapi_options) { .directory = directory, .gone = serve_gone, .context = serve };
+}
+
+static inline void serve_start(struct serve *serve)
+{
+	assert_int_equal(uapi_start(&serve->uapi, &serve->rig.device, serve->loop, &serve->options), 0);
+}
+
+static inline void serve_destroy(struct serve *serve)
+{
+	uapi_stop(&serve->uapi);
+	ev_loop_destroy(serve->loop);
+	rig_destroy(&serve->rig);
+}
+
+static inline void serve_turn(struct serve *serve)
+{
+	ev_run(serve->loop, EVRUN_NOWAIT);
+}
+
+static inline double serve_time(void)
+{
+	return (double)clock_boottime() / 1e9;
+}
+
+/* Turns the loop until `done` says so. */
+static inline void serve_until(struct serve *serve, bool (*done)(void *context), void *context)
+{
+	double limit = serve_time() + SERVE_SECONDS;
+
+	while (!done(context)) {
+		assert_true(serve_time() < limit);
+		serve_turn(serve);
+	}
+}
+
+static inline int serve_connect(struct serve *serve)
+{
+	int fd = uapi_connect(serve->options.directory, serve->rig.device.name);
+
+	assert_true(fd >= 0);
+	assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+	return fd;
+}
+
+static inline void serve_send(struct serve *serve, int fd, const char *text, size_t length)
+{
+	double limit = serve_time() + SERVE_SECONDS;
+
+	while (length) {
+		ssize_t sent = send(fd, text, length, MSG_NOSIGNAL);
+		assert_true(sent > 0 || (sent < 0 && errno == EAGAIN));
+		assert_true(serve_time() < limit);
+		serve_turn(serve);
+		text += sent > 0 ? sent : 0;
+		length -= sent > 0 ? (size_t)sent : 0;
+	}
+}
+
+/* Everything up to the blank line behind an errno, or the end of the connection; the caller frees it. */
+static inline char *serve_receive(struct serve *serve, int fd)
+{
+	double limit = serve_time() + SERVE_SECONDS;
+	size_t room = 8 << 20, length = 0;
+	char *text = malloc(room);
+
+	assert_non_null(text);
+	for (;;) {
+		/* One byte at a time when an answer may end, so that the next one is not taken along. */
+		ssize_t got = recv(fd, text + length, 1, 0);
+		if (!got)
+			break;
+		assert_true(got > 0 || errno == EAGAIN || errno == ECONNRESET);
+		assert_true(serve_time() < limit && length < room - 1);
+		if (got < 0 && errno == ECONNRESET)
+			break;
+		if (got < 0)
+			serve_turn(serve);
+		length += got > 0;
+		if (got > 0 && length > 1 && !memcmp(text + length - 2, "\n\n", 2))
+			break;
+	}
+	text[length] = '\0';
+	return text;
+}
+
+/* Sends a request and compares the answer. */
+static inline void serve_expect(struct serve *serve, int fd, const char *request, const char *answer)
+{
+	char *found;
+
+	serve_send(serve, fd, request, strlen(request));
+	found = serve_receive(serve, fd);
+	assert_string_equal(found, answer);
+	free(found);
+}
+
+/* Runs `run` in a child whose standard output and error go to `output` (a file), while the loop turns. Its exit code.
+ */
+static inline int serve_child(struct serve *serve, const char *output, void (*run)(const void *context),
+							  const void *context)
+{
+	double limit = serve_time() + SERVE_SECONDS;
+	int status = 0;
+	pid_t child;
+
+	fflush(NULL);
+	child = fork();
+	if (!child) {
+		int fd = open(output, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+		if (fd < 0 || dup2(fd, STDOUT_FILENO) < 0 || dup2(fd, STDERR_FILENO) < 0)
+			_exit(100);
+		run(context);
+		_exit(101);
+	}
+	assert_true(child > 0);
+	while (!waitpid(child, &status, WNOHANG)) {
+		assert_true(serve_time() < limit);
+		serve_turn(serve);
+		usleep(200);
+	}
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+/* The text of a file; the caller frees it. */
+static inline char *serve_read_file(const char *path)
+{
+	enum { ROOM = 1 << 20 };
+	char *text = malloc(ROOM);
+	FILE *file = fopen(path, "r");
+
+	assert_non_null(text);
+	assert_non_null(file);
+	text[fread(text, 1, ROOM - 1, file)] = '\0';
+	fclose(file);
+	return text;
+}
+
+#endif

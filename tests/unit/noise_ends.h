@@ -1,0 +1,109 @@
+/* Two ends of a handshake, and the steps between them, for the tests of noise.h. cmocka.h stands before this. */
+#ifndef ADIT_NOISE_ENDS_H
+#define ADIT_NOISE_ENDS_H
+
+#include <sodium.h>
+#include <string.h>
+
+#include "clock.h"
+#include "noise.h"
+
+#define NOW (1000 * NS_PER_S)
+
+/* Of the group of tests at hand. */
+static enum suite suite;
+
+/* Two ends that know each other: `peer` is the other one. */
+struct end {
+	struct noise_local local;
+	struct noise_remote peer;
+};
+
+static inline struct noise_remote *find_peer(void *context, const uint8_t public_key[NOISE_KEY])
+{
+	struct end *end = context;
+
+	return memcmp(end->peer.public_key, public_key, NOISE_KEY) ? NULL : &end->peer;
+}
+
+static inline void make_ends(struct end *a, struct end *b)
+{
+	uint8_t private_key[NOISE_KEY];
+
+	memset(a, 0, sizeof *a); /* they are compared whole, with what lies between the fields */
+	memset(b, 0, sizeof *b);
+	randombytes_buf(private_key, sizeof private_key);
+	noise_local_set(&a->local, private_key);
+	randombytes_buf(private_key, sizeof private_key);
+	noise_local_set(&b->local, private_key);
+	noise_remote_init(&a->peer, b->local.public_key);
+	noise_remote_init(&b->peer, a->local.public_key);
+	noise_remote_set_suite(&a->peer, suite);
+	noise_remote_set_suite(&b->peer, suite);
+}
+
+static inline int initiate_at(struct end *from, uint32_t index, uint64_t realtime, struct message_initiation *message)
+{
+	uint8_t timestamp[NOISE_TIMESTAMP];
+
+	noise_timestamp(timestamp, realtime);
+	return noise_create_initiation(&from->local, &from->peer, index, timestamp, message);
+}
+
+static inline int consume_at(struct end *at, const struct message_initiation *message, uint64_t now)
+{
+	struct noise_remote *found = NULL;
+	int error = noise_consume_initiation(&at->local, message, find_peer, at, now, &found);
+
+	assert_ptr_equal(found, error ? NULL : &at->peer);
+	return error;
+}
+
+/* As consume_at, for a message that is refused: nothing may change but the cached DH. */
+static inline int refuse_at(struct end *at, const struct message_initiation *message, uint64_t now)
+{
+	struct end before = *at;
+	int error = consume_at(at, message, now);
+
+	assert_int_not_equal(error, 0);
+	memcpy(before.peer.static_static, at->peer.static_static, NOISE_KEY);
+	before.peer.static_known = at->peer.static_known;
+	before.peer.static_refused = at->peer.static_refused;
+	assert_memory_equal(at, &before, sizeof before);
+	return error;
+}
+
+static inline int refuse_response(struct end *at, const struct message_response *message)
+{
+	struct end before = *at;
+	int error = noise_consume_response(&at->local, &at->peer, message);
+
+	assert_int_not_equal(error, 0);
+	assert_memory_equal(at, &before, sizeof before);
+	return error;
+}
+
+/* From a to b and back, as far as a's check of the answer. */
+static inline int handshake_at(struct end *a, struct end *b, uint64_t now)
+{
+	struct message_initiation initiation;
+	struct message_response response;
+
+	assert_int_equal(initiate_at(a, 1, now, &initiation), 0);
+	assert_int_equal(consume_at(b, &initiation, now), 0);
+	assert_int_equal(noise_create_response(&b->peer, 2, &response), 0);
+	return noise_consume_response(&a->local, &a->peer, &response);
+}
+
+static inline void assert_keys_match(struct end *a, struct end *b, struct noise_keys *keys)
+{
+	struct noise_keys other;
+
+	assert_int_equal(noise_derive(&a->peer, keys), 0);
+	assert_int_equal(noise_derive(&b->peer, &other), 0);
+	assert_memory_equal(keys->send, other.receive, NOISE_KEY);
+	assert_memory_equal(keys->receive, other.send, NOISE_KEY);
+	assert_memory_not_equal(keys->send, keys->receive, NOISE_KEY);
+}
+
+#endif

@@ -1,0 +1,342 @@
+/* `show` and `reload` as a shell sees them, against a control socket that is served here. */
+#include "control_serve.h"
+
+#include "control_private.h"
+#include "show.h"
+#include "show_state.h"
+
+#define OUTPUT "/var/run/output"
+
+static struct serve serve;
+
+static int set_up(void **state)
+{
+	serve_init(&serve, UAPI_DIRECTORY, "wgtest");
+	serve_start(&serve);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	serve_destroy(&serve);
+	return 0;
+}
+
+struct call {
+	int (*command)(int argc, char **argv);
+	const char *arguments[4];
+};
+
+static void make_call(const void *context)
+{
+	const struct call *call = context;
+	char *argv[5] = { 0 }, name[] = "command";
+	int argc = 1, code;
+
+	argv[0] = name;
+	for (; argc < 5 && call->arguments[argc - 1]; argc++)
+		argv[argc] = strdup(call->arguments[argc - 1]);
+	code = call->command(argc, argv);
+	fflush(NULL);
+	_exit(code);
+}
+
+/* What the command wrote, both streams together, in a buffer that the next call overwrites. */
+static const char *run(int code, const struct call *call)
+{
+	static char text[65536];
+	char *output;
+
+	assert_int_equal(serve_child(&serve, OUTPUT, make_call, call), code);
+	output = serve_read_file(OUTPUT);
+	snprintf(text, sizeof text, "%s", output);
+	free(output);
+	return text;
+}
+
+#define show(code, ...) run(code, &(struct call) { command_show, { __VA_ARGS__ } })
+
+static void populate(struct rig *rig)
+{
+	struct peer *peer;
+
+	assert_int_equal(rig_set(rig, 0,
+							 "private_key=%s\nlisten_port=51820\nfwmark=51820\npublic_key=%s\npreshared_key=%s\n"
+							 "endpoint=[fe80::1%%lo]:9\npersistent_keepalive_interval=25\nallowed_ip=10.0.0.0/24\n"
+							 "allowed_ip=fd00::/64\npublic_key=%s\n",
+							 rig_hex(0x48), rig_hex(2), rig_hex(9), rig_hex(3)),
+					 0);
+	peer = rig->device.first;
+	peer->handshake_completed = 1700000000 * NS_PER_S;
+	peer->rx_bytes = 5 << 20;
+	peer->tx_bytes = 1023;
+}
+
+static void people_read_it(void **state)
+{
+	const char *text;
+
+	populate(&serve.rig);
+	text = show(0, "wgtest");
+	assert_memory_equal(text, "interface wgtest\n  public key   ", 32);
+	assert_null(strstr(text, rig_base64(0x48)));
+	assert_null(strstr(text, rig_base64(9)));
+	assert_non_null(strstr(text, "\n  listen port  51820\n  mark         0xca6c\n\n  peer AgIC"));
+	assert_non_null(strstr(text, "    endpoint          [fe80::1%lo]:9\n"
+								 "    allowed IPs       10.0.0.0/24, fd00::/64\n"
+								 "    latest handshake  "));
+	assert_non_null(strstr(text, " ago\n    transfer          5.00 MiB received, 1023 B sent\n"
+								 "    keepalive         every 25 s\n    preshared key     set\n\n  peer AwMD"));
+	assert_non_null(strstr(text, "    endpoint          unknown\n    allowed IPs       none\n"
+								 "    latest handshake  never\n"
+								 "    transfer          0 B received, 0 B sent\n"));
+}
+
+static void programs_read_it(void **state)
+{
+	uint8_t public_key[KEY_BYTES];
+	char text[KEY_BASE64], expected[2048];
+
+	populate(&serve.rig);
+	crypto_scalarmult_base(public_key, rig_key(0x48));
+	key_to_base64(text, public_key);
+	snprintf(expected, sizeof expected,
+			 "{\"interfaces\": [\n  {\"name\": \"wgtest\", \"public_key\": \"%s\", \"listen_port\": 51820, "
+			 "\"fwmark\": 51820,\n    \"peers\": [\n"
+			 "      {\"public_key\": \"%s\", \"preshared_key\": true, \"endpoint\": \"[fe80::1%%lo]:9\", "
+			 "\"allowed_ips\": [\"10.0.0.0/24\", \"fd00::/64\"], \"latest_handshake\": 1700000000, "
+			 "\"transfer_rx\": 5242880, \"transfer_tx\": 1023, \"persistent_keepalive\": 25},\n"
+			 "      {\"public_key\": \"%s\", \"preshared_key\": false, \"endpoint\": null, "
+			 "\"allowed_ips\": [], \"latest_handshake\": null, "
+			 "\"transfer_rx\": 0, \"transfer_tx\": 0, \"persistent_keepalive\": null}\n    ]}\n]}\n",
+			 text, rig_base64(2), rig_base64(3));
+	assert_string_equal(show(0, "wgtest", "--json"), expected);
+	assert_string_equal(show(0, "--json", "wgtest"), expected);
+	assert_string_equal(show(0, "--json"), expected);
+}
+
+static void an_interface_without_anything(void **state)
+{
+	assert_string_equal(show(0, "wgtest"), "interface wgtest\n  public key   none\n");
+	assert_string_equal(show(0, "--json"), "{\"interfaces\": [\n  {\"name\": \"wgtest\", \"public_key\": null, "
+										   "\"listen_port\": null, \"fwmark\": null,\n    \"peers\": [\n    ]}\n]}\n");
+}
+
+static void no_interface_at_all(void **state)
+{
+	uapi_stop(&serve.uapi);
+	assert_string_equal(show(0, NULL), "");
+	assert_string_equal(show(0, "--json"), "{\"interfaces\": [\n]}\n");
+	assert_int_equal(rmdir(UAPI_DIRECTORY), 0);
+	assert_string_equal(show(0, NULL), "");
+	assert_string_equal(show(1, "wgtest"), "adit show: wgtest: no daemon serves this interface\n");
+}
+
+static void a_dead_socket_is_passed_over(void **state)
+{
+	int fd = uapi_listen(UAPI_DIRECTORY, "dead");
+
+	close(fd);
+	assert_string_equal(show(0, NULL), "interface wgtest\n  public key   none\n");
+	assert_string_equal(show(1, "dead"), "adit show: dead: no daemon serves this interface\n");
+	assert_int_equal(unlink(UAPI_DIRECTORY "/dead.sock"), 0);
+}
+
+static void wrong_arguments(void **state)
+{
+	static const char usage[] = "usage: adit show [IFNAME] [--json]\n";
+
+	assert_string_equal(show(1, "a", "b"), usage);
+	assert_string_equal(show(1, "--jsn"), usage);
+	assert_string_equal(show(1, ""), "adit show: : Invalid argument\n");
+	assert_string_equal(show(1, "../wgtest"), "adit show: ../wgtest: Invalid argument\n");
+	assert_string_equal(show(1, "a-name-of-sixteen"), "adit show: a-name-of-sixteen: Invalid argument\n");
+}
+
+/* --- other daemons, played --- */
+
+/* A daemon that gives each client `answer` and hangs up. */
+static void serve_answer(struct ev_loop *loop, struct ev_io *watcher, int events)
+{
+	const char *answer = watcher->data;
+	int fd = accept(watcher->fd, NULL, NULL);
+	char request[64];
+
+	assert_true(fd >= 0);
+	assert_int_equal(recv(fd, request, sizeof request, MSG_WAITALL | MSG_DONTWAIT) >= -1, 1);
+	assert_int_equal(send(fd, answer, strlen(answer), MSG_NOSIGNAL), (ssize_t)strlen(answer));
+	shutdown(fd, SHUT_WR);
+	while (recv(fd, request, sizeof request, 0) > 0)
+		;
+	close(fd);
+}
+
+static const char *show_answer(int code, const char *name, const char *answer)
+{
+	int fd = uapi_listen(UAPI_DIRECTORY, name);
+	struct ev_io watcher;
+	char path[UAPI_PATH];
+	const char *text;
+
+	assert_true(fd >= 0);
+	ev_io_init(&watcher, serve_answer, fd, EV_READ);
+	watcher.data = (void *)answer;
+	ev_io_start(serve.loop, &watcher);
+	text = run(code, &(struct call) { command_show, { name, "--json" } });
+	ev_io_stop(serve.loop, &watcher);
+	close(fd);
+	assert_int_equal(uapi_path(path, UAPI_DIRECTORY, name), 0);
+	assert_int_equal(unlink(path), 0);
+	return text;
+}
+
+static void answers_that_make_no_sense(void **state)
+{
+	static const char *const answers[] = {
+		"", "errno=0\n", "garbage\n", "\n", "listen_port=x\nerrno=0\n\n", "private_key=1\nerrno=0\n\n", "listen_port=1",
+	};
+
+	for (size_t i = 0; i < sizeof answers / sizeof *answers; i++)
+		assert_string_equal(show_answer(1, "odd", answers[i]),
+							"adit show: odd: the daemon gave no answer that makes sense\n");
+	assert_string_equal(show_answer(1, "odd", "errno=-1\n\n"), "adit show: odd: Operation not permitted\n");
+}
+
+static void keys_that_are_not_known_are_passed_over(void **state)
+{
+	assert_non_null(strstr(show_answer(0, "new",
+									   "colour=red\nlisten_port=5\npublic_key=0202020202020202020202020202020202"
+									   "020202020202020202020202020202\nmood=good\nerrno=0\n\n"),
+						   "\"listen_port\": 5"));
+}
+
+/* Names and endpoints are other people's strings. */
+static void strings_are_escaped(void **state)
+{
+	assert_non_null(
+		strstr(show_answer(0, "q\"b\\c\x01\x7f", "errno=0\n\n"), "\"name\": \"q\\\"b\\\\c\\u0001\\u007f\""));
+	assert_non_null(
+		strstr(show_answer(0, "\xc3\xa9\xff\xe2\x82", "errno=0\n\n"), "\"name\": \"\xc3\xa9\\ufffd\\ufffd\\ufffd\""));
+}
+
+static char *json_of(const char *name)
+{
+	struct show_interface interface = { 0 };
+	char *text = NULL;
+	size_t size;
+	FILE *file = open_memstream(&text, &size);
+
+	assert_non_null(file);
+	snprintf(interface.name, sizeof interface.name, "%s", name);
+	show_json(file, &interface);
+	fclose(file);
+	return text;
+}
+
+static void only_utf8_passes_as_it_is(void **state)
+{
+	static const struct {
+		const char *name, *json;
+	} cases[] = {
+		{ "\xf0\x9f\x98\x80", "\"\xf0\x9f\x98\x80\"" },
+		{ "\xc0\x80", "\"\\ufffd\\ufffd\"" },                       /* overlong */
+		{ "\xe0\x9f\xbf", "\"\\ufffd\\ufffd\\ufffd\"" },            /* overlong */
+		{ "\xed\xa0\x80", "\"\\ufffd\\ufffd\\ufffd\"" },            /* a surrogate */
+		{ "\xf4\x90\x80\x80", "\"\\ufffd\\ufffd\\ufffd\\ufffd\"" }, /* past U+10FFFF */
+		{ "\xed\x9f\xbf", "\"\xed\x9f\xbf\"" },
+		{ "\x80", "\"\\ufffd\"" },
+		{ "a\xc3", "\"a\\ufffd\"" },
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		char *text = json_of(cases[i].name), expected[80];
+		snprintf(expected, sizeof expected, "\"name\": %s, ", cases[i].json);
+		assert_non_null(strstr(text, expected));
+		free(text);
+	}
+}
+
+static const char *handshake_text(uint64_t ago)
+{
+	static char text[1000];
+	struct show_peer peer = { .handshake = 1000000 - ago };
+	struct show_interface interface = { .name = "x", .peers = &peer };
+	FILE *file = fmemopen(text, sizeof text, "w");
+	char *line;
+
+	assert_non_null(file);
+	show_text(file, &interface, 1000000);
+	fclose(file);
+	line = strstr(text, "latest handshake  ");
+	assert_non_null(line);
+	line += strlen("latest handshake  ");
+	*strchr(line, '\n') = '\0';
+	return line;
+}
+
+static void durations(void **state)
+{
+	assert_string_equal(handshake_text(0), "0 s ago");
+	assert_string_equal(handshake_text(59), "59 s ago");
+	assert_string_equal(handshake_text(60), "1 min 0 s ago");
+	assert_string_equal(handshake_text(3599), "59 min 59 s ago");
+	assert_string_equal(handshake_text(3661), "1 h 1 min ago");
+	assert_string_equal(handshake_text(86400 * 2 + 7200), "2 d 2 h ago");
+	assert_string_equal(handshake_text((uint64_t)-5), "0 s ago"); /* the clock was set back */
+	assert_string_equal(handshake_text(1000000), "never");
+}
+
+/* --- reload --- */
+
+static int reload_result;
+
+static int on_reload(void *context, struct uapi_reply *reply)
+{
+	if (reload_result)
+		uapi_reply_line(reply, "message", "wgtest.conf:3: error: this is wrong");
+	return reload_result;
+}
+
+#define reload(code, ...) run(code, &(struct call) { command_reload, { __VA_ARGS__ } })
+
+static void a_reload_says_what_is_wrong(void **state)
+{
+	static const struct uapi_verb verbs[] = { { "reload", on_reload }, { NULL, NULL } };
+
+	assert_string_equal(reload(1, "wgtest"), "adit reload: wgtest: Invalid argument\n"); /* it knows no such verb */
+	uapi_stop(&serve.uapi);
+	serve.options.verbs = verbs;
+	serve_start(&serve);
+	reload_result = 0;
+	assert_string_equal(reload(0, "wgtest"), "");
+	reload_result = -EINVAL;
+	assert_string_equal(reload(1, "wgtest"),
+						"wgtest.conf:3: error: this is wrong\nadit reload: wgtest: Invalid argument\n");
+	assert_string_equal(reload(1, "nosuch"), "adit reload: nosuch: no daemon serves this interface\n");
+	assert_string_equal(reload(1, NULL), "usage: adit reload IFNAME\n");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(people_read_it),
+		TEST(programs_read_it),
+		TEST(an_interface_without_anything),
+		TEST(no_interface_at_all),
+		TEST(a_dead_socket_is_passed_over),
+		TEST(wrong_arguments),
+		TEST(answers_that_make_no_sense),
+		TEST(keys_that_are_not_known_are_passed_over),
+		TEST(strings_are_escaped),
+		TEST(only_utf8_passes_as_it_is),
+		TEST(durations),
+		TEST(a_reload_says_what_is_wrong),
+	};
+
+	if (sodium_init() < 0)
+		return 1;
+	private_enter();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,642 @@
+/* The control socket with clients that are well-behaved, clumsy, slow and hostile. */
+#include "control_serve.h"
+
+#include <malloc.h>
+
+static struct serve serve;
+static char home[] = "/tmp/test_uapi.XXXXXX", directory[64];
+
+/* --- every freed block is looked at: no key may be left in it --- */
+
+static const char *secret; /* hexadecimal; NULL: nobody looks */
+static unsigned secrets_found;
+
+void __real_free(void *memory);
+void __wrap_free(void *memory);
+
+void __wrap_free(void *memory)
+{
+	uint8_t key[KEY_BYTES];
+	size_t size = memory ? malloc_usable_size(memory) : 0;
+
+	if (memory && secret) {
+		sodium_hex2bin(key, sizeof key, secret, 64, NULL, NULL, NULL);
+		secrets_found += memmem(memory, size, secret, 64) || memmem(memory, size, key, sizeof key);
+	}
+	__real_free(memory);
+}
+
+/* --- the stage --- */
+
+static int set_up(void **state)
+{
+	secret = NULL;
+	serve_init(&serve, directory, "test");
+	serve_start(&serve);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	secret = NULL;
+	serve_destroy(&serve);
+	return 0;
+}
+
+static int make_home(void **state)
+{
+	assert_non_null(mkdtemp(home));
+	snprintf(directory, sizeof directory, "%s/wireguard", home);
+	return 0;
+}
+
+static int remove_home(void **state)
+{
+	rmdir(directory);
+	return rmdir(home);
+}
+
+static void path_of(char path[128], const char *name)
+{
+	snprintf(path, 128, "%s/%s", directory, name);
+}
+
+#define EMPTY_GET "errno=0\n\n"
+
+/* --- requests --- */
+
+static void get_and_set(void **state)
+{
+	int fd = serve_connect(&serve);
+
+	serve_expect(&serve, fd, "get=1\n\n", EMPTY_GET);
+	serve_expect(&serve, fd, "set=1\nlisten_port=9\n\n", "errno=0\n\n");
+	serve_expect(&serve, fd, "get=1\n\n", "listen_port=9\nerrno=0\n\n");
+	serve_expect(&serve, fd, "set=1\n\n", "errno=0\n\n");
+	close(fd);
+}
+
+static void errors_are_negative_and_the_connection_goes_on(void **state)
+{
+	int fd = serve_connect(&serve);
+
+	assert_int_equal(device_set_up(&serve.rig.device, true, 1), 0);
+	serve.rig.port_taken = 53;
+	serve_expect(&serve, fd, "set=1\nlisten_port=53\n\n", "errno=-98\n\n");
+	serve_expect(&serve, fd, "set=1\nlisten_port\n\n", "errno=-71\n\n");
+	serve_expect(&serve, fd, "set=1\nlisten_port=no\n\n", "errno=-22\n\n");
+	serve_expect(&serve, fd, "get=1\nand=more\n\n", "errno=-22\n\n");
+	serve_expect(&serve, fd, "get=2\n\n", "errno=-22\n\n");
+	serve_expect(&serve, fd, "set=\n\n", "errno=-22\n\n");
+	serve_expect(&serve, fd, "frobnicate=1\n\n", "errno=-22\n\n");
+	serve_expect(&serve, fd, "get\n\n", "errno=-71\n\n");
+	serve_expect(&serve, fd, "get\nx=1\n\n", "errno=-71\n\n");
+	serve_expect(&serve, fd, "get=1\r\n\n", "errno=-22\n\n");
+	serve_expect(&serve, fd, "get=1\n\n", "listen_port=40000\nerrno=0\n\n");
+	close(fd);
+}
+
+static void a_bad_line_at_the_end_undoes_the_whole_set(void **state)
+{
+	int fd = serve_connect(&serve);
+
+	serve_expect(&serve, fd, "set=1\nlisten_port=9\nfwmark=x\n\n", "errno=-22\n\n");
+	serve_expect(&serve, fd, "get=1\n\n", EMPTY_GET);
+	close(fd);
+}
+
+static void requests_that_come_together_are_answered_in_order(void **state)
+{
+	static const char requests[] = "get=1\n\nset=1\nlisten_port=1\n\nget=1\n\n\n\nset=1\nbad=1\n\nget=1\n\n";
+	static const char *const answers[] = { EMPTY_GET, "errno=0\n\n", "listen_port=1\nerrno=0\n\n", "errno=-22\n\n",
+										   "listen_port=1\nerrno=0\n\n" };
+	int fd = serve_connect(&serve);
+
+	serve_send(&serve, fd, requests, strlen(requests));
+	for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
+		char *answer = serve_receive(&serve, fd);
+		assert_string_equal(answer, answers[i]);
+		free(answer);
+	}
+	close(fd);
+}
+
+static void a_request_may_come_byte_by_byte(void **state)
+{
+	static const char request[] = "set=1\nlisten_port=77\n\n";
+	int fd = serve_connect(&serve);
+	char *answer;
+
+	for (size_t i = 0; i < strlen(request); i++) {
+		assert_int_equal(serve.rig.device.listen_port, 0);
+		serve_send(&serve, fd, request + i, 1);
+		serve_turn(&serve);
+	}
+	answer = serve_receive(&serve, fd);
+	assert_string_equal(answer, "errno=0\n\n");
+	assert_int_equal(serve.rig.device.listen_port, 77);
+	free(answer);
+	close(fd);
+}
+
+static void half_closing_behind_a_request_is_well(void **state)
+{
+	int fd = serve_connect(&serve);
+	char *answer;
+
+	serve_send(&serve, fd, "get=1\n\n", 7);
+	assert_int_equal(shutdown(fd, SHUT_WR), 0);
+	answer = serve_receive(&serve, fd);
+	assert_string_equal(answer, EMPTY_GET);
+	free(answer);
+	answer = serve_receive(&serve, fd);
+	assert_string_equal(answer, "");
+	free(answer);
+	assert_int_equal(serve.uapi.clients, 0);
+	close(fd);
+}
+
+static void half_a_set_is_not_carried_out(void **state)
+{
+	int fd = serve_connect(&serve);
+	char *answer;
+
+	serve_send(&serve, fd, "set=1\nlisten_port=1\n", 20);
+	assert_int_equal(shutdown(fd, SHUT_WR), 0);
+	answer = serve_receive(&serve, fd);
+	assert_string_equal(answer, "errno=-5\n\n");
+	assert_int_equal(serve.rig.device.listen_port, 0);
+	free(answer);
+	close(fd);
+}
+
+/* A set of one peer that fills `bytes` bytes, or a little more. */
+static char *large_set(size_t bytes)
+{
+	char *text = malloc(bytes + 200), *end = text;
+
+	assert_non_null(text);
+	end += sprintf(end, "set=1\npublic_key=%s\n", rig_hex(2));
+	for (unsigned i = 0; end < text + bytes; i++)
+		end += sprintf(end, "allowed_ip=%u.%u.%u.0/24\n", i >> 16 & 255, i >> 8 & 255, i & 255);
+	strcpy(end, "\n");
+	return text;
+}
+
+static void a_set_of_a_mebibyte_and_its_get(void **state)
+{
+	char *set = large_set(1 << 20), *answer;
+	int fd = serve_connect(&serve);
+	size_t prefixes;
+
+	serve_expect(&serve, fd, set, "errno=0\n\n");
+	assert_int_equal(serve.uapi.held, 0); /* nothing of it is kept */
+	prefixes = serve.rig.device.first->allowed_ips.count;
+	assert_true(prefixes > 40000);
+	serve_send(&serve, fd, "get=1\n\n", 7);
+	answer = serve_receive(&serve, fd);
+	for (const char *at = answer; (at = strstr(at, "allowed_ip=")); at++)
+		prefixes--;
+	assert_int_equal(prefixes, 0);
+	free(answer);
+	free(set);
+	close(fd);
+}
+
+/* --- clients that do not behave --- */
+
+static void what_is_too_large_is_refused(void **state)
+{
+	int fd = serve_connect(&serve);
+	char *answer, line[1024];
+	size_t most = 0;
+
+	memset(line, 'x', sizeof line);
+	for (size_t sent = 0; sent <= UAPI_REQUEST_MOST; sent += sizeof line) {
+		send(fd, line, sizeof line, MSG_NOSIGNAL);
+		serve_turn(&serve);
+		most = serve.uapi.held > most ? serve.uapi.held : most;
+	}
+	answer = serve_receive(&serve, fd);
+	assert_string_equal(answer, "errno=-7\n\n");
+	assert_int_equal(most, UAPI_REQUEST_MOST);
+	free(answer);
+	answer = serve_receive(&serve, fd);
+	assert_string_equal(answer, "");
+	assert_int_equal(serve.uapi.clients, 0);
+	assert_int_equal(serve.uapi.held, 0);
+	free(answer);
+	close(fd);
+}
+
+static bool all_held(void *context)
+{
+	return serve.uapi.held == UAPI_REQUEST_MOST;
+}
+
+static void the_bound_is_for_all_together_and_a_get_always_fits(void **state)
+{
+	char *half = large_set(UAPI_REQUEST_MOST / 2 + 1000), *answer;
+	int hog = serve_connect(&serve), second = serve_connect(&serve), third = serve_connect(&serve);
+
+	serve_send(&serve, hog, half, strlen(half) - 1); /* its end never comes */
+	serve_until(&serve, all_held, NULL);
+	serve_send(&serve, second, half, 5000);
+	answer = serve_receive(&serve, second);
+	assert_string_equal(answer, "errno=-7\n\n");
+	free(answer);
+	serve_expect(&serve, third, "get=1\n\n", EMPTY_GET);
+	assert_int_equal(serve.uapi.held, UAPI_REQUEST_MOST);
+	close(hog);
+	close(second);
+	close(third);
+	free(half);
+}
+
+static bool all_left(void *context)
+{
+	return !serve.uapi.clients;
+}
+
+static bool full(void *context)
+{
+	return serve.uapi.clients == UAPI_CLIENTS;
+}
+
+static void the_seventeenth_waits(void **state)
+{
+	int fds[UAPI_CLIENTS], waiting;
+
+	for (int i = 0; i < UAPI_CLIENTS; i++)
+		fds[i] = serve_connect(&serve);
+	serve_until(&serve, full, NULL);
+	waiting = serve_connect(&serve);
+	send(waiting, "get=1\n\n", 7, MSG_NOSIGNAL);
+	for (int i = 0; i < 100; i++)
+		serve_turn(&serve);
+	assert_int_equal(serve.uapi.clients, UAPI_CLIENTS);
+	close(fds[3]);
+	free(serve_receive(&serve, waiting));
+	assert_int_equal(serve.uapi.clients, UAPI_CLIENTS);
+	close(waiting);
+	for (int i = 0; i < UAPI_CLIENTS; i++)
+		if (i != 3)
+			close(fds[i]);
+	serve_until(&serve, all_left, NULL);
+}
+
+static void who_is_silent_is_shown_the_door(void **state)
+{
+	int fd, half;
+	char *answer;
+
+	uapi_stop(&serve.uapi);
+	serve.options.patience = 0.05;
+	serve_start(&serve);
+	fd = serve_connect(&serve);
+	half = serve_connect(&serve);
+	serve_send(&serve, half, "set=1\nlis", 9);
+	answer = serve_receive(&serve, fd); /* the end */
+	assert_string_equal(answer, "");
+	free(answer);
+	answer = serve_receive(&serve, half);
+	assert_string_equal(answer, "");
+	free(answer);
+	serve_until(&serve, all_left, NULL);
+	close(fd);
+	close(half);
+}
+
+static void count_turn(struct ev_loop *loop, struct ev_timer *watcher, int events)
+{
+	++*(unsigned *)watcher->data;
+}
+
+/* A get of megabytes that nobody reads: others are served, the loop turns, and little is held. */
+static void who_does_not_read_holds_up_nobody(void **state)
+{
+	char *set = large_set(3 << 20);
+	int fd = serve_connect(&serve), other = serve_connect(&serve);
+	struct ev_timer timer;
+	struct mallinfo2 before, after;
+	unsigned turns = 0;
+
+	serve_expect(&serve, fd, set, "errno=0\n\n");
+	free(set);
+	before = mallinfo2();
+	for (int i = 0; i < 10; i++)
+		send(fd, "get=1\n\n", 7, MSG_NOSIGNAL);
+	ev_timer_init(&timer, count_turn, 0., 1e-4);
+	timer.data = &turns;
+	ev_timer_start(serve.loop, &timer);
+	for (int i = 0; i < 1000; i++)
+		serve_turn(&serve);
+	ev_timer_stop(serve.loop, &timer);
+	assert_true(turns > 2);
+	after = mallinfo2();
+	assert_true(after.uordblks < before.uordblks + (64 << 10));
+	serve_expect(&serve, other, "set=1\nreplace_peers=true\n\n", "errno=0\n\n");
+	serve_expect(&serve, other, "get=1\n\n", EMPTY_GET);
+	close(fd);
+	close(other);
+	serve_until(&serve, all_left, NULL);
+}
+
+static void a_client_may_leave_at_any_time(void **state)
+{
+	static const char *const lasts[] = { "", "get", "get=1\n", "get=1\n\n", "set=1\nlisten_port=9\n\nget=1\n\nge" };
+	char *set = large_set(300000);
+	int fd = serve_connect(&serve);
+
+	serve_expect(&serve, fd, set, "errno=0\n\n");
+	close(fd);
+	for (size_t i = 0; i < sizeof lasts / sizeof *lasts; i++) {
+		for (int turns = 0; turns < 4; turns++) {
+			fd = serve_connect(&serve);
+			serve_send(&serve, fd, lasts[i], strlen(lasts[i]));
+			for (int turn = 0; turn < turns; turn++)
+				serve_turn(&serve);
+			close(fd);
+			serve_until(&serve, all_left, NULL);
+		}
+	}
+	assert_int_equal(serve.uapi.held, 0);
+	free(set);
+}
+
+static void keys_are_wiped_from_what_is_freed(void **state)
+{
+	int fd = serve_connect(&serve);
+	char request[20000];
+
+	snprintf(request, sizeof request,
+			 "set=1\nprivate_key=%s\npublic_key=%s\npreshared_key=%s\nallowed_ip=10.0.0.0/8\n\n",
+			 rig_hex(0x48), rig_hex(2), rig_hex(0x48));
+	secrets_found = 0;
+	secret = rig_hex(0x48);
+	serve_expect(&serve, fd, request, "errno=0\n\n");
+	serve_send(&serve, fd, "get=1\n\n", 7);
+	for (int i = 0; i < 20; i++)
+		serve_turn(&serve);
+	close(fd);
+	serve_until(&serve, all_left, NULL);
+	assert_int_equal(secrets_found, 0);
+
+	/* A request that outgrows its room, and is refused at the end. */
+	fd = serve_connect(&serve);
+	snprintf(request, sizeof request, "set=1\nprivate_key=%s\npublic_key=%s\npreshared_key=%s\n",
+			 rig_hex(0x48), rig_hex(2), rig_hex(0x48));
+	for (size_t n = strlen(request); n < 18000; n += strlen("allowed_ip=10.0.0.0/8\n"))
+		strcpy(request + n, "allowed_ip=10.0.0.0/8\n");
+	strcat(request, "bad=1\n\n");
+	serve_expect(&serve, fd, request, "errno=-22\n\n");
+	close(fd);
+	serve_until(&serve, all_left, NULL);
+	assert_int_equal(secrets_found, 0);
+}
+
+/* --- verbs of our own --- */
+
+static int say_hello(void *context, struct uapi_reply *reply)
+{
+	uapi_reply_line(reply, "message", "a: b\nc\td");
+	uapi_reply_line(reply, "message", "");
+	return 0;
+}
+
+static int say_too_much(void *context, struct uapi_reply *reply)
+{
+	char line[1000];
+
+	memset(line, 'x', sizeof line - 1);
+	line[sizeof line - 1] = '\0';
+	for (int i = 0; i < 100; i++)
+		uapi_reply_line(reply, "message", line);
+	return -ENOENT;
+}
+
+static void verbs_are_answered(void **state)
+{
+	static const struct uapi_verb verbs[] = { { "hello", say_hello }, { "toomuch", say_too_much }, { NULL, NULL } };
+	char *answer;
+	int fd;
+
+	uapi_stop(&serve.uapi);
+	serve.options.verbs = verbs;
+	serve_start(&serve);
+	fd = serve_connect(&serve);
+	serve_expect(&serve, fd, "hello=1\n\n", "message=a: b c d\nmessage=\nerrno=0\n\n");
+	serve_expect(&serve, fd, "hell=1\n\n", "errno=-22\n\n");
+	serve_expect(&serve, fd, "hello=0\n\n", "errno=-22\n\n");
+	serve_send(&serve, fd, "toomuch=1\n\n", 11);
+	answer = serve_receive(&serve, fd);
+	assert_true(strlen(answer) <= UAPI_REPLY_MOST + 32);
+	assert_int_equal((strlen(answer) - strlen("errno=-2\n\n")) % (999 + strlen("message=\n")), 0); /* whole lines */
+	assert_string_equal(answer + strlen(answer) - 11, "\nerrno=-2\n\n");
+	free(answer);
+	serve_expect(&serve, fd, "get=1\n\n", EMPTY_GET);
+	close(fd);
+}
+
+/* --- the file --- */
+
+static unsigned mode_of(const char *path)
+{
+	struct stat about;
+
+	assert_int_equal(stat(path, &about), 0);
+	return about.st_mode & 07777;
+}
+
+static void modes_do_not_depend_on_the_umask(void **state)
+{
+	static const mode_t masks[] = { 0, 022, 077, 0777 };
+	char path[128];
+
+	path_of(path, "test.sock");
+	for (size_t i = 0; i < sizeof masks / sizeof *masks; i++) {
+		mode_t before;
+		uapi_stop(&serve.uapi);
+		assert_int_equal(access(path, F_OK), -1);
+		rmdir(directory);
+		before = umask(masks[i]);
+		serve_start(&serve);
+		umask(before);
+		assert_int_equal(mode_of(directory), 0755);
+		assert_int_equal(mode_of(path), 0600);
+	}
+}
+
+static void a_living_daemon_is_left_alone(void **state)
+{
+	struct serve second;
+	int fd;
+
+	serve_init(&second, directory, "test");
+	assert_int_equal(uapi_start(&second.uapi, &second.rig.device, second.loop, &second.options), -EADDRINUSE);
+	serve_destroy(&second);
+	fd = serve_connect(&serve);
+	serve_expect(&serve, fd, "get=1\n\n", EMPTY_GET);
+	close(fd);
+}
+
+static void what_a_dead_daemon_left_is_replaced(void **state)
+{
+	char path[128];
+	int fd;
+
+	uapi_stop(&serve.uapi);
+	assert_int_equal(uapi_listen(directory, "test") < 0, 0);
+	close(uapi_listen(directory, "other")); /* closed, and the file stays */
+	path_of(path, "other.sock");
+	assert_int_equal(access(path, F_OK), 0);
+	fd = uapi_listen(directory, "other");
+	assert_true(fd >= 0);
+	close(fd);
+	unlink(path);
+	path_of(path, "test.sock");
+	unlink(path);
+	serve_start(&serve);
+}
+
+static void a_file_that_is_no_socket_is_left_alone(void **state)
+{
+	char path[128];
+	int fd;
+
+	path_of(path, "file.sock");
+	fd = open(path, O_CREAT | O_WRONLY, 0600);
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(uapi_listen(directory, "file"), -EEXIST);
+	assert_int_equal(access(path, F_OK), 0);
+	unlink(path);
+}
+
+static void names_that_no_interface_has_are_refused(void **state)
+{
+	static const char *const names[] = { "", ".", "..", "a/b", "../x", "sixteen-letters.", "/" };
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		assert_int_equal(uapi_listen(directory, names[i]), -EINVAL);
+}
+
+static void nothing_is_left_beside_the_socket(void **state)
+{
+	char path[128];
+
+	path_of(path, "test.sock");
+	uapi_stop(&serve.uapi);
+	assert_int_equal(rmdir(directory), 0); /* empty */
+	assert_int_equal(uapi_listen("/tmp/no/such/folder", "test"), -ENOENT);
+}
+
+static bool is_gone(void *context)
+{
+	return serve.gone;
+}
+
+static void a_removed_socket_is_noticed(void **state)
+{
+	char path[128], other[128];
+	int fd;
+
+	path_of(path, "test.sock");
+	path_of(other, "else.sock");
+	fd = uapi_listen(directory, "else"); /* what others do there is their own affair */
+	unlink(other);
+	close(fd);
+	for (int i = 0; i < 50; i++)
+		serve_turn(&serve);
+	assert_int_equal(serve.gone, 0);
+	assert_int_equal(unlink(path), 0);
+	serve_until(&serve, is_gone, NULL);
+	for (int i = 0; i < 50; i++)
+		serve_turn(&serve);
+	assert_int_equal(serve.gone, 1);
+}
+
+static void another_socket_of_our_name_is_noticed_and_left(void **state)
+{
+	char path[128];
+	int fd;
+
+	path_of(path, "test.sock");
+	unlink(path);
+	fd = uapi_listen(directory, "test");
+	assert_true(fd >= 0);
+	serve_until(&serve, is_gone, NULL);
+	uapi_stop(&serve.uapi);
+	assert_int_equal(access(path, F_OK), 0);
+	unlink(path);
+	close(fd);
+}
+
+static void a_socket_that_listens_already_is_adopted(void **state)
+{
+	char path[128];
+	int client;
+
+	uapi_stop(&serve.uapi);
+	serve.options.adopt = true;
+	serve.options.fd = uapi_listen(directory, "test");
+	assert_true(serve.options.fd >= 0);
+	client = serve_connect(&serve); /* it waits in the backlog */
+	serve_start(&serve);
+	serve_expect(&serve, client, "get=1\n\n", EMPTY_GET);
+	close(client);
+	path_of(path, "test.sock");
+	unlink(path);
+	serve_until(&serve, is_gone, NULL);
+}
+
+static void only_a_listening_unix_socket_is_adopted(void **state)
+{
+	int fds[3] = { open("/dev/null", O_RDWR), socket(AF_INET, SOCK_STREAM, 0), socket(AF_UNIX, SOCK_STREAM, 0) };
+
+	uapi_stop(&serve.uapi);
+	for (int i = 0; i < 3; i++) {
+		serve.options.adopt = true;
+		serve.options.fd = fds[i];
+		assert_int_equal(uapi_start(&serve.uapi, &serve.rig.device, serve.loop, &serve.options), -EINVAL);
+		assert_int_equal(close(fds[i]), 0); /* still ours */
+	}
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(get_and_set),
+		TEST(errors_are_negative_and_the_connection_goes_on),
+		TEST(a_bad_line_at_the_end_undoes_the_whole_set),
+		TEST(requests_that_come_together_are_answered_in_order),
+		TEST(a_request_may_come_byte_by_byte),
+		TEST(half_closing_behind_a_request_is_well),
+		TEST(half_a_set_is_not_carried_out),
+		TEST(a_set_of_a_mebibyte_and_its_get),
+		TEST(what_is_too_large_is_refused),
+		TEST(the_bound_is_for_all_together_and_a_get_always_fits),
+		TEST(the_seventeenth_waits),
+		TEST(who_is_silent_is_shown_the_door),
+		TEST(who_does_not_read_holds_up_nobody),
+		TEST(a_client_may_leave_at_any_time),
+		TEST(keys_are_wiped_from_what_is_freed),
+		TEST(verbs_are_answered),
+		TEST(modes_do_not_depend_on_the_umask),
+		TEST(a_living_daemon_is_left_alone),
+		TEST(what_a_dead_daemon_left_is_replaced),
+		TEST(a_file_that_is_no_socket_is_left_alone),
+		TEST(names_that_no_interface_has_are_refused),
+		TEST(nothing_is_left_beside_the_socket),
+		TEST(a_removed_socket_is_noticed),
+		TEST(another_socket_of_our_name_is_noticed_and_left),
+		TEST(a_socket_that_listens_already_is_adopted),
+		TEST(only_a_listening_unix_socket_is_adopted),
+	};
+
+	if (sodium_init() < 0)
+		return 1;
+	return cmocka_run_group_tests(tests, make_home, remove_home);
+}
