@@ -3,10 +3,10 @@
 Measures tunnels side by side: in each round every target comes up, is measured and goes down, so that a drift of the machine
 meets all of them. A figure is the median over the rounds; a ratio is the median of the ratios within each round.
 
-usage: bench.py [--rounds N] [--seconds S] [--table FILE] [--json FILE] TARGET[=REFERENCE]...
+usage: bench.py [--rounds N] [--seconds S] [--table FILE] [--json FILE] TARGET[@REFERENCE]...
 
 TARGET is   veth | relay:CIPHER | adit:PATH[:KEY=VALUE...] | wireguard-go:PATH | nebula:PATH[:CIPHER]
-REFERENCE   the number of the target (from 1) that this one is compared with, as in  adit:build/adit=1
+REFERENCE   the number of the target (from 1) that this one is compared with, as in  adit:build/adit@1
 CIPHER      of the relay: none, sodium, sodium512, ipsec-chacha, ipsec-aes; of nebula: aes, chachapoly
 
 FILE of --table is a document; the lines between <!-- bench NAME --> and <!-- end --> in it are replaced (--name NAME).
@@ -26,7 +26,7 @@ from measure import Meter
 
 
 def parse_target(text):
-    found = re.fullmatch(r"(.*?)(?:=(\d+))?", text)
+    found = re.fullmatch(r"(.*?)(?:@(\d+))?", text)
     return found.group(1), int(found.group(2)) - 1 if found.group(2) else None
 
 

@@ -22,12 +22,12 @@ packages_install demo test bench
 build build-bench -DCMAKE_BUILD_TYPE=Release -DADIT_TESTS=OFF || die "the build failed"
 
 case $which in libsodium | all)
-	bench libsodium veth relay:sodium512 adit:$adit:Aead=libsodium=2 relay:sodium512=2 \
+	bench libsodium veth relay:sodium512 adit:$adit:Aead=libsodium@2 relay:sodium512@2 \
 		wireguard-go:/usr/bin/wireguard-go nebula:/usr/bin/nebula
 	;;
 esac
 case $which in ipsec-mb | all)
-	bench ipsec-mb relay:ipsec-chacha adit:$adit=1 relay:ipsec-chacha=1 \
-		relay:ipsec-aes adit:$adit:Cipher=aes256gcm=4 nebula:/usr/bin/nebula=5
+	bench ipsec-mb relay:ipsec-chacha adit:$adit@1 relay:ipsec-chacha@1 \
+		relay:ipsec-aes adit:$adit:Cipher=aes256gcm@4 nebula:/usr/bin/nebula@5
 	;;
 esac
