@@ -54,13 +54,15 @@ static void set_log_level(void)
 static int open_tun(const char *name, struct tun *tun)
 {
 	int fd = descriptor("WG_TUN_FD"), error;
+	bool taken;
 
 	if (fd < -1)
 		return fd;
 	error = fd >= 0 ? tun_adopt(tun, fd) : tun_open(tun, name);
+	taken = error == -EBUSY || (error == -EINVAL && fd < 0 && if_nametoindex(name));
 	if (error)
 		fprintf(stderr, "adit: %s: %s: %s\n", name, fd >= 0 ? "WG_TUN_FD" : "opening the TUN device",
-				error == -EBUSY ? "the interface exists already and is in use" : strerror(-error));
+				taken ? "an interface of this name exists already" : strerror(-error));
 	return error;
 }
 

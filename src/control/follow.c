@@ -55,6 +55,7 @@ int follow_start(struct follow *follow, struct device *device, int tun, struct e
 		return error;
 	ev_io_init(&follow->watcher, on_event, follow->link.watch, EV_READ);
 	follow->watcher.data = follow;
+	ev_set_priority(&follow->watcher, EV_MAXPRI); /* before the packets that were sent after the change */
 	ev_io_start(loop, &follow->watcher);
 	error = take_on(follow);
 	if (error)

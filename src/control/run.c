@@ -37,8 +37,8 @@ static int make_daemon(struct service *service)
 	struct tun tun;
 	int error = tun_open(&tun, config->interface);
 
-	if (error == -EBUSY)
-		return fail(service, "the interface exists already and is in use", error);
+	if (error == -EBUSY || (error == -EINVAL && if_nametoindex(config->interface)))
+		return fail(service, "an interface of this name exists already", -EEXIST);
 	if (error == -EPERM)
 		return fail(service, "making the interface needs root or CAP_NET_ADMIN", error);
 	if (error)

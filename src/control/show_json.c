@@ -23,7 +23,7 @@ static int utf8_length(const unsigned char *text)
 	while (form < sizeof forms / sizeof *forms && (*text < forms[form].first || *text > forms[form].last))
 		form++;
 	if (form == sizeof forms / sizeof *forms || text[1] < forms[form].low || text[1] > forms[form].high)
-		return forms[0].last >= *text;
+		return 0;
 	for (int i = 2; i < forms[form].length; i++)
 		if ((text[i] & 0xc0) != 0x80)
 			return 0;

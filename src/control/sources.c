@@ -41,6 +41,7 @@ int sources_start(struct sources *sources, struct device *device, struct ev_loop
 	}
 	ev_io_init(&sources->watcher, on_change, fd, EV_READ);
 	sources->watcher.data = sources;
+	ev_set_priority(&sources->watcher, EV_MAXPRI); /* before the packets that were sent after the change */
 	ev_io_start(loop, &sources->watcher);
 	device->source_usable = usable;
 	device->sources = sources;

@@ -6,24 +6,20 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include "uapi_socket.h"
 
 enum { LINE_MOST = 4096, BUFFER = 16 << 10 };
 
-static int send_request(int fd, const char *request, int seconds)
+static int send_request(int fd, const char *request)
 {
-	struct timeval wait = { .tv_sec = seconds };
 	size_t length = strlen(request);
+	ssize_t sent = send(fd, request, length, MSG_NOSIGNAL);
 
-	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait) ||
-		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait))
+	if (sent < 0)
 		return -errno;
-	if (send(fd, request, length, MSG_NOSIGNAL) != (ssize_t)length)
-		return errno ? -errno : -EPROTO;
-	return 0;
+	return sent == (ssize_t)length ? 0 : -EPROTO;
 }
 
 /* The next line, cut at its '='. 1; 0 for the blank one at the end; or negative errno. */
@@ -67,11 +63,10 @@ static int read_answer(FILE *from, int (*take)(void *context, char *key, char *v
 	return status ? status : result > 0 ? -result : result;
 }
 
-static int converse(FILE *from, const char *request, int seconds, int (*line)(void *context, char *key, char *value),
-					void *context)
+static int converse(FILE *from, const char *request, int (*line)(void *context, char *key, char *value), void *context)
 {
 	char buffer[BUFFER]; /* private keys pass through here */
-	int error = send_request(fileno(from), request, seconds);
+	int error = send_request(fileno(from), request);
 
 	setvbuf(from, buffer, _IOFBF, sizeof buffer);
 	if (!error)
@@ -84,7 +79,7 @@ static int converse(FILE *from, const char *request, int seconds, int (*line)(vo
 int uapi_call(const char *directory, const char *name, const char *request, int seconds,
 			  int (*line)(void *context, char *key, char *value), void *context)
 {
-	int fd = uapi_connect(directory, name);
+	int fd = uapi_connect(directory, name, seconds);
 	FILE *from;
 
 	if (fd < 0)
@@ -94,7 +89,7 @@ int uapi_call(const char *directory, const char *name, const char *request, int 
 		close(fd);
 		return -ENOMEM;
 	}
-	return converse(from, request, seconds, line, context);
+	return converse(from, request, line, context);
 }
 
 const char *uapi_call_error(int error)

@@ -60,8 +60,7 @@ void uapi_reply_line(struct uapi_reply *reply, const char *key, const char *valu
 	reply->length += (size_t)length + 1;
 }
 
-/* --- room for requests ---------------------------------------------------------------------------------------------
- */
+/* --- room for requests --- */
 
 /* What a buffer counts for in the bound of all clients: the first room does not, so that it can be had always. */
 static size_t weight(size_t room)
@@ -108,8 +107,7 @@ static void consume(struct uapi_client *client, size_t n)
 		resize_input(client, ROOM_FIRST); /* without memory it stays large */
 }
 
-/* --- requests and answers ------------------------------------------------------------------------------------------
- */
+/* --- requests and answers --- */
 
 static void answer_errno(struct uapi_client *client, int error)
 {
@@ -302,8 +300,7 @@ static void on_impatience(struct ev_loop *loop, struct ev_timer *watcher, int ev
 	uapi_client_stop(watcher->data);
 }
 
-/* --- coming and going ----------------------------------------------------------------------------------------------
- */
+/* --- coming and going --- */
 
 static void watch(struct uapi_client *client, int fd)
 {

@@ -1,10 +1,13 @@
 #include "uapi_socket.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 static bool name_valid(const char *name)
@@ -30,27 +33,31 @@ static struct sockaddr_un address_of(const char *path)
 	return address;
 }
 
-static int connect_to(const char *path, int flags)
+/* A backlog that is full makes connect(2) wait, too. */
+static int connect_to(const char *path, int flags, int seconds)
 {
+	struct timeval wait = { .tv_sec = seconds };
 	struct sockaddr_un address = address_of(path);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
 	int error;
 
 	if (fd < 0)
 		return -errno;
-	if (!connect(fd, (const struct sockaddr *)&address, sizeof address))
+	if (!setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait) &&
+		!setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait) &&
+		!connect(fd, (const struct sockaddr *)&address, sizeof address))
 		return fd;
 	error = -errno;
 	close(fd);
 	return error;
 }
 
-int uapi_connect(const char *directory, const char *name)
+int uapi_connect(const char *directory, const char *name, int seconds)
 {
 	char path[UAPI_PATH];
 	int error = uapi_path(path, directory, name);
 
-	return error ? error : connect_to(path, 0);
+	return error ? error : connect_to(path, 0, seconds);
 }
 
 bool uapi_identify(const char *path, dev_t *home, ino_t *inode)
@@ -69,7 +76,7 @@ static int check_free(const char *path)
 {
 	dev_t home;
 	ino_t inode;
-	int fd = connect_to(path, SOCK_NONBLOCK);
+	int fd = connect_to(path, SOCK_NONBLOCK, 0);
 
 	if (fd >= 0)
 		close(fd);
@@ -104,22 +111,12 @@ static int listen_at(const char *path)
 	return error;
 }
 
-int uapi_listen(const char *directory, const char *name)
+/* Listens under the name `made` before it takes the right one: whoever finds `path` is answered. */
+static int listen_as(const char *made, const char *path)
 {
-	char path[UAPI_PATH], made[UAPI_PATH];
-	int error = uapi_path(path, directory, name);
-	int fd;
+	int fd = listen_at(made);
+	int error;
 
-	if (error)
-		return error;
-	if (snprintf(made, sizeof made, "%s/.%s.%ld", directory, name, (long)getpid()) >= UAPI_PATH)
-		return -ENAMETOOLONG;
-	error = make_directory(directory);
-	if (!error)
-		error = check_free(path);
-	if (error)
-		return error;
-	fd = listen_at(made);
 	if (fd >= 0 && !rename(made, path))
 		return fd;
 	error = fd < 0 ? fd : -errno;
@@ -127,4 +124,42 @@ int uapi_listen(const char *directory, const char *name)
 	if (fd >= 0)
 		close(fd);
 	return error;
+}
+
+/* Two that start at a time must not both find the name free: who looks holds the lock until the name is taken. */
+static int lock_directory(const char *directory)
+{
+	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int error;
+
+	if (fd < 0)
+		return -errno;
+	if (!flock(fd, LOCK_EX))
+		return fd;
+	error = -errno;
+	close(fd);
+	return error;
+}
+
+int uapi_listen(const char *directory, const char *name)
+{
+	char path[UAPI_PATH], made[UAPI_PATH];
+	int error = uapi_path(path, directory, name);
+	int lock, fd;
+
+	if (error)
+		return error;
+	if (snprintf(made, sizeof made, "%s/.%s.%ld", directory, name, (long)getpid()) >= UAPI_PATH)
+		return -ENAMETOOLONG;
+	error = make_directory(directory);
+	if (error)
+		return error;
+	lock = lock_directory(directory);
+	if (lock < 0)
+		return lock;
+	fd = check_free(path);
+	if (!fd)
+		fd = listen_as(made, path);
+	close(lock);
+	return fd;
 }

@@ -385,6 +385,11 @@ int egress_drain(struct worker *worker)
 {
 	struct egress *egress = &worker->egress;
 
+	if (worker->device->ready) { /* what waited for a handshake goes before what comes now */
+		egress_resume(worker);
+		if (egress->blocked)
+			return 0;
+	}
 	for (int reads = 0; reads < EGRESS_READS && batch_free(&egress->batch) >= EGRESS_RESERVE; reads++) {
 		ssize_t length = tun_read(&worker->tun, egress->packet);
 		if (length == -EAGAIN)

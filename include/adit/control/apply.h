@@ -16,9 +16,9 @@
 #include "device.h"
 
 /*
- * Gives a device without peers what the file says: key, port and mark, and its peers, each with its preshared key,
- * allowed IPs, keepalive and, when it is a numeric address, endpoint; names are left to endpoint_names_start. 0 or
- * negative errno as apply_reload.
+ * Gives a device without peers what the file says: key, port and mark, and its peers, each with its cipher,
+ * preshared key, allowed IPs, keepalive and, when it is a numeric address, endpoint; names are left to
+ * endpoint_names_start. 0 or negative errno as apply_reload.
  */
 int apply_config(struct device *device, const struct config *config);
 

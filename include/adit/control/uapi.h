@@ -4,8 +4,8 @@
  *
  * Requests are `get=1`, `set=1` and verbs of our own, each ended by a blank line, any number of them on a connection;
  * an answer ends with `errno=N` (0 or negative) and a blank line. A set is read whole before it is carried out, and an
- * answer to a get is made as the client reads it: a client costs bounded memory and no more than a few ms of the loop
- * at a time, whatever it does.
+ * answer to a get is made as the client reads it: so a client costs bounded memory, and of the loop's time at most a
+ * fraction of a ms for each part of a get, and some 10 ms for each MiB of a set.
  */
 #ifndef ADIT_UAPI_H
 #define ADIT_UAPI_H
