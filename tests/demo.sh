@@ -1,6 +1,6 @@
 #!/bin/sh
-# Shows on one machine what adit does: builds it, lays a tunnel between two network namespaces, moves 1 GiB through it, and
-# looks at the wire. Needs root and Debian 12; installs what is missing of tests/packages.
+# Shows on one machine what adit does: builds it, lays a tunnel between two network namespaces, looks at the wire, and
+# moves 1 GiB through it. Needs root and Debian 12; installs what is missing of tests/packages.
 #
 #   sudo sh tests/demo.sh
 set -eu

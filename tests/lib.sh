@@ -22,7 +22,8 @@ packages_of() {
 packages_install() {
 	missing=
 	for package in $(packages_of "$@"); do
-		dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed || missing="$missing $package"
+		dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed ||
+			missing="$missing $package"
 	done
 	[ -n "$missing" ] || return 0
 	echo "installing:$missing"

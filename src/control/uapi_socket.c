@@ -10,6 +10,8 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+enum { LOCK_TRIES = 100, LOCK_WAIT_US = 10000 };
+
 static bool name_valid(const char *name)
 {
 	size_t length = strlen(name);
@@ -126,19 +128,19 @@ static int listen_as(const char *made, const char *path)
 	return error;
 }
 
-/* Two that start at a time must not both find the name free: who looks holds the lock until the name is taken. */
+/*
+ * Two that start at a time must not both find the name free: who looks holds the lock until the name is taken. Whoever
+ * can read the directory can lock it too, so nobody waits for long. A descriptor to close, or negative errno.
+ */
 static int lock_directory(const char *directory)
 {
 	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int error;
 
 	if (fd < 0)
 		return -errno;
-	if (!flock(fd, LOCK_EX))
-		return fd;
-	error = -errno;
-	close(fd);
-	return error;
+	for (int tries = 0; tries < LOCK_TRIES && flock(fd, LOCK_EX | LOCK_NB); tries++)
+		usleep(LOCK_WAIT_US);
+	return fd;
 }
 
 int uapi_listen(const char *directory, const char *name)

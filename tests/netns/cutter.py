@@ -8,13 +8,12 @@ wireguard-go joins nothing: a packet socket on its TUN sees each segment as adit
 same super-packet is seen on a wire that has no offloads.
 """
 
-import os
 import re
 import socket
 import struct
 
 from ends import WireguardGo, pair
-from lab import case, wait_for
+from lab import case, need_kernel, wait_for
 from packets import TCP, UDP, Capture, check_all
 from superpackets import ACK, CWR, ECE, FIN, PSH, SuperPacket
 from traffic import MIB, NOISE, stream, udp_socket
@@ -57,7 +56,8 @@ def udp_super_packets(family, source, target):
         return SuperPacket(f"UDP: {title}", source, target, UDP, size, gso, **fields)
 
     yield from (udp(f"{size} bytes by {gso}", size, gso) for size, gso in (
-        (2, 1), (100, 1), (101, 7), (full + 1, full), (2 * full, full), (2 * full - 1, full), (6400, 64), (50001, 1359)))
+        (2, 1), (100, 1), (101, 7), (full + 1, full), (2 * full, full), (2 * full - 1, full), (6400, 64),
+        (50001, 1359)))
     yield udp("not cut, an open checksum", 777, 0)
     yield udp("not cut, a checksum that comes out as 0", 500, 0, zero_checksum=True)
     yield udp("checksums that come out as 0", 3333, 1000, zero_checksum=True)
@@ -66,8 +66,10 @@ def udp_super_packets(family, source, target):
         yield udp("identification wraps", 5000, 1000, id=0xFFFE)
 
 
-def sent_through(super_packet, node, interface, far, far_interface, ethernet):
+def sent_through(super_packet, node, interface, far, far_interface, ethernet=False):
     """What arrives at the far interface of a packet that is sent at the near one."""
+    if super_packet.protocol == UDP and super_packet.gso:
+        need_kernel((6, 2), "USO by packet sockets")
     capture = Capture(far, far_interface, incoming=True)
     super_packet.send(node, interface, ethernet)
     wait_for(lambda: len(ours(capture.packets, super_packet)) >= super_packet.segments, 3,
@@ -81,11 +83,9 @@ def ours(packets, super_packet):
     return [packet for packet in packets if packet[first:first + len(super_packet.addresses)] == super_packet.addresses]
 
 
-def takes_super_packets(node, interface):
-    features = dict(re.findall(r"(\S+): (on|off)", node.run(["ethtool", "-k", interface]).stdout))
-    wanted = ["tx-checksum-ip-generic", "tx-tcp-segmentation", "tx-tcp6-segmentation"]
-    release = tuple(int(part) for part in os.uname().release.split(".")[:2])
-    off = [name for name in wanted + ["tx-udp-segmentation"] * (release >= (6, 2)) if features.get(name) != "on"]
+def features_on(end, *wanted):
+    features = dict(re.findall(r"(\S+): (on|off)", end.node.run(["ethtool", "-k", end.interface]).stdout))
+    off = [name for name in wanted if features.get(name) != "on"]
     assert not off, f"off: {', '.join(off)}"
 
 
@@ -95,7 +95,7 @@ def first_difference(cut, expected):
     for number, (one, other) in enumerate(zip(cut, expected)):
         at = next((at for at in range(min(len(one), len(other))) if one[at] != other[at]), None)
         if one != other:
-            return f"segment {number} of {len(cut)}: {len(one)} bytes, {len(other)} by the kernel; they differ at byte {at}"
+            return f"segment {number} of {len(cut)}: {len(one)} bytes, the kernel's {len(other)}, other from byte {at} on"
     return None
 
 
@@ -106,13 +106,16 @@ def as_the_kernel_cuts(lab, family):
     lab.wire(cutting, "wire", [], cut, "wire", [])
     cutting.offloads("wire", "off")
     left.node.ping(right.v4)
-    with lab.check("the TUN takes super-packets of TCP and UDP"):
-        takes_super_packets(left.node, left.interface)
+    with lab.check("the TUN takes super-packets of TCP"):
+        features_on(left, "tx-checksum-ip-generic", "tx-tcp-segmentation", "tx-tcp6-segmentation")
+    with lab.check("the TUN takes super-packets of UDP"):
+        need_kernel((6, 2), "USO")
+        features_on(left, "tx-udp-segmentation")
     for make in tcp_super_packets, udp_super_packets:
         for super_packet in make(family, left.inner(family), right.inner(family)):
             with lab.check(f"the same segments, byte for byte: {super_packet.title}"):
                 expected = sent_through(super_packet, cutting, "wire", cut, "wire", ethernet=True)
-                by_adit = sent_through(super_packet, left.node, left.interface, right.node, right.interface, ethernet=False)
+                by_adit = sent_through(super_packet, left.node, left.interface, right.node, right.interface)
                 difference = first_difference(by_adit, expected)
                 assert not difference, difference
 
@@ -135,7 +138,8 @@ def udp_segment_sends(lab, family):
     """One send with UDP_SEGMENT, one USO super-packet: the far socket gets the datagrams that were meant."""
     left, right = pair(lab, right=WireguardGo)
     full = MTU - (28 if family == 4 else 48)
-    for size, length in (full, full * 40), (full, full * 40 - 1), (1000, 20001), (999, 999 * 60), (64, 64 * 60 + 1), (1, 50):
+    for size, length in ((full, full * 40), (full, full * 40 - 1), (1000, 20001), (999, 999 * 60), (64, 64 * 60 + 1),
+                         (1, 50)):
         with lab.check(f"{length} bytes in datagrams of {size}"):
             capture = Capture(right.node, right.interface, incoming=True)
             expected = [NOISE[at:min(at + size, length)] for at in range(0, length, size)]

@@ -111,10 +111,11 @@ def mtu(lab, ends, outside):
                 stream(right.node, left.node, left.v6, 4 * MIB)
 
 
-def check_padding(left, right, mtu, family):
+def check_padding(left, right, mtu, family, outside=None):
+    """`outside` is the host on whose wire the datagrams are seen, where it is not the one that sends the packets."""
     sizes = [mtu - 40, mtu - 16, mtu - 15, mtu - 3, mtu - 2, mtu - 1, mtu]
     time.sleep(0.1)
-    capture = Capture(left.node, "wan")
+    capture = Capture(outside or left.node, "wan")
     for size in sizes:
         left.node.ping(right.inner(family), count=1, options=f"-M do -s {size - HEADERS[family]}")
     seen = [len(packet.payload) - 8 for packet in check_all(capture, 1500) if packet.protocol == UDP]

@@ -106,8 +106,8 @@ def what_is_lacking(lab):
 def command_line(lab):
     node = host(lab)
     path = Adit(node, INTERFACE, ["10.7.0.1/24"]).write()
-    with lab.check("no command, a wrong command, no file: usage and an exit code"):
-        for words in [], ["frobnicate"], ["run"], ["check"]:
+    with lab.check("no command, a wrong option, no file: usage and an exit code"):
+        for words in [], ["--frobnicate"], ["run"], ["check"]:
             done = node.run([lab.adit] + words, check=False, timeout=20)
             assert done.returncode in (1, 2), f"{words}: exit code {done.returncode}"
             assert "usage" in done.stderr.lower(), f"{words}: {done.stderr}"

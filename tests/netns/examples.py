@@ -7,7 +7,7 @@ import os
 import re
 
 from ends import Adit, key
-from lab import case, wait_for
+from lab import Lacks, case, wait_for
 from traffic import MIB, both_ways
 
 CONF = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "conf")
@@ -83,7 +83,8 @@ def mesh(lab):
                     c 10.0.0.2: the others see the address of the internet's side that leads to them, and another port
     """
     ends = lay(lab, "mesh", {"a": "198.51.100.11", "b": "203.0.113.12", "c": "10.0.0.2"})
-    masquerade(lab.nodes["internet"], "c")
+    with lab.check("c is behind a NAT"):
+        masquerade(lab.nodes["internet"], "c")
     for end in ends.values():
         end.start()
     for one, other in ("a", "b"), ("a", "c"), ("b", "c"):
@@ -95,8 +96,8 @@ def mesh(lab):
 
 
 def masquerade(node, interface):
-    """Hides what comes from an interface behind the node's own addresses, and lets nothing in that was not asked for."""
-    node.run(["nft", f"""
+    """Hides what comes from an interface behind the node's own addresses; lets nothing in that was not asked for."""
+    done = node.run(["nft", f"""
         table ip nat {{
             chain out {{
                 type nat hook postrouting priority srcnat
@@ -106,7 +107,9 @@ def masquerade(node, interface):
                 type filter hook forward priority filter
                 oifname {interface} ct state new drop
             }}
-        }}"""])
+        }}"""], check=False)
+    if done.returncode:
+        raise Lacks(f"masquerading by nft: {done.stderr.strip()}")
 
 
 def reaches(end, address):

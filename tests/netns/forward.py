@@ -41,7 +41,8 @@ def lay(lab, mtu=1420):
             for number, name in ((1, "west"), (2, "east"))]
     for end, other, number in (ends[0], ends[1], 2), (ends[1], ends[0], 1):
         lan = [prefix.format(0).replace("::0/", "::/") for prefix in LAN[other.node.name][:2]]
-        end.add_peer(other, [f"10.7.0.{number}/32", f"fd07::{number}/128", *lan], Endpoint=host_port(f"192.0.2.{number}"))
+        end.add_peer(other, [f"10.7.0.{number}/32", f"fd07::{number}/128", *lan],
+                     Endpoint=host_port(f"192.0.2.{number}"))
         end.start()
     return hosts["west"], hosts["east"]
 

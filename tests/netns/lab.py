@@ -21,6 +21,7 @@ import traceback
 CLONE_NEWNET = 0x40000000
 SANITIZER = re.compile(r"ERROR: \w+Sanitizer|runtime error:")
 LOG_TAIL = 25  # lines of each log shown after a failure
+BANNER = "┌│└"  # begins the lines in which wireguard-go recommends the kernel's module
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -40,6 +41,12 @@ def wait_for(condition, seconds, what):
     raise AssertionError(f"{what}: not within {seconds} s")
 
 
+def need_kernel(version, what):
+    release = tuple(int(part) for part in os.uname().release.split(".")[:2])
+    if release < version:
+        raise Lacks(f"{what}, since Linux {version[0]}.{version[1]}")
+
+
 def enter(namespace):
     if libc.setns(namespace, CLONE_NEWNET):
         raise OSError(ctypes.get_errno(), "setns")
@@ -54,7 +61,8 @@ class Daemon:
         self.over = False  # a case has ended it
         self.log_path = f"/run/{node.name}-{name}.log"
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen(node.words(command), stdout=log, stderr=log, stdin=subprocess.DEVNULL, **options)
+            self.process = subprocess.Popen(node.words(command), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                            **options)
 
     @property
     def pid(self):
@@ -68,7 +76,8 @@ class Daemon:
         if self.asked and self.running():
             self.process.send_signal(self.asked)
             time.sleep(0.2)
-        return "\n".join(self.log().splitlines()[-LOG_TAIL:])
+        lines = [line for line in self.log().splitlines() if line[:1] not in BANNER]
+        return "\n".join(lines[-LOG_TAIL:])
 
     def running(self):
         return self.process.poll() is None
@@ -220,7 +229,8 @@ class Lab:
 
     def fail(self, title, error):
         self.failures += 1
-        self.say("not ok", title, " ".join(str(error).split()) or type(error).__name__)
+        line = traceback.extract_tb(error.__traceback__)[-1].line
+        self.say("not ok", title, " ".join(str(error).split()) or line)
         if not isinstance(error, (AssertionError, OSError, subprocess.SubprocessError)):
             traceback.print_exception(error, file=sys.stdout)
         for daemon in {daemon.log_path: daemon for daemon in self.daemons}.values():
@@ -237,12 +247,12 @@ class Lab:
                 assert not SANITIZER.search(daemon.log()), f"{daemon.name}: sanitizer report"
 
 
-def case(slow=False, waits=False, seconds=120, **parameters):
+def case(slow=False, waits=False, alone=False, seconds=120, **parameters):
     """
     Marks a function of a suite as a case. `slow`: left out of a quick run. `waits`: it mostly sleeps, so others may run
-    beside it. `seconds`: its limit. Each further keyword is a list of values; the case is run with every combination.
+    beside it; `alone`: it measures, so none may. `seconds`: its limit. Each further keyword is a list of values; the case is run with every combination.
     """
     def mark(function):
-        function.case = {"slow": slow, "waits": waits, "seconds": seconds, "parameters": parameters}
+        function.case = {"slow": slow, "waits": waits, "alone": alone, "seconds": seconds, "parameters": parameters}
         return function
     return mark

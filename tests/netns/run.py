@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """
-Runs the cases of this folder and of ../systemd, each in mount, process and network namespaces of its own, and prints one line a test:
+Runs the cases of this folder and of ../systemd, each in mount, process and network namespaces of its own, and prints
+one line a test:
 
     ok SUITE/CASE: test | not ok SUITE/CASE: test (reason) | lacks SUITE/CASE: test (what is missing)
 
@@ -23,7 +24,8 @@ import threading
 from lab import Lab
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "systemd"))
-SUITES = ["basic", "interop", "forward", "examples", "cutter", "errors", "life", "device", "source", "service"]
+SUITES = ["basic", "interop", "forward", "examples", "cutter", "errors", "life", "device", "device_life",
+          "device_outer", "source", "quick", "reload", "flood", "service"]
 UNSHARE = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
            "--propagation", "private"]
 
@@ -77,7 +79,10 @@ def run_case(name, limit, options):
 
 
 def run_all(cases, options):
-    """The cases that wait all at once, the others as many at a time as there are processors."""
+    """
+    The cases that wait all at once, the others as many at a time as there are processors; at the end those that want
+    the machine for themselves.
+    """
     slots = threading.Semaphore(os.cpu_count())
     passed = []
 
@@ -85,11 +90,15 @@ def run_all(cases, options):
         with contextlib.nullcontext() if case["waits"] else slots:
             passed.append(run_case(name, case["seconds"], options))
 
-    threads = [threading.Thread(target=work, args=(name, function.case), daemon=True) for name, function, _ in cases]
+    threads = [threading.Thread(target=work, args=(name, function.case), daemon=True)
+               for name, function, _ in cases if not function.case["alone"]]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    for name, function, _ in cases:
+        if function.case["alone"]:
+            work(name, function.case)
     return len(passed) == len(cases) and all(passed)
 
 

@@ -1,6 +1,6 @@
 """
-Super-packets as a kernel hands them to a TUN: headers with open checksums, and the virtio-net header that says how to cut.
-Sent through a packet socket, so that their every bit can be chosen.
+Super-packets as a kernel hands them to a TUN: headers with open checksums, and the virtio-net header that says how to
+cut. Sent through a packet socket, so that their every bit can be chosen.
 """
 
 import ipaddress
@@ -24,7 +24,7 @@ def sum16(words):
 
 
 class SuperPacket:
-    """One IP packet of TCP or UDP with `size` bytes of payload, to be cut into segments of `gso` bytes (0: not at all)."""
+    """One IP packet of TCP or UDP with `size` bytes of payload, to be cut into segments of `gso` bytes; 0: not cut."""
 
     def __init__(self, title, source, target, protocol, size, gso, **fields):
         self.title = title

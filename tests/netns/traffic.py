@@ -3,9 +3,11 @@ Traffic between two namespaces, with every byte accounted for.
 """
 
 import hashlib
+import itertools
 import json
 import os
 import socket
+import struct
 import threading
 import time
 
@@ -14,6 +16,7 @@ from lab import wait_for
 MIB = 1 << 20
 BLOCK = MIB // 4
 NOISE = os.urandom(4 * MIB)
+SO_MAX_PACING_RATE = 47
 PATIENCE = 30  # seconds without a byte, after which a transfer has failed
 
 
@@ -77,7 +80,7 @@ def listen(node, address, mss=None):
 def stream(source, target, address, size, mss=None, make=blocks):
     """
     Sends `size` bytes by TCP from one namespace to an address of another, where their SHA-256 must be the same. `mss`
-    bounds the segments, `make` makes the bytes. Returns bytes per second; the time counts until the far end has the last.
+    bounds the segments, `make` makes the bytes. Returns bytes per second; the time counts until the far end has all.
     """
     expected, length = measure(make(size))
     with listen(target, address, mss) as listener:
@@ -97,6 +100,55 @@ def stream(source, target, address, size, mss=None, make=blocks):
     return length / seconds
 
 
+class Flow:
+    """A TCP connection that sends until stop(), as fast as it goes or at most `most` bytes per second."""
+
+    def __init__(self, source, target, address, most=None):
+        self.sent = 0
+        self.digest = hashlib.sha256()
+        self.error = None
+        self.stopping = threading.Event()
+        listener = listen(target, address)
+        self.receiver = Receiver(listener)
+        self.sender = source.socket(family_of(address), socket.SOCK_STREAM)
+        self.sender.settimeout(PATIENCE)
+        if most:
+            self.sender.setsockopt(socket.SOL_SOCKET, SO_MAX_PACING_RATE, most)
+        self.sender.connect(listener.getsockname()[:2])
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def run(self):
+        try:
+            for block in itertools.takewhile(lambda _: not self.stopping.is_set(), blocks(1 << 60)):
+                self.digest.update(block)
+                self.sender.sendall(block)
+                self.sent += len(block)
+            self.sender.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            self.error = error
+
+    def retransmissions(self):
+        """Segments sent again so far (tcpi_total_retrans)."""
+        return struct.unpack_from("=I", self.sender.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104), 100)[0]
+
+    def rate(self, seconds):
+        """Bytes per second over the next seconds, at the far end."""
+        before, begin = self.receiver.length, time.monotonic()
+        time.sleep(seconds)
+        return (self.receiver.length - before) / (time.monotonic() - begin)
+
+    def stop(self):
+        """Ends the connection when all has arrived, which must be what was sent."""
+        self.stopping.set()
+        self.thread.join(PATIENCE)
+        self.receiver.join(PATIENCE)
+        self.sender.close()
+        assert not self.error and not self.receiver.error, f"sender: {self.error}, receiver: {self.receiver.error}"
+        assert self.receiver.length == self.sent, f"{self.receiver.length} of {self.sent} bytes arrived"
+        assert self.receiver.digest.digest() == self.digest.digest(), "the checksums differ"
+
+
 def both_ways(left, left_address, right, right_address, size, mss=None):
     stream(left, right, right_address, size, mss)
     stream(right, left, left_address, size, mss)
@@ -111,8 +163,8 @@ def udp_socket(node, address):
 
 def datagrams(source, source_address, target, target_address, payloads, burst=32, prepare=None):
     """
-    Each payload crosses as one UDP datagram: none lost, none changed, in order. Bursts wait for each other. `prepare` may
-    set options of the sending socket.
+    Each payload crosses as one UDP datagram: none lost, none changed, in order. Bursts wait for each other. `prepare`
+    may set options of the sending socket.
     """
     with udp_socket(source, source_address) as sender, udp_socket(target, target_address) as receiver:
         sender.connect(receiver.getsockname()[:2])
@@ -125,8 +177,10 @@ def datagrams(source, source_address, target, target_address, payloads, burst=32
                 try:
                     arrived = receiver.recv(65536)
                 except TimeoutError:
-                    raise AssertionError(f"datagram {number} of {len(payloads)} ({len(payload)} bytes) was lost") from None
-                assert arrived == payload, f"datagram {number}: {len(arrived)} bytes, not the {len(payload)} that were sent"
+                    arrived = None
+                what = f"datagram {number} of {len(payloads)} ({len(payload)} bytes)"
+                assert arrived is not None, f"{what} was lost"
+                assert arrived == payload, f"{what}: other {len(arrived)} bytes arrived"
 
 
 def spray(source, address, payloads):

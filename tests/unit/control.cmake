@@ -7,10 +7,11 @@ adit_test(control apply)
 target_link_options(test_apply PRIVATE -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=allowedips_insert,--wrap=allowedips_sweep)
 adit_test(control uapi)
 adit_test(control uapi_server)
-target_link_options(test_uapi_server PRIVATE -Wl,--wrap=free) # to see what is freed
+target_link_options(test_uapi_server PRIVATE -Wl,--wrap=free,--wrap=accept4,--wrap=inotify_init1)
+adit_test(control uapi_socket)
 adit_test(control uapi_wg)
 adit_test(control show)
-foreach(module apply uapi uapi_server uapi_wg show)
+foreach(module apply uapi uapi_server uapi_socket uapi_wg show)
 	target_include_directories(test_${module} PRIVATE ${CMAKE_SOURCE_DIR}/src/control) # some headers are the layer's own
 endforeach()
 adit_test(control cipher)

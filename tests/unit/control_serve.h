@@ -24,6 +24,22 @@ struct serve {
 	unsigned gone;
 };
 
+static char serve_home[] = "/tmp/test_uapi.XXXXXX", serve_directory[64];
+
+/* Set-up and tear-down of a group of tests: `serve_directory` does not exist yet. */
+static inline int serve_make_home(void **state)
+{
+	assert_non_null(mkdtemp(serve_home));
+	snprintf(serve_directory, sizeof serve_directory, "%s/wireguard", serve_home);
+	return 0;
+}
+
+static inline int serve_remove_home(void **state)
+{
+	rmdir(serve_directory);
+	return rmdir(serve_home);
+}
+
 static void serve_gone(void *context)
 {
 	struct serve *serve = context;
@@ -76,7 +92,7 @@ static inline void serve_until(struct serve *serve, bool (*done)(void *context),
 
 static inline int serve_connect(struct serve *serve)
 {
-	int fd = uapi_connect(serve->options.directory, serve->rig.device.name);
+	int fd = uapi_connect(serve->options.directory, serve->rig.device.name, SERVE_SECONDS);
 
 	assert_true(fd >= 0);
 	assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);

@@ -292,7 +292,7 @@ static int reload_result;
 
 static int on_reload(void *context, struct uapi_reply *reply)
 {
-	if (reload_result)
+	if (reload_result == -EINVAL)
 		uapi_reply_line(reply, "message", "wgtest.conf:3: error: this is wrong");
 	return reload_result;
 }
@@ -303,7 +303,7 @@ static void a_reload_says_what_is_wrong(void **state)
 {
 	static const struct uapi_verb verbs[] = { { "reload", on_reload }, { NULL, NULL } };
 
-	assert_string_equal(reload(1, "wgtest"), "adit reload: wgtest: Invalid argument\n"); /* it knows no such verb */
+	assert_string_equal(reload(1, "wgtest"), "adit reload: wgtest: this daemon has no file to read again\n");
 	uapi_stop(&serve.uapi);
 	serve.options.verbs = verbs;
 	serve_start(&serve);
@@ -311,7 +311,9 @@ static void a_reload_says_what_is_wrong(void **state)
 	assert_string_equal(reload(0, "wgtest"), "");
 	reload_result = -EINVAL;
 	assert_string_equal(reload(1, "wgtest"),
-						"wgtest.conf:3: error: this is wrong\nadit reload: wgtest: Invalid argument\n");
+						"wgtest.conf:3: error: this is wrong\nadit reload: wgtest: not reloaded\n");
+	reload_result = -EADDRINUSE;
+	assert_string_equal(reload(1, "wgtest"), "adit reload: wgtest: Address already in use\n");
 	assert_string_equal(reload(1, "nosuch"), "adit reload: nosuch: no daemon serves this interface\n");
 	assert_string_equal(reload(1, NULL), "usage: adit reload IFNAME\n");
 }

@@ -472,6 +472,30 @@ static void prefixes_may_change_while_they_are_told(void **state)
 	free(text);
 }
 
+static void give_to_the_last(unsigned part)
+{
+	struct peer *to = rig.device.last;
+
+	for (unsigned p = 0; p < 60 && part == 1; p++) {
+		uint8_t address[4] = { 0, 1, 0, (uint8_t)p };
+		allowedips_insert(&rig.device.allowed_ips, AF_INET, address, 32, to);
+	}
+}
+
+static void prefixes_that_move_are_told_where_they_went(void **state)
+{
+	char *text;
+
+	populate(2, 60);
+	text = get_while(give_to_the_last); /* when some of the first peer's were told, and some not */
+	for (int p = 0; p < 60; p++) {
+		char line[40];
+		snprintf(line, sizeof line, "allowed_ip=0.1.0.%d/32\n", p);
+		assert_int_equal(occurrences(text, line), p < 5 ? 2 : 1);
+	}
+	free(text);
+}
+
 static void a_key_that_comes_again_is_another_peer(void **state)
 {
 	struct uapi_get get = { 0 };
@@ -515,6 +539,7 @@ int main(void)
 		TEST(a_device_of_ten_thousand_peers),
 		TEST(peers_may_go_while_they_are_told),
 		TEST(prefixes_may_change_while_they_are_told),
+		TEST(prefixes_that_move_are_told_where_they_went),
 		TEST(a_key_that_comes_again_is_another_peer),
 	};
 

@@ -1,0 +1,228 @@
+/* The file of the control socket: who makes it, who takes it over, who notices that it has gone. */
+#include "control_serve.h"
+
+#include <sys/file.h>
+
+static struct serve serve;
+
+static int set_up(void **state)
+{
+	serve_init(&serve, serve_directory, "test");
+	serve_start(&serve);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	serve_destroy(&serve);
+	return 0;
+}
+
+static void path_of(char path[128], const char *name)
+{
+	snprintf(path, 128, "%s/%s", serve_directory, name);
+}
+
+#define EMPTY_GET "errno=0\n\n"
+
+static unsigned mode_of(const char *path)
+{
+	struct stat about;
+
+	assert_int_equal(stat(path, &about), 0);
+	return about.st_mode & 07777;
+}
+
+static void modes_do_not_depend_on_the_umask(void **state)
+{
+	static const mode_t masks[] = { 0, 022, 077, 0777 };
+	char path[128];
+
+	path_of(path, "test.sock");
+	for (size_t i = 0; i < sizeof masks / sizeof *masks; i++) {
+		mode_t before;
+		uapi_stop(&serve.uapi);
+		assert_int_equal(access(path, F_OK), -1);
+		rmdir(serve_directory);
+		before = umask(masks[i]);
+		serve_start(&serve);
+		umask(before);
+		assert_int_equal(mode_of(serve_directory), 0755);
+		assert_int_equal(mode_of(path), 0600);
+	}
+}
+
+static void a_living_daemon_is_left_alone(void **state)
+{
+	struct serve second;
+	int fd;
+
+	serve_init(&second, serve_directory, "test");
+	assert_int_equal(uapi_start(&second.uapi, &second.rig.device, second.loop, &second.options), -EADDRINUSE);
+	serve_destroy(&second);
+	fd = serve_connect(&serve);
+	serve_expect(&serve, fd, "get=1\n\n", EMPTY_GET);
+	close(fd);
+}
+
+static void what_a_dead_daemon_left_is_replaced(void **state)
+{
+	int fd = uapi_listen(serve_directory, "dead"), client;
+	char path[128];
+
+	path_of(path, "dead.sock");
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(access(path, F_OK), 0); /* the file stays, and refuses */
+	assert_int_equal(uapi_connect(serve_directory, "dead", 1), -ECONNREFUSED);
+	fd = uapi_listen(serve_directory, "dead");
+	assert_true(fd >= 0);
+	client = uapi_connect(serve_directory, "dead", 1);
+	assert_true(client >= 0);
+	close(client);
+	close(fd);
+	unlink(path);
+}
+
+static void a_file_that_is_no_socket_is_left_alone(void **state)
+{
+	char path[128];
+	int fd;
+
+	path_of(path, "file.sock");
+	fd = open(path, O_CREAT | O_WRONLY, 0600);
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(uapi_listen(serve_directory, "file"), -EEXIST);
+	assert_int_equal(access(path, F_OK), 0);
+	unlink(path);
+}
+
+static void a_stranger_s_lock_does_not_keep_us_from_starting(void **state)
+{
+	int lock = open(serve_directory, O_RDONLY | O_DIRECTORY), fd;
+	double begun = serve_time();
+	char path[128];
+
+	assert_int_equal(flock(lock, LOCK_EX), 0);
+	fd = uapi_listen(serve_directory, "other");
+	assert_true(fd >= 0);
+	assert_true(serve_time() - begun > 0.5); /* it waited, for those who start beside it */
+	path_of(path, "other.sock");
+	unlink(path);
+	close(fd);
+	close(lock);
+}
+
+static void names_that_no_interface_has_are_refused(void **state)
+{
+	static const char *const names[] = { "", ".", "..", "a/b", "../x", "sixteen-letters.", "/" };
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		assert_int_equal(uapi_listen(serve_directory, names[i]), -EINVAL);
+}
+
+static void nothing_is_left_beside_the_socket(void **state)
+{
+	char path[128];
+
+	path_of(path, "test.sock");
+	uapi_stop(&serve.uapi);
+	assert_int_equal(rmdir(serve_directory), 0); /* empty */
+	assert_int_equal(uapi_listen("/tmp/no/such/folder", "test"), -ENOENT);
+}
+
+static bool is_gone(void *context)
+{
+	return serve.gone;
+}
+
+static void a_removed_socket_is_noticed(void **state)
+{
+	char path[128], other[128];
+	int fd;
+
+	path_of(path, "test.sock");
+	path_of(other, "else.sock");
+	fd = uapi_listen(serve_directory, "else"); /* what others do there is their own affair */
+	unlink(other);
+	close(fd);
+	for (int i = 0; i < 50; i++)
+		serve_turn(&serve);
+	assert_int_equal(serve.gone, 0);
+	assert_int_equal(unlink(path), 0);
+	serve_until(&serve, is_gone, NULL);
+	for (int i = 0; i < 50; i++)
+		serve_turn(&serve);
+	assert_int_equal(serve.gone, 1);
+}
+
+static void another_socket_of_our_name_is_noticed_and_left(void **state)
+{
+	char path[128];
+	int fd;
+
+	path_of(path, "test.sock");
+	unlink(path);
+	fd = uapi_listen(serve_directory, "test");
+	assert_true(fd >= 0);
+	serve_until(&serve, is_gone, NULL);
+	uapi_stop(&serve.uapi);
+	assert_int_equal(access(path, F_OK), 0);
+	unlink(path);
+	close(fd);
+}
+
+static void a_socket_that_listens_already_is_adopted(void **state)
+{
+	char path[128];
+	int client;
+
+	uapi_stop(&serve.uapi);
+	serve.options.adopt = true;
+	serve.options.fd = uapi_listen(serve_directory, "test");
+	assert_true(serve.options.fd >= 0);
+	client = serve_connect(&serve); /* it waits in the backlog */
+	serve_start(&serve);
+	serve_expect(&serve, client, "get=1\n\n", EMPTY_GET);
+	close(client);
+	path_of(path, "test.sock");
+	unlink(path);
+	serve_until(&serve, is_gone, NULL);
+}
+
+static void only_a_listening_unix_socket_is_adopted(void **state)
+{
+	int fds[3] = { open("/dev/null", O_RDWR), socket(AF_INET, SOCK_STREAM, 0), socket(AF_UNIX, SOCK_STREAM, 0) };
+
+	uapi_stop(&serve.uapi);
+	for (int i = 0; i < 3; i++) {
+		serve.options.adopt = true;
+		serve.options.fd = fds[i];
+		assert_int_equal(uapi_start(&serve.uapi, &serve.rig.device, serve.loop, &serve.options), -EINVAL);
+		assert_int_equal(close(fds[i]), 0); /* still ours */
+	}
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(modes_do_not_depend_on_the_umask),
+		TEST(a_living_daemon_is_left_alone),
+		TEST(what_a_dead_daemon_left_is_replaced),
+		TEST(a_file_that_is_no_socket_is_left_alone),
+		TEST(a_stranger_s_lock_does_not_keep_us_from_starting),
+		TEST(names_that_no_interface_has_are_refused),
+		TEST(nothing_is_left_beside_the_socket),
+		TEST(a_removed_socket_is_noticed),
+		TEST(another_socket_of_our_name_is_noticed_and_left),
+		TEST(a_socket_that_listens_already_is_adopted),
+		TEST(only_a_listening_unix_socket_is_adopted),
+	};
+
+	if (sodium_init() < 0)
+		return 1;
+	return cmocka_run_group_tests(tests, serve_make_home, serve_remove_home);
+}
