@@ -16,5 +16,6 @@ foreach(module apply uapi uapi_server uapi_socket uapi_wg show)
 endforeach()
 adit_test(control cipher)
 target_link_options(test_cipher PRIVATE -Wl,--wrap=crypto_aead_aes256gcm_is_available) # a machine without AES
+adit_fuzz(control ini 30000)
 adit_fuzz(control uapi 20000)
 target_include_directories(fuzz_uapi PRIVATE ${CMAKE_SOURCE_DIR}/src/control)
