@@ -32,7 +32,7 @@ class Capture:
         self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, BUFFER)
         self.socket.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
         self.socket.bind((interface, ETH_P_ALL))
-        self.socket.settimeout(0.2)
+        self.socket.settimeout(0.05)  # after stop(), silence this long is the end
         self.stopping = threading.Event()
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
