@@ -25,7 +25,7 @@ static void on_change(struct ev_loop *loop, struct ev_io *watcher, int events)
 	struct sources *sources = watcher->data;
 
 	if (netlink_routes_watch_read(watcher->fd))
-		device_forget_sources(sources->device);
+		device_doubt_sources(sources->device);
 }
 
 int sources_start(struct sources *sources, struct device *device, struct ev_loop *loop)

@@ -191,6 +191,12 @@ void device_set_private_key(struct device *device, const uint8_t *private_key)
 		cookie_checker_set(&device->checker, device->local.public_key);
 }
 
+void device_doubt_sources(struct device *device)
+{
+	for (struct peer *peer = device->first; peer; peer = peer->next)
+		peer_doubt_source(peer);
+}
+
 void device_forget_sources(struct device *device)
 {
 	for (struct peer *peer = device->first; peer; peer = peer->next)

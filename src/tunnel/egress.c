@@ -104,7 +104,9 @@ static bool flush(struct worker *worker)
 
 	for (int i = 0; i < count; i++) {
 		const struct batch_run *from = &batch->run[i];
-		const struct peer *peer = from->label.destination;
+		struct peer *peer = from->label.destination;
+
+		peer_settle_source(peer);
 		runs[i] = (struct udp_run) {
 			.to = &peer->endpoint,
 			.parts = from->parts,

@@ -54,15 +54,19 @@ struct session *peer_session(const struct peer *peer, uint64_t now)
 	return atomic_load_explicit(&session->send_counter, memory_order_relaxed) < REJECT_AFTER_MESSAGES ? session : NULL;
 }
 
+static bool source_holds(const struct device *device, const struct endpoint *endpoint)
+{
+	return !device->source_usable || !endpoint_source_known(endpoint) ||
+		   device->source_usable(device->sources, endpoint);
+}
+
 void peer_set_endpoint(struct peer *peer, const struct endpoint *from)
 {
-	const struct device *device = peer->device;
-
 	if (endpoint_equal(&peer->heard, from))
 		return;
 	peer->heard = peer->endpoint = *from;
-	if (device->source_usable && endpoint_source_known(from) && !device->source_usable(device->sources, from))
-		endpoint_clear_source(&peer->endpoint);
+	peer->source_in_doubt = true;
+	peer_settle_source(peer);
 	peer->apart_until = 0;
 	if (log_enabled(LOG_DEBUG)) {
 		char text[ENDPOINT_TEXT];
@@ -74,6 +78,21 @@ void peer_forget_source(struct peer *peer)
 {
 	endpoint_clear_source(&peer->endpoint);
 	endpoint_clear_source(&peer->heard);
+}
+
+void peer_doubt_source(struct peer *peer)
+{
+	endpoint_clear_source(&peer->heard);
+	peer->source_in_doubt = true;
+}
+
+void peer_settle_source(struct peer *peer)
+{
+	if (!peer->source_in_doubt)
+		return;
+	peer->source_in_doubt = false;
+	if (!source_holds(peer->device, &peer->endpoint))
+		endpoint_clear_source(&peer->endpoint);
 }
 
 struct peer_index *peer_index_create(struct peer *peer)

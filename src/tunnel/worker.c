@@ -87,6 +87,8 @@ static int send_message(void *context, struct peer *peer, const struct endpoint 
 		.to = to, .data = message, .bytes = (uint32_t)n, .size = (uint16_t)n, .traffic_class = traffic_class
 	};
 
+	if (peer)
+		peer_settle_source(peer);
 	if (udp_send(&worker->udp, &run, 1) < 1)
 		return -EAGAIN;
 	if (run.lost_source && peer) {

@@ -22,7 +22,7 @@ packages_install demo test bench
 build build-bench -DCMAKE_BUILD_TYPE=Release -DADIT_TESTS=OFF || die "the build failed"
 
 case $which in libsodium | all)
-	bench libsodium veth relay:sodium512 adit:$adit:Aead=libsodium@2 relay:sodium512@2 \
+	bench libsodium relay:sodium512 adit:$adit:Aead=libsodium@1 relay:sodium512@1 \
 		wireguard-go:/usr/bin/wireguard-go nebula:/usr/bin/nebula
 	;;
 esac

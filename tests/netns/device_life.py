@@ -267,7 +267,7 @@ def open_tun(end, flags):
 def hand_over(end, **descriptors):
     """Starts with open descriptors in the environment, which are ours no more."""
     end.daemon = end.node.start(end.interface, [*end.program(), "-f", end.interface], pass_fds=descriptors.values(),
-                                env={**os.environ, "LOG_LEVEL": "error", **{name: str(fd) for name, fd in descriptors.items()}})
+                                env={**os.environ, "LOG_LEVEL": end.level, **{name: str(fd) for name, fd in descriptors.items()}})
     for fd in descriptors.values():
         os.close(fd)
     wait_for(end.answers, 5, "an answer on the control socket")

@@ -113,6 +113,7 @@ class Device(End):
     """A bare device: a program that makes it, and wg(8) and ip(8) for all else."""
 
     asked = None
+    level = "error"
 
     def program(self):
         """The command that makes a device, less its arguments."""
@@ -129,7 +130,7 @@ class Device(End):
     def launch(self, **environment):
         """The program, which is ready when wg(8) gets an answer."""
         self.daemon = self.node.start(self.interface, [*self.program(), "-f", self.interface], asked=self.asked,
-                                      env={**os.environ, "LOG_LEVEL": "error", **environment})
+                                      env={**os.environ, "LOG_LEVEL": self.level, **environment})
         wait_for(self.answers, 10, f"{self.interface}: an answer on the control socket")
         return self
 
@@ -186,6 +187,7 @@ class WireguardGo(Device):
 
 class AditDevice(Device):
     asked = signal.SIGUSR1
+    level = "verbose"
 
     def program(self):
         return [self.node.lab.adit]

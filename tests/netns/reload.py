@@ -8,9 +8,11 @@ A configuration that changes under a running tunnel: `adit reload`, SIGHUP and `
 import os
 import re
 import signal
+import socket
 import subprocess
 import time
 
+from device import data_message
 from ends import counters_of, host_port, key, pair
 from lab import case, wait_for
 from traffic import MIB, Flow
@@ -120,3 +122,105 @@ def transfer(end, other):
     lines = end.node.run(f"wg show {end.interface} transfer").stdout.splitlines()
     values = next(line.split("\t")[1:] for line in lines if line.startswith(other.public))
     return [int(value) for value in values]
+
+
+@case(way=["adit reload", "SIGHUP"])
+def differences(lab, way):
+    """What the file says now is so afterwards; what it says as before is left alone."""
+    left, right = pair(lab)
+    left.node.ping(right.v4)
+    reload = WAYS[way]
+    with lab.check("nothing new: no new session, no packet lost"):
+        before = about(left, right, "latest-handshakes"), transfer(left, right)
+        reload(left)
+        left.node.ping(right.v4, count=1)
+        after = about(left, right, "latest-handshakes"), transfer(left, right)
+        ping = data_message(84)
+        assert after == (before[0], [count + ping for count in before[1]]), f"{before}, then {after}"
+    with lab.check("a peer that has moved stays where it is, though the file says where it was"):
+        right.node.run(f"wg set {right.interface} listen-port 40000")
+        right.node.ping(left.v4)
+        reload(left)
+        assert about(left, right, "endpoints") == host_port("192.0.2.2", 40000)
+        left.node.ping(right.v4)
+    with lab.check("prefixes come and go, their routes with them"):
+        left.peers[0]["AllowedIPs"] += ", 203.0.113.0/24, 2001:db8:7::/64"
+        reload(left)
+        assert routes(left) >= {"203.0.113.0/24", "2001:db8:7::/64"}, routes(left)
+        right.node.run("ip address add 203.0.113.7 dev lo")
+        left.node.ping("203.0.113.7")
+        left.peers[0]["AllowedIPs"] = "10.7.0.2/32, fd07::2/128"
+        reload(left)
+        assert not routes(left) & {"203.0.113.0/24", "2001:db8:7::/64"}, routes(left)
+        left.node.ping(right.v4)
+    with lab.check("addresses, MTU and port are taken on"):
+        left.addresses[0], left.settings["MTU"], left.port = "10.7.0.3/24", 1300, 40001
+        reload(left)
+        link = left.node.json(f"ip -j address show {left.interface}")[0]
+        assert link["mtu"] == 1300 and "10.7.0.3" in [entry["local"] for entry in link["addr_info"]], link
+        assert left.node.udp_ports() == [40001, 40001], left.node.udp_ports()
+        left.node.ping(right.v6)
+        assert about(right, left, "endpoints") == host_port("192.0.2.1", 40001)
+    with lab.check("a preshared key at both ends, then a new session"):
+        for end in left, right:
+            end.peers[0]["PresharedKey"] = SECRET
+        right.port = 40000
+        for end in left, right:
+            reload(end)
+        left.node.ping(right.v6)
+    with lab.check("a private key of our own making: the peer knows it, and the tunnel works at once"):
+        renew_key(left, right)
+        reload(right), reload(left)
+        left.node.ping(right.v6)
+
+
+SECRET = "c2VjcmV0IHNlY3JldCBzZWNyZXQgc2VjcmV0ISEhISE="
+
+
+def renew_key(end, other):
+    end.private = key(end.node.lab.adit, "genkey")
+    end.public = key(end.node.lab.adit, "pubkey", end.private)
+    other.peers[0]["PublicKey"] = end.public
+
+
+def about(end, other, what):
+    lines = end.node.run(f"wg show {end.interface} {what}").stdout.splitlines()
+    return next(line.split("\t")[1] for line in lines if line.startswith(other.public))
+
+
+def routes(end):
+    words = [f"ip -j -{family} route show dev {end.interface}" for family in (4, 6)]
+    return {route["dst"] for command in words for route in end.node.json(command)}
+
+
+@case()
+def broken_file(lab):
+    left, right = pair(lab)
+    left.node.ping(right.v4)
+    command = [lab.adit, "reload", left.interface]
+    with lab.check("a file with an error: exit code 1, file and line, and all is as it was"):
+        before = about(left, right, "latest-handshakes")
+        left.peers[0]["AllowedIPs"] = "10.7.0.2/33"
+        path = left.write()
+        done = left.node.run(command, check=False)
+        assert done.returncode == 1 and re.search(rf"{path}:\d+: ", done.stderr), done.stderr
+        assert about(left, right, "latest-handshakes") == before
+        left.node.ping(right.v4)
+    with lab.check("a port that is taken: exit code 1, and all is as it was"):
+        left.peers[0]["AllowedIPs"] = "10.7.0.2/32, fd07::2/128, 203.0.113.0/24"
+        left.port = 40000
+        left.write()
+        with left.node.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+            taken.bind(("", 40000))
+            done = left.node.run(command, check=False)
+        assert done.returncode == 1 and "in use" in done.stderr, done
+        assert "203.0.113.0/24" not in routes(left) and about(left, right, "latest-handshakes") == before
+        left.node.ping(right.v4)
+    with lab.check("no file: exit code 1, and all is as it was"):
+        os.unlink(path)
+        done = left.node.run(command, check=False)
+        assert done.returncode == 1 and path in done.stderr, done
+        left.node.ping(right.v4)
+    with lab.check("no such interface: exit code 1"):
+        done = left.node.run([lab.adit, "reload", "tun-none"], check=False)
+        assert done.returncode == 1 and "tun-none" in done.stderr, done

@@ -80,10 +80,10 @@ def run_case(name, limit, options):
 
 def run_all(cases, options):
     """
-    The cases that wait all at once, the others as many at a time as there are processors; at the end those that want
-    the machine for themselves.
+    The cases that wait all at once; of the others, which pause now and then, two a processor; at the end those that
+    want the machine for themselves.
     """
-    slots = threading.Semaphore(os.cpu_count())
+    slots = threading.Semaphore(2 * os.cpu_count())
     passed = []
 
     def work(name, case):

@@ -77,6 +77,11 @@ def answers_from_the_address_spoken_to(lab, ends, outside):
         right.node.ping(left.v4)
         left.node.ping(right.v6)
         assert right.about(left, "endpoints").strip() == host_port(spoken_to), right.about(left, "endpoints")
+    with lab.check("addresses and routes that come elsewhere change nothing, whoever speaks first"):
+        left.node.run("ip address add 198.18.0.1/32 dev lo")
+        left.node.run("ip route add 198.19.0.0/16 dev lo")
+        left.node.ping(right.v4)
+        assert right.about(left, "endpoints").strip() == host_port(spoken_to), right.about(left, "endpoints")
     with lab.check("the next address that is spoken to"):
         again = outer(outside, 21)
         add_address(left.node, again)

@@ -112,7 +112,9 @@ int device_set_up(struct device *device, bool up, uint64_t now);
 int device_set_port(struct device *device, uint16_t port);
 int device_set_mark(struct device *device, uint32_t mark);
 
-/* Routes or addresses have changed: from where peers are spoken to is open again. */
+/* Routes or addresses have changed: before a peer is spoken to again, it is asked whether its source still holds. */
+void device_doubt_sources(struct device *device);
+/* From where peers are spoken to is open again. */
 void device_forget_sources(struct device *device);
 
 /* The peer's staged packets can go: the workers will send them. */

@@ -36,6 +36,7 @@ struct peer {
 	struct session_slots sessions;
 	struct endpoint endpoint;   /* where it is, and from where we speak to it */
 	struct endpoint heard;      /* as the last authentic message had it: tells whether anything changed */
+	bool source_in_doubt;       /* routes have changed since it was last asked whether the source holds */
 	struct endpoint configured; /* as the configuration gave it last; the peer may have moved since */
 	bool marked;                /* a reload has not met it yet */
 	uint64_t apart_until;       /* the path refused a group of datagrams: send them apart until then */
@@ -73,6 +74,10 @@ struct session *peer_session(const struct peer *peer, uint64_t now);
 void peer_set_endpoint(struct peer *peer, const struct endpoint *from);
 /* Leaves it to the routes from where we speak to the peer, until it is heard again. */
 void peer_forget_source(struct peer *peer);
+/* Routes or addresses have changed: the source may not hold. What is heard next is looked at anew. */
+void peer_doubt_source(struct peer *peer);
+/* To be called before sending: a source in doubt is kept if it holds, else forgotten. */
+void peer_settle_source(struct peer *peer);
 
 /* A fresh random index that stands for the peer's handshake. NULL without memory. */
 struct peer_index *peer_index_create(struct peer *peer);
