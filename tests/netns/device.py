@@ -187,8 +187,10 @@ def preshared_keys(lab, ends):
     left, right = devices(lab, ends)
     left.node.ping(right.v4)
     secret = key(lab.adit, "genpsk")
-    steps = (("at one end: no handshake", secret, None, False), ("at both: traffic", secret, secret, True),
-             ("two that differ: no handshake", secret, key(lab.adit, "genpsk"), False), ("at none: traffic", None, None, True))
+    steps = (("at one end: no handshake", secret, None, False),
+             ("at both: traffic", secret, secret, True),
+             ("two that differ: no handshake", secret, key(lab.adit, "genpsk"), False),
+             ("at none: traffic", None, None, True))
     for title, one, other, works in steps:
         with lab.check(f"preshared key {title}"):
             for end, peer, value in (left, right, one), (right, left, other):
@@ -240,7 +242,8 @@ def overlapping_prefixes(lab, ends):
     third = key(lab.adit, "pubkey", key(lab.adit, "genkey"))
 
     def owners():
-        return {line.split("\t")[0]: set(line.split("\t")[1].split()) for line in left.wg("show", "allowed-ips").splitlines()}
+        lines = (line.split("\t") for line in left.wg("show", "allowed-ips").splitlines())
+        return {peer: set(prefixes.split()) for peer, prefixes in lines}
 
     with lab.check("a prefix goes to the peer it is given to last"):
         left.wg("set", "peer", third, "allowed-ips", f"{right.v4}/32,10.7.0.0/24")
@@ -268,8 +271,10 @@ def many_peers(lab):
     for number in range(PEERS):
         v4 = [network(4, number << 24 | index << 12, 20 + index % 13) for index in range(PREFIXES // 2)]
         v6 = [network(6, 0xFD << 120 | number << 112 | index << 100, 28 + index) for index in range(PREFIXES // 2)]
-        yield {"PublicKey": key(lab.adit, "pubkey", key(lab.adit, "genkey")), "PresharedKey": key(lab.adit, "genpsk"),
-               "AllowedIPs": ", ".join(v4 + v6), "Endpoint": host_port("2001:db8::99" if number % 2 else "192.0.2.99", 9 + number),
+        yield {"PublicKey": key(lab.adit, "pubkey", key(lab.adit, "genkey")),
+               "PresharedKey": key(lab.adit, "genpsk"),
+               "AllowedIPs": ", ".join(v4 + v6),
+               "Endpoint": host_port("2001:db8::99" if number % 2 else "192.0.2.99", 9 + number),
                "PersistentKeepalive": 1000 + number}
 
 
@@ -355,12 +360,13 @@ def keys_that_are_no_use(lab):
         capture = Capture(left.node, "wan")
         for number, point in enumerate(LOW_ORDER):
             public = base64.b64encode(point.to_bytes(32, "little")).decode()
-            left.wg("set", "peer", public, "endpoint", host_port("192.0.2.2", 1000 + number), "persistent-keepalive", "1",
-                    "allowed-ips", f"10.9.9.{number}/32")
+            left.wg("set", "peer", public, "endpoint", host_port("192.0.2.2", 1000 + number),
+                    "persistent-keepalive", "1", "allowed-ips", f"10.9.9.{number}/32")
             left.node.run(f"ip route replace 10.9.9.{number} dev {left.interface}")
             left.node.no_answer(f"10.9.9.{number}")
         assert len(left.wg("show", "peers").split()) == 1 + len(LOW_ORDER)
-        ports = [int.from_bytes(packet.payload[2:4], "big") for packet in check_all(capture, 1500) if packet.protocol == UDP]
+        seen = [packet.payload for packet in check_all(capture, 1500) if packet.protocol == UDP]
+        ports = [int.from_bytes(payload[2:4], "big") for payload in seen]
         assert not any(1000 <= port < 1010 for port in ports), ports
     with lab.check("the others are served as before"):
         left.node.ping(right.v4)
@@ -373,8 +379,8 @@ def tunnel_in_a_tunnel(lab, ends):
     in-left  10.8.0.1  ====  in-right  10.8.0.2       inner: its endpoints are the addresses above
     """
     outer = devices(lab, ends)
-    inner = [type(end)(end.node, f"in-{end.node.name}", [f"10.8.0.{number}/24", f"fd08::{number}/64"], port=PORT + 1, MTU=1340)
-             for number, end in enumerate(outer, 1)]
+    inner = [type(end)(end.node, f"in-{end.node.name}", [f"10.8.0.{number}/24", f"fd08::{number}/64"], PORT + 1,
+                       MTU=1340) for number, end in enumerate(outer, 1)]
     for end, other, below in (inner[0], inner[1], outer[1]), (inner[1], inner[0], outer[0]):
         end.add_peer(other, Endpoint=host_port(below.v6, PORT + 1))
         end.start()

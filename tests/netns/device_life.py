@@ -6,6 +6,7 @@ How a bare device begins and ends: signals, control socket, link, descriptors th
 """
 
 import fcntl
+import itertools
 import os
 import signal
 import socket
@@ -246,7 +247,8 @@ def in_the_background(lab):
         assert done.returncode == 1 and "in use" in done.stderr, done
         assert not processes(lab.adit), "a process is left"
     with lab.check("WG_PROCESS_FOREGROUND=1: it stays"):
-        end.daemon = end.node.start("stays", [*end.program(), end.interface], env={**os.environ, "WG_PROCESS_FOREGROUND": "1"})
+        end.daemon = end.node.start("stays", [*end.program(), end.interface],
+                                    env={**os.environ, "WG_PROCESS_FOREGROUND": "1"})
         wait_for(end.answers, 5, "an answer")
         end.node.run(f"ip link del {end.interface}")
         assert end.daemon.wait(5) == 0
@@ -266,8 +268,9 @@ def open_tun(end, flags):
 
 def hand_over(end, **descriptors):
     """Starts with open descriptors in the environment, which are ours no more."""
-    end.daemon = end.node.start(end.interface, [*end.program(), "-f", end.interface], pass_fds=descriptors.values(),
-                                env={**os.environ, "LOG_LEVEL": end.level, **{name: str(fd) for name, fd in descriptors.items()}})
+    variables = {name: str(fd) for name, fd in descriptors.items()}
+    end.daemon = end.node.start(end.interface, [*end.program(), "-f", end.interface], asked=end.asked,
+                                pass_fds=descriptors.values(), env={**os.environ, "LOG_LEVEL": end.level, **variables})
     for fd in descriptors.values():
         os.close(fd)
     wait_for(end.answers, 5, "an answer on the control socket")
@@ -303,10 +306,11 @@ def descriptors(lab):
         left.node.run(f"ip link del {left.interface}")
         assert left.daemon.wait(5) == 0
     with lab.check("what is no descriptor, no TUN and no socket: exit code 1 and one line"):
-        for name, value in ("WG_TUN_FD", "99"), ("WG_TUN_FD", "none"), ("WG_TUN_FD", "0"), ("WG_UAPI_FD", "99"), ("WG_UAPI_FD", "0"):
+        for name, value in itertools.product(("WG_TUN_FD", "WG_UAPI_FD"), ("99", "none", "0")):
             done = left.node.run([*left.program(), "-f", "tun-none"], check=False, timeout=10,
                                  env={**os.environ, name: value}, stdin=subprocess.DEVNULL)
-            assert done.returncode == 1 and len(done.stderr.splitlines()) == 1, f"{name}={value}: {done.returncode}, {done.stderr}"
+            what = f"{name}={value}: {done.returncode}, {done.stderr}"
+            assert done.returncode == 1 and len(done.stderr.splitlines()) == 1, what
             assert not left.node.has_link("tun-none"), f"{name}={value}: a link is left"
 
 

@@ -37,7 +37,8 @@ def messages(capture, kind):
 def send_marked(source, target, family, marks):
     """Eight datagrams with each of these traffic classes, in this order; the classes that the far socket is told."""
     level, option, told = OPTIONS[family]
-    with udp_socket(source.node, source.inner(family)) as sender, udp_socket(target.node, target.inner(family)) as receiver:
+    receiver = udp_socket(target.node, target.inner(family))
+    with receiver, udp_socket(source.node, source.inner(family)) as sender:
         receiver.setsockopt(level, told, 1)
         sender.connect(receiver.getsockname()[:2])
         for mark in marks:

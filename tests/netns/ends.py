@@ -137,7 +137,7 @@ class Device(End):
     def answers(self):
         if not self.daemon.running():
             raise AssertionError(f"{self.interface} ended at once: {self.daemon.tail()}")
-        with socket.socket(socket.AF_UNIX) as client:  # not by wg(8), which removes a socket that is not listened on yet
+        with socket.socket(socket.AF_UNIX) as client:  # not by wg(8), which removes one that is not listened on yet
             return not client.connect_ex(self.control_path)
 
     def configure(self):

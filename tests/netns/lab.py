@@ -262,7 +262,8 @@ class Lab:
 def case(slow=False, waits=False, alone=False, seconds=120, **parameters):
     """
     Marks a function of a suite as a case. `slow`: left out of a quick run. `waits`: it mostly sleeps, so others may run
-    beside it; `alone`: it measures, so none may. `seconds`: its limit. Each further keyword is a list of values; the case is run with every combination.
+    beside it; `alone`: it measures, so none may. `seconds`: its limit. Each further keyword is a list of values; the
+    case is run with every combination.
     """
     def mark(function):
         function.case = {"slow": slow, "waits": waits, "alone": alone, "seconds": seconds, "parameters": parameters}

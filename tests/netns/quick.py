@@ -36,8 +36,8 @@ class Quick(End):
         self.quick("up", self.write())
 
     def quick(self, verb, path, check=True):
-        environment = {**os.environ, "PATH": f"{TOOLS}:{os.environ['PATH']}", "WG_QUICK_USERSPACE_IMPLEMENTATION": "adit"}
-        return self.node.run(["wg-quick", verb, path], check=check, env=environment)
+        variables = {"PATH": f"{TOOLS}:{os.environ['PATH']}", "WG_QUICK_USERSPACE_IMPLEMENTATION": "adit"}
+        return self.node.run(["wg-quick", verb, path], check=check, env={**os.environ, **variables})
 
     def down(self):
         self.quick("down", f"/run/{self.interface}.conf")

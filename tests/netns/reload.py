@@ -18,7 +18,7 @@ from lab import case, wait_for
 from traffic import MIB, Flow
 
 ROUNDS = 1000
-RATE = 50 * MIB  # bytes per second: with no processor time to spare TCP takes an answer that is late for one that is lost
+RATE = 50 * MIB  # bytes per second: with no processor time to spare TCP takes what is late for lost
 LAPS = 4  # different public keys for the peers that come and go
 
 
@@ -43,7 +43,8 @@ def change(left, changing, coming, number):
     del left.peers[1:]
     left.peers.append({"PublicKey": changing, "PresharedKey": coming[number % LAPS],
                        "Endpoint": host_port("192.0.2.99", 1 + number), "AllowedIPs": f"10.8.{number % 250}.0/24"})
-    left.peers.append({"PublicKey": coming[number % LAPS], "AllowedIPs": f"10.9.{number % 250}.0/24, 10.10.0.{number % 3}/32"})
+    left.peers.append({"PublicKey": coming[number % LAPS],
+                       "AllowedIPs": f"10.9.{number % 250}.0/24, 10.10.0.{number % 3}/32"})
 
 
 def by_command(left):
@@ -99,7 +100,8 @@ def under_load(lab, way):
     with lab.check("what TCP sent has arrived, and it had to send no more again than without"):
         # a probe of TCP's own now and then is no loss; were packets lost, each round would show
         flow.stop()
-        assert again <= quiet * seconds / 3 + ROUNDS / 100, f"{again} segments in {seconds:.1f} s, {quiet} in 3 s without"
+        told = f"{again} segments in {seconds:.1f} s, {quiet} in 3 s without"
+        assert again <= quiet * seconds / 3 + ROUNDS / 100, told
     with lab.check("nothing was dropped at either end"):
         assert drops(left) == dropped and not drops(right), f"{drops(left)}, {drops(right)}"
     with lab.check("what one end sent the other received, both ways"):

@@ -13,7 +13,7 @@ import time
 
 from ends import DEVICES, ENDS, devices, host_port
 from examples import masquerade
-from lab import case, wait_for
+from lab import case
 from traffic import MIB, stream
 
 BEYOND = {4: "203.0.113.7", 6: "2001:db8:7::7"}
@@ -25,7 +25,7 @@ def outer(family, number):
 
 
 def add_address(node, address, interface="wan"):
-    node.run(f"ip address add {address}/{128 if ':' in address else 32} dev {interface}{' nodad' if ':' in address else ''}")
+    node.run(f"ip address add {address}/{'128 nodad' if ':' in address else 32} dev {interface}")
 
 
 def ip_of(endpoint):
@@ -93,8 +93,8 @@ def answers_from_the_address_spoken_to(lab, ends, outside):
 @case(ends=ENDS, outside=[4, 6])
 def better_route(lab, ends, outside):
     """
-    left   wan  192.0.2.1, 2001:db8::1           ----  192.0.2.2, 2001:db8::2           wan   right
-           fast 198.51.100.1, 2001:db8:51::1     ----  198.51.100.2, 2001:db8:51::2     fast  lo 203.0.113.7, 2001:db8:7::7
+    left   wan  192.0.2.1, 2001:db8::1        ----  192.0.2.2, 2001:db8::2        wan   right
+           fast 198.51.100.1, 2001:db8:51::1  ----  198.51.100.2, 2001:db8:51::2  fast  lo 203.0.113.7, 2001:db8:7::7
     """
     left, right = devices(lab, ends, outside, start=False)
     lab.wire(left.node, "fast", ["198.51.100.1/24", "2001:db8:51::1/64"],
@@ -123,7 +123,7 @@ def better_route(lab, ends, outside):
 @case(ends=ENDS, waits=True)
 def nat(lab, ends):
     """
-    left  10.9.1.2  ----  10.9.1.1  router  192.0.2.1  ----  192.0.2.2  right         the router forgets what is quiet for 2 s
+    left  10.9.1.2  ----  10.9.1.1  router  192.0.2.1  ----  192.0.2.2  right   the router forgets what is quiet for 2 s
     """
     left, router, right = lab.node("left"), lab.node("router", forward=True), lab.node("right")
     lab.wire(left, "wan", ["10.9.1.2/24"], router, "west", ["10.9.1.1/24"])
@@ -184,7 +184,7 @@ def policy_routing(lab, ends, outside):
 
 
 def unreachable(node, address, family):
-    """What ping says when the tunnel answers that an address is not to be reached; the answer comes from that address."""
+    """The tunnel answers that an address is not to be reached, and its answer comes from that address."""
     done = node.run(f"ping -n -c 2 -i 0.2 -W 1 {address}", check=False).stdout
     said = "Destination Host Unreachable" if family == 4 else "Destination unreachable: Address unreachable"
     expected = f"From {address} icmp_seq=2 {said}"

@@ -196,7 +196,8 @@ def small_datagrams(count=2000, size=64):
 
 def iperf(source, target, address, options):
     """Runs iperf3 from one namespace to an address of another; the sums of its report."""
-    server = target.start(f"iperf3-{len(target.lab.daemons)}", f"iperf3 --server --one-off --forceflush --bind {address}")
+    name = f"iperf3-{len(target.lab.daemons)}"  # its log is its own
+    server = target.start(name, f"iperf3 --server --one-off --forceflush --bind {address}")
     wait_for(lambda: "Server listening" in server.log(), 5, "iperf3's server")
     done = source.run(f"iperf3 --json --client {address} {options}", check=False)
     report = json.loads(done.stdout)
