@@ -64,7 +64,8 @@ enum cookie_verdict cookie_check(struct cookie_checker *checker, const uint8_t *
 
 	if (n < sizeof(struct message_macs) || !mac_valid(checker->mac1_key, NOISE_KEY, message, mac1_offset(n)))
 		return COOKIE_FORGED;
-	if (!under_load)
+	/* Who has no cookie leaves mac2 zero: a flood of those is not worth two more hashes each. */
+	if (!under_load || sodium_is_zero(message + mac2_offset(n), MAC_BYTES))
 		return COOKIE_MAC1;
 	make_cookie(checker, cookie, source, source_length, now);
 	valid = mac_valid(cookie, sizeof cookie, message, mac2_offset(n));

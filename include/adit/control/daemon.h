@@ -19,7 +19,7 @@ struct daemon {
 	struct follow follow;
 	struct sources sources;
 	struct ev_signal signals[DAEMON_SIGNALS];
-	struct ev_periodic never; /* lets the loop sleep without end */
+	struct ev_periodic never;      /* lets the loop sleep without end */
 	void (*reload)(void *context); /* on SIGHUP; NULL: it is ignored */
 	void *context;
 };
