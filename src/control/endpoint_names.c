@@ -175,12 +175,12 @@ static bool same_name(const struct endpoint_name *a, const struct endpoint_name 
 		   !strcmp(a->port, b->port);
 }
 
-/* What is known of a name goes over from the old list; one that is not in it may move its peer. */
-static void inherit(struct endpoint_name *name, const struct endpoint_name *old)
+/* What is known of a name goes over from the old list; one that is not in it `moves` its peer, or only finds it. */
+static void inherit(struct endpoint_name *name, const struct endpoint_name *old, bool moves)
 {
 	while (old && !same_name(name, old))
 		old = old->next;
-	name->again = !old || old->again;
+	name->again = old ? old->again : moves;
 	if (old) {
 		name->id = old->id; /* the answer to a question under way */
 		name->resolved = old->resolved;
@@ -188,14 +188,7 @@ static void inherit(struct endpoint_name *name, const struct endpoint_name *old)
 	}
 }
 
-int endpoint_names_start(struct endpoint_names *names, const struct config *config, struct device *device,
-						 struct ev_loop *loop)
-{
-	*names = (struct endpoint_names) { .device = device, .loop = loop, .wait = WAIT_FIRST };
-	return endpoint_names_reload(names, config);
-}
-
-int endpoint_names_reload(struct endpoint_names *names, const struct config *config)
+static int take_names(struct endpoint_names *names, const struct config *config, bool moves)
 {
 	struct endpoint_name *list;
 	int error = collect(names, config, &list);
@@ -207,13 +200,25 @@ int endpoint_names_reload(struct endpoint_names *names, const struct config *con
 		return error;
 	}
 	for (struct endpoint_name *name = list; name; name = name->next)
-		inherit(name, names->first);
+		inherit(name, names->first, moves);
 	free_list(names->first);
 	names->first = list;
 	for (struct endpoint_name *name = list; name; name = name->next)
 		if (!name->resolved || name->again)
 			ask(names, name);
 	return 0;
+}
+
+int endpoint_names_start(struct endpoint_names *names, const struct config *config, struct device *device,
+						 struct ev_loop *loop)
+{
+	*names = (struct endpoint_names) { .device = device, .loop = loop, .wait = WAIT_FIRST };
+	return take_names(names, config, false);
+}
+
+int endpoint_names_reload(struct endpoint_names *names, const struct config *config)
+{
+	return take_names(names, config, true);
 }
 
 void endpoint_names_stop(struct endpoint_names *names)

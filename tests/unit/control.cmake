@@ -19,3 +19,5 @@ target_link_options(test_cipher PRIVATE -Wl,--wrap=crypto_aead_aes256gcm_is_avai
 adit_fuzz(control ini 30000)
 adit_fuzz(control uapi 20000)
 target_include_directories(fuzz_uapi PRIVATE ${CMAKE_SOURCE_DIR}/src/control)
+adit_test(control endpoint_names)
+target_link_options(test_endpoint_names PRIVATE -Wl,--wrap=getaddrinfo,--wrap=freeaddrinfo)
