@@ -9,7 +9,7 @@
 
 enum { LINE_BYTES = 1024, LIMIT_BURST = 10 };
 
-static enum log_level level_now = LOG_INFO; /* the one mutable global, see log.h */
+static _Atomic enum log_level level_now = LOG_INFO; /* the one mutable global, see log.h */
 
 void log_set_level(enum log_level level)
 {
@@ -18,7 +18,9 @@ void log_set_level(enum log_level level)
 
 bool log_enabled(enum log_level level)
 {
-	return level <= level_now && level_now != LOG_SILENT;
+	enum log_level most = atomic_load_explicit(&level_now, memory_order_relaxed);
+
+	return level <= most && most != LOG_SILENT;
 }
 
 /* sd-daemon(3): a journal reads the syslog priority from the head of the line. */
@@ -56,17 +58,19 @@ void log_line(enum log_level level, const char *subject, const char *format, ...
 
 bool log_allowed(struct log_limit *limit, uint64_t now)
 {
-	uint64_t earned = (now - limit->since) / NS_PER_S;
+	uint64_t since = atomic_load_explicit(&limit->since, memory_order_relaxed), earned = (now - since) / NS_PER_S;
+	uint32_t used = atomic_load_explicit(&limit->used, memory_order_relaxed);
 
-	if (earned >= limit->used) {
-		limit->used = 0;
-		limit->since = now;
-	} else if (earned) {
-		limit->used -= (uint32_t)earned;
-		limit->since += earned * NS_PER_S;
+	if (earned >= used) {
+		used = 0;
+		since = now;
+	} else {
+		used -= (uint32_t)earned;
+		since += earned * NS_PER_S;
 	}
-	if (limit->used >= LIMIT_BURST)
+	if (used >= LIMIT_BURST)
 		return false;
-	limit->used++;
+	atomic_store_explicit(&limit->since, since, memory_order_relaxed);
+	atomic_store_explicit(&limit->used, used + 1, memory_order_relaxed);
 	return true;
 }

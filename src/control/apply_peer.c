@@ -39,7 +39,9 @@ static void set_keepalive(struct peer *peer, uint16_t seconds, uint64_t now)
 
 	if (seconds == peer->keepalive)
 		return;
+	device_lock(peer->device);
 	peer->keepalive = seconds;
+	device_unlock(peer->device);
 	timers_keepalive_changed(peer, now);
 	if (begins)
 		handshake_keepalive(peer, now);
@@ -70,7 +72,7 @@ static void renew_prefixes(struct peer *peer, const struct config_peer *config)
 /* What waited for an endpoint or a route can go. */
 static void send_staged(struct peer *peer, uint64_t now)
 {
-	if (peer->device->up && peer->staged.first)
+	if (peer->device->up && staged_waiting(&peer->staged))
 		handshake_keepalive(peer, now);
 }
 

@@ -55,7 +55,7 @@ static void found(struct endpoint_names *names, struct endpoint_name *name, cons
 	if (!wanted || same_place(&peer->endpoint, endpoint))
 		return;
 	peer_set_endpoint(peer, endpoint);
-	if (peer->keepalive || peer->staged.first)
+	if (peer->keepalive || staged_waiting(&peer->staged))
 		handshake_keepalive(peer, clock_boottime());
 }
 

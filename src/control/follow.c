@@ -16,7 +16,9 @@ static int take_on(struct follow *follow)
 		return error;
 	if (device->mtu != state.mtu)
 		log_debug(device->name, "MTU is %u", state.mtu);
+	device_lock(device);
 	device->mtu = state.mtu;
+	device_unlock(device);
 	error = device_set_up(device, state.up, clock_boottime());
 	if (error)
 		log_error(device->name, "the link is up, but UDP port %u cannot be opened: %s", device->listen_port,

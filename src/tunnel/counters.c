@@ -28,6 +28,7 @@ static const char *const names[] = {
 	[DROP_MALFORMED] = "drop_malformed",
 	[DROP_MAC] = "drop_mac",
 	[DROP_RATE] = "drop_rate",
+	[DROP_HANDSHAKE_QUEUE] = "drop_handshake_queue",
 	[DROP_HANDSHAKE] = "drop_handshake",
 	[DROP_INDEX] = "drop_index",
 	[DROP_EXPIRED] = "drop_expired",

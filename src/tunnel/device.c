@@ -35,11 +35,36 @@ static const struct timer_actions actions = {
 	.unanswered = unanswered,
 };
 
+/* A writer does not wait behind readers that keep coming. */
+static void make_locks(struct device *device)
+{
+	pthread_rwlockattr_t attributes;
+
+	pthread_rwlockattr_init(&attributes);
+	pthread_rwlockattr_setkind_np(&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	pthread_rwlock_init(&device->lock, &attributes);
+	pthread_rwlockattr_destroy(&attributes);
+	pthread_mutex_init(&device->ready_lock, NULL);
+}
+
+void device_lock(struct device *device)
+{
+	if (device->notices && !device->locked++)
+		pthread_rwlock_wrlock(&device->lock);
+}
+
+void device_unlock(struct device *device)
+{
+	if (device->notices && !--device->locked)
+		pthread_rwlock_unlock(&device->lock);
+}
+
 int device_init(struct device *device, const char *name, const struct aead_provider *aead, struct ev_loop *loop)
 {
 	int error;
 
 	*device = (struct device) { .aead = aead, .realtime = clock_realtime };
+	make_locks(device);
 	snprintf(device->name, sizeof device->name, "%s", name);
 	error = timers_init(&device->timers, &actions, loop);
 	if (error)
@@ -67,6 +92,8 @@ void device_destroy(struct device *device, struct ev_loop *loop)
 	map_destroy(&device->by_key);
 	map_destroy(&device->by_index);
 	timers_destroy(&device->timers, loop);
+	pthread_rwlock_destroy(&device->lock);
+	pthread_mutex_destroy(&device->ready_lock);
 	sodium_memzero(device, sizeof *device);
 }
 
@@ -147,32 +174,23 @@ void device_unreserve(struct device *device)
 	allowedips_unreserve(&device->allowed_ips);
 }
 
-static void unready(struct device *device, struct peer *peer)
-{
-	struct peer **place = &device->ready;
-
-	if (!peer->ready)
-		return;
-	while (*place != peer)
-		place = &(*place)->next_ready;
-	*place = peer->next_ready;
-	peer->ready = false;
-}
-
 void device_remove_peer(struct device *device, struct peer *peer)
 {
+	device_lock(device);
 	/* First, nothing finds it: no route, no key, no index, no timer, no list. */
 	allowedips_remove_peer(&device->allowed_ips, peer);
 	map_remove(&device->by_key, &peer->by_key);
 	*(peer->previous ? &peer->previous->next : &device->first) = peer->next;
 	*(peer->next ? &peer->next->previous : &device->last) = peer->previous;
 	device->peer_count--;
-	unready(device, peer);
+	device_peer_unready(device, peer);
 	timers_peer_stop(peer);
+	notices_forget(device->notices, peer);
 	if (device->ops)
 		device->ops->peer_gone(device->context, peer);
-	/* Then it goes: the one worker runs on this very loop, so it holds nothing across calls but what peer_gone took. */
+	/* Then it goes: no worker is awake, so none holds anything but what peer_gone took. */
 	peer_destroy(peer);
+	device_unlock(device);
 }
 
 void device_set_private_key(struct device *device, const uint8_t *private_key)
@@ -221,6 +239,7 @@ static void go_down(struct device *device)
 	device->up = false;
 	for (struct peer *peer = device->first; peer; peer = peer->next) {
 		timers_peer_stop(peer);
+		device_peer_unready(device, peer);
 		staged_clear(&device->staged, &peer->staged);
 		peer_forget_keys(peer);
 	}
@@ -230,12 +249,17 @@ static void go_down(struct device *device)
 
 int device_set_up(struct device *device, bool up, uint64_t now)
 {
+	int error = 0;
+
 	if (up == device->up)
 		return 0;
+	device_lock(device);
 	if (up)
-		return go_up(device, now);
-	go_down(device);
-	return 0;
+		error = go_up(device, now);
+	else
+		go_down(device);
+	device_unlock(device);
+	return error;
 }
 
 int device_set_port(struct device *device, uint16_t port)
@@ -244,11 +268,14 @@ int device_set_port(struct device *device, uint16_t port)
 
 	if (port && port == device->listen_port)
 		return 0;
+	device_lock(device);
 	if (device->up)
 		error = device->ops->bind(device->context, &port, device->mark);
+	if (!error)
+		device->listen_port = port;
+	device_unlock(device);
 	if (error)
 		return error;
-	device->listen_port = port;
 	device_forget_sources(device);
 	return 0;
 }
@@ -268,11 +295,70 @@ int device_set_mark(struct device *device, uint32_t mark)
 	return 0;
 }
 
+/* --- staged packets that can go ----------------------------------------------------------------------------------- */
+
 void device_peer_ready(struct device *device, struct peer *peer)
 {
-	if (peer->ready)
+	pthread_mutex_lock(&device->ready_lock);
+	if (!peer->ready) {
+		peer->ready = true;
+		peer->next_ready = device->ready;
+		device->ready = peer;
+	}
+	pthread_mutex_unlock(&device->ready_lock);
+	if (device->ops && device->ops->wake)
+		device->ops->wake(device->context, staged_waiting(&peer->staged));
+}
+
+/* Under ready_lock. */
+static void unready(struct device *device, struct peer *peer)
+{
+	struct peer *before = device->ready;
+
+	if (!peer->ready)
 		return;
-	peer->ready = true;
-	peer->next_ready = device->ready;
-	device->ready = peer;
+	peer->ready = false;
+	if (before == peer) {
+		device->ready = peer->next_ready;
+		return;
+	}
+	while (before->next_ready != peer)
+		before = before->next_ready;
+	before->next_ready = peer->next_ready;
+}
+
+void device_peer_unready(struct device *device, struct peer *peer)
+{
+	pthread_mutex_lock(&device->ready_lock);
+	unready(device, peer);
+	pthread_mutex_unlock(&device->ready_lock);
+}
+
+struct peer *device_next_ready(struct device *device, unsigned worker)
+{
+	struct peer *peer, *next;
+
+	pthread_mutex_lock(&device->ready_lock);
+	for (peer = device->ready; peer; peer = next) {
+		uint32_t waiting = staged_waiting(&peer->staged);
+		next = peer->next_ready;
+		if (waiting & UINT32_C(1) << worker)
+			break;
+		if (!waiting)
+			unready(device, peer);
+	}
+	pthread_mutex_unlock(&device->ready_lock);
+	return peer;
+}
+
+/* --- counters ------------------------------------------------------------------------------------------------------
+ */
+
+void device_counters(struct device *device, struct counters *sum)
+{
+	device_lock(device);
+	*sum = device->counters;
+	if (device->ops && device->ops->add_counters)
+		device->ops->add_counters(device->context, sum);
+	device_unlock(device);
 }

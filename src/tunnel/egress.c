@@ -17,9 +17,9 @@
 #include <string.h>
 
 #include "clock.h"
-#include "handshake.h"
 #include "icmp.h"
 #include "ip.h"
+#include "notice.h"
 #include "virtio.h"
 
 enum { SEND_RUNS = BATCH_RUNS, ICMP_RATE = 50, ICMP_BURST = 50 };
@@ -64,12 +64,12 @@ void egress_forget(struct egress *egress, const struct peer *peer)
 static void learn(struct worker *worker, struct peer *peer, const struct udp_run *run)
 {
 	if (run->refused_group) {
-		peer->apart_until = worker->now + APART_TIME;
-		device_count(worker->device, COUNT_GROUP_REFUSED, 1);
+		atomic_store_explicit(&peer->apart_until, worker->now + APART_TIME, memory_order_relaxed);
+		worker_count(worker, COUNT_GROUP_REFUSED, 1);
 	}
 	if (run->lost_source) {
-		peer_forget_source(peer);
-		device_count(worker->device, COUNT_SOURCE_LOST, 1);
+		notice_peer(peer, NOTICE_SOURCE_LOST, worker->now);
+		worker_count(worker, COUNT_SOURCE_LOST, 1);
 	}
 	if (run->error && log_allowed(&peer->log, worker->now)) {
 		char text[ENDPOINT_TEXT];
@@ -88,9 +88,9 @@ static void settle(struct worker *worker, const struct udp_run *run, struct batc
 	uint16_t datagrams = bytes >= from->bytes ? from->count : (uint16_t)(bytes / run->size);
 
 	learn(worker, peer, run);
-	device_count(worker->device, COUNT_SENT, datagrams - run->failed);
-	device_count(worker->device, DROP_SEND, run->failed);
-	peer->tx_bytes += run->sent;
+	worker_count(worker, COUNT_SENT, datagrams - run->failed);
+	worker_count(worker, DROP_SEND, run->failed);
+	atomic_fetch_add_explicit(&peer->tx_bytes, run->sent, memory_order_relaxed);
 	if (datagrams < from->count)
 		batch_run_advance(from, bytes);
 }
@@ -106,7 +106,8 @@ static bool flush(struct worker *worker)
 		const struct batch_run *from = &batch->run[i];
 		struct peer *peer = from->label.destination;
 
-		peer_settle_source(peer);
+		if (peer->source_in_doubt)
+			notice_peer(peer, NOTICE_SOURCE, worker->now);
 		runs[i] = (struct udp_run) {
 			.to = &peer->endpoint,
 			.parts = from->parts,
@@ -114,7 +115,7 @@ static bool flush(struct worker *worker)
 			.bytes = from->bytes,
 			.size = from->size,
 			.traffic_class = from->label.traffic_class,
-			.apart = worker->now < peer->apart_until,
+			.apart = worker->now < atomic_load_explicit(&peer->apart_until, memory_order_relaxed),
 		};
 	}
 	done = count ? udp_send(&worker->udp, runs, count) : 0;
@@ -168,10 +169,10 @@ static void cut_and_seal(struct worker *worker, const struct session *session, u
 		size_t length = segment_next(&egress->cut, packet);
 
 		memset(packet + length, 0, zeros);
-		session_seal(session, counter + i, slot, length + zeros);
+		session_seal_by(session, worker->aead, counter + i, slot, length + zeros);
 		batch_add(&egress->batch, &label, (uint16_t)(length + zeros + DATA_OVERHEAD));
 	}
-	device_count(worker->device, COUNT_SEALED, count);
+	worker_count(worker, COUNT_SEALED, count);
 }
 
 /* Room a slot needs: the segment, its padding, header and tag. */
@@ -190,10 +191,11 @@ static void stage(struct worker *worker, struct peer *peer)
 	uint32_t dropped = 1;
 
 	if (!egress->cut.offset)
-		dropped = staged_push(&worker->device->staged, &peer->staged, egress->packet, egress->length, egress->cut.left);
-	device_count(worker->device, DROP_STAGED, dropped);
+		dropped = staged_push(&worker->device->staged, &peer->staged, worker->number, egress->packet, egress->length,
+							  egress->cut.left);
+	worker_count(worker, DROP_STAGED, dropped);
 	egress->peer = NULL;
-	handshake_initiate(peer, worker->now, false);
+	notice_peer(peer, NOTICE_HANDSHAKE, worker->now);
 }
 
 static void cut_finished(struct worker *worker, const struct session *session)
@@ -204,7 +206,7 @@ static void cut_finished(struct worker *worker, const struct session *session)
 	timers_any_sent(peer, worker->now);
 	timers_data_sent(peer, worker->now);
 	if (session_rekey_on_send(session, worker->now))
-		handshake_initiate(peer, worker->now, false);
+		notice_peer(peer, NOTICE_HANDSHAKE, worker->now);
 }
 
 /* Cuts what is left of the packet at hand. False when a full socket stopped it. */
@@ -261,7 +263,7 @@ static bool begin(struct worker *worker, size_t length)
 	enum segment_error error;
 
 	if (length < VIRTIO_HEADER) {
-		device_count(worker->device, DROP_TUN_READ, 1);
+		worker_count(worker, DROP_TUN_READ, 1);
 		return false;
 	}
 	virtio_decode(&header, egress->packet);
@@ -298,7 +300,7 @@ static void say_unreachable(struct worker *worker, size_t length)
 	if (!n || !icmp_allowed(worker))
 		return;
 	if (!tun_write(&worker->tun, iov, 2))
-		device_count(worker->device, COUNT_UNREACHABLE, 1);
+		worker_count(worker, COUNT_UNREACHABLE, 1);
 }
 
 /*
@@ -331,17 +333,17 @@ static bool packet_out(struct worker *worker, size_t length)
 	struct egress *egress = &worker->egress;
 	struct peer *peer;
 
-	device_count(worker->device, COUNT_TUN_READ, 1);
+	worker_count(worker, COUNT_TUN_READ, 1);
 	if (!begin(worker, length))
 		return true;
 	peer = route(worker->device, egress->packet + VIRTIO_HEADER);
 	if (!peer || !worker->device->up || !endpoint_known(&peer->endpoint)) {
-		device_count(worker->device, peer ? DROP_NO_ENDPOINT : DROP_NO_PEER, 1);
+		worker_count(worker, peer ? DROP_NO_ENDPOINT : DROP_NO_PEER, 1);
 		say_unreachable(worker, length);
 		return true;
 	}
 	if (is_our_own(worker->device, peer, egress->packet + VIRTIO_HEADER, length - VIRTIO_HEADER)) {
-		device_count(worker->device, DROP_LOOP, 1);
+		worker_count(worker, DROP_LOOP, 1);
 		return true;
 	}
 	egress->peer = peer;
@@ -355,31 +357,30 @@ static bool send_staged(struct worker *worker, struct peer *peer)
 {
 	struct egress *egress = &worker->egress;
 
-	while (peer->staged.first && peer_session(peer, worker->now)) {
-		size_t length = staged_pop(&worker->device->staged, &peer->staged, egress->packet);
+	while (peer_session(peer, worker->now)) {
+		size_t length = staged_pop(&worker->device->staged, &peer->staged, worker->number, egress->packet);
+		if (!length)
+			return true;
 		if (!begin(worker, length))
 			continue;
 		egress->peer = peer;
 		if (!cut_on(worker))
 			return false;
 	}
+	device_peer_unready(worker->device, peer); /* its session has ended */
 	return true;
 }
 
 void egress_resume(struct worker *worker)
 {
 	struct egress *egress = &worker->egress;
-	struct device *device = worker->device;
+	struct peer *peer;
 
 	if (!flush(worker) || (egress->peer && !cut_on(worker)))
 		return;
-	while (device->ready) {
-		struct peer *peer = device->ready;
+	while ((peer = device_next_ready(worker->device, worker->number)))
 		if (!send_staged(worker, peer))
-			return; /* it stays first in the list */
-		device->ready = peer->next_ready;
-		peer->ready = false;
-	}
+			return; /* it stays in the list */
 	flush(worker);
 }
 
@@ -399,7 +400,7 @@ int egress_drain(struct worker *worker)
 		if (length == -EBADFD)
 			return -EBADFD;
 		if (length < 0) {
-			device_count(worker->device, DROP_TUN_READ, 1);
+			worker_count(worker, DROP_TUN_READ, 1);
 			break;
 		}
 		if (!packet_out(worker, (size_t)length))

@@ -74,7 +74,7 @@ void handshake_keepalive(struct peer *peer, uint64_t now)
 	uint8_t memory[AEAD_BEFORE + DATA_HEADER + AEAD_BEHIND], *slot = memory + AEAD_BEFORE;
 	uint64_t counter;
 
-	if (peer->staged.first && session) {
+	if (session && staged_waiting(&peer->staged)) {
 		device_peer_ready(peer->device, peer);
 		return;
 	}
@@ -97,7 +97,7 @@ static bool under_load(struct device *device, uint64_t now)
 		device->load_since = now;
 		device->load_count = 0;
 	}
-	if (++device->load_count >= LOAD_PER_WINDOW)
+	if (++device->load_count >= LOAD_PER_WINDOW || notices_waiting(device->notices) >= NOTICE_BUSY)
 		device->load_until = now + LOAD_AFTER;
 	return now < device->load_until;
 }
@@ -206,6 +206,23 @@ static struct peer_index *find_index(struct device *device, const uint8_t receiv
 	return (struct peer_index *)(void *)map_first(&device->by_index, get_le32(receiver));
 }
 
+/* The handshake is over: its session is there, and what was staged goes before anything that comes now. */
+static int complete(struct peer *peer, const struct endpoint *from, uint64_t now)
+{
+	int error;
+
+	device_lock(peer->device);
+	error = peer_begin_session(peer, now);
+	if (!error) {
+		peer_set_endpoint(peer, from);
+		peer_received(peer, sizeof(struct message_response), now);
+		peer_handshake_completed(peer);
+		handshake_keepalive(peer, now); /* or an empty packet: the responder waits for the first */
+	}
+	device_unlock(peer->device);
+	return error;
+}
+
 static void receive_response(struct device *device, const struct message_response *message, const struct endpoint *from,
 							 uint64_t now)
 {
@@ -216,17 +233,11 @@ static void receive_response(struct device *device, const struct message_respons
 	if (index && !index->session)
 		error = noise_consume_response(&device->local, &peer->remote, message);
 	if (!error)
-		error = peer_begin_session(peer, now);
-	if (error) {
+		error = complete(peer, from, now);
+	if (error)
 		refuse(device, device->name, &device->log, from, error, now);
-		return;
-	}
-	peer_set_endpoint(peer, from);
-	peer_received(peer, sizeof *message, now);
-	peer_handshake_completed(peer);
-	if (log_allowed(&peer->log, now))
+	else if (log_allowed(&peer->log, now))
 		log_debug(peer->text, "handshake completed");
-	handshake_keepalive(peer, now); /* what is staged, or an empty packet: the responder waits for the first */
 }
 
 /* The endpoint stays: a cookie reply is authentic only as far as the message it answers was seen. */

@@ -16,8 +16,8 @@
 #include <string.h>
 
 #include "bytes.h"
-#include "handshake.h"
 #include "ip.h"
+#include "notice.h"
 
 enum { GAP = AEAD_BEFORE, ALIGNMENT = 64 };
 
@@ -28,7 +28,7 @@ static void write_alone(struct worker *worker, const struct coalesce_packet *pac
 	struct iovec iov[] = { { plain, sizeof plain }, { packet->data, packet->length } };
 	int error = tun_write(&worker->tun, iov, 2);
 
-	device_count(worker->device, error ? DROP_TUN_WRITE : COUNT_TUN_WRITTEN, 1);
+	worker_count(worker, error ? DROP_TUN_WRITE : COUNT_TUN_WRITTEN, 1);
 }
 
 /* The device does not take super-packets of this kind: it gets none from now on. */
@@ -53,10 +53,10 @@ static void write_run(void *context, const struct coalesce_run *run)
 	int error = tun_write(&worker->tun, iov, coalesce_iovec(run, &frame, iov));
 
 	if (!error || run->count == 1) {
-		device_count(worker->device, error ? DROP_TUN_WRITE : COUNT_TUN_WRITTEN, 1);
+		worker_count(worker, error ? DROP_TUN_WRITE : COUNT_TUN_WRITTEN, 1);
 		return;
 	}
-	device_count(worker->device, COUNT_MERGE_REFUSED, 1);
+	worker_count(worker, COUNT_MERGE_REFUSED, 1);
 	if (error == -EINVAL)
 		stop_merging(worker, &frame);
 	for (uint32_t i = 0; i < run->count; i++)
@@ -92,7 +92,15 @@ struct source {
 	uint32_t index;
 	struct peer_index *known; /* what `index` stands for; NULL: not looked up */
 	struct peer *peer;        /* an authentic datagram came; its endpoint is set */
+	uint32_t bytes;           /* authentic ones from the peer, not yet counted there */
 };
+
+static void count_received(struct source *source)
+{
+	if (source->bytes)
+		atomic_fetch_add_explicit(&source->peer->rx_bytes, source->bytes, memory_order_relaxed);
+	source->bytes = 0;
+}
 
 static struct session *find_session(struct worker *worker, struct source *source, const uint8_t *datagram)
 {
@@ -101,7 +109,6 @@ static struct session *find_session(struct worker *worker, struct source *source
 	if (!source->known || source->index != index) {
 		source->index = index;
 		source->known = (struct peer_index *)(void *)map_first(&worker->device->by_index, index);
-		source->peer = NULL;
 	}
 	return source->known ? source->known->session : NULL;
 }
@@ -112,17 +119,20 @@ static void authentic(struct worker *worker, struct source *source, struct sessi
 	struct peer *peer = source->known->peer;
 
 	if (source->peer != peer) {
+		count_received(source);
 		source->peer = peer;
-		peer_set_endpoint(peer, source->from);
+		if (!endpoint_equal(&peer->heard, source->from))
+			notice_moved(peer, source->from);
 	}
-	device_count(worker->device, COUNT_OPENED, 1);
-	peer_received(peer, n, worker->now);
-	if (session == peer->sessions.next && peer_confirm_session(peer, session) && peer->staged.first)
-		device_peer_ready(worker->device, peer);
+	source->bytes += (uint32_t)n;
+	worker_count(worker, COUNT_OPENED, 1);
+	timers_any_received(peer, worker->now);
+	if (session == peer->sessions.next && !atomic_exchange(&session->heard, true))
+		notice_peer(peer, NOTICE_CONFIRMED, worker->now);
 	if (!peer->timers.late_rekey_sent && session == peer->sessions.current &&
 		session_rekey_on_receive(session, worker->now)) {
 		peer->timers.late_rekey_sent = true;
-		handshake_initiate(peer, worker->now, false);
+		notice_peer(peer, NOTICE_HANDSHAKE, worker->now);
 	}
 }
 
@@ -154,11 +164,11 @@ static void packet_in(struct worker *worker, const struct source *source, uint8_
 	size_t length = version ? ip_length(packet) : 0;
 
 	if (!version || length > n || length < (version == 4 ? IPV4_HEADER : IPV6_HEADER)) {
-		device_count(worker->device, DROP_INNER, 1);
+		worker_count(worker, DROP_INNER, 1);
 		return;
 	}
 	if (owner(worker->device, packet) != source->peer) {
-		device_count(worker->device, DROP_SOURCE, 1);
+		worker_count(worker, DROP_SOURCE, 1);
 		return;
 	}
 	if (source->ecn)
@@ -174,12 +184,12 @@ static void data_in(struct worker *worker, struct source *source, const uint8_t 
 	int error;
 
 	if (!session || session_expired(session, worker->now)) {
-		device_count(worker->device, session ? DROP_EXPIRED : DROP_INDEX, 1);
+		worker_count(worker, session ? DROP_EXPIRED : DROP_INDEX, 1);
 		return;
 	}
-	error = session_open(session, packet, datagram, n);
+	error = session_open_by(session, worker->aead, packet, datagram, n);
 	if (error) {
-		device_count(worker->device, error == -EALREADY ? DROP_REPLAY : DROP_FORGED, 1);
+		worker_count(worker, error == -EALREADY ? DROP_REPLAY : DROP_FORGED, 1);
 		return;
 	}
 	authentic(worker, source, session, n);
@@ -191,13 +201,14 @@ static void data_in(struct worker *worker, struct source *source, const uint8_t 
 
 static void datagram_in(struct worker *worker, struct source *source, const uint8_t *datagram, size_t n)
 {
-	device_count(worker->device, COUNT_RECEIVED, 1);
+	worker_count(worker, COUNT_RECEIVED, 1);
 	if (n < MESSAGE_SMALLEST) {
-		device_count(worker->device, DROP_MALFORMED, 1);
+		worker_count(worker, DROP_MALFORMED, 1);
 	} else if (get_le32(datagram) == MESSAGE_DATA) {
 		data_in(worker, source, datagram, n);
 	} else {
-		handshake_receive(worker->device, datagram, n, source->from, worker->now);
+		if (!notice_message(worker->device, datagram, n, source->from, worker->now))
+			worker_count(worker, DROP_HANDSHAKE_QUEUE, 1);
 		source->known = NULL; /* it may have replaced sessions and indices */
 	}
 }
@@ -224,6 +235,7 @@ static void message_in(struct worker *worker, const struct udp_message *message)
 		n = message->length - at < message->size ? message->length - at : message->size;
 		datagram_in(worker, &source, message->data + at, n);
 	}
+	count_received(&source);
 }
 
 void ingress_drain(struct worker *worker, int fd)
@@ -233,7 +245,7 @@ void ingress_drain(struct worker *worker, int fd)
 	uint64_t truncated = 0;
 	int count = udp_receive(&worker->udp, fd, ingress->received, messages, &truncated);
 
-	device_count(worker->device, DROP_TRUNCATED, truncated);
+	worker_count(worker, DROP_TRUNCATED, truncated);
 	for (int i = 0; i < count; i++) {
 		if (ingress->used + opened_most(&messages[i]) > INGRESS_OPENED)
 			write_all(ingress);

@@ -64,10 +64,12 @@ void peer_set_endpoint(struct peer *peer, const struct endpoint *from)
 {
 	if (endpoint_equal(&peer->heard, from))
 		return;
+	device_lock(peer->device);
 	peer->heard = peer->endpoint = *from;
 	peer->source_in_doubt = true;
 	peer_settle_source(peer);
 	peer->apart_until = 0;
+	device_unlock(peer->device);
 	if (log_enabled(LOG_DEBUG)) {
 		char text[ENDPOINT_TEXT];
 		log_debug(peer->text, "endpoint is %s", endpoint_text(text, from));
@@ -76,23 +78,32 @@ void peer_set_endpoint(struct peer *peer, const struct endpoint *from)
 
 void peer_forget_source(struct peer *peer)
 {
+	device_lock(peer->device);
 	endpoint_clear_source(&peer->endpoint);
 	endpoint_clear_source(&peer->heard);
+	device_unlock(peer->device);
 }
 
 void peer_doubt_source(struct peer *peer)
 {
+	device_lock(peer->device);
 	endpoint_clear_source(&peer->heard);
 	peer->source_in_doubt = true;
+	device_unlock(peer->device);
 }
 
 void peer_settle_source(struct peer *peer)
 {
+	bool holds;
+
 	if (!peer->source_in_doubt)
 		return;
+	holds = source_holds(peer->device, &peer->endpoint);
+	device_lock(peer->device);
 	peer->source_in_doubt = false;
-	if (!source_holds(peer->device, &peer->endpoint))
+	if (!holds)
 		endpoint_clear_source(&peer->endpoint);
+	device_unlock(peer->device);
 }
 
 struct peer_index *peer_index_create(struct peer *peer)
@@ -106,15 +117,22 @@ struct peer_index *peer_index_create(struct peer *peer)
 		randombytes_buf(&index->index, sizeof index->index);
 	} while (map_first(map, index->index)); /* the hash is the index itself, so a hit is the same one */
 	index->peer = peer;
+	device_lock(peer->device);
 	map_insert(map, &index->node, index->index);
+	device_unlock(peer->device);
 	return index;
 }
 
 void peer_index_destroy(struct peer_index *index)
 {
+	struct device *device;
+
 	if (!index)
 		return;
-	map_remove(&index->peer->device->by_index, &index->node);
+	device = index->peer->device;
+	device_lock(device);
+	map_remove(&device->by_index, &index->node);
+	device_unlock(device);
 	free(index);
 }
 
@@ -138,10 +156,12 @@ int peer_begin_session(struct peer *peer, uint64_t now)
 	sodium_memzero(&keys, sizeof keys);
 	if (error)
 		return error;
+	device_lock(peer->device);
 	session->owner = peer->handshake_index;
 	peer->handshake_index->session = session;
 	peer->handshake_index = NULL;
 	session_install(&peer->sessions, session, retire, NULL);
+	device_unlock(peer->device);
 	timers_session_derived(peer, now);
 	device_count(peer->device, COUNT_HANDSHAKE_DONE, 1);
 	return 0;
@@ -153,12 +173,18 @@ void peer_handshake_completed(struct peer *peer)
 	peer->handshake_completed = peer->device->realtime();
 }
 
-bool peer_confirm_session(struct peer *peer, struct session *session)
+void peer_confirm_next(struct peer *peer)
 {
-	if (!session_confirm(&peer->sessions, session, retire, NULL))
-		return false;
+	struct session *next = peer->sessions.next;
+
+	if (!next || !atomic_load(&next->heard))
+		return;
+	device_lock(peer->device);
+	session_confirm(&peer->sessions, next, retire, NULL);
+	if (staged_waiting(&peer->staged))
+		device_peer_ready(peer->device, peer);
+	device_unlock(peer->device);
 	peer_handshake_completed(peer);
-	return true;
 }
 
 void peer_forget_keys(struct peer *peer)
@@ -166,11 +192,13 @@ void peer_forget_keys(struct peer *peer)
 	struct session_slots *slots = &peer->sessions;
 	struct session **const each[] = { &slots->current, &slots->previous, &slots->next };
 
+	device_lock(peer->device);
 	for (size_t i = 0; i < sizeof each / sizeof *each; i++) {
 		if (*each[i])
 			retire(NULL, *each[i]);
 		*each[i] = NULL;
 	}
+	device_unlock(peer->device);
 	noise_handshake_clear(&peer->remote);
 	peer_index_destroy(peer->handshake_index);
 	peer->handshake_index = NULL;

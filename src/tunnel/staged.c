@@ -10,7 +10,8 @@ enum { CHUNK_HEAD = 32 };
 struct staged_chunk {
 	struct staged_chunk *next;        /* of the same packet, or unused */
 	struct staged_chunk *next_packet; /* first chunks only */
-	uint32_t length, segments;        /* first chunks only */
+	uint32_t length;                  /* first chunks only */
+	uint16_t segments, worker;        /* first chunks only */
 	uint8_t data[STAGED_CHUNK - CHUNK_HEAD];
 };
 _Static_assert(sizeof(struct staged_chunk) <= STAGED_CHUNK, "a chunk keeps to its size");
@@ -24,7 +25,7 @@ int staged_pool_init(struct staged_pool *pool)
 {
 	void *memory = mmap(NULL, POOL_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	*pool = (struct staged_pool) { 0 };
+	*pool = (struct staged_pool) { .lock = PTHREAD_MUTEX_INITIALIZER };
 	if (memory == MAP_FAILED)
 		return -ENOMEM;
 	pool->memory = memory;
@@ -59,18 +60,33 @@ static void chunk_put(struct staged_pool *pool, struct staged_chunk *chunk)
 	pool->available++;
 }
 
-static void drop_first(struct staged_pool *pool, struct staged_queue *queue)
+static void drop(struct staged_pool *pool, struct staged_queue *queue, struct staged_chunk **place,
+				 struct staged_chunk *before)
 {
-	struct staged_chunk *first = queue->first;
+	struct staged_chunk *first = *place;
 
-	queue->first = first->next_packet;
-	if (!queue->first)
-		queue->last = NULL;
+	*place = first->next_packet;
+	if (queue->last == first)
+		queue->last = before;
 	queue->segments -= first->segments;
 	for (struct staged_chunk *chunk = first, *next; chunk; chunk = next) {
 		next = chunk->next;
 		chunk_put(pool, chunk);
 	}
+}
+
+static void drop_first(struct staged_pool *pool, struct staged_queue *queue)
+{
+	drop(pool, queue, &queue->first, NULL);
+}
+
+static void tell_waiting(struct staged_queue *queue)
+{
+	uint32_t waiting = 0;
+
+	for (const struct staged_chunk *chunk = queue->first; chunk; chunk = chunk->next_packet)
+		waiting |= UINT32_C(1) << chunk->worker;
+	atomic_store_explicit(&queue->waiting, waiting, memory_order_release);
 }
 
 static struct staged_chunk *store(struct staged_pool *pool, const uint8_t *packet, size_t length)
@@ -86,40 +102,63 @@ static struct staged_chunk *store(struct staged_pool *pool, const uint8_t *packe
 	return first;
 }
 
-uint32_t staged_push(struct staged_pool *pool, struct staged_queue *queue, const uint8_t *packet, size_t length,
-					 uint32_t segments)
+static void append(struct staged_queue *queue, struct staged_chunk *first)
+{
+	first->next_packet = NULL;
+	*(queue->last ? &queue->last->next_packet : &queue->first) = first;
+	queue->last = first;
+	queue->segments += first->segments;
+}
+
+uint32_t staged_push(struct staged_pool *pool, struct staged_queue *queue, unsigned worker, const uint8_t *packet,
+					 size_t length, uint32_t segments)
 {
 	uint32_t dropped = 0, chunks = (uint32_t)((length + CHUNK_DATA - 1) / CHUNK_DATA);
-	struct staged_chunk *first;
 
+	pthread_mutex_lock(&pool->lock);
 	while (queue->first && (queue->segments + segments > STAGED_SEGMENTS || pool->available < chunks)) {
 		drop_first(pool, queue);
 		dropped++;
 	}
-	if (!chunks || pool->available < chunks)
-		return dropped + 1;
-	first = store(pool, packet, length);
-	first->length = (uint32_t)length;
-	first->segments = segments;
-	first->next_packet = NULL;
-	if (queue->last)
-		queue->last->next_packet = first;
-	else
-		queue->first = first;
-	queue->last = first;
-	queue->segments += segments;
+	if (chunks && pool->available >= chunks) {
+		struct staged_chunk *first = store(pool, packet, length);
+		first->length = (uint32_t)length;
+		first->segments = (uint16_t)segments;
+		first->worker = (uint16_t)worker;
+		append(queue, first);
+	} else {
+		dropped++;
+	}
+	tell_waiting(queue);
+	pthread_mutex_unlock(&pool->lock);
 	return dropped;
 }
 
-size_t staged_pop(struct staged_pool *pool, struct staged_queue *queue, uint8_t *packet)
+/* Copies out and drops the packet at *place. */
+static size_t take(struct staged_pool *pool, struct staged_queue *queue, struct staged_chunk **place,
+				   struct staged_chunk *before, uint8_t *packet)
 {
-	const struct staged_chunk *chunk = queue->first;
-	size_t length = chunk ? chunk->length : 0;
+	const struct staged_chunk *chunk = *place;
+	size_t length = chunk->length;
 
 	for (size_t at = 0; at < length; at += CHUNK_DATA, chunk = chunk->next)
 		memcpy(packet + at, chunk->data, length - at < CHUNK_DATA ? length - at : CHUNK_DATA);
-	if (length)
-		drop_first(pool, queue);
+	drop(pool, queue, place, before);
+	return length;
+}
+
+size_t staged_pop(struct staged_pool *pool, struct staged_queue *queue, unsigned worker, uint8_t *packet)
+{
+	struct staged_chunk **place, *before = NULL;
+	size_t length = 0;
+
+	pthread_mutex_lock(&pool->lock);
+	for (place = &queue->first; *place && (*place)->worker != worker; place = &before->next_packet)
+		before = *place;
+	if (*place)
+		length = take(pool, queue, place, before, packet);
+	tell_waiting(queue);
+	pthread_mutex_unlock(&pool->lock);
 	return length;
 }
 
@@ -127,7 +166,10 @@ uint32_t staged_clear(struct staged_pool *pool, struct staged_queue *queue)
 {
 	uint32_t dropped = 0;
 
+	pthread_mutex_lock(&pool->lock);
 	for (; queue->first; dropped++)
 		drop_first(pool, queue);
+	tell_waiting(queue);
+	pthread_mutex_unlock(&pool->lock);
 	return dropped;
 }

@@ -3,15 +3,23 @@
  *
  * The timers of a peer, and what moves them:
  *
- *   retransmit handshake   set by an initiation sent, cancelled by a session made: 5 s and up to 333 ms; when it goes
- * off another initiation is sent, until 90 s have passed send keepalive         set by data received, cancelled by
- * anything sent: 10 s; set again when more data came meanwhile new handshake          set by data sent, cancelled by
- * anything received: 15 s and up to 333 ms zero keys              set by a session made, and by giving up: 540 s
- *   persistent keepalive   set by anything sent or received: as configured
+ *   retransmit handshake: 5 s and up to 333 ms
+ *       set by an initiation sent, cancelled by a session made; sends another initiation, until 90 s have passed
+ *   send keepalive: 10 s
+ *       set by data received, cancelled by anything sent; set again when more data came meanwhile
+ *   new handshake: 15 s and up to 333 ms
+ *       set by data sent, cancelled by anything received
+ *   zero keys: 540 s
+ *       set by a session made, and by giving up
+ *   persistent keepalive: as configured
+ *       set by anything sent or received
  *
- * Traffic moves three of them with every packet, so moving is cheap: `pending` and `due` are what counts, and the heap
- * holds a deadline that may be too early. When that passes, a timer that is no longer pending is dropped, one that is
- * due later is put back.
+ * Traffic moves three of them with every packet, so moving is cheap: `due` is what counts, and the heap holds a
+ * deadline that may be too early. When that passes, a timer that is no longer pending is dropped, one that is due later
+ * is put back.
+ *
+ * Workers set `due` and look at `queued`; control, which owns the heap, clears `queued` and looks at `due`. Each does
+ * its write before its look, so that one of them sees the other and no deadline is lost between the two.
  */
 #include "timers.h"
 
@@ -25,6 +33,7 @@
 #include "clock.h"
 #include "device.h"
 #include "message.h"
+#include "notice.h"
 #include "peer.h"
 
 enum { ATTEMPTS_MOST = REKEY_ATTEMPT_TIME / REKEY_TIMEOUT };
@@ -52,32 +61,54 @@ static struct timer *timer_of(struct peer *peer, enum timer_kind kind)
 	return &peer->timers.timer[kind];
 }
 
-static void arm(struct peer *peer, enum timer_kind kind, uint64_t due)
+static uint64_t due_of(const struct timer *timer)
 {
-	struct timers *timers = timers_of(peer);
-	struct timer *timer = timer_of(peer, kind);
+	return atomic_load_explicit(&timer->due, memory_order_relaxed);
+}
 
-	timer->due = due;
-	timer->pending = true;
-	if (timer->node.place && timer->node.key <= due)
+static void queue(struct timers *timers, struct timer *timer)
+{
+	uint64_t due = atomic_load(&timer->due), queued = atomic_load_explicit(&timer->queued, memory_order_relaxed);
+
+	if (!due || (queued && queued <= due))
 		return;
 	heap_set(&timers->heap, &timer->node, due);
-	if (heap_top(&timers->heap) == &timer->node)
-		set_alarm(timers);
+	atomic_store(&timer->queued, due);
+}
+
+void timers_queue(struct peer *peer)
+{
+	for (int kind = 0; kind < TIMERS; kind++)
+		queue(timers_of(peer), timer_of(peer, kind));
+	set_alarm(timers_of(peer));
+}
+
+static void arm(struct peer *peer, enum timer_kind kind, uint64_t due)
+{
+	struct timer *timer = timer_of(peer, kind);
+	uint64_t queued;
+
+	atomic_store(&timer->due, due);
+	queued = atomic_load(&timer->queued);
+	if (!queued || queued > due)
+		notice_peer(peer, NOTICE_TIMER, 0);
 }
 
 static void cancel(struct peer *peer, enum timer_kind kind)
 {
-	timer_of(peer, kind)->pending = false;
+	atomic_store_explicit(&timer_of(peer, kind)->due, 0, memory_order_relaxed);
 }
 
 /* Up to REKEY_TIMEOUT_JITTER, so that two ends do not keep in step. No secret: xorshift64 will do. */
 static uint64_t jitter(struct timers *timers)
 {
-	timers->random ^= timers->random << 13;
-	timers->random ^= timers->random >> 7;
-	timers->random ^= timers->random << 17;
-	return timers->random % REKEY_TIMEOUT_JITTER;
+	uint64_t random = atomic_load_explicit(&timers->random, memory_order_relaxed);
+
+	random ^= random << 13;
+	random ^= random >> 7;
+	random ^= random << 17;
+	atomic_store_explicit(&timers->random, random, memory_order_relaxed);
+	return random % REKEY_TIMEOUT_JITTER;
 }
 
 static void retransmit_expired(struct peer *peer, uint64_t now)
@@ -87,7 +118,7 @@ static void retransmit_expired(struct peer *peer, uint64_t now)
 	if (peer->timers.attempts >= ATTEMPTS_MOST) {
 		cancel(peer, TIMER_SEND_KEEPALIVE);
 		actions->give_up(peer);
-		if (!timer_of(peer, TIMER_ZERO_KEYS)->pending)
+		if (!due_of(timer_of(peer, TIMER_ZERO_KEYS)))
 			arm(peer, TIMER_ZERO_KEYS, now + 3 * REJECT_AFTER_TIME);
 		return;
 	}
@@ -138,20 +169,27 @@ static struct peer *peer_of(struct timer *timer)
 	return (struct peer *)(void *)((char *)first - offsetof(struct peer, timers.timer));
 }
 
+/* Takes the timer out of the heap. True when it has gone off: it is due, and from now on no longer pending. */
+static bool lapse(struct timers *timers, struct timer *timer, uint64_t now)
+{
+	uint64_t due;
+
+	heap_remove(&timers->heap, &timer->node);
+	atomic_store(&timer->queued, 0);
+	due = atomic_load(&timer->due);
+	if (due && due <= now && atomic_compare_exchange_strong(&timer->due, &due, 0))
+		return true;
+	queue(timers, timer);
+	return false;
+}
+
 void timers_expire(struct timers *timers, uint64_t now)
 {
 	for (struct heap_node *top; (top = heap_top(&timers->heap)) && top->key <= now;) {
 		struct timer *timer = (struct timer *)(void *)top; /* the node is its first member */
 
-		if (timer->pending && timer->due > now) {
-			heap_set(&timers->heap, top, timer->due);
-			continue;
-		}
-		heap_remove(&timers->heap, top);
-		if (!timer->pending)
-			continue;
-		timer->pending = false;
-		expired(peer_of(timer), timer->kind, now);
+		if (lapse(timers, timer, now))
+			expired(peer_of(timer), timer->kind, now);
 	}
 	set_alarm(timers);
 }
@@ -170,8 +208,7 @@ static void on_alarm(struct ev_loop *loop, struct ev_io *watcher, int events)
 int timers_init(struct timers *timers, const struct timer_actions *actions, struct ev_loop *loop)
 {
 	*timers = (struct timers) { .actions = actions, .fd = -1 };
-	randombytes_buf(&timers->random, sizeof timers->random);
-	timers->random |= 1;
+	timers->random = (uint64_t)randombytes_random() | 1;
 	if (!loop)
 		return 0;
 	timers->fd = timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC);
@@ -210,6 +247,7 @@ void timers_peer_stop(struct peer *peer)
 	for (int kind = 0; kind < TIMERS; kind++) {
 		cancel(peer, kind);
 		heap_remove(&timers_of(peer)->heap, &timer_of(peer, kind)->node);
+		atomic_store(&timer_of(peer, kind)->queued, 0);
 	}
 	peer->timers.attempts = 0;
 	peer->timers.need_another_keepalive = false;
@@ -218,14 +256,14 @@ void timers_peer_stop(struct peer *peer)
 
 void timers_data_sent(struct peer *peer, uint64_t now)
 {
-	if (!timer_of(peer, TIMER_NEW_HANDSHAKE)->pending)
+	if (!due_of(timer_of(peer, TIMER_NEW_HANDSHAKE)))
 		arm(peer, TIMER_NEW_HANDSHAKE, now + KEEPALIVE_TIMEOUT + REKEY_TIMEOUT + jitter(timers_of(peer)));
 }
 
 void timers_data_received(struct peer *peer, uint64_t now)
 {
-	if (timer_of(peer, TIMER_SEND_KEEPALIVE)->pending)
-		peer->timers.need_another_keepalive = true;
+	if (due_of(timer_of(peer, TIMER_SEND_KEEPALIVE)))
+		atomic_store_explicit(&peer->timers.need_another_keepalive, true, memory_order_relaxed);
 	else
 		arm(peer, TIMER_SEND_KEEPALIVE, now + KEEPALIVE_TIMEOUT);
 }
@@ -239,7 +277,7 @@ static void any_traffic(struct peer *peer, uint64_t now)
 void timers_any_sent(struct peer *peer, uint64_t now)
 {
 	cancel(peer, TIMER_SEND_KEEPALIVE);
-	peer->timers.need_another_keepalive = false;
+	atomic_store_explicit(&peer->timers.need_another_keepalive, false, memory_order_relaxed);
 	any_traffic(peer, now);
 }
 

@@ -174,6 +174,8 @@ int worker_start(struct worker *worker, struct device *device, struct ev_loop *l
 	int error;
 
 	*worker = (struct worker) { .device = device,
+								.aead = device->aead,
+								.counters = &device->counters,
 								.loop = loop,
 								.tun = *tun,
 								.udp = { .v4 = -1, .v6 = -1 },

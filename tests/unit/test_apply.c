@@ -396,7 +396,7 @@ static void an_endpoint_lets_go_what_waited_for_it(void **state)
 
 	link_up();
 	assert_int_equal(set("private_key=%s\npublic_key=%s\n", rig_hex(1), rig_hex(2)), 0);
-	staged_push(&rig.device.staged, &rig_peer(&rig, 2)->staged, packet, sizeof packet, 1);
+	staged_push(&rig.device.staged, &rig_peer(&rig, 2)->staged, 0, packet, sizeof packet, 1);
 	assert_int_equal(set("public_key=%s\n", rig_hex(2)), 0);
 	assert_int_equal(rig.sent, 0);
 	assert_int_equal(set("public_key=%s\nendpoint=192.0.2.1:7\n", rig_hex(2)), 0);

@@ -27,15 +27,15 @@ static void packets_come_out_as_they_went_in(void **state)
 	assert_int_equal(staged_pool_init(&pool), 0);
 	for (uint8_t i = 0; i < 8; i++) {
 		fill(i);
-		assert_int_equal(staged_push(&pool, &queue, packet, lengths[i], 2), 0);
+		assert_int_equal(staged_push(&pool, &queue, 0, packet, lengths[i], 2), 0);
 	}
 	assert_int_equal(queue.segments, 16);
 	for (uint8_t i = 0; i < 8; i++) {
 		fill(i);
-		assert_int_equal(staged_pop(&pool, &queue, copy), lengths[i]);
+		assert_int_equal(staged_pop(&pool, &queue, 0, copy), lengths[i]);
 		assert_memory_equal(copy, packet, lengths[i]);
 	}
-	assert_int_equal(staged_pop(&pool, &queue, copy), 0);
+	assert_int_equal(staged_pop(&pool, &queue, 0, copy), 0);
 	assert_int_equal(queue.segments, 0);
 	assert_int_equal(pool.available, STAGED_CHUNKS);
 	staged_pool_destroy(&pool);
@@ -48,15 +48,15 @@ static void the_oldest_go_first_and_the_new_one_stays_whole(void **state)
 
 	assert_int_equal(staged_pool_init(&pool), 0);
 	for (uint8_t i = 0; i < 128; i++)
-		assert_int_equal(staged_push(&pool, &queue, &i, 1, 1), 0);
-	assert_int_equal(staged_push(&pool, &queue, (const uint8_t *)"\x80", 1, 1), 1);
+		assert_int_equal(staged_push(&pool, &queue, 0, &i, 1, 1), 0);
+	assert_int_equal(staged_push(&pool, &queue, 0, (const uint8_t *)"\x80", 1, 1), 1);
 	assert_int_equal(queue.segments, 128);
-	assert_int_equal(staged_pop(&pool, &queue, copy), 1);
+	assert_int_equal(staged_pop(&pool, &queue, 0, copy), 1);
 	assert_int_equal(copy[0], 1); /* the 0 has gone */
-	assert_int_equal(staged_push(&pool, &queue, packet, 60000, 44), 43);
+	assert_int_equal(staged_push(&pool, &queue, 0, packet, 60000, 44), 43);
 	assert_int_equal(queue.segments, 128);
-	assert_int_equal(staged_push(&pool, &queue, packet, 65000, 65000), 85); /* more than a queue, alone */
-	assert_int_equal(staged_pop(&pool, &queue, copy), 65000);
+	assert_int_equal(staged_push(&pool, &queue, 0, packet, 65000, 65000), 85); /* more than a queue, alone */
+	assert_int_equal(staged_pop(&pool, &queue, 0, copy), 65000);
 	assert_null(queue.first);
 	staged_pool_destroy(&pool);
 }
@@ -69,14 +69,14 @@ static void a_full_pool_drops_and_recovers(void **state)
 
 	memset(queues, 0, sizeof queues);
 	assert_int_equal(staged_pool_init(&pool), 0);
-	while (pushed < 64 && !staged_push(&pool, &queues[pushed], packet, LARGEST, 48))
+	while (pushed < 64 && !staged_push(&pool, &queues[pushed], 0, packet, LARGEST, 48))
 		pushed++;
 	assert_in_range(pushed, 16, 60); /* the pool is bounded, and holds a super-packet of some peers */
 	assert_null(queues[pushed].first);
-	assert_int_equal(staged_push(&pool, &queues[0], packet, LARGEST, 48), 1); /* its own oldest makes room */
+	assert_int_equal(staged_push(&pool, &queues[0], 0, packet, LARGEST, 48), 1); /* its own oldest makes room */
 	assert_int_equal(queues[0].segments, 48);
 	assert_int_equal(staged_clear(&pool, &queues[1]), 1);
-	assert_int_equal(staged_push(&pool, &queues[pushed], packet, LARGEST, 48), 0);
+	assert_int_equal(staged_push(&pool, &queues[pushed], 0, packet, LARGEST, 48), 0);
 	for (uint32_t i = 0; i <= pushed; i++)
 		staged_clear(&pool, &queues[i]);
 	assert_int_equal(pool.available, STAGED_CHUNKS);

@@ -565,7 +565,7 @@ static void what_is_no_ip_packet_is_dropped_after_the_timers_were_stamped(void *
 	inner[0] = 0x45;
 	send_strangely(sealed(inner, 1), 1 + DATA_OVERHEAD, 0);
 	assert_int_equal(count(&right, DROP_INNER), 5);
-	assert_true(right.peer->timers.timer[TIMER_SEND_KEEPALIVE].pending);
+	assert_true(right.peer->timers.timer[TIMER_SEND_KEEPALIVE].due);
 }
 
 static void padding_is_trimmed(void **state)

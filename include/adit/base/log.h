@@ -7,6 +7,7 @@
 #ifndef ADIT_LOG_H
 #define ADIT_LOG_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -24,10 +25,13 @@ void log_line(enum log_level level, const char *subject, const char *format, ...
 #define log_info(...) log_line(LOG_INFO, __VA_ARGS__)
 #define log_debug(...) log_line(LOG_DEBUG, __VA_ARGS__)
 
-/* A token bucket of one line a second with bursts of ten; zeroed memory is a full bucket. */
+/*
+ * A token bucket of one line a second with bursts of ten; zeroed memory is a full bucket. Threads that meet at one may
+ * write a line too many.
+ */
 struct log_limit {
-	uint64_t since; /* ns of CLOCK_BOOTTIME at which the bucket was last filled */
-	uint32_t used;  /* lines written since */
+	_Atomic uint64_t since; /* ns of CLOCK_BOOTTIME at which the bucket was last filled */
+	_Atomic uint32_t used;  /* lines written since */
 };
 
 /* True when a line may be written at `now`. */

@@ -21,8 +21,9 @@ struct session {
 	const struct aead_cipher *cipher;
 	void *send_key, *receive_key; /* prepared keys, in the session's own memory */
 	uint32_t local_index, remote_index;
-	uint64_t created; /* ns of CLOCK_BOOTTIME */
-	bool initiator;   /* we began the handshake */
+	uint64_t created;   /* ns of CLOCK_BOOTTIME */
+	bool initiator;     /* we began the handshake */
+	_Atomic bool heard; /* a packet came under it while it was next */
 	_Atomic uint64_t send_counter;
 	pthread_mutex_t replay_lock; /* two workers meet here after roaming */
 	struct replay replay;

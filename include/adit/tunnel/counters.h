@@ -22,26 +22,27 @@ enum counter {
 	COUNT_MERGE_REFUSED, /* super-packets the TUN took only one packet at a time */
 	COUNT_UNREACHABLE,   /* ICMP errors that told a sender so */
 
-	DROP_NO_PEER,        /* egress: no allowed IP covers the destination */
-	DROP_NO_ENDPOINT,    /* egress: nobody knows where the peer is */
-	DROP_LOOP,           /* egress: a datagram of our own that was routed back to us */
-	DROP_STAGED,         /* egress: too many packets waited for a handshake */
-	DROP_STAGED_TIMEOUT, /* egress: ... or for too long */
-	DROP_SEND,           /* egress: the socket refused the datagram */
-	DROP_TUN_READ,       /* egress: the TUN could not be read */
-	DROP_TRUNCATED,      /* ingress: larger than the buffer */
-	DROP_MALFORMED,      /* ingress: no message of the protocol, by type or length */
-	DROP_MAC,            /* ingress: handshake without a valid mac1 */
-	DROP_RATE,           /* ingress: handshake over the limit of its source */
-	DROP_HANDSHAKE,      /* ingress: handshake refused: forged, replayed, or of nobody we know */
-	DROP_INDEX,          /* ingress: no session with that index */
-	DROP_EXPIRED,        /* ingress: its session is too old */
-	DROP_FORGED,         /* ingress: authentication failed */
-	DROP_REPLAY,         /* ingress: seen before, or too old to tell */
-	DROP_INNER,          /* ingress: what came out is no IP packet, or shorter than it says */
-	DROP_SOURCE,         /* ingress: the inner source does not belong to the peer */
-	DROP_TUN_WRITE,      /* ingress: the TUN refused the packet */
-	DROP_REFUSED,        /* egress: the cutter refused the packet; one counter each, from here on */
+	DROP_NO_PEER,         /* egress: no allowed IP covers the destination */
+	DROP_NO_ENDPOINT,     /* egress: nobody knows where the peer is */
+	DROP_LOOP,            /* egress: a datagram of our own that was routed back to us */
+	DROP_STAGED,          /* egress: too many packets waited for a handshake */
+	DROP_STAGED_TIMEOUT,  /* egress: ... or for too long */
+	DROP_SEND,            /* egress: the socket refused the datagram */
+	DROP_TUN_READ,        /* egress: the TUN could not be read */
+	DROP_TRUNCATED,       /* ingress: larger than the buffer */
+	DROP_MALFORMED,       /* ingress: no message of the protocol, by type or length */
+	DROP_MAC,             /* ingress: handshake without a valid mac1 */
+	DROP_RATE,            /* ingress: handshake over the limit of its source */
+	DROP_HANDSHAKE_QUEUE, /* ingress: handshake that came while too many waited */
+	DROP_HANDSHAKE,       /* ingress: handshake refused: forged, replayed, or of nobody we know */
+	DROP_INDEX,           /* ingress: no session with that index */
+	DROP_EXPIRED,         /* ingress: its session is too old */
+	DROP_FORGED,          /* ingress: authentication failed */
+	DROP_REPLAY,          /* ingress: seen before, or too old to tell */
+	DROP_INNER,           /* ingress: what came out is no IP packet, or shorter than it says */
+	DROP_SOURCE,          /* ingress: the inner source does not belong to the peer */
+	DROP_TUN_WRITE,       /* ingress: the TUN refused the packet */
+	DROP_REFUSED,         /* egress: the cutter refused the packet; one counter each, from here on */
 	COUNTERS = DROP_REFUSED + SEGMENT_ERRORS
 };
 

@@ -1,12 +1,19 @@
 /*
  * The device: one interface with its key, its peers and its routing table. What control configures; what the workers
  * move packets by.
+ *
+ * With one worker there is one thread, and no lock. With several, control is a thread of its own and alone changes what
+ * is here: it holds the lock while it changes what workers read, and reads without it. A worker shares the lock for as
+ * long as it is awake, so it may keep no pointer to a peer or a session while it sleeps but what peer_gone takes from
+ * it. What workers themselves change has its own means: peer.h tells.
  */
 #ifndef ADIT_DEVICE_H
 #define ADIT_DEVICE_H
 
 #include <ev.h>
 #include <net/if.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -17,6 +24,7 @@
 #include "log.h"
 #include "map.h"
 #include "noise.h"
+#include "notice.h"
 #include "peer.h"
 #include "staged.h"
 #include "timers.h"
@@ -35,6 +43,10 @@ struct device_ops {
 	int (*set_mark)(void *context, uint32_t mark);
 	/* Lets go of a peer that is being removed. */
 	void (*peer_gone)(void *context, struct peer *peer);
+	/* The workers of this set (bit n: worker n) have staged packets that can go. NULL: the one there is sees it. */
+	void (*wake)(void *context, uint32_t workers);
+	/* Adds what the workers counted themselves. NULL: they count in the device's. */
+	void (*add_counters)(void *context, struct counters *sum);
 };
 
 struct device {
@@ -56,7 +68,12 @@ struct device {
 
 	struct timers timers;
 	struct staged_pool staged;
-	struct peer *ready; /* peers whose staged packets can go */
+	_Atomic(struct peer *) ready; /* peers whose staged packets can go */
+	pthread_mutex_t ready_lock;
+
+	struct notices *notices; /* NULL: there is one worker, in control's own thread */
+	pthread_rwlock_t lock;   /* see above */
+	unsigned locked;         /* how often control holds it */
 
 	struct cookie_checker checker;
 	struct ratelimit *ratelimit;
@@ -74,7 +91,7 @@ struct device {
 					   struct peer *peer); /* the peer is silent: its name may mean another address now */
 	void *unanswered_context;
 
-	struct counters counters;
+	struct counters counters; /* of control; see device_counters */
 	struct log_limit log;
 };
 
@@ -119,6 +136,17 @@ void device_forget_sources(struct device *device);
 
 /* The peer's staged packets can go: the workers will send them. */
 void device_peer_ready(struct device *device, struct peer *peer);
+/* The next such peer that has packets of this worker, or NULL. It stays the next until they are sent. */
+struct peer *device_next_ready(struct device *device, unsigned worker);
+/* They cannot, after all. */
+void device_peer_unready(struct device *device, struct peer *peer);
+
+/* Control's, around changes of what workers read. May be nested. */
+void device_lock(struct device *device);
+void device_unlock(struct device *device);
+
+/* The sum of what control and all workers counted. */
+void device_counters(struct device *device, struct counters *sum);
 
 static inline void device_count(struct device *device, unsigned counter, uint64_t n)
 {

@@ -1,7 +1,13 @@
-/* A peer: who it is, where it is, its sessions, and what waits for it. */
+/*
+ * A peer: who it is, where it is, its sessions, and what waits for it.
+ *
+ * Control alone changes it, under the lock of the device what workers read. What workers change is atomic or has a lock
+ * of its own: byte counts, timers, staged packets, notices.
+ */
 #ifndef ADIT_PEER_H
 #define ADIT_PEER_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -34,12 +40,12 @@ struct peer {
 	struct map_node by_key;
 
 	struct session_slots sessions;
-	struct endpoint endpoint;   /* where it is, and from where we speak to it */
-	struct endpoint heard;      /* as the last authentic message had it: tells whether anything changed */
-	bool source_in_doubt;       /* routes have changed since it was last asked whether the source holds */
-	struct endpoint configured; /* as the configuration gave it last; the peer may have moved since */
-	bool marked;                /* a reload has not met it yet */
-	uint64_t apart_until;       /* the path refused a group of datagrams: send them apart until then */
+	struct endpoint endpoint;     /* where it is, and from where we speak to it */
+	struct endpoint heard;        /* as the last authentic message had it: tells whether anything changed */
+	bool source_in_doubt;         /* routes have changed since it was last asked whether the source holds */
+	struct endpoint configured;   /* as the configuration gave it last; the peer may have moved since */
+	bool marked;                  /* a reload has not met it yet */
+	_Atomic uint64_t apart_until; /* the path refused a group of datagrams: send them apart until then */
 
 	struct noise_remote remote;
 	struct cookie_jar cookies;
@@ -56,7 +62,9 @@ struct peer {
 	bool ready; /* stands in the device's list of peers whose staged packets can go */
 	struct peer *next_ready;
 
-	uint64_t tx_bytes, rx_bytes; /* whole UDP payloads, handshakes included */
+	_Atomic uint64_t tx_bytes, rx_bytes; /* whole UDP payloads, handshakes included */
+	_Atomic unsigned noticed;            /* what control is to be told; see notice.h */
+	struct peer *next_noticed;
 	struct log_limit log;
 	char text[PEER_TEXT]; /* "wg0: peer abcd…wxyz", for the log */
 };
@@ -88,8 +96,8 @@ void peer_index_destroy(struct peer_index *index);
 int peer_begin_session(struct peer *peer, uint64_t now);
 /* The handshake is over, as the initiator sees it: its session can be used. */
 void peer_handshake_completed(struct peer *peer);
-/* A packet was opened under `session`. True when it confirmed the key: what is staged can go. */
-bool peer_confirm_session(struct peer *peer, struct session *session);
+/* If a packet was opened under the session that is next: that confirms the key, and what is staged can go. */
+void peer_confirm_next(struct peer *peer);
 
 /* Wipes sessions and handshake. The timestamp of its last initiation stays. */
 void peer_forget_keys(struct peer *peer);

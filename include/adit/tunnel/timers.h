@@ -6,6 +6,7 @@
 #define ADIT_TIMERS_H
 
 #include <ev.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -24,22 +25,22 @@ enum timer_kind {
 };
 
 /*
- * A deadline that is cheap to move: it is set later or cancelled by its own fields alone, and the heap learns of it
- * when the old deadline passes. So a timer that traffic moves all the time costs the heap nothing.
+ * A deadline that is cheap to move, by any worker: it is set later or cancelled by `due` alone, and the heap learns of
+ * it when the old deadline passes. So a timer that traffic moves all the time costs the heap nothing.
  */
 struct timer {
 	struct heap_node node;
-	uint64_t due; /* ns of CLOCK_BOOTTIME, when pending */
-	bool pending;
+	_Atomic uint64_t due;    /* ns of CLOCK_BOOTTIME; 0: not pending */
+	_Atomic uint64_t queued; /* its deadline in the heap; 0: not in it. Written by control alone */
 	uint8_t kind;
 };
 
 /* What the timers of one peer remember beside their deadlines. */
 struct peer_timers {
 	struct timer timer[TIMERS];
-	unsigned attempts;           /* initiations since the last session */
-	bool need_another_keepalive; /* data came while a keepalive was pending */
-	bool late_rekey_sent;        /* the one rekey on receive of this session was asked for */
+	unsigned attempts;                   /* initiations since the last session */
+	_Atomic bool need_another_keepalive; /* data came while a keepalive was pending */
+	_Atomic bool late_rekey_sent;        /* the one rekey on receive of this session was asked for */
 };
 
 /* What an expired timer does. A table, so that a test can watch. */
@@ -55,9 +56,9 @@ struct timer_actions {
 struct timers {
 	struct heap heap;
 	const struct timer_actions *actions;
-	uint64_t random; /* state of the jitter, no secret */
-	uint64_t alarm;  /* when the timerfd goes off; 0: not set */
-	int fd;          /* -1: nobody waits, timers_expire is called by hand */
+	_Atomic uint64_t random; /* state of the jitter, no secret */
+	uint64_t alarm;          /* when the timerfd goes off; 0: not set */
+	int fd;                  /* -1: nobody waits, timers_expire is called by hand */
 	struct ev_io watcher;
 };
 
@@ -68,12 +69,15 @@ void timers_destroy(struct timers *timers, struct ev_loop *loop);
 /* Makes room for the timers of `peers` peers, so that arming one never fails. 0 or -ENOMEM. */
 int timers_reserve(struct timers *timers, size_t peers);
 
-/* Runs every timer that is due at `now`. */
+/* All but the events below is for control alone. Runs every timer that is due at `now`. */
 void timers_expire(struct timers *timers, uint64_t now);
 
 void timers_peer_init(struct peer *peer);
 /* Cancels all of the peer's timers and takes them out of the heap. */
 void timers_peer_stop(struct peer *peer);
+
+/* Puts what was set and the heap does not know, or has too late, into the heap. */
+void timers_queue(struct peer *peer);
 
 /* Events. "Any" includes keepalives and handshake messages, "data" is a packet that is not empty. */
 void timers_data_sent(struct peer *peer, uint64_t now);

@@ -45,6 +45,9 @@ struct ingress {
 struct worker {
 	struct device *device;
 	struct ev_loop *loop;
+	unsigned number; /* from 0 on */
+	const struct aead_provider *aead;
+	struct counters *counters;
 	struct tun tun;
 	struct udp udp;
 	struct egress egress;
@@ -65,6 +68,11 @@ int worker_start(struct worker *worker, struct device *device, struct ev_loop *l
 				 void (*device_gone)(void *context), void *context);
 /* Stops, closes the sockets and the TUN, frees the buffers. */
 void worker_stop(struct worker *worker);
+
+static inline void worker_count(struct worker *worker, unsigned counter, uint64_t n)
+{
+	worker->counters->value[counter] += n;
+}
 
 /* Stops or resumes reading the TUN, as the sockets are full or not. */
 void worker_watch_writable(struct worker *worker);

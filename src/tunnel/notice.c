@@ -1,0 +1,266 @@
+/*
+ * Theory of operation
+ *
+ * A peer stands in the list at most once: whoever makes its set of notices non-empty puts it there, and control empties
+ * the set when it takes the peer out. So the list needs no memory of its own and cannot overflow. Messages and moves
+ * are copied into a ring, which can: a message is then lost as on a full socket, and a move is told again by the peer's
+ * next packet. A peer that is removed is taken out of both.
+ */
+#include "notice.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "handshake.h"
+#include "peer.h"
+
+enum { MESSAGES_A_WAKE_UP = 256 };
+
+struct notice_message {
+	struct endpoint from;
+	struct peer *peer; /* of a move; NULL once it was removed */
+	uint16_t length;   /* 0: a move */
+	uint8_t message[NOTICE_MESSAGE];
+};
+
+struct notices {
+	struct device *device;
+	struct ev_loop *loop;
+	struct ev_async wake;
+	void (*gone)(void *context);
+	void *context;
+
+	pthread_mutex_t lock; /* of all below */
+	bool deleted;
+	struct peer *first, *last;
+	uint32_t head, count;
+	struct notice_message ring[NOTICE_MESSAGES];
+};
+
+/* --- what control does ---------------------------------------------------------------------------------------------
+ */
+
+static void act(struct peer *peer, unsigned what, uint64_t now)
+{
+	if (what & NOTICE_TIMER)
+		timers_queue(peer);
+	if (what & NOTICE_CONFIRMED)
+		peer_confirm_next(peer);
+	if (what & NOTICE_SOURCE_LOST)
+		peer_forget_source(peer);
+	if (what & NOTICE_SOURCE)
+		peer_settle_source(peer);
+	if (what & NOTICE_HANDSHAKE)
+		handshake_initiate(peer, now, false);
+}
+
+static struct peer *next_peer(struct notices *notices)
+{
+	struct peer *peer;
+
+	pthread_mutex_lock(&notices->lock);
+	peer = notices->first;
+	if (peer) {
+		notices->first = peer->next_noticed;
+		if (!notices->first)
+			notices->last = NULL;
+	}
+	pthread_mutex_unlock(&notices->lock);
+	return peer;
+}
+
+static bool next_message(struct notices *notices, struct notice_message *message)
+{
+	bool any;
+
+	pthread_mutex_lock(&notices->lock);
+	any = notices->count;
+	if (any) {
+		*message = notices->ring[notices->head];
+		notices->head = (notices->head + 1) % NOTICE_MESSAGES;
+		notices->count--;
+	}
+	pthread_mutex_unlock(&notices->lock);
+	return any;
+}
+
+static void moved(struct peer *peer, const struct endpoint *from)
+{
+	atomic_fetch_and(&peer->noticed, ~(unsigned)NOTICE_MOVED);
+	peer_set_endpoint(peer, from);
+}
+
+static void act_on_messages(struct notices *notices, uint64_t now)
+{
+	struct notice_message message;
+
+	for (int i = 0; i < MESSAGES_A_WAKE_UP; i++) {
+		if (!next_message(notices, &message))
+			return;
+		if (message.length)
+			handshake_receive(notices->device, message.message, message.length, &message.from, now);
+		else if (message.peer)
+			moved(message.peer, &message.from);
+	}
+	ev_async_send(notices->loop, &notices->wake); /* others have their turn, then it goes on */
+}
+
+static void on_wake(struct ev_loop *loop, struct ev_async *watcher, int events)
+{
+	struct notices *notices = watcher->data;
+	uint64_t now = clock_boottime();
+	bool deleted;
+
+	for (struct peer *peer; (peer = next_peer(notices));)
+		act(peer, atomic_fetch_and(&peer->noticed, NOTICE_MOVED) & ~(unsigned)NOTICE_MOVED, now);
+	act_on_messages(notices, now);
+	pthread_mutex_lock(&notices->lock);
+	deleted = notices->deleted;
+	pthread_mutex_unlock(&notices->lock);
+	if (deleted)
+		notices->gone(notices->context);
+}
+
+/* --- what workers do ------------------------------------------------------------------------------------------------
+ */
+
+static void append(struct notices *notices, struct peer *peer)
+{
+	pthread_mutex_lock(&notices->lock);
+	peer->next_noticed = NULL;
+	if (notices->last)
+		notices->last->next_noticed = peer;
+	else
+		notices->first = peer;
+	notices->last = peer;
+	pthread_mutex_unlock(&notices->lock);
+	ev_async_send(notices->loop, &notices->wake);
+}
+
+void notice_peer(struct peer *peer, unsigned what, uint64_t now)
+{
+	struct notices *notices = peer->device->notices;
+
+	if (!notices)
+		act(peer, what, now);
+	else if (!(atomic_fetch_or(&peer->noticed, what) & ~(unsigned)NOTICE_MOVED))
+		append(notices, peer);
+}
+
+static bool queue(struct notices *notices, const struct notice_message *message)
+{
+	bool room;
+
+	pthread_mutex_lock(&notices->lock);
+	room = notices->count < NOTICE_MESSAGES;
+	if (room)
+		notices->ring[(notices->head + notices->count++) % NOTICE_MESSAGES] = *message;
+	pthread_mutex_unlock(&notices->lock);
+	if (room)
+		ev_async_send(notices->loop, &notices->wake);
+	return room;
+}
+
+void notice_moved(struct peer *peer, const struct endpoint *from)
+{
+	struct notices *notices = peer->device->notices;
+	struct notice_message move = { .from = *from, .peer = peer };
+
+	if (!notices)
+		peer_set_endpoint(peer, from);
+	else if (!(atomic_fetch_or(&peer->noticed, NOTICE_MOVED) & NOTICE_MOVED) && !queue(notices, &move))
+		atomic_fetch_and(&peer->noticed, ~(unsigned)NOTICE_MOVED);
+}
+
+bool notice_message(struct device *device, const uint8_t *message, size_t n, const struct endpoint *from, uint64_t now)
+{
+	struct notice_message copy = { .from = *from, .length = (uint16_t)n };
+
+	if (!device->notices) {
+		handshake_receive(device, message, n, from, now);
+		return true;
+	}
+	if (n > sizeof copy.message)
+		return false;
+	memcpy(copy.message, message, n);
+	return queue(device->notices, &copy);
+}
+
+void notice_gone(struct notices *notices)
+{
+	pthread_mutex_lock(&notices->lock);
+	notices->deleted = true;
+	pthread_mutex_unlock(&notices->lock);
+	ev_async_send(notices->loop, &notices->wake);
+}
+
+/* --- life ------------------------------------------------------------------------------------------------------------
+ */
+
+struct notices *notices_create(struct device *device, struct ev_loop *loop, void (*gone)(void *context), void *context)
+{
+	struct notices *notices = calloc(1, sizeof *notices);
+
+	if (!notices)
+		return NULL;
+	notices->device = device;
+	notices->loop = loop;
+	notices->gone = gone;
+	notices->context = context;
+	pthread_mutex_init(&notices->lock, NULL);
+	ev_async_init(&notices->wake, on_wake);
+	notices->wake.data = notices;
+	ev_async_start(loop, &notices->wake);
+	return notices;
+}
+
+void notices_destroy(struct notices *notices)
+{
+	if (!notices)
+		return;
+	ev_async_stop(notices->loop, &notices->wake);
+	pthread_mutex_destroy(&notices->lock);
+	free(notices);
+}
+
+static void forget_moves(struct notices *notices, const struct peer *peer)
+{
+	for (uint32_t i = 0; i < notices->count; i++) {
+		struct notice_message *message = &notices->ring[(notices->head + i) % NOTICE_MESSAGES];
+		if (message->peer == peer)
+			message->peer = NULL;
+	}
+}
+
+void notices_forget(struct notices *notices, struct peer *peer)
+{
+	struct peer **place, *before = NULL;
+
+	if (!notices)
+		return;
+	pthread_mutex_lock(&notices->lock);
+	forget_moves(notices, peer);
+	for (place = &notices->first; *place && *place != peer; place = &(*place)->next_noticed)
+		before = *place;
+	if (*place) {
+		*place = peer->next_noticed;
+		if (notices->last == peer)
+			notices->last = before;
+	}
+	pthread_mutex_unlock(&notices->lock);
+}
+
+uint32_t notices_waiting(struct notices *notices)
+{
+	uint32_t count;
+
+	if (!notices)
+		return 0;
+	pthread_mutex_lock(&notices->lock);
+	count = notices->count;
+	pthread_mutex_unlock(&notices->lock);
+	return count;
+}
