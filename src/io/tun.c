@@ -111,7 +111,7 @@ static int prepare(struct tun *tun, int fd)
 	return 0;
 }
 
-int tun_open(struct tun *tun, const char *name)
+static int open_queue(struct tun *tun, const char *name, int flags)
 {
 	int fd, error;
 
@@ -121,15 +121,36 @@ int tun_open(struct tun *tun, const char *name)
 	fd = open_device();
 	if (fd < 0)
 		return fd;
-	error = attach(fd, name, IFF_VNET_HDR);
+	error = attach(fd, name, flags | IFF_VNET_HDR);
 	if (error == -EINVAL) /* some kernels know only the plain TUN */
-		error = attach(fd, name, 0);
+		error = attach(fd, name, flags);
 	if (!error)
 		error = prepare(tun, fd);
 	if (error) {
 		close(fd);
 		*tun = (struct tun) { .fd = -1 };
 	}
+	return error;
+}
+
+int tun_open(struct tun *tun, const char *name)
+{
+	return open_queue(tun, name, 0);
+}
+
+int tun_open_queues(struct tun *queues, unsigned count, const char *name)
+{
+	unsigned open = 0;
+	int error = 0;
+
+	if (count == 1)
+		return tun_open(queues, name);
+	while (open < count && !error) {
+		error = open_queue(&queues[open], open ? queues[0].name : name, IFF_MULTI_QUEUE);
+		open += !error;
+	}
+	while (error && open)
+		tun_close(&queues[--open]);
 	return error;
 }
 

@@ -63,7 +63,7 @@ static int bind_port(int fd, int family, uint16_t port)
 }
 
 /* A bound socket, or a negative errno. */
-static int open_socket(int family, uint16_t port, uint32_t mark)
+static int open_socket(int family, uint16_t port, uint32_t mark, bool shared)
 {
 	int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP), error;
 
@@ -72,6 +72,8 @@ static int open_socket(int family, uint16_t port, uint32_t mark)
 	error = set_options(fd, family);
 	if (!error && mark)
 		error = set_option(fd, SOL_SOCKET, SO_MARK, (int)mark);
+	if (!error && shared)
+		error = set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
 	if (!error)
 		error = bind_port(fd, family, port);
 	if (error) {
@@ -94,14 +96,14 @@ static int bound_port(int fd, uint16_t *port)
 }
 
 /* IPv4 chooses the port, IPv6 follows. */
-static int open_pair(struct udp *udp, uint16_t port, uint32_t mark)
+static int open_pair(struct udp *udp, uint16_t port, uint32_t mark, bool shared)
 {
-	int v4 = open_socket(AF_INET, port, mark), v6, error;
+	int v4 = open_socket(AF_INET, port, mark, shared), v6, error;
 
 	if (v4 < 0)
 		return v4;
 	error = bound_port(v4, &port);
-	v6 = error ? error : open_socket(AF_INET6, port, mark);
+	v6 = error ? error : open_socket(AF_INET6, port, mark, shared);
 	if (v6 < 0 && v6 != -EAFNOSUPPORT) {
 		close(v4);
 		return v6;
@@ -161,20 +163,41 @@ static bool has_gso(int fd)
 	return fd < 0 || !set_option(fd, IPPROTO_UDP, UDP_SEGMENT, 0);
 }
 
+static void find_offloads(struct udp *udp)
+{
+	udp->gro = enable_gro(udp->v4);
+	udp->gro = enable_gro(udp->v6) && udp->gro;
+	udp->gso = has_gso(udp->v4) && has_gso(udp->v6);
+}
+
 int udp_open(struct udp *udp, uint16_t port, uint32_t mark)
 {
 	int tries = port ? 1 : RANDOM_TRIES, error;
 
 	*udp = (struct udp) { .v4 = -1, .v6 = -1 };
 	do {
-		error = open_pair(udp, port, mark);
+		error = open_pair(udp, port, mark, false);
 	} while (error == -EADDRINUSE && --tries);
 	if (error)
 		return error;
-	udp->gro = enable_gro(udp->v4);
-	udp->gro = enable_gro(udp->v6) && udp->gro;
-	udp->gso = has_gso(udp->v4) && has_gso(udp->v6);
+	find_offloads(udp);
 	udp->run_segments = udp->gso ? probe_segments() : 1;
+	return 0;
+}
+
+int udp_open_like(struct udp *udp, const struct udp *first, uint32_t mark)
+{
+	int error = set_option(first->v4, SOL_SOCKET, SO_REUSEPORT, 1);
+
+	*udp = (struct udp) { .v4 = -1, .v6 = -1 };
+	if (!error && first->v6 >= 0)
+		error = set_option(first->v6, SOL_SOCKET, SO_REUSEPORT, 1);
+	if (!error)
+		error = open_pair(udp, first->port, mark, true);
+	if (error)
+		return error;
+	find_offloads(udp);
+	udp->run_segments = first->run_segments;
 	return 0;
 }
 

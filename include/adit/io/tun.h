@@ -36,6 +36,11 @@ struct tun {
  */
 int tun_open(struct tun *tun, const char *name);
 /*
+ * The same with `count` queues (IFF_MULTI_QUEUE), each a descriptor of its own: the kernel gives a flow to the queue that
+ * last wrote its other direction, else to one by its hash. A device that is there already must have been made so.
+ */
+int tun_open_queues(struct tun *queues, unsigned count, const char *name);
+/*
  * Takes over an open descriptor of a TUN (TUNGETIFF tells what it is), and makes it non-blocking. 0; -EINVAL for a TAP
  * or a TUN without IFF_NO_PI, or what the kernel says of a descriptor that is no TUN. On failure it stays the caller's.
  */

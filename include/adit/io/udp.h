@@ -23,10 +23,14 @@ struct udp {
 
 /*
  * Opens both sockets on `port` (0: a random one, the same for both), with firewall mark `mark` (0: none). 0;
- * -EADDRINUSE; another errno, and then nothing is open. A host without IPv6 gets the IPv4 socket alone. SO_REUSEPORT is
- * not used with one worker: it would hide that the port is taken.
+ * -EADDRINUSE; another errno, and then nothing is open. A host without IPv6 gets the IPv4 socket alone.
  */
 int udp_open(struct udp *udp, uint16_t port, uint32_t mark);
+/*
+ * Opens another pair on the port of `first`, which gets SO_REUSEPORT only now: so the first found out whether the port
+ * was free. The kernel gives all datagrams of one sender to one of the pairs. 0 or negative errno.
+ */
+int udp_open_like(struct udp *udp, const struct udp *first, uint32_t mark);
 /* Takes a zeroed struct, and one that is closed already. */
 void udp_close(struct udp *udp);
 /* Sets the mark of both sockets. 0 or a negative errno (-EPERM). */
