@@ -13,10 +13,14 @@
 enum { LABEL_BYTES = 8 };
 
 /* Both keys follow from the public key of who is spoken to. */
-static void derive_keys(uint8_t mac1_key[NOISE_KEY], uint8_t cookie_key[NOISE_KEY], const uint8_t public_key[NOISE_KEY])
+static void derive_mac1_key(uint8_t key[NOISE_KEY], const uint8_t public_key[NOISE_KEY])
 {
-	hash_blake2s(mac1_key, "mac1----", LABEL_BYTES, public_key, NOISE_KEY);
-	hash_blake2s(cookie_key, "cookie--", LABEL_BYTES, public_key, NOISE_KEY);
+	hash_blake2s(key, "mac1----", LABEL_BYTES, public_key, NOISE_KEY);
+}
+
+static void derive_cookie_key(uint8_t key[NOISE_KEY], const uint8_t public_key[NOISE_KEY])
+{
+	hash_blake2s(key, "cookie--", LABEL_BYTES, public_key, NOISE_KEY);
 }
 
 /* MAC1 covers the message before both macs, MAC2 what is before itself. */
@@ -33,7 +37,8 @@ static size_t mac2_offset(size_t n)
 void cookie_checker_set(struct cookie_checker *checker, const uint8_t public_key[NOISE_KEY])
 {
 	sodium_memzero(checker, sizeof *checker);
-	derive_keys(checker->mac1_key, checker->cookie_key, public_key);
+	derive_mac1_key(checker->mac1_key, public_key);
+	derive_cookie_key(checker->cookie_key, public_key);
 }
 
 /* The cookie of `source`: a MAC under a secret that is renewed every COOKIE_LIFETIME, so nothing is kept per source. */
@@ -87,17 +92,12 @@ void cookie_reply(struct cookie_checker *checker, struct message_cookie *reply, 
 	sodium_memzero(cookie, sizeof cookie);
 }
 
-void cookie_jar_init(struct cookie_jar *jar, const uint8_t peer_public_key[NOISE_KEY])
+void cookie_stamp(struct cookie_jar *jar, const uint8_t public_key[NOISE_KEY], uint8_t *message, size_t n, uint64_t now)
 {
-	sodium_memzero(jar, sizeof *jar);
-	derive_keys(jar->mac1_key, jar->cookie_key, peer_public_key);
-}
+	uint8_t *mac1 = message + mac1_offset(n), *mac2 = message + mac2_offset(n), key[NOISE_KEY];
 
-void cookie_stamp(struct cookie_jar *jar, uint8_t *message, size_t n, uint64_t now)
-{
-	uint8_t *mac1 = message + mac1_offset(n), *mac2 = message + mac2_offset(n);
-
-	hash_mac(mac1, jar->mac1_key, NOISE_KEY, message, mac1_offset(n));
+	derive_mac1_key(key, public_key);
+	hash_mac(mac1, key, NOISE_KEY, message, mac1_offset(n));
 	memcpy(jar->last_mac1, mac1, MAC_BYTES);
 	jar->mac1_sent = true;
 	if (jar->cookie_known && now < jar->cookie_since + COOKIE_LIFETIME - COOKIE_LATENCY)
@@ -106,15 +106,17 @@ void cookie_stamp(struct cookie_jar *jar, uint8_t *message, size_t n, uint64_t n
 		memset(mac2, 0, MAC_BYTES);
 }
 
-int cookie_consume(struct cookie_jar *jar, const struct message_cookie *reply, uint64_t now)
+int cookie_consume(struct cookie_jar *jar, const uint8_t public_key[NOISE_KEY], const struct message_cookie *reply,
+				   uint64_t now)
 {
-	uint8_t cookie[COOKIE_BYTES];
+	uint8_t cookie[COOKIE_BYTES], key[NOISE_KEY];
 
 	if (!jar->mac1_sent)
 		return -ENOENT;
+	derive_cookie_key(key, public_key);
 	if (crypto_aead_xchacha20poly1305_ietf_decrypt(cookie, NULL, NULL, reply->encrypted_cookie,
 												   sizeof reply->encrypted_cookie, jar->last_mac1, MAC_BYTES,
-												   reply->nonce, jar->cookie_key))
+												   reply->nonce, key))
 		return -EBADMSG;
 	memcpy(jar->cookie, cookie, COOKIE_BYTES);
 	jar->cookie_known = true;

@@ -25,7 +25,7 @@ static int transmit(struct peer *peer, const struct endpoint *to, const void *me
 /* Stamps the MACs of a finished handshake message and sends it. */
 static void send_handshake(struct peer *peer, void *message, size_t n, uint64_t now)
 {
-	cookie_stamp(&peer->cookies, message, n, now);
+	cookie_stamp(&peer->cookies, peer->remote.public_key, message, n, now);
 	peer->handshake_sent = now;
 	peer->handshake_sent_known = true;
 	device_count(peer->device, COUNT_HANDSHAKE_SENT, 1);
@@ -245,12 +245,13 @@ static void receive_cookie(struct device *device, const struct message_cookie *m
 						   uint64_t now)
 {
 	struct peer_index *index = find_index(device, message->receiver);
-	int error = index ? cookie_consume(&index->peer->cookies, message, now) : -ENOENT;
+	struct peer *peer = index ? index->peer : NULL;
+	int error = peer ? cookie_consume(&peer->cookies, peer->remote.public_key, message, now) : -ENOENT;
 
 	if (error)
 		refuse(device, device->name, &device->log, from, error, now);
 	else
-		index->peer->rx_bytes += sizeof *message;
+		peer->rx_bytes += sizeof *message;
 }
 
 void handshake_receive(struct device *device, const uint8_t *message, size_t n, const struct endpoint *from,

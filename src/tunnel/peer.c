@@ -29,7 +29,6 @@ struct peer *peer_create(struct device *device, const uint8_t public_key[NOISE_K
 		return NULL;
 	*peer = (struct peer) { .device = device };
 	noise_remote_init(&peer->remote, public_key);
-	cookie_jar_init(&peer->cookies, public_key);
 	timers_peer_init(peer);
 	name_peer(peer);
 	return peer;

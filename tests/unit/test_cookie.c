@@ -35,7 +35,7 @@ struct fixture {
 static void prepare(struct fixture *f, const struct handshake_vector *v)
 {
 	f->v = v;
-	cookie_jar_init(&f->jar, v->responder_public);
+	f->jar = (struct cookie_jar) { 0 };
 	cookie_checker_set(&f->checker, v->responder_public);
 	memcpy(f->message, v->initiation, INITIATION);
 	memset(f->message + MAC1, 0xee, INITIATION - MAC1);
@@ -51,15 +51,25 @@ static void reply_to(struct fixture *f, struct message_cookie *reply, uint64_t n
 	cookie_reply(&f->checker, reply, f->message + 4, f->message + MAC1, f->v->source, sizeof f->v->source, now);
 }
 
+static void stamp(struct fixture *f, uint64_t now)
+{
+	cookie_stamp(&f->jar, f->v->responder_public, f->message, INITIATION, now);
+}
+
+static int consume(struct fixture *f, const struct message_cookie *reply, uint64_t now)
+{
+	return cookie_consume(&f->jar, f->v->responder_public, reply, now);
+}
+
 /* The message is refused for want of a cookie, one is handed out and consumed, and the message goes out again. */
 static void fetch_cookie(struct fixture *f, uint64_t now)
 {
 	struct message_cookie reply;
 
-	cookie_stamp(&f->jar, f->message, INITIATION, now);
+	stamp(f, now);
 	reply_to(f, &reply, now);
-	assert_int_equal(cookie_consume(&f->jar, &reply, now), 0);
-	cookie_stamp(&f->jar, f->message, INITIATION, now);
+	assert_int_equal(consume(f, &reply, now), 0);
+	stamp(f, now);
 }
 
 static void byte_for_byte(void **state)
@@ -73,7 +83,7 @@ static void byte_for_byte(void **state)
 		f.checker.secret_known = true;
 		f.checker.secret_since = NOW;
 
-		cookie_stamp(&f.jar, f.message, INITIATION, NOW);
+		stamp(&f, NOW);
 		assert_memory_equal(f.message, f.v->initiation, INITIATION);
 		assert_int_equal(check(&f, true, NOW), COOKIE_MAC1);
 
@@ -82,8 +92,8 @@ static void byte_for_byte(void **state)
 		fixed_random_end();
 		assert_memory_equal(&reply, f.v->cookie_reply, sizeof reply);
 
-		assert_int_equal(cookie_consume(&f.jar, &reply, NOW), 0);
-		cookie_stamp(&f.jar, f.message, INITIATION, NOW);
+		assert_int_equal(consume(&f, &reply, NOW), 0);
+		stamp(&f, NOW);
 		assert_memory_equal(f.message, f.v->initiation_with_cookie, INITIATION);
 		assert_int_equal(check(&f, true, NOW), COOKIE_MAC2);
 	}
@@ -93,13 +103,12 @@ static void response_is_stamped_too(void **state)
 {
 	for (size_t i = 0; i < VECTORS; i++) {
 		const struct handshake_vector *v = &handshake_vectors[i];
-		struct cookie_jar jar;
+		struct cookie_jar jar = { 0 };
 		uint8_t message[sizeof v->response];
 
 		memcpy(message, v->response, sizeof message);
 		memset(message + offsetof(struct message_response, macs), 0xee, 2 * MAC_BYTES);
-		cookie_jar_init(&jar, v->initiator_public);
-		cookie_stamp(&jar, message, sizeof message, NOW);
+		cookie_stamp(&jar, v->initiator_public, message, sizeof message, NOW);
 		assert_memory_equal(message, v->response, sizeof message);
 	}
 }
@@ -109,7 +118,7 @@ static void mac1_covers_every_byte(void **state)
 	struct fixture f;
 
 	prepare(&f, handshake_vectors);
-	cookie_stamp(&f.jar, f.message, INITIATION, NOW);
+	stamp(&f, NOW);
 	for (size_t i = 0; i < MAC2; i++) {
 		f.message[i] ^= 1;
 		assert_int_equal(check(&f, false, NOW), COOKIE_FORGED);
@@ -168,13 +177,13 @@ static void cookie_is_given_up_in_time(void **state)
 	struct fixture f;
 
 	prepare(&f, handshake_vectors);
-	cookie_stamp(&f.jar, f.message, INITIATION, 0); /* "never had one" is no cookie of time 0 */
+	stamp(&f, 0); /* "never had one" is no cookie of time 0 */
 	assert_memory_equal(f.message + MAC2, none, MAC_BYTES);
 	fetch_cookie(&f, NOW);
 	assert_memory_not_equal(f.message + MAC2, none, MAC_BYTES);
-	cookie_stamp(&f.jar, f.message, INITIATION, NOW + 115 * NS_PER_S - 1);
+	stamp(&f, NOW + 115 * NS_PER_S - 1);
 	assert_memory_not_equal(f.message + MAC2, none, MAC_BYTES);
-	cookie_stamp(&f.jar, f.message, INITIATION, NOW + 115 * NS_PER_S);
+	stamp(&f, NOW + 115 * NS_PER_S);
 	assert_memory_equal(f.message + MAC2, none, MAC_BYTES);
 }
 
@@ -186,19 +195,19 @@ static void reply_is_bound_to_our_last_message(void **state)
 
 	prepare(&f, handshake_vectors);
 	reply_to(&f, &reply, NOW);
-	assert_int_equal(cookie_consume(&f.jar, &reply, NOW), -ENOENT); /* we said nothing */
-	cookie_stamp(&f.jar, f.message, INITIATION, NOW);
+	assert_int_equal(consume(&f, &reply, NOW), -ENOENT); /* we said nothing */
+	stamp(&f, NOW);
 	before = f.jar;
-	assert_int_equal(cookie_consume(&f.jar, &reply, NOW), -EBADMSG); /* it answers another MAC1 */
+	assert_int_equal(consume(&f, &reply, NOW), -EBADMSG); /* it answers another MAC1 */
 	reply_to(&f, &reply, NOW);
 	for (size_t i = offsetof(struct message_cookie, nonce); i < sizeof reply; i++) {
 		((uint8_t *)&reply)[i] ^= 1;
-		assert_int_equal(cookie_consume(&f.jar, &reply, NOW), -EBADMSG);
+		assert_int_equal(consume(&f, &reply, NOW), -EBADMSG);
 		((uint8_t *)&reply)[i] ^= 1;
 	}
 	assert_memory_equal(&f.jar, &before, sizeof before);
-	assert_int_equal(cookie_consume(&f.jar, &reply, NOW), 0);
-	assert_int_equal(cookie_consume(&f.jar, &reply, NOW), -ENOENT); /* once */
+	assert_int_equal(consume(&f, &reply, NOW), 0);
+	assert_int_equal(consume(&f, &reply, NOW), -ENOENT); /* once */
 }
 
 static void reply_nonces_differ(void **state)

@@ -39,9 +39,11 @@ enum cookie_verdict cookie_check(struct cookie_checker *checker, const uint8_t *
 void cookie_reply(struct cookie_checker *checker, struct message_cookie *reply, const uint8_t sender[4],
 				  const uint8_t mac1[MAC_BYTES], const uint8_t *source, size_t source_length, uint64_t now);
 
-/* What we speak with. One a peer. */
+/*
+ * What we speak with. One a peer; zeroed memory is a jar with no cookie. The keys that stamping and opening take are
+ * made of the peer's public key each time: a hash is little beside a handshake's curve work, and most peers are silent.
+ */
 struct cookie_jar {
-	uint8_t mac1_key[NOISE_KEY], cookie_key[NOISE_KEY]; /* of the peer's public key */
 	bool mac1_sent;
 	uint8_t last_mac1[MAC_BYTES]; /* a reply is bound to it */
 	bool cookie_known;
@@ -49,15 +51,18 @@ struct cookie_jar {
 	uint64_t cookie_since;
 };
 
-/* A jar with no cookie, for messages to the one with this public key. */
-void cookie_jar_init(struct cookie_jar *jar, const uint8_t peer_public_key[NOISE_KEY]);
 /*
- * Fills in mac1 at the end of the message of `n` bytes, and mac2: zeros unless a cookie younger than COOKIE_LIFETIME -
- * 5 s is at hand.
+ * Fills in mac1 at the end of the message of `n` bytes to the one with `public_key`, and mac2: zeros unless a cookie
+ * younger than COOKIE_LIFETIME - 5 s is at hand.
  */
-void cookie_stamp(struct cookie_jar *jar, uint8_t *message, size_t n, uint64_t now);
-/* Keeps the cookie of a reply. 0; -EBADMSG: forged; -ENOENT: we sent nothing that it could answer, or it has been. */
-int cookie_consume(struct cookie_jar *jar, const struct message_cookie *reply, uint64_t now);
+void cookie_stamp(struct cookie_jar *jar, const uint8_t public_key[NOISE_KEY], uint8_t *message, size_t n,
+				  uint64_t now);
+/*
+ * Keeps the cookie of a reply from the one with `public_key`. 0; -EBADMSG: forged; -ENOENT: we sent nothing that it
+ * could answer, or it has been.
+ */
+int cookie_consume(struct cookie_jar *jar, const uint8_t public_key[NOISE_KEY], const struct message_cookie *reply,
+				   uint64_t now);
 
 /*
  * Handshakes per source while under load: a token bucket of 20 a second, bursts of 5, per IPv4 address or IPv6 /64, in

@@ -33,38 +33,36 @@ struct peer_index {
 	struct session *session; /* NULL: the handshake */
 };
 
+/* In the order of use, not of meaning: what every run of datagrams touches comes first and lies close together. */
 struct peer {
 	struct device *device;
+	struct session_slots sessions;
+	_Atomic uint64_t tx_bytes, rx_bytes; /* whole UDP payloads, handshakes included */
+	_Atomic uint64_t apart_until;        /* the path refused a group of datagrams: send them apart until then */
+	_Atomic unsigned noticed;            /* what control is to be told; see notice.h */
+	uint16_t keepalive;                  /* persistent, in seconds; 0: off */
+	bool source_in_doubt;                /* routes have changed since it was last asked whether the source holds */
+	bool ready;                          /* stands in the device's list of peers whose staged packets can go */
+	bool marked;                         /* a reload has not met it yet */
+	bool handshake_sent_known;
+	struct endpoint endpoint; /* where it is, and from where we speak to it */
+	struct endpoint heard;    /* as the last authentic message had it: tells whether anything changed */
+	struct staged_queue staged;
+	struct peer *next_ready, *next_noticed;
+	struct peer_timers timers;
+
 	struct peer *previous, *next; /* in the order they were added */
 	uint64_t serial;              /* larger than that of any peer before it in the list; 0 is nobody's */
 	struct map_node by_key;
-
-	struct session_slots sessions;
-	struct endpoint endpoint;     /* where it is, and from where we speak to it */
-	struct endpoint heard;        /* as the last authentic message had it: tells whether anything changed */
-	bool source_in_doubt;         /* routes have changed since it was last asked whether the source holds */
-	struct endpoint configured;   /* as the configuration gave it last; the peer may have moved since */
-	bool marked;                  /* a reload has not met it yet */
-	_Atomic uint64_t apart_until; /* the path refused a group of datagrams: send them apart until then */
+	struct allowedip_list allowed_ips;
+	struct endpoint configured; /* as the configuration gave it last; the peer may have moved since */
 
 	struct noise_remote remote;
 	struct cookie_jar cookies;
 	struct peer_index *handshake_index;
-	bool handshake_sent_known;
 	uint64_t handshake_sent;      /* the last initiation or response, ns of CLOCK_BOOTTIME */
 	uint64_t handshake_completed; /* ns since the epoch; 0: never */
 
-	struct peer_timers timers;
-	uint16_t keepalive; /* persistent, in seconds; 0: off */
-	struct allowedip_list allowed_ips;
-
-	struct staged_queue staged;
-	bool ready; /* stands in the device's list of peers whose staged packets can go */
-	struct peer *next_ready;
-
-	_Atomic uint64_t tx_bytes, rx_bytes; /* whole UDP payloads, handshakes included */
-	_Atomic unsigned noticed;            /* what control is to be told; see notice.h */
-	struct peer *next_noticed;
 	struct log_limit log;
 	char text[PEER_TEXT]; /* "wg0: peer abcd…wxyz", for the log */
 };
