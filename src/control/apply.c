@@ -125,7 +125,7 @@ static void commit_reload(struct device *device, const struct config *config, ui
 		if (peer->marked)
 			device_remove_peer(device, peer);
 		else
-			allowedips_sweep(&device->allowed_ips, peer);
+			apply_sweep(peer);
 	}
 }
 

@@ -51,6 +51,7 @@ static void change_prefixes(struct peer *peer, const struct config_prefix *prefi
 {
 	struct allowedips *table = &peer->device->allowed_ips;
 
+	device_lock(peer->device);
 	for (; prefix; prefix = prefix->next) {
 		const struct ip_prefix *ip = &prefix->prefix;
 		if (prefix->remove)
@@ -58,6 +59,7 @@ static void change_prefixes(struct peer *peer, const struct config_prefix *prefi
 		else
 			allowedips_insert(table, ip->family, ip->address, ip->length, peer);
 	}
+	device_unlock(peer->device);
 }
 
 /* What the peer shall not have any more stays marked, and is to be swept. */
@@ -93,6 +95,13 @@ bool apply_prefixes_same(const struct peer *peer, const struct config_peer *conf
 	return !node && !prefix;
 }
 
+void apply_sweep(struct peer *peer)
+{
+	device_lock(peer->device);
+	allowedips_sweep(&peer->device->allowed_ips, peer);
+	device_unlock(peer->device);
+}
+
 void apply_peer_set(struct peer *peer, const struct config_peer *config, uint64_t now)
 {
 	struct endpoint endpoint = numeric_endpoint(config);
@@ -103,7 +112,7 @@ void apply_peer_set(struct peer *peer, const struct config_peer *config, uint64_
 		move_to(peer, &endpoint);
 	if (config->replace_allowed_ips) {
 		renew_prefixes(peer, config);
-		allowedips_sweep(&peer->device->allowed_ips, peer);
+		apply_sweep(peer);
 	} else {
 		change_prefixes(peer, config->allowed_ips);
 	}

@@ -5,14 +5,16 @@
 #include <string.h>
 
 #include "log.h"
+#include "loop.h"
 
-#define FAR_FUTURE 1e10 /* seconds since the epoch */
-
-static void log_counters(const struct device *device)
+static void log_counters(struct device *device)
 {
+	struct counters counters;
+
+	device_counters(device, &counters);
 	for (unsigned i = 0; i < COUNTERS; i++)
-		if (device->counters.value[i])
-			log_info(device->name, "%s %llu", counter_name(i), (unsigned long long)device->counters.value[i]);
+		if (counters.value[i])
+			log_info(device->name, "%s %llu", counter_name(i), (unsigned long long)counters.value[i]);
 	for (const struct peer *peer = device->first; peer; peer = peer->next)
 		log_info(peer->text, "rx_bytes %llu tx_bytes %llu", (unsigned long long)peer->rx_bytes,
 				 (unsigned long long)peer->tx_bytes);
@@ -50,21 +52,7 @@ static void watch_signals(struct daemon *daemon)
 	}
 }
 
-static void on_never(struct ev_loop *loop, struct ev_periodic *watcher, int events)
-{
-}
-
-/*
- * libev wakes up each minute to see whether the clock was set, unless a periodic watcher makes it ask the kernel to be
- * told (a timerfd, from libev 4.33 on). An idle tunnel has nothing to wake up for.
- */
-static void sleep_without_end(struct daemon *daemon)
-{
-	ev_periodic_init(&daemon->never, on_never, FAR_FUTURE, 0., NULL);
-	ev_periodic_start(daemon->loop, &daemon->never);
-}
-
-int daemon_init(struct daemon *daemon, const char *aead, struct tun *tun)
+int daemon_init(struct daemon *daemon, const char *aead, struct tun *queues, unsigned count)
 {
 	int error = -ENOMEM;
 
@@ -74,28 +62,30 @@ int daemon_init(struct daemon *daemon, const char *aead, struct tun *tun)
 	error = aead_init(&daemon->aead, aead);
 	if (error)
 		goto close_tun;
-	error = device_init(&daemon->device, tun->name, &daemon->aead, daemon->loop);
+	error = device_init(&daemon->device, queues->name, &daemon->aead, daemon->loop);
 	if (error)
 		goto destroy_aead;
-	error = worker_start(&daemon->worker, &daemon->device, daemon->loop, tun, on_gone, daemon);
+	error = workers_start(&daemon->workers, &daemon->device, daemon->loop, queues, count, on_gone, daemon);
 	if (error)
 		goto destroy_device;
 	watch_signals(daemon);
-	sleep_without_end(daemon);
+	loop_sleep_without_end(daemon->loop, &daemon->never);
 	return 0;
 destroy_device:
 	device_destroy(&daemon->device, daemon->loop);
 destroy_aead:
 	aead_destroy(&daemon->aead);
 close_tun:
-	log_error(tun->name, "starting: %s", strerror(-error));
-	tun_close(tun);
+	log_error(queues->name, "starting: %s", strerror(-error));
+	while (count)
+		tun_close(&queues[--count]);
 	return error;
 }
 
 int daemon_follow(struct daemon *daemon)
 {
-	int error = follow_start(&daemon->follow, &daemon->device, daemon->worker.tun.fd, daemon->loop, on_gone, daemon);
+	int error =
+		follow_start(&daemon->follow, &daemon->device, workers_tun(&daemon->workers), daemon->loop, on_gone, daemon);
 
 	if (!error)
 		error = sources_start(&daemon->sources, &daemon->device, daemon->loop);
@@ -122,7 +112,7 @@ void daemon_destroy(struct daemon *daemon)
 	for (int i = 0; i < DAEMON_SIGNALS; i++)
 		ev_signal_stop(daemon->loop, &daemon->signals[i]);
 	ev_periodic_stop(daemon->loop, &daemon->never);
-	worker_stop(&daemon->worker);
+	workers_stop(&daemon->workers);
 	device_destroy(&daemon->device, daemon->loop);
 	aead_destroy(&daemon->aead);
 	ev_loop_destroy(daemon->loop);

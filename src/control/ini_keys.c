@@ -151,6 +151,18 @@ static void read_aead(struct ini_parser *parser, const char *name, const char *v
 		snprintf(parser->config->aead, sizeof parser->config->aead, "%s", value);
 }
 
+static void read_workers(struct ini_parser *parser, const char *name, const char *value)
+{
+	char shown[INI_QUOTE];
+	uint32_t workers = 0;
+
+	if (strcasecmp(value, "auto") == 0 || (read_digits(value, 10, CONFIG_WORKERS_MOST, &workers) && workers))
+		parser->config->workers = workers;
+	else
+		ini_error(parser, parser->line, "%s: %s is not auto or a number from 1 to %u", name, ini_quote(shown, value),
+				  CONFIG_WORKERS_MOST);
+}
+
 static void read_cipher(struct ini_parser *parser, const char *name, const char *value)
 {
 	struct config_peer *peer = parser->peer;
@@ -281,6 +293,7 @@ static const struct key keys[KEY_COUNT] = {
 	[KEY_TABLE] = { "Table", SECTION_INTERFACE, 0, read_table },
 	[KEY_FWMARK] = { "FwMark", SECTION_INTERFACE, 0, read_fwmark },
 	[KEY_AEAD] = { "Aead", SECTION_INTERFACE, 0, read_aead },
+	[KEY_WORKERS] = { "Workers", SECTION_INTERFACE, 0, read_workers },
 	[KEY_DNS] = { "DNS", SECTION_INTERFACE, REPEATS | MAY_BE_EMPTY, read_dns },
 	[KEY_PRE_UP] = { "PreUp", SECTION_INTERFACE, REPEATS | MAY_BE_EMPTY | HOOK, read_hook },
 	[KEY_POST_UP] = { "PostUp", SECTION_INTERFACE, REPEATS | MAY_BE_EMPTY | HOOK, read_hook },

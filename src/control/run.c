@@ -31,11 +31,28 @@ static int fail(const struct service *service, const char *what, int error)
 	return error;
 }
 
+/*
+ * Opens as many queues as there are to be workers, and tells how many. A device that is there already may have one
+ * only: then auto is one.
+ */
+static int open_tun(struct tun *queues, unsigned *count, const struct config *config)
+{
+	int error;
+
+	*count = config->workers ? config->workers : workers_auto();
+	error = tun_open_queues(queues, *count, config->interface);
+	if (error != -EINVAL || *count == 1 || config->workers)
+		return error;
+	*count = 1;
+	return tun_open(queues, config->interface);
+}
+
 static int make_daemon(struct service *service)
 {
 	const struct config *config = &service->config;
-	struct tun tun;
-	int error = tun_open(&tun, config->interface);
+	struct tun queues[WORKERS_MOST];
+	unsigned count;
+	int error = open_tun(queues, &count, config);
 
 	if (error == -EBUSY || (error == -EINVAL && if_nametoindex(config->interface)))
 		return fail(service, "an interface of this name exists already", -EEXIST);
@@ -43,7 +60,7 @@ static int make_daemon(struct service *service)
 		return fail(service, "making the interface needs root or CAP_NET_ADMIN", error);
 	if (error)
 		return fail(service, "opening the TUN device (/dev/net/tun)", error);
-	return daemon_init(&service->daemon, config->aead[0] ? config->aead : "auto", &tun);
+	return daemon_init(&service->daemon, config->aead[0] ? config->aead : "auto", queues, count);
 }
 
 static int open_sockets(struct service *service)
@@ -123,6 +140,15 @@ static int tell_failure(struct audience *audience, const char *what, int error)
 	return error;
 }
 
+/* What a running daemon cannot change. */
+static void tell_of_next_start(const struct config *now, const struct config *wanted, struct audience *audience)
+{
+	if (strcmp(now->aead[0] ? now->aead : "auto", wanted->aead[0] ? wanted->aead : "auto") != 0)
+		tell(audience, "Aead counts from the next start on");
+	if (now->workers != wanted->workers)
+		tell(audience, "Workers counts from the next start on");
+}
+
 /* Makes device and network be what `config` says. What it did until a failure is not undone here. */
 static int adopt(struct service *service, struct config *config, struct audience *audience)
 {
@@ -161,6 +187,8 @@ static int reload(struct service *service, struct audience *audience)
 		error = adopt(service, &config, audience);
 		if (error)
 			adopt(service, &service->config, audience);
+		else
+			tell_of_next_start(&service->config, &config, audience);
 	}
 	if (error) {
 		config_destroy(&config);
@@ -255,8 +283,9 @@ static void serve(struct service *service)
 {
 	const struct device *device = &service->daemon.device;
 
-	log_info(device->name, "up: %zu peer%s, port %u, MTU %u, %s", device->peer_count,
-			 device->peer_count == 1 ? "" : "s", device->listen_port, device->mtu, device->aead->name);
+	log_info(device->name, "up: %zu peer%s, port %u, MTU %u, %s, %u worker%s", device->peer_count,
+			 device->peer_count == 1 ? "" : "s", device->listen_port, device->mtu, device->aead->name,
+			 service->daemon.workers.count, service->daemon.workers.count == 1 ? "" : "s");
 	notify_service("READY=1");
 	daemon_run(&service->daemon);
 	notify_service("STOPPING=1");

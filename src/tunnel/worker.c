@@ -9,11 +9,11 @@
 #include "worker.h"
 
 #include <errno.h>
-#include <string.h>
 
 #include "clock.h"
 #include "egress.h"
 #include "ingress.h"
+#include "transmit.h"
 
 void worker_watch_writable(struct worker *worker)
 {
@@ -78,7 +78,6 @@ static void on_prepare(struct ev_loop *loop, struct ev_prepare *watcher, int eve
 		resume(worker);
 }
 
-/* Handshakes and keepalives: one datagram, now. When the socket is full it is lost, and a timer repeats it. */
 static int send_message(void *context, struct peer *peer, const struct endpoint *to, const void *message, size_t n,
 						uint8_t traffic_class)
 {
@@ -87,22 +86,7 @@ static int send_message(void *context, struct peer *peer, const struct endpoint 
 		.to = to, .data = message, .bytes = (uint32_t)n, .size = (uint16_t)n, .traffic_class = traffic_class
 	};
 
-	if (peer)
-		peer_settle_source(peer);
-	if (udp_send(&worker->udp, &run, 1) < 1)
-		return -EAGAIN;
-	if (run.lost_source && peer) {
-		peer_forget_source(peer);
-		device_count(worker->device, COUNT_SOURCE_LOST, 1);
-	}
-	if (!run.error)
-		return 0;
-	device_count(worker->device, DROP_SEND, 1);
-	if (peer && log_allowed(&peer->log, worker->now)) {
-		char text[ENDPOINT_TEXT];
-		log_info(peer->text, "sending to %s: %s", endpoint_text(text, to), strerror(run.error));
-	}
-	return -run.error;
+	return transmit(worker->device, &worker->udp, peer, &run, worker->now);
 }
 
 static void peer_gone(void *context, struct peer *peer)
@@ -121,9 +105,8 @@ static void watch(struct worker *worker, struct ev_io *watcher, void (*call)(str
 		ev_io_start(worker->loop, watcher);
 }
 
-static void unbind(void *context)
+void worker_unbind(struct worker *worker)
 {
-	struct worker *worker = context;
 	struct ev_io *const watchers[] = { &worker->v4_read, &worker->v6_read, &worker->v4_write, &worker->v6_write };
 
 	for (size_t i = 0; i < sizeof watchers / sizeof *watchers; i++)
@@ -131,6 +114,22 @@ static void unbind(void *context)
 	udp_close(&worker->udp);
 	egress_drop(&worker->egress);
 	worker_watch_writable(worker);
+}
+
+void worker_bind(struct worker *worker, const struct udp *udp)
+{
+	worker_unbind(worker);
+	worker->udp = *udp;
+	worker->egress.batch.run_segments = udp->gso ? udp->run_segments : 1;
+	watch(worker, &worker->v4_read, on_datagrams, udp->v4, EV_READ);
+	watch(worker, &worker->v6_read, on_datagrams, udp->v6, EV_READ);
+	watch(worker, &worker->v4_write, on_writable, udp->v4, EV_WRITE);
+	watch(worker, &worker->v6_write, on_writable, udp->v6, EV_WRITE);
+}
+
+static void unbind(void *context)
+{
+	worker_unbind(context);
 }
 
 /* The new sockets are opened before the old ones go, so that a port in use leaves everything as it was. */
@@ -142,13 +141,7 @@ static int bind_sockets(void *context, uint16_t *port, uint32_t mark)
 
 	if (error)
 		return error;
-	unbind(worker);
-	worker->udp = udp;
-	worker->egress.batch.run_segments = udp.gso ? udp.run_segments : 1;
-	watch(worker, &worker->v4_read, on_datagrams, udp.v4, EV_READ);
-	watch(worker, &worker->v6_read, on_datagrams, udp.v6, EV_READ);
-	watch(worker, &worker->v4_write, on_writable, udp.v4, EV_WRITE);
-	watch(worker, &worker->v6_write, on_writable, udp.v6, EV_WRITE);
+	worker_bind(worker, &udp);
 	*port = udp.port;
 	return 0;
 }
@@ -200,7 +193,7 @@ int worker_start(struct worker *worker, struct device *device, struct ev_loop *l
 
 void worker_stop(struct worker *worker)
 {
-	unbind(worker);
+	worker_unbind(worker);
 	ev_io_stop(worker->loop, &worker->tun_read);
 	ev_prepare_stop(worker->loop, &worker->ready);
 	egress_destroy(&worker->egress);

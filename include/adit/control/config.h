@@ -41,6 +41,8 @@ struct config_peer {
 
 enum config_table { TABLE_AUTO, TABLE_OFF, TABLE_NUMBER };
 
+enum { CONFIG_WORKERS_MOST = 32 };
+
 struct config {
 	char interface[16]; /* the file's name without .conf */
 	uint8_t private_key[KEY_BYTES];
@@ -53,7 +55,8 @@ struct config {
 	enum config_table table;
 	uint32_t table_number;
 	struct config_prefix *addresses;
-	char aead[16]; /* "" or auto: the best */
+	char aead[16];    /* "" or auto: the best */
+	uint32_t workers; /* 0: auto */
 	struct config_peer *peers;
 	size_t peer_count;
 	bool replace_peers; /* said by a set on the control socket */

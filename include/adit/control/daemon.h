@@ -1,4 +1,4 @@
-/* What every running adit has, however it is configured: a loop, a device with its worker, its link, and signals. */
+/* What every running adit has, however it is configured: a loop, a device with its workers, its link, and signals. */
 #ifndef ADIT_DAEMON_H
 #define ADIT_DAEMON_H
 
@@ -7,7 +7,7 @@
 #include "device.h"
 #include "follow.h"
 #include "sources.h"
-#include "worker.h"
+#include "workers.h"
 
 enum { DAEMON_SIGNALS = 4 };
 
@@ -15,7 +15,7 @@ struct daemon {
 	struct ev_loop *loop;
 	struct aead_provider aead;
 	struct device device;
-	struct worker worker;
+	struct workers workers;
 	struct follow follow;
 	struct sources sources;
 	struct ev_signal signals[DAEMON_SIGNALS];
@@ -25,11 +25,11 @@ struct daemon {
 };
 
 /*
- * Makes loop, device and worker around the open `tun`, with the cipher implementation `aead` (aead.h), which is taken
- * over. The device has no key, no peers and no sockets. 0, or negative errno with the reason logged, and then `tun` is
- * closed.
+ * Makes loop, device and workers around the `count` open queues of a TUN, which are taken over, with the cipher
+ * implementation `aead` (aead.h). The device has no key, no peers and no sockets. 0, or negative errno with the reason
+ * logged, and then the queues are closed.
  */
-int daemon_init(struct daemon *daemon, const char *aead, struct tun *tun);
+int daemon_init(struct daemon *daemon, const char *aead, struct tun *queues, unsigned count);
 
 /* Follows the link and the routes from now on, and takes on the state of the link. 0, or negative errno with the reason
  * logged. */

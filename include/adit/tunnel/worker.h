@@ -66,6 +66,10 @@ struct worker {
  */
 int worker_start(struct worker *worker, struct device *device, struct ev_loop *loop, const struct tun *tun,
 				 void (*device_gone)(void *context), void *context);
+/* Takes over open sockets in the place of those there are, and moves packets through them. */
+void worker_bind(struct worker *worker, const struct udp *udp);
+/* Closes the sockets; what was under way is dropped. */
+void worker_unbind(struct worker *worker);
 /* Stops, closes the sockets and the TUN, frees the buffers. */
 void worker_stop(struct worker *worker);
 

@@ -1,0 +1,330 @@
+/*
+ * Theory of operation
+ *
+ * A thread shares the device's lock for as long as it is awake: libev calls back just before it sleeps and just after.
+ * So whoever holds the lock alone finds all threads asleep, and may change what they read, and their loops too:
+ * sockets, watchers, what is under way. A loop whose watchers were changed is woken up to see it.
+ */
+#include "workers.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#include "clock.h"
+#include "egress.h"
+#include "loop.h"
+#include "transmit.h"
+
+enum { CPUS_A_WORKER = 2, AUTO_MOST = 8 };
+
+struct worker_thread {
+	struct worker worker;
+	struct counters counters;
+	struct aead_provider aead;
+	struct ev_loop *loop;
+	struct ev_async wake;
+	struct ev_periodic never;
+	bool stop; /* written under the lock */
+	pthread_t id;
+};
+
+/* --- a thread ------------------------------------------------------------------------------------------------------
+ */
+
+static void falls_asleep(struct ev_loop *loop)
+{
+	const struct worker_thread *thread = ev_userdata(loop);
+
+	pthread_rwlock_unlock(&thread->worker.device->lock);
+}
+
+static void wakes_up(struct ev_loop *loop)
+{
+	const struct worker_thread *thread = ev_userdata(loop);
+
+	pthread_rwlock_rdlock(&thread->worker.device->lock);
+}
+
+/* To wake up is all there is to it: what became ready is sent when the loop is about to sleep again. */
+static void on_wake(struct ev_loop *loop, struct ev_async *watcher, int events)
+{
+	const struct worker_thread *thread = watcher->data;
+
+	if (thread->stop)
+		ev_break(loop, EVBREAK_ALL);
+}
+
+static void *run(void *argument)
+{
+	struct worker_thread *thread = argument;
+
+	wakes_up(thread->loop);
+	ev_run(thread->loop, 0);
+	falls_asleep(thread->loop);
+	return NULL;
+}
+
+static void on_gone(void *context)
+{
+	notice_gone(context);
+}
+
+static void destroy_loop(struct worker_thread *thread)
+{
+	ev_periodic_stop(thread->loop, &thread->never);
+	ev_async_stop(thread->loop, &thread->wake);
+	ev_loop_destroy(thread->loop);
+}
+
+static int make_loop(struct worker_thread *thread)
+{
+	thread->loop = ev_loop_new(EVFLAG_AUTO);
+	if (!thread->loop)
+		return -ENOMEM;
+	ev_set_userdata(thread->loop, thread);
+	ev_set_loop_release_cb(thread->loop, falls_asleep, wakes_up);
+	loop_sleep_without_end(thread->loop, &thread->never);
+	ev_async_init(&thread->wake, on_wake);
+	thread->wake.data = thread;
+	ev_async_start(thread->loop, &thread->wake);
+	return 0;
+}
+
+/* A worker with a loop, a cipher and counters of its own, not yet running. */
+static int make_thread(struct worker_thread *thread, struct device *device, const struct tun *queue, unsigned number)
+{
+	int error = aead_init_like(&thread->aead, device->aead);
+
+	if (error)
+		return error;
+	error = make_loop(thread);
+	if (error) {
+		aead_destroy(&thread->aead);
+		return error;
+	}
+	error = worker_start(&thread->worker, device, thread->loop, queue, on_gone, device->notices);
+	if (error) {
+		destroy_loop(thread);
+		aead_destroy(&thread->aead);
+		return error;
+	}
+	thread->worker.number = number;
+	thread->worker.aead = &thread->aead;
+	thread->worker.counters = &thread->counters;
+	return 0;
+}
+
+static void unmake_thread(struct worker_thread *thread, bool keep_tun)
+{
+	if (keep_tun)
+		thread->worker.tun = (struct tun) { .fd = -1 };
+	worker_stop(&thread->worker);
+	destroy_loop(thread);
+	aead_destroy(&thread->aead);
+}
+
+/* --- the device's operations, on all of them ------------------------------------------------------------------------
+ */
+
+static void wake(void *context, uint32_t set)
+{
+	struct workers *workers = context;
+
+	for (unsigned i = 0; i < workers->count; i++)
+		if (set & UINT32_C(1) << i)
+			ev_async_send(workers->threads[i].loop, &workers->threads[i].wake);
+}
+
+static int send_message(void *context, struct peer *peer, const struct endpoint *to, const void *message, size_t n,
+						uint8_t traffic_class)
+{
+	struct workers *workers = context;
+	struct udp_run run = {
+		.to = to, .data = message, .bytes = (uint32_t)n, .size = (uint16_t)n, .traffic_class = traffic_class
+	};
+
+	return transmit(workers->device, &workers->udp, peer, &run, clock_boottime());
+}
+
+static void unbind(void *context)
+{
+	struct workers *workers = context;
+
+	for (unsigned i = 0; i < workers->count; i++)
+		worker_unbind(&workers->threads[i].worker);
+	workers->udp = (struct udp) { .v4 = -1, .v6 = -1 };
+	wake(workers, UINT32_MAX);
+}
+
+/* The first pair finds out whether the port is free, the others share it. */
+static int open_pairs(struct udp *udp, unsigned count, uint16_t port, uint32_t mark)
+{
+	int error = udp_open(&udp[0], port, mark);
+	unsigned open = !error;
+
+	for (; !error && open < count; open += !error)
+		error = udp_open_like(&udp[open], &udp[0], mark);
+	while (error && open)
+		udp_close(&udp[--open]);
+	return error;
+}
+
+static int bind_sockets(void *context, uint16_t *port, uint32_t mark)
+{
+	struct workers *workers = context;
+	struct udp udp[WORKERS_MOST];
+	int error = open_pairs(udp, workers->count, *port, mark);
+
+	if (error)
+		return error;
+	for (unsigned i = 0; i < workers->count; i++)
+		worker_bind(&workers->threads[i].worker, &udp[i]);
+	workers->udp = udp[0];
+	wake(workers, UINT32_MAX);
+	*port = udp[0].port;
+	return 0;
+}
+
+static int set_mark(void *context, uint32_t mark)
+{
+	struct workers *workers = context;
+	int error = 0;
+
+	for (unsigned i = 0; i < workers->count && !error; i++)
+		error = udp_set_mark(&workers->threads[i].worker.udp, mark);
+	return error;
+}
+
+static void peer_gone(void *context, struct peer *peer)
+{
+	struct workers *workers = context;
+
+	for (unsigned i = 0; i < workers->count; i++)
+		egress_forget(&workers->threads[i].worker.egress, peer);
+}
+
+static void add_counters(void *context, struct counters *sum)
+{
+	const struct workers *workers = context;
+
+	for (unsigned i = 0; i < workers->count; i++)
+		for (unsigned counter = 0; counter < COUNTERS; counter++)
+			sum->value[counter] += workers->threads[i].counters.value[counter];
+}
+
+static const struct device_ops ops = {
+	.send = send_message,
+	.bind = bind_sockets,
+	.unbind = unbind,
+	.set_mark = set_mark,
+	.peer_gone = peer_gone,
+	.wake = wake,
+	.add_counters = add_counters,
+};
+
+/* --- all together ---------------------------------------------------------------------------------------------------
+ */
+
+/* Ends the first `count` threads. */
+static void join(struct workers *workers, unsigned count)
+{
+	device_lock(workers->device);
+	for (unsigned i = 0; i < count; i++)
+		workers->threads[i].stop = true;
+	device_unlock(workers->device);
+	for (unsigned i = 0; i < count; i++) {
+		ev_async_send(workers->threads[i].loop, &workers->threads[i].wake);
+		pthread_join(workers->threads[i].id, NULL);
+	}
+}
+
+/* Signals are for control's thread. */
+static int launch(struct workers *workers)
+{
+	sigset_t all, before;
+	unsigned running = 0;
+	int error = 0;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	for (; running < workers->count && !error; running += !error)
+		error = -pthread_create(&workers->threads[running].id, NULL, run, &workers->threads[running]);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (error)
+		join(workers, running);
+	return error;
+}
+
+static void drop_threads(struct workers *workers, unsigned count, bool keep_tun)
+{
+	struct device *device = workers->device;
+
+	while (count)
+		unmake_thread(&workers->threads[--count], keep_tun);
+	free(workers->threads);
+	workers->threads = NULL;
+	notices_destroy(device->notices);
+	device->notices = NULL;
+	device->ops = NULL;
+}
+
+static int start_threads(struct workers *workers, const struct tun *queues)
+{
+	struct device *device = workers->device;
+	unsigned made = 0;
+	int error = 0;
+
+	workers->udp = (struct udp) { .v4 = -1, .v6 = -1 };
+	workers->threads = calloc(workers->count, sizeof *workers->threads);
+	device->notices = notices_create(device, workers->loop, workers->device_gone, workers->context);
+	if (!workers->threads || !device->notices)
+		error = -ENOMEM;
+	for (; made < workers->count && !error; made += !error)
+		error = make_thread(&workers->threads[made], device, &queues[made], made);
+	if (!error) {
+		device->ops = &ops;
+		device->context = workers;
+		error = launch(workers);
+	}
+	if (error)
+		drop_threads(workers, made, true);
+	return error;
+}
+
+int workers_start(struct workers *workers, struct device *device, struct ev_loop *loop, const struct tun *queues,
+				  unsigned count, void (*device_gone)(void *context), void *context)
+{
+	*workers = (struct workers) {
+		.device = device, .loop = loop, .device_gone = device_gone, .context = context, .count = count
+	};
+	if (count == 1)
+		return worker_start(&workers->alone, device, loop, &queues[0], device_gone, context);
+	return start_threads(workers, queues);
+}
+
+void workers_stop(struct workers *workers)
+{
+	if (workers->count == 1) {
+		worker_stop(&workers->alone);
+	} else if (workers->threads) {
+		join(workers, workers->count);
+		add_counters(workers, &workers->device->counters);
+		drop_threads(workers, workers->count, false);
+	}
+}
+
+unsigned workers_auto(void)
+{
+	cpu_set_t set;
+	int cpus = sched_getaffinity(0, sizeof set, &set) ? 1 : CPU_COUNT(&set);
+	int count = cpus / CPUS_A_WORKER;
+
+	return count < 1 ? 1 : count > AUTO_MOST ? AUTO_MOST : (unsigned)count;
+}
+
+int workers_tun(const struct workers *workers)
+{
+	return workers->count == 1 ? workers->alone.tun.fd : workers->threads[0].worker.tun.fd;
+}
