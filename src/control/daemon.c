@@ -68,6 +68,8 @@ int daemon_init(struct daemon *daemon, const char *aead, struct tun *queues, uns
 	error = workers_start(&daemon->workers, &daemon->device, daemon->loop, queues, count, on_gone, daemon);
 	if (error)
 		goto destroy_device;
+	if (count > 1 && !queues->steered)
+		log_info(queues->name, "no steering of flows to queues by bpf(2) here: what is forwarded may be reordered");
 	watch_signals(daemon);
 	loop_sleep_without_end(daemon->loop, &daemon->never);
 	return 0;

@@ -9,6 +9,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "tun_steer.h"
+
 /* Linux 6.2 */
 #ifndef TUN_F_USO4
 #define TUN_F_USO4 0x20
@@ -151,6 +153,8 @@ int tun_open_queues(struct tun *queues, unsigned count, const char *name)
 	}
 	while (error && open)
 		tun_close(&queues[--open]);
+	if (!error)
+		queues[0].steered = !tun_steer(queues[0].fd);
 	return error;
 }
 

@@ -32,7 +32,7 @@ class End:
         self.interface = interface
         self.addresses = addresses  # with prefix lengths
         self.port = port
-        self.settings = settings  # further keys of [Interface]
+        self.settings = {**node.lab.settings, **settings}  # further keys of [Interface]
         self.private = key(adit, "genkey")
         self.public = key(adit, "pubkey", self.private)
         self.peers = []

@@ -19,7 +19,7 @@ import time
 import traceback
 
 CLONE_NEWNET = 0x40000000
-SANITIZER = re.compile(r"ERROR: \w+Sanitizer|runtime error:")
+SANITIZER = re.compile(r"(ERROR|WARNING): \w+Sanitizer|runtime error:")
 LOG_TAIL = 25  # lines of each log shown after a failure
 BANNER = "┌│└"  # begins the lines in which wireguard-go recommends the kernel's module
 
@@ -203,9 +203,10 @@ class Node:
 class Lab:
     """The namespaces and daemons of one case, and the lines that it reports."""
 
-    def __init__(self, case, adit):
+    def __init__(self, case, adit, settings):
         self.case = case
         self.adit = adit
+        self.settings = settings  # keys of [Interface] for every file of an `adit run`
         self.nodes = {}
         self.daemons = []
         self.failures = 0

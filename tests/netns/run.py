@@ -5,9 +5,10 @@ one line a test:
 
     ok SUITE/CASE: test | not ok SUITE/CASE: test (reason) | lacks SUITE/CASE: test (what is missing)
 
-usage: run.py --adit PROGRAM [--quick] [--list] [--label TEXT] [PREFIX...]
+usage: run.py --adit PROGRAM [--quick] [--list] [--label TEXT] [--set KEY=VALUE]... [PREFIX...]
 
-Only cases whose names begin with a PREFIX are run. TEXT stands before every name.
+Only cases whose names begin with a PREFIX are run. TEXT stands before every name. Every file of
+an `adit run` gets KEY = VALUE in its [Interface], unless the case sets that key itself.
 """
 
 import argparse
@@ -25,7 +26,7 @@ from lab import Lab
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "systemd"))
 SUITES = ["basic", "interop", "forward", "examples", "cutter", "errors", "life", "device", "device_life",
-          "device_outer", "source", "quick", "reload", "flood", "service"]
+          "device_outer", "source", "quick", "reload", "workers", "flood", "service"]
 UNSHARE = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
            "--propagation", "private"]
 
@@ -50,7 +51,7 @@ def run_inside(name, options):
     """The part that runs in the new namespaces: one case."""
     subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/run"], check=True)
     function, chosen = next((function, chosen) for known, function, chosen in all_cases() if known == name)
-    lab = Lab(options.label + name, options.adit)
+    lab = Lab(options.label + name, options.adit, dict(setting.split("=", 1) for setting in options.set))
     try:
         function(lab, **chosen)
     except Exception as error:
@@ -61,7 +62,8 @@ def run_inside(name, options):
 
 def run_case(name, limit, options):
     """Runs a case in namespaces of its own; True when all its tests passed. One that ends otherwise has failed."""
-    command = [sys.executable, __file__, "--adit", options.adit, "--label", options.label, "--inside", name]
+    command = [sys.executable, __file__, "--adit", options.adit, "--label", options.label, "--inside", name,
+               *(f"--set={setting}" for setting in options.set)]
     with tempfile.TemporaryFile("w+") as output:
         process = subprocess.Popen(UNSHARE + command, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
         try:
@@ -108,6 +110,7 @@ def arguments():
     parser.add_argument("--quick", action="store_true", help="without the cases that take long")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--label", default="")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--inside", help=argparse.SUPPRESS)
     parser.add_argument("prefixes", nargs="*", default=[""])
     return parser.parse_args()

@@ -25,6 +25,7 @@ struct tun {
 	bool read_uso;  /* ... and UDP ones (Linux 6.2) */
 	bool write_tso; /* the kernel takes TCP super-packets from us, as a real write found; a refusal clears it */
 	bool write_uso; /* ... and UDP ones (Linux 6.2) */
+	bool steered;   /* of the first of several queues: each flow has its queue for good */
 };
 
 /*
@@ -36,8 +37,9 @@ struct tun {
  */
 int tun_open(struct tun *tun, const char *name);
 /*
- * The same with `count` queues (IFF_MULTI_QUEUE), each a descriptor of its own: the kernel gives a flow to the queue that
- * last wrote its other direction, else to one by its hash. A device that is there already must have been made so.
+ * The same with `count` queues (IFF_MULTI_QUEUE), each a descriptor of its own: a flow goes to one of
+ * them by its hash, or where the kernel allows no such program (bpf(2)) to the one it was written by last. A device
+ * that is there already must have been made so.
  */
 int tun_open_queues(struct tun *queues, unsigned count, const char *name);
 /*
