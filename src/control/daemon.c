@@ -64,7 +64,7 @@ static void sleep_without_end(struct daemon *daemon)
 	ev_periodic_start(daemon->loop, &daemon->never);
 }
 
-int daemon_init(struct daemon *daemon, const char *aead, struct tun *tun)
+int daemon_init(struct daemon *daemon, const char *aead, enum backend_kind backend, struct tun *tun)
 {
 	int error = -ENOMEM;
 
@@ -77,9 +77,12 @@ int daemon_init(struct daemon *daemon, const char *aead, struct tun *tun)
 	error = device_init(&daemon->device, tun->name, &daemon->aead, daemon->loop);
 	if (error)
 		goto destroy_aead;
-	error = worker_start(&daemon->worker, &daemon->device, daemon->loop, tun, on_gone, daemon);
+	error = worker_start(&daemon->worker, &daemon->device, daemon->loop, tun, backend, on_gone, daemon);
 	if (error)
 		goto destroy_device;
+	if (backend == BACKEND_IO_URING && daemon->worker.backend.refused)
+		log_warning(tun->name, "Backend = io_uring cannot be had, the TUN is read by system calls: %s",
+					strerror(-daemon->worker.backend.refused));
 	watch_signals(daemon);
 	sleep_without_end(daemon);
 	return 0;

@@ -86,7 +86,7 @@ static int start(struct dropin *dropin, const char *name)
 		return fd;
 	error = open_tun(name, &tun);
 	if (!error)
-		error = daemon_init(daemon, "auto", &tun);
+		error = daemon_init(daemon, "auto", BACKEND_AUTO, &tun);
 	if (error)
 		return error;
 	error = daemon_follow(daemon);

@@ -18,6 +18,7 @@ enum ini_key {
 	KEY_TABLE,
 	KEY_FWMARK,
 	KEY_AEAD,
+	KEY_BACKEND,
 	KEY_DNS,
 	KEY_PRE_UP,
 	KEY_POST_UP,

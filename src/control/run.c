@@ -43,7 +43,7 @@ static int make_daemon(struct service *service)
 		return fail(service, "making the interface needs root or CAP_NET_ADMIN", error);
 	if (error)
 		return fail(service, "opening the TUN device (/dev/net/tun)", error);
-	return daemon_init(&service->daemon, config->aead[0] ? config->aead : "auto", &tun);
+	return daemon_init(&service->daemon, config->aead[0] ? config->aead : "auto", config->backend, &tun);
 }
 
 static int open_sockets(struct service *service)
@@ -255,8 +255,8 @@ static void serve(struct service *service)
 {
 	const struct device *device = &service->daemon.device;
 
-	log_info(device->name, "up: %zu peer%s, port %u, MTU %u, %s", device->peer_count,
-			 device->peer_count == 1 ? "" : "s", device->listen_port, device->mtu, device->aead->name);
+	log_info(device->name, "up: %zu peer%s, port %u, MTU %u, %s, %s", device->peer_count,
+			 device->peer_count == 1 ? "" : "s", device->listen_port, device->mtu, device->aead->name, device->backend);
 	notify_service("READY=1");
 	daemon_run(&service->daemon);
 	notify_service("STOPPING=1");

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "backend.h"
 #include "keytext.h"
 #include "netlink.h"
 #include "resolve.h"
@@ -54,6 +55,7 @@ struct config {
 	uint32_t table_number;
 	struct config_prefix *addresses;
 	char aead[16]; /* "" or auto: the best */
+	enum backend_kind backend;
 	struct config_peer *peers;
 	size_t peer_count;
 	bool replace_peers; /* said by a set on the control socket */

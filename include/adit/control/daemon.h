@@ -26,10 +26,10 @@ struct daemon {
 
 /*
  * Makes loop, device and worker around the open `tun`, with the cipher implementation `aead` (aead.h), which is taken
- * over. The device has no key, no peers and no sockets. 0, or negative errno with the reason logged, and then `tun` is
- * closed.
+ * over and read by `backend`. The device has no key, no peers and no sockets. 0, or negative errno with the reason
+ * logged, and then `tun` is closed.
  */
-int daemon_init(struct daemon *daemon, const char *aead, struct tun *tun);
+int daemon_init(struct daemon *daemon, const char *aead, enum backend_kind backend, struct tun *tun);
 
 /* Follows the link and the routes from now on, and takes on the state of the link. 0, or negative errno with the reason
  * logged. */
