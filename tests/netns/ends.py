@@ -33,6 +33,8 @@ class End:
         self.addresses = addresses  # with prefix lengths
         self.port = port
         self.settings = settings  # further keys of [Interface]
+        if node.lab.backend:
+            self.settings = {"Backend": node.lab.backend, **settings}
         self.private = key(adit, "genkey")
         self.public = key(adit, "pubkey", self.private)
         self.peers = []

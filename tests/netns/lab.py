@@ -203,9 +203,10 @@ class Node:
 class Lab:
     """The namespaces and daemons of one case, and the lines that it reports."""
 
-    def __init__(self, case, adit):
+    def __init__(self, case, adit, backend=None):
         self.case = case
         self.adit = adit
+        self.backend = backend  # None: what adit chooses
         self.nodes = {}
         self.daemons = []
         self.failures = 0

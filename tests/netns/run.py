@@ -5,9 +5,9 @@ one line a test:
 
     ok SUITE/CASE: test | not ok SUITE/CASE: test (reason) | lacks SUITE/CASE: test (what is missing)
 
-usage: run.py --adit PROGRAM [--quick] [--list] [--label TEXT] [PREFIX...]
+usage: run.py --adit PROGRAM [--quick] [--list] [--label TEXT] [--backend NAME] [PREFIX...]
 
-Only cases whose names begin with a PREFIX are run. TEXT stands before every name.
+Only cases whose names begin with a PREFIX are run. TEXT stands before every name. NAME is a value of the key `Backend`.
 """
 
 import argparse
@@ -50,7 +50,7 @@ def run_inside(name, options):
     """The part that runs in the new namespaces: one case."""
     subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/run"], check=True)
     function, chosen = next((function, chosen) for known, function, chosen in all_cases() if known == name)
-    lab = Lab(options.label + name, options.adit)
+    lab = Lab(options.label + name, options.adit, options.backend)
     try:
         function(lab, **chosen)
     except Exception as error:
@@ -62,6 +62,8 @@ def run_inside(name, options):
 def run_case(name, limit, options):
     """Runs a case in namespaces of its own; True when all its tests passed. One that ends otherwise has failed."""
     command = [sys.executable, __file__, "--adit", options.adit, "--label", options.label, "--inside", name]
+    if options.backend:
+        command += ["--backend", options.backend]
     with tempfile.TemporaryFile("w+") as output:
         process = subprocess.Popen(UNSHARE + command, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
         try:
@@ -108,6 +110,7 @@ def arguments():
     parser.add_argument("--quick", action="store_true", help="without the cases that take long")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--label", default="")
+    parser.add_argument("--backend", help="by which the ends of adit with an INI file read their TUN")
     parser.add_argument("--inside", help=argparse.SUPPRESS)
     parser.add_argument("prefixes", nargs="*", default=[""])
     return parser.parse_args()
