@@ -55,6 +55,10 @@ stage "build" build_stage build-test -DCMAKE_BUILD_TYPE=Release -DADIT_WERROR=ON
 if [ -x build-test/adit ]; then
 	stage "unit tests" unit_stage unit build-test
 	stage "network namespaces and systemd" python3 tests/netns/run.py --adit build-test/adit $quick
+	for backend in syscalls io_uring; do
+		stage "tunnels by $backend" python3 tests/netns/run.py --adit build-test/adit $quick --set Backend="$backend" \
+			--label "$backend-" basic/ cutter/ forward/ reload/differences
+	done
 fi
 [ -n "$quick" ] || stage "build with sanitizers" build_stage build-sanitize -DADIT_WERROR=ON -DADIT_SANITIZE=ON
 if [ -z "$quick" ] && [ -x build-sanitize/adit ]; then

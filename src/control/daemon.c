@@ -52,7 +52,7 @@ static void watch_signals(struct daemon *daemon)
 	}
 }
 
-int daemon_init(struct daemon *daemon, const char *aead, struct tun *queues, unsigned count)
+int daemon_init(struct daemon *daemon, const char *aead, enum backend_kind backend, struct tun *queues, unsigned count)
 {
 	int error = -ENOMEM;
 
@@ -65,11 +65,15 @@ int daemon_init(struct daemon *daemon, const char *aead, struct tun *queues, uns
 	error = device_init(&daemon->device, queues->name, &daemon->aead, daemon->loop);
 	if (error)
 		goto destroy_aead;
-	error = workers_start(&daemon->workers, &daemon->device, daemon->loop, queues, count, on_gone, daemon);
+	error = workers_start(&daemon->workers, &daemon->device, daemon->loop, backend, queues, count, on_gone, daemon);
 	if (error)
 		goto destroy_device;
 	if (count > 1 && !queues->steered)
 		log_info(queues->name, "no steering of flows to queues by bpf(2) here: what is forwarded may be reordered");
+	error = workers_backend(&daemon->workers)->refused;
+	if (backend == BACKEND_IO_URING && error)
+		log_warning(queues->name, "Backend = io_uring cannot be had, the TUN is read by system calls: %s",
+					strerror(-error));
 	watch_signals(daemon);
 	loop_sleep_without_end(daemon->loop, &daemon->never);
 	return 0;

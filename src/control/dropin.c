@@ -86,7 +86,7 @@ static int start(struct dropin *dropin, const char *name)
 		return fd;
 	error = open_tun(name, &tun);
 	if (!error)
-		error = daemon_init(daemon, "auto", &tun, 1);
+		error = daemon_init(daemon, "auto", BACKEND_AUTO, &tun, 1);
 	if (error)
 		return error;
 	error = daemon_follow(daemon);

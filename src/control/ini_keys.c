@@ -163,6 +163,19 @@ static void read_workers(struct ini_parser *parser, const char *name, const char
 				  CONFIG_WORKERS_MOST);
 }
 
+static void read_backend(struct ini_parser *parser, const char *name, const char *value)
+{
+	char shown[INI_QUOTE];
+	enum backend_kind kind;
+
+	if (!backend_find(&kind, value))
+		ini_error(parser, parser->line, "%s: %s is not one of: %s", name, ini_quote(shown, value), backend_names());
+	else if (!backend_built_in(kind))
+		ini_error(parser, parser->line, "%s: this build is without %s; auto takes the best there is", name, value);
+	else
+		parser->config->backend = kind;
+}
+
 static void read_cipher(struct ini_parser *parser, const char *name, const char *value)
 {
 	struct config_peer *peer = parser->peer;
@@ -294,6 +307,7 @@ static const struct key keys[KEY_COUNT] = {
 	[KEY_FWMARK] = { "FwMark", SECTION_INTERFACE, 0, read_fwmark },
 	[KEY_AEAD] = { "Aead", SECTION_INTERFACE, 0, read_aead },
 	[KEY_WORKERS] = { "Workers", SECTION_INTERFACE, 0, read_workers },
+	[KEY_BACKEND] = { "Backend", SECTION_INTERFACE, 0, read_backend },
 	[KEY_DNS] = { "DNS", SECTION_INTERFACE, REPEATS | MAY_BE_EMPTY, read_dns },
 	[KEY_PRE_UP] = { "PreUp", SECTION_INTERFACE, REPEATS | MAY_BE_EMPTY | HOOK, read_hook },
 	[KEY_POST_UP] = { "PostUp", SECTION_INTERFACE, REPEATS | MAY_BE_EMPTY | HOOK, read_hook },

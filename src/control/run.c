@@ -60,7 +60,7 @@ static int make_daemon(struct service *service)
 		return fail(service, "making the interface needs root or CAP_NET_ADMIN", error);
 	if (error)
 		return fail(service, "opening the TUN device (/dev/net/tun)", error);
-	return daemon_init(&service->daemon, config->aead[0] ? config->aead : "auto", queues, count);
+	return daemon_init(&service->daemon, config->aead[0] ? config->aead : "auto", config->backend, queues, count);
 }
 
 static int open_sockets(struct service *service)
@@ -283,8 +283,8 @@ static void serve(struct service *service)
 {
 	const struct device *device = &service->daemon.device;
 
-	log_info(device->name, "up: %zu peer%s, port %u, MTU %u, %s, %u worker%s", device->peer_count,
-			 device->peer_count == 1 ? "" : "s", device->listen_port, device->mtu, device->aead->name,
+	log_info(device->name, "up: %zu peer%s, port %u, MTU %u, %s, %s, %u worker%s", device->peer_count,
+			 device->peer_count == 1 ? "" : "s", device->listen_port, device->mtu, device->aead->name, device->backend,
 			 service->daemon.workers.count, service->daemon.workers.count == 1 ? "" : "s");
 	notify_service("READY=1");
 	daemon_run(&service->daemon);

@@ -102,6 +102,10 @@ static void put_interface(FILE *to, const struct show_interface *interface)
 	put_number_or_null(to, "listen_port", interface->port);
 	fputs(", ", to);
 	put_number_or_null(to, "fwmark", interface->mark);
+	fputs(", ", to);
+	put_string_or_null(to, "aead", interface->aead);
+	fputs(", ", to);
+	put_string_or_null(to, "backend", interface->backend);
 	fputs(",\n    \"peers\": [\n", to);
 	for (const struct show_peer *peer = interface->peers; peer; peer = peer->next)
 		put_peer(to, peer);

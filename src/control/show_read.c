@@ -54,6 +54,21 @@ static int read_port(struct reader *reader, const char *value)
 	return read_number32(value, &reader->interface->port);
 }
 
+static int read_name(const char *value, char name[SHOW_LIBRARY])
+{
+	return snprintf(name, SHOW_LIBRARY, "%s", value) < SHOW_LIBRARY ? 0 : -EPROTO;
+}
+
+static int read_aead(struct reader *reader, const char *value)
+{
+	return read_name(value, reader->interface->aead);
+}
+
+static int read_backend(struct reader *reader, const char *value)
+{
+	return read_name(value, reader->interface->backend);
+}
+
 static int read_mark(struct reader *reader, const char *value)
 {
 	return read_number32(value, &reader->interface->mark);
@@ -132,6 +147,8 @@ static const struct key interface_keys[] = {
 	{ "private_key", read_private_key },
 	{ "listen_port", read_port },
 	{ "fwmark", read_mark },
+	{ "aead", read_aead },
+	{ "backend", read_backend },
 	{ NULL, NULL },
 };
 

@@ -9,7 +9,7 @@
 
 #include "config.h"
 
-enum { SHOW_ENDPOINT = 128 };
+enum { SHOW_ENDPOINT = 128, SHOW_LIBRARY = 32 };
 
 struct show_peer {
 	struct show_peer *next;
@@ -25,8 +25,9 @@ struct show_peer {
 struct show_interface {
 	struct show_interface *next;
 	char name[IFNAMSIZ];
-	char public_key[KEY_BASE64]; /* "": no private key */
-	uint32_t port, mark;         /* 0: none */
+	char public_key[KEY_BASE64];                    /* "": no private key */
+	uint32_t port, mark;                            /* 0: none */
+	char aead[SHOW_LIBRARY], backend[SHOW_LIBRARY]; /* what does the ciphers and the reading; "": it does not say */
 	struct show_peer *peers;
 };
 

@@ -10,6 +10,15 @@ static void put_plain(FILE *to, const char *text)
 		fputc((unsigned char)*text < ' ' || *text == 127 ? '?' : *text, to);
 }
 
+static void put_field(FILE *to, const char *title, const char *value)
+{
+	if (!*value)
+		return;
+	fputs(title, to);
+	put_plain(to, value);
+	fputc('\n', to);
+}
+
 static void put_bytes(FILE *to, uint64_t bytes)
 {
 	static const char *const units[] = { "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
@@ -95,6 +104,8 @@ void show_text(FILE *to, const struct show_interface *interface, uint64_t now)
 		fprintf(to, "  listen port  %" PRIu32 "\n", interface->port);
 	if (interface->mark)
 		fprintf(to, "  mark         0x%" PRIx32 "\n", interface->mark);
+	put_field(to, "  ciphers      ", interface->aead);
+	put_field(to, "  backend      ", interface->backend);
 	for (const struct show_peer *peer = interface->peers; peer; peer = peer->next)
 		put_peer(to, peer, now);
 }

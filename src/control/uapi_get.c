@@ -53,6 +53,8 @@ static void put_interface(struct text *text, const struct device *device)
 		put(text, "listen_port=%u\n", device->listen_port);
 	if (device->mark)
 		put(text, "fwmark=%u\n", device->mark);
+	if (device->backend) /* not of the protocol, whose clients pass over what they do not know */
+		put(text, "aead=%s\nbackend=%s\n", device->aead->name, device->backend);
 }
 
 /* The zone is a number: a name may mean another interface, or none, in the network namespace of the reader. */

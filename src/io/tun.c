@@ -179,17 +179,29 @@ void tun_close(struct tun *tun)
 	*tun = (struct tun) { .fd = -1 };
 }
 
-ssize_t tun_read(struct tun *tun, uint8_t *buffer)
+struct iovec tun_target(const struct tun *tun, uint8_t *buffer)
 {
 	size_t skip = tun->virtio ? 0 : TUN_VIRTIO;
-	ssize_t bytes = read(tun->fd, buffer + skip, TUN_READ - skip);
 
-	if (bytes < 0)
-		return -errno;
+	return (struct iovec) { buffer + skip, TUN_READ - skip };
+}
+
+ssize_t tun_finish(const struct tun *tun, uint8_t *buffer, ssize_t result)
+{
+	if (result < 0)
+		return result;
 	if (tun->virtio)
-		return bytes < TUN_VIRTIO ? -EIO : bytes;
+		return result < TUN_VIRTIO ? -EIO : result;
 	memset(buffer, 0, TUN_VIRTIO);
-	return TUN_VIRTIO + bytes;
+	return TUN_VIRTIO + result;
+}
+
+ssize_t tun_read(struct tun *tun, uint8_t *buffer)
+{
+	struct iovec target = tun_target(tun, buffer);
+	ssize_t bytes = read(tun->fd, target.iov_base, target.iov_len);
+
+	return tun_finish(tun, buffer, bytes < 0 ? -errno : bytes);
 }
 
 /* A plain device has nobody to cut or to sum what the header asks for. */

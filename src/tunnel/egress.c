@@ -1,9 +1,9 @@
 /*
  * Theory of operation
  *
- * A packet read from the TUN stays in one buffer until it is cut to its end. Each segment is cut straight into its slot
- * of the segment buffer and sealed there; the batch turns neighbours into runs. What is sealed leaves at the end of the
- * drain, or when both halves of the buffer are full.
+ * A packet read from the TUN stays in the backend's buffer until it is cut to its end. Each segment is cut straight
+ * into its slot of the segment buffer and sealed there; the batch turns neighbours into runs. What is sealed leaves at
+ * the end of the drain, or when both halves of the buffer are full.
  *
  * The socket may be full at any of these points. Then `blocked` is set, the TUN is read no more, and everything stays
  * where it is: the runs in the batch, the rest of the packet in the cutter. egress_resume goes on from there when the
@@ -31,16 +31,16 @@ int egress_init(struct egress *egress)
 
 	if (error)
 		return error;
-	egress->packet = malloc(TUN_READ);
-	if (!egress->packet)
+	egress->popped = malloc(TUN_READ);
+	if (!egress->popped)
 		egress_destroy(egress);
-	return egress->packet ? 0 : -ENOMEM;
+	return egress->popped ? 0 : -ENOMEM;
 }
 
 void egress_destroy(struct egress *egress)
 {
 	batch_destroy(&egress->batch);
-	free(egress->packet);
+	free(egress->popped);
 	*egress = (struct egress) { 0 };
 }
 
@@ -358,9 +358,10 @@ static bool send_staged(struct worker *worker, struct peer *peer)
 	struct egress *egress = &worker->egress;
 
 	while (peer_session(peer, worker->now)) {
-		size_t length = staged_pop(&worker->device->staged, &peer->staged, worker->number, egress->packet);
+		size_t length = staged_pop(&worker->device->staged, &peer->staged, worker->number, egress->popped);
 		if (!length)
 			return true;
+		egress->packet = egress->popped;
 		if (!begin(worker, length))
 			continue;
 		egress->peer = peer;
@@ -384,6 +385,17 @@ void egress_resume(struct worker *worker)
 	flush(worker);
 }
 
+/*
+ * True when another packet may be read. What was read ahead goes with this drain: no wake-up would come for it. False
+ * also when a full socket stopped it.
+ */
+static bool make_room(struct worker *worker)
+{
+	if (batch_free(&worker->egress.batch) >= EGRESS_RESERVE)
+		return true;
+	return backend_pending(&worker->backend) && flush(worker);
+}
+
 int egress_drain(struct worker *worker)
 {
 	struct egress *egress = &worker->egress;
@@ -393,17 +405,17 @@ int egress_drain(struct worker *worker)
 		if (egress->blocked)
 			return 0;
 	}
-	for (int reads = 0; reads < EGRESS_READS && batch_free(&egress->batch) >= EGRESS_RESERVE; reads++) {
-		ssize_t length = tun_read(&worker->tun, egress->packet);
+	for (int reads = 0; reads < EGRESS_READS && make_room(worker); reads++) {
+		uint8_t *packet;
+		ssize_t length = backend_read(&worker->backend, &packet, EGRESS_READS - reads);
 		if (length == -EAGAIN)
 			break;
 		if (length == -EBADFD)
 			return -EBADFD;
-		if (length < 0) {
+		egress->packet = packet;
+		if (length < 0)
 			worker_count(worker, DROP_TUN_READ, 1);
-			break;
-		}
-		if (!packet_out(worker, (size_t)length))
+		else if (!packet_out(worker, (size_t)length))
 			return 0;
 	}
 	flush(worker);

@@ -19,6 +19,8 @@ void worker_watch_writable(struct worker *worker)
 {
 	bool blocked = worker->egress.blocked;
 
+	if (!blocked && backend_pending(&worker->backend)) /* the descriptor says nothing of these */
+		ev_feed_event(worker->loop, &worker->tun_read, EV_READ);
 	if (blocked == !ev_is_active(&worker->tun_read))
 		return;
 	if (!blocked) {
@@ -162,7 +164,7 @@ static const struct device_ops ops = {
 };
 
 int worker_start(struct worker *worker, struct device *device, struct ev_loop *loop, const struct tun *tun,
-				 void (*device_gone)(void *context), void *context)
+				 enum backend_kind kind, void (*device_gone)(void *context), void *context)
 {
 	int error;
 
@@ -175,15 +177,19 @@ int worker_start(struct worker *worker, struct device *device, struct ev_loop *l
 								.device_gone = device_gone,
 								.context = context,
 								.now = clock_boottime() };
-	error = egress_init(&worker->egress);
+	error = backend_open(&worker->backend, kind, &worker->tun);
+	if (!error)
+		error = egress_init(&worker->egress);
 	if (!error)
 		error = ingress_init(&worker->ingress, worker);
 	if (error) {
+		backend_close(&worker->backend);
 		egress_destroy(&worker->egress);
 		return error;
 	}
 	device->ops = &ops;
 	device->context = worker;
+	device->backend = worker->backend.ops->name;
 	watch(worker, &worker->tun_read, on_tun, worker->tun.fd, EV_READ);
 	ev_prepare_init(&worker->ready, on_prepare);
 	worker->ready.data = worker;
@@ -198,6 +204,8 @@ void worker_stop(struct worker *worker)
 	ev_prepare_stop(worker->loop, &worker->ready);
 	egress_destroy(&worker->egress);
 	ingress_destroy(&worker->ingress);
+	backend_close(&worker->backend);
 	tun_close(&worker->tun);
 	worker->device->ops = NULL;
+	worker->device->backend = NULL;
 }

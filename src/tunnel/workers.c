@@ -93,7 +93,8 @@ static int make_loop(struct worker_thread *thread)
 }
 
 /* A worker with a loop, a cipher and counters of its own, not yet running. */
-static int make_thread(struct worker_thread *thread, struct device *device, const struct tun *queue, unsigned number)
+static int make_thread(struct worker_thread *thread, struct device *device, const struct tun *queue,
+					   enum backend_kind backend, unsigned number)
 {
 	int error = aead_init_like(&thread->aead, device->aead);
 
@@ -104,7 +105,7 @@ static int make_thread(struct worker_thread *thread, struct device *device, cons
 		aead_destroy(&thread->aead);
 		return error;
 	}
-	error = worker_start(&thread->worker, device, thread->loop, queue, on_gone, device->notices);
+	error = worker_start(&thread->worker, device, thread->loop, queue, backend, on_gone, device->notices);
 	if (error) {
 		destroy_loop(thread);
 		aead_destroy(&thread->aead);
@@ -270,7 +271,7 @@ static void drop_threads(struct workers *workers, unsigned count, bool keep_tun)
 	device->ops = NULL;
 }
 
-static int start_threads(struct workers *workers, const struct tun *queues)
+static int start_threads(struct workers *workers, enum backend_kind backend, const struct tun *queues)
 {
 	struct device *device = workers->device;
 	unsigned made = 0;
@@ -282,7 +283,7 @@ static int start_threads(struct workers *workers, const struct tun *queues)
 	if (!workers->threads || !device->notices)
 		error = -ENOMEM;
 	for (; made < workers->count && !error; made += !error)
-		error = make_thread(&workers->threads[made], device, &queues[made], made);
+		error = make_thread(&workers->threads[made], device, &queues[made], backend, made);
 	if (!error) {
 		device->ops = &ops;
 		device->context = workers;
@@ -293,15 +294,15 @@ static int start_threads(struct workers *workers, const struct tun *queues)
 	return error;
 }
 
-int workers_start(struct workers *workers, struct device *device, struct ev_loop *loop, const struct tun *queues,
-				  unsigned count, void (*device_gone)(void *context), void *context)
+int workers_start(struct workers *workers, struct device *device, struct ev_loop *loop, enum backend_kind backend,
+				  const struct tun *queues, unsigned count, void (*device_gone)(void *context), void *context)
 {
 	*workers = (struct workers) {
 		.device = device, .loop = loop, .device_gone = device_gone, .context = context, .count = count
 	};
 	if (count == 1)
-		return worker_start(&workers->alone, device, loop, &queues[0], device_gone, context);
-	return start_threads(workers, queues);
+		return worker_start(&workers->alone, device, loop, &queues[0], backend, device_gone, context);
+	return start_threads(workers, backend, queues);
 }
 
 void workers_stop(struct workers *workers)
@@ -324,7 +325,17 @@ unsigned workers_auto(void)
 	return count < 1 ? 1 : count > AUTO_MOST ? AUTO_MOST : (unsigned)count;
 }
 
+static const struct worker *first_worker(const struct workers *workers)
+{
+	return workers->count == 1 ? &workers->alone : &workers->threads[0].worker;
+}
+
 int workers_tun(const struct workers *workers)
 {
-	return workers->count == 1 ? workers->alone.tun.fd : workers->threads[0].worker.tun.fd;
+	return first_worker(workers)->tun.fd;
+}
+
+const struct backend *workers_backend(const struct workers *workers)
+{
+	return &first_worker(workers)->backend;
 }

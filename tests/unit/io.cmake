@@ -1,6 +1,13 @@
 # Answers of other kernels and of full sockets are played by wrapped system calls.
 adit_test(io tun)
 target_link_options(test_tun PRIVATE -Wl,--wrap=ioctl,--wrap=writev)
+adit_test(io backend)
+target_link_options(test_backend PRIVATE -Wl,--wrap=read)
+if(ADIT_IO_URING AND URING_INCLUDE AND URING_LIBRARY)
+	target_compile_definitions(test_backend PRIVATE ADIT_IO_URING)
+	target_link_libraries(test_backend PRIVATE ${URING_LIBRARY})
+	target_link_options(test_backend PRIVATE -Wl,--wrap=io_uring_queue_init,--wrap=io_uring_submit)
+endif()
 adit_test(io endpoint)
 adit_test(io udp)
 target_link_options(test_udp PRIVATE -Wl,--wrap=socket,--wrap=getsockopt,--wrap=setsockopt,--wrap=send,--wrap=recvmmsg)

@@ -172,6 +172,18 @@ static void interface_values(void **state)
 	assert_int_equal(config->peer_count, 2);
 }
 
+static void backends(void **state)
+{
+	struct run *run = *state;
+
+	assert_int_equal(run_text(run, INTERFACE "Backend = syscalls\n" PEER), 0);
+	assert_int_equal(run->config.backend, BACKEND_SYSCALLS);
+	assert_int_equal(run_text(run, INTERFACE "Backend = auto\n" PEER), 0);
+	assert_int_equal(run->config.backend, BACKEND_AUTO);
+	assert_int_equal(run_text(run, INTERFACE "Backend = io_uring\n" PEER),
+					 backend_built_in(BACKEND_IO_URING) ? 0 : -EINVAL);
+}
+
 static void peer_values(void **state)
 {
 	struct run *run = *state;
@@ -214,6 +226,7 @@ static void nothing_said(void **state)
 	assert_int_equal(config->mtu, 0);
 	assert_int_equal(config->table, TABLE_AUTO);
 	assert_string_equal(config->aead, "");
+	assert_int_equal(config->backend, BACKEND_AUTO);
 	assert_null(config->addresses);
 	assert_false(config->peers->has_endpoint);
 	assert_false(config->peers->has_keepalive);
@@ -616,6 +629,7 @@ int main(void)
 		cmocka_unit_test(corpus),
 		cmocka_unit_test(interface_values),
 		cmocka_unit_test(peer_values),
+		cmocka_unit_test(backends),
 		cmocka_unit_test(nothing_said),
 		cmocka_unit_test(odd_layouts_keep_their_values),
 		cmocka_unit_test(of_two_values_the_last_counts),

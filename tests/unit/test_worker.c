@@ -46,6 +46,7 @@ struct end {
 
 static struct end left, right;
 static struct ev_loop *loop;
+static enum backend_kind backend; /* of both */
 static int
 	refuse_sends; /* how many calls of sendmmsg find the socket full from now on; every other one, when negative */
 
@@ -87,7 +88,7 @@ static void end_start(struct end *end, const char *name, uint8_t host)
 	tun.fd = pair[0];
 	end->kernel = pair[1];
 	assert_int_equal(device_init(&end->device, name, &aead_libsodium, loop), 0);
-	assert_int_equal(worker_start(&end->worker, &end->device, loop, &tun, gone, NULL), 0);
+	assert_int_equal(worker_start(&end->worker, &end->device, loop, &tun, backend, gone, NULL), 0);
 	assert_int_equal(device_set_up(&end->device, true, clock_boottime()), 0);
 	end->device.mtu = MTU;
 	randombytes_buf(key, sizeof key);
@@ -682,7 +683,12 @@ int main(void)
 		TEST(the_initiator_asks_once_for_a_late_rekey),
 		TEST(sending_late_brings_a_rekey_by_the_initiator_alone),
 	};
+	int failed;
+
 	if (sodium_init() < 0)
 		return 1;
-	return cmocka_run_group_tests_name("worker", tests, NULL, NULL);
+	backend = BACKEND_SYSCALLS;
+	failed = cmocka_run_group_tests_name("worker", tests, NULL, NULL);
+	backend = BACKEND_IO_URING;
+	return failed + cmocka_run_group_tests_name("worker by io_uring", tests, NULL, NULL);
 }

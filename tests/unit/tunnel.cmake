@@ -5,3 +5,5 @@ adit_test(tunnel handshake)
 adit_test(tunnel worker)
 # Full sockets are played by a wrapped system call.
 target_link_options(test_worker PRIVATE -Wl,--wrap=sendmmsg)
+adit_test(tunnel read_ahead)
+target_link_options(test_read_ahead PRIVATE -Wl,--wrap=sendmmsg)

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "backend.h"
 #include "keytext.h"
 #include "netlink.h"
 #include "resolve.h"
@@ -55,7 +56,8 @@ struct config {
 	enum config_table table;
 	uint32_t table_number;
 	struct config_prefix *addresses;
-	char aead[16];    /* "" or auto: the best */
+	char aead[16]; /* "" or auto: the best */
+	enum backend_kind backend;
 	uint32_t workers; /* 0: auto */
 	struct config_peer *peers;
 	size_t peer_count;

@@ -25,11 +25,11 @@ struct daemon {
 };
 
 /*
- * Makes loop, device and workers around the `count` open queues of a TUN, which are taken over, with the cipher
- * implementation `aead` (aead.h). The device has no key, no peers and no sockets. 0, or negative errno with the reason
- * logged, and then the queues are closed.
+ * Makes loop, device and workers around the `count` open queues of a TUN, which are taken over and read by `backend`,
+ * with the cipher implementation `aead` (aead.h). The device has no key, no peers and no sockets. 0, or negative errno
+ * with the reason logged, and then the queues are closed.
  */
-int daemon_init(struct daemon *daemon, const char *aead, struct tun *queues, unsigned count);
+int daemon_init(struct daemon *daemon, const char *aead, enum backend_kind backend, struct tun *queues, unsigned count);
 
 /* Follows the link and the routes from now on, and takes on the state of the link. 0, or negative errno with the reason
  * logged. */

@@ -55,6 +55,10 @@ void tun_close(struct tun *tun);
  * TUN_VIRTIO; -EAGAIN; -EBADFD when the device was deleted; another errno.
  */
 ssize_t tun_read(struct tun *tun, uint8_t *buffer);
+/* The two halves of it, for who reads by other means: where in `buffer` the kernel is to read to, and what becomes of
+ * its result, bytes or negative errno. */
+struct iovec tun_target(const struct tun *tun, uint8_t *buffer);
+ssize_t tun_finish(const struct tun *tun, uint8_t *buffer, ssize_t result);
 
 /*
  * Writes one packet, iov[0] being its virtio header. 0 or negative errno: -EBADFD when the device was deleted, -EIO

@@ -52,6 +52,7 @@ struct device_ops {
 struct device {
 	char name[IFNAMSIZ];
 	const struct aead_provider *aead;
+	const char *backend; /* by which its workers read the TUN; NULL: it has none */
 	struct noise_local local;
 	uint32_t mtu;
 	bool up;              /* the link is up: sockets are open, peers are spoken to */

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "backend.h"
 #include "batch.h"
 #include "coalesce.h"
 #include "device.h"
@@ -25,8 +26,9 @@ enum {
 /* The packet being cut. It outlives a drain when the socket is full; then its peer is looked up by pointer, its session
  * anew. */
 struct egress {
-	uint8_t *packet; /* TUN_READ bytes */
-	size_t length;   /* of the packet being cut, virtio header included */
+	const uint8_t *packet; /* with its virtio header; in a buffer of the backend, or in `popped` */
+	size_t length;         /* of the packet being cut, virtio header included */
+	uint8_t *popped;       /* TUN_READ bytes: one that was staged */
 	struct segmenter cut;
 	struct peer *peer; /* NULL: nothing is being cut */
 	struct batch batch;
@@ -49,6 +51,7 @@ struct worker {
 	const struct aead_provider *aead;
 	struct counters *counters;
 	struct tun tun;
+	struct backend backend; /* reads the TUN */
 	struct udp udp;
 	struct egress egress;
 	struct ingress ingress;
@@ -60,12 +63,12 @@ struct worker {
 };
 
 /*
- * Begins to move packets for `device`: takes the open `tun` over and watches it in `loop`; the sockets come with
- * device_set_up. `device_gone` is called when the TUN was deleted. 0 or negative errno, and then `tun` is still the
- * caller's.
+ * Begins to move packets for `device`: takes the open `tun` over, to be read by `kind`, and watches it in `loop`; the
+ * sockets come with device_set_up. `device_gone` is called when the TUN was deleted. 0 or negative errno, and then
+ * `tun` is still the caller's.
  */
 int worker_start(struct worker *worker, struct device *device, struct ev_loop *loop, const struct tun *tun,
-				 void (*device_gone)(void *context), void *context);
+				 enum backend_kind kind, void (*device_gone)(void *context), void *context);
 /* Takes over open sockets in the place of those there are, and moves packets through them. */
 void worker_bind(struct worker *worker, const struct udp *udp);
 /* Closes the sockets; what was under way is dropped. */
@@ -78,7 +81,7 @@ static inline void worker_count(struct worker *worker, unsigned counter, uint64_
 	worker->counters->value[counter] += n;
 }
 
-/* Stops or resumes reading the TUN, as the sockets are full or not. */
+/* Stops or resumes reading the TUN, as the sockets are full or not; what was read ahead goes on at once. */
 void worker_watch_writable(struct worker *worker);
 
 #endif

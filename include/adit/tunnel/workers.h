@@ -27,8 +27,8 @@ struct workers {
  * which are taken over. `loop` is control's. `device_gone` is called on it when the TUN was deleted. 0 or negative
  * errno, and then the queues are still the caller's.
  */
-int workers_start(struct workers *workers, struct device *device, struct ev_loop *loop, const struct tun *queues,
-				  unsigned count, void (*device_gone)(void *context), void *context);
+int workers_start(struct workers *workers, struct device *device, struct ev_loop *loop, enum backend_kind backend,
+				  const struct tun *queues, unsigned count, void (*device_gone)(void *context), void *context);
 /* Ends all threads, closes sockets and TUN. The device's lock must be free. */
 void workers_stop(struct workers *workers);
 
@@ -37,5 +37,7 @@ unsigned workers_auto(void);
 
 /* The descriptor of a queue, for asking the TUN about itself. */
 int workers_tun(const struct workers *workers);
+/* How the first reads its queue; the others do alike. */
+const struct backend *workers_backend(const struct workers *workers);
 
 #endif

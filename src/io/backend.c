@@ -1,0 +1,82 @@
+#include "backend.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend_ring.h"
+
+static ssize_t syscalls_read(struct backend *backend, uint8_t **packet, int most)
+{
+	*packet = backend->buffer;
+	return tun_read(backend->tun, backend->buffer);
+}
+
+static void syscalls_close(struct backend *backend)
+{
+	free(backend->buffer);
+}
+
+static const struct backend_ops syscalls = { "syscalls", syscalls_read, syscalls_close };
+
+/* A ring that can be had and, where that is the question, pays; else NULL. */
+static struct backend_ring *open_ring(enum backend_kind kind, const struct tun *tun, int *refused)
+{
+	struct backend_ring *ring = NULL;
+
+	*refused = backend_ring_open(&ring, tun);
+	if (ring && kind == BACKEND_AUTO && !backend_ring_pays(ring)) {
+		backend_ring_close(ring);
+		ring = NULL;
+	}
+	return ring;
+}
+
+int backend_open(struct backend *backend, enum backend_kind kind, struct tun *tun)
+{
+	*backend = (struct backend) { .ops = &syscalls, .tun = tun };
+	if (kind != BACKEND_SYSCALLS)
+		backend->ring = open_ring(kind, tun, &backend->refused);
+	if (backend->ring) {
+		backend->ops = backend_io_uring;
+		return 0;
+	}
+	backend->buffer = malloc(TUN_READ);
+	return backend->buffer ? 0 : -ENOMEM;
+}
+
+void backend_close(struct backend *backend)
+{
+	if (backend->ops)
+		backend->ops->close(backend);
+	*backend = (struct backend) { 0 };
+}
+
+bool backend_pending(const struct backend *backend)
+{
+	return backend->ring && backend_ring_pending(backend->ring);
+}
+
+bool backend_find(enum backend_kind *kind, const char *name)
+{
+	static const char *const names[] = { "auto", "syscalls", "io_uring" };
+
+	_Static_assert(sizeof names / sizeof *names == BACKEND_KINDS, "each kind has a name");
+	for (int i = 0; i < BACKEND_KINDS; i++) {
+		if (strcmp(name, names[i]) == 0) {
+			*kind = (enum backend_kind)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+const char *backend_names(void)
+{
+	return "auto, syscalls, io_uring";
+}
+
+bool backend_built_in(enum backend_kind kind)
+{
+	return kind != BACKEND_IO_URING || backend_io_uring;
+}

@@ -1,0 +1,241 @@
+/*
+ * Packets that a worker's backend has read ahead of need: the TUN's descriptor does not tell of them, and none is left.
+ * The TUN is the end of a socket pair, so what the test writes to `kernel` was routed into the tunnel. The peer at the
+ * other end is a worker too, for there is no session without one.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <ev.h>
+#include <sodium.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "bytes.h"
+#include "clock.h"
+#include "egress.h"
+#include "handshake.h"
+#include "worker.h"
+
+enum {
+	SMALL = 60,
+	LARGE = 60000, /* four of them are more than the segment buffer holds */
+	ALWAYS = 1 << 30,
+	ROOM = 4 << 20,
+	GATE_US = 40000, /* after which a responder takes another initiation */
+};
+
+struct end {
+	struct device device;
+	struct worker worker;
+	struct peer *peer;
+	int kernel;
+};
+
+static struct end left, right;
+static struct ev_loop *loop;
+static int refuse_sends; /* how many calls of sendmmsg find the socket full from now on */
+
+int __real_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags);
+int __wrap_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags);
+int __wrap_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
+{
+	if (refuse_sends <= 0)
+		return __real_sendmmsg(fd, messages, count, flags);
+	refuse_sends--;
+	errno = EAGAIN;
+	return -1;
+}
+
+/* --- the lab --- */
+
+static void gone(void *context)
+{
+	fail_msg("a TUN went away");
+}
+
+static void end_start(struct end *end, const char *name, enum backend_kind kind)
+{
+	struct tun tun = { .virtio = true };
+	uint8_t key[NOISE_KEY];
+	int pair[2], room = ROOM;
+
+	memset(end, 0, sizeof *end);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair), 0);
+	setsockopt(pair[1], SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room);
+	tun.fd = pair[0];
+	end->kernel = pair[1];
+	assert_int_equal(device_init(&end->device, name, &aead_libsodium, loop), 0);
+	assert_int_equal(worker_start(&end->worker, &end->device, loop, &tun, kind, gone, NULL), 0);
+	assert_int_equal(device_set_up(&end->device, true, clock_boottime()), 0);
+	randombytes_buf(key, sizeof key);
+	device_set_private_key(&end->device, key);
+}
+
+static void acquaint(struct end *end, const struct end *other)
+{
+	static const uint8_t all[4];
+
+	end->peer = device_add_peer(&end->device, other->device.local.public_key);
+	assert_non_null(end->peer);
+	end->peer->endpoint.to.v4 = (struct sockaddr_in) { .sin_family = AF_INET,
+													   .sin_port = htons(other->worker.udp.port),
+													   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	assert_int_equal(allowedips_insert(&end->device.allowed_ips, AF_INET, all, 0, end->peer), 0);
+}
+
+static void spin(int turns)
+{
+	while (turns--)
+		ev_run(loop, EVRUN_NOWAIT);
+}
+
+static uint64_t count(unsigned counter)
+{
+	return left.device.counters.value[counter];
+}
+
+static void route_in(size_t length)
+{
+	static uint8_t packet[TUN_VIRTIO + LARGE];
+	uint8_t *ip = packet + TUN_VIRTIO;
+
+	ip[0] = 0x45;
+	put_be16(ip + 2, (uint16_t)length);
+	ip[9] = IPPROTO_ICMP;
+	assert_int_equal(write(left.kernel, packet, TUN_VIRTIO + length), TUN_VIRTIO + length);
+}
+
+/* Two ends with a session, the left one used to many small packets at a time. */
+static int set_up(void **state)
+{
+	enum backend_kind *kind = *state;
+
+	refuse_sends = 0;
+	loop = ev_loop_new(0);
+	end_start(&left, "left", *kind);
+	end_start(&right, "right", *kind);
+	acquaint(&left, &right);
+	acquaint(&right, &left);
+	handshake_initiate(left.peer, clock_boottime(), false);
+	spin(20);
+	assert_non_null(left.peer->sessions.current);
+	for (int i = 0; i < EGRESS_READS; i++)
+		route_in(SMALL);
+	spin(3);
+	assert_int_equal(count(COUNT_TUN_READ), EGRESS_READS);
+	memset(&left.device.counters, 0, sizeof left.device.counters);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct end *const ends[] = { &left, &right };
+
+	for (int i = 0; i < 2; i++) {
+		worker_stop(&ends[i]->worker);
+		device_destroy(&ends[i]->device, loop);
+		close(ends[i]->kernel);
+	}
+	ev_loop_destroy(loop);
+	return 0;
+}
+
+/* Ten packets, five of them large: more than one drain without reading ahead, and more than one segment buffer. */
+static void route_in_a_mix(void)
+{
+	for (int i = 0; i < 10; i++)
+		route_in(i % 2 ? LARGE : SMALL);
+}
+
+static bool reads_ahead(void **state)
+{
+	return *(enum backend_kind *)*state == BACKEND_IO_URING && backend_built_in(BACKEND_IO_URING);
+}
+
+/* --- tests --- */
+
+static void goes_with_the_drain(void **state)
+{
+	route_in_a_mix();
+	assert_int_equal(egress_drain(&left.worker), 0);
+	assert_int_equal(count(COUNT_TUN_READ), reads_ahead(state) ? 10 : 8);
+	assert_false(backend_pending(&left.worker.backend));
+	assert_int_equal(count(COUNT_SENT), count(COUNT_SEALED));
+}
+
+static void outlives_a_full_socket(void **state)
+{
+	route_in_a_mix();
+	refuse_sends = ALWAYS;
+	spin(5);
+	assert_true(left.worker.egress.blocked);
+	assert_int_equal(count(COUNT_TUN_READ), 8);
+	assert_int_equal(backend_pending(&left.worker.backend), reads_ahead(state));
+	refuse_sends = 0;
+	spin(10);
+	assert_int_equal(count(COUNT_TUN_READ), 10);
+	assert_int_equal(count(COUNT_SENT), 10);
+	assert_false(backend_pending(&left.worker.backend));
+}
+
+/* The link goes down: its packets have no way to go, and are counted. */
+static void goes_with_the_sockets(void **state)
+{
+	route_in_a_mix();
+	refuse_sends = ALWAYS;
+	spin(5);
+	assert_true(left.worker.egress.blocked);
+	assert_int_equal(device_set_up(&left.device, false, clock_boottime()), 0);
+	spin(5);
+	assert_int_equal(count(COUNT_TUN_READ), 10);
+	assert_int_equal(count(DROP_NO_ENDPOINT), 2);
+	assert_false(backend_pending(&left.worker.backend));
+}
+
+/* What waited for a handshake is cut from a buffer of its own. */
+static void is_left_alone_by_staged_packets(void **state)
+{
+	route_in_a_mix();
+	refuse_sends = ALWAYS;
+	spin(5);
+	peer_forget_keys(left.peer);
+	usleep(GATE_US);
+	refuse_sends = 0;
+	spin(10); /* now the rest is staged */
+	assert_int_equal(count(COUNT_TUN_READ), 10);
+	spin(30); /* and sent after the handshake */
+	assert_non_null(left.peer->sessions.current);
+	assert_int_equal(count(COUNT_SENT), 10);
+	assert_int_equal(left.peer->staged.segments, 0);
+}
+
+static enum backend_kind kinds[] = { BACKEND_SYSCALLS, BACKEND_IO_URING };
+
+#define WITH(kind, test)                                                                                               \
+	{                                                                                                                  \
+#test, test, set_up, tear_down, &kinds[kind]                                                                   \
+	}
+#define EACH(test) WITH(0, test), WITH(1, test)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		EACH(goes_with_the_drain),
+		EACH(outlives_a_full_socket),
+		EACH(goes_with_the_sockets),
+		EACH(is_left_alone_by_staged_packets),
+	};
+
+	if (sodium_init() < 0)
+		return 1;
+	return cmocka_run_group_tests_name("read_ahead", tests, NULL, NULL);
+}
