@@ -145,6 +145,8 @@ static void tell_of_next_start(const struct config *now, const struct config *wa
 {
 	if (strcmp(now->aead[0] ? now->aead : "auto", wanted->aead[0] ? wanted->aead : "auto") != 0)
 		tell(audience, "Aead counts from the next start on");
+	if (now->backend != wanted->backend)
+		tell(audience, "Backend counts from the next start on");
 	if (now->workers != wanted->workers)
 		tell(audience, "Workers counts from the next start on");
 }
