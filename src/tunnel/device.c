@@ -144,7 +144,6 @@ void device_unreserve(struct device *device)
 		device->spare = peer->next;
 		free(peer);
 	}
-	allowedips_unreserve(&device->allowed_ips);
 }
 
 static void unready(struct device *device, struct peer *peer)
