@@ -16,6 +16,7 @@ struct allowedip_lengths {
 	uint8_t used[129]; /* the longest first */
 	uint8_t count;     /* of them */
 	uint32_t prefixes[129];
+	uint64_t begins[129]; /* of each length: bit n is clear when no prefix has n as its first six bits */
 };
 
 /* Zeroed memory is an empty table. */
