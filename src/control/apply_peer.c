@@ -67,7 +67,7 @@ static void renew_prefixes(struct peer *peer, const struct config_peer *config)
 {
 	if (apply_prefixes_same(peer, config))
 		return;
-	allowedips_mark(peer);
+	allowedips_mark(&peer->device->allowed_ips, peer);
 	change_prefixes(peer, config->allowed_ips);
 }
 
@@ -80,19 +80,19 @@ static void send_staged(struct peer *peer, uint64_t now)
 
 bool apply_prefixes_same(const struct peer *peer, const struct config_peer *config)
 {
-	const struct allowedip *node = peer->allowed_ips.first;
+	uint32_t entry = peer->allowed_ips.first;
 	const struct config_prefix *prefix = config->allowed_ips;
 
-	for (; node && prefix; prefix = prefix->next) {
+	for (; entry && prefix; prefix = prefix->next) {
 		struct ip_prefix there = { 0 }, wanted = prefix->prefix;
 		int family;
-		node = allowedip_tell(node, &family, there.address, &there.length);
+		entry = allowedips_tell(&peer->device->allowed_ips, entry, &family, there.address, &there.length);
 		there.family = (uint8_t)family;
 		prefix_mask(&wanted);
 		if (prefix->remove || memcmp(&there, &wanted, sizeof there))
 			return false;
 	}
-	return !node && !prefix;
+	return !entry && !prefix;
 }
 
 void apply_sweep(struct peer *peer)

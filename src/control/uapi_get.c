@@ -4,7 +4,7 @@
  * A device of ten thousand peers is megabytes of text, and whoever asked may read it slowly or never. So the answer is
  * made part by part as there is room for it, and between two parts the device goes on living. The cursor names the peer
  * told last by key and serial: its successor is the next. When that peer has gone meanwhile, the next is the first with
- * a later serial, for the list is in the order of serials. Within a peer a pointer into its list of prefixes is good
+ * a later serial, for the list is in the order of serials. Within a peer a place in its list of prefixes is good
  * while the list counts no change; after one, as many are skipped as were told.
  */
 #include <arpa/inet.h>
@@ -124,7 +124,7 @@ static void tell_peer(struct uapi_get *get, const struct device *device, struct 
 	get->stage = GET_PREFIXES;
 }
 
-static void find_place_again(struct uapi_get *get, const struct allowedip_list *list)
+static void find_place_again(struct uapi_get *get, const struct device *device, const struct allowedip_list *list)
 {
 	struct ip_prefix skipped;
 	int family;
@@ -132,7 +132,7 @@ static void find_place_again(struct uapi_get *get, const struct allowedip_list *
 	get->next = list->first;
 	get->changes = list->changes;
 	for (size_t i = 0; i < get->told && get->next; i++)
-		get->next = allowedip_tell(get->next, &family, skipped.address, &skipped.length);
+		get->next = allowedips_tell(&device->allowed_ips, get->next, &family, skipped.address, &skipped.length);
 }
 
 static void tell_prefixes(struct uapi_get *get, const struct device *device, struct text *text)
@@ -144,7 +144,7 @@ static void tell_prefixes(struct uapi_get *get, const struct device *device, str
 	if (!peer)
 		return;
 	if (get->changes != peer->allowed_ips.changes)
-		find_place_again(get, &peer->allowed_ips);
+		find_place_again(get, device, &peer->allowed_ips);
 	while (get->next) {
 		uint8_t bytes[16], length;
 		int family;
@@ -152,7 +152,7 @@ static void tell_prefixes(struct uapi_get *get, const struct device *device, str
 			get->stage = GET_PREFIXES;
 			return;
 		}
-		get->next = allowedip_tell(get->next, &family, bytes, &length);
+		get->next = allowedips_tell(&device->allowed_ips, get->next, &family, bytes, &length);
 		get->told++;
 		put(text, "allowed_ip=%s/%u\n", inet_ntop(family, bytes, address, sizeof address), length);
 	}

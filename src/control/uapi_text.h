@@ -28,8 +28,8 @@ struct uapi_get {
 	enum uapi_get_stage { GET_INTERFACE, GET_PEER, GET_PREFIXES, GET_END, GET_DONE } stage;
 	uint8_t public_key[KEY_BYTES]; /* of the peer told last, and its serial */
 	uint64_t serial;
-	size_t told; /* its prefixes told so far */
-	const struct allowedip *next;
+	size_t told;      /* its prefixes told so far */
+	uint32_t next;    /* in its list of prefixes */
 	uint64_t changes; /* of its list: while it stays, `next` is good */
 };
 

@@ -1,3 +1,17 @@
+/*
+ * Theory of operation
+ *
+ * Every prefix is one entry of a hash table; its key is IP version, length and bits. A lookup asks the table for the
+ * address cut to each length that any prefix of this version has, from the longest down, and the first answer is the
+ * longest match. Real tables have few lengths (hosts, some networks, perhaps a default route), so that is a handful of
+ * questions, and none waits for the answer to another; where there are many lengths (all networks but the private ones
+ * are twenty), most are ruled out by the first six bits of the address. A trie has a level for about every bit in which
+ * its prefixes differ: seventeen loads in a row for a hundred thousand of them, half of which miss the cache.
+ *
+ * All memory is two arrays, which grow by doubling. Entries stand in one and are named by their numbers, in the buckets
+ * of the other as in the chains and in the lists of the peers; they are moved, never renumbered. There are at least as
+ * many buckets as entries.
+ */
 #include "allowedips.h"
 
 #include <errno.h>
@@ -9,351 +23,355 @@
 #include "bytes.h"
 #include "peer.h"
 
-/*
- * Theory of operation
- *
- * A node stands for a prefix: the first `length` bits of `bits`. Its children carry longer prefixes that begin with its
- * own; the next bit says which child. Nodes without a peer exist only where two branches part, so a table of n
- * prefixes has fewer than 2n nodes. A lookup goes down while the node's prefix covers the address and remembers the
- * last node that had a peer.
- *
- * Bits lie as two host-order words (an IPv4 address in the upper half of the first), so that comparing a prefix is an
- * exclusive-or and a shift.
- */
+/* The first bits of an address, host order, all others zero; one of IPv4 fills the upper half of the first word. */
+struct prefix {
+	uint64_t high, low;
+	uint8_t length;
+	bool v6;
+};
+
 struct allowedip {
-	uint64_t bits[2];
-	struct allowedip *child[2];
-	struct allowedip *parent;
+	uint64_t high, low;
 	struct peer *peer;
-	struct allowedip *previous, *next; /* in the peer's list */
+	uint32_t chained;        /* the next in its bucket, or of those that are free */
+	uint32_t previous, next; /* in the peer's list */
 	uint8_t length;
 	bool v6, marked;
 };
 
-static uint64_t word(const uint8_t *bytes)
+enum { FIRST_ROOM = 16, BEGIN_BITS = 6 };
+
+/* Shifting a word by 64 is undefined, hence the two cases. */
+static inline uint64_t head(uint64_t word, unsigned bits)
 {
-	return (uint64_t)get_be32(bytes) << 32 | get_be32(bytes + 4);
+	return bits ? word & ~UINT64_C(0) << (64 - bits) : 0;
 }
 
-static void load(uint64_t bits[2], const uint8_t *address, bool v6)
+static inline struct prefix cut(uint64_t high, uint64_t low, unsigned length, bool v6)
 {
-	bits[0] = v6 ? word(address) : (uint64_t)get_be32(address) << 32;
-	bits[1] = v6 ? word(address + 8) : 0;
+	return (struct prefix) {
+		.high = head(high, length < 64 ? length : 64),
+		.low = length > 64 ? head(low, length - 64) : 0,
+		.length = (uint8_t)length,
+		.v6 = v6,
+	};
 }
 
-/* The first `length` bits of a word; shifting a word by 64 is undefined, hence the two cases. */
-static uint64_t head(uint64_t bits, unsigned length)
+static inline struct prefix cut_address(const uint8_t *address, unsigned length, bool v6)
 {
-	return length ? bits & ~UINT64_C(0) << (64 - (length < 64 ? length : 64)) : 0;
+	return v6 ? cut(get_be64(address), get_be64(address + 8), length, true)
+			  : cut((uint64_t)get_be32(address) << 32, 0, length, false);
 }
 
-static void mask(uint64_t bits[2], unsigned length)
+/* Odd constants with bits of no pattern; the best of a product is in its upper half. */
+static inline uint32_t hash(const struct prefix *prefix)
 {
-	bits[0] = head(bits[0], length);
-	bits[1] = length > 64 ? head(bits[1], length - 64) : 0;
+	uint64_t mixed = (prefix->high ^ prefix->length) * UINT64_C(0x9e3779b97f4a7c15);
+
+	mixed = (mixed ^ mixed >> 32 ^ prefix->low) * UINT64_C(0xd6e8feb86659fd93);
+	return (uint32_t)(mixed >> 32);
 }
 
-static bool covers(const struct allowedip *node, const uint64_t bits[2])
+static inline bool is_prefix(const struct allowedip *entry, const struct prefix *prefix)
 {
-	uint64_t differs = head(node->bits[0] ^ bits[0], node->length);
-
-	if (node->length > 64)
-		differs |= head(node->bits[1] ^ bits[1], node->length - 64u);
-	return !differs;
+	return entry->high == prefix->high && entry->low == prefix->low && entry->length == prefix->length &&
+		   entry->v6 == prefix->v6;
 }
 
-static unsigned bit_at(const uint64_t bits[2], unsigned at)
+static inline uint32_t *bucket(const struct allowedips *table, const struct prefix *prefix)
 {
-	return bits[at / 64] >> (63 - at % 64) & 1;
+	return &table->buckets[hash(prefix) & (table->room - 1)];
 }
 
-/* How many leading bits two prefixes share, at most `limit`. */
-static unsigned common(const uint64_t a[2], const uint64_t b[2], unsigned limit)
+/* The number of the prefix's entry, or 0. There are buckets. */
+static inline uint32_t find(const struct allowedips *table, const struct prefix *prefix)
 {
-	unsigned n = 128;
+	uint32_t number = *bucket(table, prefix);
 
-	if (a[0] ^ b[0])
-		n = (unsigned)__builtin_clzll(a[0] ^ b[0]);
-	else if (a[1] ^ b[1])
-		n = 64 + (unsigned)__builtin_clzll(a[1] ^ b[1]);
-	return n < limit ? n : limit;
+	while (number && !is_prefix(&table->entries[number], prefix))
+		number = table->entries[number].chained;
+	return number;
 }
 
-static struct peer *lookup(const struct allowedip *node, const uint64_t bits[2], unsigned width)
+static inline struct peer *lookup(const struct allowedips *table, const struct allowedip_lengths *lengths,
+								  uint64_t high, uint64_t low, bool v6)
 {
-	struct peer *peer = NULL;
-
-	while (node && covers(node, bits)) {
-		if (node->peer)
-			peer = node->peer;
-		if (node->length == width)
-			break;
-		node = node->child[bit_at(bits, node->length)];
+	for (unsigned i = 0; i < lengths->count; i++) {
+		unsigned length = lengths->used[i];
+		struct prefix prefix;
+		uint32_t number;
+		if (!(lengths->begins[length] >> (high >> (64 - BEGIN_BITS)) & 1))
+			continue;
+		prefix = cut(high, low, length, v6);
+		number = find(table, &prefix);
+		if (number)
+			return table->entries[number].peer;
 	}
-	return peer;
+	return NULL;
 }
 
 struct peer *allowedips_lookup4(const struct allowedips *table, const uint8_t address[4])
 {
-	uint64_t bits[2];
-
-	load(bits, address, false);
-	return lookup(table->v4, bits, 32);
+	return lookup(table, &table->v4, (uint64_t)get_be32(address) << 32, 0, false);
 }
 
 struct peer *allowedips_lookup6(const struct allowedips *table, const uint8_t address[16])
 {
-	uint64_t bits[2];
-
-	load(bits, address, true);
-	return lookup(table->v6, bits, 128);
+	return lookup(table, &table->v6, get_be64(address), get_be64(address + 8), true);
 }
 
-static void list_add(struct peer *peer, struct allowedip *node)
-{
-	struct allowedip_list *list = &peer->allowed_ips;
+/* --- the table --------------------------------------------------------------------------------------------------- */
 
-	node->peer = peer;
-	node->marked = false;
-	node->previous = list->last;
-	node->next = NULL;
-	*(list->last ? &list->last->next : &list->first) = node;
-	list->last = node;
-	list->count++;
-	list->changes++;
-}
-
-static void list_remove(struct allowedip *node)
-{
-	struct allowedip_list *list = &node->peer->allowed_ips;
-
-	*(node->previous ? &node->previous->next : &list->first) = node->next;
-	*(node->next ? &node->next->previous : &list->last) = node->previous;
-	list->count--;
-	list->changes++;
-	node->peer = NULL;
-}
-
-static struct allowedip **root(struct allowedips *table, bool v6)
+static struct allowedip_lengths *lengths_of(struct allowedips *table, bool v6)
 {
 	return v6 ? &table->v6 : &table->v4;
 }
 
-/* The place that points at `node`. */
-static struct allowedip **place_of(struct allowedips *table, const struct allowedip *node)
+/* A bit for each beginning that an address of the prefix can have: a shorter prefix than these bits has several. */
+static uint64_t begins(const struct prefix *prefix)
 {
-	if (!node->parent)
-		return root(table, node->v6);
-	return &node->parent->child[node->parent->child[1] == node];
+	unsigned open = prefix->length < BEGIN_BITS ? BEGIN_BITS - prefix->length : 0;
+	uint64_t bits = open < BEGIN_BITS ? (UINT64_C(1) << (1U << open)) - 1 : ~UINT64_C(0);
+
+	return bits << (prefix->high >> (64 - BEGIN_BITS));
 }
 
-/* Spare nodes hang together by their first child. */
-static struct allowedip *take_spare(struct allowedips *table)
+static void length_add(struct allowedip_lengths *lengths, const struct prefix *prefix)
 {
-	struct allowedip *node = table->spare;
+	unsigned at = lengths->count;
+	uint8_t length = prefix->length;
 
-	table->spare = node->child[0];
-	node->child[0] = NULL;
-	return node;
+	lengths->begins[length] |= begins(prefix);
+	if (lengths->prefixes[length]++)
+		return;
+	for (; at && lengths->used[at - 1] < length; at--)
+		lengths->used[at] = lengths->used[at - 1];
+	lengths->used[at] = length;
+	lengths->count++;
 }
 
-static struct allowedip *node_create(struct allowedips *table, const uint64_t bits[2], unsigned length, bool v6)
+/* What beginnings the others of its length have is not known, so the bits stay until it is the last. */
+static void length_remove(struct allowedip_lengths *lengths, uint8_t length)
 {
-	struct allowedip *node = table->spare ? take_spare(table) : calloc(1, sizeof *node);
+	unsigned at = 0;
 
-	if (!node)
-		return NULL;
-	memcpy(node->bits, bits, sizeof node->bits);
-	mask(node->bits, length);
-	node->length = (uint8_t)length;
-	node->v6 = v6;
-	return node;
+	if (--lengths->prefixes[length])
+		return;
+	lengths->begins[length] = 0;
+	while (lengths->used[at] != length)
+		at++;
+	lengths->count--;
+	memmove(&lengths->used[at], &lengths->used[at + 1], lengths->count - at);
 }
 
-static void adopt(struct allowedip *parent, struct allowedip *child)
+static void chain(struct allowedips *table, uint32_t number, const struct prefix *prefix)
 {
-	parent->child[bit_at(child->bits, parent->length)] = child;
-	child->parent = parent;
+	uint32_t *first = bucket(table, prefix);
+
+	table->entries[number].chained = *first;
+	*first = number;
 }
 
-/* Finds or makes the node of exactly this prefix; NULL without memory, and then the trie is as it was. */
-static struct allowedip *node_for(struct allowedips *table, const uint64_t bits[2], unsigned length, bool v6)
+static struct prefix prefix_of(const struct allowedip *entry)
 {
-	struct allowedip **place = root(table, v6), *parent = NULL, *node, *made, *fork;
-	unsigned shared;
+	return (struct prefix) { entry->high, entry->low, entry->length, entry->v6 };
+}
 
-	for (node = *place; node && node->length <= length && covers(node, bits); node = *place) {
-		if (node->length == length)
-			return node;
-		parent = node;
-		place = &node->child[bit_at(bits, node->length)];
+/* Moves all to larger arrays; of the entries that are free, none is in a chain. */
+static void move(struct allowedips *table, struct allowedip *entries, uint32_t *buckets, uint32_t room)
+{
+	uint32_t *old = table->buckets, old_room = table->room;
+
+	if (table->entries)
+		memcpy(entries, table->entries, table->touched * sizeof *entries);
+	else
+		table->touched = 1;
+	free(table->entries);
+	table->entries = entries;
+	table->buckets = buckets;
+	table->room = room;
+	for (uint32_t i = 0; i < old_room; i++) {
+		for (uint32_t number = old[i], next; number; number = next) {
+			struct prefix prefix = prefix_of(&entries[number]);
+			next = entries[number].chained;
+			chain(table, number, &prefix);
+		}
 	}
-	made = node_create(table, bits, length, v6);
-	if (!made)
-		return NULL;
-	made->parent = parent;
-	if (!node) {
-		*place = made;
-		return made;
-	}
-	shared = common(node->bits, made->bits, node->length < length ? node->length : length);
-	if (shared == length) { /* the new prefix covers the old node */
-		*place = made;
-		adopt(made, node);
-		return made;
-	}
-	fork = node_create(table, bits, shared, v6);
-	if (!fork) {
-		free(made);
-		return NULL;
-	}
-	fork->parent = parent;
-	*place = fork;
-	adopt(fork, node);
-	adopt(fork, made);
-	return made;
+	free(old);
 }
 
-/* A node without a peer stays only where two branches part; its parent may have been waiting for it to go. */
-static void prune(struct allowedips *table, struct allowedip *node)
+/* Memory of entries that were never used is never touched. */
+int allowedips_reserve(struct allowedips *table, size_t prefixes)
 {
-	while (node && !node->peer && !(node->child[0] && node->child[1])) {
-		struct allowedip *parent = node->parent, *child = node->child[0] ? node->child[0] : node->child[1];
+	size_t wanted = 1 + table->count + prefixes, room = table->room ? table->room : FIRST_ROOM;
+	struct allowedip *entries;
+	uint32_t *buckets;
 
-		*place_of(table, node) = child;
-		if (child)
-			child->parent = parent;
-		free(node);
-		node = parent;
+	if (wanted <= table->room)
+		return 0;
+	while (room < wanted)
+		room *= 2;
+	if (room > UINT32_MAX / 2)
+		return -ENOMEM;
+	entries = malloc(room * sizeof *entries);
+	buckets = calloc(room, sizeof *buckets);
+	if (!entries || !buckets) {
+		free(entries);
+		free(buckets);
+		return -ENOMEM;
 	}
-}
-
-static int parse(uint64_t bits[2], int family, const uint8_t *address, unsigned length)
-{
-	if (family != AF_INET && family != AF_INET6)
-		return -EINVAL;
-	if (length > (family == AF_INET ? 32 : 128))
-		return -EINVAL;
-	load(bits, address, family == AF_INET6);
-	mask(bits, length);
+	move(table, entries, buckets, (uint32_t)room);
 	return 0;
+}
+
+/* A new entry, of nobody yet. There is room. */
+static uint32_t entry_create(struct allowedips *table, const struct prefix *prefix)
+{
+	uint32_t number = table->spare ? table->spare : table->touched;
+	struct allowedip *entry = &table->entries[number];
+
+	if (table->spare)
+		table->spare = entry->chained;
+	else
+		table->touched++;
+	*entry =
+		(struct allowedip) { .high = prefix->high, .low = prefix->low, .length = prefix->length, .v6 = prefix->v6 };
+	chain(table, number, prefix);
+	length_add(lengths_of(table, prefix->v6), prefix);
+	table->count++;
+	return number;
+}
+
+static void entry_free(struct allowedips *table, uint32_t number)
+{
+	struct allowedip *entry = &table->entries[number];
+	struct prefix prefix = prefix_of(entry);
+	uint32_t *place = bucket(table, &prefix);
+
+	while (*place != number)
+		place = &table->entries[*place].chained;
+	*place = entry->chained;
+	entry->chained = table->spare;
+	table->spare = number;
+	length_remove(lengths_of(table, entry->v6), entry->length);
+	table->count--;
+}
+
+/* --- the peer's list --------------------------------------------------------------------------------------------- */
+
+static void list_add(struct allowedips *table, struct peer *peer, uint32_t number)
+{
+	struct allowedip_list *list = &peer->allowed_ips;
+	struct allowedip *entry = &table->entries[number];
+
+	entry->peer = peer;
+	entry->marked = false;
+	entry->previous = list->last;
+	entry->next = 0;
+	*(list->last ? &table->entries[list->last].next : &list->first) = number;
+	list->last = number;
+	list->count++;
+	list->changes++;
+}
+
+static void list_remove(struct allowedips *table, uint32_t number)
+{
+	const struct allowedip *entry = &table->entries[number];
+	struct allowedip_list *list = &entry->peer->allowed_ips;
+
+	*(entry->previous ? &table->entries[entry->previous].next : &list->first) = entry->next;
+	*(entry->next ? &table->entries[entry->next].previous : &list->last) = entry->previous;
+	list->count--;
+	list->changes++;
+}
+
+/* --- changes ----------------------------------------------------------------------------------------------------- */
+
+static void take_away(struct allowedips *table, uint32_t number)
+{
+	list_remove(table, number);
+	entry_free(table, number);
+}
+
+static bool valid(int family, unsigned length)
+{
+	return (family == AF_INET && length <= 32) || (family == AF_INET6 && length <= 128);
 }
 
 int allowedips_insert(struct allowedips *table, int family, const uint8_t *address, uint8_t length, struct peer *peer)
 {
-	struct allowedip *node;
-	uint64_t bits[2];
-	int error = parse(bits, family, address, length);
+	struct prefix prefix;
+	uint32_t number;
 
-	if (error)
-		return error;
-	node = node_for(table, bits, length, family == AF_INET6);
-	if (!node)
+	if (!valid(family, length))
+		return -EINVAL;
+	if (allowedips_reserve(table, 1))
 		return -ENOMEM;
-	if (node->peer)
-		list_remove(node);
-	list_add(peer, node);
+	prefix = cut_address(address, length, family == AF_INET6);
+	number = find(table, &prefix);
+	if (number)
+		list_remove(table, number);
+	else
+		number = entry_create(table, &prefix);
+	list_add(table, peer, number);
 	return 0;
 }
 
 int allowedips_remove(struct allowedips *table, int family, const uint8_t *address, uint8_t length, struct peer *peer)
 {
-	struct allowedip *node;
-	uint64_t bits[2];
-	int error = parse(bits, family, address, length);
+	struct prefix prefix;
+	uint32_t number;
 
-	if (error)
-		return error;
-	node = *root(table, family == AF_INET6);
-	while (node && node->length < length && covers(node, bits))
-		node = node->child[bit_at(bits, node->length)];
-	if (!node || node->length != length || !covers(node, bits) || node->peer != peer)
+	if (!valid(family, length))
+		return -EINVAL;
+	prefix = cut_address(address, length, family == AF_INET6);
+	number = table->count ? find(table, &prefix) : 0;
+	if (!number || table->entries[number].peer != peer)
 		return -ENOENT;
-	list_remove(node);
-	prune(table, node);
+	take_away(table, number);
 	return 0;
 }
 
 void allowedips_remove_peer(struct allowedips *table, struct peer *peer)
 {
-	for (struct allowedip *node; (node = peer->allowed_ips.first);) {
-		list_remove(node);
-		prune(table, node);
-	}
+	while (peer->allowed_ips.first)
+		take_away(table, peer->allowed_ips.first);
 }
 
-void allowedips_mark(struct peer *peer)
+void allowedips_mark(struct allowedips *table, const struct peer *peer)
 {
-	for (struct allowedip *node = peer->allowed_ips.first; node; node = node->next)
-		node->marked = true;
+	for (uint32_t number = peer->allowed_ips.first; number; number = table->entries[number].next)
+		table->entries[number].marked = true;
 }
 
 void allowedips_sweep(struct allowedips *table, struct peer *peer)
 {
-	for (struct allowedip *node = peer->allowed_ips.first, *next; node; node = next) {
-		next = node->next; /* pruning frees no node that has a peer */
-		if (!node->marked)
-			continue;
-		list_remove(node);
-		prune(table, node);
+	for (uint32_t number = peer->allowed_ips.first, next; number; number = next) {
+		next = table->entries[number].next;
+		if (table->entries[number].marked)
+			take_away(table, number);
 	}
 }
 
-/* A new prefix takes a node for itself and one where its branch parts. */
-int allowedips_reserve(struct allowedips *table, size_t prefixes)
+uint32_t allowedips_tell(const struct allowedips *table, uint32_t entry, int *family, uint8_t address[16],
+						 uint8_t *length)
 {
-	for (size_t i = 0; i < 2 * prefixes; i++) {
-		struct allowedip *node = calloc(1, sizeof *node);
-		if (!node) {
-			allowedips_unreserve(table);
-			return -ENOMEM;
-		}
-		node->child[0] = table->spare;
-		table->spare = node;
+	const struct allowedip *told = &table->entries[entry];
+
+	if (told->v6) {
+		put_be64(address, told->high);
+		put_be64(address + 8, told->low);
+	} else {
+		put_be32(address, (uint32_t)(told->high >> 32));
 	}
-	return 0;
-}
-
-void allowedips_unreserve(struct allowedips *table)
-{
-	while (table->spare)
-		free(take_spare(table));
-}
-
-const struct allowedip *allowedip_tell(const struct allowedip *node, int *family, uint8_t address[16], uint8_t *length)
-{
-	put_be64(address, node->bits[0]);
-	put_be64(address + 8, node->bits[1]);
-	*family = node->v6 ? AF_INET6 : AF_INET;
-	*length = node->length;
-	return node->next;
-}
-
-void allowedip_list_walk(const struct allowedip_list *list,
-						 void (*each)(void *context, int family, const uint8_t *address, uint8_t length), void *context)
-{
-	for (const struct allowedip *node = list->first; node;) {
-		uint8_t address[16], length;
-		int family;
-		node = allowedip_tell(node, &family, address, &length);
-		each(context, family, address, length);
-	}
-}
-
-/* Depth is at most 129, one level a bit. */
-static void destroy(struct allowedip *node)
-{
-	if (!node)
-		return;
-	destroy(node->child[0]);
-	destroy(node->child[1]);
-	free(node);
+	*family = told->v6 ? AF_INET6 : AF_INET;
+	*length = told->length;
+	return told->next;
 }
 
 void allowedips_destroy(struct allowedips *table)
 {
-	destroy(table->v4);
-	destroy(table->v6);
-	allowedips_unreserve(table);
+	free(table->entries);
+	free(table->buckets);
 	*table = (struct allowedips) { 0 };
 }

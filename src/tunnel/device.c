@@ -171,7 +171,6 @@ void device_unreserve(struct device *device)
 		device->spare = peer->next;
 		free(peer);
 	}
-	allowedips_unreserve(&device->allowed_ips);
 }
 
 void device_remove_peer(struct device *device, struct peer *peer)

@@ -133,7 +133,7 @@ static void equals_a_naive_list(int family)
 				model->rules[r].peer = NULL;
 		compare(model, &table, 200);
 	}
-	assert_null(family == AF_INET ? table.v4 : table.v6); /* nothing is left behind */
+	assert_int_equal(table.count, 0); /* nothing is left behind */
 	allowedips_destroy(&table);
 	free(model);
 }
@@ -170,30 +170,56 @@ static void lengths_past_the_address_are_refused(void **state)
 	assert_int_equal(allowedips_insert(&table, AF_INET, address, 33, &peers[0]), -22);
 	assert_int_equal(allowedips_insert(&table, AF_INET6, address, 129, &peers[0]), -22);
 	assert_int_equal(allowedips_insert(&table, AF_UNIX, address, 8, &peers[0]), -22);
-	assert_null(table.v4);
-	assert_null(table.v6);
+	assert_int_equal(table.count, 0);
 }
 
-static void note(void *context, int family, const uint8_t *address, uint8_t length)
-{
-	const uint8_t expected[4] = { 172, 16, 0, 0 };
-
-	assert_int_equal(family, AF_INET);
-	assert_memory_equal(address, expected, 4);
-	assert_int_equal(length, 12);
-	++*(int *)context;
-}
-
-static void the_list_shows_prefixes_masked(void **state)
+static void the_list_tells_prefixes_masked(void **state)
 {
 	struct allowedips table = { 0 };
-	const uint8_t address[4] = { 172, 31, 7, 7 };
-	int seen = 0;
+	const uint8_t v4[4] = { 172, 31, 7, 7 }, v6[16] = { 0xfd, 0xff, [15] = 1 };
+	const uint8_t masked4[4] = { 172, 16, 0, 0 }, masked6[16] = { 0xfd, 0xe0 };
+	uint8_t address[16], length;
+	uint32_t entry;
+	int family;
 
 	memset(peers, 0, sizeof peers);
-	assert_int_equal(allowedips_insert(&table, AF_INET, address, 12, &peers[3]), 0);
-	allowedip_list_walk(&peers[3].allowed_ips, note, &seen);
-	assert_int_equal(seen, 1);
+	assert_int_equal(allowedips_insert(&table, AF_INET, v4, 12, &peers[3]), 0);
+	assert_int_equal(allowedips_insert(&table, AF_INET6, v6, 11, &peers[3]), 0);
+	entry = allowedips_tell(&table, peers[3].allowed_ips.first, &family, address, &length);
+	assert_int_equal(family, AF_INET);
+	assert_memory_equal(address, masked4, sizeof masked4);
+	assert_int_equal(length, 12);
+	assert_int_equal(allowedips_tell(&table, entry, &family, address, &length), 0);
+	assert_int_equal(family, AF_INET6);
+	assert_memory_equal(address, masked6, sizeof masked6);
+	assert_int_equal(length, 11);
+	allowedips_destroy(&table);
+}
+
+/* Lists survive that the entries move, and room that was asked for is there without another allocation. */
+static void what_is_reserved_does_not_move_again(void **state)
+{
+	enum { PREFIXES = 5000 };
+	struct allowedips table = { 0 };
+	const uint8_t first[4] = { 192, 0, 2, 1 };
+	const void *entries;
+	uint32_t entry;
+	int told = 0, family;
+
+	memset(peers, 0, sizeof peers);
+	assert_int_equal(allowedips_insert(&table, AF_INET, first, 32, &peers[0]), 0);
+	assert_int_equal(allowedips_reserve(&table, PREFIXES), 0);
+	entries = table.entries;
+	for (int i = 0; i < PREFIXES; i++) {
+		uint8_t address[16] = { 0xfd, (uint8_t)(i >> 8), (uint8_t)i };
+		assert_int_equal(allowedips_insert(&table, i % 2 ? AF_INET : AF_INET6, address, 24, &peers[0]), 0);
+	}
+	assert_ptr_equal(table.entries, entries);
+	for (entry = peers[0].allowed_ips.first; entry; told++) {
+		uint8_t address[16], length;
+		entry = allowedips_tell(&table, entry, &family, address, &length);
+	}
+	assert_int_equal(told, PREFIXES + 1);
 	allowedips_destroy(&table);
 }
 
@@ -204,7 +230,8 @@ int main(void)
 		cmocka_unit_test(v6_equals_a_naive_list),
 		cmocka_unit_test(a_prefix_moves_to_who_claims_it_last),
 		cmocka_unit_test(lengths_past_the_address_are_refused),
-		cmocka_unit_test(the_list_shows_prefixes_masked),
+		cmocka_unit_test(the_list_tells_prefixes_masked),
+		cmocka_unit_test(what_is_reserved_does_not_move_again),
 	};
 	return cmocka_run_group_tests_name("allowedips", tests, NULL, NULL);
 }

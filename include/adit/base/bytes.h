@@ -20,6 +20,13 @@ static inline uint32_t get_be32(const uint8_t *p)
 	return be32toh(v);
 }
 
+static inline uint64_t get_be64(const uint8_t *p)
+{
+	uint64_t v;
+	memcpy(&v, p, sizeof v);
+	return be64toh(v);
+}
+
 static inline uint32_t get_le32(const uint8_t *p)
 {
 	uint32_t v;

@@ -1,6 +1,6 @@
 /*
- * Allowed IPs: the cryptokey routing table (WireGuard paper, section 2). A path-compressed binary trie for each IP
- * version, longest match first.
+ * Allowed IPs: the cryptokey routing table (WireGuard paper, section 2), longest match first. A hash table, asked once
+ * for every prefix length that is in use.
  */
 #ifndef ADIT_ALLOWEDIPS_H
 #define ADIT_ALLOWEDIPS_H
@@ -11,17 +11,33 @@
 struct peer;
 struct allowedip;
 
-/* Zeroed memory is an empty table. */
-struct allowedips {
-	struct allowedip *v4, *v6;
-	struct allowedip *spare; /* see allowedips_reserve */
+/* The prefix lengths of one IP version that are in use. */
+struct allowedip_lengths {
+	uint8_t used[129]; /* the longest first */
+	uint8_t count;     /* of them */
+	uint32_t prefixes[129];
+	uint64_t begins[129]; /* of each length: bit n is clear when no prefix has n as its first six bits */
 };
 
-/* What a peer was given, in the order it was given last. Zeroed memory is an empty list. */
+/* Zeroed memory is an empty table. */
+struct allowedips {
+	struct allowedip *entries; /* they name each other by number, so that they can be moved; 0 is none */
+	uint32_t *buckets;         /* first entry of each chain */
+	uint32_t room;             /* entries that there is memory for, and as many buckets: a power of two, or 0 */
+	uint32_t touched;          /* entries from here on were never used */
+	uint32_t spare;            /* first of those that are free again */
+	uint32_t count;            /* prefixes */
+	struct allowedip_lengths v4, v6;
+};
+
+/*
+ * What a peer was given, in the order it was given last, as numbers that allowedips_tell takes; 0: none. Zeroed memory
+ * is an empty list.
+ */
 struct allowedip_list {
-	struct allowedip *first, *last;
-	size_t count;
-	uint64_t changes; /* grows with every change: while it stays, so do the pointers into the list */
+	uint32_t first, last;
+	uint32_t count;
+	uint32_t changes; /* grows with every change: while it stays, so do the numbers of the list */
 };
 
 /*
@@ -40,24 +56,22 @@ void allowedips_remove_peer(struct allowedips *table, struct peer *peer);
  * Replaces what a peer has without a moment in which what it keeps is gone: all it has is marked, what is then inserted
  * loses the mark, and sweeping takes away what still has it.
  */
-void allowedips_mark(struct peer *peer);
+void allowedips_mark(struct allowedips *table, const struct peer *peer);
 void allowedips_sweep(struct allowedips *table, struct peer *peer);
 
-/* Allocates ahead, so that the next `prefixes` insertions cannot fail. 0, or -ENOMEM and nothing is kept. */
+/* Allocates ahead, so that the next `prefixes` insertions, of whatever family, cannot fail. 0 or -ENOMEM. */
 int allowedips_reserve(struct allowedips *table, size_t prefixes);
-/* Frees what is left of it. */
-void allowedips_unreserve(struct allowedips *table);
 
 /* The peer with the longest prefix that covers the address, or NULL. */
 struct peer *allowedips_lookup4(const struct allowedips *table, const uint8_t address[4]);
 struct peer *allowedips_lookup6(const struct allowedips *table, const uint8_t address[16]);
 
-/* Calls `each` for every prefix of the list: the address masked, 4 or 16 bytes. */
-void allowedip_list_walk(const struct allowedip_list *list,
-						 void (*each)(void *context, int family, const uint8_t *address, uint8_t length),
-						 void *context);
-/* Tells one prefix of a list, the address masked (4 bytes or 16), and returns the next or NULL. */
-const struct allowedip *allowedip_tell(const struct allowedip *node, int *family, uint8_t address[16], uint8_t *length);
+/*
+ * Tells one prefix of a list: the address masked, 4 bytes or 16, and what is behind them left as it is. Returns the
+ * next of the list, or 0.
+ */
+uint32_t allowedips_tell(const struct allowedips *table, uint32_t entry, int *family, uint8_t address[16],
+						 uint8_t *length);
 
 void allowedips_destroy(struct allowedips *table);
 
