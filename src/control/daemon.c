@@ -64,10 +64,19 @@ static void sleep_without_end(struct daemon *daemon)
 	ev_periodic_start(daemon->loop, &daemon->never);
 }
 
+/* No such build may ever be taken for one to use. */
+static void warn_of_bench_build(const char *name)
+{
+#ifdef ADIT_NULL_CIPHER
+	log_error(name, "THIS BUILD IS FOR BENCHMARKS ONLY: with `Aead = null` it encrypts nothing (ADIT_NULL_CIPHER)");
+#endif
+}
+
 int daemon_init(struct daemon *daemon, const char *aead, struct tun *tun)
 {
 	int error = -ENOMEM;
 
+	warn_of_bench_build(tun->name);
 	*daemon = (struct daemon) { .loop = ev_default_loop(EVFLAG_AUTO) };
 	if (!daemon->loop)
 		goto close_tun;
