@@ -55,6 +55,7 @@ stage "build" build_stage build-test -DCMAKE_BUILD_TYPE=Release -DADIT_WERROR=ON
 if [ -x build-test/adit ]; then
 	stage "unit tests" unit_stage unit build-test
 	stage "network namespaces and systemd" python3 tests/netns/run.py --adit build-test/adit $quick
+	stage "tables of the bench" python3 tests/bench/check.py
 	[ -n "$quick" ] || stage "instructions" python3 tests/bench/instructions.py --build build-test
 fi
 [ -n "$quick" ] || stage "build with sanitizers" build_stage build-sanitize -DADIT_WERROR=ON -DADIT_SANITIZE=ON

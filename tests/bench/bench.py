@@ -72,7 +72,7 @@ def run_rounds(plan, record, count, save):
             done = record["rounds"][number]
             shift = number % len(plan.rows)
             for row in plan.rows[shift:] + plan.rows[:shift]:
-                if row.name in done:
+                if done.get(row.name):
                     continue
                 begin = time.monotonic()
                 done[row.name] = try_measure(row, workshop, record["seconds"])
