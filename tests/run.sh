@@ -59,12 +59,22 @@ if [ -x build-test/adit ]; then
 		stage "tunnels by $backend" python3 tests/netns/run.py --adit build-test/adit $quick --set Backend="$backend" \
 			--label "$backend-" basic/ cutter/ forward/ reload/differences
 	done
+	stage "tunnels by two workers" python3 tests/netns/run.py --adit build-test/adit $quick --set Workers=2 \
+		--label two-workers- basic/ cutter/ forward/ reload/differences
+	stage "tables of the bench" python3 tests/bench/check.py
+	[ -n "$quick" ] || stage "instructions" python3 tests/bench/instructions.py --build build-test
 fi
 [ -n "$quick" ] || stage "build with sanitizers" build_stage build-sanitize -DADIT_WERROR=ON -DADIT_SANITIZE=ON
 if [ -z "$quick" ] && [ -x build-sanitize/adit ]; then
 	stage "unit tests with sanitizers" unit_stage unit-sanitized build-sanitize
 	stage "tunnels with sanitizers" python3 tests/netns/run.py --adit build-sanitize/adit --label sanitized- \
 		basic/ forward/ cutter/ errors/ life/
+fi
+[ -n "$quick" ] || stage "build with the thread sanitizer" build_stage build-threads -DADIT_WERROR=ON -DADIT_TSAN=ON
+if [ -z "$quick" ] && [ -x build-threads/adit ]; then
+	# It wants addresses to lie where they lie without randomization.
+	stage "tunnels with the thread sanitizer" setarch -R python3 tests/netns/run.py --adit build-threads/adit \
+		--label threads- --set Workers=2 workers/ life/ reload/differences
 fi
 
 echo "== summary"

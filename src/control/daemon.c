@@ -52,10 +52,19 @@ static void watch_signals(struct daemon *daemon)
 	}
 }
 
+/* No such build may ever be taken for one to use. */
+static void warn_of_bench_build(const char *name)
+{
+#ifdef ADIT_NULL_CIPHER
+	log_error(name, "THIS BUILD IS FOR BENCHMARKS ONLY: with `Aead = null` it encrypts nothing (ADIT_NULL_CIPHER)");
+#endif
+}
+
 int daemon_init(struct daemon *daemon, const char *aead, enum backend_kind backend, struct tun *queues, unsigned count)
 {
 	int error = -ENOMEM;
 
+	warn_of_bench_build(queues->name);
 	*daemon = (struct daemon) { .loop = ev_default_loop(EVFLAG_AUTO) };
 	if (!daemon->loop)
 		goto close_tun;

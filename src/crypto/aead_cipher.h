@@ -12,6 +12,10 @@ extern const struct aead_cipher aead_ipsec_mb_chacha20poly1305;
 extern const struct aead_cipher aead_ipsec_mb_aes256gcm;
 #endif
 
+#ifdef ADIT_NULL_CIPHER
+extern const struct aead_provider aead_null; /* seals nothing; "auto" never takes it */
+#endif
+
 /* Scratch of IPsec-MB for one thread: 200 KiB. 0; -ENOTSUP: not on this machine, or not in this build; -ENOMEM. */
 int ipsec_mb_create(struct ipsec_mb **created);
 /* Wipes and frees; NULL is allowed. */

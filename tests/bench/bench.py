@@ -1,44 +1,48 @@
 #!/usr/bin/env python3
 """
-Measures tunnels side by side: in each round every target comes up, is measured and goes down, so that a drift of the machine
-meets all of them. A figure is the median over the rounds; a ratio is the median of the ratios within each round.
+Measures tunnels side by side: in each round every one comes up, is measured and goes down, so that a drift of the machine
+meets all of them; each round begins with another. A figure is the median over the rounds; a ratio is the median of the
+ratios within each round.
 
-usage: bench.py [--rounds N] [--seconds S] [--table FILE] [--json FILE] TARGET[@REFERENCE]...
+usage: bench.py [options] PLAN              one of plans.py: tunnels, backends, workers
+       bench.py [options] TARGET[@N]...     tunnels of your own; @N: held against the Nth of them
 
 TARGET is   veth | relay:CIPHER | adit:PATH[:KEY=VALUE...] | wireguard-go:PATH | nebula:PATH[:CIPHER]
-REFERENCE   the number of the target (from 1) that this one is compared with, as in  adit:build/adit@1
 CIPHER      of the relay: none, sodium, sodium512, ipsec-chacha, ipsec-aes; of nebula: aes, chachapoly
 
-FILE of --table is a document; the lines between <!-- bench NAME --> and <!-- end --> in it are replaced (--name NAME).
-Needs root and what tests/packages lists.
+--json FILE keeps every figure, after each tunnel; --resume goes on with such a file where it ends, and --render makes
+tables and plot of it without measuring. --document FILE: the lines between <!-- bench PLAN --> and <!-- end --> in it are
+replaced. Needs root and what tests/packages lists.
 """
 
 import argparse
 import json
 import os
-import platform
 import re
-import statistics
 import sys
+import time
 
 import lab
+import plot
+import report
 from measure import Meter
+from plans import PLANS, Bar, Plan, Row
 
 
-def parse_target(text):
-    found = re.fullmatch(r"(.*?)(?:@(\d+))?", text)
-    return found.group(1), int(found.group(2)) - 1 if found.group(2) else None
+def own_plan(targets):
+    """Targets of the command line: each figure beside that of its reference, without a bar."""
+    found = [re.fullmatch(r"(.*?)(?:@(\d+))?", text).groups() for text in targets]
+    rows = []
+    for number, (target, _) in enumerate(found, 1):
+        kind, *rest = target.split(":")
+        rest = rest[1:] if kind in ("adit", "wireguard-go", "nebula") else rest
+        rows.append(Row(" ".join([f"{number}", kind, *rest]), target))
+    pairs = [(rows[i].name, rows[int(number) - 1].name) for i, (_, number) in enumerate(found) if number]
+    return Plan(tuple(rows), ()), pairs
 
 
-def label(spec):
-    kind, *rest = spec.split(":")
-    if kind in ("adit", "wireguard-go", "nebula"):
-        rest = rest[1:]
-    return " ".join([kind] + rest)
-
-
-def measure(spec, workshop, seconds):
-    kind, *arguments = spec.split(":")
+def measure(row, workshop, seconds):
+    kind, *arguments = row.target.split(":")
     target = lab.KINDS[kind](workshop, *arguments)
     lab.up()
     try:
@@ -49,91 +53,110 @@ def measure(spec, workshop, seconds):
         lab.down()
 
 
-def run_rounds(specs, rounds, seconds):
-    workshop = lab.Workshop()
-    results = [[] for _ in specs]
+def try_measure(row, workshop, seconds):
+    """The figures of one tunnel in one round; none when it failed, which is said and no more."""
     try:
-        for number in range(rounds):
-            for index, spec in enumerate(specs):
-                try:
-                    figures = measure(spec, workshop, seconds)
-                except lab.Failed as error:
-                    print(f"round {number + 1} {label(spec)}: {error}", file=sys.stderr, flush=True)
-                    figures = {}
-                results[index].append(figures)
-                shown = ", ".join(f"{name} {value:.2f}" for name, value in figures.items())
-                print(f"round {number + 1} {label(spec)}: {shown}", file=sys.stderr, flush=True)
+        return measure(row, workshop, seconds)
+    except lab.TROUBLE as error:
+        print(f"{row.name} failed: {error}\n{workshop.log_tail()}", file=sys.stderr, flush=True)
+        return {}
+
+
+def run_rounds(plan, record, count, save):
+    """Appends to record["rounds"] until there are `count`; one that was broken off is completed first."""
+    workshop = lab.Workshop()
+    try:
+        for number in range(count):
+            if len(record["rounds"]) == number:
+                record["rounds"].append({})
+            done = record["rounds"][number]
+            shift = number % len(plan.rows)
+            for row in plan.rows[shift:] + plan.rows[:shift]:
+                if done.get(row.name):
+                    continue
+                begin = time.monotonic()
+                done[row.name] = try_measure(row, workshop, record["seconds"])
+                shown = ", ".join(f"{name} {value:.2f}" for name, value in done[row.name].items())
+                print(f"round {number + 1}, {time.monotonic() - begin:.0f} s, {row.name}: {shown}", file=sys.stderr, flush=True)
+                save(record)
     finally:
         workshop.close()
-    return results
 
 
-def median(values):
-    values = list(values)
-    return statistics.median(values) if values else None
+def ratio_table(pairs, rounds):
+    """Own targets beside their references."""
+    columns = [[report.number(report.figure_of(Bar(figure, mine, (other,), "<=", 0), rounds))
+                for figure in report.names_of(rounds)] for mine, other in pairs]
+    heads = ["ratio"] + [f"{mine} / {other}" for mine, other in pairs]
+    return report.markdown(heads, [list(line) for line in zip(report.names_of(rounds), *columns)])
 
 
-def ratio(mine, reference, name):
-    """The median over the rounds of mine by reference."""
-    return median(a[name] / b[name] for a, b in zip(mine, reference) if a.get(name) and b.get(name))
+def tables(plan, pairs, record):
+    rounds = record["rounds"]
+    text = f"{record['machine']}\n\n{report.median_table(plan, rounds, record['seconds'])}\n\n"
+    text += report.failures(rounds, plan.rows)
+    if plan.bars:
+        text += report.bar_table(plan, rounds) + "\n"
+    if pairs:
+        text += ratio_table(pairs, rounds) + "\n"
+    return text
 
 
-def table(specs, references, results, rounds, seconds):
-    names = list(dict.fromkeys(name for rounds_of in results for figures in rounds_of for name in figures))
-    heads = [f"median of {rounds} x {seconds} s"]
-    columns = [[name for name in names]]
-    for index, spec in enumerate(specs):
-        heads.append(label(spec))
-        columns.append([median(f[name] for f in results[index] if name in f) for name in names])
-        if references[index] is not None:
-            heads.append("ratio to " + label(specs[references[index]]))
-            columns.append([ratio(results[index], results[references[index]], name) for name in names])
-    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
-    for row in zip(*columns):
-        lines.append("| " + " | ".join([row[0]] + ["" if value is None else f"{value:.2f}" for value in row[1:]]) + " |")
-    return "\n".join(lines)
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=int, default=2, help="of each load")
+    parser.add_argument("--adit", default="build-bench/adit")
+    parser.add_argument("--null", default="build-bench-null/adit", help="adit built with ADIT_NULL_CIPHER")
+    parser.add_argument("--json")
+    parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--render", action="store_true")
+    parser.add_argument("--document")
+    parser.add_argument("--plot")
+    parser.add_argument("what", nargs="+", metavar="PLAN | TARGET")
+    options = parser.parse_args()
+    if (options.resume or options.render) and not options.json:
+        parser.error("--resume and --render need --json")
+    return options
 
 
-def processor():
-    with open("/proc/cpuinfo") as info:
-        found = dict(re.split(r"\s*:\s*", line.strip(), maxsplit=1) for line in info if ":" in line and line.strip()[-1] != ":")
-    wide = "AVX-512" if "avx512f" in found.get("flags", "") else "AVX2" if "avx2" in found.get("flags", "") else "neither AVX2 nor AVX-512"
-    return f"{found.get('model name', platform.machine())}, {wide}, {os.cpu_count()} cores, Linux {platform.release().split('-')[0]}"
-
-
-def replace_section(path, name, text):
-    with open(path) as file:
-        document = file.read()
-    pattern = re.compile(rf"(<!-- bench {re.escape(name)} -->\n).*?(<!-- end -->)", re.S)
-    if not pattern.search(document):
-        sys.exit(f"{path}: no <!-- bench {name} --> ... <!-- end --> to fill in")
-    with open(path, "w") as file:
-        file.write(pattern.sub(lambda found: found.group(1) + text + found.group(2), document))
+def load(options):
+    """What is known: of an earlier run, or nothing yet."""
+    if options.render or options.resume and os.path.exists(options.json):
+        with open(options.json) as file:
+            return json.load(file)
+    syscall = lab.empty_call()
+    return {"what": options.what, "seconds": options.seconds, "syscall": syscall, "machine": report.machine(syscall),
+            "rounds": []}
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=int, default=3)
-    parser.add_argument("--json")
-    parser.add_argument("--table")
-    parser.add_argument("--name", default="libsodium")
-    parser.add_argument("targets", nargs="+", metavar="TARGET")
-    options = parser.parse_args()
-    if os.geteuid():
-        sys.exit("bench.py needs root: it makes network namespaces")
-    specs, references = zip(*map(parse_target, options.targets))
-    results = run_rounds(specs, options.rounds, options.seconds)
-    text = table(specs, references, results, options.rounds, options.seconds)
-    command = "sudo python3 tests/bench/bench.py " + " ".join(sys.argv[1:])
-    text = f"`{command}`\n{processor()}\n\n{text}\n"
+    options = parse()
+    record = load(options)
+    if options.what[0] in PLANS:
+        plan, pairs = PLANS[options.what[0]](options.adit, options.null, record["syscall"]), []
+    else:
+        plan, pairs = own_plan(options.what)
+
+    def save(record):
+        if options.json:
+            with open(options.json + ".new", "w") as file:
+                json.dump(record, file, indent=1)
+            os.replace(options.json + ".new", options.json)
+
+    if not options.render:
+        if os.geteuid():
+            sys.exit("bench.py needs root: it makes network namespaces")
+        run_rounds(plan, record, options.rounds, save)
+    text = tables(plan, pairs, record)
     print(text)
-    if options.json:
-        with open(options.json, "w") as file:
-            json.dump({"targets": specs, "references": references, "rounds": results}, file, indent=1)
-    if options.table:
-        replace_section(options.table, options.name, text)
+    if options.document:
+        report.replace_section(options.document, options.what[0], text)
+    if options.plot:
+        with open(options.plot, "w") as file:
+            file.write(plot.draw(plan, record["rounds"], record["machine"]))
+    return 0 if all(done.get(row.name) for done in record["rounds"] for row in plan.rows if not row.foreign) else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

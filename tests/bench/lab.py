@@ -16,14 +16,19 @@ OUTER = dict(zip(NODES, ("10.77.0.1", "10.77.0.2")))
 INNER = dict(zip(NODES, ("10.88.0.1", "10.88.0.2")))
 OTHER = dict(zip(NODES, reversed(NODES)))
 MTU = 1420
+PATIENCE = 60  # seconds after which a command of the lab is taken to hang
 
 
 class Failed(Exception):
     """A command of the lab did not do what it should."""
 
 
+# What may go wrong with one tunnel and is no reason to end the run.
+TROUBLE = (Failed, OSError, ValueError, subprocess.SubprocessError)
+
+
 def sh(*argv, check=True, **options):
-    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=PATIENCE, **options)
     if check and done.returncode:
         raise Failed(f"{' '.join(argv)}: {done.stderr.strip() or done.stdout.strip()}")
     return done.stdout
@@ -71,8 +76,24 @@ class Workshop:
             sh("cc", "-O3", "-o", self.path(name), os.path.join(HERE, name + ".c"), *flags)
         return self.path(name)
 
+    def log_tail(self):
+        """The last lines that daemons have written."""
+        if not os.path.exists(self.path("log")):
+            return ""
+        with open(self.path("log"), errors="replace") as log:
+            return "".join(log.readlines()[-10:])
+
     def close(self):
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def empty_call():
+    """What a system call that does nothing takes, in ns."""
+    workshop = Workshop()
+    try:
+        return float(sh(workshop.program("nullcall")))
+    finally:
+        workshop.close()
 
 
 def key_pairs():

@@ -1,33 +1,45 @@
 #!/bin/sh
-# Measures adit beside the bare data path and other tunnels, and writes the tables of docs/performance.md. Needs root and
-# Debian 12; installs what is missing of tests/packages. Nothing else should be running.
+# Measures adit beside the bare data path and other tunnels, and writes the tables and the plot of docs/performance.md.
+# Needs root and Debian 12; installs what is missing of tests/packages. Nothing else should be running.
 #
-#   sudo sh tests/bench/run.sh [libsodium | ipsec-mb | all] [ROUNDS]
+#   sudo sh tests/bench/run.sh [all | tunnels | backends | workers | scale | instructions | quick] [ROUNDS]
+#
+# Figures are kept in build-bench/*.json; with RESUME=1 a run goes on where it was broken off.
 set -eu
 cd "$(dirname "$0")/../.."
 . tests/lib.sh
 
 which=${1:-all}
 rounds=${2:-7}
-adit=build-bench/adit
+document="--document docs/performance.md"
+resume=
+[ -z "${RESUME-}" ] || resume=--resume
 
-bench() {
+# plan NAME OPTION...: one of plans.py
+plan() {
 	name=$1
 	shift
-	python3 tests/bench/bench.py --rounds "$rounds" --table docs/performance.md --name "$name" "$@"
+	python3 tests/bench/bench.py --adit build-bench/adit --null build-bench-null/adit --rounds "$rounds" \
+		--json "build-bench/$name.json" $resume "$@" "$name"
 }
 
 need_root
 packages_install demo test bench
-build build-bench -DCMAKE_BUILD_TYPE=Release -DADIT_TESTS=OFF || die "the build failed"
+build build-bench -DCMAKE_BUILD_TYPE=Release || die "the build failed"
+build build-bench-null -DCMAKE_BUILD_TYPE=Release -DADIT_TESTS=OFF -DADIT_NULL_CIPHER=ON || die "the null build failed"
 
-case $which in libsodium | all)
-	bench libsodium relay:sodium512 adit:$adit:Aead=libsodium@1 relay:sodium512@1 \
-		wireguard-go:/usr/bin/wireguard-go nebula:/usr/bin/nebula
+failed=
+case $which in tunnels | all) plan tunnels $document --plot docs/performance.svg || failed=1 ;; esac
+case $which in backends | all) plan backends $document || failed=1 ;; esac
+case $which in workers | all) plan workers $document || failed=1 ;; esac
+case $which in scale | all) python3 tests/bench/scale.py --build build-bench --rounds "$rounds" $document || failed=1 ;; esac
+case $which in instructions | all) python3 tests/bench/instructions.py --build build-bench --record || failed=1 ;; esac
+case $which in quick)
+	rounds=1
+	resume=
+	plan tunnels --seconds 1 || failed=1
+	python3 tests/bench/scale.py --build build-bench --rounds 1 --seconds 1 || failed=1
+	python3 tests/bench/instructions.py --build build-bench || failed=1
 	;;
 esac
-case $which in ipsec-mb | all)
-	bench ipsec-mb relay:ipsec-chacha adit:$adit@1 relay:ipsec-chacha@1 \
-		relay:ipsec-aes adit:$adit:Cipher=aes256gcm@4 nebula:/usr/bin/nebula@5
-	;;
-esac
+[ -z "$failed" ]

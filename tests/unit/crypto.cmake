@@ -10,3 +10,7 @@ adit_test(crypto session)
 target_link_options(test_session PRIVATE -Wl,--wrap=free) # to see what is freed
 adit_test(crypto replay)
 adit_test(crypto cookie)
+if(NOT ADIT_NULL_CIPHER)
+	add_test(NAME null_cipher COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/null_cipher.sh ${CMAKE_C_COMPILER}
+		${CMAKE_SOURCE_DIR} $<TARGET_FILE:adit>)
+endif()

@@ -1,0 +1,46 @@
+/*
+ * No cipher at all, to measure what is left of a tunnel without one. Only a build for benchmarks has it: it seals and
+ * authenticates nothing. The handshake is as ever, so sessions come about as with any other provider.
+ */
+#include "aead_cipher.h"
+
+#ifdef ADIT_NULL_CIPHER
+
+#include <errno.h>
+#include <sodium.h>
+#include <string.h>
+
+static void null_key_set(const struct aead_provider *aead, void *key, const uint8_t secret[AEAD_KEY])
+{
+	memset(key, 0, AEAD_KEY);
+}
+
+static void null_seal(const struct aead_provider *aead, const void *key, uint64_t counter, uint8_t *data, size_t length)
+{
+	memset(data + length, 0, AEAD_TAG);
+}
+
+/* Copies, for every cipher moves what it opens to another buffer. */
+static int null_open(const struct aead_provider *aead, const void *key, uint64_t counter, uint8_t *out,
+					 const uint8_t *in, size_t length)
+{
+	if (!sodium_is_zero(in + length, AEAD_TAG))
+		return -EBADMSG;
+	memcpy(out, in, length);
+	return 0;
+}
+
+static const struct aead_cipher null_cipher[SUITES] = {
+	[SUITE_CHACHA20POLY1305] = { "null", SUITE_CHACHA20POLY1305, AEAD_KEY, null_key_set, null_seal, null_open },
+	[SUITE_AES256GCM] = { "null", SUITE_AES256GCM, AEAD_KEY, null_key_set, null_seal, null_open },
+};
+
+const struct aead_provider aead_null = {
+	.name = "null",
+	.cipher = {
+		[SUITE_CHACHA20POLY1305] = &null_cipher[SUITE_CHACHA20POLY1305],
+		[SUITE_AES256GCM] = &null_cipher[SUITE_AES256GCM],
+	},
+};
+
+#endif

@@ -1,0 +1,123 @@
+#!/usr/bin/env python3
+"""What the tables of a run say, for figures that are made up: one line a test, "ok" or "not ok"."""
+
+import os
+import re
+import sys
+import tempfile
+import traceback
+import xml.etree.ElementTree
+
+import plot
+import report
+from plans import PLANS, Bar, Plan, Row
+
+COST = "TCP 1 flow CPU ns/B"
+RELAY, ADIT, AGAIN = Row("relay", "relay:none"), Row("adit", "adit:x"), Row("relay, again", "relay:none")
+
+
+def plan_with(*bars):
+    return Plan((RELAY, ADIT, AGAIN), bars, ("relay", "relay, again"))
+
+
+def rounds_of(*triples):
+    return [{row.name: {COST: value} for row, value in zip((RELAY, ADIT, AGAIN), triple)} for triple in triples]
+
+
+def said(bar, rounds):
+    plan = plan_with(bar)
+    return report.verdict(bar, report.figure_of(bar, rounds), report.noise(plan, rounds, bar.figure))
+
+
+def ratios_are_of_one_round():
+    rounds = rounds_of((1, 2, 1), (2, 6, 2), (3, 3, 3))
+    assert report.figure_of(Bar(COST, "adit", ("relay",), "<=", 1), rounds) == 2  # the medians' ratio is 1.5
+
+
+def a_bar_holds_on_its_own_side():
+    rounds = rounds_of((1, 1.05, 1))
+    assert said(Bar(COST, "adit", ("relay",), "<=", 1.1), rounds) == report.MET
+    assert said(Bar(COST, "adit", ("relay",), ">=", 1.1), rounds) == report.FAILED
+    assert said(Bar(COST, "adit", ("relay",), "<=", 1.0), rounds) == report.FAILED
+
+
+def equal_rows_that_differ_leave_a_margin():
+    rounds = rounds_of((1, 1.15, 1.2))
+    assert said(Bar(COST, "adit", ("relay",), "<=", 1.1), rounds) == report.MARGIN
+    assert said(Bar(COST, "adit", ("relay",), "<=", 1.1), rounds_of((1, 1.25, 1.2))) == report.FAILED
+    assert said(Bar(COST, "adit", ("relay",), ">=", 2.8), rounds) == report.FAILED  # not a bar of equals
+    assert said(Bar(COST, "adit", (), "<=", 1.1), rounds) == report.FAILED  # no ratio
+
+
+def of_several_references_the_best_counts():
+    rounds = [{"adit": {COST: 3}, "a": {COST: 2}, "b": {COST: 4}}]
+    assert report.figure_of(Bar(COST, "adit", ("a", "b"), "<=", 1), rounds) == 1.5
+    assert report.figure_of(Bar(COST, "adit", ("a", "b"), ">=", 1), rounds) == 0.75
+
+
+def without_a_reference_the_worst_round_counts():
+    rounds = rounds_of((1, 3, 1), (1, 9, 1), (1, 2, 1))
+    assert report.figure_of(Bar(COST, "adit", (), "<=", 10), rounds) == 9
+    assert report.figure_of(Bar(COST, "adit", (), ">=", 1), rounds) == 2
+
+
+def a_failed_round_is_told_and_left_out():
+    rounds = rounds_of((1, 1.5, 1), (1, 3, 1), (1, 1.7, 1))
+    rounds[1]["adit"] = {}
+    bar = Bar(COST, "adit", ("relay",), "<=", 1)
+    assert abs(report.figure_of(bar, rounds) - 1.6) < 1e-9
+    assert "adit in 1 of 3 rounds" in report.failures(rounds, plan_with(bar).rows)
+    assert not report.failures(rounds_of((1, 1, 1)), plan_with(bar).rows)
+    assert said(bar, [{"relay": {COST: 1}}]) == "not measured"
+
+
+def the_rows_and_figures_of_plans_exist():
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "measure.py")) as file:
+        measured = re.sub(r"\{size\}", "64", file.read())
+    for name, make in PLANS.items():
+        plan = make("adit", "null", 1000)
+        rows = {row.name for row in plan.rows}
+        assert len(rows) == len(plan.rows), f"{name}: two rows of one name"
+        for bar in plan.bars:
+            assert {bar.row, *bar.reference} <= rows, f"{name}: {bar}"
+            stem = re.sub(r"^TCP (1 flow reverse|1 flow|4 flows)|^UDP (64|1372) B", "", bar.figure)
+            assert stem in measured, f"{name}: nobody measures {bar.figure}"
+
+
+def a_section_is_replaced_and_nothing_else():
+    with tempfile.NamedTemporaryFile("w+", suffix=".md") as file:
+        file.write("a\n<!-- bench x -->\nold\n<!-- end -->\nb\n<!-- bench y -->\nkept\n<!-- end -->\n")
+        file.flush()
+        report.replace_section(file.name, "x", "new \\1\n")
+        file.seek(0)
+        assert open(file.name).read() == ("a\n<!-- bench x -->\nnew \\1\n<!-- end -->\nb\n<!-- bench y -->\nkept\n"
+                                          "<!-- end -->\n")
+
+
+def the_plot_is_xml_with_a_bar_for_each():
+    rounds = rounds_of((1, 2, 1), (3, 2, 1))
+    root = xml.etree.ElementTree.fromstring(plot.draw(plan_with(), rounds, "a machine with < and &"))
+    assert len(root.findall("{*}rect")) == 3
+
+
+TESTS = [ratios_are_of_one_round, a_bar_holds_on_its_own_side, equal_rows_that_differ_leave_a_margin,
+         of_several_references_the_best_counts, without_a_reference_the_worst_round_counts,
+         a_failed_round_is_told_and_left_out, the_rows_and_figures_of_plans_exist,
+         a_section_is_replaced_and_nothing_else, the_plot_is_xml_with_a_bar_for_each]
+
+
+def main():
+    failed = 0
+    for test in TESTS:
+        try:
+            test()
+            print(f"ok bench: {test.__name__.replace('_', ' ')}")
+        except Exception as error:
+            failed += 1
+            line = traceback.extract_tb(error.__traceback__)[-1].line
+            print(f"not ok bench: {test.__name__.replace('_', ' ')} ({error or line})")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,164 @@
+/*
+ * The heap that a peer takes: as configured, with one session, and with two as after a rekey. Peers that exist only
+ * here make real handshakes with one device.
+ *
+ *   bench_footprint PEERS PREFIXES chacha20poly1305 | aes256gcm
+ *
+ * Prints bytes a peer as JSON: {"configured": ..., "one session": ..., "two sessions": ...}, each the whole.
+ */
+#include <arpa/inet.h>
+#include <malloc.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bytes.h"
+#include "clock.h"
+#include "handshake.h"
+
+#define BETWEEN (50 * NS_PER_MS) /* handshakes: any faster and the device would ask for cookies */
+
+/* Somebody out there. */
+struct client {
+	struct noise_local local;
+	struct noise_remote hub;
+	struct cookie_jar jar;
+};
+
+static uint64_t now = 1000 * NS_PER_S;
+
+static _Noreturn void die(const char *what)
+{
+	fprintf(stderr, "%s\n", what);
+	exit(EXIT_FAILURE);
+}
+
+static uint64_t realtime(void)
+{
+	return 1700000000 * NS_PER_S + now;
+}
+
+static int swallow(void *context, struct peer *peer, const struct endpoint *to, const void *message, size_t n,
+				   uint8_t traffic_class)
+{
+	return 0;
+}
+
+static void let_go(void *context, struct peer *peer)
+{
+}
+
+static const struct device_ops ops = { .send = swallow, .peer_gone = let_go };
+
+static void hub_init(struct device *hub, const struct aead_provider *aead)
+{
+	uint8_t key[NOISE_KEY];
+
+	if (device_init(hub, "hub", aead, NULL))
+		die("no device");
+	hub->realtime = realtime;
+	hub->ops = &ops;
+	hub->up = true;
+	randombytes_buf(key, sizeof key);
+	device_set_private_key(hub, key);
+}
+
+static void client_init(struct client *client, const struct device *hub, enum suite suite)
+{
+	uint8_t key[NOISE_KEY];
+
+	randombytes_buf(key, sizeof key);
+	noise_local_set(&client->local, key);
+	noise_remote_init(&client->hub, hub->local.public_key);
+	noise_remote_set_suite(&client->hub, suite);
+	cookie_jar_init(&client->jar, hub->local.public_key);
+}
+
+static void configure(struct device *hub, const struct client *client, uint32_t number, uint32_t prefixes)
+{
+	struct peer *peer = device_add_peer(hub, client->local.public_key);
+
+	if (!peer)
+		die("no peer");
+	noise_remote_set_suite(&peer->remote, client->hub.suite);
+	for (uint32_t i = 0; i < prefixes; i++) {
+		uint8_t address[16] = { 0xfd };
+		int family = i % 2 ? AF_INET6 : AF_INET;
+
+		put_be32(address + (i % 2 ? 2 : 0), (10u << 24) + ((number * prefixes + i) << 8));
+		if (allowedips_insert(&hub->allowed_ips, family, address, i % 2 ? 64 : 24, peer))
+			die("no prefix");
+	}
+}
+
+/* The client speaks first; the device's session is there when it has answered, and is used once it is confirmed. */
+static void shake_hands(struct device *hub, struct client *client, uint32_t number)
+{
+	struct endpoint from = { 0 };
+	struct message_initiation message;
+	uint8_t stamp[NOISE_TIMESTAMP];
+	struct peer *peer = device_find_peer(hub, client->local.public_key);
+
+	now += BETWEEN;
+	from.to.v4 = (struct sockaddr_in) { .sin_family = AF_INET,
+										.sin_port = htons(51820),
+										.sin_addr.s_addr = htonl(0x0b000000 + number) };
+	noise_timestamp(stamp, realtime());
+	if (noise_create_initiation(&client->local, &client->hub, number, stamp, &message))
+		die("no initiation");
+	cookie_stamp(&client->jar, (uint8_t *)&message, sizeof message, now);
+	handshake_receive(hub, (const uint8_t *)&message, sizeof message, &from, now);
+	if (!peer->sessions.next || !peer_confirm_session(peer, peer->sessions.next))
+		die("no session");
+}
+
+static size_t heap(void)
+{
+	return mallinfo2().uordblks + mallinfo2().hblkhd;
+}
+
+static double each(size_t before, uint32_t peers)
+{
+	return (double)(heap() - before) / peers;
+}
+
+static void measure(struct device *hub, struct client *clients, uint32_t peers, uint32_t prefixes)
+{
+	size_t before = heap();
+
+	for (uint32_t i = 0; i < peers; i++)
+		configure(hub, &clients[i], i, prefixes);
+	printf("{\"configured\": %.0f", each(before, peers));
+	for (int session = 1; session <= 2; session++) {
+		for (uint32_t i = 0; i < peers; i++)
+			shake_hands(hub, &clients[i], i);
+		printf(", \"%s\": %.0f", session == 1 ? "one session" : "two sessions", each(before, peers));
+	}
+	printf("}\n");
+}
+
+int main(int argc, char **argv)
+{
+	uint32_t peers = argc == 4 ? (uint32_t)atoi(argv[1]) : 0;
+	struct aead_provider aead;
+	struct client *clients;
+	struct device hub;
+	enum suite suite;
+
+	if (!peers || sodium_init() < 0 || !suite_find(&suite, argv[3])) {
+		fputs("usage: bench_footprint PEERS PREFIXES CIPHER\n", stderr);
+		return EXIT_FAILURE;
+	}
+	clients = calloc(peers, sizeof *clients);
+	if (!clients || aead_init(&aead, "auto"))
+		die("no memory");
+	hub_init(&hub, &aead);
+	for (uint32_t i = 0; i < peers; i++)
+		client_init(&clients[i], &hub, suite);
+	measure(&hub, clients, peers, (uint32_t)atoi(argv[2]));
+	device_destroy(&hub, NULL);
+	aead_destroy(&aead);
+	free(clients);
+	return EXIT_SUCCESS;
+}

@@ -1,0 +1,95 @@
+#!/usr/bin/env python3
+"""
+Instructions a datagram through egress and ingress, counted by callgrind (datapath.c), and held against what
+docs/performance.md records: one line a figure, "ok", "not ok" when it has grown by more than 5 %, or "lacks".
+
+usage: instructions.py --build FOLDER [--record]
+
+FOLDER is a build with tests. --record writes the figures down instead.
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+import report
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+DOCUMENT = os.path.join(HERE, "..", "..", "docs", "performance.md")
+GROWTH = 1.05
+ROUNDS = 50, 150  # two runs, of which the difference counts: it has no handshake in it, and nothing that is done once
+CIPHER = "nothing_seal", "nothing_open"
+# The vector code of glibc's copies that every x86-64 processor has. Under valgrind there is no AVX-512 anyway.
+PIN = "glibc.cpu.hwcaps=-AVX2,-AVX,-AVX_Fast_Unaligned_Load,-ERMS,-FSRM"
+FIGURES = {"egress of a TCP super-packet": ("tcp", "egress_drain"), "ingress of TCP": ("tcp", "ingress_drain"),
+           "egress of packets of 64 bytes": ("udp", "egress_drain"), "ingress of 64 bytes": ("udp", "ingress_drain")}
+
+
+def collect(program, load, function, rounds):
+    """Instructions in `function`, less those of the cipher, and the datagrams that they were for."""
+    with tempfile.TemporaryDirectory() as folder:
+        toggles = [f"--toggle-collect={name}" for name in (function, *CIPHER)]
+        done = subprocess.run(["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/out", "--collect-atstart=no",
+                               *toggles, program, load, str(rounds)], capture_output=True, text=True, timeout=120,
+                              env={**os.environ, "GLIBC_TUNABLES": PIN})
+    found = re.search(r"Collected : (\d+)", done.stderr)
+    if done.returncode or not found or not int(found.group(1)):
+        raise RuntimeError(done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"ended with {done.returncode}")
+    return int(found.group(1)), int(done.stdout)
+
+
+def count(build, load, function):
+    program = os.path.join(build, "tests", "bench", "bench_datapath")
+    few, many = (collect(program, load, function, rounds) for rounds in ROUNDS)
+    return (many[0] - few[0]) / (many[1] - few[1])
+
+
+def recorded():
+    """What the document says, by name."""
+    with open(DOCUMENT) as file:
+        section = re.search(r"<!-- bench instructions -->\n(.*?)<!-- end -->", file.read(), re.DOTALL).group(1)
+    return {name: float(value) for name, value in re.findall(r"^\| ([^|]+) \| ([\d.]+) \|$", section, re.MULTILINE)}
+
+
+def check(build):
+    known, failed = recorded(), False
+    for name, (load, function) in FIGURES.items():
+        label = f"instructions: {name}"
+        try:
+            found = count(build, load, function)
+        except (RuntimeError, ValueError, OSError, subprocess.SubprocessError) as error:
+            print(f"not ok {label} ({error})", flush=True)
+            failed = True
+            continue
+        most = known.get(name, 0) * GROWTH
+        failed |= found > most
+        said = f"not more than {most:.0f} a datagram"
+        print(f"ok {label}: {said}" if found <= most else f"not ok {label}: {said} ({found:.0f})", flush=True)
+    return failed
+
+
+def record(build):
+    lines = [[name, f"{count(build, load, function):.1f}"] for name, (load, function) in FIGURES.items()]
+    report.replace_section(DOCUMENT, "instructions", report.markdown(["instructions a datagram", ""], lines) + "\n")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", required=True)
+    parser.add_argument("--record", action="store_true")
+    options = parser.parse_args()
+    with open("/proc/cpuinfo") as info:
+        if " avx2 " not in info.read():
+            print("lacks instructions: figures to hold this machine against (they are of the checksum with AVX2)")
+            return 0
+    if options.record:
+        record(options.build)
+        return 0
+    return 1 if check(options.build) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

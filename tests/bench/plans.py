@@ -1,0 +1,98 @@
+"""What a named run measures, and the bars that its figures are held against."""
+
+import dataclasses
+
+TCP_RATES = ("TCP 1 flow Gbit/s", "TCP 1 flow reverse Gbit/s", "TCP 4 flows Gbit/s")
+TCP_COSTS = ("TCP 1 flow CPU ns/B", "TCP 4 flows CPU ns/B")
+UDP_RATES = ("UDP 1372 B kpps", "UDP 64 B kpps")
+UDP_COSTS = ("UDP 1372 B CPU us", "UDP 64 B CPU us")
+SLOW_CALL = 800  # ns of an empty system call, from which on batches are to pay for small datagrams
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A tunnel of the run: its name in tables, and the target; `foreign`: its failure is no failure of ours."""
+    name: str
+    target: str
+    foreign: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Bar:
+    """
+    A figure of a row by that of a reference (of several the best in each round), the median over the rounds; without
+    one the figure itself, the worst of all rounds.
+    """
+    figure: str
+    row: str
+    reference: tuple
+    sense: str
+    limit: float
+
+    @property
+    def has_margin(self):
+        """A limit near 1 says that two are as good as equal: its margin is no less than what equal rows differ by."""
+        return bool(self.reference) and 0.85 <= self.limit <= 1.15
+
+    @property
+    def pair(self):
+        return self.row + (" / " + " or ".join(self.reference) if self.reference else "")
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    rows: tuple
+    bars: tuple
+    twice: tuple = ()  # the names of two rows that are one thing: what they differ by is noise
+
+
+def bars(figures, row, reference, sense, limit):
+    reference = (reference,) if isinstance(reference, str) else reference
+    return [Bar(figure, row, reference, sense, limit) for figure in figures]
+
+
+def against_relay(row, relay, cost):
+    return (bars(TCP_COSTS, row, relay, "<=", cost) + bars(TCP_RATES, row, relay, ">=", 0.92) +
+            bars(UDP_RATES, row, relay, ">=", 0.90) + bars(UDP_COSTS, row, relay, "<=", 1.15) +
+            bars(["ping under load p50 ms"], row, relay, "<=", 1.15))
+
+
+def small(row):
+    return bars(["peak MiB"], row, (), "<=", 10) + bars(["anonymous MiB"], row, (), "<=", 4)
+
+
+def tunnels(adit, null, syscall):
+    rows = (Row("veth", "veth"),
+            Row("relay none", "relay:none"), Row("adit null", f"adit:{null}:Aead=null"),
+            Row("relay sodium512", "relay:sodium512"), Row("adit libsodium", f"adit:{adit}:Aead=libsodium"),
+            Row("relay ipsec-chacha", "relay:ipsec-chacha"), Row("adit", f"adit:{adit}"),
+            Row("relay ipsec-chacha, again", "relay:ipsec-chacha"),
+            Row("relay ipsec-aes", "relay:ipsec-aes"), Row("adit aes256gcm", f"adit:{adit}:Cipher=aes256gcm"),
+            Row("wireguard-go", "wireguard-go:/usr/bin/wireguard-go", True),
+            Row("nebula", "nebula:/usr/bin/nebula", True))
+    wanted = (against_relay("adit null", "relay none", 1.10) + against_relay("adit libsodium", "relay sodium512", 1.10) +
+              against_relay("adit", "relay ipsec-chacha", 1.00) +
+              against_relay("adit aes256gcm", "relay ipsec-aes", 1.10) +
+              bars(["UDP 64 B kpps"], "adit aes256gcm", "nebula", ">=", 2.8) +
+              bars(["ping p50 ms"], "adit", "wireguard-go", "<=", 0.7) +
+              small("adit libsodium") + small("adit") + small("adit aes256gcm"))
+    return Plan(rows, tuple(wanted), ("relay ipsec-chacha", "relay ipsec-chacha, again"))
+
+
+def backends(adit, null, syscall):
+    both = ("Backend=syscalls", "Backend=io_uring")
+    rows = (Row("adit", f"adit:{adit}"), *(Row(key, f"adit:{adit}:{key}") for key in both),
+            Row("adit, again", f"adit:{adit}"))
+    wanted = bars(TCP_COSTS + UDP_COSTS, "adit", both, "<=", 1.05)
+    if syscall >= SLOW_CALL:
+        wanted += bars(["UDP 64 B CPU us"], "adit", "Backend=syscalls", "<=", 0.85)
+    return Plan(rows, tuple(wanted), ("adit", "adit, again"))
+
+
+def workers(adit, null, syscall):
+    rows = (Row("adit", f"adit:{adit}"), *(Row(f"Workers={n}", f"adit:{adit}:Workers={n}") for n in (1, 2, 4)))
+    wanted = [bar for n in (2, 4) for bar in bars(TCP_RATES + UDP_RATES, f"Workers={n}", "Workers=1", ">=", 0.9)]
+    return Plan(rows, tuple(wanted), ("adit", "Workers=1"))
+
+
+PLANS = {"tunnels": tunnels, "backends": backends, "workers": workers}

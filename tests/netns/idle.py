@@ -1,0 +1,70 @@
+"""
+An idle tunnel sleeps: from 30 s after the last packet no thread of a daemon wakes up. What the kernel says into a tunnel
+of its own accord (router solicitations, multicast reports) would be traffic, so IPv6 is off on the tunnel itself.
+
+    left  192.0.2.1  ----  right  192.0.2.2, and 10.7.0.1 and 10.7.0.2 inside
+"""
+
+import os
+import re
+import time
+
+from ends import Adit, host_port
+from lab import case
+
+QUIET = 30  # seconds after the last packet; the passive keepalive is gone by then
+WATCH = 60
+KEEPALIVE = 5
+
+
+def lay(lab, **peer_settings):
+    hosts = [lab.node("left"), lab.node("right")]
+    lab.wire(hosts[0], "wan", ["192.0.2.1/24"], hosts[1], "wan", ["192.0.2.2/24"])
+    ends = [Adit(host, f"tun-{host.name}", [f"10.7.0.{number}/24"]) for number, host in enumerate(hosts, 1)]
+    for number, end, other in (2, ends[0], ends[1]), (1, ends[1], ends[0]):
+        end.add_peer(other, Endpoint=host_port(f"192.0.2.{number}"), **peer_settings)
+    for end in ends:
+        end.node.set("net/ipv6/conf/default/disable_ipv6", 1)
+        end.start()
+    ends[0].node.ping(ends[1].v4)
+    return ends
+
+
+def wake_ups(end):
+    """How often the threads of a daemon have gone to sleep by themselves, by thread."""
+    counts = {}
+    for thread in os.listdir(f"/proc/{end.daemon.pid}/task"):
+        with open(f"/proc/{end.daemon.pid}/task/{thread}/status") as status:
+            counts[thread] = int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)$", status.read(), re.MULTILINE).group(1))
+    return counts
+
+
+def watch(ends):
+    """What was added in WATCH seconds, by end."""
+    time.sleep(QUIET)
+    before = [wake_ups(end) for end in ends]
+    time.sleep(WATCH)
+    after = [wake_ups(end) for end in ends]
+    return before, after
+
+
+@case(slow=True, waits=True, seconds=180)
+def no_wake_ups(lab):
+    ends = lay(lab)
+    before, after = watch(ends)
+    for end, was, now in zip(ends, before, after):
+        with lab.check(f"{end.node.name}: no thread woke up in {WATCH} s"):
+            assert was == now, f"voluntary context switches by thread: {was}, then {now}"
+    with lab.check("the tunnel is still there"):
+        ends[0].node.ping(ends[1].v4)
+
+
+@case(slow=True, waits=True, seconds=180)
+def keepalives_are_seen(lab):
+    """The same with something to wake up for: what is counted does count."""
+    ends = lay(lab, PersistentKeepalive=KEEPALIVE)
+    before, after = watch(ends)
+    for end, was, now in zip(ends, before, after):
+        with lab.check(f"{end.node.name}: wakes up for a keepalive every {KEEPALIVE} s"):
+            added = sum(now.values()) - sum(was.values())
+            assert added >= WATCH // KEEPALIVE - 1, f"{added} wake-ups"
