@@ -72,7 +72,6 @@ static void client_init(struct client *client, const struct device *hub, enum su
 	noise_local_set(&client->local, key);
 	noise_remote_init(&client->hub, hub->local.public_key);
 	noise_remote_set_suite(&client->hub, suite);
-	cookie_jar_init(&client->jar, hub->local.public_key);
 }
 
 static void configure(struct device *hub, const struct client *client, uint32_t number, uint32_t prefixes)
@@ -107,10 +106,12 @@ static void shake_hands(struct device *hub, struct client *client, uint32_t numb
 	noise_timestamp(stamp, realtime());
 	if (noise_create_initiation(&client->local, &client->hub, number, stamp, &message))
 		die("no initiation");
-	cookie_stamp(&client->jar, (uint8_t *)&message, sizeof message, now);
+	cookie_stamp(&client->jar, hub->local.public_key, (uint8_t *)&message, sizeof message, now);
 	handshake_receive(hub, (const uint8_t *)&message, sizeof message, &from, now);
-	if (!peer->sessions.next || !peer_confirm_session(peer, peer->sessions.next))
+	if (!peer->sessions.next)
 		die("no session");
+	peer->sessions.next->heard = true;
+	peer_confirm_next(peer);
 }
 
 static size_t heap(void)
