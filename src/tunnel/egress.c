@@ -73,7 +73,7 @@ static void learn(struct worker *worker, struct peer *peer, const struct udp_run
 	}
 	if (run->error && log_allowed(&peer->log, worker->now)) {
 		char text[ENDPOINT_TEXT];
-		log_info(peer->text, "sending to %s: %s", endpoint_text(text, &peer->endpoint), strerror(run->error));
+		log_info(peer->text, "sending to %s: %s", endpoint_text(text, peer_endpoint(peer)), strerror(run->error));
 	}
 }
 
@@ -109,7 +109,7 @@ static bool flush(struct worker *worker)
 		if (peer->source_in_doubt)
 			notice_peer(peer, NOTICE_SOURCE, worker->now);
 		runs[i] = (struct udp_run) {
-			.to = &peer->endpoint,
+			.to = peer_endpoint(peer),
 			.parts = from->parts,
 			.part_count = from->part_count,
 			.bytes = from->bytes,
@@ -311,7 +311,7 @@ static void say_unreachable(struct worker *worker, size_t length)
 static bool is_our_own(const struct device *device, const struct peer *peer, const uint8_t *packet, size_t n)
 {
 	bool v4 = packet[0] >> 4 == 4;
-	const struct endpoint *to = &peer->endpoint;
+	const struct endpoint *to = peer_endpoint(peer);
 	uint8_t protocol;
 	size_t udp;
 
@@ -337,7 +337,7 @@ static bool packet_out(struct worker *worker, size_t length)
 	if (!begin(worker, length))
 		return true;
 	peer = route(worker->device, egress->packet + VIRTIO_HEADER);
-	if (!peer || !worker->device->up || !endpoint_known(&peer->endpoint)) {
+	if (!peer || !worker->device->up || !endpoint_known(peer_endpoint(peer))) {
 		worker_count(worker, peer ? DROP_NO_ENDPOINT : DROP_NO_PEER, 1);
 		say_unreachable(worker, length);
 		return true;

@@ -121,8 +121,8 @@ static void authentic(struct worker *worker, struct source *source, struct sessi
 	if (source->peer != peer) {
 		count_received(source);
 		source->peer = peer;
-		if (!endpoint_equal(&peer->heard, source->from))
-			notice_moved(peer, source->from);
+		if (!endpoint_equal(peer_heard(peer), source->from) && peer_move(peer, source->from))
+			notice_peer(peer, NOTICE_MOVED, worker->now);
 	}
 	source->bytes += (uint32_t)n;
 	worker_count(worker, COUNT_OPENED, 1);

@@ -21,8 +21,7 @@ enum { MESSAGES_A_WAKE_UP = 256 };
 
 struct notice_message {
 	struct endpoint from;
-	struct peer *peer; /* of a move; NULL once it was removed */
-	uint16_t length;   /* 0: a move */
+	uint16_t length;
 	uint8_t message[NOTICE_MESSAGE];
 };
 
@@ -49,6 +48,8 @@ static void act(struct peer *peer, unsigned what, uint64_t now)
 		timers_queue(peer);
 	if (what & NOTICE_CONFIRMED)
 		peer_confirm_next(peer);
+	if (what & NOTICE_MOVED)
+		peer_settle_move(peer);
 	if (what & NOTICE_SOURCE_LOST)
 		peer_forget_source(peer);
 	if (what & NOTICE_SOURCE)
@@ -87,12 +88,6 @@ static bool next_message(struct notices *notices, struct notice_message *message
 	return any;
 }
 
-static void moved(struct peer *peer, const struct endpoint *from)
-{
-	atomic_fetch_and(&peer->noticed, ~(unsigned)NOTICE_MOVED);
-	peer_set_endpoint(peer, from);
-}
-
 static void act_on_messages(struct notices *notices, uint64_t now)
 {
 	struct notice_message message;
@@ -100,10 +95,7 @@ static void act_on_messages(struct notices *notices, uint64_t now)
 	for (int i = 0; i < MESSAGES_A_WAKE_UP; i++) {
 		if (!next_message(notices, &message))
 			return;
-		if (message.length)
-			handshake_receive(notices->device, message.message, message.length, &message.from, now);
-		else if (message.peer)
-			moved(message.peer, &message.from);
+		handshake_receive(notices->device, message.message, message.length, &message.from, now);
 	}
 	ev_async_send(notices->loop, &notices->wake); /* others have their turn, then it goes on */
 }
@@ -115,7 +107,7 @@ static void on_wake(struct ev_loop *loop, struct ev_async *watcher, int events)
 	bool deleted;
 
 	for (struct peer *peer; (peer = next_peer(notices));)
-		act(peer, atomic_fetch_and(&peer->noticed, NOTICE_MOVED) & ~(unsigned)NOTICE_MOVED, now);
+		act(peer, atomic_exchange(&peer->noticed, 0), now);
 	act_on_messages(notices, now);
 	pthread_mutex_lock(&notices->lock);
 	deleted = notices->deleted;
@@ -146,7 +138,7 @@ void notice_peer(struct peer *peer, unsigned what, uint64_t now)
 
 	if (!notices)
 		act(peer, what, now);
-	else if (!(atomic_fetch_or(&peer->noticed, what) & ~(unsigned)NOTICE_MOVED))
+	else if (!atomic_fetch_or(&peer->noticed, what))
 		append(notices, peer);
 }
 
@@ -162,17 +154,6 @@ static bool queue(struct notices *notices, const struct notice_message *message)
 	if (room)
 		ev_async_send(notices->loop, &notices->wake);
 	return room;
-}
-
-void notice_moved(struct peer *peer, const struct endpoint *from)
-{
-	struct notices *notices = peer->device->notices;
-	struct notice_message move = { .from = *from, .peer = peer };
-
-	if (!notices)
-		peer_set_endpoint(peer, from);
-	else if (!(atomic_fetch_or(&peer->noticed, NOTICE_MOVED) & NOTICE_MOVED) && !queue(notices, &move))
-		atomic_fetch_and(&peer->noticed, ~(unsigned)NOTICE_MOVED);
 }
 
 bool notice_message(struct device *device, const uint8_t *message, size_t n, const struct endpoint *from, uint64_t now)
@@ -226,15 +207,6 @@ void notices_destroy(struct notices *notices)
 	free(notices);
 }
 
-static void forget_moves(struct notices *notices, const struct peer *peer)
-{
-	for (uint32_t i = 0; i < notices->count; i++) {
-		struct notice_message *message = &notices->ring[(notices->head + i) % NOTICE_MESSAGES];
-		if (message->peer == peer)
-			message->peer = NULL;
-	}
-}
-
 void notices_forget(struct notices *notices, struct peer *peer)
 {
 	struct peer **place, *before = NULL;
@@ -242,7 +214,6 @@ void notices_forget(struct notices *notices, struct peer *peer)
 	if (!notices)
 		return;
 	pthread_mutex_lock(&notices->lock);
-	forget_moves(notices, peer);
 	for (place = &notices->first; *place && *place != peer; place = &(*place)->next_noticed)
 		before = *place;
 	if (*place) {

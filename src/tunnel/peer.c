@@ -75,6 +75,25 @@ void peer_set_endpoint(struct peer *peer, const struct endpoint *from)
 	}
 }
 
+bool peer_move(struct peer *peer, const struct endpoint *from)
+{
+	unsigned stays = PEER_STAYS;
+
+	if (!atomic_compare_exchange_strong(&peer->move, &stays, PEER_MOVES))
+		return false;
+	peer->moved_to = *from;
+	atomic_store_explicit(&peer->move, PEER_MOVED, memory_order_release);
+	return true;
+}
+
+void peer_settle_move(struct peer *peer)
+{
+	device_lock(peer->device);
+	peer_set_endpoint(peer, &peer->moved_to);
+	atomic_store_explicit(&peer->move, PEER_STAYS, memory_order_relaxed);
+	device_unlock(peer->device);
+}
+
 void peer_forget_source(struct peer *peer)
 {
 	device_lock(peer->device);

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "clock.h"
@@ -59,7 +60,10 @@ static void on_wake(struct ev_loop *loop, struct ev_async *watcher, int events)
 static void *run(void *argument)
 {
 	struct worker_thread *thread = argument;
+	char name[16];
 
+	snprintf(name, sizeof name, "worker %u", thread->worker.number);
+	pthread_setname_np(pthread_self(), name); /* for top(1) and ps(1) */
 	wakes_up(thread->loop);
 	ev_run(thread->loop, 0);
 	falls_asleep(thread->loop);

@@ -160,7 +160,7 @@ def differences(lab, way):
         reload(left)
         link = left.node.json(f"ip -j address show {left.interface}")[0]
         assert link["mtu"] == 1300 and "10.7.0.3" in [entry["local"] for entry in link["addr_info"]], link
-        assert left.node.udp_ports() == [40001, 40001], left.node.udp_ports()
+        assert set(left.node.udp_ports()) == {40001}, left.node.udp_ports()
         left.node.ping(right.v6)
         assert about(right, left, "endpoints") == host_port("192.0.2.1", 40001)
     with lab.check("a preshared key at both ends, then a new session"):

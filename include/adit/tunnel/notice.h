@@ -21,7 +21,7 @@ enum notice {
 	NOTICE_CONFIRMED = 4,    /* a packet came under the session that waits for its first (session.heard) */
 	NOTICE_SOURCE = 8,       /* the peer is spoken to, and its source in doubt */
 	NOTICE_SOURCE_LOST = 16, /* the host has its source no more */
-	NOTICE_MOVED = 32,       /* it was heard from another place: for notice_moved */
+	NOTICE_MOVED = 32,       /* it was heard from another place (peer_move) */
 };
 
 enum {
@@ -37,10 +37,8 @@ struct notices;
 struct notices *notices_create(struct device *device, struct ev_loop *loop, void (*gone)(void *context), void *context);
 void notices_destroy(struct notices *notices);
 
-/* Any of enum notice but NOTICE_MOVED. */
+/* Any of enum notice, together. */
 void notice_peer(struct peer *peer, unsigned what, uint64_t now);
-/* The peer was heard from there, authentically. */
-void notice_moved(struct peer *peer, const struct endpoint *from);
 /* A message came that is no data. False when it was dropped: too many wait, or it is longer than any there is. */
 bool notice_message(struct device *device, const uint8_t *message, size_t n, const struct endpoint *from, uint64_t now);
 /* The TUN was deleted. */

@@ -33,6 +33,12 @@ struct peer_index {
 	struct session *session; /* NULL: the handshake */
 };
 
+/*
+ * A peer that was heard from elsewhere is spoken to there at once, but it is control that changes its endpoint: until
+ * then what the worker heard counts. The next move waits for control, for others may be reading this one.
+ */
+enum peer_move { PEER_STAYS, PEER_MOVES, PEER_MOVED };
+
 /* In the order of use, not of meaning: what every run of datagrams touches comes first and lies close together. */
 struct peer {
 	struct device *device;
@@ -47,6 +53,8 @@ struct peer {
 	bool handshake_sent_known;
 	struct endpoint endpoint; /* where it is, and from where we speak to it */
 	struct endpoint heard;    /* as the last authentic message had it: tells whether anything changed */
+	struct endpoint moved_to; /* where a worker heard it last, while `move` says so */
+	_Atomic unsigned move;    /* enum peer_move */
 	struct staged_queue staged;
 	struct peer *next_ready, *next_noticed;
 	struct peer_timers timers;
@@ -75,6 +83,22 @@ void peer_destroy(struct peer *peer);
 
 /* The session that seals at `now`, or NULL: none, too old, or at its limit. */
 struct session *peer_session(const struct peer *peer, uint64_t now);
+
+/* Where it is now, and how it was heard last: for workers, as long as they are awake. */
+static inline const struct endpoint *peer_endpoint(const struct peer *peer)
+{
+	return atomic_load_explicit(&peer->move, memory_order_acquire) == PEER_MOVED ? &peer->moved_to : &peer->endpoint;
+}
+
+static inline const struct endpoint *peer_heard(const struct peer *peer)
+{
+	return atomic_load_explicit(&peer->move, memory_order_acquire) == PEER_MOVED ? &peer->moved_to : &peer->heard;
+}
+
+/* A worker heard it from there. False when it is on the move already. */
+bool peer_move(struct peer *peer, const struct endpoint *from);
+/* Control makes that its endpoint. */
+void peer_settle_move(struct peer *peer);
 
 /* Where an authenticated message came from. Compared first, written only when it differs. */
 void peer_set_endpoint(struct peer *peer, const struct endpoint *from);
