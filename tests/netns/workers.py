@@ -89,6 +89,7 @@ def order(lab, workers):
     with lab.check("a thread a worker"):
         for end in left, right:
             assert threads(end) == workers, f"{threads(end)} threads"
+    left.node.ping(right.v4)
     for family in 4, 6:
         with lab.check(f"flows of datagrams keep their order, v{family} inside"):
             flows = Numbered(left.node, left.inner(family), right.node, right.inner(family))
