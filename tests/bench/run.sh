@@ -32,7 +32,7 @@ failed=
 case $which in tunnels | all) plan tunnels $document --plot docs/performance.svg || failed=1 ;; esac
 case $which in backends | all) plan backends $document || failed=1 ;; esac
 case $which in workers | all) plan workers $document || failed=1 ;; esac
-case $which in scale | all) python3 tests/bench/scale.py --build build-bench --rounds "$rounds" $document || failed=1 ;; esac
+case $which in scale | all) python3 tests/bench/scale.py --build build-bench --rounds "$rounds" --json build-bench/scale.json $document || failed=1 ;; esac
 case $which in instructions | all) python3 tests/bench/instructions.py --build build-bench --record || failed=1 ;; esac
 case $which in quick)
 	rounds=1
