@@ -7,8 +7,9 @@
 #ifdef ADIT_NULL_CIPHER
 
 #include <errno.h>
-#include <sodium.h>
 #include <string.h>
+
+#include "bytes.h"
 
 static void null_key_set(const struct aead_provider *aead, void *key, const uint8_t secret[AEAD_KEY])
 {
@@ -24,7 +25,7 @@ static void null_seal(const struct aead_provider *aead, const void *key, uint64_
 static int null_open(const struct aead_provider *aead, const void *key, uint64_t counter, uint8_t *out,
 					 const uint8_t *in, size_t length)
 {
-	if (!sodium_is_zero(in + length, AEAD_TAG))
+	if (get_le64(in + length) | get_le64(in + length + 8))
 		return -EBADMSG;
 	memcpy(out, in, length);
 	return 0;

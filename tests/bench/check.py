@@ -45,6 +45,7 @@ def equal_rows_that_differ_leave_a_margin():
     rounds = rounds_of((1, 1.15, 1.2))
     assert said(Bar(COST, "adit", ("relay",), "<=", 1.1), rounds) == report.MARGIN
     assert said(Bar(COST, "adit", ("relay",), "<=", 1.1), rounds_of((1, 1.25, 1.2))) == report.FAILED
+    assert said(Bar(COST, "adit", ("relay",), "<=", 1.1), rounds_of((1, 1.2, 1.5))) == report.FAILED  # noise alone
     assert said(Bar(COST, "adit", ("relay",), ">=", 2.8), rounds) == report.FAILED  # not a bar of equals
     assert said(Bar(COST, "adit", (), "<=", 1.1), rounds) == report.FAILED  # no ratio
 

@@ -12,6 +12,7 @@ cd "$(dirname "$0")/../.."
 which=${1:-all}
 rounds=${2:-7}
 document="--document docs/performance.md"
+figures=build-bench
 resume=
 [ -z "${RESUME-}" ] || resume=--resume
 
@@ -20,9 +21,21 @@ plan() {
 	name=$1
 	shift
 	python3 tests/bench/bench.py --adit build-bench/adit --null build-bench-null/adit --rounds "$rounds" \
-		--json "build-bench/$name.json" $resume "$@" "$name"
+		--json "$figures/$name.json" $resume "$@" "$name"
 }
 
+scale() {
+	python3 tests/bench/scale.py --build build-bench --rounds "$rounds" --json "$figures/scale.json" "$@"
+}
+
+instructions() {
+	python3 tests/bench/instructions.py --build build-bench "$@"
+}
+
+case $which in
+all | tunnels | backends | workers | scale | instructions | quick) ;;
+*) die "usage: run.sh [all | tunnels | backends | workers | scale | instructions | quick] [ROUNDS]" ;;
+esac
 need_root
 packages_install demo test bench
 build build-bench -DCMAKE_BUILD_TYPE=Release || die "the build failed"
@@ -32,14 +45,14 @@ failed=
 case $which in tunnels | all) plan tunnels $document --plot docs/performance.svg || failed=1 ;; esac
 case $which in backends | all) plan backends $document || failed=1 ;; esac
 case $which in workers | all) plan workers $document || failed=1 ;; esac
-case $which in scale | all) python3 tests/bench/scale.py --build build-bench --rounds "$rounds" $document || failed=1 ;; esac
-case $which in instructions | all) python3 tests/bench/instructions.py --build build-bench --record || failed=1 ;; esac
+case $which in scale | all) scale $document || failed=1 ;; esac
+case $which in instructions | all) instructions --record || failed=1 ;; esac
 case $which in quick)
 	rounds=1
 	resume=
-	plan tunnels --seconds 1 || failed=1
-	python3 tests/bench/scale.py --build build-bench --rounds 1 --seconds 1 || failed=1
-	python3 tests/bench/instructions.py --build build-bench || failed=1
+	figures=build-bench/quick
+	mkdir -p $figures
+	{ plan tunnels --seconds 1 && scale --seconds 1 && instructions; } || failed=1
 	;;
 esac
 [ -z "$failed" ]

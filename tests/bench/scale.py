@@ -17,6 +17,7 @@ import base64
 import ctypes
 import json
 import os
+import re
 import signal
 import socket
 import statistics
@@ -37,6 +38,7 @@ FAR_ADDRESSES = [f"10.99.{k}.1" for k in range(PREFIXES // 2)] + [f"fd99:{k}::1"
 HUB_ADDRESSES = ["10.88.0.1"] * (PREFIXES // 2) + ["fd88::1"] * (PREFIXES // 2)
 CLONE_NEWNET = 0x40000000
 TRIES = 5
+RATE = 150000  # datagrams a second: of a flood, whoever sends it takes longer with many routes, and drains get shorter
 PATIENCE = 60
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -82,7 +84,8 @@ class Daemon:
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.notify.bind(self.notify_path)
         self.notify.settimeout(PATIENCE)
-        with open(workshop.path("log"), "a") as log, open(f"/run/netns/{node}") as namespace:
+        self.log_path = workshop.path(f"{name}.log")
+        with open(self.log_path, "w") as log, open(f"/run/netns/{node}") as namespace:
             begin = time.monotonic()
             self.process = subprocess.Popen([adit, "run", self.file], stdout=log, stderr=log,
                                             env={**os.environ, "NOTIFY_SOCKET": self.notify_path},
@@ -98,8 +101,23 @@ class Daemon:
             while b"READY=1" not in self.notify.recv(4096):
                 pass
         except TimeoutError:
-            raise lab.Failed(f"{self.file}: not ready within {PATIENCE} s") from None
+            raise lab.Failed(f"{self.file}: not ready within {PATIENCE} s: {self.log()[-500:]}") from None
         return time.monotonic() - begin
+
+    def log(self):
+        with open(self.log_path, errors="replace") as log:
+            return log.read()
+
+    def counter(self, name):
+        """One of the counters that the daemon logs when it is asked to. Returns when all of them are written."""
+        before = len(self.log())
+        self.process.send_signal(signal.SIGUSR1)
+        found, size = None, 0
+        while not found or size != len(self.log()):
+            size = len(self.log())
+            time.sleep(0.2)
+            found = re.search(rf": {name} (\d+)$", self.log()[before:], re.MULTILINE)
+        return int(found.group(1))
 
     def reload(self):
         begin = time.monotonic()
@@ -183,17 +201,25 @@ class Scale:
             for what in "one session", "two sessions":
                 self.figures[f"memory a peer with {what}, {cipher}, bytes"] = configured + heap[what] - heap["configured"]
 
-    def blast(self, sender, receiver, to, source):
+    def blast(self, hub, counter, way, to, source):
+        """CPU seconds of the hub for each datagram that it counts."""
         program = self.workshop.program("blast")
+        sender, receiver = way
+        moved, before = hub.counter(counter), daemon_seconds([hub.process.pid])
         seconds = self.options.seconds
         sink = subprocess.Popen(inside(receiver, program, "recv", "7777", str(seconds + 1)), stdout=subprocess.PIPE, text=True)
         time.sleep(0.3)
-        sh(*inside(sender, program, "send", ",".join(to), "7777", "64", str(seconds), ",".join(source)))
-        return json.loads(sink.communicate()[0])["datagrams"]
+        sh(*inside(sender, program, "send", ",".join(to), "7777", "64", str(seconds), ",".join(source), str(RATE)))
+        if json.loads(sink.communicate()[0])["datagrams"] < RATE * seconds / 2:
+            print("fewer datagrams arrived than half of what was sent", file=sys.stderr)
+        after = daemon_seconds([hub.process.pid])
+        return (after - before) / (hub.counter(counter) - moved)
 
-    def iperf(self, address):
+    def iperf(self, hub, address):
+        """... for each byte."""
+        before = daemon_seconds([hub.process.pid])
         found = json.loads(sh(*inside(HUB, "iperf3", "-c", address, "-t", str(self.options.seconds), "-J")))
-        return found["end"]["sum_received"]["bytes"]
+        return (daemon_seconds([hub.process.pid]) - before) / found["end"]["sum_received"]["bytes"]
 
     def route_far(self):
         """What the hub leaves to us with Table = off: routes to the far end alone."""
@@ -201,30 +227,25 @@ class Scale:
             sh("ip", "-n", HUB, "route", "add", prefix, "dev", "adit-hub")
 
     def costs(self, kind):
-        """CPU seconds of the hub for each unit that was moved."""
+        """CPU seconds of the hub by load, for each datagram or byte."""
         hub = self.hub(1 if kind == ONE else self.options.peers, PREFIXES, *(["Table = off"] if kind == UNROUTED else []))
         if kind == UNROUTED:
             self.route_far()
         daemons = [hub, Daemon(self.workshop, self.adit, FAR, "adit-far", self.far_text())]
         server = subprocess.Popen(inside(FAR, "iperf3", "-s"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        loads = {"UDP 64 B out": lambda: self.blast(HUB, FAR, FAR_ADDRESSES, HUB_ADDRESSES),
-                 "UDP 64 B in": lambda: self.blast(FAR, HUB, HUB_ADDRESSES, FAR_ADDRESSES),
-                 "TCP over IPv4": lambda: self.iperf(FAR_ADDRESSES[1]), "TCP over IPv6": lambda: self.iperf(FAR_ADDRESSES[-2])}
+        loads = {"UDP 64 B out": lambda: self.blast(hub, "sealed", (HUB, FAR), FAR_ADDRESSES, HUB_ADDRESSES),
+                 "UDP 64 B in": lambda: self.blast(hub, "opened", (FAR, HUB), HUB_ADDRESSES, FAR_ADDRESSES),
+                 "TCP over IPv4": lambda: self.iperf(hub, FAR_ADDRESSES[1]),
+                 "TCP over IPv6": lambda: self.iperf(hub, FAR_ADDRESSES[-2])}
         try:
             for address in FAR_ADDRESSES:
                 sh(*inside(HUB, "ping", "-c", "1", "-W", "5", address))
-            return {name: self.cost(hub.process.pid, load) for name, load in loads.items()}
+            return {name: load() for name, load in loads.items()}
         finally:
             server.terminate()
             server.wait()
             for daemon in daemons:
                 daemon.stop()
-
-    @staticmethod
-    def cost(pid, load):
-        before = daemon_seconds([pid])
-        moved = load()
-        return (daemon_seconds([pid]) - before) / moved
 
     def measure_costs(self):
         rounds = []
