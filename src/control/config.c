@@ -15,7 +15,7 @@ void config_prefixes_free(struct config_prefix *prefix)
 	}
 }
 
-void config_destroy(struct config *config)
+void config_forget_peers(struct config *config)
 {
 	for (struct config_peer *peer = config->peers, *next; peer; peer = next) {
 		next = peer->next;
@@ -23,6 +23,13 @@ void config_destroy(struct config *config)
 		sodium_memzero(peer, sizeof *peer);
 		free(peer);
 	}
+	config->peers = NULL;
+	config->peer_count = 0;
+}
+
+void config_destroy(struct config *config)
+{
+	config_forget_peers(config);
 	config_prefixes_free(config->addresses);
 	sodium_memzero(config, sizeof *config);
 }

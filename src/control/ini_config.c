@@ -46,14 +46,12 @@ static struct ini_slice slice_skip(struct ini_slice text, size_t count)
 	return (struct ini_slice) { text.at + count, text.length - count };
 }
 
-/* The place of the first of `any`, or the length. */
-static size_t slice_find(struct ini_slice text, const char *any)
+/* The place of the first `c`, or the length. */
+static size_t slice_find(struct ini_slice text, char c)
 {
-	size_t at = 0;
+	const char *found = text.length ? memchr(text.at, c, text.length) : NULL;
 
-	while (at < text.length && !(text.at[at] && strchr(any, text.at[at])))
-		at++;
-	return at;
+	return found ? (size_t)(found - text.at) : text.length;
 }
 
 static bool is_blank(char c)
@@ -77,7 +75,7 @@ static bool slice_is(struct ini_slice text, const char *word)
 
 static struct ini_slice take_line(struct ini_parser *parser)
 {
-	struct ini_slice line = slice_cut(parser->rest, slice_find(parser->rest, "\n"));
+	struct ini_slice line = slice_cut(parser->rest, slice_find(parser->rest, '\n'));
 	size_t used = line.length < parser->rest.length ? line.length + 1 : line.length;
 
 	parser->rest = slice_skip(parser->rest, used);
@@ -88,9 +86,9 @@ static struct ini_slice take_line(struct ini_parser *parser)
 /* A '#' begins a comment anywhere, but not in the value of a hook, as it may stand in a shell command. */
 static struct ini_slice strip_comment(struct ini_slice line)
 {
-	struct ini_slice name = slice_trim(slice_cut(line, slice_find(line, "=")));
+	struct ini_slice name = slice_trim(slice_cut(line, slice_find(line, '=')));
 
-	return ini_key_is_hook(name) ? line : slice_cut(line, slice_find(line, "#"));
+	return ini_key_is_hook(name) ? line : slice_cut(line, slice_find(line, '#'));
 }
 
 /* The next line without blanks around it and without comment. */
@@ -156,7 +154,7 @@ static void open_section(struct ini_parser *parser, struct ini_slice line)
 /* False when inih shall not see the line; what is wrong with it has been reported then. */
 static bool line_accepted(struct ini_parser *parser, struct ini_slice line)
 {
-	size_t separator = slice_find(line, "=:");
+	size_t separator = slice_find(slice_cut(line, slice_find(line, '=')), ':');
 
 	if (line.length && line.at[0] == '[') {
 		open_section(parser, line);

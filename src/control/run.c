@@ -1,7 +1,9 @@
 #include "run.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <net/if.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +20,7 @@
 
 struct service {
 	const char *path;
-	struct config config;
+	struct config config; /* of the interface; what it said of the peers is the device's, and kept only there */
 	struct daemon daemon;
 	struct network network;
 	struct endpoint_names names;
@@ -45,6 +47,13 @@ static int open_tun(struct tun *queues, unsigned *count, const struct config *co
 		return error;
 	*count = 1;
 	return tun_open(queues, config->interface);
+}
+
+/* They lie below what was made of them, so freeing alone gives none of their memory back. */
+static void forget_peers(struct config *config)
+{
+	config_forget_peers(config);
+	malloc_trim(0);
 }
 
 static int make_daemon(struct service *service)
@@ -167,12 +176,30 @@ static int adopt(struct service *service, struct config *config, struct audience
 	error = apply_reload(&service->daemon.device, config, clock_boottime());
 	if (error)
 		return tell_failure(audience, "applying", error);
-	error = endpoint_names_reload(&service->names, config);
-	if (error)
-		return tell_failure(audience, "resolving endpoints", error);
 	error = set_up_network(service, config, &plan, why);
 	if (error)
 		tell(audience, why);
+	return error;
+}
+
+/* The same, names too; or after an error all is as it was, also what was set since the file was read last. */
+static int adopt_or_return(struct service *service, struct config *config, struct audience *audience)
+{
+	struct config before = service->config;
+	int error = apply_capture(&service->daemon.device, &before);
+
+	if (error)
+		return tell_failure(audience, "remembering what is", error);
+	error = adopt(service, config, audience);
+	if (!error) {
+		error = endpoint_names_reload(&service->names, config);
+		if (error)
+			tell_failure(audience, "resolving endpoints", error);
+	}
+	if (error)
+		adopt(service, &before, audience);
+	config_forget_peers(&before);
+	sodium_memzero(&before, sizeof before);
 	return error;
 }
 
@@ -185,13 +212,10 @@ static int reload(struct service *service, struct audience *audience)
 
 	if (error && !report.errors)
 		tell_failure(audience, service->path, error);
-	if (!error) {
-		error = adopt(service, &config, audience);
-		if (error)
-			adopt(service, &service->config, audience);
-		else
-			tell_of_next_start(&service->config, &config, audience);
-	}
+	else if (!error)
+		error = adopt_or_return(service, &config, audience);
+	if (!error)
+		tell_of_next_start(&service->config, &config, audience);
 	if (error) {
 		config_destroy(&config);
 		log_error(audience->subject, "reload: nothing was changed");
@@ -199,6 +223,7 @@ static int reload(struct service *service, struct audience *audience)
 	}
 	config_destroy(&service->config);
 	service->config = config;
+	forget_peers(&service->config);
 	log_info(audience->subject, "reloaded: %zu peers", service->daemon.device.peer_count);
 	return 0;
 }
@@ -269,6 +294,7 @@ static int bring_up(struct service *service, const struct network_plan *plan)
 		return error;
 	open_control(service);
 	error = endpoint_names_start(&service->names, &service->config, &daemon->device, daemon->loop);
+	forget_peers(&service->config);
 	return error ? fail(service, "resolving endpoints", error) : 0;
 }
 

@@ -580,6 +580,57 @@ static void a_set_in_the_manner_of_syncconf_leaves_what_it_does_not_name(void **
 		   "0001010101010101010101010101010101010101010101010101010101010141", rig_hex(2), rig_hex(9));
 }
 
+/* --- back to what was --- */
+
+static void what_was_captured_can_be_come_back_to(void **state)
+{
+	struct config before = { 0 };
+	char *was, *is;
+
+	link_up();
+	assert_int_equal(set("private_key=%s\nlisten_port=9\npublic_key=%s\npreshared_key=%s\nendpoint=192.0.2.1:7\n"
+						 "persistent_keepalive_interval=25\nallowed_ip=fd00::/8\nallowed_ip=10.0.0.0/8\n"
+						 "public_key=%s\nallowed_ip=10.1.0.0/16\n",
+						 rig_hex(1), rig_hex(2), rig_hex(9), rig_hex(3)),
+					 0);
+	was = rig_get(&rig, 4096);
+	assert_int_equal(apply_capture(&rig.device, &before), 0);
+	assert_int_equal(before.peer_count, 2);
+	assert_int_equal(set("listen_port=10\nreplace_peers=true\npublic_key=%s\nallowed_ip=10.1.0.0/16\n"
+						 "endpoint=192.0.2.9:7\n",
+						 rig_hex(3)),
+					 0);
+	assert_int_equal(set("public_key=%s\nallowed_ip=10.2.0.0/16\n", rig_hex(4)), 0);
+	assert_int_equal(apply_reload(&rig.device, &before, now), 0);
+	config_destroy(&before);
+	assert_null(rig_peer(&rig, 4));
+	assert_non_null(rig_peer(&rig, 3));
+	assert_int_equal(set("public_key=%s\nremove=true\npublic_key=%s\nallowed_ip=10.1.0.0/16\n", rig_hex(3), rig_hex(3)),
+					 0); /* it was there all the while, and so came to stand first, at another place */
+	is = rig_get(&rig, 4096);
+	assert_string_equal(is, was);
+	free(was);
+	free(is);
+}
+
+static void without_memory_nothing_is_captured(void **state)
+{
+	int error = -ENOMEM, failures = 0;
+
+	assert_int_equal(set("public_key=%s\nallowed_ip=fd00::/8\nallowed_ip=10.0.0.0/8\n", rig_hex(2)), 0);
+	for (; error == -ENOMEM; failures++) {
+		struct config config = { 0 };
+		allocations_left = failures;
+		error = apply_capture(&rig.device, &config);
+		allocations_left = -1;
+		assert_int_equal(config.peer_count, error ? 0 : 1);
+		assert_int_equal(!config.peers, error != 0);
+		config_destroy(&config);
+	}
+	assert_int_equal(error, 0);
+	assert_int_equal(failures - 1, 1 + 2); /* the peer and its prefixes */
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -615,6 +666,8 @@ int main(void)
 		TEST(a_reload_that_meets_a_port_in_use_changes_nothing),
 		TEST(a_random_port_stays_over_a_reload),
 		TEST(a_set_in_the_manner_of_syncconf_leaves_what_it_does_not_name),
+		TEST(what_was_captured_can_be_come_back_to),
+		TEST(without_memory_nothing_is_captured),
 	};
 
 	if (sodium_init() < 0)

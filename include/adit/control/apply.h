@@ -33,6 +33,13 @@ int apply_config(struct device *device, const struct config *config);
 int apply_reload(struct device *device, const struct config *config, uint64_t now);
 
 /*
+ * Tells in `config`, which holds no peers, what the device is: key, port, mark and peers, for apply_reload to come back
+ * to. The endpoint of a peer is the one that was configured or, of a peer without, where it is. 0, or -ENOMEM and no
+ * peers. Secrets are in it: config_forget_peers wipes those of the peers.
+ */
+int apply_capture(const struct device *device, struct config *config);
+
+/*
  * Carries out a set of the control socket: what it does not say stays, and its peers are taken in their order, so one
  * may stand in it several times. 0 or negative errno, as apply_reload.
  */

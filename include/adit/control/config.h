@@ -66,6 +66,8 @@ struct config {
 
 /* Wipes keys and frees; takes a zeroed struct. */
 void config_destroy(struct config *config);
+/* The same for the peers alone: then there are none. */
+void config_forget_peers(struct config *config);
 /* Frees a list; takes NULL. */
 void config_prefixes_free(struct config_prefix *prefix);
 
