@@ -158,8 +158,10 @@ int device_reserve(struct device *device, size_t peers, size_t prefixes)
 
 	for (; peers && !error; peers--)
 		error = reserve_peer(device);
+	device_lock(device);
 	if (!error)
-		error = allowedips_reserve(&device->allowed_ips, prefixes);
+		error = allowedips_reserve(&device->allowed_ips, prefixes); /* it may move the table */
+	device_unlock(device);
 	if (error)
 		device_unreserve(device);
 	return error;
