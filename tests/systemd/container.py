@@ -36,8 +36,8 @@ class Container:
     @contextlib.contextmanager
     def booted(self):
         nspawn = ["systemd-nspawn", "--quiet", "--boot", f"--directory={self.root}", "--register=no", "--keep-unit",
-                  f"--network-namespace-path=/run/netns/{self.node.name}", "--capability=CAP_NET_ADMIN",
-                  "--bind=/dev/net/tun"]
+                  f"--network-namespace-path=/run/netns/{self.node.name}", "--capability=CAP_NET_ADMIN,CAP_BPF",
+                  "--system-call-filter=bpf", "--bind=/dev/net/tun"]
         with own_cgroups(), open("/run/container/console", "w") as console:
             # script(1) because nspawn wants a terminal.
             process = subprocess.Popen(["script", "--quiet", "--return", "--command", " ".join(nspawn), "/dev/null"],

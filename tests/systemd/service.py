@@ -21,6 +21,7 @@ BEYOND = "203.0.113.7"
 def lay(lab):
     """Right runs; left is to be run by systemd in the container, and is ready to boot."""
     left, right = pair(lab, start=False)
+    left.settings |= {"Workers": 2, "Backend": "io_uring"}
     left.peers[0]["AllowedIPs"] += ", 0.0.0.0/0"
     right.node.run(f"ip address add {BEYOND} dev lo")
     right.start()
@@ -55,6 +56,9 @@ def check_start(lab, left, right, container):
     with lab.check("src_valid_mark and the nft rules are set within the unit's limits"):
         assert left.node.get("net/ipv4/conf/all/src_valid_mark") == "1"
         assert "tun-left" in left.node.run("nft list ruleset").stdout
+    with lab.check("io_uring and the steering of several workers are allowed by the unit"):
+        log = container.run(f"journalctl --no-pager --unit {UNIT}")
+        assert "io_uring, 2 workers" in log and "cannot be had" not in log and "no steering" not in log, log
 
 
 def check_kill(lab, left, right, container):
