@@ -53,9 +53,18 @@ static int compare(const void *left, const void *right)
 	return memcmp(a->prefix.address, b->prefix.address, address_bytes(&a->prefix));
 }
 
+static bool is_sorted(const struct network_list *list)
+{
+	for (size_t i = 1; i < list->count; i++)
+		if (compare(&list->items[i - 1], &list->items[i]) > 0)
+			return false;
+	return true;
+}
+
+/* Most lists are sorted already, and there may be a hundred thousand routes in them. */
 static void sort(struct network_list *list)
 {
-	if (list->count)
+	if (!is_sorted(list))
 		qsort(list->items, list->count, sizeof *list->items, compare);
 }
 
@@ -172,11 +181,22 @@ static int copy_sorted(struct network_list *copy, const struct network_list *lis
 	return 0;
 }
 
+static bool is_same(const struct network_list *a, const struct network_list *b)
+{
+	for (size_t i = 0; a->count == b->count && i < a->count; i++)
+		if (compare(&a->items[i], &b->items[i]) != 0)
+			return false;
+	return a->count == b->count;
+}
+
 int network_list_sync(struct network_list *have, const struct network_list *want, const struct network_acts *acts)
 {
 	struct network_list sorted = { 0 };
-	int status = make_room(have, have->count + want->count);
+	int status;
 
+	if (is_same(have, want))
+		return 0;
+	status = make_room(have, have->count + want->count);
 	if (status == 0)
 		status = copy_sorted(&sorted, want);
 	if (status == 0)

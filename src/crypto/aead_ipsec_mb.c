@@ -95,6 +95,7 @@ const struct aead_cipher aead_ipsec_mb_chacha20poly1305 = {
 	.key_set = chacha_key_set,
 	.seal = chacha_seal,
 	.open = chacha_open,
+	.in_place = true,
 };
 
 /* --- AES-256-GCM --- */
@@ -132,6 +133,7 @@ const struct aead_cipher aead_ipsec_mb_aes256gcm = {
 	.key_set = aes_key_set,
 	.seal = aes_seal,
 	.open = aes_open,
+	.in_place = true,
 };
 
 /* --- the manager --- */

@@ -43,4 +43,5 @@ const struct aead_cipher aead_libsodium_aes256gcm = {
 	.key_set = libsodium_key_set,
 	.seal = libsodium_seal,
 	.open = libsodium_open,
+	.in_place = true,
 };

@@ -6,11 +6,11 @@
 
 #include "bytes.h"
 
-enum { KEY_ALIGNMENT = 64 };
+static_assert(offsetof(struct session, send_counter) == SESSION_LINE, "what never changes is one cache line");
 
 static size_t aligned(size_t size)
 {
-	return (size + KEY_ALIGNMENT - 1) / KEY_ALIGNMENT * KEY_ALIGNMENT;
+	return (size + SESSION_LINE - 1) / SESSION_LINE * SESSION_LINE;
 }
 
 /* The session and its two prepared keys are one allocation: this many bytes. */
@@ -22,7 +22,7 @@ static size_t session_size(const struct aead_cipher *cipher)
 struct session *session_create(const struct aead_provider *aead, const struct noise_keys *keys, uint64_t now)
 {
 	const struct aead_cipher *cipher = aead->cipher[keys->suite];
-	struct session *session = cipher ? aligned_alloc(KEY_ALIGNMENT, session_size(cipher)) : NULL;
+	struct session *session = cipher ? aligned_alloc(SESSION_LINE, session_size(cipher)) : NULL;
 
 	if (!session)
 		return NULL;

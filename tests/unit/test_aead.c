@@ -125,6 +125,35 @@ static void open_equals_one_shot(void **state)
 	}
 }
 
+/* Datagrams lie back to back when they are received: nothing around the packet may change, even when it is forged. */
+static void open_in_place_touches_nothing_else(void **state)
+{
+	struct fixture *f = *state;
+
+	for (size_t length = 0; f->cipher->in_place && length <= LONGEST; length++) {
+		size_t end = DATA + length;
+
+		prepare(f, length);
+		randombytes_buf(f->in, ARENA);
+		memcpy(f->in + DATA, f->expected, length + AEAD_TAG);
+		memcpy(f->before, f->in, ARENA);
+		assert_int_equal(open_one(f, COUNTER, f->in + DATA, f->in + DATA, length), 0);
+		assert_memory_equal(f->in + DATA, f->plain, length);
+		assert_memory_equal(f->in, f->before, DATA);
+		assert_memory_equal(f->in + end, f->before + end, ARENA - end);
+
+		memcpy(f->in, f->before, ARENA);
+		f->in[end] ^= 1;
+		assert_int_equal(open_one(f, COUNTER, f->in + DATA, f->in + DATA, length), -EBADMSG);
+		f->in[end] ^= 1;
+		assert_memory_equal(f->in, f->before, DATA);
+		assert_memory_equal(f->in + end, f->before + end, ARENA - end);
+	}
+	/* libsodium's way with ChaCha20 takes 64 bytes in front of its output. */
+	assert_int_equal(f->cipher->in_place,
+					 strcmp(f->cipher->library, "libsodium") || f->cipher->suite == SUITE_AES256GCM);
+}
+
 static void every_byte_is_covered(void **state)
 {
 	static const size_t lengths[] = { 0, 1, 15, 16, 17, 64, 191, 192, 193, 256, 257, 512, 1420, 1424, 2048 };
@@ -523,15 +552,11 @@ static int test_cipher(const char *provider, enum suite suite)
 	struct subject subject = { provider, suite };
 	bool aes = suite == SUITE_AES256GCM;
 	const struct CMUnitTest tests[] = {
-		TEST(seal_equals_one_shot, &subject),
-		TEST(open_equals_one_shot, &subject),
-		TEST(every_length_by_python, &subject),
-		TEST(every_byte_is_covered, &subject),
-		TEST(length_counter_and_key_are_covered, &subject),
-		TEST(runs_of_datagrams, &subject),
-		TEST(runs_of_unequal_datagrams, &subject),
-		TEST(each_thread_its_own, &subject),
-		TEST(scratch_is_wiped, &subject),
+		TEST(seal_equals_one_shot, &subject),   TEST(open_equals_one_shot, &subject),
+		TEST(every_length_by_python, &subject), TEST(open_in_place_touches_nothing_else, &subject),
+		TEST(every_byte_is_covered, &subject),  TEST(length_counter_and_key_are_covered, &subject),
+		TEST(runs_of_datagrams, &subject),      TEST(runs_of_unequal_datagrams, &subject),
+		TEST(each_thread_its_own, &subject),    TEST(scratch_is_wiped, &subject),
 	};
 	const struct CMUnitTest chacha[] = { TEST(rfc8439_block, &subject), TEST(rfc8439_text, &subject) };
 	const struct CMUnitTest gcm[] = { TEST(gcm_zeros, &subject) };

@@ -107,7 +107,7 @@ static bool passes(const struct aead_cipher *cipher)
 	return aead_trial_passed(libsodium, cipher);
 }
 
-static const struct aead_cipher sound = { "sound", SUITE_CHACHA20POLY1305, AEAD_KEY, key_set, seal, open_one };
+static const struct aead_cipher sound = { "sound", SUITE_CHACHA20POLY1305, AEAD_KEY, key_set, seal, open_one, false };
 
 static void the_right_pass(void **state)
 {
@@ -121,10 +121,13 @@ static void the_right_pass(void **state)
 static void the_wrong_do_not(void **state)
 {
 	const struct aead_cipher wrong[] = {
-		{ "", 0, AEAD_KEY, key_set, leave_as_it_is, open_one }, { "", 0, AEAD_KEY, key_set, other_counter, open_one },
-		{ "", 0, AEAD_KEY, key_set, wrong_tag, open_one },      { "", 0, AEAD_KEY, other_key, seal, open_one },
-		{ "", 0, AEAD_KEY, key_set, seal, refuse_all },         { "", 0, AEAD_KEY, key_set, seal, take_forgeries },
-		{ "", 0, AEAD_KEY, key_set, seal, open_to_nothing },
+		{ "", 0, AEAD_KEY, key_set, leave_as_it_is, open_one, false },
+		{ "", 0, AEAD_KEY, key_set, other_counter, open_one, false },
+		{ "", 0, AEAD_KEY, key_set, wrong_tag, open_one, false },
+		{ "", 0, AEAD_KEY, other_key, seal, open_one, false },
+		{ "", 0, AEAD_KEY, key_set, seal, refuse_all, false },
+		{ "", 0, AEAD_KEY, key_set, seal, take_forgeries, false },
+		{ "", 0, AEAD_KEY, key_set, seal, open_to_nothing, false },
 	};
 
 	fault_length = -1;

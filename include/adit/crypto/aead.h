@@ -41,11 +41,12 @@ struct aead_cipher {
 
 	/*
 	 * Opens `length` bytes and the tag behind them from `in` to `out`. `in` is not written, but AEAD_BEFORE bytes in
-	 * front of it and AEAD_BEHIND bytes behind are read, so they must be mapped. `in` and `out` do not overlap. 0, or
-	 * -EBADMSG, and then what was written to `out` must not be used.
+	 * front of it and AEAD_BEHIND bytes behind are read, so they must be mapped. `in` and `out` do not overlap, or,
+	 * where `in_place` says so, are the same. 0, or -EBADMSG, and then what was written to `out` must not be used.
 	 */
 	int (*open)(const struct aead_provider *aead, const void *key, uint64_t counter, uint8_t *out, const uint8_t *in,
 				size_t length);
+	bool in_place; /* open can be given out == in; it writes the packet's own bytes then, and none around them */
 };
 
 /*

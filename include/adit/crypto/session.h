@@ -7,6 +7,7 @@
 #define ADIT_SESSION_H
 
 #include <pthread.h>
+#include <stdalign.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,18 +17,21 @@
 #include "noise.h"
 #include "replay.h"
 
+enum { SESSION_LINE = 64 }; /* bytes of a cache line */
+
+/* What never changes, what senders write and what receivers write: each on cache lines of its own. */
 struct session {
 	const struct aead_provider *aead; /* of the thread that made it */
 	const struct aead_cipher *cipher;
 	void *send_key, *receive_key; /* prepared keys, in the session's own memory */
 	uint32_t local_index, remote_index;
 	uint64_t created;   /* ns of CLOCK_BOOTTIME */
+	void *owner;        /* the caller's own: the peer */
 	bool initiator;     /* we began the handshake */
 	_Atomic bool heard; /* a packet came under it while it was next */
-	_Atomic uint64_t send_counter;
-	pthread_mutex_t replay_lock; /* two workers meet here after roaming */
+	alignas(SESSION_LINE) _Atomic uint64_t send_counter;
+	alignas(SESSION_LINE) pthread_mutex_t replay_lock; /* two workers meet here after roaming */
 	struct replay replay;
-	void *owner; /* the caller's own: the peer */
 };
 
 /*
@@ -64,7 +68,8 @@ void session_seal_by(const struct session *session, const struct aead_provider *
 
 /*
  * Opens the datagram (header, packet, tag: `n` bytes, at least DATA_OVERHEAD) to `out` and passes it through the replay
- * window. The packet's length is n - DATA_OVERHEAD. 0, -EBADMSG (forged) or -EALREADY (authentic, but seen before, too
+ * window. The packet's length is n - DATA_OVERHEAD; where the cipher works in place, `out` may be the sealed packet,
+ * datagram + DATA_HEADER. 0, -EBADMSG (forged) or -EALREADY (authentic, but seen before, too
  * old, or past REJECT_AFTER_MESSAGES). `aead` as above.
  */
 int session_open_by(struct session *session, const struct aead_provider *aead, uint8_t *out, const uint8_t *datagram,
