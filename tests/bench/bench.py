@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """
-Measures tunnels side by side: in each round every one comes up, is measured and goes down, so that a drift of the machine
-meets all of them; each round begins with another. A figure is the median over the rounds; a ratio is the median of the
-ratios within each round.
+Measures tunnels side by side: in each round every one comes up, is measured and goes down, so that a drift of the
+machine meets all of them; each round begins with another. A figure is the median over the rounds; a ratio is the median
+of the ratios within each round.
 
 usage: bench.py [options] PLAN              one of plans.py: tunnels, backends, workers
        bench.py [options] TARGET[@N]...     tunnels of your own; @N: held against the Nth of them
@@ -11,8 +11,8 @@ TARGET is   veth | relay:CIPHER | adit:PATH[:KEY=VALUE...] | wireguard-go:PATH |
 CIPHER      of the relay: none, sodium, sodium512, ipsec-chacha, ipsec-aes; of nebula: aes, chachapoly
 
 --json FILE keeps every figure, after each tunnel; --resume goes on with such a file where it ends, and --render makes
-tables and plot of it without measuring. --document FILE: the lines between <!-- bench PLAN --> and <!-- end --> in it are
-replaced. Needs root and what tests/packages lists.
+tables and plot of it without measuring. --document FILE: the lines between <!-- bench PLAN --> and <!-- end --> in it
+are replaced. Needs root and what tests/packages lists.
 """
 
 import argparse
@@ -77,7 +77,8 @@ def run_rounds(plan, record, count, save):
                 begin = time.monotonic()
                 done[row.name] = try_measure(row, workshop, record["seconds"])
                 shown = ", ".join(f"{name} {value:.2f}" for name, value in done[row.name].items())
-                print(f"round {number + 1}, {time.monotonic() - begin:.0f} s, {row.name}: {shown}", file=sys.stderr, flush=True)
+                took = time.monotonic() - begin
+                print(f"round {number + 1}, {took:.0f} s, {row.name}: {shown}", file=sys.stderr, flush=True)
                 save(record)
     finally:
         workshop.close()

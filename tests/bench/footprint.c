@@ -2,9 +2,10 @@
  * The heap that a peer takes: as configured, with one session, and with two as after a rekey. Peers that exist only
  * here make real handshakes with one device.
  *
- *   bench_footprint PEERS PREFIXES chacha20poly1305 | aes256gcm
+ *   bench_footprint PEERS PREFIXES chacha20poly1305 | aes256gcm [CONFIGURED SESSION]
  *
- * Prints bytes a peer as JSON: {"configured": ..., "one session": ..., "two sessions": ...}, each the whole.
+ * Prints bytes a peer as JSON: {"configured": ..., "one session": ..., "two sessions": ...}, each the whole. Fails when
+ * a peer takes more than CONFIGURED, or with one session more than SESSION.
  */
 #include <arpa/inet.h>
 #include <malloc.h>
@@ -124,31 +125,32 @@ static double each(size_t before, uint32_t peers)
 	return (double)(heap() - before) / peers;
 }
 
-static void measure(struct device *hub, struct client *clients, uint32_t peers, uint32_t prefixes)
+/* Bytes a peer with no session, one and two. */
+static void measure(double bytes[3], struct device *hub, struct client *clients, uint32_t peers, uint32_t prefixes)
 {
 	size_t before = heap();
 
 	for (uint32_t i = 0; i < peers; i++)
 		configure(hub, &clients[i], i, prefixes);
-	printf("{\"configured\": %.0f", each(before, peers));
-	for (int session = 1; session <= 2; session++) {
+	bytes[0] = each(before, peers);
+	for (int sessions = 1; sessions <= 2; sessions++) {
 		for (uint32_t i = 0; i < peers; i++)
 			shake_hands(hub, &clients[i], i);
-		printf(", \"%s\": %.0f", session == 1 ? "one session" : "two sessions", each(before, peers));
+		bytes[sessions] = each(before, peers);
 	}
-	printf("}\n");
 }
 
 int main(int argc, char **argv)
 {
-	uint32_t peers = argc == 4 ? (uint32_t)atoi(argv[1]) : 0;
+	uint32_t peers = argc == 4 || argc == 6 ? (uint32_t)atoi(argv[1]) : 0;
+	double bytes[3];
 	struct aead_provider aead;
 	struct client *clients;
 	struct device hub;
 	enum suite suite;
 
 	if (!peers || sodium_init() < 0 || !suite_find(&suite, argv[3])) {
-		fputs("usage: bench_footprint PEERS PREFIXES CIPHER\n", stderr);
+		fputs("usage: bench_footprint PEERS PREFIXES CIPHER [CONFIGURED SESSION]\n", stderr);
 		return EXIT_FAILURE;
 	}
 	clients = calloc(peers, sizeof *clients);
@@ -157,9 +159,10 @@ int main(int argc, char **argv)
 	hub_init(&hub, &aead);
 	for (uint32_t i = 0; i < peers; i++)
 		client_init(&clients[i], &hub, suite);
-	measure(&hub, clients, peers, (uint32_t)atoi(argv[2]));
+	measure(bytes, &hub, clients, peers, (uint32_t)atoi(argv[2]));
+	printf("{\"configured\": %.0f, \"one session\": %.0f, \"two sessions\": %.0f}\n", bytes[0], bytes[1], bytes[2]);
 	device_destroy(&hub, NULL);
 	aead_destroy(&aead);
 	free(clients);
-	return EXIT_SUCCESS;
+	return argc == 6 && (bytes[0] > atof(argv[4]) || bytes[1] > atof(argv[5])) ? EXIT_FAILURE : EXIT_SUCCESS;
 }

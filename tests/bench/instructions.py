@@ -32,12 +32,12 @@ def collect(program, load, function, rounds):
     """Instructions in `function`, less those of the cipher, and the datagrams that they were for."""
     with tempfile.TemporaryDirectory() as folder:
         toggles = [f"--toggle-collect={name}" for name in (function, *CIPHER)]
-        done = subprocess.run(["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/out", "--collect-atstart=no",
-                               *toggles, program, load, str(rounds)], capture_output=True, text=True, timeout=120,
-                              env={**os.environ, "GLIBC_TUNABLES": PIN})
+        done = subprocess.run(["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/out",
+                               "--collect-atstart=no", *toggles, program, load, str(rounds)], capture_output=True,
+                              text=True, timeout=120, env={**os.environ, "GLIBC_TUNABLES": PIN})
     found = re.search(r"Collected : (\d+)", done.stderr)
     if done.returncode or not found or not int(found.group(1)):
-        raise RuntimeError(done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"ended with {done.returncode}")
+        raise RuntimeError((done.stderr.strip().splitlines() or [f"ended with {done.returncode}"])[-1])
     return int(found.group(1)), int(done.stdout)
 
 

@@ -75,7 +75,7 @@ class Meter:
             self.iperf("TCP 1 flow")
             self.iperf("TCP 1 flow reverse", "-R")
             self.iperf("TCP 4 flows", "-P", "4")
-            self.ping("ping under load p50 ms", 150, 0.01, loaded=True)
+            self.loaded_ping()
         finally:
             server.terminate()
             server.wait()
@@ -96,19 +96,21 @@ class Meter:
         if self.target.processes:
             self.figures[f"UDP {size} B CPU us"] = daemons / received["datagrams"] * 1e6
 
-    def ping(self, name, count, interval, loaded=False):
-        load = None
-        if loaded:
-            load = subprocess.Popen(inside(SENDER, "iperf3", "-c", self.target.address, "-t", "60"),
-                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            time.sleep(0.7)
+    def ping(self, name, count, interval):
         out = sh(*inside(SENDER, "ping", "-i", str(interval), "-c", str(count), self.target.address), check=False)
-        if load:
-            load.terminate()
-            load.wait()
         times = [float(word[5:]) for word in out.split() if word.startswith("time=")]
         if times:
             self.figures[name] = statistics.median(times)
+
+    def loaded_ping(self):
+        load = subprocess.Popen(inside(SENDER, "iperf3", "-c", self.target.address, "-t", "60"),
+                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            time.sleep(0.7)  # until the flow has its full rate
+            self.ping("ping under load p50 ms", 150, 0.01)
+        finally:
+            load.terminate()
+            load.wait()
 
     def memory(self):
         if self.target.pids():

@@ -70,7 +70,8 @@ def tunnels(adit, null, syscall):
             Row("relay ipsec-aes", "relay:ipsec-aes"), Row("adit aes256gcm", f"adit:{adit}:Cipher=aes256gcm"),
             Row("wireguard-go", "wireguard-go:/usr/bin/wireguard-go", True),
             Row("nebula", "nebula:/usr/bin/nebula", True))
-    wanted = (against_relay("adit null", "relay none", 1.10) + against_relay("adit libsodium", "relay sodium512", 1.10) +
+    wanted = (against_relay("adit null", "relay none", 1.10) +
+              against_relay("adit libsodium", "relay sodium512", 1.10) +
               against_relay("adit", "relay ipsec-chacha", 1.00) +
               against_relay("adit aes256gcm", "relay ipsec-aes", 1.10) +
               bars(["UDP 64 B kpps"], "adit aes256gcm", "nebula", ">=", 2.8) +

@@ -44,12 +44,12 @@ def bar(y, name, found, scale):
     value, room = median(found), WIDTH - LEFT - RIGHT
     length = min(value / scale, 1) * room
     low, high = (LEFT + min(end / scale, 1) * room for end in (min(found), max(found)))
-    beyond = " →" if value > scale else ""
+    label = (f"{value:.2f}" if value < 100 else f"{value:.0f}") + (" →" if value > scale else "")
     middle = y + BAR / 2
     return [text(LEFT - 8, y + 11, name, anchor="end"),
             f'<rect class="{kind(name)}" x="{LEFT}" y="{y}" width="{length:.1f}" height="{BAR}"/>',
             f'<line class="range" x1="{low:.1f}" y1="{middle}" x2="{high:.1f}" y2="{middle}"/>',
-            text(round(max(LEFT + length, high)) + 6, y + 11, f"{value:.2f}{beyond}" if value < 100 else f"{value:.0f}{beyond}")]
+            text(round(max(LEFT + length, high)) + 6, y + 11, label)]
 
 
 def panel(y, title, figure, rows, rounds):

@@ -34,7 +34,8 @@ def figure_of(bar, rounds):
     if not bar.reference:
         found = values(rounds, bar.row, bar.figure)
         return (max(found) if bar.sense == "<=" else min(found)) if found else None
-    pairs = [(done.get(bar.row, {}).get(bar.figure), best(done, bar.reference, bar.figure, bar.sense)) for done in rounds]
+    pairs = [(done.get(bar.row, {}).get(bar.figure), best(done, bar.reference, bar.figure, bar.sense))
+             for done in rounds]
     return median([mine / other for mine, other in pairs if mine and other])
 
 
@@ -56,7 +57,8 @@ def verdict(bar, figure, spread):
         return "not measured"
     if holds(bar, figure, bar.limit):
         return MET
-    if bar.has_margin and spread and spread <= WIDEST and holds(bar, figure, 1 + spread if bar.sense == "<=" else 1 - spread):
+    widened = 1 + (spread or 0) * (1 if bar.sense == "<=" else -1)
+    if bar.has_margin and spread and spread <= WIDEST and holds(bar, figure, widened):
         return MARGIN
     return FAILED
 

@@ -176,11 +176,11 @@ class Scale:
         for prefixes in 1, PREFIXES:
             for keys in (), ("Table = off",):
                 seconds, memory = self.start(many, prefixes, *keys)
-                label = f"{many} peers with {prefixes} prefix{'es' if prefixes > 1 else ''}" + (", Table = off" if keys else "")
-                self.figures[f"start, {label}, ms"] = seconds * 1e3
+                what = f"{prefixes} prefix" + ("es" if prefixes > 1 else "")
+                table = ", ".join(["", *keys])
+                self.figures[f"start, {many} peers with {what}{table}, ms"] = seconds * 1e3
                 if not keys:
-                    self.figures[f"memory a configured peer, {prefixes} prefix{'es' if prefixes > 1 else ''}, bytes"] = (
-                        (memory - base) * 2**20 / (many - 1))
+                    self.figures[f"memory a configured peer, {what}, bytes"] = (memory - base) * 2**20 / (many - 1)
 
     def measure_reload(self):
         many = self.options.peers
@@ -199,7 +199,8 @@ class Scale:
         for cipher in "chacha20poly1305", "aes256gcm":
             heap = json.loads(sh(self.footprint, str(min(self.options.peers, 2000)), "1", cipher))
             for what in "one session", "two sessions":
-                self.figures[f"memory a peer with {what}, {cipher}, bytes"] = configured + heap[what] - heap["configured"]
+                more = heap[what] - heap["configured"]
+                self.figures[f"memory a peer with {what}, {cipher}, bytes"] = configured + more
 
     def blast(self, hub, counter, way, to, source):
         """CPU seconds of the hub for each datagram that it counts."""
@@ -207,7 +208,8 @@ class Scale:
         sender, receiver = way
         moved, before = hub.counter(counter), daemon_seconds([hub.process.pid])
         seconds = self.options.seconds
-        sink = subprocess.Popen(inside(receiver, program, "recv", "7777", str(seconds + 1)), stdout=subprocess.PIPE, text=True)
+        sink = subprocess.Popen(inside(receiver, program, "recv", "7777", str(seconds + 1)), stdout=subprocess.PIPE,
+                                text=True)
         time.sleep(0.3)
         sh(*inside(sender, program, "send", ",".join(to), "7777", "64", str(seconds), ",".join(source), str(RATE)))
         if json.loads(sink.communicate()[0])["datagrams"] < RATE * seconds / 2:
@@ -228,7 +230,8 @@ class Scale:
 
     def costs(self, kind):
         """CPU seconds of the hub by load, for each datagram or byte."""
-        hub = self.hub(1 if kind == ONE else self.options.peers, PREFIXES, *(["Table = off"] if kind == UNROUTED else []))
+        keys = ["Table = off"] if kind == UNROUTED else []
+        hub = self.hub(1 if kind == ONE else self.options.peers, PREFIXES, *keys)
         if kind == UNROUTED:
             self.route_far()
         daemons = [hub, Daemon(self.workshop, self.adit, FAR, "adit-far", self.far_text())]

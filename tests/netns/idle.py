@@ -1,6 +1,6 @@
 """
-An idle tunnel sleeps: from 30 s after the last packet no thread of a daemon wakes up. What the kernel says into a tunnel
-of its own accord (router solicitations, multicast reports) would be traffic, so IPv6 is off on the tunnel itself.
+An idle tunnel sleeps: from 30 s after the last packet no thread of a daemon wakes up. What the kernel says into a
+tunnel of its own accord (router solicitations, multicast reports) would be traffic, so IPv6 is off on the tunnel.
 
     left  192.0.2.1  ----  right  192.0.2.2, and 10.7.0.1 and 10.7.0.2 inside
 """
