@@ -5,8 +5,8 @@
  * address cut to each length that any prefix of this version has, from the longest down, and the first answer is the
  * longest match. Real tables have few lengths (hosts, some networks, perhaps a default route), so that is a handful of
  * questions, and none waits for the answer to another; where there are many lengths (all networks but the private ones
- * are twenty), most are ruled out by the first six bits of the address. A trie has a level for about every bit in which
- * its prefixes differ: seventeen loads in a row for a hundred thousand of them, half of which miss the cache.
+ * are fifteen), most are ruled out by the first six bits of the address. A trie has a level for about every bit in
+ * which its prefixes differ: seventeen loads in a row for a hundred thousand of them, half of which miss the cache.
  *
  * All memory is two arrays, which grow by doubling. Entries stand in one and are named by their numbers, in the buckets
  * of the other as in the chains and in the lists of the peers; they are moved, never renumbered. There are at least as

@@ -1,4 +1,4 @@
-/* The trie against a list that is searched from end to end. */
+/* The table against a list that is searched from end to end. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -223,6 +223,47 @@ static void what_is_reserved_does_not_move_again(void **state)
 	allowedips_destroy(&table);
 }
 
+/* Each length by itself, so that a first byte that is ruled out wrongly is answered by no other. */
+static void every_first_byte_meets_every_short_prefix(void **state)
+{
+	const uint8_t prefix[16] = { 0xb5, 0x80 };
+
+	memset(peers, 0, sizeof peers);
+	for (int v6 = 0; v6 < 2; v6++) {
+		for (uint8_t length = 0; length <= 9; length++) {
+			struct allowedips table = { 0 };
+			int family = v6 ? AF_INET6 : AF_INET;
+
+			assert_int_equal(allowedips_insert(&table, family, prefix, length, &peers[1]), 0);
+			for (int first = 0; first < 256; first++) {
+				const uint8_t address[16] = { (uint8_t)first, 0xff };
+				struct peer *expected = covers(prefix, length, address) ? &peers[1] : NULL;
+				assert_ptr_equal(lookup(&table, family, address), expected);
+			}
+			allowedips_remove_peer(&table, &peers[1]);
+			allowedips_destroy(&table);
+		}
+	}
+}
+
+static void a_length_that_comes_back_is_found_again(void **state)
+{
+	struct allowedips table = { 0 };
+	const uint8_t high[4] = { 200 }, low[4] = { 20 };
+
+	memset(peers, 0, sizeof peers);
+	assert_int_equal(allowedips_insert(&table, AF_INET, high, 8, &peers[1]), 0);
+	assert_int_equal(allowedips_insert(&table, AF_INET, high, 16, &peers[2]), 0);
+	assert_int_equal(table.v4.count, 2);
+	assert_int_equal(allowedips_remove(&table, AF_INET, high, 8, &peers[1]), 0);
+	assert_int_equal(table.v4.count, 1);
+	assert_null(allowedips_lookup4(&table, (const uint8_t[]) { 200, 1, 0, 0 }));
+	assert_int_equal(allowedips_insert(&table, AF_INET, low, 8, &peers[3]), 0);
+	assert_ptr_equal(allowedips_lookup4(&table, low), &peers[3]);
+	assert_ptr_equal(allowedips_lookup4(&table, high), &peers[2]);
+	allowedips_destroy(&table);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -232,6 +273,8 @@ int main(void)
 		cmocka_unit_test(lengths_past_the_address_are_refused),
 		cmocka_unit_test(the_list_tells_prefixes_masked),
 		cmocka_unit_test(what_is_reserved_does_not_move_again),
+		cmocka_unit_test(every_first_byte_meets_every_short_prefix),
+		cmocka_unit_test(a_length_that_comes_back_is_found_again),
 	};
 	return cmocka_run_group_tests_name("allowedips", tests, NULL, NULL);
 }
