@@ -16,6 +16,10 @@ HEADERS = {4: 20 + 8, 6: 40 + 8}  # IP and ICMP
 @case(outside=[4, 6])
 def tunnel(lab, outside):
     left, right = pair(lab, outside)
+    with lab.check("adit show tells who does the ciphers and who reads the TUN"):
+        shown = left.node.json([lab.adit, "show", left.interface, "--json"])["interfaces"][0]
+        assert shown["aead"] in ("libsodium", "ipsec-mb"), shown
+        assert shown["backend"] in ([lab.backend] if lab.backend else ["syscalls", "io_uring"]), shown
     for family in 4, 6:
         with lab.check(f"ping, v{family} inside"):
             left.node.ping(right.inner(family))

@@ -4,12 +4,15 @@ What a user sees when something is wrong: one line that names it, an exit code, 
     left  192.0.2.1  ----  right  192.0.2.2        (right runs nothing)
 """
 
+import ctypes
+import errno
 import os
 import re
 import socket
+import struct
 
 from ends import PORT, Adit
-from lab import case
+from lab import case, libc, wait_for
 
 INTERFACE = "tun-left"
 
@@ -100,6 +103,29 @@ def what_is_lacking(lab):
               "/dev/net/tun")
     with lab.check("what was lacking is there: it starts"):
         end.start()
+
+
+def refuse_io_uring():
+    """For a child: a seccomp filter by which io_uring_setup(2), 425 everywhere, fails with EPERM."""
+    load, equal, leave, allow, refuse = 0x20, 0x15, 0x06, 0x7fff0000, 0x00050000 | errno.EPERM
+    steps = (load, 0, 0, 0), (equal, 0, 1, 425), (leave, 0, 0, refuse), (leave, 0, 0, allow)
+    code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *step) for step in steps))
+    program = ctypes.create_string_buffer(struct.pack("@HP", len(steps), ctypes.addressof(code)))
+    if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, program):
+        raise OSError(ctypes.get_errno(), "seccomp")
+
+
+@case()
+def without_io_uring(lab):
+    """A sandbox refuses io_uring: with a word to who asked for it, system calls read the TUN."""
+    for wanted in "io_uring", "auto":
+        node = lab.node(f"host-{wanted[0]}")
+        path = Adit(node, INTERFACE, ["10.7.0.1/24"], Backend=wanted).write()
+        with lab.check(f"Backend = {wanted} where io_uring is refused"):
+            daemon = node.start(INTERFACE, [lab.adit, "run", path], preexec_fn=refuse_io_uring)
+            wait_for(lambda: ", syscalls\n" in daemon.log(), 10, "the log says who reads the TUN")
+            warned = "Backend = io_uring cannot be had" in daemon.log()
+            assert warned == (wanted == "io_uring"), daemon.log()
 
 
 @case()

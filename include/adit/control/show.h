@@ -10,9 +10,9 @@
  * `show [IFNAME] [--json]`: the state of one interface, or of all that have a control socket, those of other
  * implementations too. No private or preshared key is ever written. With --json it is one object:
  *
- *   {"interfaces": [{"name", "public_key", "listen_port", "fwmark", "aead", "backend", "peers": [{"public_key",
- * "preshared_key", "endpoint", "allowed_ips", "latest_handshake", "transfer_rx", "transfer_tx",
- * "persistent_keepalive"}]}]}
+ *   {"interfaces": [{"name", "public_key", "listen_port", "fwmark", "aead", "backend", "peers": [
+ *   {"public_key", "preshared_key", "endpoint", "allowed_ips", "latest_handshake", "transfer_rx",
+ *   "transfer_tx", "persistent_keepalive"}]}]}
  *
  * Keys are in base64, "preshared_key" is true or false, "allowed_ips" an array of "address/length", "latest_handshake"
  * seconds since the epoch, "transfer_*" bytes, "persistent_keepalive" seconds. What is not there is null: the public
