@@ -1,9 +1,13 @@
 # Answers of other kernels and of full sockets are played by wrapped system calls.
 adit_test(io tun)
 target_link_options(test_tun PRIVATE -Wl,--wrap=ioctl,--wrap=writev)
+adit_test(io tun_queues)
+target_link_options(test_tun_queues PRIVATE -Wl,--wrap=ioctl,--wrap=syscall)
 adit_test(io endpoint)
 adit_test(io udp)
 target_link_options(test_udp PRIVATE -Wl,--wrap=socket,--wrap=getsockopt,--wrap=setsockopt,--wrap=send,--wrap=recvmmsg)
+adit_test(io udp_shared)
+target_link_options(test_udp_shared PRIVATE -Wl,--wrap=socket)
 adit_test(io udp_send)
 target_link_options(test_udp_send PRIVATE -Wl,--wrap=sendmmsg)
 adit_test(io udp_control)
