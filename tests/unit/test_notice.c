@@ -20,7 +20,7 @@
 
 enum {
 	PEERS = 4,
-	A_WAKE_UP = 256, /* messages that control acts upon before others have their turn */
+	A_WAKE_UP = 256, /* peers, and messages, that control acts upon before others have their turn */
 	PORT = 1000,
 	LETTERS = NOTICE_MESSAGES,
 	THREADS = 2,
@@ -289,6 +289,22 @@ static void what_comes_while_control_acts_is_acted_upon_too(void **state)
 	assert_int_equal(peers[0]->noticed | peers[1]->noticed, 0);
 }
 
+/* Workers that never cease do not keep control from the messages, nor from its other watchers. */
+static void a_peer_noticed_without_end_does_not_hold_up_the_rest(void **state)
+{
+	struct endpoint from = place(1);
+
+	seen.again = 2 * A_WAKE_UP;
+	notice_peer(peers[0], NOTICE_HANDSHAKE, clock_boottime());
+	assert_true(notice_message(&device, (const uint8_t[32]) { 9 }, 32, &from, clock_boottime()));
+	spin(1);
+	assert_int_equal(seen.letters, A_WAKE_UP);
+	assert_int_equal(device.counters.value[DROP_MALFORMED], 1);
+	spin(3);
+	assert_int_equal(seen.letters, 2 * A_WAKE_UP + 1);
+	assert_int_equal(peers[0]->noticed, 0);
+}
+
 /* First, between, last and alone. */
 static void a_removed_peer_leaves_nothing_in_the_list(void **state)
 {
@@ -544,6 +560,7 @@ int main(void)
 		TEST(a_tun_that_went_is_told_on_controls_loop),
 		TEST(a_peer_stands_in_the_list_once_and_in_order),
 		TEST(what_comes_while_control_acts_is_acted_upon_too),
+		TEST(a_peer_noticed_without_end_does_not_hold_up_the_rest),
 		TEST(a_removed_peer_leaves_nothing_in_the_list),
 		TEST(a_full_ring_refuses_and_recovers),
 		TEST(a_message_longer_than_any_is_refused),
