@@ -249,7 +249,7 @@ static void refuse(struct worker *worker, enum segment_error error)
 {
 	struct device *device = worker->device;
 
-	device_count(device, DROP_REFUSED + error, 1);
+	worker_count(worker, DROP_REFUSED + error, 1);
 	if (log_enabled(LOG_DEBUG) && log_allowed(&device->log, worker->now))
 		log_debug(device->name, "a packet from the TUN was refused: %s", segment_error_text(error));
 }

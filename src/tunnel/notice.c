@@ -17,7 +17,7 @@
 #include "handshake.h"
 #include "peer.h"
 
-enum { MESSAGES_A_WAKE_UP = 256 };
+enum { A_WAKE_UP = 256 }; /* peers, and messages, that are acted upon before others have their turn */
 
 struct notice_message {
 	struct endpoint from;
@@ -88,16 +88,28 @@ static bool next_message(struct notices *notices, struct notice_message *message
 	return any;
 }
 
+/* Workers may notice a peer again as fast as it is taken out, while packets to it wait for a handshake. */
+static void act_on_peers(struct notices *notices, uint64_t now)
+{
+	for (int i = 0; i < A_WAKE_UP; i++) {
+		struct peer *peer = next_peer(notices);
+		if (!peer)
+			return;
+		act(peer, atomic_exchange(&peer->noticed, 0), now);
+	}
+	ev_async_send(notices->loop, &notices->wake);
+}
+
 static void act_on_messages(struct notices *notices, uint64_t now)
 {
 	struct notice_message message;
 
-	for (int i = 0; i < MESSAGES_A_WAKE_UP; i++) {
+	for (int i = 0; i < A_WAKE_UP; i++) {
 		if (!next_message(notices, &message))
 			return;
 		handshake_receive(notices->device, message.message, message.length, &message.from, now);
 	}
-	ev_async_send(notices->loop, &notices->wake); /* others have their turn, then it goes on */
+	ev_async_send(notices->loop, &notices->wake);
 }
 
 static void on_wake(struct ev_loop *loop, struct ev_async *watcher, int events)
@@ -106,8 +118,7 @@ static void on_wake(struct ev_loop *loop, struct ev_async *watcher, int events)
 	uint64_t now = clock_boottime();
 	bool deleted;
 
-	for (struct peer *peer; (peer = next_peer(notices));)
-		act(peer, atomic_exchange(&peer->noticed, 0), now);
+	act_on_peers(notices, now);
 	act_on_messages(notices, now);
 	pthread_mutex_lock(&notices->lock);
 	deleted = notices->deleted;

@@ -241,7 +241,7 @@ static void numeric_endpoints_need_no_thread(void **state)
 	assert_int_equal(endpoint_numeric("192.0.2.1", "0", &endpoint), -EINVAL);
 	assert_int_equal(endpoint_numeric("192.0.2.1", "65536", &endpoint), -EINVAL);
 	assert_int_equal(endpoint_numeric("192.0.2.1", "http", &endpoint), -EINVAL);
-	assert_int_equal(count_threads(), threads);
+	assert_true(count_threads() <= threads); /* one of a case before may have ended meanwhile */
 }
 
 int main(void)

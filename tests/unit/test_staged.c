@@ -6,9 +6,11 @@
 
 #include <cmocka.h>
 
+#include <pthread.h>
+
 #include "staged.h"
 
-enum { LARGEST = 65545 };
+enum { LARGEST = 65545, THREADS = 4, ROUNDS = 4000, SHARED = 3 };
 
 static uint8_t packet[LARGEST], copy[LARGEST];
 
@@ -83,12 +85,174 @@ static void a_full_pool_drops_and_recovers(void **state)
 	staged_pool_destroy(&pool);
 }
 
+/* --- several workers -------------------------------------------------------------------------------------------------
+ */
+
+static void push(struct staged_pool *pool, struct staged_queue *queue, unsigned worker, uint8_t content)
+{
+	assert_int_equal(staged_push(pool, queue, worker, &content, 1, 1), 0);
+}
+
+static void expect(struct staged_pool *pool, struct staged_queue *queue, unsigned worker, uint8_t content)
+{
+	assert_int_equal(staged_pop(pool, queue, worker, copy), 1);
+	assert_int_equal(copy[0], content);
+}
+
+static void each_worker_has_its_own_in_their_order(void **state)
+{
+	static const uint8_t by[] = { 0, 1, 31, 1, 0, 31, 0, 1 };
+	struct staged_pool pool;
+	struct staged_queue queue = { 0 };
+
+	assert_int_equal(staged_pool_init(&pool), 0);
+	for (uint8_t i = 0; i < sizeof by; i++)
+		push(&pool, &queue, by[i], i);
+	assert_int_equal(staged_pop(&pool, &queue, 7, copy), 0);
+	expect(&pool, &queue, 1, 1);
+	expect(&pool, &queue, 31, 2);
+	expect(&pool, &queue, 1, 3);
+	expect(&pool, &queue, 1, 7); /* the last of all */
+	assert_int_equal(staged_pop(&pool, &queue, 1, copy), 0);
+	push(&pool, &queue, 1, 8); /* and the queue has a last one still */
+	expect(&pool, &queue, 0, 0);
+	expect(&pool, &queue, 31, 5);
+	expect(&pool, &queue, 0, 4);
+	expect(&pool, &queue, 1, 8);
+	expect(&pool, &queue, 0, 6);
+	assert_null(queue.first);
+	assert_null(queue.last);
+	assert_int_equal(queue.segments, 0);
+	assert_int_equal(pool.available, STAGED_CHUNKS);
+	staged_pool_destroy(&pool);
+}
+
+static void it_is_told_whose_packets_wait(void **state)
+{
+	struct staged_pool pool;
+	struct staged_queue queue = { 0 };
+
+	assert_int_equal(staged_pool_init(&pool), 0);
+	assert_int_equal(staged_waiting(&queue), 0);
+	push(&pool, &queue, 0, 0);
+	push(&pool, &queue, 31, 1);
+	push(&pool, &queue, 0, 2);
+	assert_int_equal(staged_waiting(&queue), UINT32_C(1) << 31 | 1);
+	expect(&pool, &queue, 0, 0);
+	assert_int_equal(staged_waiting(&queue), UINT32_C(1) << 31 | 1);
+	expect(&pool, &queue, 0, 2);
+	assert_int_equal(staged_waiting(&queue), UINT32_C(1) << 31);
+	push(&pool, &queue, 3, 3);
+	assert_int_equal(staged_waiting(&queue), UINT32_C(1) << 31 | 1 << 3);
+	assert_int_equal(staged_clear(&pool, &queue), 2);
+	assert_int_equal(staged_waiting(&queue), 0);
+	staged_pool_destroy(&pool);
+}
+
+/* The oldest of the peer goes, whoever staged it; its worker has nothing left to wake up for. */
+static void the_oldest_of_another_worker_makes_room(void **state)
+{
+	struct staged_pool pool;
+	struct staged_queue queue = { 0 };
+
+	assert_int_equal(staged_pool_init(&pool), 0);
+	push(&pool, &queue, 5, 1);
+	push(&pool, &queue, 6, 2);
+	for (uint8_t i = 0; i < STAGED_SEGMENTS - 2; i++)
+		push(&pool, &queue, 7, i);
+	assert_int_equal(staged_push(&pool, &queue, 8, packet, 1, 1), 1);
+	assert_int_equal(staged_waiting(&queue), 1 << 6 | 1 << 7 | 1 << 8);
+	assert_int_equal(staged_pop(&pool, &queue, 5, copy), 0);
+	expect(&pool, &queue, 6, 2);
+	assert_int_equal(queue.segments, STAGED_SEGMENTS - 1);
+	staged_pool_destroy(&pool);
+}
+
+struct player {
+	pthread_t id;
+	unsigned number;
+	struct staged_pool *pool;
+	struct staged_queue *queues;
+	uint64_t pushed, popped, dropped, disorder;
+};
+
+/* A packet of changing length that says its number, and whose it is. */
+static void push_numbered(struct player *player, uint32_t number)
+{
+	uint8_t numbered[5000] = { (uint8_t)player->number };
+	size_t length = 8 + number * 37 % (sizeof numbered - 8);
+
+	memcpy(numbered + 4, &number, sizeof number);
+	player->dropped += staged_push(player->pool, &player->queues[number % SHARED], player->number, numbered, length, 3);
+	player->pushed++;
+}
+
+static void pop_numbered(struct player *player, struct staged_queue *queue, uint32_t *last)
+{
+	uint8_t popped[5000];
+	size_t length = staged_pop(player->pool, queue, player->number, popped);
+	uint32_t number;
+
+	if (!length)
+		return;
+	memcpy(&number, popped + 4, sizeof number);
+	player->popped++;
+	player->disorder += popped[0] != player->number || number <= *last || length != 8 + number * 37 % 4992;
+	*last = number;
+}
+
+static void *play(void *argument)
+{
+	struct player *player = argument;
+	uint32_t last[SHARED] = { 0 };
+
+	for (uint32_t number = 1; number <= ROUNDS; number++) {
+		push_numbered(player, number);
+		for (uint32_t pops = number % 5; pops; pops--)
+			pop_numbered(player, &player->queues[(number + pops) % SHARED], &last[(number + pops) % SHARED]);
+		if (number % 500 == 0)
+			player->dropped += staged_clear(player->pool, &player->queues[number % SHARED]);
+	}
+	return NULL;
+}
+
+static void threads_share_the_pool_and_lose_no_packet_uncounted(void **state)
+{
+	struct staged_pool pool;
+	struct staged_queue queues[SHARED] = { 0 };
+	struct player players[THREADS], sum = { 0 };
+
+	assert_int_equal(staged_pool_init(&pool), 0);
+	for (unsigned i = 0; i < THREADS; i++) {
+		players[i] = (struct player) { .number = i, .pool = &pool, .queues = queues };
+		assert_int_equal(pthread_create(&players[i].id, NULL, play, &players[i]), 0);
+	}
+	for (int i = 0; i < THREADS; i++) {
+		pthread_join(players[i].id, NULL);
+		sum.pushed += players[i].pushed;
+		sum.popped += players[i].popped;
+		sum.dropped += players[i].dropped;
+		sum.disorder += players[i].disorder;
+	}
+	for (int i = 0; i < SHARED; i++)
+		sum.dropped += staged_clear(&pool, &queues[i]);
+	assert_int_equal(sum.disorder, 0);
+	assert_true(sum.popped > ROUNDS);
+	assert_int_equal(sum.pushed, sum.popped + sum.dropped);
+	assert_int_equal(pool.available, STAGED_CHUNKS);
+	staged_pool_destroy(&pool);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(packets_come_out_as_they_went_in),
 		cmocka_unit_test(the_oldest_go_first_and_the_new_one_stays_whole),
 		cmocka_unit_test(a_full_pool_drops_and_recovers),
+		cmocka_unit_test(each_worker_has_its_own_in_their_order),
+		cmocka_unit_test(it_is_told_whose_packets_wait),
+		cmocka_unit_test(the_oldest_of_another_worker_makes_room),
+		cmocka_unit_test(threads_share_the_pool_and_lose_no_packet_uncounted),
 	};
 	return cmocka_run_group_tests_name("staged", tests, NULL, NULL);
 }

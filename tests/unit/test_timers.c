@@ -7,11 +7,13 @@
 
 #include <cmocka.h>
 
+#include <pthread.h>
+
 #include "clock.h"
 #include "device.h"
 #include "message.h"
 
-enum { ATTEMPTS = 18 };
+enum { ATTEMPTS = 18, THREADS = 2, ROUNDS = 20000 };
 
 struct seen {
 	int initiated, retried, keepalives, given_up, zeroed, unanswered;
@@ -248,6 +250,255 @@ static void a_long_sleep_is_one_wake_up(void **state)
 	assert_in_range(seen.keepalives, 0, 1);
 }
 
+/* --- a worker and control
+ * ------------------------------------------------------------------------------------------------
+ *
+ * What a worker does between two steps of control is played by actions, which run in the midst of an expiry, and by
+ * notices that control has not got to.
+ */
+
+static struct ev_loop *loop;
+static struct timer *new_handshake;
+static uint64_t restarts; /* how often the action starts its own timer again */
+
+static void never(void *context)
+{
+	fail();
+}
+
+static int set_up_notices(void **state)
+{
+	if (set_up(state))
+		return -1;
+	restarts = 0;
+	new_handshake = &peer.timers.timer[TIMER_NEW_HANDSHAKE];
+	pthread_rwlock_init(&device.lock, NULL);
+	loop = ev_loop_new(0);
+	device.notices = notices_create(&device, loop, never, NULL);
+	return device.notices ? 0 : -1;
+}
+
+static int tear_down_notices(void **state)
+{
+	notices_destroy(device.notices);
+	device.notices = NULL;
+	ev_loop_destroy(loop);
+	pthread_rwlock_destroy(&device.lock);
+	return tear_down(state);
+}
+
+static void control_looks(void)
+{
+	ev_run(loop, EVRUN_NOWAIT);
+}
+
+static bool told(void)
+{
+	return peer.noticed & NOTICE_TIMER;
+}
+
+static void what_a_worker_sets_stands_in_the_heap_when_control_has_looked(void **state)
+{
+	timers_data_sent(&peer, now);
+	assert_true(told());
+	assert_null(heap_top(&device.timers.heap));
+	assert_int_equal(new_handshake->queued, 0);
+	control_looks();
+	assert_ptr_equal(heap_top(&device.timers.heap), &new_handshake->node);
+	assert_int_equal(new_handshake->queued, new_handshake->due);
+	assert_int_equal(new_handshake->node.key, new_handshake->due);
+}
+
+/* The edge: traffic that moves a timer to later, or cancels it, has nothing to tell. */
+static void a_worker_tells_of_an_earlier_deadline_alone(void **state)
+{
+	uint64_t first;
+
+	timers_data_sent(&peer, now);
+	control_looks();
+	first = new_handshake->queued;
+	timers_any_received(&peer, now);
+	assert_int_equal(new_handshake->due, 0);
+	timers_data_sent(&peer, now + NS_PER_S); /* a second is more than the jitter */
+	assert_false(told());
+	assert_int_equal(new_handshake->queued, first);
+	timers_any_received(&peer, now);
+	new_handshake->queued = 0;
+	timers_data_sent(&peer, now);
+	assert_true(told());
+	control_looks();
+	peer.keepalive = 100;
+	timers_any_sent(&peer, now);
+	assert_true(told());
+	control_looks();
+	timers_any_sent(&peer, now + NS_PER_S);
+	assert_false(told());
+	peer.keepalive = 1;
+	timers_any_sent(&peer, now);
+	assert_true(told());
+}
+
+static void cancelled_before_control_looks_it_never_enters_the_heap(void **state)
+{
+	timers_data_sent(&peer, now);
+	timers_any_received(&peer, now);
+	control_looks();
+	assert_null(heap_top(&device.timers.heap));
+	assert_int_equal(new_handshake->queued, 0);
+	timers_data_sent(&peer, now);
+	assert_true(told());
+}
+
+static void cancelled_in_the_heap_it_goes_when_the_old_deadline_passes(void **state)
+{
+	timers_data_sent(&peer, now);
+	control_looks();
+	timers_any_received(&peer, now);
+	pass(16 * 1000);
+	assert_int_equal(seen.initiated, 0);
+	assert_null(heap_top(&device.timers.heap));
+	assert_int_equal(new_handshake->queued, 0);
+}
+
+static void moved_to_later_it_is_put_back_by_the_old_deadline(void **state)
+{
+	uint64_t due;
+
+	timers_data_sent(&peer, now);
+	control_looks();
+	pass(10 * 1000);
+	timers_any_received(&peer, now);
+	timers_data_sent(&peer, now);
+	due = new_handshake->due;
+	pass(6 * 1000);
+	assert_int_equal(seen.initiated, 0);
+	assert_int_equal(new_handshake->queued, due);
+	pass(10 * 1000);
+	assert_int_equal(seen.initiated, 1);
+}
+
+/* While control is in the action of a timer, a worker starts the same one: the heap has it no more, so it is told. */
+static void start_again(struct peer *p, uint64_t at, bool retry)
+{
+	seen.initiated++;
+	assert_int_equal(new_handshake->queued, 0);
+	if (restarts && restarts--)
+		timers_data_sent(p, at);
+}
+
+static void started_again_in_the_midst_of_its_expiry_it_is_not_lost(void **state)
+{
+	const struct timer_actions again = { start_again, keepalive, give_up, zero_keys, unanswered };
+
+	device.timers.actions = &again;
+	restarts = 3;
+	timers_data_sent(&peer, now);
+	for (int i = 1; i <= 4; i++) {
+		control_looks();
+		assert_int_equal(new_handshake->queued, new_handshake->due);
+		pass(15 * 1000 + 400);
+		assert_int_equal(seen.initiated, i);
+	}
+	assert_false(told());
+	assert_null(heap_top(&device.timers.heap));
+}
+
+/* Told late: the deadline has passed when control comes to look, and goes off then. */
+static void a_deadline_that_control_hears_of_too_late_goes_off_at_once(void **state)
+{
+	timers_data_sent(&peer, now);
+	pass(20 * 1000);
+	assert_int_equal(seen.initiated, 0);
+	control_looks();
+	pass(1);
+	assert_int_equal(seen.initiated, 1);
+}
+
+static void a_stopped_peer_is_not_woken_by_what_was_told_before(void **state)
+{
+	timers_data_sent(&peer, now);
+	timers_peer_stop(&peer);
+	control_looks();
+	assert_null(heap_top(&device.timers.heap));
+}
+
+static _Atomic int playing;
+static _Atomic uint64_t time_now;
+
+/* One peer's traffic, on a clock that all move on. */
+static void *play(void *argument)
+{
+	unsigned random = *(const unsigned *)argument;
+
+	for (int round = 0; round < ROUNDS; round++) {
+		uint64_t at = atomic_fetch_add(&time_now, NS_PER_MS * 5);
+
+		random = random * 1103515245 + 12345;
+		pthread_rwlock_rdlock(&device.lock);
+		switch (random >> 16 & 3) {
+		case 0:
+			timers_data_sent(&peer, at);
+			break;
+		case 1:
+			timers_any_received(&peer, at);
+			timers_data_received(&peer, at);
+			break;
+		case 2:
+			timers_any_sent(&peer, at);
+			break;
+		case 3:
+			atomic_fetch_add(&time_now, 20 * NS_PER_S);
+			break;
+		}
+		pthread_rwlock_unlock(&device.lock);
+	}
+	atomic_fetch_sub(&playing, 1);
+	return NULL;
+}
+
+static void only_count(struct peer *p, uint64_t at, bool retry)
+{
+	seen.initiated++;
+}
+
+/* Whatever is pending at the end stands in the heap, at its deadline or before: so it will go off. */
+static void no_deadline_is_lost_between_threads(void **state)
+{
+	const struct timer_actions counting = { only_count, keepalive, give_up, zero_keys, unanswered };
+	unsigned seeds[THREADS] = { 1, 2 };
+	pthread_t ids[THREADS];
+
+	device.timers.actions = &counting;
+	peer.keepalive = 25;
+	atomic_store(&time_now, 1);
+	atomic_store(&playing, THREADS);
+	for (int i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_create(&ids[i], NULL, play, &seeds[i]), 0);
+	while (atomic_load(&playing)) {
+		control_looks();
+		timers_expire(&device.timers, atomic_load(&time_now));
+	}
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(ids[i], NULL);
+	control_looks();
+	for (int kind = 0; kind < TIMERS; kind++) {
+		const struct timer *timer = &peer.timers.timer[kind];
+		if (timer->due)
+			assert_in_range(timer->queued, 1, timer->due);
+		if (timer->queued)
+			assert_int_equal(timer->node.key, timer->queued);
+	}
+	now = atomic_load(&time_now);
+	pass(16 * 1000); /* what is left goes off, and all of it works as before */
+	assert_int_equal(new_handshake->due, 0);
+	seen.initiated = 0;
+	timers_data_sent(&peer, now);
+	control_looks();
+	pass(16 * 1000);
+	assert_int_equal(seen.initiated, 1);
+}
+
+#define WITH_NOTICES(name) cmocka_unit_test_setup_teardown(name, set_up_notices, tear_down_notices)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -265,6 +516,15 @@ int main(void)
 		TEST(a_shorter_interval_takes_effect_at_once),
 		TEST(a_stopped_peer_is_silent_and_out_of_the_heap),
 		TEST(a_long_sleep_is_one_wake_up),
+		WITH_NOTICES(what_a_worker_sets_stands_in_the_heap_when_control_has_looked),
+		WITH_NOTICES(a_worker_tells_of_an_earlier_deadline_alone),
+		WITH_NOTICES(cancelled_before_control_looks_it_never_enters_the_heap),
+		WITH_NOTICES(cancelled_in_the_heap_it_goes_when_the_old_deadline_passes),
+		WITH_NOTICES(moved_to_later_it_is_put_back_by_the_old_deadline),
+		WITH_NOTICES(started_again_in_the_midst_of_its_expiry_it_is_not_lost),
+		WITH_NOTICES(a_deadline_that_control_hears_of_too_late_goes_off_at_once),
+		WITH_NOTICES(a_stopped_peer_is_not_woken_by_what_was_told_before),
+		WITH_NOTICES(no_deadline_is_lost_between_threads),
 	};
 	return cmocka_run_group_tests_name("timers", tests, NULL, NULL);
 }

@@ -1,0 +1,430 @@
+/* A TUN of several queues, and which flow goes to which, against the kernel in a namespace of its own. */
+#include "tun.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/if_packet.h>
+#include <linux/if_tun.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+#include "bytes.h"
+#include "sandbox.h"
+
+#include <cmocka.h>
+
+enum { MOST = 4, FLOWS = 64, MTU = 1500, NOWHERE = -1 };
+
+/* What the kernel is made to refuse: the queue of this number and all behind it, bpf(2), a program for steering. */
+static int queues_known;
+static bool no_bpf, no_steering;
+
+int __real_ioctl(int fd, unsigned long request, void *argument);
+int __wrap_ioctl(int fd, unsigned long request, void *argument);
+int __wrap_ioctl(int fd, unsigned long request, void *argument)
+{
+	if ((request == TUNSETIFF && queues_known-- <= 0) || (request == TUNSETSTEERINGEBPF && no_steering)) {
+		errno = E2BIG;
+		return -1;
+	}
+	return __real_ioctl(fd, request, argument);
+}
+
+long __real_syscall(long number, long a, long b, long c);
+long __wrap_syscall(long number, long a, long b, long c);
+long __wrap_syscall(long number, long a, long b, long c)
+{
+	if (number != SYS_bpf || !no_bpf)
+		return __real_syscall(number, a, b, c);
+	errno = EPERM;
+	return -1;
+}
+
+static int reset(void **state)
+{
+	queues_known = 1000;
+	no_bpf = no_steering = false;
+	return 0;
+}
+
+/* --- opening ---------------------------------------------------------------------------------------------------------
+ */
+
+/* The lowest free descriptor tells whether any was left open below. */
+static int lowest_free(void)
+{
+	int fd = dup(0);
+
+	close(fd);
+	return fd;
+}
+
+static void close_all(struct tun *queues, unsigned count)
+{
+	while (count)
+		tun_close(&queues[--count]);
+}
+
+static void queues_are_opened_and_alike(void **state)
+{
+	static const unsigned counts[] = { 1, 2, 4 };
+
+	for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+		struct tun queues[MOST] = { 0 };
+
+		assert_int_equal(tun_open_queues(queues, counts[i], "adit%d"), 0);
+		for (unsigned k = 0; k < counts[i]; k++) {
+			assert_string_equal(queues[k].name, "adit0"); /* the number is the kernel's, once */
+			assert_true(queues[k].virtio && queues[k].read_tso && queues[k].write_tso);
+			assert_int_equal(queues[k].read_uso, queues[0].read_uso);
+			assert_int_equal(queues[k].write_uso, queues[0].write_uso);
+			assert_int_equal(queues[k].steered, counts[i] > 1 && k == 0);
+			assert_true(fcntl(queues[k].fd, F_GETFL) & O_NONBLOCK);
+		}
+		close_all(queues, counts[i]);
+		assert_int_equal(if_nametoindex("adit0"), 0);
+	}
+}
+
+static void a_queue_that_cannot_be_had_closes_all(void **state)
+{
+	struct tun queues[MOST];
+	int free_before = lowest_free();
+
+	for (int known = 0; known < MOST; known++) {
+		queues_known = known;
+		assert_int_equal(tun_open_queues(queues, MOST, "some"), -E2BIG);
+		assert_int_equal(lowest_free(), free_before);
+		for (int i = 0; i <= known; i++)
+			assert_int_equal(queues[i].fd, -1);
+		assert_int_equal(if_nametoindex("some"), 0);
+	}
+}
+
+static void a_device_of_one_queue_is_refused_and_the_reverse(void **state)
+{
+	struct tun one, queues[2];
+
+	assert_int_equal(tun_open(&one, "single"), 0);
+	assert_int_equal(ioctl(one.fd, TUNSETPERSIST, (void *)1), 0);
+	assert_int_equal(tun_open_queues(queues, 2, "single"), -EINVAL);
+	tun_close(&one);
+	assert_int_equal(tun_open_queues(queues, 2, "single"), -EINVAL);
+	assert_int_equal(tun_open_queues(queues, 1, "single"), 0);
+	assert_int_equal(ioctl(queues[0].fd, TUNSETPERSIST, NULL), 0);
+	tun_close(&queues[0]);
+	assert_int_equal(tun_open_queues(queues, 2, "several"), 0);
+	assert_int_equal(tun_open(&one, "several"), -EINVAL);
+	close_all(queues, 2);
+}
+
+static void without_bpf_nothing_is_steered(void **state)
+{
+	struct tun queues[2];
+
+	for (int i = 0; i < 2; i++) {
+		no_bpf = i;
+		no_steering = !i;
+		assert_int_equal(tun_open_queues(queues, 2, "plain"), 0);
+		assert_false(queues[0].steered);
+		close_all(queues, 2);
+	}
+}
+
+/* --- steering --------------------------------------------------------------------------------------------------------
+ */
+
+static struct tun queues[MOST];
+static int wire; /* sends packets out by the device as they are */
+
+static void open_up(const char *name)
+{
+	struct sockaddr_ll to = { .sll_family = AF_PACKET, .sll_protocol = htons(0x0800) };
+
+	assert_int_equal(tun_open_queues(queues, MOST, name), 0);
+	sandbox_run("ip link set %s mtu %d up", name, MTU);
+	to.sll_ifindex = (int)if_nametoindex(name);
+	wire = socket(AF_PACKET, SOCK_DGRAM, 0);
+	assert_int_equal(bind(wire, (struct sockaddr *)&to, sizeof to), 0);
+}
+
+static int set_up(void **state)
+{
+	reset(state);
+	open_up("steers");
+	return 0;
+}
+
+static int set_up_kernels_way(void **state)
+{
+	reset(state);
+	no_bpf = true;
+	open_up("kernel");
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	close_all(queues, MOST);
+	close(wire);
+	return 0;
+}
+
+/* The queue that the packet came out of, as it went in. */
+static int queue_of(const uint8_t *packet, size_t n)
+{
+	static uint8_t read[TUN_READ];
+	struct sockaddr_ll to = { .sll_family = AF_PACKET, .sll_ifindex = (int)if_nametoindex(queues[0].name) };
+	int found = NOWHERE;
+
+	to.sll_protocol = htons(packet[0] >> 4 == 6 ? 0x86dd : 0x0800);
+	assert_int_equal(sendto(wire, packet, n, 0, (struct sockaddr *)&to, sizeof to), n);
+	for (int i = 0; i < MOST; i++) {
+		for (ssize_t bytes; (bytes = tun_read(&queues[i], read)) != -EAGAIN;) {
+			assert_true(bytes > 0);
+			if (bytes != (ssize_t)(TUN_VIRTIO + n) || memcmp(read + TUN_VIRTIO, packet, n) != 0)
+				continue; /* IPv6 says hello */
+			assert_int_equal(found, NOWHERE);
+			found = i;
+		}
+	}
+	assert_int_not_equal(found, NOWHERE);
+	return found;
+}
+
+struct flow {
+	uint8_t protocol;
+	uint8_t from, to; /* hosts */
+	uint16_t from_port, to_port;
+};
+
+static struct flow reversed(struct flow flow)
+{
+	return (struct flow) { flow.protocol, flow.to, flow.from, flow.to_port, flow.from_port };
+}
+
+enum { PAYLOAD = 32, ROOM = 60 + 40 + PAYLOAD };
+
+/* `options` bytes of them; `fragment` is the field of flags and offset. */
+static size_t build4(uint8_t packet[ROOM], struct flow flow, size_t options, uint16_t fragment)
+{
+	size_t header = 20 + options, n = header + PAYLOAD;
+
+	memset(packet, 0, ROOM);
+	packet[0] = (uint8_t)(0x40 | header / 4);
+	put_be16(packet + 2, (uint16_t)n);
+	put_be16(packet + 6, fragment);
+	packet[8] = 64;
+	packet[9] = flow.protocol;
+	put_be32(packet + 12, 0xc0000200u + flow.from);
+	put_be32(packet + 16, 0xc0000200u + flow.to);
+	memset(packet + 20, 1, options); /* no operation */
+	put_be16(packet + header, flow.from_port);
+	put_be16(packet + header + 2, flow.to_port);
+	return n;
+}
+
+static size_t build6(uint8_t packet[ROOM], struct flow flow)
+{
+	memset(packet, 0, ROOM);
+	packet[0] = 0x60;
+	put_be16(packet + 4, PAYLOAD);
+	packet[6] = flow.protocol;
+	packet[7] = 64;
+	packet[8] = packet[24] = 0xfd;
+	packet[23] = flow.from;
+	packet[39] = flow.to;
+	put_be16(packet + 40, flow.from_port);
+	put_be16(packet + 42, flow.to_port);
+	return 40 + PAYLOAD;
+}
+
+static int queue4(struct flow flow, size_t options, uint16_t fragment)
+{
+	uint8_t packet[ROOM];
+
+	return queue_of(packet, build4(packet, flow, options, fragment));
+}
+
+static int queue6(struct flow flow)
+{
+	uint8_t packet[ROOM];
+
+	return queue_of(packet, build6(packet, flow));
+}
+
+static struct flow flow_of(uint8_t protocol, int number)
+{
+	return (struct flow) { protocol, 1, (uint8_t)(2 + number % 3), (uint16_t)(1000 + number), 443 };
+}
+
+/* The other direction of the flow, from a peer: by a queue of the test's choice. */
+static void write_by(int queue, struct flow flow)
+{
+	uint8_t header[TUN_VIRTIO] = { 0 }, packet[ROOM];
+	size_t n = build4(packet, reversed(flow), 0, 0);
+	struct iovec parts[] = { { header, sizeof header }, { packet, n } };
+
+	assert_int_equal(tun_write(&queues[queue], parts, 2), 0);
+}
+
+/* How many of the flows change their queue when the other direction is written by each of the queues in turn. */
+static int unsteady_flows(void)
+{
+	int unsteady = 0;
+
+	for (int i = 0; i < FLOWS; i++) {
+		struct flow flow = flow_of(IPPROTO_TCP, i);
+		int first = queue4(flow, 0, 0), changes = 0;
+
+		for (int by = 0; by < MOST; by++) {
+			write_by(by, flow);
+			changes += queue4(flow, 0, 0) != first;
+		}
+		unsteady += changes > 0;
+	}
+	return unsteady;
+}
+
+static void a_flow_has_its_queue_whoever_writes_the_other_direction(void **state)
+{
+	assert_true(queues[0].steered);
+	assert_int_equal(unsteady_flows(), 0);
+}
+
+/* What the program is for; and that the test above can fail. */
+static void the_kernels_way_follows_the_writer(void **state)
+{
+	assert_false(queues[0].steered);
+	assert_int_equal(unsteady_flows(), FLOWS);
+}
+
+static void expect_spread(const int used[MOST])
+{
+	for (int i = 0; i < MOST; i++)
+		assert_in_range(used[i], FLOWS / MOST / 3, FLOWS); /* not even, but none idle */
+}
+
+static void many_flows_use_all_queues(void **state)
+{
+	static const uint8_t protocols[] = { IPPROTO_TCP, IPPROTO_UDP };
+
+	for (size_t p = 0; p < sizeof protocols; p++) {
+		int used4[MOST] = { 0 }, with_options[MOST] = { 0 }, used6[MOST] = { 0 };
+
+		for (int i = 0; i < FLOWS; i++) {
+			used4[queue4(flow_of(protocols[p], i), 0, 0)]++;
+			with_options[queue4(flow_of(protocols[p], i), 24, 0)]++;
+			used6[queue6(flow_of(protocols[p], i))]++;
+		}
+		expect_spread(used4);
+		expect_spread(with_options);
+		expect_spread(used6);
+	}
+}
+
+/* Of hosts, too, where there are no ports. */
+static void many_hosts_use_all_queues(void **state)
+{
+	int used4[MOST] = { 0 }, used6[MOST] = { 0 };
+
+	for (int i = 0; i < FLOWS; i++) {
+		struct flow flow = { IPPROTO_ICMP, 1, (uint8_t)(2 + i), 0, 0 };
+
+		used4[queue4(flow, 0, 0)]++;
+		used6[queue6(flow)]++;
+	}
+	expect_spread(used4);
+	expect_spread(used6);
+}
+
+/* The ports stand behind the options. */
+static void options_do_not_hide_the_ports(void **state)
+{
+	for (int i = 0; i < FLOWS; i++)
+		for (size_t options = 4; options <= 40; options += 12)
+			assert_int_equal(queue4(flow_of(IPPROTO_UDP, i), options, 0), queue4(flow_of(IPPROTO_UDP, i), 0, 0));
+}
+
+/* Later fragments have no ports, so the first one's do not count either. */
+static void the_fragments_of_a_datagram_stay_together(void **state)
+{
+	enum { MORE = 0x2000, DONT = 0x4000 };
+	int moved = 0;
+
+	for (int i = 0; i < FLOWS; i++) {
+		struct flow flow = flow_of(IPPROTO_UDP, i), later = flow;
+		int first = queue4(flow, 0, MORE);
+
+		later.from_port = (uint16_t)(i * 7919);
+		later.to_port = (uint16_t)(i * 104729);
+		assert_int_equal(queue4(later, 0, MORE | 4), first);
+		assert_int_equal(queue4(later, 0, 8), first);
+		assert_int_equal(queue4(later, 0, 0x1fff), first);
+		assert_int_equal(queue4(flow, 0, DONT), queue4(flow, 0, 0)); /* that is no fragment */
+		moved += queue4(flow, 0, 0) != first;
+	}
+	assert_true(moved > 0);
+}
+
+/* ICMP errors and echoes of two hosts, whatever stands where ports would. */
+static void other_protocols_go_by_their_addresses(void **state)
+{
+	struct flow flow = { IPPROTO_ICMP, 1, 2, 0, 0 }, flow6 = { IPPROTO_ICMPV6, 1, 2, 0, 0 };
+	int first = queue4(flow, 0, 0), first6 = queue6(flow6);
+
+	for (uint16_t i = 1; i < FLOWS; i++) {
+		flow.from_port = flow.to_port = flow6.from_port = flow6.to_port = (uint16_t)(i * 7919);
+		assert_int_equal(queue4(flow, 0, 0), first);
+		assert_int_equal(queue6(flow6), first6);
+	}
+}
+
+/* Each goes to some queue, whole, and to the same one again; the flows behind it go where they went. */
+static void packets_cut_short_go_somewhere(void **state)
+{
+	uint8_t packet[ROOM];
+	size_t n;
+
+	for (int version = 4; version <= 6; version += 2) {
+		for (size_t length = 1; length <= 60; length++) {
+			struct flow flow = flow_of(IPPROTO_TCP, 7);
+
+			n = version == 4 ? build4(packet, flow, 20, 0) : build6(packet, flow);
+			assert_true(length < n);
+			assert_int_equal(queue_of(packet, length), queue_of(packet, length));
+			if (length < 20) /* the program ended before it had a hash */
+				assert_int_equal(queue_of(packet, length), 0);
+		}
+	}
+	memset(packet, 0xff, sizeof packet);
+	assert_int_equal(queue_of(packet, sizeof packet), queue_of(packet, sizeof packet));
+	assert_int_equal(queue4(flow_of(IPPROTO_TCP, 7), 0, 0), queue4(flow_of(IPPROTO_TCP, 7), 40, 0));
+}
+
+#define STEERED(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(queues_are_opened_and_alike, reset),
+		cmocka_unit_test_setup(a_queue_that_cannot_be_had_closes_all, reset),
+		cmocka_unit_test_setup(a_device_of_one_queue_is_refused_and_the_reverse, reset),
+		cmocka_unit_test_setup(without_bpf_nothing_is_steered, reset),
+		STEERED(a_flow_has_its_queue_whoever_writes_the_other_direction),
+		cmocka_unit_test_setup_teardown(the_kernels_way_follows_the_writer, set_up_kernels_way, tear_down),
+		STEERED(many_flows_use_all_queues),
+		STEERED(many_hosts_use_all_queues),
+		STEERED(options_do_not_hide_the_ports),
+		STEERED(the_fragments_of_a_datagram_stay_together),
+		STEERED(other_protocols_go_by_their_addresses),
+		STEERED(packets_cut_short_go_somewhere),
+	};
+
+	sandbox_enter();
+	return cmocka_run_group_tests_name("tun_queues", tests, NULL, NULL);
+}

@@ -1,0 +1,274 @@
+/* Several workers: what they move, how they start and stop, and what fails. */
+#include "workers_rig.h"
+
+/* --- moving packets --------------------------------------------------------------------------------------------------
+ */
+
+static void packets_cross_in_order_and_the_counters_add_up(void **state)
+{
+	unsigned workers = left.workers.count;
+	uint64_t before;
+
+	connect_ends();
+	before = count(&right, COUNT_OPENED);
+	packets_cross();
+	assert_int_equal(count(&left, COUNT_TUN_READ), 50 * workers);
+	assert_int_equal(count(&left, COUNT_SEALED), 50 * workers);
+	assert_int_equal(count(&left, COUNT_SENT), 50 * workers);
+	assert_int_equal(count(&right, COUNT_OPENED) - before, 50 * workers);
+	assert_int_equal(count(&right, COUNT_TUN_WRITTEN), 50 * workers);
+	assert_int_equal(count(&left, COUNT_TUN_WRITTEN), 30 * workers);
+	assert_int_equal(left.peer->rx_bytes, right.peer->tx_bytes);
+	assert_int_equal(right.peer->rx_bytes, left.peer->tx_bytes);
+}
+
+static void one_worker_needs_no_thread(void **state)
+{
+	int before = threads();
+
+	connect_ends();
+	packets_cross();
+	assert_int_equal(before, threads());
+	assert_null(left.device.notices);
+	assert_int_equal(workers_tun(&left.workers), left.queues[0].fd);
+}
+
+static void each_worker_has_a_thread_and_a_pair_of_sockets(void **state)
+{
+	int fds[FDS], before = threads();
+
+	assert_int_equal(bound_to(left.device.listen_port, fds), 2 * 4);
+	assert_int_equal(bound_to(right.device.listen_port, fds), 2 * 4);
+	assert_int_equal(workers_tun(&left.workers), left.queues[0].fd);
+	workers_stop(&left.workers);
+	assert_int_equal(threads(), before - 4);
+	left.workers = (struct workers) { .count = 4 }; /* stopped already */
+}
+
+/* Nothing is left of them: threads, loops, sockets, and the TUN. What they counted stays. */
+static void to_stop_ends_all_and_keeps_what_was_counted(void **state)
+{
+	int fds[FDS], before = threads();
+	struct counters counted, kept;
+	uint16_t port = left.device.listen_port;
+
+	connect_ends();
+	packets_cross();
+	route_in_all(&left, &right, 20); /* under way */
+	WAIT_FOR(count(&left, COUNT_SENT) == 70 * 2);
+	device_counters(&left.device, &counted);
+	workers_stop(&left.workers);
+	left.workers = (struct workers) { .count = 2 };
+	device_counters(&left.device, &kept);
+	assert_int_equal(kept.value[COUNT_SENT], 70 * 2);
+	assert_memory_equal(kept.value, counted.value, sizeof counted.value);
+	assert_int_equal(threads(), before - 2);
+	assert_int_equal(bound_to(port, fds), 0);
+	assert_null(left.device.ops);
+	assert_null(left.device.notices);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(fcntl(left.queues[i].fd, F_GETFD), -1);
+}
+
+static void what_is_refused_is_counted_by_who_read_it(void **state)
+{
+	uint8_t packet[VIRTIO_HEADER + 40] = { 0 };
+
+	for (int i = 0; i < 4; i++)
+		for (int k = 0; k < 25; k++)
+			assert_int_equal(write(left.kernel[i], packet, sizeof packet), sizeof packet);
+	WAIT_FOR(count(&left, COUNT_TUN_READ) == 100);
+	assert_int_equal(count(&left, DROP_REFUSED + SEGMENT_NOT_IP), 100);
+	assert_int_equal(left.device.counters.value[DROP_REFUSED + SEGMENT_NOT_IP], 0); /* these are control's */
+}
+
+/* Worker i has i + 1 packets waiting. */
+static void what_waited_goes_by_the_worker_it_waited_at(void **state)
+{
+	int fds[FDS], workers;
+	uint32_t by[MOST + 1] = { 0 };
+
+	full = true; /* the first initiation is lost */
+	for (unsigned i = 0; i < 4; i++)
+		route_in(&left, &right, i, (int)i + 1);
+	WAIT_FOR(waiting(&left) == 10 && left.peer->handshake_sent_known);
+	assert_int_equal(staged_waiting(&left.peer->staged), 15);
+	full = false;
+	left.peer->handshake_sent_known = false;
+	connect_ends();
+	route_in_all(&left, &right, 5);
+	expect_out(&right, 10 + 4 * 5);
+	assert_int_equal(count(&left, DROP_STAGED), 0);
+	assert_int_equal(staged_waiting(&left.peer->staged), 0);
+	workers = bound_to(left.device.listen_port, fds);
+	for (int i = 0; i < workers; i++) {
+		uint32_t sent = sealed_by[fds[i]];
+		assert_true(!sent || (sent >= 6 && sent <= 9));
+		by[sent ? sent - 5 : 0]++;
+	}
+	for (int i = 1; i <= MOST; i++)
+		assert_int_equal(by[i], 1);
+}
+
+/* The one that was spoken to keeps what it has until the first packet under the new key. */
+static void the_responder_sends_what_waited_once_the_key_is_confirmed(void **state)
+{
+	full = true;
+	route_in_all(&right, &left, 3);
+	WAIT_FOR(waiting(&right) == 12 && right.peer->handshake_sent_known); /* its own initiation is lost */
+	full = false;
+	connect_ends();
+	expect_out(&left, 12);
+}
+
+static void a_full_socket_loses_nothing_and_doubles_nothing(void **state)
+{
+	connect_ends();
+	full_by_half = true;
+	for (int i = 0; i < 10; i++)
+		route_in_all(&left, &right, 40);
+	expect_out(&right, 10 * 40 * 4);
+	assert_int_equal(count(&left, COUNT_SENT), 10 * 40 * 4);
+	assert_int_equal(count(&right, DROP_REPLAY), 0);
+}
+
+static void a_peer_that_moved_is_followed(void **state)
+{
+	static uint8_t memory[64 + 4096];
+	uint8_t *datagram = memory + 64;
+	struct endpoint to = loopback(right.device.listen_port);
+	struct sockaddr_in at;
+	socklen_t size = sizeof at;
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+	uint64_t counter;
+
+	connect_ends();
+	assert_int_equal(session_reserve(left.peer->sessions.current, 1, &counter), 1);
+	session_seal(left.peer->sessions.current, counter, datagram, 0);
+	assert_int_equal(connect(fd, &to.to.any, sizeof to.to.v4), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &size), 0);
+	assert_int_equal(send(fd, datagram, DATA_OVERHEAD, 0), DATA_OVERHEAD);
+	WAIT_FOR(right.peer->endpoint.to.v4.sin_port == at.sin_port);
+	close(fd);
+	route_in(&left, &right, 1, 1);
+	expect_out(&right, 1);
+	WAIT_FOR(ntohs(right.peer->endpoint.to.v4.sin_port) == left.device.listen_port);
+}
+
+/* --- what fails ------------------------------------------------------------------------------------------------------
+ */
+
+static void a_start_that_fails_leaves_the_queues_alone(void **state)
+{
+	int threads_before, descriptors_before;
+	struct device device;
+	struct end end = { 0 };
+
+	reset();
+	loop = ev_loop_new(0);
+	assert_int_equal(device_init(&device, "fails", &aead_libsodium, loop), 0);
+	end_queues(&end, 4);
+	notices_destroy(notices_create(&device, loop, gone, NULL)); /* the loop keeps what it is woken by */
+	threads_before = threads();
+	descriptors_before = descriptors();
+	for (int can = 0; can < 4; can++) {
+		threads_left = can;
+		assert_int_equal(workers_start(&end.workers, &device, loop, BACKEND_SYSCALLS, end.queues, 4, gone, &end),
+						 -EAGAIN);
+		assert_int_equal(threads(), threads_before);
+		assert_int_equal(descriptors(), descriptors_before);
+		assert_null(device.ops);
+		assert_null(device.notices);
+		for (int i = 0; i < 4; i++)
+			assert_true(fcntl(end.queues[i].fd, F_GETFD) >= 0);
+	}
+	threads_left = -1;
+	assert_int_equal(workers_start(&end.workers, &device, loop, BACKEND_SYSCALLS, end.queues, 4, gone, &end), 0);
+	assert_int_equal(threads(), threads_before + 4);
+	workers_stop(&end.workers);
+	assert_int_equal(threads(), threads_before);
+	assert_int_equal(descriptors(), descriptors_before - 4);
+	device_destroy(&device, loop);
+	for (int i = 0; i < 4; i++)
+		close(end.kernel[i]);
+	ev_loop_destroy(loop);
+}
+
+/* The first pair of sockets, the second, or one half of the last cannot be had: the old ones go on. */
+static void a_bind_that_fails_leaves_the_old_sockets(void **state)
+{
+	int fds[FDS];
+	uint16_t port = left.device.listen_port;
+
+	connect_ends();
+	for (int can = 0; can < 2 * 4; can++) {
+		int before = descriptors();
+
+		sockets_left = can;
+		assert_int_equal(device_set_port(&left.device, 0), -EMFILE);
+		sockets_left = -1;
+		assert_int_equal(left.device.listen_port, port);
+		assert_int_equal(descriptors(), before);
+		assert_int_equal(bound_to(port, fds), 2 * 4);
+	}
+	packets_cross();
+}
+
+static void a_port_in_use_is_refused(void **state)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET };
+	socklen_t size = sizeof at;
+	int fd = socket(AF_INET, SOCK_DGRAM, 0), before;
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &size), 0);
+	before = descriptors();
+	assert_int_equal(device_set_port(&left.device, ntohs(at.sin_port)), -EADDRINUSE);
+	assert_int_equal(device_set_port(&left.device, right.device.listen_port),
+					 -EADDRINUSE); /* shared, but not with us */
+	assert_int_equal(descriptors(), before);
+	close(fd);
+	connect_ends();
+	packets_cross();
+}
+
+/* --- how many --------------------------------------------------------------------------------------------------------
+ */
+
+static void one_worker_for_every_two_processors(void **state)
+{
+	static const int cases[][2] = {
+		{ 0, 1 }, { 1, 1 }, { 2, 1 }, { 3, 1 }, { 4, 2 }, { 15, 7 }, { 16, 8 }, { 300, 8 }
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		cpus = cases[i][0];
+		assert_int_equal(workers_auto(), cases[i][1]);
+	}
+}
+
+#define WITH(name, how) cmocka_unit_test_setup_teardown(name, how, tear_down)
+#define TEST(name) WITH(name, set_up_four)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH(one_worker_needs_no_thread, set_up_one),
+		WITH(packets_cross_in_order_and_the_counters_add_up, set_up_two),
+		TEST(packets_cross_in_order_and_the_counters_add_up),
+		TEST(each_worker_has_a_thread_and_a_pair_of_sockets),
+		WITH(to_stop_ends_all_and_keeps_what_was_counted, set_up_two),
+		TEST(what_is_refused_is_counted_by_who_read_it),
+		TEST(what_waited_goes_by_the_worker_it_waited_at),
+		TEST(the_responder_sends_what_waited_once_the_key_is_confirmed),
+		TEST(a_full_socket_loses_nothing_and_doubles_nothing),
+		TEST(a_peer_that_moved_is_followed),
+		cmocka_unit_test(a_start_that_fails_leaves_the_queues_alone),
+		TEST(a_bind_that_fails_leaves_the_old_sockets),
+		TEST(a_port_in_use_is_refused),
+		cmocka_unit_test(one_worker_for_every_two_processors),
+	};
+	if (sodium_init() < 0)
+		return 1;
+	return cmocka_run_group_tests_name("workers", tests, NULL, NULL);
+}

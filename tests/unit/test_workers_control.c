@@ -1,0 +1,149 @@
+/* Several workers under way while control changes what they work by. */
+#include "workers_rig.h"
+
+/* --- control acts ----------------------------------------------------------------------------------------------------
+ */
+
+static void a_peer_may_go_under_traffic(void **state)
+{
+	connect_ends();
+	full_by_half = true; /* so that cuts and runs are under way */
+	for (int i = 0; i < 100; i++) {
+		route_in_all(&left, &right, 5);
+		if (i % 10 == 9) {
+			device_remove_peer(&left.device, left.peer);
+			route_in_all(&left, &right, 2);
+			turn();
+			acquaint(&left, &right);
+		}
+		turn();
+		take_out(&right);
+	}
+	full_by_half = false;
+	device_remove_peer(&left.device, left.peer);
+	WAIT_FOR(count(&left, COUNT_TUN_READ) == 100 * 5 * 4 + 10 * 2 * 4);
+	let_gate_pass();
+	acquaint(&left, &right);
+	connect_ends();
+	let_pass(&left, &right);
+	route_in_all(&left, &right, 50);
+	expect_out(&right, 50 * 4);
+}
+
+static void down_closes_the_sockets_and_up_opens_them_on_the_same_port(void **state)
+{
+	int fds[FDS];
+	uint16_t port = left.device.listen_port;
+
+	connect_ends();
+	for (int i = 0; i < 3; i++) {
+		uint64_t dropped = count(&left, DROP_NO_ENDPOINT);
+
+		packets_cross();
+		assert_int_equal(device_set_up(&left.device, false, clock_boottime()), 0);
+		assert_int_equal(bound_to(port, fds), 0);
+		route_in_all(&left, &right, 3);
+		WAIT_FOR(count(&left, DROP_NO_ENDPOINT) == dropped + 3 * 4);
+		assert_int_equal(device_set_up(&left.device, true, clock_boottime()), 0);
+		assert_int_equal(bound_to(port, fds), 2 * 4);
+		let_gate_pass();
+		connect_ends();
+	}
+}
+
+static void the_port_changes_under_traffic(void **state)
+{
+	int fds[FDS];
+
+	connect_ends();
+	for (int i = 0; i < 5; i++) {
+		uint16_t port = left.device.listen_port;
+
+		route_in_all(&left, &right, 5);
+		assert_int_equal(device_set_port(&left.device, 0), 0);
+		assert_int_not_equal(left.device.listen_port, port);
+		assert_int_equal(bound_to(port, fds), 0);
+		assert_int_equal(bound_to(left.device.listen_port, fds), 2 * 4);
+		WAIT_FOR(count(&left, COUNT_TUN_READ) == left.routed[0] * 4u);
+		handshake_keepalive(left.peer, clock_boottime());
+		WAIT_FOR(ntohs(right.peer->endpoint.to.v4.sin_port) == left.device.listen_port);
+		let_pass(&left, &right); /* and another port is another sender: right may take it by another worker */
+		packets_cross();
+	}
+}
+
+static void the_mark_is_that_of_all_sockets(void **state)
+{
+	int fds[FDS], sockets;
+
+	assert_int_equal(device_set_mark(&left.device, 7), 0);
+	sockets = bound_to(left.device.listen_port, fds);
+	assert_int_equal(sockets, 2 * 4);
+	for (int i = 0; i < sockets; i++) {
+		int mark = 0;
+		socklen_t size = sizeof mark;
+
+		assert_int_equal(getsockopt(fds[i], SOL_SOCKET, SO_MARK, &mark, &size), 0);
+		assert_int_equal(mark, 7);
+	}
+}
+
+static void a_tun_that_went_is_told_to_control(void **state)
+{
+	deleted_tun = left.queues[2].fd;
+	route_in(&left, &right, 2, 1);
+	WAIT_FOR(tuns_gone);
+	connect_ends(); /* the others go on */
+	route_in(&left, &right, 1, 1);
+	expect_out(&right, 1);
+}
+
+/* All that control does, while packets of all queues go both ways. */
+static void control_may_do_anything_under_traffic(void **state)
+{
+	const uint8_t elsewhere[4] = { 192, 0, 2, 0 };
+
+	connect_ends();
+	for (uint8_t i = 0; i < 60; i++) {
+		route_in_all(&left, &right, 10);
+		route_in_all(&right, &left, 10);
+		device_lock(&right.device);
+		allowedips_insert(&right.device.allowed_ips, AF_INET, elsewhere, i % 32, right.peer);
+		right.peer->keepalive = i % 3;
+		device_unlock(&right.device);
+		timers_keepalive_changed(right.peer, clock_boottime());
+		device_doubt_sources(&left.device);
+		if (i % 4 == 0)
+			device_forget_sources(&right.device);
+		if (i % 10 == 5) {
+			peer_forget_keys(left.peer);
+			let_gate_pass();
+		}
+		turn();
+		take_out(&left);
+		take_out(&right);
+	}
+	WAIT_FOR(count(&left, COUNT_TUN_READ) == 60 * 10 * 4 && count(&right, COUNT_TUN_READ) == 60 * 10 * 4);
+	peer_forget_keys(left.peer);
+	let_gate_pass();
+	connect_ends();
+	assert_int_equal(left.disorder + right.disorder, 0);
+	let_pass(&left, &right);
+	let_pass(&right, &left);
+	packets_cross();
+}
+
+#define WITH(name, how) cmocka_unit_test_setup_teardown(name, how, tear_down)
+#define TEST(name) WITH(name, set_up_four)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_peer_may_go_under_traffic),        TEST(down_closes_the_sockets_and_up_opens_them_on_the_same_port),
+		TEST(the_port_changes_under_traffic),     TEST(the_mark_is_that_of_all_sockets),
+		TEST(a_tun_that_went_is_told_to_control), TEST(control_may_do_anything_under_traffic),
+	};
+	if (sodium_init() < 0)
+		return 1;
+	return cmocka_run_group_tests_name("workers_control", tests, NULL, NULL);
+}

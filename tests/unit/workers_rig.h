@@ -1,0 +1,420 @@
+/*
+ * Two devices with several workers each, joined by UDP on the loopback. Control of both is this thread. The queues of
+ * the TUNs are ends of sequenced-packet sockets, so the test plays the kernel, as in test_worker.c:
+ *
+ *   left.kernel[i] = left's worker i = 127.0.0.1 = right's workers = right.kernel[any]
+ *
+ * All of left's workers share one address and port, so one of right's workers gets all that they send.
+ */
+#ifndef ADIT_TEST_WORKERS_RIG_H
+#define ADIT_TEST_WORKERS_RIG_H
+
+#include "workers.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "bytes.h"
+#include "checksum.h"
+#include "clock.h"
+#include "handshake.h"
+#include "ip.h"
+
+enum {
+	MTU = 1420,
+	MOST = 4, /* workers of an end */
+	ROOM = 4 << 20,
+	FDS = 1024,
+	TURN_US = 200,
+	PATIENCE = 50000, /* turns of control */
+	GATE_US = 40000,  /* after which a responder takes another initiation, with a newer time stamp */
+	LENGTH = 92,      /* of a numbered packet */
+	DATAGRAM = 96 + DATA_OVERHEAD,
+};
+
+struct end {
+	struct device device;
+	struct workers workers;
+	struct tun queues[MOST];
+	struct peer *peer;
+	int kernel[MOST];
+	uint8_t inner[4]; /* its address inside */
+	uint32_t routed[MOST], arrived[MOST], disorder;
+	uint32_t past[MOST]; /* packets up to these numbers are not looked at */
+};
+
+static struct end left, right;
+static struct ev_loop *loop;
+static pthread_t control;
+static int tuns_gone;
+
+/* --- what the system is made to say --------------------------------------------------------------------------------
+ */
+
+static _Atomic int sends;               /* calls of sendmmsg */
+static _Atomic bool full, full_by_half; /* all of them find the socket full; every other one does */
+static _Atomic uint32_t sealed_by[FDS]; /* numbered packets that left by a socket */
+static _Atomic int deleted_tun;         /* descriptor of a TUN that is deleted; 0: none */
+static int threads_left, sockets_left;  /* how many can be had; negative: any number */
+static int cpus;                        /* 0: asking fails */
+
+int __real_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags);
+int __wrap_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags);
+int __wrap_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
+{
+	int sent;
+
+	if (full || (full_by_half && ++sends % 2)) {
+		errno = EAGAIN;
+		return -1;
+	}
+	sent = __real_sendmmsg(fd, messages, count, flags);
+	for (int i = 0; i < sent; i++)
+		if (messages[i].msg_len % DATAGRAM == 0)
+			sealed_by[fd] += messages[i].msg_len / DATAGRAM;
+	return sent;
+}
+
+ssize_t __real_read(int fd, void *buffer, size_t bytes);
+ssize_t __wrap_read(int fd, void *buffer, size_t bytes);
+ssize_t __wrap_read(int fd, void *buffer, size_t bytes)
+{
+	if (!deleted_tun || fd != deleted_tun)
+		return __real_read(fd, buffer, bytes);
+	errno = EBADFD;
+	return -1;
+}
+
+int __real_pthread_create(pthread_t *id, const pthread_attr_t *attributes, void *(*run)(void *), void *argument);
+int __wrap_pthread_create(pthread_t *id, const pthread_attr_t *attributes, void *(*run)(void *), void *argument);
+int __wrap_pthread_create(pthread_t *id, const pthread_attr_t *attributes, void *(*run)(void *), void *argument)
+{
+	if (!threads_left)
+		return EAGAIN;
+	threads_left -= threads_left > 0;
+	return __real_pthread_create(id, attributes, run, argument);
+}
+
+int __real_socket(int family, int type, int protocol);
+int __wrap_socket(int family, int type, int protocol);
+int __wrap_socket(int family, int type, int protocol)
+{
+	if (!sockets_left) {
+		errno = EMFILE;
+		return -1;
+	}
+	sockets_left -= sockets_left > 0;
+	return __real_socket(family, type, protocol);
+}
+
+int __wrap_sched_getaffinity(pid_t process, size_t size, cpu_set_t *set);
+int __wrap_sched_getaffinity(pid_t process, size_t size, cpu_set_t *set)
+{
+	CPU_ZERO_S(size, set);
+	for (int i = 0; i < cpus; i++)
+		CPU_SET_S(2 * (size_t)i, size, set); /* not the first ones */
+	errno = EINVAL;
+	return cpus ? 0 : -1;
+}
+
+/* --- the lab ---------------------------------------------------------------------------------------------------------
+ */
+
+static inline int entries(const char *directory)
+{
+	DIR *stream = opendir(directory);
+	int count = 0;
+
+	while (readdir(stream))
+		count++;
+	closedir(stream);
+	return count;
+}
+
+static inline int threads(void)
+{
+	return entries("/proc/self/task");
+}
+
+static inline int descriptors(void)
+{
+	return entries("/proc/self/fd");
+}
+
+static inline void gone(void *context)
+{
+	assert_true(pthread_equal(pthread_self(), control));
+	assert_ptr_equal(context, &left);
+	tuns_gone++;
+}
+
+static inline void end_queues(struct end *end, unsigned count)
+{
+	int pair[2], room = ROOM;
+
+	for (unsigned i = 0; i < count; i++) {
+		assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair), 0);
+		for (int k = 0; k < 2; k++)
+			setsockopt(pair[k], SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room);
+		end->queues[i] = (struct tun) { .fd = pair[0], .name = "queue", .virtio = true, .read_tso = true };
+		end->kernel[i] = pair[1];
+	}
+}
+
+static inline void end_start(struct end *end, const char *name, uint8_t host, unsigned count)
+{
+	uint8_t key[NOISE_KEY];
+
+	memset(end, 0, sizeof *end);
+	end_queues(end, count);
+	assert_int_equal(device_init(&end->device, name, &aead_libsodium, loop), 0);
+	end->device.mtu = MTU;
+	assert_int_equal(workers_start(&end->workers, &end->device, loop, BACKEND_SYSCALLS, end->queues, count, gone, end),
+					 0);
+	assert_int_equal(device_set_up(&end->device, true, clock_boottime()), 0);
+	randombytes_buf(key, sizeof key);
+	device_set_private_key(&end->device, key);
+	memcpy(end->inner, (uint8_t[]) { 10, 0, 0, host }, 4);
+}
+
+static inline struct endpoint loopback(uint16_t port)
+{
+	struct endpoint endpoint = { 0 };
+
+	endpoint.to.v4 = (struct sockaddr_in) { .sin_family = AF_INET,
+											.sin_port = htons(port),
+											.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	return endpoint;
+}
+
+static inline void acquaint(struct end *end, const struct end *other)
+{
+	struct endpoint endpoint = loopback(other->device.listen_port);
+
+	device_lock(&end->device);
+	end->peer = device_add_peer(&end->device, other->device.local.public_key);
+	assert_non_null(end->peer);
+	peer_set_endpoint(end->peer, &endpoint);
+	assert_int_equal(allowedips_insert(&end->device.allowed_ips, AF_INET, other->inner, 32, end->peer), 0);
+	device_unlock(&end->device);
+}
+
+static inline void reset(void)
+{
+	control = pthread_self();
+	full = full_by_half = false;
+	deleted_tun = tuns_gone = 0;
+	threads_left = sockets_left = -1;
+	memset(sealed_by, 0, sizeof sealed_by);
+}
+
+static inline int set_up(unsigned count)
+{
+	reset();
+	loop = ev_loop_new(0);
+	end_start(&left, "left", 1, count);
+	end_start(&right, "right", 2, count);
+	acquaint(&left, &right);
+	acquaint(&right, &left);
+	return 0;
+}
+
+static inline int set_up_two(void **state)
+{
+	return set_up(2);
+}
+
+static inline int set_up_four(void **state)
+{
+	return set_up(4);
+}
+
+static inline int set_up_one(void **state)
+{
+	return set_up(1);
+}
+
+static inline void end_stop(struct end *end)
+{
+	unsigned count = end->workers.count;
+
+	workers_stop(&end->workers);
+	device_destroy(&end->device, loop);
+	for (unsigned i = 0; i < count; i++)
+		close(end->kernel[i]);
+}
+
+static inline int tear_down(void **state)
+{
+	reset();
+	end_stop(&left);
+	end_stop(&right);
+	ev_loop_destroy(loop);
+	return 0;
+}
+
+/* Control has its turn. */
+static inline void turn(void)
+{
+	ev_run(loop, EVRUN_NOWAIT);
+	usleep(TURN_US);
+}
+
+#define WAIT_FOR(condition)                                                                                            \
+	do {                                                                                                               \
+		int turns = 0;                                                                                                 \
+		for (; !(condition) && turns < PATIENCE; turns++)                                                              \
+			turn();                                                                                                    \
+		assert_true(turns < PATIENCE);                                                                                 \
+	} while (0)
+
+static inline uint64_t count(struct end *end, unsigned counter)
+{
+	struct counters sum;
+
+	device_counters(&end->device, &sum);
+	return sum.value[counter];
+}
+
+/* Segments that wait for a handshake. */
+static inline uint32_t waiting(struct end *end)
+{
+	uint32_t segments;
+
+	device_lock(&end->device);
+	segments = end->peer->staged.segments;
+	device_unlock(&end->device);
+	return segments;
+}
+
+/* Sockets of this process on a port. */
+static inline int bound_to(uint16_t port, int fds[FDS])
+{
+	int found = 0;
+
+	for (int fd = 0; fd < FDS; fd++) {
+		struct sockaddr_in6 name = { 0 };
+		socklen_t size = sizeof name;
+
+		if (!getsockname(fd, (struct sockaddr *)&name, &size) && name.sin6_family != AF_UNIX &&
+			ntohs(name.sin6_port) == port)
+			fds[found++] = fd;
+	}
+	return found;
+}
+
+/* --- packets ---------------------------------------------------------------------------------------------------------
+ */
+
+/* The next packet of the queue's own flow: a UDP packet with the flow for its source port, and a number. */
+static inline size_t numbered(uint8_t *packet, const struct end *from, const struct end *to, unsigned flow,
+							  uint32_t number)
+{
+	uint8_t *ip = packet + VIRTIO_HEADER;
+
+	memset(packet, 0, VIRTIO_HEADER + LENGTH);
+	ip[0] = 0x45;
+	put_be16(ip + 2, LENGTH);
+	ip[8] = 64;
+	ip[9] = IPPROTO_UDP;
+	memcpy(ip + 12, from->inner, 4);
+	memcpy(ip + 16, to->inner, 4);
+	put_raw16(ip + 10, (uint16_t)~checksum_fold(checksum_add(0, ip, IPV4_HEADER)));
+	put_be16(ip + 20, (uint16_t)flow);
+	put_be16(ip + 24, LENGTH - IPV4_HEADER);
+	put_be32(ip + 28, number);
+	return VIRTIO_HEADER + LENGTH;
+}
+
+static inline void route_in(struct end *from, const struct end *to, unsigned queue, int packets)
+{
+	uint8_t packet[VIRTIO_HEADER + LENGTH];
+
+	while (packets--) {
+		size_t n = numbered(packet, from, to, queue, ++from->routed[queue]);
+		assert_int_equal(write(from->kernel[queue], packet, n), n);
+	}
+}
+
+static inline void route_in_all(struct end *from, const struct end *to, int packets)
+{
+	for (unsigned i = 0; i < from->workers.count; i++)
+		route_in(from, to, i, packets);
+}
+
+/* Takes what came out of the tunnel at this end; each flow in its order. */
+static inline uint32_t take_out(struct end *end)
+{
+	static uint8_t packet[VIRTIO_HEADER + 65535];
+	uint32_t total = 0;
+
+	for (unsigned i = 0; i < end->workers.count; i++) {
+		while (__real_read(end->kernel[i], packet, sizeof packet) == VIRTIO_HEADER + LENGTH) {
+			unsigned flow = get_be16(packet + VIRTIO_HEADER + 20);
+			uint32_t number = get_be32(packet + VIRTIO_HEADER + 28);
+
+			assert_true(flow < MOST);
+			if (number <= end->past[flow])
+				continue;
+			end->disorder += number <= end->arrived[flow];
+			end->arrived[flow] = number;
+			total++;
+		}
+	}
+	return total;
+}
+
+/* What is under way, or lost, is so no more for the test. */
+static inline void let_pass(const struct end *from, struct end *to)
+{
+	memcpy(to->past, from->routed, sizeof to->past);
+}
+
+/* All of these come out, each flow in order. */
+static inline void expect_out(struct end *end, uint32_t packets)
+{
+	uint32_t came = 0;
+
+	WAIT_FOR((came += take_out(end)) >= packets);
+	assert_int_equal(came, packets);
+	assert_int_equal(end->disorder, 0);
+}
+
+/* The last initiation has been looked at for so long that another is taken. */
+static inline void let_gate_pass(void)
+{
+	for (int us = 0; us < GATE_US; us += TURN_US)
+		turn();
+}
+
+/* Until the key is confirmed, the responder sends under its old one, which the initiator may have forgotten. */
+static inline void connect_ends(void)
+{
+	handshake_initiate(left.peer, clock_boottime(), false);
+	WAIT_FOR(left.peer->sessions.current && right.peer->sessions.current && !right.peer->sessions.next);
+}
+
+static inline void packets_cross(void)
+{
+	unsigned workers = left.workers.count;
+
+	route_in_all(&left, &right, 50);
+	expect_out(&right, 50 * workers);
+	route_in_all(&right, &left, 30);
+	expect_out(&left, 30 * workers);
+}
+
+#endif
