@@ -33,9 +33,9 @@ build_stage() {
 	fi
 }
 
-# unit_stage LABEL FOLDER
+# unit_stage LABEL FOLDER [REGEX]: the unit tests, run under $under
 unit_stage() {
-	CMOCKA_MESSAGE_OUTPUT=TAP ctest --test-dir "$2" -V -j "$(nproc)" >"$work/ctest" 2>&1 || true
+	CMOCKA_MESSAGE_OUTPUT=TAP $under ctest --test-dir "$2" -V -j "$(nproc)" -R "${3-.}" >"$work/ctest" 2>&1 || true
 	awk -v label="$1" -f tests/units.awk "$work/ctest"
 }
 
@@ -45,6 +45,7 @@ count() {
 }
 
 quick=
+under=
 [ "${1-}" != --quick ] || quick=--quick
 need_root
 packages_install demo test
@@ -55,12 +56,10 @@ stage "build" build_stage build-test -DCMAKE_BUILD_TYPE=Release -DADIT_WERROR=ON
 if [ -x build-test/adit ]; then
 	stage "unit tests" unit_stage unit build-test
 	stage "network namespaces and systemd" python3 tests/netns/run.py --adit build-test/adit $quick
-	for backend in syscalls io_uring; do
-		stage "tunnels by $backend" python3 tests/netns/run.py --adit build-test/adit $quick --set Backend="$backend" \
-			--label "$backend-" basic/ cutter/ forward/ reload/differences
+	for setting in Backend=syscalls Backend=io_uring Workers=2; do
+		stage "tunnels with $setting" python3 tests/netns/run.py --adit build-test/adit $quick --set "$setting" \
+			--label "$setting-" basic/ cutter/ forward/ reload/differences
 	done
-	stage "tunnels by two workers" python3 tests/netns/run.py --adit build-test/adit $quick --set Workers=2 \
-		--label two-workers- basic/ cutter/ forward/ reload/differences
 	stage "tables of the bench" python3 tests/bench/check.py
 	[ -n "$quick" ] || stage "instructions" python3 tests/bench/instructions.py --build build-test
 fi
@@ -72,8 +71,10 @@ if [ -z "$quick" ] && [ -x build-sanitize/adit ]; then
 fi
 [ -n "$quick" ] || stage "build with the thread sanitizer" build_stage build-threads -DADIT_WERROR=ON -DADIT_TSAN=ON
 if [ -z "$quick" ] && [ -x build-threads/adit ]; then
-	# It wants addresses to lie where they lie without randomization.
-	stage "tunnels with the thread sanitizer" setarch -R python3 tests/netns/run.py --adit build-threads/adit \
+	under="setarch -R" # it wants addresses to lie where they lie without randomization
+	stage "unit tests with the thread sanitizer" unit_stage unit-threads build-threads \
+		"^(notice|workers|workers_control|staged|timers|session|worker|handshake|log)$"
+	stage "tunnels with the thread sanitizer" $under python3 tests/netns/run.py --adit build-threads/adit \
 		--label threads- --set Workers=2 workers/ life/ reload/differences
 fi
 
