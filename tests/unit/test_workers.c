@@ -110,6 +110,60 @@ static void what_waited_goes_by_the_worker_it_waited_at(void **state)
 		assert_int_equal(by[i], 1);
 }
 
+static void stage_for(struct peer *peer, unsigned worker)
+{
+	assert_int_equal(staged_push(&peer->device->staged, &peer->staged, worker, (const uint8_t *)"x", 1, 1), 0);
+}
+
+static void unstage(struct peer *peer, unsigned worker)
+{
+	uint8_t packet[1];
+
+	assert_int_equal(staged_pop(&peer->device->staged, &peer->staged, worker, packet), 1);
+}
+
+/* Whom a worker has packets for; a peer that has none left leaves the list at the next look. */
+static void each_worker_sees_the_ready_peers_it_has_packets_for(void **state)
+{
+	struct device device;
+	struct peer *first, *second;
+
+	assert_int_equal(device_init(&device, "ready", &aead_libsodium, NULL), 0);
+	first = device_add_peer(&device, (const uint8_t[NOISE_KEY]) { 1 });
+	second = device_add_peer(&device, (const uint8_t[NOISE_KEY]) { 2 });
+	stage_for(first, 0);
+	stage_for(first, 1);
+	stage_for(second, 1);
+	assert_null(device_next_ready(&device, 1)); /* nothing is ready */
+	device_peer_ready(&device, first);
+	device_peer_ready(&device, first);
+	assert_ptr_equal(device_next_ready(&device, 0), first);
+	assert_ptr_equal(device_next_ready(&device, 0), first); /* until its packets are sent */
+	assert_ptr_equal(device_next_ready(&device, 1), first);
+	assert_null(device_next_ready(&device, 2));
+	device_peer_ready(&device, second);
+	assert_ptr_equal(device_next_ready(&device, 0), first);
+	unstage(first, 0);
+	assert_null(device_next_ready(&device, 0));
+	assert_true(first->ready);
+	unstage(first, 1);
+	assert_ptr_equal(device_next_ready(&device, 1), second);
+	assert_null(device_next_ready(&device, 0));
+	assert_false(first->ready);
+	device_peer_unready(&device, second);
+	device_peer_unready(&device, second);
+	assert_null(device_next_ready(&device, 1));
+	assert_null(device.ready);
+	stage_for(first, 3);
+	device_peer_ready(&device, second);
+	device_peer_ready(&device, first);
+	device_remove_peer(&device, second); /* not the first in the list */
+	assert_ptr_equal(device_next_ready(&device, 3), first);
+	device_remove_peer(&device, first);
+	assert_null(device.ready);
+	device_destroy(&device, NULL);
+}
+
 /* The one that was spoken to keeps what it has until the first packet under the new key. */
 static void the_responder_sends_what_waited_once_the_key_is_confirmed(void **state)
 {
@@ -266,6 +320,7 @@ int main(void)
 		cmocka_unit_test(a_start_that_fails_leaves_the_queues_alone),
 		TEST(a_bind_that_fails_leaves_the_old_sockets),
 		TEST(a_port_in_use_is_refused),
+		cmocka_unit_test(each_worker_sees_the_ready_peers_it_has_packets_for),
 		cmocka_unit_test(one_worker_for_every_two_processors),
 	};
 	if (sodium_init() < 0)
