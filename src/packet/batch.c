@@ -125,6 +125,15 @@ void batch_add(struct batch *batch, const struct batch_label *label, uint16_t si
 	batch->youngest[label->flow % BATCH_FLOWS] = (uint8_t)(run - batch->run + 1);
 }
 
+int batch_full_runs(const struct batch *batch)
+{
+	const struct batch_run *last = batch->runs ? &batch->run[batch->runs - 1] : NULL;
+	bool open =
+		last && !last->closed && last->count < batch->run_segments && last->bytes + last->size <= BATCH_RUN_BYTES;
+
+	return batch->runs - open;
+}
+
 void batch_run_advance(struct batch_run *run, uint32_t bytes)
 {
 	int whole = 0;
@@ -139,14 +148,27 @@ void batch_run_advance(struct batch_run *run, uint32_t bytes)
 	run->parts[0].iov_len -= bytes;
 }
 
+/* True when a datagram that waits to be sent lies in the half. */
+static bool in_use(const struct batch *batch, int half)
+{
+	const uint8_t *first = batch->memory[half];
+
+	for (const struct batch_run *run = batch->run; run < batch->run + batch->runs; run++)
+		for (int i = 0; i < run->part_count; i++)
+			if ((uint8_t *)run->parts[i].iov_base >= first && (uint8_t *)run->parts[i].iov_base < first + BATCH_HALF)
+				return true;
+	return false;
+}
+
 /* Runs have gone or moved, so `youngest` is told anew: as if every flow had sent in the last of those that are left. */
 static void runs_changed(struct batch *batch)
 {
 	memset(batch->youngest, batch->runs, sizeof batch->youngest);
-	if (batch->runs)
-		return;
-	batch->used[0] = batch->used[1] = 0;
-	batch->half = 0;
+	for (int half = 0; half < BATCH_HALVES; half++)
+		if (!in_use(batch, half))
+			batch->used[half] = 0;
+	if (!batch->runs)
+		batch->half = 0;
 }
 
 void batch_sent(struct batch *batch, int count)

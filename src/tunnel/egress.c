@@ -95,12 +95,12 @@ static void settle(struct worker *worker, const struct udp_run *run, struct batc
 		batch_run_advance(from, bytes);
 }
 
-/* Sends all runs. False, and `blocked` set, when the socket could not take all of them. */
-static bool flush(struct worker *worker)
+/* Sends the first `count` runs. False, and `blocked` set, when the socket could not take all of them. */
+static bool send_runs(struct worker *worker, int count)
 {
 	struct batch *batch = &worker->egress.batch;
 	struct udp_run runs[SEND_RUNS];
-	int count = batch->runs, done;
+	int done;
 
 	for (int i = 0; i < count; i++) {
 		const struct batch_run *from = &batch->run[i];
@@ -124,6 +124,11 @@ static bool flush(struct worker *worker)
 	batch_sent(batch, done);
 	worker->egress.blocked = done < count;
 	return done == count;
+}
+
+static bool flush(struct worker *worker)
+{
+	return send_runs(worker, worker->egress.batch.runs);
 }
 
 /* --- cut and seal ------------------------------------------------------------------------------------------------ */
@@ -386,26 +391,35 @@ void egress_resume(struct worker *worker)
 }
 
 /*
- * True when another packet may be read. What was read ahead goes with this drain: no wake-up would come for it. False
- * also when a full socket stopped it.
+ * True when another packet may be read. Full runs make room; the last one stays when more may join it, for what a path
+ * costs it costs a run, not a byte. But soon what arrives has its turn. What was read ahead goes with this drain: no
+ * wake-up would come for it. False also when a full socket stopped it.
  */
-static bool make_room(struct worker *worker)
+static bool make_room(struct worker *worker, int *sends)
 {
-	if (batch_free(&worker->egress.batch) >= EGRESS_RESERVE)
+	struct batch *batch = &worker->egress.batch;
+	int full = batch_full_runs(batch);
+
+	if (batch_free(batch) >= EGRESS_RESERVE)
 		return true;
-	return backend_pending(&worker->backend) && flush(worker);
+	if (backend_pending(&worker->backend))
+		return flush(worker);
+	if (full == batch->runs || ++*sends > EGRESS_SENDS)
+		return false;
+	return send_runs(worker, full) && batch_free(batch) >= EGRESS_RESERVE;
 }
 
 int egress_drain(struct worker *worker)
 {
 	struct egress *egress = &worker->egress;
+	int sends = 0;
 
 	if (worker->device->ready) { /* what waited for a handshake goes before what comes now */
 		egress_resume(worker);
 		if (egress->blocked)
 			return 0;
 	}
-	for (int reads = 0; reads < EGRESS_READS && make_room(worker); reads++) {
+	for (int reads = 0; reads < EGRESS_READS && make_room(worker, &sends); reads++) {
 		uint8_t *packet;
 		ssize_t length = backend_read(&worker->backend, &packet, EGRESS_READS - reads);
 		if (length == -EAGAIN)

@@ -94,6 +94,8 @@ struct source {
 	struct peer_index *known; /* what `index` stands for; NULL: not looked up */
 	struct peer *peer;        /* an authentic datagram came; its endpoint is set */
 	uint32_t bytes;           /* authentic ones from the peer, not yet counted there */
+	const struct peer *owner; /* of the inner source looked up last */
+	uint8_t inner_length, inner[16];
 };
 
 static void count_received(struct source *source)
@@ -149,17 +151,24 @@ static void combine_ecn(uint8_t *packet, uint8_t outer)
 		ip_set_ecn(packet, outer);
 }
 
-static const struct peer *owner(const struct device *device, const uint8_t *packet)
+/* Whether the inner source belongs to the peer. Datagrams of one message mostly are of one flow: asked once. */
+static bool owns(const struct device *device, struct source *source, const uint8_t *packet)
 {
 	const uint8_t *from = ip_source(packet);
+	uint8_t length = packet[0] >> 4 == 4 ? 4 : 16;
 
-	return packet[0] >> 4 == 4 ? allowedips_lookup4(&device->allowed_ips, from)
-							   : allowedips_lookup6(&device->allowed_ips, from);
+	if (source->owner == source->peer && source->inner_length == length && !memcmp(source->inner, from, length))
+		return true;
+	source->owner =
+		length == 4 ? allowedips_lookup4(&device->allowed_ips, from) : allowedips_lookup6(&device->allowed_ips, from);
+	source->inner_length = length;
+	memcpy(source->inner, from, length);
+	return source->owner == source->peer;
 }
 
 /* An opened packet of `n` bytes, padding included: to the coalescer if it is what it says and may come from this peer.
  */
-static void packet_in(struct worker *worker, const struct source *source, uint8_t *packet, size_t n)
+static void packet_in(struct worker *worker, struct source *source, uint8_t *packet, size_t n)
 {
 	int version = ip_version(packet, n);
 	size_t length = version ? ip_length(packet) : 0;
@@ -168,7 +177,7 @@ static void packet_in(struct worker *worker, const struct source *source, uint8_
 		worker_count(worker, DROP_INNER, 1);
 		return;
 	}
-	if (owner(worker->device, packet) != source->peer) {
+	if (!owns(worker->device, source, packet)) {
 		worker_count(worker, DROP_SOURCE, 1);
 		return;
 	}

@@ -50,8 +50,12 @@ static void a_full_half_gives_over_to_the_other_only_when_that_is_empty(void **s
 		add(&batch, to_a, 1000);
 	assert_int_equal(batch.half, 1);
 	batch_sent(&batch, batch.runs - 1); /* one run of the second half still waits */
-	assert_int_equal(batch_room(&batch, 1000), 0);
-	batch_sent(&batch, 1);
+	assert_int_equal(batch_room(&batch, 1000), 128 * 1024 / 1000);
+	assert_int_equal(batch.half, 0);
+	while (batch_room(&batch, 1000) && batch.half == 0)
+		add(&batch, to_a, 1000);
+	assert_int_equal(batch.half, 0);
+	batch_sent(&batch, batch.runs);
 	assert_int_equal(batch_room(&batch, 1000), 128 * 1024 / 1000);
 	assert_int_equal(batch_free(&batch), 2 * 128 * 1024);
 	batch_destroy(&batch);
@@ -81,7 +85,7 @@ static void equal_datagrams_of_one_destination_form_a_run(void **state)
 	batch_destroy(&batch);
 }
 
-static void a_run_keeps_to_64_datagrams_and_65000_bytes(void **state)
+static void a_run_keeps_to_64_datagrams_and_its_bytes(void **state)
 {
 	struct batch batch;
 
@@ -94,7 +98,40 @@ static void a_run_keeps_to_64_datagrams_and_65000_bytes(void **state)
 	for (int i = 0; i < 50; i++)
 		add(&batch, to_a, 1452);
 	assert_int_equal(batch.runs, 2);
-	assert_int_equal(batch.run[0].count, 65000 / 1452);
+	assert_int_equal(batch.run[0].count, 45); /* 65,340 bytes: one packet of IP, with its headers */
+	batch_destroy(&batch);
+}
+
+/* What is sent frees the half it lay in, also while a run in the other half waits for more. */
+static void a_half_is_free_when_nothing_in_it_waits(void **state)
+{
+	struct batch batch;
+
+	set_up(&batch);
+	assert_int_equal(batch_full_runs(&batch), 0);
+	for (int i = 0; i < 2 * 45; i++)
+		add(&batch, to_a, 1452);
+	assert_int_equal(batch_full_runs(&batch), 2);
+	assert_true(batch_room(&batch, 1452) >= 45); /* goes over to the other half */
+	for (int i = 0; i < 10; i++)
+		add(&batch, to_a, 1452);
+	assert_int_equal(batch.runs, 3);
+	assert_int_equal(batch_full_runs(&batch), 2);
+	batch_sent(&batch, 1);
+	assert_int_equal(batch_free(&batch), 2 * BATCH_HALF - 100 * 1452);
+	batch_sent(&batch, 1);
+	assert_int_equal(batch_free(&batch), 2 * BATCH_HALF - 10 * 1452);
+	for (int i = 0; i < 35; i++)
+		add(&batch, to_a, 1452);
+	assert_int_equal(batch.runs, 1);
+	assert_int_equal(batch.run[0].count, 45);
+	assert_int_equal(batch.run[0].part_count, 1);
+	add(&batch, to_a, 200);
+	assert_int_equal(batch_full_runs(&batch), 1);
+	add(&batch, to_a, 50); /* shorter: it closes its run */
+	assert_int_equal(batch_full_runs(&batch), 2);
+	batch_sent(&batch, 2);
+	assert_int_equal(batch_free(&batch), 2 * BATCH_HALF);
 	batch_destroy(&batch);
 }
 
@@ -238,7 +275,8 @@ int main(void)
 		cmocka_unit_test(the_buffer_is_two_halves_of_128_kib),
 		cmocka_unit_test(a_full_half_gives_over_to_the_other_only_when_that_is_empty),
 		cmocka_unit_test(equal_datagrams_of_one_destination_form_a_run),
-		cmocka_unit_test(a_run_keeps_to_64_datagrams_and_65000_bytes),
+		cmocka_unit_test(a_half_is_free_when_nothing_in_it_waits),
+		cmocka_unit_test(a_run_keeps_to_64_datagrams_and_its_bytes),
 		cmocka_unit_test(many_tiny_datagrams_run_out_of_runs_before_room),
 		cmocka_unit_test(mixed_flows_sizes_and_peers_form_few_runs),
 		cmocka_unit_test(a_flow_keeps_its_order_through_its_sizes),

@@ -50,6 +50,8 @@ static enum backend_kind backend; /* of both */
 static int
 	refuse_sends; /* how many calls of sendmmsg find the socket full from now on; every other one, when negative */
 
+static int sends, runs_sent; /* calls of sendmmsg, and their messages */
+
 int __real_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags);
 int __wrap_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags);
 
@@ -57,6 +59,8 @@ int __wrap_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
 {
 	static int calls;
 
+	sends++;
+	runs_sent = (sends > 1 ? runs_sent : 0) + (int)count;
 	if (refuse_sends > 0 || (refuse_sends < 0 && ++calls % 2)) {
 		refuse_sends -= refuse_sends > 0;
 		errno = EAGAIN;
@@ -293,10 +297,31 @@ static void a_drain_ends_with_less_than_72_kib_free(void **state)
 	connect_ends();
 	for (int i = 0; i < 6; i++)
 		route_in(&left, tcp_packet(&left, &right, 65000, 1380));
+	refuse_sends = 1000000; /* or full runs would be sent, to make room for more */
 	assert_int_equal(egress_drain(&left.worker), 0);
 	assert_int_equal(count(&left, COUNT_TUN_READ), 3); /* 3 x 68 KiB of 256 KiB: a fourth would leave too little */
 	assert_int_equal(BATCH_HALVES * BATCH_HALF, 2 * 128 * 1024);
 	assert_int_equal(EGRESS_RESERVE, 72 * 1024);
+	refuse_sends = 0;
+	egress_resume(&left.worker);
+	assert_int_equal(left.worker.egress.batch.runs, 0);
+}
+
+/* What leaves in the middle of a drain are full runs; one that more could join waits for the end of it. */
+static void full_runs_make_room_in_a_drain(void **state)
+{
+	uint64_t sent;
+
+	connect_ends();
+	sent = count(&left, COUNT_SENT);
+	for (int i = 0; i < 20; i++)
+		route_in(&left, tcp_packet(&left, &right, 47 * 1380, 1380));
+	sends = 0;
+	assert_int_equal(egress_drain(&left.worker), 0);
+	assert_int_equal(sends, EGRESS_SENDS + 1);
+	assert_in_range(count(&left, COUNT_TUN_READ), 7, 12);
+	assert_int_equal(count(&left, COUNT_SENT) - sent, 47 * count(&left, COUNT_TUN_READ));
+	assert_int_equal(runs_sent, (count(&left, COUNT_SENT) - sent + 44) / 45);
 }
 
 /* --- egress to ingress
@@ -658,6 +683,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_drain_reads_64_packets_at_most),
+		TEST(full_runs_make_room_in_a_drain),
 		TEST(a_drain_ends_with_less_than_72_kib_free),
 		TEST(a_super_packet_arrives_whole),
 		TEST(thousands_of_tiny_segments_are_all_sent),

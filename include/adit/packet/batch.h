@@ -18,12 +18,12 @@
 enum {
 	BATCH_HALVES = 2,
 	BATCH_HALF = 128 << 10,
-	BATCH_BEFORE = 64,      /* scratch in front of each half, for the cipher */
-	BATCH_BEHIND = 512,     /* ... and behind it */
-	BATCH_PARTS = 16,       /* pieces of the buffer that one run can be made of */
-	BATCH_FLOWS = 256,      /* buckets of flows whose order is kept */
-	BATCH_RUNS = 160,       /* runs that can wait to be sent */
-	BATCH_RUN_BYTES = 65000 /* of payload in one run; UDP itself allows 65507 */
+	BATCH_BEFORE = 64,       /* scratch in front of each half, for the cipher */
+	BATCH_BEHIND = 512,      /* ... and behind it */
+	BATCH_PARTS = 16,        /* pieces of the buffer that one run can be made of */
+	BATCH_FLOWS = 256,       /* buckets of flows whose order is kept */
+	BATCH_RUNS = 160,        /* runs that can wait to be sent */
+	BATCH_RUN_BYTES = 65469, /* of payload in one run: with the headers of IPv6, UDP and tagged Ethernet 64 KiB */
 };
 
 /* Whose datagram it is. Destination and traffic class must be equal for two to leave in one run. */
@@ -76,10 +76,13 @@ static inline uint8_t *batch_slot(const struct batch *batch)
  * so. */
 void batch_add(struct batch *batch, const struct batch_label *label, uint16_t size);
 
+/* How many runs, from the first on, there are without the last, if more datagrams may join that one. */
+int batch_full_runs(const struct batch *batch);
+
 /* The first `bytes` of a run, whole datagrams and not all of them, have been sent. */
 void batch_run_advance(struct batch_run *run, uint32_t bytes);
 
-/* The first `count` runs have been sent. When none is left, both halves are free. */
+/* The first `count` runs have been sent. A half in which no other lies is free. */
 void batch_sent(struct batch *batch, int count);
 
 /* Drops every run to `destination`, which is going away. */

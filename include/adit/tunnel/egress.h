@@ -9,7 +9,8 @@ int egress_init(struct egress *egress);
 void egress_destroy(struct egress *egress);
 
 /*
- * One drain: up to EGRESS_READS packets of the TUN, or until the segment buffer is nearly full; then all of it is sent.
+ * One drain: up to EGRESS_READS packets of the TUN, or until the segment buffer is nearly full and full runs have made
+ * room EGRESS_SENDS times; then all of it is sent.
  * 0, or -EBADFD when the TUN was deleted.
  */
 int egress_drain(struct worker *worker);

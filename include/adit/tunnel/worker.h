@@ -19,6 +19,7 @@
 
 enum {
 	EGRESS_READS = 64,          /* TUN reads in one drain at most */
+	EGRESS_SENDS = 3,           /* of full runs in the middle of it at most, to make room */
 	EGRESS_RESERVE = 72 << 10,  /* and none with less than this free in the segment buffer */
 	INGRESS_OPENED = 192 << 10, /* room for opened packets */
 };
