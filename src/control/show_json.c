@@ -106,6 +106,8 @@ static void put_interface(FILE *to, const struct show_interface *interface)
 	put_string_or_null(to, "aead", interface->aead);
 	fputs(", ", to);
 	put_string_or_null(to, "backend", interface->backend);
+	fputs(", ", to);
+	put_number_or_null(to, "workers", interface->workers);
 	fputs(",\n    \"peers\": [\n", to);
 	for (const struct show_peer *peer = interface->peers; peer; peer = peer->next)
 		put_peer(to, peer);

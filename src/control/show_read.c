@@ -69,6 +69,11 @@ static int read_backend(struct reader *reader, const char *value)
 	return read_name(value, reader->interface->backend);
 }
 
+static int read_workers(struct reader *reader, const char *value)
+{
+	return read_number32(value, &reader->interface->workers);
+}
+
 static int read_mark(struct reader *reader, const char *value)
 {
 	return read_number32(value, &reader->interface->mark);
@@ -144,12 +149,8 @@ static int read_allowed_ip(struct reader *reader, const char *value)
 }
 
 static const struct key interface_keys[] = {
-	{ "private_key", read_private_key },
-	{ "listen_port", read_port },
-	{ "fwmark", read_mark },
-	{ "aead", read_aead },
-	{ "backend", read_backend },
-	{ NULL, NULL },
+	{ "private_key", read_private_key }, { "listen_port", read_port }, { "fwmark", read_mark }, { "aead", read_aead },
+	{ "backend", read_backend },         { "workers", read_workers },  { NULL, NULL },
 };
 
 static const struct key peer_keys[] = {

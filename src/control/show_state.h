@@ -27,6 +27,7 @@ struct show_interface {
 	char name[IFNAMSIZ];
 	char public_key[KEY_BASE64];                    /* "": no private key */
 	uint32_t port, mark;                            /* 0: none */
+	uint32_t workers;                               /* 0: it does not say */
 	char aead[SHOW_LIBRARY], backend[SHOW_LIBRARY]; /* what does the ciphers and the reading; "": it does not say */
 	struct show_peer *peers;
 };

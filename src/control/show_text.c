@@ -106,6 +106,8 @@ void show_text(FILE *to, const struct show_interface *interface, uint64_t now)
 		fprintf(to, "  mark         0x%" PRIx32 "\n", interface->mark);
 	put_field(to, "  ciphers      ", interface->aead);
 	put_field(to, "  backend      ", interface->backend);
+	if (interface->workers)
+		fprintf(to, "  workers      %" PRIu32 "\n", interface->workers);
 	for (const struct show_peer *peer = interface->peers; peer; peer = peer->next)
 		put_peer(to, peer, now);
 }

@@ -304,6 +304,7 @@ int workers_start(struct workers *workers, struct device *device, struct ev_loop
 	*workers = (struct workers) {
 		.device = device, .loop = loop, .device_gone = device_gone, .context = context, .count = count
 	};
+	device->workers = count;
 	if (count == 1)
 		return worker_start(&workers->alone, device, loop, &queues[0], backend, device_gone, context);
 	return start_threads(workers, backend, queues);

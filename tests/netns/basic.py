@@ -19,7 +19,9 @@ def tunnel(lab, outside):
     with lab.check("adit show tells who does the ciphers and who reads the TUN"):
         shown = left.node.json([lab.adit, "show", left.interface, "--json"])["interfaces"][0]
         assert shown["aead"] in ("libsodium", "ipsec-mb"), shown
-        assert shown["backend"] in ([lab.backend] if lab.backend else ["syscalls", "io_uring"]), shown
+        wanted = lab.settings.get("Backend")
+        assert shown["backend"] in ([wanted] if wanted else ["syscalls", "io_uring"]), shown
+        assert shown["workers"] == int(lab.settings.get("Workers", shown["workers"])) > 0, shown
     for family in 4, 6:
         with lab.check(f"ping, v{family} inside"):
             left.node.ping(right.inner(family))

@@ -102,7 +102,7 @@ static void programs_read_it(void **state)
 	key_to_base64(text, public_key);
 	snprintf(expected, sizeof expected,
 			 "{\"interfaces\": [\n  {\"name\": \"wgtest\", \"public_key\": \"%s\", \"listen_port\": 51820, "
-			 "\"fwmark\": 51820, \"aead\": null, \"backend\": null,\n    \"peers\": [\n"
+			 "\"fwmark\": 51820, \"aead\": null, \"backend\": null, \"workers\": null,\n    \"peers\": [\n"
 			 "      {\"public_key\": \"%s\", \"preshared_key\": true, \"endpoint\": \"[fe80::1%%lo]:9\", "
 			 "\"allowed_ips\": [\"10.0.0.0/24\", \"fd00::/64\"], \"latest_handshake\": 1700000000, "
 			 "\"transfer_rx\": 5242880, \"transfer_tx\": 1023, \"persistent_keepalive\": 25},\n"
@@ -118,20 +118,20 @@ static void programs_read_it(void **state)
 static void an_interface_without_anything(void **state)
 {
 	assert_string_equal(show(0, "wgtest"), "interface wgtest\n  public key   none\n");
-	assert_string_equal(
-		show(0, "--json"),
-		"{\"interfaces\": [\n  {\"name\": \"wgtest\", \"public_key\": null, "
-		"\"listen_port\": null, \"fwmark\": null, \"aead\": null, \"backend\": null,\n    \"peers\": [\n    ]}\n]}\n");
+	assert_string_equal(show(0, "--json"), "{\"interfaces\": [\n  {\"name\": \"wgtest\", \"public_key\": null, "
+										   "\"listen_port\": null, \"fwmark\": null, \"aead\": null, \"backend\": "
+										   "null, \"workers\": null,\n    \"peers\": [\n    ]}\n]}\n");
 }
 
 /* A device with a worker. */
 static void what_moves_the_packets(void **state)
 {
 	serve.rig.device.backend = "by hand";
+	serve.rig.device.workers = 3;
 	assert_string_equal(show(0, "wgtest"), "interface wgtest\n  public key   none\n"
-										   "  ciphers      libsodium\n  backend      by hand\n");
-	assert_non_null(
-		strstr(show(0, "--json"), "\"fwmark\": null, \"aead\": \"libsodium\", \"backend\": \"by hand\",\n"));
+										   "  ciphers      libsodium\n  backend      by hand\n  workers      3\n");
+	assert_non_null(strstr(show(0, "--json"),
+						   "\"fwmark\": null, \"aead\": \"libsodium\", \"backend\": \"by hand\", \"workers\": 3,\n"));
 }
 
 static void no_interface_at_all(void **state)

@@ -10,15 +10,15 @@
  * `show [IFNAME] [--json]`: the state of one interface, or of all that have a control socket, those of other
  * implementations too. No private or preshared key is ever written. With --json it is one object:
  *
- *   {"interfaces": [{"name", "public_key", "listen_port", "fwmark", "aead", "backend", "peers": [
+ *   {"interfaces": [{"name", "public_key", "listen_port", "fwmark", "aead", "backend", "workers", "peers": [
  *   {"public_key", "preshared_key", "endpoint", "allowed_ips", "latest_handshake", "transfer_rx",
  *   "transfer_tx", "persistent_keepalive"}]}]}
  *
  * Keys are in base64, "preshared_key" is true or false, "allowed_ips" an array of "address/length", "latest_handshake"
  * seconds since the epoch, "transfer_*" bytes, "persistent_keepalive" seconds. What is not there is null: the public
  * key of an interface without a private one, an unknown endpoint, a handshake that never was, a keepalive that is off,
- * no port, no mark; "aead" and "backend", the libraries in use, of another implementation. Members are added in time,
- * never changed.
+ * no port, no mark; "aead" and "backend", the libraries in use, and "workers" of another implementation. Members are
+ * added in time, never changed.
  */
 int command_show(int argc, char **argv);
 

@@ -53,6 +53,7 @@ struct device {
 	char name[IFNAMSIZ];
 	const struct aead_provider *aead;
 	const char *backend; /* by which its workers read the TUN; NULL: it has none */
+	unsigned workers;    /* how many move its packets */
 	struct noise_local local;
 	uint32_t mtu;
 	bool up;              /* the link is up: sockets are open, peers are spoken to */
