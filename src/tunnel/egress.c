@@ -398,15 +398,14 @@ void egress_resume(struct worker *worker)
 static bool make_room(struct worker *worker, int *sends)
 {
 	struct batch *batch = &worker->egress.batch;
-	int full = batch_full_runs(batch);
 
 	if (batch_free(batch) >= EGRESS_RESERVE)
 		return true;
 	if (backend_pending(&worker->backend))
 		return flush(worker);
-	if (full == batch->runs || ++*sends > EGRESS_SENDS)
+	if (++*sends > EGRESS_SENDS)
 		return false;
-	return send_runs(worker, full) && batch_free(batch) >= EGRESS_RESERVE;
+	return send_runs(worker, batch_full_runs(batch)) && batch_free(batch) >= EGRESS_RESERVE;
 }
 
 int egress_drain(struct worker *worker)

@@ -17,10 +17,11 @@ WATCH = 60
 KEEPALIVE = 5
 
 
-def lay(lab, **peer_settings):
+def lay(lab, workers, **peer_settings):
     hosts = [lab.node("left"), lab.node("right")]
     lab.wire(hosts[0], "wan", ["192.0.2.1/24"], hosts[1], "wan", ["192.0.2.2/24"])
-    ends = [Adit(host, f"tun-{host.name}", [f"10.7.0.{number}/24"]) for number, host in enumerate(hosts, 1)]
+    ends = [Adit(host, f"tun-{host.name}", [f"10.7.0.{number}/24"], Workers=workers)
+            for number, host in enumerate(hosts, 1)]
     for number, end, other in (2, ends[0], ends[1]), (1, ends[1], ends[0]):
         end.add_peer(other, Endpoint=host_port(f"192.0.2.{number}"), **peer_settings)
     for end in ends:
@@ -48,9 +49,9 @@ def watch(ends):
     return before, after
 
 
-@case(slow=True, waits=True, seconds=180)
-def no_wake_ups(lab):
-    ends = lay(lab)
+@case(slow=True, waits=True, seconds=180, workers=[1, 2])
+def no_wake_ups(lab, workers):
+    ends = lay(lab, workers)
     before, after = watch(ends)
     for end, was, now in zip(ends, before, after):
         with lab.check(f"{end.node.name}: no thread woke up in {WATCH} s"):
@@ -62,7 +63,7 @@ def no_wake_ups(lab):
 @case(slow=True, waits=True, seconds=180)
 def keepalives_are_seen(lab):
     """The same with something to wake up for: what is counted does count."""
-    ends = lay(lab, PersistentKeepalive=KEEPALIVE)
+    ends = lay(lab, 1, PersistentKeepalive=KEEPALIVE)
     before, after = watch(ends)
     for end, was, now in zip(ends, before, after):
         with lab.check(f"{end.node.name}: wakes up for a keepalive every {KEEPALIVE} s"):
