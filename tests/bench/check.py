@@ -51,7 +51,8 @@ def equal_rows_that_differ_leave_a_margin():
 
 
 def of_several_references_the_best_counts():
-    rounds = [{"adit": {COST: 3}, "a": {COST: 2}, "b": {COST: 4}}]
+    rounds = [{"adit": {COST: 3}, "a": {COST: 2}, "b": {COST: 4}}, {"adit": {COST: 6}, "a": {COST: 4}, "b": {COST: 8}},
+              {"adit": {COST: 9}, "a": {COST: 6}, "b": {COST: 5}}]
     assert report.figure_of(Bar(COST, "adit", ("a", "b"), "<=", 1), rounds) == 1.5
     assert report.figure_of(Bar(COST, "adit", ("a", "b"), ">=", 1), rounds) == 0.75
 

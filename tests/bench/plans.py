@@ -20,7 +20,7 @@ class Row:
 @dataclasses.dataclass(frozen=True)
 class Bar:
     """
-    A figure of a row by that of a reference (of several the best in each round), the median over the rounds; without
+    A figure of a row by that of a reference (of several the one with the best median), the median over the rounds; without
     one the figure itself, the worst of all rounds.
     """
     figure: str

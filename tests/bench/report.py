@@ -24,9 +24,14 @@ def median(found):
     return statistics.median(found) if found else None
 
 
-def best(figures, references, figure, sense):
-    found = [figures[name][figure] for name in references if figures.get(name, {}).get(figure)]
-    return (min(found) if sense == "<=" else max(found)) if found else None
+def best(bar, rounds):
+    """
+    Of several references the one with the best median. The best of each round would be better than any of them: of two
+    that are one thing it is the luckier one.
+    """
+    medians = {name: median(values(rounds, name, bar.figure)) for name in bar.reference}
+    found = [name for name in medians if medians[name]]
+    return (min if bar.sense == "<=" else max)(found, key=medians.get) if found else None
 
 
 def figure_of(bar, rounds):
@@ -34,8 +39,8 @@ def figure_of(bar, rounds):
     if not bar.reference:
         found = values(rounds, bar.row, bar.figure)
         return (max(found) if bar.sense == "<=" else min(found)) if found else None
-    pairs = [(done.get(bar.row, {}).get(bar.figure), best(done, bar.reference, bar.figure, bar.sense))
-             for done in rounds]
+    reference = best(bar, rounds)
+    pairs = [(done.get(bar.row, {}).get(bar.figure), done.get(reference, {}).get(bar.figure)) for done in rounds]
     return median([mine / other for mine, other in pairs if mine and other])
 
 

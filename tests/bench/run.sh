@@ -38,7 +38,7 @@ all | tunnels | backends | workers | scale | instructions | quick) ;;
 esac
 need_root
 packages_install demo test bench
-build build-bench -DCMAKE_BUILD_TYPE=Release || die "the build failed"
+build build-bench -DCMAKE_BUILD_TYPE=Release -DADIT_TESTS=ON || die "the build failed"
 build build-bench-null -DCMAKE_BUILD_TYPE=Release -DADIT_TESTS=OFF -DADIT_NULL_CIPHER=ON || die "the null build failed"
 
 failed=
