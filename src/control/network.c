@@ -167,6 +167,7 @@ static void note_cover(void *context, const struct netlink_route *route)
 		setup->status = network_list_push(&setup->covers, &route->to, 0);
 }
 
+/* What the kernel says: its own routes, and who else has some to the interface. */
 static int read_covers(struct setup *setup)
 {
 	static const uint8_t families[] = { AF_INET, AF_INET6 };
@@ -174,20 +175,31 @@ static int read_covers(struct setup *setup)
 
 	for (size_t i = 0; status == 0 && i < sizeof families; i++)
 		status = netlink_route_each(setup->netlink, families[i], setup->network->index, 0, note_cover, setup);
-	setup->covers_known = true;
 	return status < 0 ? status : setup->status;
 }
 
-/* With Table = auto no route is added to the main table where that of an address, or a wider one, serves already. */
+static int kernel_covers(struct setup *setup, const struct ip_prefix *prefix)
+{
+	int status = setup->covers_known ? 0 : read_covers(setup);
+
+	setup->covers_known = true;
+	return status < 0 ? status : network_list_covers(&setup->covers, prefix);
+}
+
+/*
+ * With Table = auto no route is added to the main table where that of an address, or a wider one, serves already. Once
+ * there are routes of ours, they and the addresses tell: the kernel would take 70 ms to list 100,000.
+ */
 static int covered(struct setup *setup, const struct network_item *item)
 {
-	int status = 0;
+	const struct network *network = setup->network;
 
 	if (setup->config->table != TABLE_AUTO || item->table)
 		return 0;
-	if (!setup->covers_known)
-		status = read_covers(setup);
-	return status < 0 ? status : network_list_covers(&setup->covers, &item->prefix);
+	if (!network->routes.count)
+		return kernel_covers(setup, &item->prefix);
+	return network_list_covers(&network->addresses, &item->prefix) ||
+		   network_list_covers(&network->routes, &item->prefix);
 }
 
 static int fail_route(struct setup *setup, int status, const char *act, const struct network_item *item)
@@ -207,6 +219,8 @@ static int add_route(void *context, const struct network_item *item)
 
 	if (status == 0)
 		status = netlink_route_add(setup->netlink, setup->network->index, &item->prefix, item->table);
+	if (status == -EEXIST && !item->table && kernel_covers(setup, &item->prefix) > 0)
+		return 1; /* somebody else's, and as good */
 	return status < 0 ? fail_route(setup, status, "", item) : status;
 }
 

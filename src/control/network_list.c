@@ -119,19 +119,24 @@ int network_list_routes(struct network_list *list, const struct config *config, 
 	return 0;
 }
 
+/* True when the first bits of `prefix`, as many as `cover` has, are those of `cover`. */
+static bool within(const struct ip_prefix *prefix, const struct ip_prefix *cover)
+{
+	size_t whole = cover->length / 8;
+	unsigned rest = cover->length % 8;
+
+	if (cover->family != prefix->family || cover->length > prefix->length)
+		return false;
+	if (memcmp(cover->address, prefix->address, whole) != 0)
+		return false;
+	return !rest || (cover->address[whole] ^ prefix->address[whole]) >> (8 - rest) == 0;
+}
+
 bool network_list_covers(const struct network_list *list, const struct ip_prefix *prefix)
 {
-	for (size_t i = 0; i < list->count; i++) {
-		const struct ip_prefix *cover = &list->items[i].prefix;
-		struct ip_prefix cut = *prefix;
-
-		if (cover->family != prefix->family || cover->length > prefix->length)
-			continue;
-		cut.length = cover->length;
-		prefix_mask(&cut);
-		if (memcmp(cut.address, cover->address, address_bytes(cover)) == 0)
+	for (size_t i = 0; i < list->count; i++)
+		if (!list->items[i].table && within(prefix, &list->items[i].prefix))
 			return true;
-	}
 	return false;
 }
 

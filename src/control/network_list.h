@@ -15,7 +15,7 @@ int network_list_addresses(struct network_list *list, const struct config *confi
 /* Fills one with the routes of all allowed IPs as `Table =` wants them, the longest prefixes first, each once. */
 int network_list_routes(struct network_list *list, const struct config *config, const struct network_plan *plan);
 
-/* Some prefix of the list holds all of `prefix`. */
+/* Some prefix of the list that is for the main table holds all of `prefix`. */
 bool network_list_covers(const struct network_list *list, const struct ip_prefix *prefix);
 
 /* Each handles one item: 0 done, 1 left out, or negative errno. */
