@@ -287,6 +287,23 @@ static void covered_routes_are_left_out(void **state)
 										   "10.9.1.0/24 scope link\n");
 }
 
+/* Later what is ours tells, without asking the kernel; a route that turns out to be there already is left as it is. */
+static void covered_routes_are_left_out_of_a_reload(void **state)
+{
+	struct scene *scene = *state;
+
+	configure(scene, "10.7.0.1/16", "10.9.0.0/16");
+	up(scene);
+	namespace_run("ip route add 10.11.0.0/16 dev tun0");
+	configure(scene, "10.7.0.1/16", "10.9.0.0/16 10.9.1.0/24 10.7.3.0/24 10.10.0.0/16 10.11.0.0/16");
+	up(scene);
+	assert_shows("ip route show dev tun0", "10.7.0.0/16 proto kernel scope link src 10.7.0.1\n"
+										   "10.9.0.0/16 scope link\n"
+										   "10.10.0.0/16 scope link\n"
+										   "10.11.0.0/16 scope link\n");
+	assert_int_equal(scene->network.routes.count, 2);
+}
+
 static void set_endpoint(struct endpoint *endpoint, const char *host)
 {
 	assert_int_equal(endpoint_numeric(host, "51820", endpoint), 0);
@@ -548,14 +565,23 @@ static void odd_interface_names_reach_nft_whole(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		network_test(a_default_route_is_that_of_wg_quick), network_test(one_family_leaves_the_other_alone),
-		network_test(plan_finds_mark_and_table),           network_test(plan_passes_used_tables),
-		network_test(table_number_takes_all_routes),       network_test(table_off_adds_no_route),
-		network_test(covered_routes_are_left_out),         network_test(mtu_is_that_of_the_narrowest_path),
-		network_test(errors_name_what_was_tried),          network_test(down_clears_a_persistent_device),
-		network_test(down_works_when_the_device_is_gone),  network_test(leftovers_of_a_dead_daemon_are_swept),
-		network_test(reload_changes_only_the_difference),  network_test(reload_moves_a_default_route),
-		network_test(a_missing_nft_is_one_warning),        network_test(a_failing_nft_is_an_error),
+		network_test(a_default_route_is_that_of_wg_quick),
+		network_test(one_family_leaves_the_other_alone),
+		network_test(plan_finds_mark_and_table),
+		network_test(plan_passes_used_tables),
+		network_test(table_number_takes_all_routes),
+		network_test(table_off_adds_no_route),
+		network_test(covered_routes_are_left_out),
+		network_test(covered_routes_are_left_out_of_a_reload),
+		network_test(mtu_is_that_of_the_narrowest_path),
+		network_test(errors_name_what_was_tried),
+		network_test(down_clears_a_persistent_device),
+		network_test(down_works_when_the_device_is_gone),
+		network_test(leftovers_of_a_dead_daemon_are_swept),
+		network_test(reload_changes_only_the_difference),
+		network_test(reload_moves_a_default_route),
+		network_test(a_missing_nft_is_one_warning),
+		network_test(a_failing_nft_is_an_error),
 		network_test(odd_interface_names_reach_nft_whole),
 	};
 
