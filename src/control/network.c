@@ -13,6 +13,7 @@ enum {
 	DEFAULT_MTU = 1500,
 	OVERHEAD = 80,  /* outer IPv6 40, UDP 8, our header 16, tag 16 */
 	LEAST_MTU = 68, /* RFC 791, and what a TUN takes */
+	RECALLS = 16,   /* routes that a reload adds before it asks the kernel for all there are */
 };
 
 static bool has_default(const struct config *config, uint8_t family)
@@ -69,6 +70,7 @@ struct setup {
 	char *why;
 	struct network_list covers; /* destinations that the main table sends to the interface already */
 	bool covers_known;
+	unsigned recalls; /* for how many more routes what we have set before tells whether they are covered */
 	int status;
 };
 
@@ -187,8 +189,8 @@ static int kernel_covers(struct setup *setup, const struct ip_prefix *prefix)
 }
 
 /*
- * With Table = auto no route is added to the main table where that of an address, or a wider one, serves already. Once
- * there are routes of ours, they and the addresses tell: the kernel would take 70 ms to list 100,000.
+ * With Table = auto no route is added to the main table where that of an address, or a wider one, serves already. For
+ * the few that a reload adds, the addresses and routes of ours tell: the kernel would take 70 ms to list 100,000.
  */
 static int covered(struct setup *setup, const struct network_item *item)
 {
@@ -196,8 +198,9 @@ static int covered(struct setup *setup, const struct network_item *item)
 
 	if (setup->config->table != TABLE_AUTO || item->table)
 		return 0;
-	if (!network->routes.count)
+	if (!setup->recalls)
 		return kernel_covers(setup, &item->prefix);
+	setup->recalls--;
 	return network_list_covers(&network->addresses, &item->prefix) ||
 		   network_list_covers(&network->routes, &item->prefix);
 }
@@ -238,6 +241,7 @@ static int sync_routes(struct setup *setup, const struct network_plan *plan)
 	struct network_list wanted = { 0 };
 	int status = network_list_routes(&wanted, setup->config, plan);
 
+	setup->recalls = setup->network->routes.count ? RECALLS : 0;
 	if (status == 0)
 		status = network_list_sync(&setup->network->routes, &wanted, &acts);
 	network_list_destroy(&wanted);
