@@ -203,10 +203,10 @@ class Node:
 class Lab:
     """The namespaces and daemons of one case, and the lines that it reports."""
 
-    def __init__(self, case, adit, settings):
+    def __init__(self, case, adit, settings=None):
         self.case = case
         self.adit = adit
-        self.settings = settings  # keys of [Interface] for every file of an `adit run`
+        self.settings = settings or {}  # keys of [Interface] for every file of an `adit run`
         self.nodes = {}
         self.daemons = []
         self.failures = 0
