@@ -56,9 +56,11 @@ stage "build" build_stage build-test -DCMAKE_BUILD_TYPE=Release -DADIT_WERROR=ON
 if [ -x build-test/adit ]; then
 	stage "unit tests" unit_stage unit build-test
 	stage "network namespaces and systemd" python3 tests/netns/run.py --adit build-test/adit $quick
+	suites="basic/ cutter/ forward/ reload/differences"
+	[ -z "$quick" ] || suites=basic/tunnel
 	for setting in Backend=syscalls Backend=io_uring Workers=2; do
 		stage "tunnels with $setting" python3 tests/netns/run.py --adit build-test/adit $quick --set "$setting" \
-			--label "$setting-" basic/ cutter/ forward/ reload/differences
+			--label "$setting-" $suites
 	done
 	stage "tables of the bench" python3 tests/bench/check.py
 	[ -n "$quick" ] || stage "instructions" python3 tests/bench/instructions.py --build build-test

@@ -3,22 +3,27 @@
 #include <errno.h>
 #include <string.h>
 
-int transmit(struct device *device, struct udp *udp, struct peer *peer, struct udp_run *run, uint64_t now)
+int transmit(struct device *device, struct udp *udp, uint64_t now, struct peer *peer, const struct endpoint *to,
+			 const void *message, size_t n, uint8_t traffic_class)
 {
+	struct udp_run run = {
+		.to = to, .data = message, .bytes = (uint32_t)n, .size = (uint16_t)n, .traffic_class = traffic_class
+	};
+
 	if (peer)
 		peer_settle_source(peer);
-	if (udp_send(udp, run, 1) < 1)
+	if (udp_send(udp, &run, 1) < 1)
 		return -EAGAIN;
-	if (run->lost_source && peer) {
+	if (run.lost_source && peer) {
 		peer_forget_source(peer);
 		device_count(device, COUNT_SOURCE_LOST, 1);
 	}
-	if (!run->error)
+	if (!run.error)
 		return 0;
 	device_count(device, DROP_SEND, 1);
 	if (peer && log_allowed(&peer->log, now)) {
 		char text[ENDPOINT_TEXT];
-		log_info(peer->text, "sending to %s: %s", endpoint_text(text, run->to), strerror(run->error));
+		log_info(peer->text, "sending to %s: %s", endpoint_text(text, to), strerror(run.error));
 	}
-	return -run->error;
+	return -run.error;
 }

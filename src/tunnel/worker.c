@@ -84,11 +84,8 @@ static int send_message(void *context, struct peer *peer, const struct endpoint 
 						uint8_t traffic_class)
 {
 	struct worker *worker = context;
-	struct udp_run run = {
-		.to = to, .data = message, .bytes = (uint32_t)n, .size = (uint16_t)n, .traffic_class = traffic_class
-	};
 
-	return transmit(worker->device, &worker->udp, peer, &run, worker->now);
+	return transmit(worker->device, &worker->udp, worker->now, peer, to, message, n, traffic_class);
 }
 
 static void peer_gone(void *context, struct peer *peer)

@@ -146,11 +146,8 @@ static int send_message(void *context, struct peer *peer, const struct endpoint 
 						uint8_t traffic_class)
 {
 	struct workers *workers = context;
-	struct udp_run run = {
-		.to = to, .data = message, .bytes = (uint32_t)n, .size = (uint16_t)n, .traffic_class = traffic_class
-	};
 
-	return transmit(workers->device, &workers->udp, peer, &run, clock_boottime());
+	return transmit(workers->device, &workers->udp, clock_boottime(), peer, to, message, n, traffic_class);
 }
 
 static void unbind(void *context)

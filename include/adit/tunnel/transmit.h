@@ -6,9 +6,10 @@
 #include "udp.h"
 
 /*
- * Sends a run of one datagram, now. When the socket is full it is lost, and a timer repeats it. `peer` may be NULL. 0
- * or negative errno.
+ * Sends a message of `n` bytes to `to`, now (`now` as of clock_boottime). When the socket is full it is lost, and a
+ * timer repeats it. `peer` is whose endpoint that is, or NULL. 0 or negative errno.
  */
-int transmit(struct device *device, struct udp *udp, struct peer *peer, struct udp_run *run, uint64_t now);
+int transmit(struct device *device, struct udp *udp, uint64_t now, struct peer *peer, const struct endpoint *to,
+			 const void *message, size_t n, uint8_t traffic_class);
 
 #endif
