@@ -8,15 +8,14 @@
  * the lower halves: one shift and two additions a vector, and nothing to mask.
  */
 
-/* Sums `n` bytes, a multiple of two vectors, and copies them if `copy`, a constant where this is inlined. */
+/* Sums `n` bytes, a multiple of one vector, and copies them if `copy`, a constant where this is inlined. */
 static inline __attribute__((always_inline)) uint64_t SUM_STEPS(uint64_t sum, bool copy, uint8_t *restrict to,
 																const uint8_t *restrict from, size_t n)
 {
-	LANES whole[2] = { 0 }, high[2] = { 0 };
+	LANES whole[2] = { 0 }, high[2] = { 0 }, v, w;
+	size_t pairs = n & ~(2 * sizeof(LANES) - 1);
 
-	for (size_t at = 0; at < n; at += 2 * sizeof(LANES)) {
-		LANES v, w;
-
+	for (size_t at = 0; at < pairs; at += 2 * sizeof(LANES)) {
 		memcpy(&v, from + at, sizeof v);
 		memcpy(&w, from + at + sizeof v, sizeof w);
 		if (copy) {
@@ -28,6 +27,13 @@ static inline __attribute__((always_inline)) uint64_t SUM_STEPS(uint64_t sum, bo
 		whole[1] += w;
 		high[0] += v >> 32;
 		high[1] += w >> 32;
+	}
+	if (pairs < n) {
+		memcpy(&v, from + pairs, sizeof v);
+		if (copy)
+			memcpy(to + pairs, &v, sizeof v);
+		whole[0] += v;
+		high[0] += v >> 32;
 	}
 	whole[0] += whole[1];
 	high[0] += high[1];

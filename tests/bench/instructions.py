@@ -24,8 +24,8 @@ ROUNDS = 50, 150  # two runs, of which the difference counts: it has no handshak
 CIPHER = "nothing_seal", "nothing_open"
 # The vector code of glibc's copies that every x86-64 processor has. Under valgrind there is no AVX-512 anyway.
 PIN = "glibc.cpu.hwcaps=-AVX2,-AVX,-AVX_Fast_Unaligned_Load,-ERMS,-FSRM"
-FIGURES = {"egress of a TCP super-packet": ("tcp", "egress_drain"), "ingress of TCP": ("tcp", "ingress_drain"),
-           "egress of packets of 64 bytes": ("udp", "egress_drain"), "ingress of 64 bytes": ("udp", "ingress_drain")}
+FIGURES = {"egress of a TCP super-packet": ("tcp", "on_tun"), "ingress of TCP": ("tcp", "on_datagrams"),
+           "egress of packets of 64 bytes": ("udp", "on_tun"), "ingress of 64 bytes": ("udp", "on_datagrams")}
 
 
 def collect(program, load, function, rounds):

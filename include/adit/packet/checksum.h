@@ -34,14 +34,15 @@ static inline uint64_t checksum_words(uint64_t sum, const uint8_t *words, size_t
 	return sum;
 }
 
-/* Folds to 16 bits, ones' complement, not inverted. */
+/* Folds to 16 bits, ones' complement, not inverted. Halves added to each other: the carry arrives in the upper one. */
 static inline uint16_t checksum_fold(uint64_t sum)
 {
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)sum;
+	uint32_t half;
+
+	sum += sum >> 32 | sum << 32;
+	half = (uint32_t)(sum >> 32);
+	half += half >> 16 | half << 16;
+	return (uint16_t)(half >> 16);
 }
 
 /*
