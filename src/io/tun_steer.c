@@ -7,7 +7,8 @@
  * (eBPF, TUNSETSTEERINGEBPF) takes the place of that: the queue is a hash of the addresses and, of TCP and UDP packets
  * that are not fragments, the ports, always the same.
  *
- * A load past the end of the packet ends the program, and the packet goes to queue 0.
+ * What it reads of a packet it has copied to its stack, by two calls of a helper or three: loads from the packet
+ * (BPF_LD) are such a call each. A copy past the end of the packet ends the program, and the packet goes to queue 0.
  */
 #include "tun_steer.h"
 
@@ -20,59 +21,66 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* The program's registers beside R0, into which packets are loaded. */
+/* The program's registers that calls leave alone, and what lies where on its stack. */
 enum { CONTEXT = BPF_REG_6, HASH = BPF_REG_7, PROTOCOL = BPF_REG_8, TRANSPORT = BPF_REG_9 };
+enum { IP = -40, PORTS = -48, V4 = 20, V6 = 40 };
 
 /* clang-format off */
-#define LOAD(size, at) { .code = BPF_LD | BPF_ABS | (size), .imm = (at) }
-#define LOAD_TRANSPORT(size) { .code = BPF_LD | BPF_IND | (size), .src_reg = TRANSPORT }
 #define SET(register, value) { .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = (register), .imm = (value) }
 #define COPY(register, from) { .code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = (register), .src_reg = (from) }
+#define ADD(register, value) { .code = BPF_ALU64 | BPF_ADD | BPF_K, .dst_reg = (register), .imm = (value) }
 #define ALU(operation, register, value) { .code = BPF_ALU | (operation) | BPF_K, .dst_reg = (register), .imm = (value) }
-#define MIX_IN { .code = BPF_ALU | BPF_XOR | BPF_X, .dst_reg = HASH, .src_reg = BPF_REG_0 }
+#define FROM_NETWORK(register, bits) { .code = BPF_ALU | BPF_END | BPF_TO_BE, .dst_reg = (register), .imm = (bits) }
+#define READ(register, size, at) \
+	{ .code = BPF_LDX | BPF_MEM | (size), .dst_reg = (register), .src_reg = BPF_REG_10, .off = (at) }
+#define MIX(at) READ(BPF_REG_0, BPF_W, (at)), { .code = BPF_ALU | BPF_XOR | BPF_X, .dst_reg = HASH, .src_reg = BPF_REG_0 }
 #define JUMP_IF(condition, register, value, over) \
 	{ .code = BPF_JMP | (condition) | BPF_K, .dst_reg = (register), .imm = (value), .off = (over) }
 #define JUMP(over) { .code = BPF_JMP | BPF_JA, .off = (over) }
 #define EXIT { .code = BPF_JMP | BPF_EXIT }
+/* Copies n bytes of the packet from where R2 says to the stack, or ends with queue 0. Eight instructions. */
+#define FETCH(n, to) \
+	COPY(BPF_REG_1, CONTEXT), COPY(BPF_REG_3, BPF_REG_10), ADD(BPF_REG_3, to), SET(BPF_REG_4, n), \
+	{ .code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_skb_load_bytes }, \
+	JUMP_IF(BPF_JEQ, BPF_REG_0, 0, 2), SET(BPF_REG_0, 0), EXIT
 /* clang-format on */
 
 static const struct bpf_insn program[] = {
 	COPY(CONTEXT, BPF_REG_1),
-	LOAD(BPF_B, 0),
-	COPY(TRANSPORT, BPF_REG_0),
+	SET(BPF_REG_2, 0),
+	FETCH(V4, IP),
+	READ(TRANSPORT, BPF_B, IP),
+	COPY(BPF_REG_0, TRANSPORT),
 	ALU(BPF_RSH, BPF_REG_0, 4),
-	JUMP_IF(BPF_JEQ, BPF_REG_0, 6, 12),
+	JUMP_IF(BPF_JEQ, BPF_REG_0, 6, 11),
 	/* IPv4 (RFC 791): addresses, protocol, the header's length; of a fragment no ports */
-	LOAD(BPF_W, 12),
-	COPY(HASH, BPF_REG_0),
-	LOAD(BPF_W, 16),
-	MIX_IN,
-	LOAD(BPF_B, 9),
-	COPY(PROTOCOL, BPF_REG_0),
+	READ(HASH, BPF_W, IP + 12),
+	MIX(IP + 16),
+	READ(PROTOCOL, BPF_B, IP + 9),
 	ALU(BPF_AND, TRANSPORT, 15),
 	ALU(BPF_LSH, TRANSPORT, 2),
-	LOAD(BPF_H, 6),
+	READ(BPF_REG_0, BPF_H, IP + 6),
+	FROM_NETWORK(BPF_REG_0, 16),
 	ALU(BPF_AND, BPF_REG_0, 0x3fff),
-	JUMP_IF(BPF_JNE, BPF_REG_0, 0, 16),
-	JUMP(11),
+	JUMP_IF(BPF_JNE, BPF_REG_0, 0, 32),
+	JUMP(18),
 	/* IPv6 (RFC 8200): the lower halves of the addresses, the next header */
-	LOAD(BPF_W, 16),
-	COPY(HASH, BPF_REG_0),
-	LOAD(BPF_W, 20),
-	MIX_IN,
-	LOAD(BPF_W, 32),
-	MIX_IN,
-	LOAD(BPF_W, 36),
-	MIX_IN,
-	LOAD(BPF_B, 6),
-	COPY(PROTOCOL, BPF_REG_0),
-	SET(TRANSPORT, 40),
+	SET(BPF_REG_2, V4),
+	FETCH(V6 - V4, IP + V4),
+	READ(HASH, BPF_W, IP + 16),
+	MIX(IP + 20),
+	MIX(IP + 32),
+	MIX(IP + 36),
+	READ(PROTOCOL, BPF_B, IP + 6),
+	SET(TRANSPORT, V6),
 	/* ports */
 	JUMP_IF(BPF_JEQ, PROTOCOL, IPPROTO_TCP, 1),
-	JUMP_IF(BPF_JNE, PROTOCOL, IPPROTO_UDP, 2),
-	LOAD_TRANSPORT(BPF_W),
-	MIX_IN,
+	JUMP_IF(BPF_JNE, PROTOCOL, IPPROTO_UDP, 11),
+	COPY(BPF_REG_2, TRANSPORT),
+	FETCH(4, PORTS),
+	MIX(PORTS),
 	/* the upper half of a product is the best mixed (Knuth, volume 3, section 6.4) */
+	FROM_NETWORK(HASH, 32),
 	ALU(BPF_MUL, HASH, (int32_t)0x9e3779b1),
 	ALU(BPF_RSH, HASH, 16),
 	COPY(BPF_REG_0, HASH),
