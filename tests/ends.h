@@ -1,0 +1,117 @@
+/*
+ * Ends of a tunnel in one process, joined by UDP on the loopback. Their TUNs are ends of sequenced-packet sockets, so
+ * whoever includes this plays the kernel: what it writes to `kernel` was routed into the tunnel, what it reads there
+ * came out of it.
+ *
+ *   left.kernel = left.worker = 127.0.0.1 = right.worker = right.kernel
+ */
+#ifndef ADIT_TEST_ENDS_H
+#define ADIT_TEST_ENDS_H
+
+#include <arpa/inet.h>
+#include <ev.h>
+#include <sodium.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "bytes.h"
+#include "checksum.h"
+#include "clock.h"
+#include "handshake.h"
+#include "ip.h"
+#include "worker.h"
+
+enum { MTU = 1420, ROOM = 4 << 20 };
+
+struct end {
+	struct device device;
+	struct worker worker;
+	struct peer *peer;
+	int kernel;
+	uint8_t inner[4]; /* its address inside */
+};
+
+/* A zeroed end at 10.0.0.`host`, up, with a key. False when something failed. */
+static inline bool end_open(struct end *end, struct ev_loop *loop, const char *name, uint8_t host,
+							const struct aead_provider *aead, enum backend_kind backend, void (*gone)(void *context))
+{
+	struct tun tun = { .virtio = true, .read_tso = true, .read_uso = true, .write_tso = true, .write_uso = true };
+	uint8_t key[NOISE_KEY];
+	int pair[2], room = ROOM;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair))
+		return false;
+	for (int i = 0; i < 2; i++)
+		setsockopt(pair[i], SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room);
+	tun.fd = pair[0];
+	end->kernel = pair[1];
+	memcpy(end->inner, (uint8_t[]) { 10, 0, 0, host }, 4);
+	if (device_init(&end->device, name, aead, loop) ||
+		worker_start(&end->worker, &end->device, loop, &tun, backend, gone, NULL) ||
+		device_set_up(&end->device, true, clock_boottime()))
+		return false;
+	end->device.mtu = MTU;
+	randombytes_buf(key, sizeof key);
+	device_set_private_key(&end->device, key);
+	return true;
+}
+
+/* Makes `other` a peer of `end`, at its address inside and out. */
+static inline bool end_acquaint(struct end *end, const struct end *other)
+{
+	end->peer = device_add_peer(&end->device, other->device.local.public_key);
+	if (!end->peer)
+		return false;
+	end->peer->endpoint.to.v4 = (struct sockaddr_in) { .sin_family = AF_INET,
+													   .sin_port = htons(other->worker.udp.port),
+													   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	return !allowedips_insert(&end->device.allowed_ips, AF_INET, other->inner, 32, end->peer);
+}
+
+static inline void end_close(struct end *end, struct ev_loop *loop)
+{
+	worker_stop(&end->worker);
+	device_destroy(&end->device, loop);
+	close(end->kernel);
+}
+
+/* --- packets as the kernel hands them over, behind their virtio header ----------------------------------------------
+ */
+
+static inline void put_ipv4(uint8_t *ip, const struct end *from, const struct end *to, uint8_t protocol, size_t length)
+{
+	memset(ip, 0, IPV4_HEADER);
+	ip[0] = 0x45;
+	put_be16(ip + 2, (uint16_t)length);
+	ip[6] = 0x40; /* DF */
+	ip[8] = 64;
+	ip[9] = protocol;
+	memcpy(ip + 12, from->inner, 4);
+	memcpy(ip + 16, to->inner, 4);
+	put_raw16(ip + 10, (uint16_t)~checksum_fold(checksum_add(0, ip, IPV4_HEADER)));
+}
+
+/* A TCP super-packet with `payload` bytes, byte i of them i * 7 + i / 256, cut at `size`. Returns its whole length. */
+static inline size_t put_tcp(uint8_t *packet, const struct end *from, const struct end *to, size_t payload,
+							 uint16_t size)
+{
+	struct virtio_header header = { VIRTIO_NEEDS_CSUM, VIRTIO_GSO_TCPV4, 40, size, IPV4_HEADER, TCP_CHECKSUM };
+	uint8_t *ip = packet + VIRTIO_HEADER, *tcp = ip + IPV4_HEADER;
+
+	virtio_encode(packet, &header);
+	put_ipv4(ip, from, to, IPPROTO_TCP, IPV4_HEADER + TCP_HEADER + payload);
+	memset(tcp, 0, TCP_HEADER);
+	put_be16(tcp, 1000);
+	put_be16(tcp + 2, 2000);
+	put_be32(tcp + 4, 1);
+	tcp[TCP_DATA_OFFSET] = 0x50;
+	tcp[TCP_FLAGS] = TCP_ACK;
+	put_be16(tcp + 14, 512);
+	put_raw16(tcp + TCP_CHECKSUM, checksum_fold(checksum_pseudo(ip, IPPROTO_TCP, TCP_HEADER + payload)));
+	for (size_t i = 0; i < payload; i++)
+		tcp[TCP_HEADER + i] = (uint8_t)(i * 7 + i / 256);
+	return VIRTIO_HEADER + IPV4_HEADER + TCP_HEADER + payload;
+}
+
+#endif
