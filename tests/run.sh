@@ -39,6 +39,10 @@ unit_stage() {
 	awk -v label="$1" -f tests/units.awk "$work/ctest"
 }
 
+demo_stage() {
+	python3 tests/netns/demo.py build-test/adit && echo "ok demonstration: runs to its end"
+}
+
 # count WORD: how many verdicts there are of it
 count() {
 	grep -c "^$1 " "$work/verdicts" || true
@@ -62,6 +66,7 @@ if [ -x build-test/adit ]; then
 		stage "tunnels with $setting" python3 tests/netns/run.py --adit build-test/adit $quick --set "$setting" \
 			--label "$setting-" $suites
 	done
+	stage "demonstration" demo_stage
 	stage "tables of the bench" python3 tests/bench/check.py
 	[ -n "$quick" ] || stage "instructions" python3 tests/bench/instructions.py --build build-test
 fi
