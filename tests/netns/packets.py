@@ -28,7 +28,8 @@ class Capture:
         self.packets = []
         self.error = None
         self.unfinished = 0  # packets seen before their checksum was made
-        self.socket = node.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_ALL))
+        # With a protocol it would take packets of all interfaces until it is bound.
+        self.socket = node.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0)
         self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, BUFFER)
         self.socket.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
         self.socket.bind((interface, ETH_P_ALL))
