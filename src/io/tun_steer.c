@@ -33,12 +33,14 @@ enum { IP = -40, PORTS = -48, V4 = 20, V6 = 40 };
 #define FROM_NETWORK(register, bits) { .code = BPF_ALU | BPF_END | BPF_TO_BE, .dst_reg = (register), .imm = (bits) }
 #define READ(register, size, at) \
 	{ .code = BPF_LDX | BPF_MEM | (size), .dst_reg = (register), .src_reg = BPF_REG_10, .off = (at) }
-#define MIX(at) READ(BPF_REG_0, BPF_W, (at)), { .code = BPF_ALU | BPF_XOR | BPF_X, .dst_reg = HASH, .src_reg = BPF_REG_0 }
+#define MIX(at) \
+	READ(BPF_REG_0, BPF_W, (at)), { .code = BPF_ALU | BPF_XOR | BPF_X, .dst_reg = HASH, .src_reg = BPF_REG_0 }
 #define JUMP_IF(condition, register, value, over) \
 	{ .code = BPF_JMP | (condition) | BPF_K, .dst_reg = (register), .imm = (value), .off = (over) }
 #define JUMP(over) { .code = BPF_JMP | BPF_JA, .off = (over) }
 #define EXIT { .code = BPF_JMP | BPF_EXIT }
-/* Copies n bytes of the packet from where R2 says to the stack, or ends with queue 0. Eight instructions. */
+/* Copies n bytes of the packet from where R2 says to the stack, or ends with queue 0. Jumps count it as eight
+ * instructions, and MIX as two. */
 #define FETCH(n, to) \
 	COPY(BPF_REG_1, CONTEXT), COPY(BPF_REG_3, BPF_REG_10), ADD(BPF_REG_3, to), SET(BPF_REG_4, n), \
 	{ .code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_skb_load_bytes }, \
