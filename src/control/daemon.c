@@ -65,7 +65,7 @@ int daemon_init(struct daemon *daemon, const char *aead, enum backend_kind backe
 	int error = -ENOMEM;
 
 	warn_of_bench_build(queues->name);
-	*daemon = (struct daemon) { .loop = ev_default_loop(EVFLAG_AUTO) };
+	*daemon = (struct daemon) { .loop = ev_default_loop(LOOP_FLAGS) };
 	if (!daemon->loop)
 		goto close_tun;
 	error = aead_init(&daemon->aead, aead);

@@ -3,13 +3,18 @@
  *
  * A thread shares the device's lock for as long as it is awake: libev calls back just before it sleeps and just after.
  * So whoever holds the lock alone finds all threads asleep, and may change what they read, and their loops too:
- * sockets, watchers, what is under way. A loop whose watchers were changed is woken up to see it.
+ * watchers, what is under way. A loop whose watchers were changed is woken up to see it.
+ *
+ * Sockets want more, for a thread asleep in poll(2) holds on to those that it was given: their port would stay in use,
+ * and another socket could come to have their number. So before any is closed, all threads are called out of their
+ * sleep. They do not get further than to the lock.
  */
 #include "workers.h"
 
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -28,6 +33,9 @@ struct worker_thread {
 	struct ev_async wake;
 	struct ev_periodic never;
 	bool stop; /* written under the lock */
+	atomic_bool asleep;
+	atomic_bool called; /* to post `out` of the workers once it is not */
+	sem_t *out;
 	pthread_t id;
 };
 
@@ -36,15 +44,19 @@ struct worker_thread {
 
 static void falls_asleep(struct ev_loop *loop)
 {
-	const struct worker_thread *thread = ev_userdata(loop);
+	struct worker_thread *thread = ev_userdata(loop);
 
+	atomic_store(&thread->asleep, true);
 	pthread_rwlock_unlock(&thread->worker.device->lock);
 }
 
 static void wakes_up(struct ev_loop *loop)
 {
-	const struct worker_thread *thread = ev_userdata(loop);
+	struct worker_thread *thread = ev_userdata(loop);
 
+	atomic_store(&thread->asleep, false);
+	if (atomic_exchange(&thread->called, false))
+		sem_post(thread->out);
 	pthread_rwlock_rdlock(&thread->worker.device->lock);
 }
 
@@ -84,7 +96,7 @@ static void destroy_loop(struct worker_thread *thread)
 
 static int make_loop(struct worker_thread *thread)
 {
-	thread->loop = ev_loop_new(EVFLAG_AUTO);
+	thread->loop = ev_loop_new(LOOP_FLAGS);
 	if (!thread->loop)
 		return -ENOMEM;
 	ev_set_userdata(thread->loop, thread);
@@ -142,6 +154,21 @@ static void wake(void *context, uint32_t set)
 			ev_async_send(workers->threads[i].loop, &workers->threads[i].wake);
 }
 
+/* Returns when no thread sleeps. The caller holds the lock, so that none does again before it is given back. */
+static void call_out(struct workers *workers)
+{
+	for (unsigned i = 0; i < workers->count; i++) {
+		struct worker_thread *thread = &workers->threads[i];
+
+		atomic_store(&thread->called, true);
+		ev_async_send(thread->loop, &thread->wake);
+		/* Either this sees that it is awake, or it sees that it was called, or both do and one takes that back. */
+		if (atomic_load(&thread->asleep) || !atomic_exchange(&thread->called, false))
+			while (sem_wait(&workers->out)) /* EINTR */
+				;
+	}
+}
+
 static int send_message(void *context, struct peer *peer, const struct endpoint *to, const void *message, size_t n,
 						uint8_t traffic_class)
 {
@@ -154,10 +181,10 @@ static void unbind(void *context)
 {
 	struct workers *workers = context;
 
+	call_out(workers);
 	for (unsigned i = 0; i < workers->count; i++)
 		worker_unbind(&workers->threads[i].worker);
 	workers->udp = (struct udp) { .v4 = -1, .v6 = -1 };
-	wake(workers, UINT32_MAX);
 }
 
 /* The first pair finds out whether the port is free, the others share it. */
@@ -181,10 +208,10 @@ static int bind_sockets(void *context, uint16_t *port, uint32_t mark)
 
 	if (error)
 		return error;
+	call_out(workers);
 	for (unsigned i = 0; i < workers->count; i++)
 		worker_bind(&workers->threads[i].worker, &udp[i]);
 	workers->udp = udp[0];
-	wake(workers, UINT32_MAX);
 	*port = udp[0].port;
 	return 0;
 }
@@ -267,6 +294,7 @@ static void drop_threads(struct workers *workers, unsigned count, bool keep_tun)
 		unmake_thread(&workers->threads[--count], keep_tun);
 	free(workers->threads);
 	workers->threads = NULL;
+	sem_destroy(&workers->out);
 	notices_destroy(device->notices);
 	device->notices = NULL;
 	device->ops = NULL;
@@ -278,13 +306,16 @@ static int start_threads(struct workers *workers, enum backend_kind backend, con
 	unsigned made = 0;
 	int error = 0;
 
+	sem_init(&workers->out, 0, 0);
 	workers->udp = (struct udp) { .v4 = -1, .v6 = -1 };
 	workers->threads = calloc(workers->count, sizeof *workers->threads);
 	device->notices = notices_create(device, workers->loop, workers->device_gone, workers->context);
 	if (!workers->threads || !device->notices)
 		error = -ENOMEM;
-	for (; made < workers->count && !error; made += !error)
+	for (; made < workers->count && !error; made += !error) {
+		workers->threads[made].out = &workers->out;
 		error = make_thread(&workers->threads[made], device, &queues[made], backend, made);
+	}
 	if (!error) {
 		device->ops = &ops;
 		device->context = workers;

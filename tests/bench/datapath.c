@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "../ends.h"
+#include "loop.h"
 
 enum { SEGMENT = 1380, SEGMENTS = 47, SMALL = 64, LONE = 64, PATIENCE = 100000 };
 
@@ -109,7 +110,7 @@ static void pass(struct ev_loop *loop, struct end *left, struct end *right, size
 int main(int argc, char **argv)
 {
 	static struct end left, right;
-	struct ev_loop *loop = ev_loop_new(0);
+	struct ev_loop *loop = ev_loop_new(LOOP_FLAGS);
 	int rounds = argc == 3 ? atoi(argv[2]) : 0;
 	bool tcp = argc == 3 && !strcmp(argv[1], "tcp");
 

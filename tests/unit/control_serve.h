@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "loop.h"
 #include "uapi.h"
 #include "uapi_socket.h"
 
@@ -52,7 +53,7 @@ static inline void serve_init(struct serve *serve, const char *directory, const 
 {
 	memset(serve, 0, sizeof *serve);
 	rig_init(&serve->rig, name);
-	serve->loop = ev_loop_new(EVFLAG_AUTO);
+	serve->loop = ev_loop_new(LOOP_FLAGS);
 	assert_non_null(serve->loop);
 	serve->options = (struct uapi_options) { .directory = directory, .gone = serve_gone, .context = serve };
 }

@@ -23,6 +23,7 @@
 #include "clock.h"
 #include "egress.h"
 #include "handshake.h"
+#include "loop.h"
 #include "worker.h"
 
 enum {
@@ -120,7 +121,7 @@ static int set_up(void **state)
 	enum backend_kind *kind = *state;
 
 	refuse_sends = 0;
-	loop = ev_loop_new(0);
+	loop = ev_loop_new(LOOP_FLAGS);
 	end_start(&left, "left", *kind);
 	end_start(&right, "right", *kind);
 	acquaint(&left, &right);

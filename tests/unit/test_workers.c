@@ -219,7 +219,7 @@ static void a_start_that_fails_leaves_the_queues_alone(void **state)
 	struct end end = { 0 };
 
 	reset();
-	loop = ev_loop_new(0);
+	loop = ev_loop_new(LOOP_FLAGS);
 	assert_int_equal(device_init(&device, "fails", &aead_libsodium, loop), 0);
 	end_queues(&end, 4);
 	notices_destroy(notices_create(&device, loop, gone, NULL)); /* the loop keeps what it is woken by */

@@ -30,6 +30,17 @@ static void a_peer_may_go_under_traffic(void **state)
 	expect_out(&right, 50 * 4);
 }
 
+/* For sockets that share it with nobody. */
+static bool is_free(uint16_t port)
+{
+	struct udp udp;
+	int error = udp_open(&udp, port, 0);
+
+	if (!error)
+		udp_close(&udp);
+	return !error;
+}
+
 static void down_closes_the_sockets_and_up_opens_them_on_the_same_port(void **state)
 {
 	int fds[FDS];
@@ -42,6 +53,7 @@ static void down_closes_the_sockets_and_up_opens_them_on_the_same_port(void **st
 		packets_cross();
 		assert_int_equal(device_set_up(&left.device, false, clock_boottime()), 0);
 		assert_int_equal(bound_to(port, fds), 0);
+		assert_true(is_free(port)); /* at once, though the threads slept on them */
 		route_in_all(&left, &right, 3);
 		WAIT_FOR(count(&left, DROP_NO_ENDPOINT) == dropped + 3 * 4);
 		assert_int_equal(device_set_up(&left.device, true, clock_boottime()), 0);

@@ -17,6 +17,7 @@
 #include "../ends.h"
 #include "egress.h"
 #include "ingress.h"
+#include "loop.h"
 
 enum { GATE_US = 40000 }; /* after which a responder takes another initiation, with a newer time stamp */
 
@@ -58,7 +59,7 @@ static inline void gone(void *context)
 static inline int set_up(void **state)
 {
 	refuse_sends = 0;
-	loop = ev_loop_new(0);
+	loop = ev_loop_new(LOOP_FLAGS);
 	memset(&left, 0, sizeof left);
 	memset(&right, 0, sizeof right);
 	assert_true(end_open(&left, loop, "left", 1, &aead_libsodium, backend, gone));

@@ -32,6 +32,7 @@
 #include "clock.h"
 #include "handshake.h"
 #include "ip.h"
+#include "loop.h"
 
 enum {
 	MTU = 1420,
@@ -224,7 +225,7 @@ static inline void reset(void)
 static inline int set_up(unsigned count)
 {
 	reset();
-	loop = ev_loop_new(0);
+	loop = ev_loop_new(LOOP_FLAGS);
 	end_start(&left, "left", 1, count);
 	end_start(&right, "right", 2, count);
 	acquaint(&left, &right);

@@ -5,6 +5,14 @@
 #include <ev.h>
 
 /*
+ * What a loop is made with: poll(2), not epoll(7). A set of epoll is told of each packet that comes to a descriptor of
+ * it, also while the loop is awake and reading that very descriptor; who sits in poll is told, and else nobody. A loop
+ * has less than a dozen descriptors, so that to hand them over each time costs less. LIBEV_FLAGS still decides
+ * otherwise.
+ */
+#define LOOP_FLAGS EVBACKEND_POLL
+
+/*
  * libev wakes up each minute to see whether the clock was set, unless a periodic watcher makes it ask the kernel to be
  * told (a timerfd, from libev 4.33 on). An idle tunnel has nothing to wake up for. `never` is such a watcher, the
  * caller's, to be stopped before the loop is destroyed.

@@ -5,6 +5,8 @@
 #ifndef ADIT_WORKERS_H
 #define ADIT_WORKERS_H
 
+#include <semaphore.h>
+
 #include "worker.h"
 
 enum { WORKERS_MOST = STAGED_WORKERS };
@@ -19,6 +21,7 @@ struct workers {
 	unsigned count;
 	struct worker alone;           /* if count is 1 */
 	struct worker_thread *threads; /* else */
+	sem_t out;                     /* posted by a thread that was called out of its sleep */
 	struct udp udp;                /* of the first thread: what control sends goes by these */
 };
 
