@@ -82,6 +82,10 @@ def drops(end):
 def under_load(lab, way):
     left, right = calm(lab)
     changing, *coming = keys(lab, 1 + LAPS)
+    for source, target in (left, right), (right, left):  # every buffer has been full once: what grows later is lost
+        unpaced = Flow(source.node, target.node, target.v4)
+        time.sleep(0.5)
+        unpaced.stop()
     flow = Flow(left.node, right.node, right.v4, most=RATE)
     for number in range(ROUNDS // 10):  # memory that is kept for the next time has been asked for
         change(left, changing, coming, number)
