@@ -7,8 +7,10 @@
 /*
  * What a loop is made with: poll(2), not epoll(7). A set of epoll is told of each packet that comes to a descriptor of
  * it, also while the loop is awake and reading that very descriptor; who sits in poll is told, and else nobody. A loop
- * has less than a dozen descriptors, so that to hand them over each time costs less. LIBEV_FLAGS still decides
- * otherwise.
+ * has about a dozen descriptors, so that to hand them over each time costs less. LIBEV_FLAGS still decides otherwise.
+ *
+ * A watcher is stopped before its descriptor is closed, and no other thread closes one that a loop sleeps on: libev
+ * aborts when poll finds a descriptor that is not open.
  */
 #define LOOP_FLAGS EVBACKEND_POLL
 
