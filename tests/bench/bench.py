@@ -4,7 +4,7 @@ Measures tunnels side by side: in each round every one comes up, is measured and
 machine meets all of them; each round begins with another. A figure is the median over the rounds; a ratio is the median
 of the ratios within each round.
 
-usage: bench.py [options] PLAN              one of plans.py: tunnels, backends, workers
+usage: bench.py [options] PLAN              one of plans.py: tunnels, mixed, backends, workers
        bench.py [options] TARGET[@N]...     tunnels of your own; @N: held against the Nth of them
 
 TARGET is   veth | relay:CIPHER | adit:PATH[:KEY=VALUE...] | wireguard-go:PATH | nebula:PATH[:CIPHER]
@@ -41,22 +41,22 @@ def own_plan(targets):
     return Plan(tuple(rows), ()), pairs
 
 
-def measure(row, workshop, seconds):
+def measure(row, workshop, seconds, loads):
     kind, *arguments = row.target.split(":")
     target = lab.KINDS[kind](workshop, *arguments)
     lab.up()
     try:
         target.start()
-        return Meter(target, seconds).run()
+        return getattr(Meter(target, seconds), loads)()
     finally:
         target.stop()
         lab.down()
 
 
-def try_measure(row, workshop, seconds):
+def try_measure(row, workshop, seconds, loads):
     """The figures of one tunnel in one round; none when it failed, which is said and no more."""
     try:
-        return measure(row, workshop, seconds)
+        return measure(row, workshop, seconds, loads)
     except lab.TROUBLE as error:
         print(f"{row.name} failed: {error}\n{workshop.log_tail()}", file=sys.stderr, flush=True)
         return {}
@@ -75,7 +75,7 @@ def run_rounds(plan, record, count, save):
                 if done.get(row.name):
                     continue
                 begin = time.monotonic()
-                done[row.name] = try_measure(row, workshop, record["seconds"])
+                done[row.name] = try_measure(row, workshop, record["seconds"], plan.loads)
                 shown = ", ".join(f"{name} {value:.2f}" for name, value in done[row.name].items())
                 took = time.monotonic() - begin
                 print(f"round {number + 1}, {took:.0f} s, {row.name}: {shown}", file=sys.stderr, flush=True)

@@ -1,15 +1,18 @@
 """What is measured of a tunnel that is up. Rates are what arrived; CPU is user and system time of both daemons."""
 
+import contextlib
 import json
 import os
 import statistics
 import subprocess
 import time
 
-from lab import NODES, inside, sh
+from lab import INNER, MTU, NODES, OTHER, inside, sh
 
 TICKS = os.sysconf("SC_CLK_TCK")
 SENDER, RECEIVER = NODES
+OVERLAY = dict(zip(NODES, ("10.99.0.1", "10.99.0.2")))  # of a VXLAN that goes through the tunnel
+OVERLAY_MTU = MTU - 50  # headers of IPv4, UDP, VXLAN and Ethernet
 
 
 def daemon_seconds(pids):
@@ -55,46 +58,63 @@ class Meter:
         result = load()
         return result, daemon_seconds(self.target.pids()) - daemons, machine_seconds() - machine
 
-    def iperf(self, name, *options):
+    def iperf(self, name, *options, to=None):
         def load():
-            return json.loads(sh(*inside(SENDER, "iperf3", "-c", self.target.address, "-t", str(self.seconds), "-J",
+            return json.loads(sh(*inside(SENDER, "iperf3", "-c", to or self.target.address, "-t", str(self.seconds), "-J",
                                          *options), check=False))
         report, daemons, machine = self.clocked(load)
-        received = report.get("end", {}).get("sum_received")
-        if not received or not received["bytes"]:
+        ways = [report.get("end", {}).get(way) for way in ("sum_received", "sum_received_bidir_reverse")]
+        received = sum(way["bytes"] for way in ways if way)
+        if not received:
             return
-        self.figures[f"{name} Gbit/s"] = received["bits_per_second"] / 1e9
+        self.figures[f"{name} Gbit/s"] = sum(way["bits_per_second"] for way in ways if way) / 1e9
         if self.target.processes:
-            self.figures[f"{name} CPU ns/B"] = daemons / received["bytes"] * 1e9
-        self.figures[f"{name} machine ns/B"] = machine / received["bytes"] * 1e9
+            self.figures[f"{name} CPU ns/B"] = daemons / received * 1e9
+        self.figures[f"{name} machine ns/B"] = machine / received * 1e9
 
-    def tcp(self):
+    @contextlib.contextmanager
+    def iperf_server(self):
         server = subprocess.Popen(inside(RECEIVER, "iperf3", "-s"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(0.4)
         try:
-            self.iperf("TCP 1 flow")
-            self.iperf("TCP 1 flow reverse", "-R")
-            self.iperf("TCP 4 flows", "-P", "4")
-            self.loaded_ping()
+            yield
         finally:
             server.terminate()
             server.wait()
 
-    def udp(self, size):
+    def tcp(self):
+        with self.iperf_server():
+            self.iperf("TCP 1 flow")
+            self.iperf("TCP 1 flow reverse", "-R")
+            self.iperf("TCP 4 flows", "-P", "4")
+            self.loaded_ping()
+
+    def udp(self, sizes, flows=1):
+        """A flood. Several flows take turns, sizes with commas between them from flow to flow."""
         blast = self.target.workshop.program("blast")
+        name = f"UDP {sizes} B" + (f" {flows} flows" if flows > 1 else "")
 
         def load():
             receiver = subprocess.Popen(inside(RECEIVER, blast, "recv", "7777", str(self.seconds + 1)),
                                         stdout=subprocess.PIPE, text=True)
             time.sleep(0.3)
-            sh(*inside(SENDER, blast, "send", self.target.address, "7777", str(size), str(self.seconds)))
+            sh(*inside(SENDER, blast, "send", ",".join([self.target.address] * flows), "7777", str(sizes),
+                       str(self.seconds)))
             return json.loads(receiver.communicate()[0])
         received, daemons, _ = self.clocked(load)
         if not received["datagrams"]:
             return
-        self.figures[f"UDP {size} B kpps"] = received["datagrams"] / received["seconds"] / 1e3
+        self.figures[f"{name} kpps"] = received["datagrams"] / received["seconds"] / 1e3
         if self.target.processes:
-            self.figures[f"UDP {size} B CPU us"] = daemons / received["datagrams"] * 1e6
+            self.figures[f"{name} CPU us"] = daemons / received["datagrams"] * 1e6
+
+    def overlay(self):
+        """A VXLAN between the two ends of the tunnel, whose packets come out of it one by one."""
+        for node in NODES:
+            sh("ip", "-n", node, "link", "add", "overlay", "type", "vxlan", "id", "77", "dstport", "4789",
+               "local", INNER[node], "remote", INNER[OTHER[node]])
+            sh("ip", "-n", node, "addr", "add", OVERLAY[node] + "/24", "dev", "overlay")
+            sh("ip", "-n", node, "link", "set", "overlay", "mtu", str(OVERLAY_MTU), "up")
 
     def ping(self, name, count, interval):
         out = sh(*inside(SENDER, "ping", "-i", str(interval), "-c", str(count), self.target.address), check=False)
@@ -117,7 +137,17 @@ class Meter:
             self.figures["peak MiB"] = status_mib(self.target.pids(), "VmHWM")
             self.figures["anonymous MiB"] = status_mib(self.target.pids(), "RssAnon")
 
-    def run(self):
+    def mixed(self):
+        """Packets of several kinds at a time."""
+        with self.iperf_server():
+            self.iperf("TCP both ways", "--bidir")
+            self.overlay()
+            self.iperf("TCP in VXLAN", to=OVERLAY[RECEIVER])
+        self.udp("64", flows=16)
+        self.udp("64,1372", flows=16)
+        return self.figures
+
+    def plain(self):
         self.ping("ping p50 ms", 300, 0.005)
         self.tcp()
         self.udp(1372)

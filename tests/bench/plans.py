@@ -6,6 +6,9 @@ TCP_RATES = ("TCP 1 flow Gbit/s", "TCP 1 flow reverse Gbit/s", "TCP 4 flows Gbit
 TCP_COSTS = ("TCP 1 flow CPU ns/B", "TCP 4 flows CPU ns/B")
 UDP_RATES = ("UDP 1372 B kpps", "UDP 64 B kpps")
 UDP_COSTS = ("UDP 1372 B CPU us", "UDP 64 B CPU us")
+MIXED_RATES = ("TCP both ways Gbit/s", "TCP in VXLAN Gbit/s", "UDP 64 B 16 flows kpps", "UDP 64,1372 B 16 flows kpps")
+MIXED_COSTS = ("TCP both ways CPU ns/B", "TCP in VXLAN CPU ns/B", "UDP 64 B 16 flows CPU us",
+               "UDP 64,1372 B 16 flows CPU us")
 SLOW_CALL = 800  # ns of an empty system call, from which on batches are to pay for small datagrams
 
 
@@ -44,6 +47,7 @@ class Plan:
     rows: tuple
     bars: tuple
     twice: tuple = ()  # the names of two rows that are one thing: what they differ by is noise
+    loads: str = "plain"  # the method of measure.Meter that puts them on a tunnel
 
 
 def bars(figures, row, reference, sense, limit):
@@ -96,4 +100,14 @@ def workers(adit, null, syscall):
     return Plan(rows, tuple(wanted), ("adit", "Workers=1"))
 
 
-PLANS = {"tunnels": tunnels, "backends": backends, "workers": workers}
+def mixed(adit, null, syscall):
+    rows = (Row("relay none", "relay:none"), Row("adit null", f"adit:{null}:Aead=null"),
+            Row("relay ipsec-chacha", "relay:ipsec-chacha"), Row("adit", f"adit:{adit}"),
+            Row("relay none, again", "relay:none"))
+    wanted = []
+    for pair in (("adit null", "relay none"), ("adit", "relay ipsec-chacha")):
+        wanted += bars(MIXED_COSTS, *pair, "<=", 1.10) + bars(MIXED_RATES, *pair, ">=", 0.92)
+    return Plan(rows, tuple(wanted), ("relay none", "relay none, again"), "mixed")
+
+
+PLANS = {"tunnels": tunnels, "mixed": mixed, "backends": backends, "workers": workers}

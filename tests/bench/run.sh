@@ -2,7 +2,7 @@
 # Measures adit beside the bare data path and other tunnels, and writes the tables and the plot of docs/performance.md.
 # Needs root and Debian 12; installs what is missing of tests/packages. Nothing else should be running.
 #
-#   sudo sh tests/bench/run.sh [all | tunnels | backends | workers | scale | instructions | quick] [ROUNDS]
+#   sudo sh tests/bench/run.sh [all | tunnels | mixed | backends | workers | scale | instructions | quick] [ROUNDS]
 #
 # Figures are kept in build-bench/*.json; with RESUME=1 a run goes on where it was broken off.
 set -eu
@@ -33,8 +33,8 @@ instructions() {
 }
 
 case $which in
-all | tunnels | backends | workers | scale | instructions | quick) ;;
-*) die "usage: run.sh [all | tunnels | backends | workers | scale | instructions | quick] [ROUNDS]" ;;
+all | tunnels | mixed | backends | workers | scale | instructions | quick) ;;
+*) die "usage: run.sh [all | tunnels | mixed | backends | workers | scale | instructions | quick] [ROUNDS]" ;;
 esac
 need_root
 packages_install demo test bench
@@ -43,6 +43,7 @@ build build-bench-null -DCMAKE_BUILD_TYPE=Release -DADIT_TESTS=OFF -DADIT_NULL_C
 
 failed=
 case $which in tunnels | all) plan tunnels $document --plot docs/performance.svg || failed=1 ;; esac
+case $which in mixed | all) plan mixed $document || failed=1 ;; esac
 case $which in backends | all) plan backends $document || failed=1 ;; esac
 case $which in workers | all) plan workers $document || failed=1 ;; esac
 case $which in scale | all) scale $document || failed=1 ;; esac
@@ -52,7 +53,7 @@ case $which in quick)
 	resume=
 	figures=build-bench/quick
 	mkdir -p $figures
-	{ plan tunnels --seconds 1 && scale --seconds 1 && instructions; } || failed=1
+	{ plan tunnels --seconds 1 && plan mixed --seconds 1 && scale --seconds 1 && instructions; } || failed=1
 	;;
 esac
 [ -z "$failed" ]
