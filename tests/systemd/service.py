@@ -5,6 +5,7 @@ The unit adit@.service under a real systemd, process 1 of a container with a net
     adit@tun-left  10.7.0.1            tun-right  10.7.0.2, and 203.0.113.7 on lo
 """
 
+import json
 import os
 import shutil
 
@@ -39,6 +40,7 @@ def life(lab):
     left, right, container = lay(lab)
     with container.booted():
         check_start(lab, left, right, container)
+        check_reload(lab, left, right, container)
         check_kill(lab, left, right, container)
         check_stop(lab, left, container)
         check_broken(lab, container)
@@ -59,6 +61,36 @@ def check_start(lab, left, right, container):
     with lab.check("io_uring and the steering of several workers are allowed by the unit"):
         log = container.run(f"journalctl --no-pager --unit {UNIT}")
         assert "io_uring, 2 workers" in log and "cannot be had" not in log and "no steering" not in log, log
+
+
+def check_reload(lab, left, right, container):
+    file, process = f"{container.root}/etc/adit/tun-left.conf", container.property(UNIT, "MainPID")
+
+    def shown():
+        tunnel = json.loads(container.run("adit show tun-left --json"))["interfaces"][0]
+        return tunnel["peers"][0].get("persistent_keepalive")
+    with lab.check("reload: what changed in the file holds, in the same process"):
+        before = shown()
+        left.peers[0]["PersistentKeepalive"] = 21
+        shutil.copy(left.write(), file)
+        container.run(f"systemctl reload {UNIT}")
+        assert (before, shown()) == (None, 21), (before, shown())
+        assert container.property(UNIT, "MainPID") == process
+        left.node.ping(right.v4)
+    with lab.check("reload of a broken file: refused, the journal names file and line, and all stays as it was"):
+        with open(file) as text:
+            good = text.read()
+        with open(file, "w") as text:
+            text.write(good.replace("PersistentKeepalive = 21", "PersistentKeepalive = soon"))
+        line = good[:good.index("PersistentKeepalive")].count("\n") + 1
+        container.run(f"systemctl reload {UNIT}", check=False)
+        journal = container.journal(UNIT)
+        assert f"/etc/adit/tun-left.conf:{line}: " in journal and "Reload failed" in journal, journal
+        assert container.property(UNIT, "ActiveState") == "active" and shown() == 21
+        assert container.property(UNIT, "MainPID") == process
+        left.node.ping(right.v4)
+        with open(file, "w") as text:
+            text.write(good)
 
 
 def check_kill(lab, left, right, container):
