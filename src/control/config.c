@@ -81,6 +81,10 @@ void prefix_to_text(char text[PREFIX_TEXT], const struct ip_prefix *prefix)
 
 void prefix_mask(struct ip_prefix *prefix)
 {
-	for (int bit = prefix->length; bit < address_bits(prefix->family); bit++)
-		prefix->address[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
+	int bytes = address_bits(prefix->family) / 8, whole = prefix->length / 8;
+
+	if (whole == bytes)
+		return;
+	prefix->address[whole] &= (uint8_t) ~(0xff >> prefix->length % 8);
+	memset(prefix->address + whole + 1, 0, (size_t)(bytes - whole - 1));
 }

@@ -225,11 +225,13 @@ static void add_prefix(struct ini_parser *parser, const char *name, const char *
 					   struct config_prefix ***tail)
 {
 	char item[INI_QUOTE], shown[INI_QUOTE];
+	size_t shorter = length < sizeof item ? length : sizeof item - 1;
 	struct config_prefix *added;
 	struct ip_prefix prefix;
 
-	snprintf(item, sizeof item, "%.*s", (int)length, text);
-	if (length >= sizeof item || !prefix_from_text(&prefix, item)) {
+	memcpy(item, text, shorter);
+	item[shorter] = '\0';
+	if (shorter < length || !prefix_from_text(&prefix, item)) {
 		ini_error(parser, parser->line, "%s: %s is not an address or a network such as 10.0.0.0/24 or fd00::/64", name,
 				  ini_quote(shown, item));
 		return;

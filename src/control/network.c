@@ -16,13 +16,13 @@ enum {
 	RECALLS = 16,   /* routes that a reload adds before it asks the kernel for all there are */
 };
 
-static bool has_default(const struct config *config, uint8_t family)
+/* Tells the plan in which families a peer may have any address. */
+static void find_defaults(struct network_plan *plan, const struct config *config)
 {
 	for (const struct config_peer *peer = config->peers; peer; peer = peer->next)
 		for (const struct config_prefix *ip = peer->allowed_ips; ip; ip = ip->next)
-			if (ip->prefix.family == family && ip->prefix.length == 0)
-				return true;
-	return false;
+			if (ip->prefix.length == 0)
+				*(ip->prefix.family == AF_INET ? &plan->full_v4 : &plan->full_v6) = true;
 }
 
 static int unused_table(uint32_t *table, char why[NETWORK_WHY])
@@ -49,8 +49,7 @@ int network_plan(struct network_plan *plan, const struct network *network, const
 	*plan = (struct network_plan) { .mark = config->fwmark };
 	if (config->table != TABLE_AUTO)
 		return 0;
-	plan->full_v4 = has_default(config, AF_INET);
-	plan->full_v6 = has_default(config, AF_INET6);
+	find_defaults(plan, config);
 	if (!plan->full_v4 && !plan->full_v6)
 		return 0;
 	plan->table = config->fwmark;

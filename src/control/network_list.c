@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bytes.h"
+
 enum { FIRST_ROOM = 8 };
 
 static int make_room(struct network_list *list, size_t room)
@@ -34,9 +36,19 @@ void network_list_destroy(struct network_list *list)
 	*list = (struct network_list) { 0 };
 }
 
-static size_t address_bytes(const struct ip_prefix *prefix)
+static int compare_numbers(uint64_t a, uint64_t b)
 {
-	return prefix->family == AF_INET6 ? 16 : 4;
+	return (a > b) - (a < b);
+}
+
+static int compare_addresses(const struct ip_prefix *a, const struct ip_prefix *b)
+{
+	int upper;
+
+	if (a->family != AF_INET6)
+		return compare_numbers(get_be32(a->address), get_be32(b->address));
+	upper = compare_numbers(get_be64(a->address), get_be64(b->address));
+	return upper ? upper : compare_numbers(get_be64(a->address + 8), get_be64(b->address + 8));
 }
 
 /* The longest prefixes first, which is also the order in which routes are to be added. */
@@ -50,7 +62,7 @@ static int compare(const void *left, const void *right)
 		return a->prefix.family < b->prefix.family ? -1 : 1;
 	if (a->table != b->table)
 		return a->table < b->table ? -1 : 1;
-	return memcmp(a->prefix.address, b->prefix.address, address_bytes(&a->prefix));
+	return compare_addresses(&a->prefix, &b->prefix);
 }
 
 static bool is_sorted(const struct network_list *list)
@@ -68,9 +80,18 @@ static void sort(struct network_list *list)
 		qsort(list->items, list->count, sizeof *list->items, compare);
 }
 
-static bool has(const struct network_list *sorted, const struct network_item *item)
+/* `at` is where the item would be if it followed the one found last, which it nearly always does; it begins as 0. */
+static bool has(const struct network_list *sorted, const struct network_item *item, size_t *at)
 {
-	return sorted->count && bsearch(item, sorted->items, sorted->count, sizeof *item, compare);
+	const struct network_item *found = NULL;
+
+	if (*at < sorted->count && compare(&sorted->items[*at], item) == 0)
+		found = &sorted->items[*at];
+	else if (sorted->count)
+		found = bsearch(item, sorted->items, sorted->count, sizeof *item, compare);
+	if (found)
+		*at = (size_t)(found - sorted->items) + 1;
+	return found;
 }
 
 int network_list_addresses(struct network_list *list, const struct config *config)
@@ -142,13 +163,13 @@ bool network_list_covers(const struct network_list *list, const struct ip_prefix
 
 static int drop_unwanted(struct network_list *have, const struct network_list *want, const struct network_acts *acts)
 {
-	size_t kept = 0;
+	size_t kept = 0, at = 0;
 	int status = 0;
 
 	for (size_t i = 0; i < have->count; i++) {
 		struct network_item item = have->items[i];
 
-		if (status == 0 && !has(want, &item)) {
+		if (status == 0 && !has(want, &item, &at)) {
 			status = acts->del(acts->context, &item);
 			if (status == 0)
 				continue;
@@ -163,10 +184,11 @@ static int drop_unwanted(struct network_list *have, const struct network_list *w
 static int add_missing(struct network_list *have, const struct network_list *want, const struct network_acts *acts)
 {
 	const struct network_list before = *have;
+	size_t at = 0;
 	int status = 0;
 
 	for (size_t i = 0; status >= 0 && i < want->count; i++) {
-		if (has(&before, &want->items[i]))
+		if (has(&before, &want->items[i], &at))
 			continue;
 		status = acts->add(acts->context, &want->items[i]);
 		if (status == 0)
