@@ -92,9 +92,14 @@ static int change_address(struct setup *setup, const struct network_item *item, 
 	return network_why(setup->why, status, "%saddress %s", add ? "" : "delete ", text);
 }
 
-static int add_address(void *context, const struct network_item *item)
+static void add_addresses(void *context, const struct network_item *items, size_t count, int *status)
 {
-	return change_address(context, item, true);
+	bool failed = false;
+
+	for (size_t i = 0; i < count; i++) {
+		status[i] = failed ? 1 : change_address(context, &items[i], true);
+		failed |= status[i] < 0;
+	}
 }
 
 static int del_address(void *context, const struct network_item *item)
@@ -104,7 +109,7 @@ static int del_address(void *context, const struct network_item *item)
 
 static int sync_addresses(struct setup *setup)
 {
-	const struct network_acts acts = { add_address, del_address, setup };
+	const struct network_acts acts = { add_addresses, del_address, setup };
 	struct network_list wanted = { 0 };
 	int status = network_list_addresses(&wanted, setup->config);
 
@@ -214,16 +219,40 @@ static int fail_route(struct setup *setup, int status, const char *act, const st
 	return network_why(setup->why, status, "%sroute %s", act, text);
 }
 
-static int add_route(void *context, const struct network_item *item)
+/* What became of a route that the kernel was asked to add. */
+static int judge_route(struct setup *setup, int status, const struct network_item *item)
 {
-	struct setup *setup = context;
-	int status = covered(setup, item);
-
-	if (status == 0)
-		status = netlink_route_add(setup->netlink, setup->network->index, &item->prefix, item->table);
 	if (status == -EEXIST && !item->table && kernel_covers(setup, &item->prefix) > 0)
 		return 1; /* somebody else's, and as good */
 	return status < 0 ? fail_route(setup, status, "", item) : status;
+}
+
+static void add_routes(void *context, const struct network_item *items, size_t count, int *status)
+{
+	struct netlink_destination routes[NETWORK_LIST_AT_ONCE];
+	size_t asked[NETWORK_LIST_AT_ONCE], asks = 0;
+	struct setup *setup = context;
+	int answers[NETWORK_LIST_AT_ONCE];
+	bool failed = false;
+
+	for (size_t i = 0; i < count; i++) {
+		int covers = failed ? 1 : covered(setup, &items[i]);
+
+		status[i] = covers < 0 ? fail_route(setup, covers, "", &items[i]) : covers;
+		failed |= covers < 0;
+		if (covers == 0) {
+			routes[asks] = (struct netlink_destination) { items[i].prefix, items[i].table };
+			asked[asks++] = i;
+		}
+	}
+	if (asks)
+		netlink_routes_add(setup->netlink, setup->network->index, routes, asks, answers);
+	for (size_t i = 0; i < asks; i++) {
+		const struct network_item *item = &items[asked[i]];
+
+		status[asked[i]] = failed && answers[i] ? 1 : judge_route(setup, answers[i], item);
+		failed |= status[asked[i]] < 0;
+	}
 }
 
 static int del_route(void *context, const struct network_item *item)
@@ -236,7 +265,7 @@ static int del_route(void *context, const struct network_item *item)
 
 static int sync_routes(struct setup *setup, const struct network_plan *plan)
 {
-	const struct network_acts acts = { add_route, del_route, setup };
+	const struct network_acts acts = { add_routes, del_route, setup };
 	struct network_list wanted = { 0 };
 	int status = network_list_routes(&wanted, setup->config, plan);
 

@@ -180,22 +180,42 @@ static int drop_unwanted(struct network_list *have, const struct network_list *w
 	return status;
 }
 
-/* `have` grows at its end and stays sorted before it, which is where the search looks. */
+/* Adds items to the kernel and, as far as that did it, to the end of `have`, which has room. The first error, or 0. */
+static int add_some(struct network_list *have, const struct network_item *items, size_t count,
+					const struct network_acts *acts)
+{
+	int status[NETWORK_LIST_AT_ONCE], error = 0;
+
+	acts->add(acts->context, items, count, status);
+	for (size_t i = 0; i < count; i++) {
+		if (status[i] == 0)
+			have->items[have->count++] = items[i];
+		else if (status[i] < 0 && !error)
+			error = status[i];
+	}
+	return error;
+}
+
+/* `have` stays sorted before what is added at its end, and that is where the search looks. */
 static int add_missing(struct network_list *have, const struct network_list *want, const struct network_acts *acts)
 {
 	const struct network_list before = *have;
-	size_t at = 0;
-	int status = 0;
+	struct network_item missing[NETWORK_LIST_AT_ONCE];
+	size_t count = 0, at = 0;
+	int error = 0;
 
-	for (size_t i = 0; status >= 0 && i < want->count; i++) {
-		if (has(&before, &want->items[i], &at))
-			continue;
-		status = acts->add(acts->context, &want->items[i]);
-		if (status == 0)
-			have->items[have->count++] = want->items[i];
+	for (size_t i = 0; i < want->count && !error; i++) {
+		if (!has(&before, &want->items[i], &at))
+			missing[count++] = want->items[i];
+		if (count == NETWORK_LIST_AT_ONCE) {
+			error = add_some(have, missing, count, acts);
+			count = 0;
+		}
 	}
+	if (count && !error)
+		error = add_some(have, missing, count, acts);
 	sort(have);
-	return status < 0 ? status : 0;
+	return error;
 }
 
 static int copy_sorted(struct network_list *copy, const struct network_list *list)

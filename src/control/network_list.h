@@ -18,16 +18,21 @@ int network_list_routes(struct network_list *list, const struct config *config, 
 /* Some prefix of the list that is for the main table holds all of `prefix`. */
 bool network_list_covers(const struct network_list *list, const struct ip_prefix *prefix);
 
-/* Each handles one item: 0 done, 1 left out, or negative errno. */
+enum { NETWORK_LIST_AT_ONCE = 32 };
+
+/*
+ * What is done to the kernel. `status` gets for each item: 0 done, 1 left out, or negative errno; `add` is given as
+ * many as NETWORK_LIST_AT_ONCE, and leaves out what comes behind an error.
+ */
 struct network_acts {
-	int (*add)(void *context, const struct network_item *item);
+	void (*add)(void *context, const struct network_item *items, size_t count, int *status);
 	int (*del)(void *context, const struct network_item *item);
 	void *context;
 };
 
 /*
  * Deletes the items of `have` that are not wanted, then adds the wanted ones that are missing, in their order. Stops at
- * the first error, negative errno; `have` tells what stands in every case. `have` is sorted, as every call leaves it.
+ * the first error, a negative errno; `have` tells what stands in every case. `have` is sorted, as every call leaves it.
  */
 int network_list_sync(struct network_list *have, const struct network_list *want, const struct network_acts *acts);
 

@@ -38,23 +38,47 @@ void netlink_close(struct netlink *netlink)
 	free(netlink);
 }
 
-struct nlmsghdr *netlink_begin(struct netlink *netlink, uint16_t type, uint16_t flags)
+static struct nlmsghdr *begin_at(struct netlink *netlink, char *place, uint16_t type, uint16_t flags)
 {
-	struct nlmsghdr *message;
+	struct nlmsghdr *message = mnl_nlmsg_put_header(place);
 
-	memset(netlink->request, 0, sizeof netlink->request);
-	message = mnl_nlmsg_put_header(netlink->request);
 	message->nlmsg_type = type;
 	message->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | flags;
+	netlink->last = message;
 	return message;
 }
 
-static int send_request(struct netlink *netlink)
+struct nlmsghdr *netlink_begin(struct netlink *netlink, uint16_t type, uint16_t flags)
 {
-	struct nlmsghdr *message = (struct nlmsghdr *)(void *)netlink->request;
+	return begin_at(netlink, netlink->request, type, flags);
+}
 
-	message->nlmsg_seq = ++netlink->sequence;
-	return mnl_socket_sendto(netlink->socket, message, message->nlmsg_len) < 0 ? -errno : 0;
+static size_t request_bytes(const struct netlink *netlink)
+{
+	return (size_t)((char *)netlink->last - netlink->request) + NLMSG_ALIGN(netlink->last->nlmsg_len);
+}
+
+struct nlmsghdr *netlink_begin_another(struct netlink *netlink, uint16_t type, uint16_t flags)
+{
+	size_t used = request_bytes(netlink);
+
+	if (used + NETLINK_REQUEST_MOST > sizeof netlink->request)
+		return NULL;
+	netlink->last->nlmsg_flags &= (uint16_t)~NLM_F_ACK;
+	return begin_at(netlink, netlink->request + used, type, flags);
+}
+
+/* The sequence number of the last is netlink->sequence. */
+static int send_requests(struct netlink *netlink)
+{
+	size_t bytes = request_bytes(netlink);
+	struct nlmsghdr *message;
+
+	for (size_t at = 0; at < bytes; at += NLMSG_ALIGN(message->nlmsg_len)) {
+		message = (struct nlmsghdr *)(void *)(netlink->request + at);
+		message->nlmsg_seq = ++netlink->sequence;
+	}
+	return mnl_socket_sendto(netlink->socket, netlink->request, bytes) < 0 ? -errno : 0;
 }
 
 /* The errno in NLMSG_ERROR (0 is the acknowledgement) and, after a dump, in NLMSG_DONE. */
@@ -94,16 +118,25 @@ static void read_messages(struct netlink *netlink, int length, struct answer *an
 	}
 }
 
+/* Bytes of the next part of an answer, or negative errno. */
+static ssize_t receive(struct netlink *netlink)
+{
+	ssize_t length;
+
+	do
+		length = mnl_socket_recvfrom(netlink->socket, netlink->answer, sizeof netlink->answer);
+	while (length < 0 && errno == EINTR);
+	return length < 0 ? -errno : length;
+}
+
 static int read_answer(struct netlink *netlink, netlink_handler *handle, void *context)
 {
 	struct answer answer = { 0 };
 
 	while (!answer.done) {
-		ssize_t length = mnl_socket_recvfrom(netlink->socket, netlink->answer, sizeof netlink->answer);
-		if (length < 0 && errno == EINTR)
-			continue;
+		ssize_t length = receive(netlink);
 		if (length < 0)
-			return -errno;
+			return (int)length;
 		read_messages(netlink, (int)length, &answer, handle, context);
 	}
 	return answer.status == 0 && answer.interrupted ? -EINTR : answer.status;
@@ -114,11 +147,44 @@ int netlink_finish(struct netlink *netlink, netlink_handler *handle, void *conte
 	int status = -EINTR;
 
 	for (int attempt = 0; status == -EINTR && attempt < DUMP_ATTEMPTS; attempt++) {
-		status = send_request(netlink);
+		status = send_requests(netlink);
 		if (status == 0)
 			status = read_answer(netlink, handle, context);
 	}
 	return status;
+}
+
+/* Notes what the kernel says of requests; true when it has spoken of the last, for it answers them in order. */
+static bool read_statuses(const struct netlink *netlink, int length, int *status, size_t count)
+{
+	const struct nlmsghdr *message = (const struct nlmsghdr *)(const void *)netlink->answer;
+	bool done = false;
+
+	for (; mnl_nlmsg_ok(message, length); message = mnl_nlmsg_next(message, &length)) {
+		uint32_t from_last = netlink->sequence - message->nlmsg_seq;
+		if (message->nlmsg_type != NLMSG_ERROR || from_last >= count)
+			continue;
+		status[count - 1 - from_last] = final_status(message);
+		done |= from_last == 0;
+	}
+	return done;
+}
+
+void netlink_finish_all(struct netlink *netlink, int *status, size_t count)
+{
+	int error = send_requests(netlink);
+	bool done = false;
+
+	memset(status, 0, count * sizeof *status);
+	while (!error && !done) {
+		ssize_t length = receive(netlink);
+		if (length < 0)
+			error = (int)length;
+		else
+			done = read_statuses(netlink, (int)length, status, count);
+	}
+	for (size_t i = 0; error && i < count; i++)
+		status[i] = error;
 }
 
 void netlink_put_address(struct nlmsghdr *message, uint16_t type, const struct ip_prefix *prefix)

@@ -8,13 +8,15 @@
 #include "netlink.h"
 
 enum {
-	NETLINK_REQUEST_BYTES = 512,
+	NETLINK_REQUEST_MOST = 512, /* bytes of one request */
+	NETLINK_REQUEST_BYTES = 4096,
 	NETLINK_ANSWER_BYTES = 32768
 }; /* the kernel fills at most 32 KiB a message of a dump */
 
 struct netlink {
 	struct mnl_socket *socket;
 	uint32_t sequence;
+	struct nlmsghdr *last; /* of the requests that stand in `request` */
 	_Alignas(struct nlmsghdr) char request[NETLINK_REQUEST_BYTES];
 	_Alignas(struct nlmsghdr) char answer[NETLINK_ANSWER_BYTES];
 };
@@ -23,6 +25,15 @@ typedef void netlink_handler(void *context, const struct nlmsghdr *message);
 
 /* Begins a request of `type`, with NLM_F_REQUEST and NLM_F_ACK besides `flags`. It stands in netlink->request. */
 struct nlmsghdr *netlink_begin(struct netlink *netlink, uint16_t type, uint16_t flags);
+
+/*
+ * Begins another request behind those that were begun, to leave with them; NULL when there is no room. Only the last is
+ * acknowledged: of the others the kernel tells errors alone.
+ */
+struct nlmsghdr *netlink_begin_another(struct netlink *netlink, uint16_t type, uint16_t flags);
+
+/* Sends the `count` requests that were begun. `status` gets 0 or a negative errno for each; none of them is a dump. */
+void netlink_finish_all(struct netlink *netlink, int *status, size_t count);
 
 /*
  * Sends what netlink_begin began, hands each message of the answer to `handle` (NULL: there are none) and waits for its

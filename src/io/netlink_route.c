@@ -4,10 +4,8 @@
 
 #include "netlink_request.h"
 
-static int change_route(struct netlink *netlink, uint16_t type, uint16_t flags, uint32_t index,
-						const struct ip_prefix *to, uint32_t table)
+static void put_route(struct nlmsghdr *message, uint32_t index, const struct ip_prefix *to, uint32_t table)
 {
-	struct nlmsghdr *message = netlink_begin(netlink, type, flags);
 	struct rtmsg *route = mnl_nlmsg_put_extra_header(message, sizeof *route);
 
 	route->rtm_family = to->family;
@@ -18,17 +16,45 @@ static int change_route(struct netlink *netlink, uint16_t type, uint16_t flags, 
 	netlink_put_address(message, RTA_DST, to);
 	mnl_attr_put_u32(message, RTA_TABLE, table ? table : RT_TABLE_MAIN);
 	mnl_attr_put_u32(message, RTA_OIF, index);
-	return netlink_finish(netlink, NULL, NULL);
+}
+
+/* As many of the routes as go into one send: a call each would take as long as the kernel's work for it. */
+static size_t add_some(struct netlink *netlink, uint32_t index, const struct netlink_destination *routes, size_t count,
+					   int *status)
+{
+	const uint16_t flags = NLM_F_CREATE | NLM_F_EXCL;
+	struct nlmsghdr *message = netlink_begin(netlink, RTM_NEWROUTE, flags);
+	size_t begun = 0;
+
+	while (message) {
+		put_route(message, index, &routes[begun].to, routes[begun].table);
+		begun++;
+		message = begun < count ? netlink_begin_another(netlink, RTM_NEWROUTE, flags) : NULL;
+	}
+	netlink_finish_all(netlink, status, begun);
+	return begun;
+}
+
+void netlink_routes_add(struct netlink *netlink, uint32_t index, const struct netlink_destination *routes, size_t count,
+						int *status)
+{
+	for (size_t done = 0; done < count;)
+		done += add_some(netlink, index, routes + done, count - done, status + done);
 }
 
 int netlink_route_add(struct netlink *netlink, uint32_t index, const struct ip_prefix *to, uint32_t table)
 {
-	return change_route(netlink, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, index, to, table);
+	const struct netlink_destination route = { *to, table };
+	int status;
+
+	netlink_routes_add(netlink, index, &route, 1, &status);
+	return status;
 }
 
 int netlink_route_del(struct netlink *netlink, uint32_t index, const struct ip_prefix *to, uint32_t table)
 {
-	return change_route(netlink, RTM_DELROUTE, 0, index, to, table);
+	put_route(netlink_begin(netlink, RTM_DELROUTE, 0), index, to, table);
+	return netlink_finish(netlink, NULL, NULL);
 }
 
 static uint32_t metrics_mtu(const struct nlattr *metrics)

@@ -158,6 +158,35 @@ static void routes_come_and_go(void **context)
 	assert_string_equal(namespace_run("ip route show"), "");
 }
 
+/* More than go into one send, and some that the kernel refuses in between. */
+static void routes_are_added_together(void **context)
+{
+	enum { COUNT = 200, EVERY = 7 };
+	struct state *state = *context;
+	struct netlink_destination routes[COUNT];
+	int status[COUNT], standing = 0;
+
+	for (uint32_t i = 0; i < COUNT; i++) {
+		routes[i] = (struct netlink_destination) { { .family = AF_INET, .length = 24 }, TABLE };
+		put_be32(routes[i].to.address, 0x0a000000 | i << 8 | (i % EVERY ? 0 : 1)); /* a bit past its length */
+	}
+	netlink_routes_add(state->netlink, state->index, routes, COUNT, status);
+	for (uint32_t i = 0; i < COUNT; i++) {
+		assert_int_equal(status[i], i % EVERY ? 0 : -EINVAL);
+		standing += status[i] == 0;
+	}
+	assert_int_equal(atoi(namespace_run("ip route show table 51820 | wc -l")), standing);
+	netlink_routes_add(state->netlink, state->index, routes, COUNT, status);
+	for (uint32_t i = 0; i < COUNT; i++)
+		assert_int_equal(status[i], i % EVERY ? -EEXIST : -EINVAL);
+	netlink_routes_add(state->netlink, 9999, routes, 2, status);
+	assert_int_equal(status[1], -ENODEV);
+	/* The socket is at the end of its answers: the next request gets its own. */
+	assert_int_equal(netlink_table_used(state->netlink, AF_INET, TABLE), 1);
+	namespace_run("ip route flush table 51820");
+	assert_int_equal(netlink_table_used(state->netlink, AF_INET, TABLE), 0);
+}
+
 static void count_route(void *context, const struct netlink_route *route)
 {
 	(*(int *)context)++;
@@ -369,6 +398,7 @@ int main(void)
 		cmocka_unit_test(addresses_come_and_go),
 		cmocka_unit_test(addresses_are_listed),
 		cmocka_unit_test(routes_come_and_go),
+		cmocka_unit_test(routes_are_added_together),
 		cmocka_unit_test(long_lists_are_read_whole),
 		cmocka_unit_test(mtu_follows_the_route),
 		cmocka_unit_test(rules_are_those_of_wg_quick),

@@ -365,6 +365,10 @@ static void errors_name_what_was_tried(void **state)
 	configure(scene, "10.7.0.1/24", "10.9.0.0/16");
 	assert_int_equal(try_up(scene), -EEXIST);
 	assert_string_equal(scene->why, "route 10.9.0.0/16: File exists");
+	namespace_run("ip route add 10.8.0.0/16 dev v0");
+	configure(scene, "10.7.0.1/24", "10.9.0.0/16 10.8.0.0/16 10.6.0.0/16");
+	assert_int_equal(try_up(scene), -EEXIST);
+	assert_string_equal(scene->why, "route 10.8.0.0/16: File exists"); /* the first of several */
 	configure(scene, "10.7.0.1/24", "0.0.0.0/0");
 	scene->config.fwmark = 88;
 	namespace_run("ip route add default dev v0 table 88");

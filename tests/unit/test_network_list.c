@@ -57,9 +57,15 @@ static int change(struct kernel *kernel, const struct network_item *item, bool s
 	return 0;
 }
 
-static int add(void *context, const struct network_item *item)
+static void add(void *context, const struct network_item *items, size_t count, int *status)
 {
-	return change(context, item, true);
+	bool failed = false;
+
+	assert_in_range(count, 1, NETWORK_LIST_AT_ONCE);
+	for (size_t i = 0; i < count; i++) {
+		status[i] = failed ? 1 : change(context, &items[i], true);
+		failed |= status[i] < 0;
+	}
 }
 
 static int del(void *context, const struct network_item *item)

@@ -10,6 +10,7 @@
 
 #include <netinet/in.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct netlink;
@@ -19,6 +20,12 @@ struct ip_prefix {
 	uint8_t family;
 	uint8_t length;
 	uint8_t address[16]; /* 4 or 16 bytes, network order */
+};
+
+/* Where a route leads to, and the table that it stands in; 0: the main one. */
+struct netlink_destination {
+	struct ip_prefix to;
+	uint32_t table;
 };
 
 /* NULL and errno on failure. */
@@ -46,6 +53,9 @@ int netlink_address_each(struct netlink *netlink, uint32_t index, uint8_t family
 /* A device route with link scope; table 0 is the main one. Bits of `to` past its length must be zero. -ESRCH: no such.
  */
 int netlink_route_add(struct netlink *netlink, uint32_t index, const struct ip_prefix *to, uint32_t table);
+/* The same for `count` routes, from one that fails on too: `status` gets 0 or a negative errno for each. */
+void netlink_routes_add(struct netlink *netlink, uint32_t index, const struct netlink_destination *routes, size_t count,
+						int *status);
 int netlink_route_del(struct netlink *netlink, uint32_t index, const struct ip_prefix *to, uint32_t table);
 
 struct netlink_route {
