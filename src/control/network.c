@@ -219,20 +219,20 @@ static int fail_route(struct setup *setup, int status, const char *act, const st
 	return network_why(setup->why, status, "%sroute %s", act, text);
 }
 
-/* What became of a route that the kernel was asked to add. */
-static int judge_route(struct setup *setup, int status, const struct network_item *item)
+/* What it means that the kernel did not add a route. */
+static int judge_refusal(struct setup *setup, int error, const struct network_item *item)
 {
-	if (status == -EEXIST && !item->table && kernel_covers(setup, &item->prefix) > 0)
+	if (error == -EEXIST && !item->table && kernel_covers(setup, &item->prefix) > 0)
 		return 1; /* somebody else's, and as good */
-	return status < 0 ? fail_route(setup, status, "", item) : status;
+	return fail_route(setup, error, "", item);
 }
 
 static void add_routes(void *context, const struct network_item *items, size_t count, int *status)
 {
-	struct netlink_destination routes[NETWORK_LIST_AT_ONCE];
-	size_t asked[NETWORK_LIST_AT_ONCE], asks = 0;
-	struct setup *setup = context;
+	struct netlink_route routes[NETWORK_LIST_AT_ONCE];
 	int answers[NETWORK_LIST_AT_ONCE];
+	struct setup *setup = context;
+	size_t asked = 0, answered = 0;
 	bool failed = false;
 
 	for (size_t i = 0; i < count; i++) {
@@ -240,18 +240,17 @@ static void add_routes(void *context, const struct network_item *items, size_t c
 
 		status[i] = covers < 0 ? fail_route(setup, covers, "", &items[i]) : covers;
 		failed |= covers < 0;
-		if (covers == 0) {
-			routes[asks] = (struct netlink_destination) { items[i].prefix, items[i].table };
-			asked[asks++] = i;
-		}
+		if (covers == 0)
+			routes[asked++] = (struct netlink_route) { items[i].prefix, items[i].table, setup->network->index, 0 };
 	}
-	if (asks)
-		netlink_routes_add(setup->netlink, setup->network->index, routes, asks, answers);
-	for (size_t i = 0; i < asks; i++) {
-		const struct network_item *item = &items[asked[i]];
+	if (asked)
+		netlink_routes_add(setup->netlink, routes, asked, answers);
+	for (size_t i = 0; i < count; i++) {
+		int answer = status[i] == 0 ? answers[answered++] : 0;
 
-		status[asked[i]] = failed && answers[i] ? 1 : judge_route(setup, answers[i], item);
-		failed |= status[asked[i]] < 0;
+		if (answer)
+			status[i] = failed ? 1 : judge_refusal(setup, answer, &items[i]);
+		failed |= status[i] < 0;
 	}
 }
 

@@ -21,8 +21,8 @@ bool network_list_covers(const struct network_list *list, const struct ip_prefix
 enum { NETWORK_LIST_AT_ONCE = 32 };
 
 /*
- * What is done to the kernel. `status` gets for each item: 0 done, 1 left out, or negative errno; `add` is given as
- * many as NETWORK_LIST_AT_ONCE, and leaves out what comes behind an error.
+ * What is done to the kernel. `del` returns, and `add` puts in `status` for each of its items, of which it is given
+ * NETWORK_LIST_AT_ONCE at most: 0 done, 1 left out (as may be what stands behind an error), or negative errno.
  */
 struct network_acts {
 	void (*add)(void *context, const struct network_item *items, size_t count, int *status);

@@ -19,15 +19,14 @@ static void put_route(struct nlmsghdr *message, uint32_t index, const struct ip_
 }
 
 /* As many of the routes as go into one send: a call each would take as long as the kernel's work for it. */
-static size_t add_some(struct netlink *netlink, uint32_t index, const struct netlink_destination *routes, size_t count,
-					   int *status)
+static size_t add_some(struct netlink *netlink, const struct netlink_route *routes, size_t count, int *status)
 {
 	const uint16_t flags = NLM_F_CREATE | NLM_F_EXCL;
 	struct nlmsghdr *message = netlink_begin(netlink, RTM_NEWROUTE, flags);
 	size_t begun = 0;
 
 	while (message) {
-		put_route(message, index, &routes[begun].to, routes[begun].table);
+		put_route(message, routes[begun].index, &routes[begun].to, routes[begun].table);
 		begun++;
 		message = begun < count ? netlink_begin_another(netlink, RTM_NEWROUTE, flags) : NULL;
 	}
@@ -35,20 +34,10 @@ static size_t add_some(struct netlink *netlink, uint32_t index, const struct net
 	return begun;
 }
 
-void netlink_routes_add(struct netlink *netlink, uint32_t index, const struct netlink_destination *routes, size_t count,
-						int *status)
+void netlink_routes_add(struct netlink *netlink, const struct netlink_route *routes, size_t count, int *status)
 {
 	for (size_t done = 0; done < count;)
-		done += add_some(netlink, index, routes + done, count - done, status + done);
-}
-
-int netlink_route_add(struct netlink *netlink, uint32_t index, const struct ip_prefix *to, uint32_t table)
-{
-	const struct netlink_destination route = { *to, table };
-	int status;
-
-	netlink_routes_add(netlink, index, &route, 1, &status);
-	return status;
+		done += add_some(netlink, routes + done, count - done, status + done);
 }
 
 int netlink_route_del(struct netlink *netlink, uint32_t index, const struct ip_prefix *to, uint32_t table)

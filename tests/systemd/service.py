@@ -69,6 +69,7 @@ def check_reload(lab, left, right, container):
     def shown():
         tunnel = json.loads(container.run("adit show tun-left --json"))["interfaces"][0]
         return tunnel["peers"][0].get("persistent_keepalive")
+
     with lab.check("reload: what changed in the file holds, in the same process"):
         before = shown()
         left.peers[0]["PersistentKeepalive"] = 21

@@ -128,20 +128,29 @@ static void addresses_are_listed(void **context)
 	assert_string_equal(namespace_run("ip address flush dev tun0 scope global"), "");
 }
 
+static int add_route(const struct state *state, uint32_t index, const struct ip_prefix *to, uint32_t table)
+{
+	const struct netlink_route route = { *to, table, index, 0 };
+	int status;
+
+	netlink_routes_add(state->netlink, &route, 1, &status);
+	return status;
+}
+
 static void routes_come_and_go(void **context)
 {
 	struct state *state = *context;
 	struct ip_prefix v4 = prefix("10.9.0.0", 16), v6 = prefix("fd09::", 48), all = prefix("0.0.0.0", 0);
 	struct ip_prefix host_bits = prefix("10.10.0.1", 16), all6 = prefix("::", 0);
 
-	assert_int_equal(netlink_route_add(state->netlink, state->index, &v4, 0), 0);
-	assert_int_equal(netlink_route_add(state->netlink, state->index, &v4, 0), -EEXIST);
-	assert_int_equal(netlink_route_add(state->netlink, state->index, &v6, 0), 0);
-	assert_int_equal(netlink_route_add(state->netlink, state->index, &v6, 0), -EEXIST);
-	assert_int_equal(netlink_route_add(state->netlink, state->index, &host_bits, 0), -EINVAL);
-	assert_int_equal(netlink_route_add(state->netlink, state->index, &all, TABLE), 0);
-	assert_int_equal(netlink_route_add(state->netlink, state->index, &all6, TABLE), 0);
-	assert_int_equal(netlink_route_add(state->netlink, 9999, &v4, 0), -ENODEV);
+	assert_int_equal(add_route(state, state->index, &v4, 0), 0);
+	assert_int_equal(add_route(state, state->index, &v4, 0), -EEXIST);
+	assert_int_equal(add_route(state, state->index, &v6, 0), 0);
+	assert_int_equal(add_route(state, state->index, &v6, 0), -EEXIST);
+	assert_int_equal(add_route(state, state->index, &host_bits, 0), -EINVAL);
+	assert_int_equal(add_route(state, state->index, &all, TABLE), 0);
+	assert_int_equal(add_route(state, state->index, &all6, TABLE), 0);
+	assert_int_equal(add_route(state, 9999, &v4, 0), -ENODEV);
 	assert_string_equal(namespace_run("ip route show"), "10.9.0.0/16 dev tun0 scope link\n");
 	assert_string_equal(namespace_run("ip -6 route show fd09::/48"), "fd09::/48 dev tun0 metric 1024 pref medium\n");
 	assert_string_equal(namespace_run("ip route show table 51820"), "default dev tun0 scope link\n");
@@ -163,23 +172,24 @@ static void routes_are_added_together(void **context)
 {
 	enum { COUNT = 200, EVERY = 7 };
 	struct state *state = *context;
-	struct netlink_destination routes[COUNT];
+	struct netlink_route routes[COUNT];
 	int status[COUNT], standing = 0;
 
 	for (uint32_t i = 0; i < COUNT; i++) {
-		routes[i] = (struct netlink_destination) { { .family = AF_INET, .length = 24 }, TABLE };
+		routes[i] = (struct netlink_route) { { .family = AF_INET, .length = 24 }, TABLE, state->index, 0 };
 		put_be32(routes[i].to.address, 0x0a000000 | i << 8 | (i % EVERY ? 0 : 1)); /* a bit past its length */
 	}
-	netlink_routes_add(state->netlink, state->index, routes, COUNT, status);
+	netlink_routes_add(state->netlink, routes, COUNT, status);
 	for (uint32_t i = 0; i < COUNT; i++) {
 		assert_int_equal(status[i], i % EVERY ? 0 : -EINVAL);
 		standing += status[i] == 0;
 	}
 	assert_int_equal(atoi(namespace_run("ip route show table 51820 | wc -l")), standing);
-	netlink_routes_add(state->netlink, state->index, routes, COUNT, status);
+	netlink_routes_add(state->netlink, routes, COUNT, status);
 	for (uint32_t i = 0; i < COUNT; i++)
 		assert_int_equal(status[i], i % EVERY ? -EEXIST : -EINVAL);
-	netlink_routes_add(state->netlink, 9999, routes, 2, status);
+	routes[1].index = 9999;
+	netlink_routes_add(state->netlink, routes, 2, status);
 	assert_int_equal(status[1], -ENODEV);
 	/* The socket is at the end of its answers: the next request gets its own. */
 	assert_int_equal(netlink_table_used(state->netlink, AF_INET, TABLE), 1);
@@ -202,7 +212,7 @@ static void long_lists_are_read_whole(void **context)
 		struct ip_prefix to = { .family = AF_INET, .length = 32 };
 
 		put_be32(to.address, 0x0a000000 + i);
-		assert_int_equal(netlink_route_add(state->netlink, state->index, &to, TABLE), 0);
+		assert_int_equal(add_route(state, state->index, &to, TABLE), 0);
 	}
 	assert_int_equal(netlink_route_each(state->netlink, AF_INET, 0, TABLE, count_route, &count), 0);
 	assert_int_equal(count, MANY);

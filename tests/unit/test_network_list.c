@@ -21,8 +21,7 @@ struct kernel {
 	int changes, refuses_at; /* the change that fails; 0: none */
 };
 
-/* One of KINDS different prefixes: lengths, families and tables in turn, and neighbours in either half of an address.
- */
+/* One of KINDS prefixes: lengths, families and tables in turn, and neighbours in either half of an address. */
 static struct network_item item_of(unsigned number)
 {
 	struct network_item item = { .table = number & 1 ? 7 : 0 };

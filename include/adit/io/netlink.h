@@ -22,12 +22,6 @@ struct ip_prefix {
 	uint8_t address[16]; /* 4 or 16 bytes, network order */
 };
 
-/* Where a route leads to, and the table that it stands in; 0: the main one. */
-struct netlink_destination {
-	struct ip_prefix to;
-	uint32_t table;
-};
-
 /* NULL and errno on failure. */
 struct netlink *netlink_open(void);
 /* Takes NULL. */
@@ -50,20 +44,20 @@ int netlink_address_del(struct netlink *netlink, uint32_t index, const struct ip
 int netlink_address_each(struct netlink *netlink, uint32_t index, uint8_t family,
 						 void (*handle)(void *context, const struct ip_prefix *address), void *context);
 
-/* A device route with link scope; table 0 is the main one. Bits of `to` past its length must be zero. -ESRCH: no such.
- */
-int netlink_route_add(struct netlink *netlink, uint32_t index, const struct ip_prefix *to, uint32_t table);
-/* The same for `count` routes, from one that fails on too: `status` gets 0 or a negative errno for each. */
-void netlink_routes_add(struct netlink *netlink, uint32_t index, const struct netlink_destination *routes, size_t count,
-						int *status);
-int netlink_route_del(struct netlink *netlink, uint32_t index, const struct ip_prefix *to, uint32_t table);
-
 struct netlink_route {
 	struct ip_prefix to;
 	uint32_t table;
 	uint32_t index; /* of the first next hop; 0: none (blackhole and the like) */
 	uint32_t mtu;   /* 0: the route does not say */
 };
+
+/*
+ * Adds device routes with link scope: `to`, `table` (0: main) and `index` of each. Bits of `to` past its length must be
+ * zero. Goes on behind one that fails: `status` gets 0 or a negative errno for each.
+ */
+void netlink_routes_add(struct netlink *netlink, const struct netlink_route *routes, size_t count, int *status);
+/* Deletes one of these. -ESRCH: no such. */
+int netlink_route_del(struct netlink *netlink, uint32_t index, const struct ip_prefix *to, uint32_t table);
 
 /*
  * Hands each route of `family` in `table` (0: main) that leaves by `index` (0: any) to `handle`, the preferred one of a
