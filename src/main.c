@@ -1,12 +1,13 @@
+/* SPDX-License-Identifier: MIT */
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "commands.h"
-#include "dropin.h"
-#include "run.h"
-#include "show.h"
+#include "cli/commands.h"
+#include "cli/show.h"
+#include "daemon/dropin.h"
+#include "daemon/run.h"
 
 struct command {
 	const char *name;

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # Shows on one machine what adit does: builds it, lays a tunnel between two network namespaces, looks at the wire, and
 # moves 1 GiB through it. Needs root and Debian 12; installs what is missing of tests/packages.
 #

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Ends of a tunnel in one process, joined by UDP on the loopback. Their TUNs are ends of sequenced-packet sockets, so
  * whoever includes this plays the kernel: what it writes to `kernel` was routed into the tunnel, what it reads there
@@ -15,12 +16,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "bytes.h"
-#include "checksum.h"
-#include "clock.h"
-#include "handshake.h"
-#include "ip.h"
-#include "worker.h"
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "packet/checksum.h"
+#include "packet/ip.h"
+#include "tunnel/handshake.h"
+#include "tunnel/worker.h"
 
 enum { MTU = 1420, ROOM = 4 << 20 };
 
@@ -60,7 +61,7 @@ static inline bool end_open(struct end *end, struct ev_loop *loop, const char *n
 /* Makes `other` a peer of `end`, at its address inside and out. */
 static inline bool end_acquaint(struct end *end, const struct end *other)
 {
-	end->peer = device_add_peer(&end->device, other->device.local.public_key);
+	end->peer = device_add_peer(&end->device, other->device.identity.public_key);
 	if (!end->peer)
 		return false;
 	end->peer->endpoint.to.v4 = (struct sockaddr_in) { .sin_family = AF_INET,

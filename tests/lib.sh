@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Shared by the scripts of this folder, which stand in the top folder of the project when they call it.
 
 die() {

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # Builds adit and runs every test. Needs root and Debian 12; installs what is missing of tests/packages.
 #
 #   sh tests/run.sh            everything, under 20 minutes

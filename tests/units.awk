@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Turns the output of `ctest -V`, whose programs write TAP, into one line a test: ok, not ok or lacks. A program is a
 # test too: one that crashes has no line for the case in which it did. What a failed program wrote follows its line.
 

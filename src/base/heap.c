@@ -1,4 +1,5 @@
-#include "heap.h"
+/* SPDX-License-Identifier: MIT */
+#include "base/heap.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-#include "keytext.h"
+/* SPDX-License-Identifier: MIT */
+#include "base/keytext.h"
 
 #include <sodium.h>
 #include <string.h>

@@ -1,11 +1,12 @@
-#include "log.h"
+/* SPDX-License-Identifier: MIT */
+#include "base/log.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "clock.h"
+#include "base/clock.h"
 
 enum { LINE_BYTES = 1024, LIMIT_BURST = 10 };
 

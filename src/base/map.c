@@ -1,4 +1,5 @@
-#include "map.h"
+/* SPDX-License-Identifier: MIT */
+#include "base/map.h"
 
 #include <errno.h>
 #include <stdlib.h>

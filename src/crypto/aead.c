@@ -1,5 +1,6 @@
+/* SPDX-License-Identifier: MIT */
 /* Which library does which suite. */
-#include "aead.h"
+#include "crypto/aead.h"
 
 #include <errno.h>
 #include <stdint.h>

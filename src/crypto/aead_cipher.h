@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: MIT */
 /* The ciphers there are, and what choosing among them takes. */
-#ifndef ADIT_AEAD_CIPHER_H
-#define ADIT_AEAD_CIPHER_H
+#ifndef ADIT_CRYPTO_AEAD_CIPHER_H
+#define ADIT_CRYPTO_AEAD_CIPHER_H
 
-#include "aead.h"
+#include "crypto/aead.h"
 
 extern const struct aead_cipher aead_libsodium_chacha20poly1305;
 extern const struct aead_cipher aead_libsodium_aes256gcm;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Both suites by IPsec-MB, which has code for SSE, AVX, AVX2 and AVX-512 and takes what the processor can. What was
  * measured decides the calls (AMD EPYC 9005, ns for 64 and for 1420 bytes):
@@ -19,7 +20,7 @@
 #include <sodium.h>
 #include <stdlib.h>
 
-#include "bytes.h"
+#include "base/bytes.h"
 
 enum { ALIGNMENT = 64, NONCE = 12 };
 

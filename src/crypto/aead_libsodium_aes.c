@@ -1,9 +1,10 @@
+/* SPDX-License-Identifier: MIT */
 /* AES-256-GCM as libsodium has it: where suite_available says so. */
 #include <errno.h>
 #include <sodium.h>
 
 #include "aead_cipher.h"
-#include "bytes.h"
+#include "base/bytes.h"
 
 static void make_nonce(uint8_t nonce[crypto_aead_aes256gcm_NPUBBYTES], uint64_t counter)
 {

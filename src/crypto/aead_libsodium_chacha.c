@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * ChaCha20-Poly1305 put together from libsodium's stream and authenticator, which is much faster than its one-shot
  * AEAD: that one makes a stream call for the Poly1305 key and another for the data, both of lengths that its vector
@@ -14,7 +15,7 @@
 #include <string.h>
 
 #include "aead_cipher.h"
-#include "bytes.h"
+#include "base/bytes.h"
 
 enum {
 	STREAM_BLOCK = 64,
@@ -25,8 +26,8 @@ enum {
 	MAC_TRAILER = MAC_BLOCK - 1 + MAC_BLOCK, /* at most: zeros to a whole block, then both lengths */
 };
 
-static_assert(STREAM_FOUR <= (size_t)AEAD_BEHIND && MAC_TRAILER <= (size_t)AEAD_BEHIND, "scratch behind the data");
-static_assert(STREAM_BLOCK == (size_t)AEAD_BEFORE, "block 0 of the stream falls in front of the data");
+static_assert(STREAM_FOUR <= (size_t)AEAD_TAILROOM && MAC_TRAILER <= (size_t)AEAD_TAILROOM, "scratch behind the data");
+static_assert(STREAM_BLOCK == (size_t)AEAD_HEADROOM, "block 0 of the stream falls in front of the data");
 
 static void libsodium_key_set(const struct aead_provider *aead, void *key, const uint8_t secret[AEAD_KEY])
 {
@@ -45,14 +46,14 @@ static size_t stream_length(size_t needed)
 	return (needed + unit - 1) / unit * unit;
 }
 
-/* Adds the stream to in[-AEAD_BEFORE..length) and the junk behind it. */
+/* Adds the stream to in[-AEAD_HEADROOM..length) and the junk behind it. */
 static void add_stream(const uint8_t *key, uint64_t counter, uint8_t *out, const uint8_t *in, size_t length)
 {
 	uint8_t nonce[crypto_stream_chacha20_ietf_NONCEBYTES] = { 0 };
 
 	put_le64(nonce + 4, counter);
-	crypto_stream_chacha20_ietf_xor_ic(out - AEAD_BEFORE, in - AEAD_BEFORE, stream_length(AEAD_BEFORE + length), nonce,
-									   0, key);
+	crypto_stream_chacha20_ietf_xor_ic(out - AEAD_HEADROOM, in - AEAD_HEADROOM, stream_length(AEAD_HEADROOM + length),
+									   nonce, 0, key);
 }
 
 /* Writes zeros to a whole block and the lengths of associated data (none) and of data: RFC 8439, section 2.8. */
@@ -87,31 +88,31 @@ static void mac_in_parts(uint8_t tag[AEAD_TAG], const uint8_t *mac_key, const ui
 static void libsodium_seal(const struct aead_provider *aead, const void *key, uint64_t counter, uint8_t *data,
 						   size_t length)
 {
-	uint8_t *front = data - AEAD_BEFORE;
-	uint8_t saved[AEAD_BEFORE], tag[AEAD_TAG];
+	uint8_t *front = data - AEAD_HEADROOM;
+	uint8_t saved[AEAD_HEADROOM], tag[AEAD_TAG];
 
-	memcpy(saved, front, AEAD_BEFORE);
-	memset(front, 0, AEAD_BEFORE);
+	memcpy(saved, front, AEAD_HEADROOM);
+	memset(front, 0, AEAD_HEADROOM);
 	add_stream(key, counter, data, data, length);
 	mac_in_place(tag, front, data, length);
 	memcpy(data + length, tag, AEAD_TAG);
-	memcpy(front, saved, AEAD_BEFORE);
+	memcpy(front, saved, AEAD_HEADROOM);
 }
 
 static int libsodium_open(const struct aead_provider *aead, const void *key, uint64_t counter, uint8_t *out,
 						  const uint8_t *in, size_t length)
 {
-	uint8_t *front = out - AEAD_BEFORE;
+	uint8_t *front = out - AEAD_HEADROOM;
 	uint8_t tag[AEAD_TAG];
 	int forged;
 
 	add_stream(key, counter, out, in, length);
 	/* What lay in front of `in` went into the stream: taken out again, block 0 begins with the key of the MAC. */
 	for (size_t i = 0; i < crypto_onetimeauth_poly1305_KEYBYTES; i++)
-		front[i] ^= *(in - AEAD_BEFORE + i);
+		front[i] ^= *(in - AEAD_HEADROOM + i);
 	mac_in_parts(tag, front, in, length);
 	forged = crypto_verify_16(tag, in + length);
-	sodium_memzero(front, AEAD_BEFORE);
+	sodium_memzero(front, AEAD_HEADROOM);
 	return forged ? -EBADMSG : 0;
 }
 

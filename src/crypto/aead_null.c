@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * No cipher at all, to measure what is left of a tunnel without one. Only a build for benchmarks has it: it seals and
  * authenticates nothing. The handshake is as ever, so sessions come about as with any other provider.
@@ -9,7 +10,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "bytes.h"
+#include "base/bytes.h"
 
 static void null_key_set(const struct aead_provider *aead, void *key, const uint8_t secret[AEAD_KEY])
 {

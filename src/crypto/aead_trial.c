@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Ciphers on trial, before one is trusted with keys. */
 #include <errno.h>
 #include <sodium.h>
@@ -5,13 +6,13 @@
 #include <time.h>
 
 #include "aead_cipher.h"
-#include "bytes.h"
-#include "clock.h"
+#include "base/bytes.h"
+#include "base/clock.h"
 
 enum {
 	FULL = 1420, /* a segment at the usual MTU */
 	SMALL = 64,
-	PLACE = AEAD_BEFORE + FULL + AEAD_BEHIND,
+	PLACE = AEAD_HEADROOM + FULL + AEAD_TAILROOM,
 	ALIGNMENT = 64,
 	ROUNDS = 16, /* of which the fastest counts: an interrupt or two do not matter */
 };
@@ -65,7 +66,7 @@ static void seal_one_shot(enum suite suite, uint8_t *sealed, const uint8_t *plai
 static bool right_at(struct bench *bench, const struct aead_provider *aead, const struct aead_cipher *cipher,
 					 size_t length)
 {
-	uint8_t *sealed = bench->sealed + AEAD_BEFORE, *opened = bench->opened + AEAD_BEFORE;
+	uint8_t *sealed = bench->sealed + AEAD_HEADROOM, *opened = bench->opened + AEAD_HEADROOM;
 	uint8_t plain[FULL], expected[FULL + AEAD_TAG];
 	bool right;
 
@@ -109,8 +110,8 @@ uint64_t aead_trial_time(const struct aead_provider *aead, const struct aead_cip
 	for (uint64_t counter = 0; counter < ROUNDS; counter++) {
 		uint64_t begin = monotonic(), time;
 
-		cipher->seal(aead, bench.key, counter, bench.sealed + AEAD_BEFORE, FULL);
-		cipher->seal(aead, bench.key, counter, bench.sealed + AEAD_BEFORE, SMALL);
+		cipher->seal(aead, bench.key, counter, bench.sealed + AEAD_HEADROOM, FULL);
+		cipher->seal(aead, bench.key, counter, bench.sealed + AEAD_HEADROOM, SMALL);
 		time = monotonic() - begin;
 		if (time < least)
 			least = time;

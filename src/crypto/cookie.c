@@ -1,11 +1,12 @@
-#include "cookie.h"
+/* SPDX-License-Identifier: MIT */
+#include "crypto/cookie.h"
 
 #include <errno.h>
 #include <sodium.h>
 #include <string.h>
 
-#include "bytes.h"
-#include "hash.h"
+#include "base/bytes.h"
+#include "crypto/hash.h"
 
 /* A cookie is given up this much before the other end's secret may have changed: the way there takes time. */
 #define COOKIE_LATENCY (5 * NS_PER_S)

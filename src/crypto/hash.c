@@ -1,4 +1,5 @@
-#include "hash.h"
+/* SPDX-License-Identifier: MIT */
+#include "crypto/hash.h"
 
 #include <blake2.h>
 #include <sodium.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The message pattern of Noise IKpsk2 (WireGuard paper, section 5.4):
  *
@@ -9,14 +10,14 @@
  * Every public function works on a copy of the handshake's state, of which read_* and write_* do the tokens; on success
  * it commits once, and it wipes the copy on every way out. So a message that fails half-way has changed nothing.
  */
-#include "noise.h"
+#include "crypto/noise.h"
 
 #include <errno.h>
 #include <sodium.h>
 #include <string.h>
 
-#include "bytes.h"
-#include "hash.h"
+#include "base/bytes.h"
+#include "crypto/hash.h"
 #include "symmetric.h"
 
 #define INITIATION_INTERVAL (20 * NS_PER_MS)
@@ -29,7 +30,7 @@ static void clamp(uint8_t private_key[NOISE_KEY])
 	private_key[31] = (private_key[31] & 127) | 64;
 }
 
-void noise_local_set(struct noise_local *local, const uint8_t *private_key)
+void noise_identity_set(struct noise_identity *local, const uint8_t *private_key)
 {
 	sodium_memzero(local, sizeof *local);
 	if (!private_key)
@@ -116,7 +117,8 @@ static int mix_dh(struct symmetric *symmetric, const uint8_t private_key[NOISE_K
 }
 
 /* The DH that does not change from handshake to handshake: done once, when it is first needed. */
-static int mix_static_static(struct symmetric *symmetric, const struct noise_local *local, struct noise_remote *remote)
+static int mix_static_static(struct symmetric *symmetric, const struct noise_identity *local,
+							 struct noise_remote *remote)
 {
 	if (!remote->static_known) {
 		remote->static_refused =
@@ -145,9 +147,9 @@ static void commit(struct noise_handshake *handshake, const struct symmetric *sy
 
 /* --- the initiator's first message --- */
 
-static int write_initiation(struct symmetric *symmetric, const struct noise_local *local, struct noise_remote *remote,
-							const uint8_t ephemeral_private[NOISE_KEY], const uint8_t timestamp[NOISE_TIMESTAMP],
-							struct message_initiation *message)
+static int write_initiation(struct symmetric *symmetric, const struct noise_identity *local,
+							struct noise_remote *remote, const uint8_t ephemeral_private[NOISE_KEY],
+							const uint8_t timestamp[NOISE_TIMESTAMP], struct message_initiation *message)
 {
 	int error;
 
@@ -174,7 +176,7 @@ static int write_initiation(struct symmetric *symmetric, const struct noise_loca
 	return 0;
 }
 
-int noise_create_initiation(const struct noise_local *local, struct noise_remote *remote, uint32_t index,
+int noise_create_initiation(const struct noise_identity *local, struct noise_remote *remote, uint32_t index,
 							const uint8_t timestamp[NOISE_TIMESTAMP], struct message_initiation *message)
 {
 	struct noise_handshake *handshake = &remote->handshake;
@@ -203,7 +205,7 @@ int noise_create_initiation(const struct noise_local *local, struct noise_remote
 /* --- the responder reads it --- */
 
 /* As far as the sender's static key, under one suite. `secret` is the DH of es. */
-static int read_static(struct symmetric *symmetric, enum suite suite, const struct noise_local *local,
+static int read_static(struct symmetric *symmetric, enum suite suite, const struct noise_identity *local,
 					   const struct message_initiation *message, const uint8_t secret[NOISE_KEY],
 					   uint8_t remote_static[NOISE_KEY])
 {
@@ -224,7 +226,7 @@ static int read_static(struct symmetric *symmetric, enum suite suite, const stru
  * also suites that none of our peers has, so that a mistaken `Cipher` can be named. The DH, which is nearly all of the
  * work, is done once.
  */
-static int read_static_any(struct symmetric *symmetric, const struct noise_local *local,
+static int read_static_any(struct symmetric *symmetric, const struct noise_identity *local,
 						   const struct message_initiation *message, uint8_t remote_static[NOISE_KEY])
 {
 	uint8_t secret[NOISE_KEY];
@@ -240,7 +242,7 @@ static int read_static_any(struct symmetric *symmetric, const struct noise_local
 	return error;
 }
 
-static int read_initiation(struct symmetric *symmetric, const struct noise_local *local,
+static int read_initiation(struct symmetric *symmetric, const struct noise_identity *local,
 						   const struct message_initiation *message, noise_find *find, void *context,
 						   uint8_t timestamp[NOISE_TIMESTAMP], struct noise_remote **found)
 {
@@ -279,7 +281,7 @@ static int admit_initiation(struct noise_remote *remote, const uint8_t timestamp
 	return 0;
 }
 
-int noise_consume_initiation(const struct noise_local *local, const struct message_initiation *message,
+int noise_consume_initiation(const struct noise_identity *local, const struct message_initiation *message,
 							 noise_find *find, void *context, uint64_t now, struct noise_remote **remote)
 {
 	struct noise_remote *found;
@@ -364,7 +366,7 @@ int noise_create_response(struct noise_remote *remote, uint32_t index, struct me
 
 /* --- the initiator reads it --- */
 
-static int read_response(struct symmetric *symmetric, const struct noise_local *local,
+static int read_response(struct symmetric *symmetric, const struct noise_identity *local,
 						 const struct noise_remote *remote, const struct message_response *message)
 {
 	int error;
@@ -391,7 +393,7 @@ static int read_response(struct symmetric *symmetric, const struct noise_local *
 	return symmetric_decrypt_and_hash(symmetric, NULL, message->encrypted_nothing, 0);
 }
 
-int noise_consume_response(const struct noise_local *local, struct noise_remote *remote,
+int noise_consume_response(const struct noise_identity *local, struct noise_remote *remote,
 						   const struct message_response *message)
 {
 	struct noise_handshake *handshake = &remote->handshake;

@@ -1,10 +1,11 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The limit on handshakes per source. Each source has a virtual clock: every handshake puts it COST on, it never falls
  * behind the real one, and who is ahead by a whole burst has to wait. That is a token bucket in one number, whose zero
  * is a full bucket: an unknown source and one that has been quiet are the same, and forgetting the latter loses
  * nothing.
  */
-#include "cookie.h"
+#include "crypto/cookie.h"
 
 #include <sodium.h>
 #include <stdlib.h>

@@ -1,6 +1,7 @@
-#include "replay.h"
+/* SPDX-License-Identifier: MIT */
+#include "crypto/replay.h"
 
-#include "message.h"
+#include "crypto/message.h"
 
 /*
  * The words are a ring: counter c has its bit in word c / 64, modulo their number. When the highest counter enters a

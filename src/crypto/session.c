@@ -1,10 +1,11 @@
-#include "session.h"
+/* SPDX-License-Identifier: MIT */
+#include "crypto/session.h"
 
 #include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
 
-#include "bytes.h"
+#include "base/bytes.h"
 
 static_assert(offsetof(struct session, send_counter) == SESSION_LINE, "what never changes is one cache line");
 

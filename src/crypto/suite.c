@@ -1,4 +1,5 @@
-#include "suite.h"
+/* SPDX-License-Identifier: MIT */
+#include "crypto/suite.h"
 
 #include <assert.h>
 #include <sodium.h>

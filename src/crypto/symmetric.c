@@ -1,10 +1,11 @@
+/* SPDX-License-Identifier: MIT */
 #include "symmetric.h"
 
 #include <errno.h>
 #include <sodium.h>
 #include <string.h>
 
-#include "hash.h"
+#include "crypto/hash.h"
 
 static const char *const constructions[] = {
 	[SUITE_CHACHA20POLY1305] = "Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s",

@@ -1,16 +1,17 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The symmetric half of the handshake: what Noise (revision 34, section 5.2) calls the SymmetricState, and its names
  * for the verbs. All that a cipher suite decides stands here: the name of the construction and the AEAD of the
  * handshake.
  */
-#ifndef ADIT_SYMMETRIC_H
-#define ADIT_SYMMETRIC_H
+#ifndef ADIT_CRYPTO_SYMMETRIC_H
+#define ADIT_CRYPTO_SYMMETRIC_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-#include "message.h"
-#include "suite.h"
+#include "crypto/message.h"
+#include "crypto/suite.h"
 
 /* Secret; wiped by whoever holds it. */
 struct symmetric {

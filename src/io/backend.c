@@ -1,4 +1,5 @@
-#include "backend.h"
+/* SPDX-License-Identifier: MIT */
+#include "io/backend.h"
 
 #include <errno.h>
 #include <stdlib.h>

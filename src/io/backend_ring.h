@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: MIT */
 /* What the two halves of the I/O backend say to each other: the ring, and the choice of it. */
-#ifndef ADIT_BACKEND_RING_H
-#define ADIT_BACKEND_RING_H
+#ifndef ADIT_IO_BACKEND_RING_H
+#define ADIT_IO_BACKEND_RING_H
 
-#include "backend.h"
+#include "io/backend.h"
 
 /* Reads by io_uring, where this build has it; NULL else. */
 extern const struct backend_ops *const backend_io_uring;

@@ -1,4 +1,5 @@
-#include "endpoint.h"
+/* SPDX-License-Identifier: MIT */
+#include "io/endpoint.h"
 
 #include <arpa/inet.h>
 #include <net/if.h>
@@ -8,16 +9,16 @@
 static bool equal_v4(const struct endpoint *a, const struct endpoint *b)
 {
 	return a->to.v4.sin_addr.s_addr == b->to.v4.sin_addr.s_addr && a->to.v4.sin_port == b->to.v4.sin_port &&
-		   a->source.v4.ipi_spec_dst.s_addr == b->source.v4.ipi_spec_dst.s_addr &&
-		   a->source.v4.ipi_ifindex == b->source.v4.ipi_ifindex;
+		   a->local.v4.ipi_spec_dst.s_addr == b->local.v4.ipi_spec_dst.s_addr &&
+		   a->local.v4.ipi_ifindex == b->local.v4.ipi_ifindex;
 }
 
 static bool equal_v6(const struct endpoint *a, const struct endpoint *b)
 {
 	return IN6_ARE_ADDR_EQUAL(&a->to.v6.sin6_addr, &b->to.v6.sin6_addr) && a->to.v6.sin6_port == b->to.v6.sin6_port &&
 		   a->to.v6.sin6_scope_id == b->to.v6.sin6_scope_id &&
-		   IN6_ARE_ADDR_EQUAL(&a->source.v6.ipi6_addr, &b->source.v6.ipi6_addr) &&
-		   a->source.v6.ipi6_ifindex == b->source.v6.ipi6_ifindex;
+		   IN6_ARE_ADDR_EQUAL(&a->local.v6.ipi6_addr, &b->local.v6.ipi6_addr) &&
+		   a->local.v6.ipi6_ifindex == b->local.v6.ipi6_ifindex;
 }
 
 bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)
@@ -34,21 +35,21 @@ bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)
 	}
 }
 
-bool endpoint_source_known(const struct endpoint *endpoint)
+bool endpoint_local_known(const struct endpoint *endpoint)
 {
 	switch (endpoint->to.any.sa_family) {
 	case AF_INET:
-		return endpoint->source.v4.ipi_spec_dst.s_addr != htonl(INADDR_ANY);
+		return endpoint->local.v4.ipi_spec_dst.s_addr != htonl(INADDR_ANY);
 	case AF_INET6:
-		return !IN6_IS_ADDR_UNSPECIFIED(&endpoint->source.v6.ipi6_addr);
+		return !IN6_IS_ADDR_UNSPECIFIED(&endpoint->local.v6.ipi6_addr);
 	default:
 		return false;
 	}
 }
 
-void endpoint_clear_source(struct endpoint *endpoint)
+void endpoint_clear_local(struct endpoint *endpoint)
 {
-	memset(&endpoint->source, 0, sizeof endpoint->source);
+	memset(&endpoint->local, 0, sizeof endpoint->local);
 }
 
 static void text_v4(char text[ENDPOINT_TEXT], const struct sockaddr_in *to)

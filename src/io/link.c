@@ -1,4 +1,5 @@
-#include "link.h"
+/* SPDX-License-Identifier: MIT */
+#include "io/link.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "netlink.h"
+#include "io/netlink.h"
 
 static ino_t inode_of(int fd)
 {

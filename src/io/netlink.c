@@ -1,4 +1,5 @@
-#include "netlink.h"
+/* SPDX-License-Identifier: MIT */
+#include "io/netlink.h"
 
 #include <errno.h>
 #include <linux/netlink.h>
@@ -62,7 +63,7 @@ struct nlmsghdr *netlink_begin_another(struct netlink *netlink, uint16_t type, u
 {
 	size_t used = request_bytes(netlink);
 
-	if (used + NETLINK_REQUEST_MOST > sizeof netlink->request)
+	if (used + NETLINK_REQUEST_MAX > sizeof netlink->request)
 		return NULL;
 	netlink->last->nlmsg_flags &= (uint16_t)~NLM_F_ACK;
 	return begin_at(netlink, netlink->request + used, type, flags);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>

@@ -1,14 +1,15 @@
+/* SPDX-License-Identifier: MIT */
 /* One request to rtnetlink and its answer: what the netlink_*.c files share. */
-#ifndef ADIT_NETLINK_REQUEST_H
-#define ADIT_NETLINK_REQUEST_H
+#ifndef ADIT_IO_NETLINK_REQUEST_H
+#define ADIT_IO_NETLINK_REQUEST_H
 
 #include <libmnl/libmnl.h>
 #include <stddef.h>
 
-#include "netlink.h"
+#include "io/netlink.h"
 
 enum {
-	NETLINK_REQUEST_MOST = 512, /* bytes of one request */
+	NETLINK_REQUEST_MAX = 512, /* bytes of one request */
 	NETLINK_REQUEST_BYTES = 4096,
 	NETLINK_ANSWER_BYTES = 32768
 }; /* the kernel fills at most 32 KiB a message of a dump */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * One ring of slots holds questions and answers: the owner asks at `asked`, the thread answers in the same order at
  * `answered`, the owner takes at `taken`. taken <= answered <= asked <= taken + RESOLVER_QUEUE, all under the lock; a
@@ -6,7 +7,7 @@
  * A thread lives while there are questions. It cannot be stopped in getaddrinfo(3), so nobody waits for it: owner and
  * thread each hold the resolver, and the last to let go frees it.
  */
-#include "resolve.h"
+#include "io/resolve.h"
 
 #include <errno.h>
 #include <netdb.h>

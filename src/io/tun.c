@@ -1,4 +1,5 @@
-#include "tun.h"
+/* SPDX-License-Identifier: MIT */
+#include "io/tun.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: MIT */
 /* Which queue of a TUN a packet goes to. */
-#ifndef ADIT_TUN_STEER_H
-#define ADIT_TUN_STEER_H
+#ifndef ADIT_IO_TUN_STEER_H
+#define ADIT_IO_TUN_STEER_H
 
 /*
  * Makes the TUN of `fd`, one of its queues, give each flow to a queue for good. 0; or what bpf(2) or the TUN say, and

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "udp_control.h"
 
 #include <netinet/udp.h>
@@ -38,9 +39,9 @@ static void put_source_v6(struct msghdr *message, const struct in6_pktinfo *sour
 static void put_source(struct msghdr *message, const struct endpoint *to)
 {
 	if (to->to.any.sa_family == AF_INET)
-		put_source_v4(message, &to->source.v4);
+		put_source_v4(message, &to->local.v4);
 	else
-		put_source_v6(message, &to->source.v6);
+		put_source_v6(message, &to->local.v6);
 }
 
 static void put_traffic_class(struct msghdr *message, const struct endpoint *to, int traffic_class)
@@ -55,7 +56,7 @@ void udp_control_write(struct msghdr *message, union udp_control *control, const
 {
 	message->msg_control = control->bytes;
 	message->msg_controllen = 0;
-	if (!run->lost_source && endpoint_source_known(run->to))
+	if (!run->lost_local && endpoint_local_known(run->to))
 		put_source(message, run->to);
 	if (run->traffic_class)
 		put_traffic_class(message, run->to, run->traffic_class);
@@ -70,14 +71,14 @@ static void read_source_v4(struct udp_message *into, const uint8_t *data, size_t
 	if (bytes < sizeof info)
 		return;
 	memcpy(&info, data, sizeof info);
-	into->from.source.v4.ipi_spec_dst = info.ipi_spec_dst;
-	into->from.source.v4.ipi_ifindex = info.ipi_ifindex;
+	into->from.local.v4.ipi_spec_dst = info.ipi_spec_dst;
+	into->from.local.v4.ipi_ifindex = info.ipi_ifindex;
 }
 
 static void read_source_v6(struct udp_message *into, const uint8_t *data, size_t bytes)
 {
-	if (bytes >= sizeof into->from.source.v6)
-		memcpy(&into->from.source.v6, data, sizeof into->from.source.v6);
+	if (bytes >= sizeof into->from.local.v6)
+		memcpy(&into->from.local.v6, data, sizeof into->from.local.v6);
 }
 
 /* IPv4 hands over one byte (ip(7)), IPv6 an int (RFC 3542, 6.5). */
@@ -126,7 +127,7 @@ void udp_control_read(const struct msghdr *message, struct udp_message *into)
 
 	into->traffic_class = 0;
 	into->size = into->length ? into->length : 1;
-	endpoint_clear_source(&into->from);
+	endpoint_clear_local(&into->from);
 	while (left >= sizeof head) {
 		size_t step;
 

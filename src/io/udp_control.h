@@ -1,13 +1,14 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The control messages (cmsg(3)) of a UDP socket: source address, traffic class and segment size, both ways. Pure
  * functions over a msghdr.
  */
-#ifndef ADIT_UDP_CONTROL_H
-#define ADIT_UDP_CONTROL_H
+#ifndef ADIT_IO_UDP_CONTROL_H
+#define ADIT_IO_UDP_CONTROL_H
 
 #include <sys/socket.h>
 
-#include "udp.h"
+#include "io/udp.h"
 
 enum {
 	/* PKTINFO, TCLASS and SEGMENT out; PKTINFO, TCLASS and GRO in. IPv6 needs the more. */

@@ -1,4 +1,5 @@
-#include "udp.h"
+/* SPDX-License-Identifier: MIT */
+#include "io/udp.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

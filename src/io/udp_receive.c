@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,9 +11,9 @@ struct udp_batch {
 	struct sockaddr_in6 names[UDP_BATCH]; /* IPv4 ones are shorter */
 	union udp_control controls[UDP_BATCH];
 	struct {
-		uint8_t before[UDP_BEFORE];
+		uint8_t before[UDP_HEADROOM];
 		uint8_t data[UDP_MESSAGE];
-		uint8_t behind[UDP_BEHIND];
+		uint8_t behind[UDP_TAILROOM];
 	} buffers[UDP_BATCH];
 };
 

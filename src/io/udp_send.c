@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Sending. The runs are laid out as messages, one a run or one a datagram, and handed to sendmmsg until all are gone
  * or the socket is full. What the kernel says concerns the first message it did not take; it is settled there, and the
@@ -92,11 +93,11 @@ static void add_message(struct batch *batch, struct udp_run *run, uint32_t offse
 }
 
 /* What is left of the run: one message, or as many datagrams as there is room for. */
-static void add_run(struct batch *batch, struct udp_run *run, bool apart)
+static void add_run(struct batch *batch, struct udp_run *run, bool ungrouped)
 {
 	for (uint32_t offset = settled(run), length; offset < run->bytes && batch->count < MESSAGES; offset += length) {
 		length = run->bytes - offset;
-		if ((apart || (run->parts && offset)) && length > run->size)
+		if ((ungrouped || (run->parts && offset)) && length > run->size)
 			length = run->size;
 		add_message(batch, run, offset, length);
 	}
@@ -110,7 +111,7 @@ static int fill(struct batch *batch, const struct udp *udp, struct udp_run *runs
 	batch->count = 0;
 	for (int i = 0; i < count && batch->count < MESSAGES && socket_of(udp, &runs[i]) == fd; i++) {
 		assert(runs[i].size);
-		add_run(batch, &runs[i], runs[i].apart || runs[i].refused_group || !udp->gso);
+		add_run(batch, &runs[i], runs[i].ungrouped || runs[i].refused_group || !udp->gso);
 	}
 	return fd;
 }
@@ -132,9 +133,9 @@ static void set_blocked(struct udp *udp, int fd, bool blocked)
 /* True when the run may try again without its source, which is only once. */
 static bool lose_source(struct udp_run *run)
 {
-	if (run->lost_source || !endpoint_source_known(run->to))
+	if (run->lost_local || !endpoint_local_known(run->to))
 		return false;
-	run->lost_source = true;
+	run->lost_local = true;
 	/* Nothing went out yet, so a group was refused for its source: without it the group has its chance again. */
 	if (!settled(run))
 		run->refused_group = false;

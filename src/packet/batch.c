@@ -1,4 +1,5 @@
-#include "batch.h"
+/* SPDX-License-Identifier: MIT */
+#include "packet/batch.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -6,7 +7,7 @@
 
 enum {
 	ALIGNMENT = 4096,
-	HALF_TOTAL = BATCH_BEFORE + BATCH_HALF + BATCH_BEHIND,
+	HALF_TOTAL = BATCH_HEADROOM + BATCH_HALF + BATCH_TAILROOM,
 	LOOK_BACK = 16, /* runs behind the last that are looked at */
 };
 _Static_assert(BATCH_RUNS < UINT8_MAX, "the number of a run fits its place in `youngest`");
@@ -22,7 +23,7 @@ int batch_init(struct batch *batch, uint16_t run_segments)
 			batch_destroy(batch);
 			return -ENOMEM;
 		}
-		batch->memory[i] = memory + BATCH_BEFORE;
+		batch->memory[i] = memory + BATCH_HEADROOM;
 	}
 	return 0;
 }
@@ -31,7 +32,7 @@ void batch_destroy(struct batch *batch)
 {
 	for (int i = 0; i < BATCH_HALVES; i++)
 		if (batch->memory[i])
-			free(batch->memory[i] - BATCH_BEFORE);
+			free(batch->memory[i] - BATCH_HEADROOM);
 	*batch = (struct batch) { 0 };
 }
 

@@ -1,9 +1,10 @@
-#include "checksum.h"
+/* SPDX-License-Identifier: MIT */
+#include "packet/checksum.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
 
-#include "bytes.h"
+#include "base/bytes.h"
 
 enum { STEP = 32 }; /* one of the widest vectors */
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The loop of the checksum, for one width of registers: included with LANES, the vector type, and SUM_STEPS, the name
  * of the function. It stands in a file of its own because GCC keeps vectors wider than the registers in memory, so that

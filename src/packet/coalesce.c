@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The coalescer.
  *
@@ -13,14 +14,14 @@
  * headers are compared byte for byte, addresses and ports among them. And joining rewrites the checksums, so they are
  * verified first, or a corrupt packet would leave with a good one.
  */
-#include "coalesce.h"
+#include "packet/coalesce.h"
 
 #include <netinet/in.h>
 #include <string.h>
 
-#include "bytes.h"
-#include "checksum.h"
-#include "ip.h"
+#include "base/bytes.h"
+#include "packet/checksum.h"
+#include "packet/ip.h"
 
 enum { IPV4_DF = 0x4000, IPV4_MF_AND_OFFSET = 0x3fff };
 enum { LONGEST = 65535 };

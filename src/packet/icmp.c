@@ -1,11 +1,12 @@
-#include "icmp.h"
+/* SPDX-License-Identifier: MIT */
+#include "packet/icmp.h"
 
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <string.h>
 
-#include "checksum.h"
-#include "ip.h"
+#include "packet/checksum.h"
+#include "packet/ip.h"
 
 enum {
 	ICMP_HEADER = 8,
@@ -81,7 +82,7 @@ static size_t v4_message(uint8_t *message, const uint8_t *packet, size_t n)
 
 static size_t v6_message(uint8_t *message, const uint8_t *packet, size_t n)
 {
-	size_t quoted = n < ICMP_MOST - IPV6_HEADER - ICMP_HEADER ? n : ICMP_MOST - IPV6_HEADER - ICMP_HEADER;
+	size_t quoted = n < ICMP_MAX - IPV6_HEADER - ICMP_HEADER ? n : ICMP_MAX - IPV6_HEADER - ICMP_HEADER;
 	size_t payload = ICMP_HEADER + quoted;
 	uint8_t *icmp = message + IPV6_HEADER;
 	uint64_t sum;

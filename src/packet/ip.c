@@ -1,8 +1,9 @@
-#include "ip.h"
+/* SPDX-License-Identifier: MIT */
+#include "packet/ip.h"
 
 #include <netinet/in.h>
 
-#include "checksum.h"
+#include "packet/checksum.h"
 
 enum {
 	ECN_MASK = 3,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The cutter.
  *
@@ -10,15 +11,15 @@
  * Bounds: segment_begin refuses more than 65535 bytes and headers longer than the packet; header + slice never exceeds
  * the packet, so every 16-bit length field holds its value.
  */
-#include "segment.h"
+#include "packet/segment.h"
 
 #include <endian.h>
 #include <netinet/in.h>
 #include <string.h>
 
-#include "bytes.h"
-#include "checksum.h"
-#include "ip.h"
+#include "base/bytes.h"
+#include "packet/checksum.h"
+#include "packet/ip.h"
 
 static bool is_tcp(const struct segmenter *cut)
 {

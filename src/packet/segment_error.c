@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: MIT */
 #include <assert.h>
 
-#include "segment.h"
+#include "packet/segment.h"
 
 static const struct {
 	const char *name, *text;

@@ -1,6 +1,7 @@
-#include "virtio.h"
+/* SPDX-License-Identifier: MIT */
+#include "packet/virtio.h"
 
-#include "bytes.h"
+#include "base/bytes.h"
 
 enum { FLAGS = 0, GSO_TYPE = 1, HDR_LEN = 2, GSO_SIZE = 4, CSUM_START = 6, CSUM_OFFSET = 8 };
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Theory of operation
  *
@@ -12,7 +13,7 @@
  * of the other as in the chains and in the lists of the peers; they are moved, never renumbered. There are at least as
  * many buckets as entries.
  */
-#include "allowedips.h"
+#include "tunnel/allowedips.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -20,8 +21,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "bytes.h"
-#include "peer.h"
+#include "base/bytes.h"
+#include "tunnel/peer.h"
 
 /* The first bits of an address, host order, all others zero; one of IPv4 fills the upper half of the first word. */
 struct prefix {
@@ -353,8 +354,8 @@ void allowedips_sweep(struct allowedips *table, struct peer *peer)
 	}
 }
 
-uint32_t allowedips_tell(const struct allowedips *table, uint32_t entry, int *family, uint8_t address[16],
-						 uint8_t *length)
+uint32_t allowedips_entry(const struct allowedips *table, uint32_t entry, int *family, uint8_t address[16],
+						  uint8_t *length)
 {
 	const struct allowedip *told = &table->entries[entry];
 

@@ -1,4 +1,5 @@
-#include "counters.h"
+/* SPDX-License-Identifier: MIT */
+#include "tunnel/counters.h"
 
 #include <assert.h>
 

@@ -1,4 +1,5 @@
-#include "device.h"
+/* SPDX-License-Identifier: MIT */
+#include "tunnel/device.h"
 
 #include <errno.h>
 #include <sodium.h>
@@ -6,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bytes.h"
-#include "clock.h"
-#include "handshake.h"
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "tunnel/handshake.h"
 
 static void give_up(struct peer *peer)
 {
@@ -22,7 +23,7 @@ static void unanswered(struct peer *peer)
 {
 	struct device *device = peer->device;
 
-	peer_forget_source(peer);
+	peer_clear_local(peer);
 	if (device->unanswered)
 		device->unanswered(device->unanswered_context, peer);
 }
@@ -116,7 +117,7 @@ struct peer *device_find_peer(const struct device *device, const uint8_t public_
 
 static bool is_ourselves(const struct device *device, const uint8_t public_key[NOISE_KEY])
 {
-	return device->local.has_key && !memcmp(device->local.public_key, public_key, NOISE_KEY);
+	return device->identity.has_key && !memcmp(device->identity.public_key, public_key, NOISE_KEY);
 }
 
 struct peer *device_add_peer(struct device *device, const uint8_t public_key[NOISE_KEY])
@@ -198,28 +199,28 @@ void device_set_private_key(struct device *device, const uint8_t *private_key)
 {
 	struct peer *ourselves;
 
-	noise_local_set(&device->local, private_key);
-	ourselves = device->local.has_key ? device_find_peer(device, device->local.public_key) : NULL;
+	noise_identity_set(&device->identity, private_key);
+	ourselves = device->identity.has_key ? device_find_peer(device, device->identity.public_key) : NULL;
 	if (ourselves)
 		device_remove_peer(device, ourselves);
 	for (struct peer *peer = device->first; peer; peer = peer->next) {
 		peer_forget_keys(peer);
 		noise_remote_reset(&peer->remote);
 	}
-	if (device->local.has_key)
-		cookie_checker_set(&device->checker, device->local.public_key);
+	if (device->identity.has_key)
+		cookie_checker_set(&device->checker, device->identity.public_key);
 }
 
-void device_doubt_sources(struct device *device)
+void device_recheck_locals(struct device *device)
 {
 	for (struct peer *peer = device->first; peer; peer = peer->next)
-		peer_doubt_source(peer);
+		peer_recheck_local(peer);
 }
 
-void device_forget_sources(struct device *device)
+void device_clear_locals(struct device *device)
 {
 	for (struct peer *peer = device->first; peer; peer = peer->next)
-		peer_forget_source(peer);
+		peer_clear_local(peer);
 }
 
 static int go_up(struct device *device, uint64_t now)
@@ -244,7 +245,7 @@ static void go_down(struct device *device)
 		staged_clear(&device->staged, &peer->staged);
 		peer_forget_keys(peer);
 	}
-	device_forget_sources(device);
+	device_clear_locals(device);
 	device->ops->unbind(device->context);
 }
 
@@ -277,7 +278,7 @@ int device_set_port(struct device *device, uint16_t port)
 	device_unlock(device);
 	if (error)
 		return error;
-	device_forget_sources(device);
+	device_clear_locals(device);
 	return 0;
 }
 
@@ -292,7 +293,7 @@ int device_set_mark(struct device *device, uint32_t mark)
 	if (error)
 		return error;
 	device->mark = mark;
-	device_forget_sources(device);
+	device_clear_locals(device);
 	return 0;
 }
 

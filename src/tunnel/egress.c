@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Theory of operation
  *
@@ -10,20 +11,20 @@
  * socket can be written. Between the two anything may have happened to the peer, so its session is looked up anew; a
  * peer that is removed meanwhile takes its cut and its runs with it (egress_forget).
  */
-#include "egress.h"
+#include "tunnel/egress.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "clock.h"
-#include "icmp.h"
-#include "ip.h"
-#include "notice.h"
-#include "virtio.h"
+#include "base/clock.h"
+#include "packet/icmp.h"
+#include "packet/ip.h"
+#include "packet/virtio.h"
+#include "tunnel/notice.h"
 
 enum { SEND_RUNS = BATCH_RUNS, ICMP_RATE = 50, ICMP_BURST = 50 };
-#define APART_TIME (60 * NS_PER_S) /* for how long a path that refused a group gets its datagrams one by one */
+#define UNGROUPED_TIME (60 * NS_PER_S) /* for how long a path that refused a group gets its datagrams one by one */
 
 int egress_init(struct egress *egress)
 {
@@ -64,10 +65,10 @@ void egress_forget(struct egress *egress, const struct peer *peer)
 static void learn(struct worker *worker, struct peer *peer, const struct udp_run *run)
 {
 	if (run->refused_group) {
-		atomic_store_explicit(&peer->apart_until, worker->now + APART_TIME, memory_order_relaxed);
+		atomic_store_explicit(&peer->ungrouped_until, worker->now + UNGROUPED_TIME, memory_order_relaxed);
 		worker_count(worker, COUNT_GROUP_REFUSED, 1);
 	}
-	if (run->lost_source) {
+	if (run->lost_local) {
 		notice_peer(peer, NOTICE_SOURCE_LOST, worker->now);
 		worker_count(worker, COUNT_SOURCE_LOST, 1);
 	}
@@ -106,7 +107,7 @@ static bool send_runs(struct worker *worker, int count)
 		const struct batch_run *from = &batch->run[i];
 		struct peer *peer = from->label.destination;
 
-		if (peer->source_in_doubt)
+		if (peer->local_unverified)
 			notice_peer(peer, NOTICE_SOURCE, worker->now);
 		runs[i] = (struct udp_run) {
 			.to = peer_endpoint(peer),
@@ -115,7 +116,7 @@ static bool send_runs(struct worker *worker, int count)
 			.bytes = from->bytes,
 			.size = from->size,
 			.traffic_class = from->label.traffic_class,
-			.apart = worker->now < atomic_load_explicit(&peer->apart_until, memory_order_relaxed),
+			.ungrouped = worker->now < atomic_load_explicit(&peer->ungrouped_until, memory_order_relaxed),
 		};
 	}
 	done = count ? udp_send(&worker->udp, runs, count) : 0;
@@ -298,7 +299,7 @@ static bool icmp_allowed(struct worker *worker)
 /* Tells the sender of the packet in the buffer that it goes nowhere, as a router would. */
 static void say_unreachable(struct worker *worker, size_t length)
 {
-	uint8_t message[ICMP_MOST], header[VIRTIO_HEADER] = { 0 };
+	uint8_t message[ICMP_MAX], header[VIRTIO_HEADER] = { 0 };
 	size_t n = icmp_unreachable(message, worker->egress.packet + VIRTIO_HEADER, length - VIRTIO_HEADER);
 	const struct iovec iov[] = { { header, sizeof header }, { message, n } };
 

@@ -1,12 +1,13 @@
-#include "handshake.h"
+/* SPDX-License-Identifier: MIT */
+#include "tunnel/handshake.h"
 
 #include <errno.h>
 #include <sodium.h>
 #include <string.h>
 
-#include "bytes.h"
-#include "clock.h"
-#include "message.h"
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "crypto/message.h"
 
 enum {
 	TRAFFIC_CLASS = 0x88, /* AF41 (RFC 2597), as the kernel marks handshakes */
@@ -56,7 +57,8 @@ void handshake_initiate(struct peer *peer, uint64_t now, bool retry)
 	if (!device->up || !endpoint_known(&peer->endpoint) || !renew_index(peer))
 		return;
 	noise_timestamp(timestamp, device->realtime());
-	error = noise_create_initiation(&device->local, &peer->remote, peer->handshake_index->index, timestamp, &message);
+	error =
+		noise_create_initiation(&device->identity, &peer->remote, peer->handshake_index->index, timestamp, &message);
 	if (error) {
 		if (log_allowed(&peer->log, now))
 			log_info(peer->text, "no handshake: %s", strerror(-error));
@@ -71,7 +73,7 @@ void handshake_initiate(struct peer *peer, uint64_t now, bool retry)
 void handshake_keepalive(struct peer *peer, uint64_t now)
 {
 	struct session *session = peer_session(peer, now);
-	uint8_t memory[AEAD_BEFORE + DATA_HEADER + AEAD_BEHIND], *slot = memory + AEAD_BEFORE;
+	uint8_t memory[AEAD_HEADROOM + DATA_HEADER + AEAD_TAILROOM], *slot = memory + AEAD_HEADROOM;
 	uint64_t counter;
 
 	if (session && staged_waiting(&peer->staged)) {
@@ -176,7 +178,7 @@ static void receive_initiation(struct device *device, const struct message_initi
 	struct message_response response;
 	struct noise_remote *remote;
 	struct peer *peer;
-	int error = noise_consume_initiation(&device->local, message, find_remote, device, now, &remote);
+	int error = noise_consume_initiation(&device->identity, message, find_remote, device, now, &remote);
 
 	if (error == -EPROTONOSUPPORT)
 		hint_at_cipher(peer_of(remote), now);
@@ -231,7 +233,7 @@ static void receive_response(struct device *device, const struct message_respons
 	int error = -ENOENT;
 
 	if (index && !index->session)
-		error = noise_consume_response(&device->local, &peer->remote, message);
+		error = noise_consume_response(&device->identity, &peer->remote, message);
 	if (!error)
 		error = complete(peer, from, now);
 	if (error)
@@ -259,7 +261,7 @@ void handshake_receive(struct device *device, const uint8_t *message, size_t n, 
 {
 	uint32_t type = n >= 4 ? get_le32(message) : 0;
 
-	if (!device->local.has_key) {
+	if (!device->identity.has_key) {
 		device_count(device, DROP_HANDSHAKE, 1);
 	} else if (type == MESSAGE_COOKIE && n == sizeof(struct message_cookie)) {
 		receive_cookie(device, (const void *)message, from, now);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Theory of operation
  *
@@ -10,17 +11,17 @@
  * The order of the checks is the protocol's: index, age, authenticity, replay; then the peer's endpoint, timers,
  * counters and key confirmation; only then is the inner packet looked at.
  */
-#include "ingress.h"
+#include "tunnel/ingress.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "bytes.h"
-#include "ip.h"
-#include "notice.h"
+#include "base/bytes.h"
+#include "packet/ip.h"
+#include "tunnel/notice.h"
 
-enum { GAP = AEAD_BEFORE, ALIGNMENT = 64 };
+enum { GAP = AEAD_HEADROOM, ALIGNMENT = 64 };
 
 /* Writes one packet, without offload of any kind. */
 static void write_alone(struct worker *worker, const struct coalesce_packet *packet)
@@ -124,13 +125,13 @@ static void authentic(struct worker *worker, struct source *source, struct sessi
 	if (source->peer != peer) {
 		count_received(source);
 		source->peer = peer;
-		if (!endpoint_equal(peer_heard(peer), source->from) && peer_move(peer, source->from))
+		if (!endpoint_equal(peer_last_from(peer), source->from) && peer_move(peer, source->from))
 			notice_peer(peer, NOTICE_MOVED, worker->now);
 	}
 	source->bytes += (uint32_t)n;
 	worker_count(worker, COUNT_OPENED, 1);
 	timers_any_received(peer, worker->now);
-	if (session == peer->sessions.next && !atomic_exchange(&session->heard, true))
+	if (session == peer->sessions.next && !atomic_exchange(&session->confirmed, true))
 		notice_peer(peer, NOTICE_CONFIRMED, worker->now);
 	if (!peer->timers.late_rekey_sent && session == peer->sessions.current &&
 		session_rekey_on_receive(session, worker->now)) {
@@ -241,11 +242,11 @@ static void write_all(struct ingress *ingress)
 }
 
 /* Opened, a message of `length` bytes in datagrams of `size` takes no more than this. */
-static size_t opened_most(const struct udp_message *message)
+static size_t opened_max(const struct udp_message *message)
 {
 	size_t datagrams = message->length / message->size + 1;
 
-	return message->length + datagrams * (GAP + ALIGNMENT) + AEAD_BEHIND;
+	return message->length + datagrams * (GAP + ALIGNMENT) + AEAD_TAILROOM;
 }
 
 static void message_in(struct worker *worker, const struct udp_message *message)
@@ -268,7 +269,7 @@ void ingress_drain(struct worker *worker, int fd)
 
 	worker_count(worker, DROP_TRUNCATED, truncated);
 	for (int i = 0; i < count; i++) {
-		if (ingress->used + opened_most(&messages[i]) > INGRESS_OPENED)
+		if (ingress->used + opened_max(&messages[i]) > INGRESS_OPENED)
 			write_all(ingress);
 		message_in(worker, &messages[i]);
 	}

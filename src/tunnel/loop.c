@@ -1,4 +1,5 @@
-#include "loop.h"
+/* SPDX-License-Identifier: MIT */
+#include "tunnel/loop.h"
 
 #define FAR_FUTURE 1e10 /* seconds since the epoch */
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Theory of operation
  *
@@ -6,18 +7,18 @@
  * are copied into a ring, which can: a message is then lost as on a full socket, and a move is told again by the peer's
  * next packet. A peer that is removed is taken out of both.
  */
-#include "notice.h"
+#include "tunnel/notice.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "clock.h"
-#include "handshake.h"
-#include "peer.h"
+#include "base/clock.h"
+#include "tunnel/handshake.h"
+#include "tunnel/peer.h"
 
-enum { A_WAKE_UP = 256 }; /* peers, and messages, that are acted upon before others have their turn */
+enum { MAX_PER_WAKEUP = 256 }; /* peers, and messages, that are acted upon before others have their turn */
 
 struct notice_message {
 	struct endpoint from;
@@ -51,9 +52,9 @@ static void act(struct peer *peer, unsigned what, uint64_t now)
 	if (what & NOTICE_MOVED)
 		peer_settle_move(peer);
 	if (what & NOTICE_SOURCE_LOST)
-		peer_forget_source(peer);
+		peer_clear_local(peer);
 	if (what & NOTICE_SOURCE)
-		peer_settle_source(peer);
+		peer_verify_local(peer);
 	if (what & NOTICE_HANDSHAKE)
 		handshake_initiate(peer, now, false);
 }
@@ -91,7 +92,7 @@ static bool next_message(struct notices *notices, struct notice_message *message
 /* Workers may notice a peer again as fast as it is taken out, while packets to it wait for a handshake. */
 static void act_on_peers(struct notices *notices, uint64_t now)
 {
-	for (int i = 0; i < A_WAKE_UP; i++) {
+	for (int i = 0; i < MAX_PER_WAKEUP; i++) {
 		struct peer *peer = next_peer(notices);
 		if (!peer)
 			return;
@@ -104,7 +105,7 @@ static void act_on_messages(struct notices *notices, uint64_t now)
 {
 	struct notice_message message;
 
-	for (int i = 0; i < A_WAKE_UP; i++) {
+	for (int i = 0; i < MAX_PER_WAKEUP; i++) {
 		if (!next_message(notices, &message))
 			return;
 		handshake_receive(notices->device, message.message, message.length, &message.from, now);

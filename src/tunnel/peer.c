@@ -1,12 +1,13 @@
-#include "peer.h"
+/* SPDX-License-Identifier: MIT */
+#include "tunnel/peer.h"
 
 #include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "device.h"
-#include "keytext.h"
+#include "base/keytext.h"
+#include "tunnel/device.h"
 
 /* As wg(8) users know it: the first and last four characters of the key. */
 static void name_peer(struct peer *peer)
@@ -55,19 +56,18 @@ struct session *peer_session(const struct peer *peer, uint64_t now)
 
 static bool source_holds(const struct device *device, const struct endpoint *endpoint)
 {
-	return !device->source_usable || !endpoint_source_known(endpoint) ||
-		   device->source_usable(device->sources, endpoint);
+	return !device->local_usable || !endpoint_local_known(endpoint) || device->local_usable(device->sources, endpoint);
 }
 
 void peer_set_endpoint(struct peer *peer, const struct endpoint *from)
 {
-	if (endpoint_equal(&peer->heard, from))
+	if (endpoint_equal(&peer->last_from, from))
 		return;
 	device_lock(peer->device);
-	peer->heard = peer->endpoint = *from;
-	peer->source_in_doubt = true;
-	peer_settle_source(peer);
-	peer->apart_until = 0;
+	peer->last_from = peer->endpoint = *from;
+	peer->local_unverified = true;
+	peer_verify_local(peer);
+	peer->ungrouped_until = 0;
 	device_unlock(peer->device);
 	if (log_enabled(LOG_DEBUG)) {
 		char text[ENDPOINT_TEXT];
@@ -94,33 +94,33 @@ void peer_settle_move(struct peer *peer)
 	device_unlock(peer->device);
 }
 
-void peer_forget_source(struct peer *peer)
+void peer_clear_local(struct peer *peer)
 {
 	device_lock(peer->device);
-	endpoint_clear_source(&peer->endpoint);
-	endpoint_clear_source(&peer->heard);
+	endpoint_clear_local(&peer->endpoint);
+	endpoint_clear_local(&peer->last_from);
 	device_unlock(peer->device);
 }
 
-void peer_doubt_source(struct peer *peer)
+void peer_recheck_local(struct peer *peer)
 {
 	device_lock(peer->device);
-	endpoint_clear_source(&peer->heard);
-	peer->source_in_doubt = true;
+	endpoint_clear_local(&peer->last_from);
+	peer->local_unverified = true;
 	device_unlock(peer->device);
 }
 
-void peer_settle_source(struct peer *peer)
+void peer_verify_local(struct peer *peer)
 {
 	bool holds;
 
-	if (!peer->source_in_doubt)
+	if (!peer->local_unverified)
 		return;
 	holds = source_holds(peer->device, &peer->endpoint);
 	device_lock(peer->device);
-	peer->source_in_doubt = false;
+	peer->local_unverified = false;
 	if (!holds)
-		endpoint_clear_source(&peer->endpoint);
+		endpoint_clear_local(&peer->endpoint);
 	device_unlock(peer->device);
 }
 
@@ -195,7 +195,7 @@ void peer_confirm_next(struct peer *peer)
 {
 	struct session *next = peer->sessions.next;
 
-	if (!next || !atomic_load(&next->heard))
+	if (!next || !atomic_load(&next->confirmed))
 		return;
 	device_lock(peer->device);
 	session_confirm(&peer->sessions, next, retire, NULL);

@@ -1,4 +1,5 @@
-#include "staged.h"
+/* SPDX-License-Identifier: MIT */
+#include "tunnel/staged.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Theory of operation
  *
@@ -21,7 +22,7 @@
  * Workers set `due` and look at `queued`; control, which owns the heap, clears `queued` and looks at `due`. Each does
  * its write before its look, so that one of them sees the other and no deadline is lost between the two.
  */
-#include "timers.h"
+#include "tunnel/timers.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -30,13 +31,13 @@
 
 #include <sodium.h>
 
-#include "clock.h"
-#include "device.h"
-#include "message.h"
-#include "notice.h"
-#include "peer.h"
+#include "base/clock.h"
+#include "crypto/message.h"
+#include "tunnel/device.h"
+#include "tunnel/notice.h"
+#include "tunnel/peer.h"
 
-enum { ATTEMPTS_MOST = REKEY_ATTEMPT_TIME / REKEY_TIMEOUT };
+enum { ATTEMPTS_MAX = REKEY_ATTEMPT_TIME / REKEY_TIMEOUT };
 
 static void set_alarm(struct timers *timers)
 {
@@ -115,7 +116,7 @@ static void retransmit_expired(struct peer *peer, uint64_t now)
 {
 	const struct timer_actions *actions = timers_of(peer)->actions;
 
-	if (peer->timers.attempts >= ATTEMPTS_MOST) {
+	if (peer->timers.attempts >= ATTEMPTS_MAX) {
 		cancel(peer, TIMER_SEND_KEEPALIVE);
 		actions->give_up(peer);
 		if (!due_of(timer_of(peer, TIMER_ZERO_KEYS)))

@@ -1,4 +1,5 @@
-#include "transmit.h"
+/* SPDX-License-Identifier: MIT */
+#include "tunnel/transmit.h"
 
 #include <errno.h>
 #include <string.h>
@@ -11,11 +12,11 @@ int transmit(struct device *device, struct udp *udp, uint64_t now, struct peer *
 	};
 
 	if (peer)
-		peer_settle_source(peer);
+		peer_verify_local(peer);
 	if (udp_send(udp, &run, 1) < 1)
 		return -EAGAIN;
-	if (run.lost_source && peer) {
-		peer_forget_source(peer);
+	if (run.lost_local && peer) {
+		peer_clear_local(peer);
 		device_count(device, COUNT_SOURCE_LOST, 1);
 	}
 	if (!run.error)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Theory of operation
  *
@@ -6,14 +7,14 @@
  * from a prepare watcher, which runs just before the loop sleeps again. A full socket stops the reading of the TUN and
  * nothing else.
  */
-#include "worker.h"
+#include "tunnel/worker.h"
 
 #include <errno.h>
 
-#include "clock.h"
-#include "egress.h"
-#include "ingress.h"
-#include "transmit.h"
+#include "base/clock.h"
+#include "tunnel/egress.h"
+#include "tunnel/ingress.h"
+#include "tunnel/transmit.h"
 
 void worker_watch_writable(struct worker *worker)
 {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Theory of operation
  *
@@ -9,7 +10,7 @@
  * and another socket could come to have their number. So before any is closed, all threads are called out of their
  * sleep. They do not get further than to the lock.
  */
-#include "workers.h"
+#include "tunnel/workers.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -18,12 +19,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "clock.h"
-#include "egress.h"
-#include "loop.h"
-#include "transmit.h"
+#include "base/clock.h"
+#include "tunnel/egress.h"
+#include "tunnel/loop.h"
+#include "tunnel/transmit.h"
 
-enum { CPUS_A_WORKER = 2, AUTO_MOST = 8 };
+enum { CPUS_PER_WORKER = 2, AUTO_MAX = 8 };
 
 struct worker_thread {
 	struct worker worker;
@@ -42,7 +43,7 @@ struct worker_thread {
 /* --- a thread ------------------------------------------------------------------------------------------------------
  */
 
-static void falls_asleep(struct ev_loop *loop)
+static void on_release(struct ev_loop *loop)
 {
 	struct worker_thread *thread = ev_userdata(loop);
 
@@ -50,7 +51,7 @@ static void falls_asleep(struct ev_loop *loop)
 	pthread_rwlock_unlock(&thread->worker.device->lock);
 }
 
-static void wakes_up(struct ev_loop *loop)
+static void on_acquire(struct ev_loop *loop)
 {
 	struct worker_thread *thread = ev_userdata(loop);
 
@@ -76,9 +77,9 @@ static void *run(void *argument)
 
 	snprintf(name, sizeof name, "worker %u", thread->worker.number);
 	pthread_setname_np(pthread_self(), name); /* for top(1) and ps(1) */
-	wakes_up(thread->loop);
+	on_acquire(thread->loop);
 	ev_run(thread->loop, 0);
-	falls_asleep(thread->loop);
+	on_release(thread->loop);
 	return NULL;
 }
 
@@ -100,7 +101,7 @@ static int make_loop(struct worker_thread *thread)
 	if (!thread->loop)
 		return -ENOMEM;
 	ev_set_userdata(thread->loop, thread);
-	ev_set_loop_release_cb(thread->loop, falls_asleep, wakes_up);
+	ev_set_loop_release_cb(thread->loop, on_release, on_acquire);
 	loop_sleep_without_end(thread->loop, &thread->never);
 	ev_async_init(&thread->wake, on_wake);
 	thread->wake.data = thread;
@@ -203,7 +204,7 @@ static int open_pairs(struct udp *udp, unsigned count, uint16_t port, uint32_t m
 static int bind_sockets(void *context, uint16_t *port, uint32_t mark)
 {
 	struct workers *workers = context;
-	struct udp udp[WORKERS_MOST];
+	struct udp udp[WORKERS_MAX];
 	int error = open_pairs(udp, workers->count, *port, mark);
 
 	if (error)
@@ -353,9 +354,9 @@ unsigned workers_auto(void)
 {
 	cpu_set_t set;
 	int cpus = sched_getaffinity(0, sizeof set, &set) ? 1 : CPU_COUNT(&set);
-	int count = cpus / CPUS_A_WORKER;
+	int count = cpus / CPUS_PER_WORKER;
 
-	return count < 1 ? 1 : count > AUTO_MOST ? AUTO_MOST : (unsigned)count;
+	return count < 1 ? 1 : count > AUTO_MAX ? AUTO_MAX : (unsigned)count;
 }
 
 static const struct worker *first_worker(const struct workers *workers)

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """
 Measures tunnels side by side: in each round every one comes up, is measured and goes down, so that a drift of the
 machine meets all of them; each round begins with another. A figure is the median over the rounds; a ratio is the median

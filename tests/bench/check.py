@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """What the tables of a run say, for figures that are made up: one line a test, "ok" or "not ok"."""
 
 import os

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A load for callgrind: packets through the real egress and ingress of two devices, with a cipher that does nothing.
  * Nothing but a process is needed (../ends.h).
@@ -11,7 +12,7 @@
 #include <stdlib.h>
 
 #include "../ends.h"
-#include "loop.h"
+#include "tunnel/loop.h"
 
 enum { SEGMENT = 1380, SEGMENTS = 47, SMALL = 64, LONE = 64, PATIENCE = 100000 };
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * flood: handshake initiations from many forged addresses, as a botnet would send them.
  *

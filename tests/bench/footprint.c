@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The heap that a peer takes: as configured, with one session, and with two as after a rekey. Peers that exist only
  * here make real handshakes with one device.
@@ -14,15 +15,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bytes.h"
-#include "clock.h"
-#include "handshake.h"
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "tunnel/handshake.h"
 
 #define BETWEEN (50 * NS_PER_MS) /* handshakes: any faster and the device would ask for cookies */
 
 /* Somebody out there. */
 struct client {
-	struct noise_local local;
+	struct noise_identity identity;
 	struct noise_remote hub;
 	struct cookie_jar jar;
 };
@@ -70,14 +71,14 @@ static void client_init(struct client *client, const struct device *hub, enum su
 	uint8_t key[NOISE_KEY];
 
 	randombytes_buf(key, sizeof key);
-	noise_local_set(&client->local, key);
-	noise_remote_init(&client->hub, hub->local.public_key);
+	noise_identity_set(&client->identity, key);
+	noise_remote_init(&client->hub, hub->identity.public_key);
 	noise_remote_set_suite(&client->hub, suite);
 }
 
 static void configure(struct device *hub, const struct client *client, uint32_t number, uint32_t prefixes)
 {
-	struct peer *peer = device_add_peer(hub, client->local.public_key);
+	struct peer *peer = device_add_peer(hub, client->identity.public_key);
 
 	if (!peer)
 		die("no peer");
@@ -98,20 +99,20 @@ static void shake_hands(struct device *hub, struct client *client, uint32_t numb
 	struct endpoint from = { 0 };
 	struct message_initiation message;
 	uint8_t stamp[NOISE_TIMESTAMP];
-	struct peer *peer = device_find_peer(hub, client->local.public_key);
+	struct peer *peer = device_find_peer(hub, client->identity.public_key);
 
 	now += BETWEEN;
 	from.to.v4 = (struct sockaddr_in) { .sin_family = AF_INET,
 										.sin_port = htons(51820),
 										.sin_addr.s_addr = htonl(0x0b000000 + number) };
 	noise_timestamp(stamp, realtime());
-	if (noise_create_initiation(&client->local, &client->hub, number, stamp, &message))
+	if (noise_create_initiation(&client->identity, &client->hub, number, stamp, &message))
 		die("no initiation");
-	cookie_stamp(&client->jar, hub->local.public_key, (uint8_t *)&message, sizeof message, now);
+	cookie_stamp(&client->jar, hub->identity.public_key, (uint8_t *)&message, sizeof message, now);
 	handshake_receive(hub, (const uint8_t *)&message, sizeof message, &from, now);
 	if (!peer->sessions.next)
 		die("no session");
-	peer->sessions.next->heard = true;
+	peer->sessions.next->confirmed = true;
 	peer_confirm_next(peer);
 }
 

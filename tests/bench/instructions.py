@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """
 Instructions a datagram through egress and ingress, counted by callgrind (datapath.c), and held against what
 docs/performance.md records: one line a figure, "ok", "not ok" when it has grown by more than 5 %, or "lacks".

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """
 Two network namespaces joined by a veth pair, and the tunnels that are measured in them.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What is measured of a tunnel that is up. Rates are what arrived; CPU is user and system time of both daemons."""
 
 import contextlib

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Prints what an empty system call takes here, in ns: the least of several tries. */
 #define _GNU_SOURCE
 #include <stdio.h>

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a named run measures, and the bars that its figures are held against."""
 
 import dataclasses

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The plot of a run: bars for each tunnel, as SVG that can be read on light and on dark ground."""
 
 from html import escape

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Tables of a run: medians of all figures, and each bar with the figure that it was set for."""
 
 import os

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # Measures adit beside the bare data path and other tunnels, and writes the tables and the plot of docs/performance.md.
 # Needs root and Debian 12; installs what is missing of tests/packages. Nothing else should be running.
 #

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """
 Measures a hub of very many peers: how it starts and reloads, what a packet costs beside a hub with one peer, and what
 memory a peer takes.

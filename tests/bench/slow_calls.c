@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // slow_calls NS PROGRAM ARGUMENT...: runs a program on what looks like a machine with slow system calls. Each takes NS
 // nanoseconds more, spent in a seccomp filter that multiplies and allows everything. The length of the filter is found
 // by trial. What io_uring does in one call it does as fast as ever, as on a real machine of that kind.

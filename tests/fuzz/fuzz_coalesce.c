@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The coalescer over streams of packets. The input is a list of steps: each continues one of a few flows, changes
  * something about it, or is raw bytes. Whatever comes: each packet leaves once and unchanged, packets of a flow leave
@@ -6,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "coalesce.h"
-#include "ip.h"
+#include "packet/coalesce.h"
+#include "packet/ip.h"
+#include "packet/segment.h"
 #include "packet_naive.h"
-#include "segment.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

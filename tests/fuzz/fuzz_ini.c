@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The INI parser over arbitrary bytes: it ends, reports what it refuses, and leaves a configuration that can be walked.
  */
 #include <sodium.h>
@@ -6,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ini_config.h"
+#include "config/ini.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The cutter over arbitrary virtio headers and packets. The first byte says what of them is mended, since blind bytes
  * would hardly ever get past the checks. Whatever comes: it ends, writes no more than it said, and cuts all of the
@@ -6,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "checksum.h"
-#include "ip.h"
-#include "segment.h"
+#include "packet/checksum.h"
+#include "packet/ip.h"
+#include "packet/segment.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A set of arbitrary bytes: it ends, names an error of the protocol, and what it let pass can be applied and told
  * again. An input is read twice: as it is, and as a row of numbers that choose whole pieces of text, for bytes by
@@ -9,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "apply.h"
-#include "uapi_text.h"
+#include "config/apply.h"
+#include "text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -51,7 +52,7 @@ static const char *const bad_pieces[] = { "\n", "=", "-", "endpoint=192.0.2.1:0\
 enum {
 	PIECES = sizeof pieces / sizeof *pieces,
 	BAD_PIECES = sizeof bad_pieces / sizeof *bad_pieces,
-	PIECES_MOST = 500,
+	PIECES_MAX = 500,
 };
 
 static const char *piece(uint8_t byte)
@@ -110,12 +111,12 @@ static void set(const char *text, size_t length)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const char head[] = "private_key=" KEYS("48484848") "\nlisten_port=7\nreplace_peers=true\n" PEER("01010101");
-	char text[sizeof head + PIECES_MOST * 100];
+	char text[sizeof head + PIECES_MAX * 100];
 	size_t length = sizeof head - 1;
 
 	set((const char *)data, size);
 	memcpy(text, head, length);
-	for (size_t i = 0; i < size && i < PIECES_MOST; i++) {
+	for (size_t i = 0; i < size && i < PIECES_MAX; i++) {
 		const char *next = piece(data[i]);
 		memcpy(text + length, next, strlen(next));
 		length += strlen(next);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Stands in for libFuzzer where it is not installed: feeds a fuzz target with random inputs, the same ones in each run.
  *

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """
 Two hosts, one wire, an adit at each end, each brought up from its INI file.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """
 adit cuts super-packets as the kernel does.
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """
 The demonstration behind tests/demo.sh: two hosts as network namespaces, an adit at each end of one wire.
 

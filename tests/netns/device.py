@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """
 A bare device, driven by wg(8) and ip(8) alone: what it carries, what it counts, its MTU and its keys.
 

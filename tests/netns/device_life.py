@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """
 How a bare device begins and ends: signals, control socket, link, descriptors that are handed over, and the background.
 

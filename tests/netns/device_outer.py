@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """
 The outer headers: congestion marks in and out (RFC 6040), the class of handshakes, and no DF.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """
 The kinds of tunnel ends: adit, started from an INI file; and bare devices, of adit or of Debian's wireguard-go, set up
 with wg(8) and ip(8).

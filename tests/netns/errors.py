@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """
 What a user sees when something is wrong: one line that names it, an exit code, and nothing left behind.
 

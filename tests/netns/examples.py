@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """
 The files of conf/ as they are shipped, but for their keys: everybody has those, so the first thing to do is to replace
 them. The hosts have the public addresses that the files name.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """
 A flood of handshake initiations from forged addresses, half of them with a valid MAC1, while a TCP transfer runs.
 

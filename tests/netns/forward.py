@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """
 Forwarded traffic: the hosts know nothing of the tunnel, the gateways originate none of its packets.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """
 An idle tunnel sleeps: from 30 s after the last packet no thread of a daemon wakes up. What the kernel says into a
 tunnel of its own accord (router solicitations, multicast reports) would be traffic, so IPv6 is off on the tunnel.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """
 adit against Debian's wireguard-go, which is controlled by wg(8).
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """
 Network namespaces, the wires between them, and the processes inside, for the cases of this folder.
 

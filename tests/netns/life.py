@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """
 Start, end and what a daemon leaves behind; routes and rules.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """
 Packets as a packet socket sees them, checked against the RFCs by nothing but this file.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """
 wg-quick(8) with adit in the place of wireguard-go: WG_QUICK_USERSPACE_IMPLEMENTATION=adit wg-quick up FILE.
 

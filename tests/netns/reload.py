@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """
 A configuration that changes under a running tunnel: `adit reload`, SIGHUP and `wg syncconf`.
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """
 Runs the cases of this folder and of ../systemd, each in mount, process and network namespaces of its own, and prints
 one line a test:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """
 Addresses and routes outside: where the datagrams of a bare device go, and where they come from.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """
 Super-packets as a kernel hands them to a TUN: headers with open checksums, and the virtio-net header that says how to
 cut. Sent through a packet socket, so that their every bit can be chosen.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """
 Traffic between two namespaces, with every byte accounted for.
 """

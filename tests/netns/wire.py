@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """
 What a WireGuard tunnel may put on the wire: four message types, each of its length (paper, section 5.4).
 """

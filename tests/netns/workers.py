@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """
 Several workers: a thread, a queue of the TUN and sockets each.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """
 systemd as process 1 of a container that stands in a network namespace.
 

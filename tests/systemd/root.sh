@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # Makes the root folder of the container, a minimal Debian 12 with systemd and what adit links, and says where it is. It
 # is made once: its name holds a sum of the list of packages.
 set -eu

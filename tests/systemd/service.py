@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """
 The unit adit@.service under a real systemd, process 1 of a container with a network namespace of its own.
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The coalescer written for clearness alone: packets are taken apart into named fields, runs are lists of numbers, and
  * every rule is one line. The tests compare the two run by run.

@@ -1,11 +1,12 @@
+/* SPDX-License-Identifier: MIT */
 /* A coalescer whose output is checked run by run as it leaves; include cmocka.h first. */
 #ifndef ADIT_TEST_COALESCE_RIG_H
 #define ADIT_TEST_COALESCE_RIG_H
 
 #include <stdlib.h>
 
-#include "coalesce.h"
 #include "coalesce_model.h"
+#include "packet/coalesce.h"
 #include "packet_naive.h"
 
 /* Packets as given, and what came out: for each run, the packets in it by their number. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A file system view of our own with an empty /var/run, and a network with no WireGuard interface of the kernel's. */
 #ifndef ADIT_TEST_CONTROL_PRIVATE_H
 #define ADIT_TEST_CONTROL_PRIVATE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A device without a worker: its sockets are played, what it sends is counted, its clock stands still. */
 #ifndef ADIT_TEST_CONTROL_RIG_H
 #define ADIT_TEST_CONTROL_RIG_H
@@ -14,10 +15,10 @@
 #include <cmocka.h>
 #include <sodium.h>
 
-#include "apply.h"
-#include "clock.h"
-#include "device.h"
-#include "uapi_text.h"
+#include "base/clock.h"
+#include "config/apply.h"
+#include "text.h"
+#include "tunnel/device.h"
 
 enum { RIG_LETTERS = 16 };
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A control socket in a folder of its own, served whenever the test lets the loop turn. */
 #ifndef ADIT_TEST_CONTROL_SERVE_H
 #define ADIT_TEST_CONTROL_SERVE_H
@@ -11,9 +12,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "loop.h"
-#include "uapi.h"
-#include "uapi_socket.h"
+#include "tunnel/loop.h"
+#include "uapi/socket.h"
+#include "uapi/uapi.h"
 
 #define SERVE_SECONDS 20 /* what takes longer has failed */
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 adit_test(crypto hash)
 adit_test(crypto suite)
 target_link_options(test_suite PRIVATE -Wl,--wrap=crypto_aead_aes256gcm_is_available) # a machine without AES

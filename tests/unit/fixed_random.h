@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Takes libsodium's random bytes from a list, so that a test gets the messages of its vectors. */
 #ifndef ADIT_FIXED_RANDOM_H
 #define ADIT_FIXED_RANDOM_H

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Answers of other kernels and of full sockets are played by wrapped system calls.
 adit_test(io tun)
 target_link_options(test_tun PRIVATE -Wl,--wrap=ioctl,--wrap=writev)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A TUN device in the sandbox, and what ip(8) and nft(8) say there. */
 #ifndef ADIT_TEST_NAMESPACE_H
 #define ADIT_TEST_NAMESPACE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Two ends of a handshake, and the steps between them, for the tests of noise.h. cmocka.h stands before this. */
 #ifndef ADIT_NOISE_ENDS_H
 #define ADIT_NOISE_ENDS_H
@@ -5,8 +6,8 @@
 #include <sodium.h>
 #include <string.h>
 
-#include "clock.h"
-#include "noise.h"
+#include "base/clock.h"
+#include "crypto/noise.h"
 
 #define NOW (1000 * NS_PER_S)
 
@@ -15,7 +16,7 @@ static enum suite suite;
 
 /* Two ends that know each other: `peer` is the other one. */
 struct end {
-	struct noise_local local;
+	struct noise_identity identity;
 	struct noise_remote peer;
 };
 
@@ -33,11 +34,11 @@ static inline void make_ends(struct end *a, struct end *b)
 	memset(a, 0, sizeof *a); /* they are compared whole, with what lies between the fields */
 	memset(b, 0, sizeof *b);
 	randombytes_buf(private_key, sizeof private_key);
-	noise_local_set(&a->local, private_key);
+	noise_identity_set(&a->identity, private_key);
 	randombytes_buf(private_key, sizeof private_key);
-	noise_local_set(&b->local, private_key);
-	noise_remote_init(&a->peer, b->local.public_key);
-	noise_remote_init(&b->peer, a->local.public_key);
+	noise_identity_set(&b->identity, private_key);
+	noise_remote_init(&a->peer, b->identity.public_key);
+	noise_remote_init(&b->peer, a->identity.public_key);
 	noise_remote_set_suite(&a->peer, suite);
 	noise_remote_set_suite(&b->peer, suite);
 }
@@ -47,13 +48,13 @@ static inline int initiate_at(struct end *from, uint32_t index, uint64_t realtim
 	uint8_t timestamp[NOISE_TIMESTAMP];
 
 	noise_timestamp(timestamp, realtime);
-	return noise_create_initiation(&from->local, &from->peer, index, timestamp, message);
+	return noise_create_initiation(&from->identity, &from->peer, index, timestamp, message);
 }
 
 static inline int consume_at(struct end *at, const struct message_initiation *message, uint64_t now)
 {
 	struct noise_remote *found = NULL;
-	int error = noise_consume_initiation(&at->local, message, find_peer, at, now, &found);
+	int error = noise_consume_initiation(&at->identity, message, find_peer, at, now, &found);
 
 	assert_ptr_equal(found, error ? NULL : &at->peer);
 	return error;
@@ -76,7 +77,7 @@ static inline int refuse_at(struct end *at, const struct message_initiation *mes
 static inline int refuse_response(struct end *at, const struct message_response *message)
 {
 	struct end before = *at;
-	int error = noise_consume_response(&at->local, &at->peer, message);
+	int error = noise_consume_response(&at->identity, &at->peer, message);
 
 	assert_int_not_equal(error, 0);
 	assert_memory_equal(at, &before, sizeof before);
@@ -92,7 +93,7 @@ static inline int handshake_at(struct end *a, struct end *b, uint64_t now)
 	assert_int_equal(initiate_at(a, 1, now, &initiation), 0);
 	assert_int_equal(consume_at(b, &initiation, now), 0);
 	assert_int_equal(noise_create_response(&b->peer, 2, &response), 0);
-	return noise_consume_response(&a->local, &a->peer, &response);
+	return noise_consume_response(&a->identity, &a->peer, &response);
 }
 
 static inline void assert_keys_match(struct end *a, struct end *b, struct noise_keys *keys)

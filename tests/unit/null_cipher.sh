@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # Shows that the null cipher of the benchmarks is in no other build, and that a build which has it is not installed.
 # null_cipher.sh COMPILER SOURCE-FOLDER ADIT
 set -eu
@@ -47,7 +48,7 @@ not_installed() {
 		! DESTDIR=$work/root cmake --install "$work/build" 2>"$work/install" && grep -q "is not installed" "$work/install"
 }
 
-"$compiler" -std=gnu17 -D_GNU_SOURCE -DADIT_NULL_CIPHER -I "$source/include/adit/crypto" -I "$source/include/adit/base" \
+"$compiler" -std=gnu17 -D_GNU_SOURCE -DADIT_NULL_CIPHER -I "$source/include/adit" \
 	-c -o "$work/null.o" "$source/src/crypto/aead_null.c"
 expect "the file of the null cipher defines it" has_name "$work/null.o" aead_null
 expect "the program has the names of its ciphers" has_name "$adit" aead_libsodium

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 adit_test(packet checksum)
 adit_test(packet virtio)
 adit_test(packet ip)

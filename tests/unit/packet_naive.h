@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Packets built, summed and cut byte by byte, with nothing taken from the code under test: what the tests of the packet
  * layer compare with.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A network namespace for one test program: its own lo, its own devices, nothing of the host's. */
 #ifndef ADIT_TEST_SANDBOX_H
 #define ADIT_TEST_SANDBOX_H

@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Every cipher against libsodium's one-shot functions and Python's `cryptography`, bit for bit, and within the bytes it
  * may scribble on; and which ciphers a provider takes.
  *
- * The arena of a call: GUARD | AEAD_BEFORE | data | AEAD_BEHIND | GUARD.
+ * The arena of a call: GUARD | AEAD_HEADROOM | data | AEAD_TAILROOM | GUARD.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,10 +21,10 @@
 
 #include "../vectors/aead.h"
 
-#include "aead.h"
-#include "bytes.h"
+#include "base/bytes.h"
+#include "crypto/aead.h"
 
-enum { LONGEST = 2048, GUARD = 128, DATA = GUARD + AEAD_BEFORE, ARENA = DATA + LONGEST + AEAD_BEHIND + GUARD };
+enum { LONGEST = 2048, GUARD = 128, DATA = GUARD + AEAD_HEADROOM, ARENA = DATA + LONGEST + AEAD_TAILROOM + GUARD };
 
 #define COUNTER UINT64_C(0x8123456789abcdef)
 
@@ -79,7 +80,7 @@ static void seal_equals_one_shot(void **state)
 	struct fixture *f = *state;
 
 	for (size_t length = 0; length <= LONGEST; length++) {
-		size_t behind = DATA + length + AEAD_BEHIND;
+		size_t behind = DATA + length + AEAD_TAILROOM;
 
 		prepare(f, length);
 		randombytes_buf(f->in, ARENA);
@@ -92,10 +93,10 @@ static void seal_equals_one_shot(void **state)
 	}
 }
 
-/* Opens expected[0..length + tag) between random bytes. `in` must stay; `out` may change up to AEAD_BEHIND. */
+/* Opens expected[0..length + tag) between random bytes. `in` must stay; `out` may change up to AEAD_TAILROOM. */
 static int open_in_arena(struct fixture *f, size_t length)
 {
-	size_t behind = DATA + length + AEAD_BEHIND;
+	size_t behind = DATA + length + AEAD_TAILROOM;
 	uint8_t outside[ARENA];
 	int error;
 
@@ -109,8 +110,8 @@ static int open_in_arena(struct fixture *f, size_t length)
 	assert_memory_equal(f->out, outside, GUARD);
 	assert_memory_equal(f->out + behind, outside + behind, ARENA - behind);
 	/* No one-time key is left in front: the bytes are as they were, or cleared. */
-	if (memcmp(f->out + GUARD, outside + GUARD, AEAD_BEFORE) != 0)
-		assert_true(sodium_is_zero(f->out + GUARD, AEAD_BEFORE));
+	if (memcmp(f->out + GUARD, outside + GUARD, AEAD_HEADROOM) != 0)
+		assert_true(sodium_is_zero(f->out + GUARD, AEAD_HEADROOM));
 	return error;
 }
 
@@ -290,19 +291,19 @@ static void every_length_by_python(void **state)
 
 /* --- runs: datagrams back to back, as they stand in the segment buffer --- */
 
-enum { RUN = 64, HEADER = 16, SLOT_MOST = HEADER + 1440 + AEAD_TAG, GAP = AEAD_BEFORE };
+enum { RUN = 64, HEADER = 16, SLOT_MAX = HEADER + 1440 + AEAD_TAG, GAP = AEAD_HEADROOM };
 
 struct run {
 	size_t count, length[RUN], at[RUN]; /* of the data, in `sealed` */
-	uint8_t sealed[AEAD_BEFORE + RUN * SLOT_MOST + AEAD_BEHIND];
-	uint8_t expected[AEAD_BEFORE + RUN * SLOT_MOST + AEAD_BEHIND];
-	uint8_t opened[GAP + 1440 + AEAD_BEHIND];
+	uint8_t sealed[AEAD_HEADROOM + RUN * SLOT_MAX + AEAD_TAILROOM];
+	uint8_t expected[AEAD_HEADROOM + RUN * SLOT_MAX + AEAD_TAILROOM];
+	uint8_t opened[GAP + 1440 + AEAD_TAILROOM];
 };
 
 /* Slot after slot is built and sealed; what has been sealed must stay as it is. */
 static void check_run(struct fixture *f, struct run *run)
 {
-	size_t end = AEAD_BEFORE;
+	size_t end = AEAD_HEADROOM;
 
 	for (size_t i = 0; i < run->count; i++) {
 		uint8_t *header = run->sealed + end, *data = header + HEADER;
@@ -314,7 +315,7 @@ static void check_run(struct fixture *f, struct run *run)
 		one_shot(f->cipher->suite, run->expected + run->at[i], COUNTER + i, data, run->length[i]);
 		seal(f, COUNTER + i, data, run->length[i]);
 		end = run->at[i] + run->length[i] + AEAD_TAG;
-		assert_memory_equal(run->sealed + AEAD_BEFORE, run->expected + AEAD_BEFORE, end - AEAD_BEFORE);
+		assert_memory_equal(run->sealed + AEAD_HEADROOM, run->expected + AEAD_HEADROOM, end - AEAD_HEADROOM);
 	}
 }
 
@@ -377,7 +378,7 @@ static void *seal_many(void *context)
 {
 	struct thread *thread = context;
 	const struct fixture *f = thread->model;
-	uint8_t place[AEAD_BEFORE + 1420 + AEAD_BEHIND], *data = place + AEAD_BEFORE;
+	uint8_t place[AEAD_HEADROOM + 1420 + AEAD_TAILROOM], *data = place + AEAD_HEADROOM;
 
 	for (int round = 0; round < 2000; round++) {
 		memcpy(data, f->plain, 1420);
@@ -500,10 +501,10 @@ static void scratch_is_wiped(void **state)
 	static const struct aead_provider none;
 	struct fixture *f = *state;
 	struct aead_provider aead;
-	uint8_t place[AEAD_BEFORE + AEAD_BEHIND];
+	uint8_t place[AEAD_HEADROOM + AEAD_TAILROOM];
 
 	assert_int_equal(aead_init_like(&aead, &f->aead), 0);
-	f->cipher->seal(&aead, f->key, COUNTER, place + AEAD_BEFORE, 0);
+	f->cipher->seal(&aead, f->key, COUNTER, place + AEAD_HEADROOM, 0);
 	frees.watching = true;
 	aead_destroy(&aead);
 	frees.watching = false;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The trial of ciphers: those that are right pass, and each of those that are wrong in some way does not. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,7 +12,7 @@
 #include <time.h>
 
 #include "aead_cipher.h"
-#include "clock.h"
+#include "base/clock.h"
 
 static const struct aead_provider *const libsodium = &aead_libsodium;
 
@@ -159,8 +160,8 @@ static int open_large_key(const struct aead_provider *aead, const void *key, uin
 /* The size of a prepared key depends on the library and its version: gcm_key_data of IPsec-MB 2.0 has 1264 bytes. */
 static void key_of_any_size_is_tried(void **state)
 {
-	const struct aead_cipher large = { "large",		   SUITE_CHACHA20POLY1305, LARGE_KEY, set_large_key,
-									   seal_large_key, open_large_key,		   false };
+	const struct aead_cipher large = { "large",        SUITE_CHACHA20POLY1305, LARGE_KEY, set_large_key,
+									   seal_large_key, open_large_key,         false };
 
 	assert_true(passes(&large));
 	assert_in_range(aead_trial_time(libsodium, &large), 1, NS_PER_S);

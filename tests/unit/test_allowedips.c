@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The table against a list that is searched from end to end. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,8 +10,8 @@
 
 #include <cmocka.h>
 
-#include "allowedips.h"
-#include "peer.h"
+#include "tunnel/allowedips.h"
+#include "tunnel/peer.h"
 
 enum { PEERS = 16, RULES = 4000, LOOKUPS = 20000 };
 
@@ -185,11 +186,11 @@ static void the_list_tells_prefixes_masked(void **state)
 	memset(peers, 0, sizeof peers);
 	assert_int_equal(allowedips_insert(&table, AF_INET, v4, 12, &peers[3]), 0);
 	assert_int_equal(allowedips_insert(&table, AF_INET6, v6, 11, &peers[3]), 0);
-	entry = allowedips_tell(&table, peers[3].allowed_ips.first, &family, address, &length);
+	entry = allowedips_entry(&table, peers[3].allowed_ips.first, &family, address, &length);
 	assert_int_equal(family, AF_INET);
 	assert_memory_equal(address, masked4, sizeof masked4);
 	assert_int_equal(length, 12);
-	assert_int_equal(allowedips_tell(&table, entry, &family, address, &length), 0);
+	assert_int_equal(allowedips_entry(&table, entry, &family, address, &length), 0);
 	assert_int_equal(family, AF_INET6);
 	assert_memory_equal(address, masked6, sizeof masked6);
 	assert_int_equal(length, 11);
@@ -217,7 +218,7 @@ static void what_is_reserved_does_not_move_again(void **state)
 	assert_ptr_equal(table.entries, entries);
 	for (entry = peers[0].allowed_ips.first; entry; told++) {
 		uint8_t address[16], length;
-		entry = allowedips_tell(&table, entry, &family, address, &length);
+		entry = allowedips_entry(&table, entry, &family, address, &length);
 	}
 	assert_int_equal(told, PREFIXES + 1);
 	allowedips_destroy(&table);

@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: MIT */
 /* Sets and reloads on a device without a worker, seen through what a get says. */
 #include "control_rig.h"
 
-#include "handshake.h"
-#include "ini_config.h"
+#include "config/ini.h"
+#include "tunnel/handshake.h"
 
 /* What a get says of a peer to whom nothing happened: before and behind its keepalive. */
 #define QUIET                                                                                                          \
@@ -166,7 +167,7 @@ static void zeros_unset_keys(void **state)
 {
 	assert_int_equal(set("private_key=%s\npublic_key=%s\npreshared_key=%s\n", rig_hex(1), rig_hex(2), rig_hex(3)), 0);
 	assert_int_equal(set("private_key=%s\npublic_key=%s\npreshared_key=%s\n", rig_hex(0), rig_hex(2), rig_hex(0)), 0);
-	assert_false(rig.device.local.has_key);
+	assert_false(rig.device.identity.has_key);
 	expect("public_key=%s\n" QUIET "0\n" END, rig_hex(2));
 }
 
@@ -411,11 +412,11 @@ static void an_endpoint_keeps_the_source_unless_it_moves(void **state)
 
 	assert_int_equal(set("public_key=%s\nendpoint=192.0.2.1:7\n", rig_hex(2)), 0);
 	endpoint = &rig_peer(&rig, 2)->endpoint;
-	endpoint->source.v4.ipi_spec_dst.s_addr = htonl(0xc0000209);
+	endpoint->local.v4.ipi_spec_dst.s_addr = htonl(0xc0000209);
 	assert_int_equal(set("public_key=%s\nendpoint=192.0.2.1:7\n", rig_hex(2)), 0);
-	assert_true(endpoint_source_known(endpoint));
+	assert_true(endpoint_local_known(endpoint));
 	assert_int_equal(set("public_key=%s\nendpoint=192.0.2.1:8\n", rig_hex(2)), 0);
-	assert_false(endpoint_source_known(endpoint));
+	assert_false(endpoint_local_known(endpoint));
 	assert_int_equal(ntohs(endpoint->to.v4.sin_port), 8);
 }
 

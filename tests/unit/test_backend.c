@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Both I/O backends on a TUN of the kernel, in a namespace of the test. The calls they make are counted; what other
  * kernels and sandboxes refuse is played by wrapped calls, and once by a real seccomp filter.
  */
-#include "backend.h"
+#include "io/backend.h"
 
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -20,8 +21,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#include "bytes.h"
-#include "clock.h"
+#include "base/bytes.h"
+#include "base/clock.h"
 #include "sandbox.h"
 
 #include <cmocka.h>
@@ -41,7 +42,7 @@ static int out; /* what is sent here to 192.0.2.2 comes to the TUN */
 static uint32_t sent, seen;
 
 /* What was called, and what the wrapped calls do. */
-static int reads, submits, submitted_most;
+static int reads, submits, submitted_max;
 static bool slow_reads, slow_submits;
 
 static void dawdle(void)
@@ -90,8 +91,8 @@ int __wrap_io_uring_submit(struct io_uring *of)
 		return submit_error;
 	of->sq.sqe_tail -= (unsigned)leave_behind;
 	count = __real_io_uring_submit(of);
-	if (count > submitted_most)
-		submitted_most = count;
+	if (count > submitted_max)
+		submitted_max = count;
 	return count;
 }
 
@@ -140,7 +141,7 @@ static void begin(enum backend_kind kind)
 	open_device(false);
 	assert_int_equal(backend_open(&backend, kind, &tun), 0);
 	assert_int_equal(backend.refused, kind == BACKEND_IO_URING && !backend_built_in(kind) ? -ENOSYS : 0);
-	reads = submits = submitted_most = 0;
+	reads = submits = submitted_max = 0;
 }
 
 static int end(void **state)
@@ -421,7 +422,7 @@ static void batches_grow_with_the_queue(void **state)
 	calls_of_a_drain(10, 0, 1);
 	calls_of_a_drain(1, 0, 1); /* once too many */
 	calls_of_a_drain(1, 2, 0);
-	assert_int_equal(submitted_most, RING);
+	assert_int_equal(submitted_max, RING);
 }
 
 static void large_packets_are_read_one_by_one(void **state)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "batch.h"
+#include "packet/batch.h"
 
 static int ends[2]; /* two destinations, told apart by address alone */
 static const struct batch_label to_a = { &ends[0], 1, 0 }, to_b = { &ends[1], 2, 0 }, marked = { &ends[0], 1, 1 };
@@ -263,8 +264,8 @@ static void the_scratch_around_a_half_is_writable(void **state)
 
 	set_up(&batch);
 	for (int half = 0; half < BATCH_HALVES; half++) {
-		memset(batch.memory[half] - BATCH_BEFORE, 1, BATCH_BEFORE + BATCH_HALF + BATCH_BEHIND);
-		assert_int_equal(batch.memory[half][BATCH_HALF + BATCH_BEHIND - 1], 1);
+		memset(batch.memory[half] - BATCH_HEADROOM, 1, BATCH_HEADROOM + BATCH_HALF + BATCH_TAILROOM);
+		assert_int_equal(batch.memory[half][BATCH_HALF + BATCH_TAILROOM - 1], 1);
 	}
 	batch_destroy(&batch); /* the sanitizers would tell */
 }

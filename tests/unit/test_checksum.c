@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,8 +7,8 @@
 
 #include <cmocka.h>
 
-#include "bytes.h"
-#include "checksum.h"
+#include "base/bytes.h"
+#include "packet/checksum.h"
 #include "packet_naive.h"
 
 enum { LONGEST = 700, GUARD = 0xa5 };

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* `Cipher =` of a peer, on a machine with AES instructions and on one without: the linker's wrapper plays both. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ini_config.h"
+#include "config/ini.h"
 
 #define INTERFACE "[Interface]\nPrivateKey = yOIrcmTD5+EZV6rUqnPlTY4S9/OqJh2epT7vU6FjTXg=\n"
 #define PEER "[Peer]\nPublicKey = +d6ITabZ3wPagXq2kcR1jrneQRSy/ghs4hyXww5w8TU=\n"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The commands as a shell sees them: run in a child, with files for standard input, output and error. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,8 +16,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "commands.h"
-#include "keytext.h"
+#include "base/keytext.h"
+#include "cli/commands.h"
 
 /* RFC 7748, section 6.1: Bob's keys. */
 #define BOB_PRIVATE "XasIfmJKikt54X+Lg4AO5m87sSkmGLb9HC+LJ/+I4Os="

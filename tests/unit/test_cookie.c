@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* MAC1, MAC2 and cookies against the vectors of tests/vectors/handshake.py, and the limit on handshakes per source. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,8 +13,8 @@
 #include "../vectors/handshake.h"
 #include "fixed_random.h"
 
-#include "bytes.h"
-#include "cookie.h"
+#include "base/bytes.h"
+#include "crypto/cookie.h"
 
 #define NOW (1000 * NS_PER_S)
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The limits of one drain of the TUN, see worker_rig.h. */
 #include "worker_rig.h"
 

@@ -1,4 +1,5 @@
-#include "endpoint.h"
+/* SPDX-License-Identifier: MIT */
+#include "io/endpoint.h"
 
 #include <arpa/inet.h>
 #include <net/if.h>
@@ -42,9 +43,9 @@ static void test_equal_v4(void **state)
 	assert_false(endpoint_equal(&a, &b));
 	b = v4("192.0.2.2", 51820);
 	assert_false(endpoint_equal(&a, &b));
-	b = a, b.source.v4.ipi_spec_dst.s_addr = 1;
+	b = a, b.local.v4.ipi_spec_dst.s_addr = 1;
 	assert_false(endpoint_equal(&a, &b));
-	b = a, b.source.v4.ipi_ifindex = 1;
+	b = a, b.local.v4.ipi_ifindex = 1;
 	assert_false(endpoint_equal(&a, &b));
 	b = a, memset(b.to.v4.sin_zero, 1, sizeof b.to.v4.sin_zero); /* padding is no difference */
 	assert_true(endpoint_equal(&a, &b));
@@ -61,9 +62,9 @@ static void test_equal_v6(void **state)
 	assert_false(endpoint_equal(&a, &b));
 	b = a, b.to.v6.sin6_scope_id = 2;
 	assert_false(endpoint_equal(&a, &b));
-	b = a, b.source.v6.ipi6_addr.s6_addr[15] = 1;
+	b = a, b.local.v6.ipi6_addr.s6_addr[15] = 1;
 	assert_false(endpoint_equal(&a, &b));
-	b = a, b.source.v6.ipi6_ifindex = 1;
+	b = a, b.local.v6.ipi6_ifindex = 1;
 	assert_false(endpoint_equal(&a, &b));
 	b = a, b.to.v6.sin6_flowinfo = 1;
 	assert_true(endpoint_equal(&a, &b));
@@ -82,17 +83,17 @@ static void test_source(void **state)
 {
 	struct endpoint none = { 0 }, a = v4("192.0.2.1", 1), b = v6("2001:db8::1", 1, 0), before;
 
-	assert_false(endpoint_source_known(&none));
-	a.source.v4.ipi_ifindex = 3; /* an interface alone is no source */
-	b.source.v6.ipi6_ifindex = 3;
-	assert_false(endpoint_source_known(&a));
-	assert_false(endpoint_source_known(&b));
-	a.source.v4.ipi_spec_dst.s_addr = htonl(INADDR_LOOPBACK);
-	b.source.v6.ipi6_addr = in6addr_loopback;
-	assert_true(endpoint_source_known(&a));
-	assert_true(endpoint_source_known(&b));
-	endpoint_clear_source(&a);
-	endpoint_clear_source(&b);
+	assert_false(endpoint_local_known(&none));
+	a.local.v4.ipi_ifindex = 3; /* an interface alone is no source */
+	b.local.v6.ipi6_ifindex = 3;
+	assert_false(endpoint_local_known(&a));
+	assert_false(endpoint_local_known(&b));
+	a.local.v4.ipi_spec_dst.s_addr = htonl(INADDR_LOOPBACK);
+	b.local.v6.ipi6_addr = in6addr_loopback;
+	assert_true(endpoint_local_known(&a));
+	assert_true(endpoint_local_known(&b));
+	endpoint_clear_local(&a);
+	endpoint_clear_local(&b);
 	before = v4("192.0.2.1", 1);
 	assert_true(endpoint_equal(&a, &before));
 	before = v6("2001:db8::1", 1, 0);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Endpoints that are names, with a resolver that answers what the test says. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,7 +16,7 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
-#include "endpoint_names.h"
+#include "daemon/endpoint_names.h"
 
 enum { TURNS = 200 }; /* of a millisecond: the answer has come by then */
 

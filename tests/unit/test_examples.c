@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The files under conf/ are what a newcomer starts from: no finding may stand in one, and their keys must fit together.
  */
 #include <setjmp.h>
@@ -11,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ini_config.h"
+#include "config/ini.h"
 
 #define EXAMPLES TEST_DATA "/../../conf/"
 

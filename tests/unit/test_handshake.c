@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Two devices that speak through an array instead of a network, on a clock of our own. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,9 +9,9 @@
 #include <cmocka.h>
 #include <sodium.h>
 
-#include "bytes.h"
-#include "clock.h"
-#include "handshake.h"
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "tunnel/handshake.h"
 
 enum { MAIL = 512 };
 
@@ -83,7 +84,7 @@ static void end_init(struct end *end, const char *name, uint8_t host)
 
 static void acquaint(struct end *end, const struct end *other)
 {
-	end->peer = device_add_peer(&end->device, other->device.local.public_key);
+	end->peer = device_add_peer(&end->device, other->device.identity.public_key);
 	assert_non_null(end->peer);
 	end->peer->endpoint = other->address;
 }
@@ -180,7 +181,7 @@ static void the_wire_has_the_lengths_of_the_paper(void **state)
 /* The responder hears a packet under the session that waits for it. */
 static void confirm(void)
 {
-	right.peer->sessions.next->heard = true;
+	right.peer->sessions.next->confirmed = true;
 	peer_confirm_next(right.peer);
 	assert_null(right.peer->sessions.next);
 }

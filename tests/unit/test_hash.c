@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* BLAKE2s, HMAC and KDF against RFC 7693 and against Python's (tests/vectors/hash.py). */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,7 +10,7 @@
 
 #include "../vectors/hash.h"
 
-#include "hash.h"
+#include "crypto/hash.h"
 
 enum { VECTORS = sizeof hash_vectors / sizeof *hash_vectors, LONGEST = 200 };
 

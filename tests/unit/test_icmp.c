@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,13 +7,13 @@
 
 #include <cmocka.h>
 
-#include "bytes.h"
-#include "checksum.h"
-#include "icmp.h"
+#include "base/bytes.h"
+#include "packet/checksum.h"
+#include "packet/icmp.h"
 
 enum { PACKET = 1400 };
 
-static uint8_t packet[PACKET], message[ICMP_MOST];
+static uint8_t packet[PACKET], message[ICMP_MAX];
 
 static void make_v4(uint8_t protocol, uint8_t type)
 {

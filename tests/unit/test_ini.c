@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The INI parser. corpus/NAME.conf is a file, corpus/NAME.expected what is found in it, line by line. What cannot stand
  * in a text file (NUL bytes, lines of 70,000 bytes, directories) is made here.
@@ -20,7 +21,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "ini_config.h"
+#include "config/ini.h"
 
 #define CORPUS TEST_DATA "/corpus/"
 #define PRIVATE_KEY "yOIrcmTD5+EZV6rUqnPlTY4S9/OqJh2epT7vU6FjTXg="
@@ -29,7 +30,7 @@
 #define INTERFACE "[Interface]\nPrivateKey = " PRIVATE_KEY "\n"
 #define PEER "[Peer]\nPublicKey = " PUBLIC_KEY "\n"
 
-enum { CORPUS_LEAST = 40, TEXT_ROOM = 1 << 20 };
+enum { CORPUS_MIN = 40, TEXT_ROOM = 1 << 20 };
 
 /* A parser run: what came of it, and its findings, a line each. */
 struct run {
@@ -124,7 +125,7 @@ static void corpus(void **state)
 
 	assert_int_equal(glob(CORPUS "*.conf", 0, NULL, &inputs), 0);
 	assert_int_equal(glob(CORPUS "*.expected", 0, NULL, &outputs), 0);
-	assert_true(inputs.gl_pathc >= CORPUS_LEAST);
+	assert_true(inputs.gl_pathc >= CORPUS_MIN);
 	assert_int_equal(inputs.gl_pathc, outputs.gl_pathc);
 	for (size_t i = 0; i < inputs.gl_pathc; i++)
 		run_corpus_file(*state, inputs.gl_pathv[i]);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "ip.h"
+#include "packet/ip.h"
 #include "packet_naive.h"
 
 /* ip_transport on memory of exactly `n` bytes, so that a sanitizer sees a read past the end. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The link of a TUN, followed where it goes. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,7 +11,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-#include "link.h"
+#include "io/link.h"
 #include "namespace.h"
 
 enum { WAIT_MS = 2000 };

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* rtnetlink calls in a namespace of their own, checked by what ip(8) reads back. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,9 +11,9 @@
 #include <poll.h>
 #include <stdlib.h>
 
-#include "bytes.h"
+#include "base/bytes.h"
+#include "io/netlink.h"
 #include "namespace.h"
-#include "netlink.h"
 
 enum { TABLE = 51820, MARK = 51820, MANY = 3000 };
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The host's network around the device, in a namespace:
  *
@@ -17,7 +18,7 @@
 #include <sys/mman.h>
 
 #include "namespace.h"
-#include "network.h"
+#include "network/network.h"
 
 static const char rules_v4[] = "0: from all lookup local\n"
 							   "32764: from all lookup main suppress_prefixlength 0\n"

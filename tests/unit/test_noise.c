@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The handshake: byte for byte against another implementation (tests/vectors/handshake.py), and every way it can go
  * wrong, each of which must leave the state as it was.
@@ -16,8 +17,8 @@
 #include "fixed_random.h"
 #include "noise_ends.h"
 
-#include "bytes.h"
-#include "noise.h"
+#include "base/bytes.h"
+#include "crypto/noise.h"
 
 enum { VECTORS = sizeof handshake_vectors / sizeof *handshake_vectors };
 enum { INITIATION_MACS = offsetof(struct message_initiation, macs) };
@@ -48,7 +49,7 @@ static void x25519_vectors(void **state)
 		  "4a5d9d5ba4ce2de1728e3bf480350f25e07e21c947d19e3376f09b3c1e161742" },
 	};
 	uint8_t private_key[NOISE_KEY], public_key[NOISE_KEY], expected[NOISE_KEY], product[NOISE_KEY];
-	struct noise_local local = { 0 };
+	struct noise_identity local = { 0 };
 
 	for (size_t i = 0; i < sizeof products / sizeof *products; i++) {
 		unhex(private_key, products[i][0]);
@@ -59,14 +60,14 @@ static void x25519_vectors(void **state)
 	}
 	unhex(private_key, "77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a");
 	unhex(public_key, "8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a");
-	noise_local_set(&local, private_key);
+	noise_identity_set(&local, private_key);
 	assert_memory_equal(local.public_key, public_key, NOISE_KEY);
 }
 
 static void set_up_end(struct end *end, const uint8_t *private_key, const uint8_t *peer, const uint8_t *psk)
 {
 	memset(end, 0, sizeof *end);
-	noise_local_set(&end->local, private_key);
+	noise_identity_set(&end->identity, private_key);
 	noise_remote_init(&end->peer, peer);
 	noise_remote_set_psk(&end->peer, psk);
 	noise_remote_set_suite(&end->peer, suite);
@@ -100,8 +101,8 @@ static void handshake_byte_for_byte(void **state)
 			continue;
 		set_up_end(&initiator, v->initiator_private, v->responder_public, v->preshared_key);
 		set_up_end(&responder, v->responder_private, v->initiator_public, v->preshared_key);
-		assert_memory_equal(initiator.local.public_key, v->initiator_public, NOISE_KEY);
-		assert_memory_equal(responder.local.public_key, v->responder_public, NOISE_KEY);
+		assert_memory_equal(initiator.identity.public_key, v->initiator_public, NOISE_KEY);
+		assert_memory_equal(responder.identity.public_key, v->responder_public, NOISE_KEY);
 
 		fixed_random_begin(v->initiator_ephemeral, NOISE_KEY);
 		assert_int_equal(initiate_at(&initiator, v->initiator_index, get_le64(v->realtime), &initiation), 0);
@@ -116,7 +117,7 @@ static void handshake_byte_for_byte(void **state)
 		assert_memory_equal(&response, v->response, RESPONSE_MACS);
 		assert_memory_equal(&response.macs, &no_macs, sizeof no_macs);
 
-		assert_int_equal(noise_consume_response(&initiator.local, &initiator.peer, &response), 0);
+		assert_int_equal(noise_consume_response(&initiator.identity, &initiator.peer, &response), 0);
 		check_keys(&initiator.peer, v->initiator_sends, v->responder_sends, v->initiator_index, v->responder_index,
 				   true);
 		check_keys(&responder.peer, v->responder_sends, v->initiator_sends, v->responder_index, v->initiator_index,
@@ -149,16 +150,16 @@ static void timestamp_labels(void **state)
 
 static void private_key_is_clamped_and_cleared(void **state)
 {
-	static const struct noise_local none;
+	static const struct noise_identity none;
 	uint8_t ones[NOISE_KEY];
-	struct noise_local local = { 0 };
+	struct noise_identity local = { 0 };
 
 	memset(ones, 0xff, sizeof ones);
-	noise_local_set(&local, ones);
+	noise_identity_set(&local, ones);
 	assert_true(local.has_key);
 	assert_int_equal(local.private_key[0], 0xf8);
 	assert_int_equal(local.private_key[31], 0x7f);
-	noise_local_set(&local, NULL);
+	noise_identity_set(&local, NULL);
 	assert_memory_equal(&local, &none, sizeof none);
 }
 
@@ -172,7 +173,7 @@ static void nothing_without_a_private_key(void **state)
 	assert_int_equal(initiate_at(&a, 1, NOW, &initiation), 0);
 	assert_int_equal(consume_at(&b, &initiation, NOW), 0);
 	assert_int_equal(noise_create_response(&b.peer, 2, &response), 0);
-	noise_local_set(&a.local, NULL);
+	noise_identity_set(&a.identity, NULL);
 	assert_int_equal(refuse_response(&a, &response), -ENOKEY);
 	assert_int_equal(refuse_at(&a, &initiation, NOW), -ENOKEY);
 	assert_int_equal(initiate_at(&a, 1, NOW, &initiation), -ENOKEY);
@@ -298,8 +299,8 @@ static void low_order_static_is_refused(void **state)
 		struct end a, b;
 
 		make_ends(&a, &b);
-		unhex(a.local.public_key, low_order[i]);
-		noise_remote_init(&b.peer, a.local.public_key);
+		unhex(a.identity.public_key, low_order[i]);
+		noise_remote_init(&b.peer, a.identity.public_key);
 		noise_remote_set_suite(&b.peer, suite);
 		assert_int_equal(initiate_at(&a, 1, NOW, &initiation), 0);
 		assert_int_equal(refuse_at(&b, &initiation, NOW), -EKEYREJECTED); /* ss */
@@ -352,7 +353,7 @@ static void every_byte_is_covered(void **state)
 		((uint8_t *)&forged_response)[i] ^= 0x80;
 		assert_int_equal(refuse_response(&a, &forged_response), -EBADMSG);
 	}
-	assert_int_equal(noise_consume_response(&a.local, &a.peer, &response), 0);
+	assert_int_equal(noise_consume_response(&a.identity, &a.peer, &response), 0);
 }
 
 static void unknown_peer_is_refused(void **state)
@@ -362,7 +363,7 @@ static void unknown_peer_is_refused(void **state)
 
 	make_ends(&a, &b);
 	make_ends(&stranger, &other);
-	noise_remote_init(&stranger.peer, b.local.public_key);
+	noise_remote_init(&stranger.peer, b.identity.public_key);
 	noise_remote_set_suite(&stranger.peer, suite);
 	assert_int_equal(initiate_at(&stranger, 1, NOW, &initiation), 0);
 	assert_int_equal(refuse_at(&b, &initiation, NOW), -ENOENT);
@@ -395,7 +396,7 @@ static void first_timestamp_is_any(void **state)
 	struct end a, b;
 
 	make_ends(&a, &b);
-	assert_int_equal(noise_create_initiation(&a.local, &a.peer, 1, zeros, &initiation), 0);
+	assert_int_equal(noise_create_initiation(&a.identity, &a.peer, 1, zeros, &initiation), 0);
 	assert_int_equal(consume_at(&b, &initiation, NOW), 0);
 	assert_int_equal(refuse_at(&b, &initiation, NOW + NS_PER_S), -EALREADY);
 }
@@ -459,7 +460,7 @@ static void response_must_answer_what_was_asked(void **state)
 
 	assert_int_equal(consume_at(&b, &second, NOW + NS_PER_S), 0);
 	assert_int_equal(noise_create_response(&b.peer, 2, &response), 0);
-	assert_int_equal(noise_consume_response(&a.local, &a.peer, &response), 0);
+	assert_int_equal(noise_consume_response(&a.identity, &a.peer, &response), 0);
 	assert_int_equal(refuse_response(&a, &response), -ENOENT); /* answered already */
 }
 
@@ -499,7 +500,7 @@ static void their_initiation_replaces_ours(void **state)
 	assert_int_equal(a.peer.handshake.local_index, 1);
 	assert_true(sodium_is_zero(a.peer.handshake.ephemeral_private, NOISE_KEY));
 	assert_int_equal(noise_create_response(&a.peer, 3, &response), 0);
-	assert_int_equal(noise_consume_response(&b.local, &b.peer, &response), 0);
+	assert_int_equal(noise_consume_response(&b.identity, &b.peer, &response), 0);
 	assert_keys_match(&b, &a, &keys);
 	assert_true(keys.initiator);
 	assert_int_equal(keys.local_index, 2);
@@ -519,7 +520,7 @@ static void secrets_are_wiped(void **state)
 	assert_int_equal(consume_at(&b, &initiation, NOW), 0);
 	assert_int_equal(noise_create_response(&b.peer, 2, &response), 0);
 	assert_true(sodium_is_zero(b.peer.handshake.ephemeral_private, NOISE_KEY));
-	assert_int_equal(noise_consume_response(&a.local, &a.peer, &response), 0);
+	assert_int_equal(noise_consume_response(&a.identity, &a.peer, &response), 0);
 	assert_true(sodium_is_zero(a.peer.handshake.ephemeral_private, NOISE_KEY));
 	assert_keys_match(&a, &b, &keys);
 	assert_true(sodium_is_zero((void *)&a.peer.handshake, sizeof a.peer.handshake));
@@ -548,7 +549,7 @@ static void ends_of_different_suites(void **state)
 	assert_int_equal(initiate_at(&a, 1, NOW, &initiation), 0);
 	assert_int_equal(initiate_at(&b, 1, NOW, &unanswered), 0);
 	before = b; /* the DH of the static keys has been done: now nothing may change */
-	assert_int_equal(noise_consume_initiation(&b.local, &initiation, find_peer, &b, NOW, &sender), -EPROTONOSUPPORT);
+	assert_int_equal(noise_consume_initiation(&b.identity, &initiation, find_peer, &b, NOW, &sender), -EPROTONOSUPPORT);
 	assert_ptr_equal(sender, &b.peer);
 	assert_memory_equal(&b, &before, sizeof before);
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Notices: acted upon at once without a list to wait in, else by control's loop. Control is this thread; workers are
  * played by hand, and at the end by two threads.
@@ -14,13 +15,13 @@
 #include <pthread.h>
 #include <sodium.h>
 
-#include "clock.h"
-#include "device.h"
-#include "handshake.h"
+#include "base/clock.h"
+#include "tunnel/device.h"
+#include "tunnel/handshake.h"
 
 enum {
 	PEERS = 4,
-	A_WAKE_UP = 256, /* peers, and messages, that control acts upon before others have their turn */
+	MAX_PER_WAKEUP = 256, /* peers, and messages, that control acts upon before others have their turn */
 	PORT = 1000,
 	LETTERS = NOTICE_MESSAGES,
 	THREADS = 2,
@@ -31,7 +32,7 @@ static struct device device;
 static struct peer *peers[PEERS];
 static struct ev_loop *loop;
 static struct {
-	int gone, asked; /* calls of gone and of source_usable */
+	int gone, asked; /* calls of gone and of local_usable */
 	int again;       /* how many more handshakes are asked for while one is sent */
 	int letters;
 	in_port_t to[LETTERS]; /* of each message sent, in order */
@@ -59,7 +60,7 @@ static void tun_gone(void *context)
 	seen.gone++;
 }
 
-static bool source_usable(void *sources, const struct endpoint *from)
+static bool local_usable(void *sources, const struct endpoint *from)
 {
 	seen.asked++;
 	return false;
@@ -73,7 +74,7 @@ static struct endpoint place(in_port_t port)
 
 	endpoint.to.v4 = (struct sockaddr_in) { .sin_family = AF_INET, .sin_port = htons(port) };
 	endpoint.to.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	endpoint.source.v4.ipi_spec_dst.s_addr = htonl(INADDR_LOOPBACK);
+	endpoint.local.v4.ipi_spec_dst.s_addr = htonl(INADDR_LOOPBACK);
 	return endpoint;
 }
 
@@ -91,7 +92,7 @@ static struct peer *add_peer(in_port_t port)
 	crypto_scalarmult_base(public, secret);
 	peer = device_add_peer(&device, public);
 	assert_non_null(peer);
-	peer->endpoint = peer->heard = place(port);
+	peer->endpoint = peer->last_from = place(port);
 	return peer;
 }
 
@@ -105,7 +106,7 @@ static int set_up(void **state)
 		return -1;
 	device.ops = &ops;
 	device.up = true;
-	device.source_usable = source_usable;
+	device.local_usable = local_usable;
 	randombytes_buf(key, sizeof key);
 	device_set_private_key(&device, key);
 	for (int i = 0; i < PEERS; i++)
@@ -143,7 +144,7 @@ static struct session *next_session(struct peer *peer)
 
 	peer->sessions.next = session_create(device.aead, &keys, clock_boottime());
 	assert_non_null(peer->sessions.next);
-	atomic_store(&peer->sessions.next->heard, true);
+	atomic_store(&peer->sessions.next->confirmed, true);
 	return peer->sessions.next;
 }
 
@@ -158,7 +159,7 @@ struct before {
 /* What a worker does that hears a peer from another place. */
 static void hear_from(struct peer *peer, const struct endpoint *from)
 {
-	if (!endpoint_equal(peer_heard(peer), from) && peer_move(peer, from))
+	if (!endpoint_equal(peer_last_from(peer), from) && peer_move(peer, from))
 		notice_peer(peer, NOTICE_MOVED, clock_boottime());
 }
 
@@ -169,7 +170,7 @@ static struct before raise_all(void)
 	struct endpoint from = place(before.from);
 	uint64_t now = clock_boottime();
 
-	peers[0]->source_in_doubt = true;
+	peers[0]->local_unverified = true;
 	timers_data_sent(peers[0], now); /* raises NOTICE_TIMER */
 	notice_peer(peers[0], NOTICE_CONFIRMED, now);
 	notice_peer(peers[0], NOTICE_SOURCE, now);
@@ -183,7 +184,7 @@ static void nothing_was_done(void)
 {
 	assert_null(heap_top(&device.timers.heap));
 	assert_null(peers[0]->sessions.current);
-	assert_true(peers[0]->source_in_doubt);
+	assert_true(peers[0]->local_unverified);
 	assert_int_equal(seen.asked + seen.letters, 0);
 	assert_int_equal(port_of(peers[0]), PORT);
 	assert_int_equal(device.counters.value[DROP_MALFORMED], 0);
@@ -194,11 +195,11 @@ static void all_was_done_once(const struct before *before, int asked)
 	assert_int_not_equal(peers[0]->timers.timer[TIMER_NEW_HANDSHAKE].queued, 0);
 	assert_ptr_equal(peers[0]->sessions.current, before->session);
 	assert_null(peers[0]->sessions.next);
-	assert_false(peers[0]->source_in_doubt);
+	assert_false(peers[0]->local_unverified);
 	assert_int_equal(seen.asked, asked);
 	assert_int_equal(seen.letters, 1);
 	assert_int_equal(port_of(peers[0]), before->from);
-	assert_false(endpoint_source_known(&peers[0]->endpoint));
+	assert_false(endpoint_local_known(&peers[0]->endpoint));
 	assert_int_equal(device.counters.value[DROP_MALFORMED], 1);
 }
 
@@ -228,11 +229,11 @@ static void with_several_control_does_it_and_once(void **state)
 static void a_lost_source_is_forgotten_in_both_places(void **state)
 {
 	notice_peer(peers[1], NOTICE_SOURCE_LOST, 0);
-	assert_true(endpoint_source_known(&peers[1]->endpoint));
+	assert_true(endpoint_local_known(&peers[1]->endpoint));
 	spin(1);
-	assert_false(endpoint_source_known(&peers[1]->endpoint));
-	assert_false(endpoint_source_known(&peers[1]->heard));
-	assert_true(endpoint_source_known(&peers[0]->endpoint));
+	assert_false(endpoint_local_known(&peers[1]->endpoint));
+	assert_false(endpoint_local_known(&peers[1]->last_from));
+	assert_true(endpoint_local_known(&peers[0]->endpoint));
 }
 
 /* The session was replaced before control got to it: the one that is next now was not heard. */
@@ -241,11 +242,11 @@ static void a_confirmation_that_comes_late_confirms_nothing(void **state)
 	struct session *session = next_session(peers[0]);
 
 	notice_peer(peers[0], NOTICE_CONFIRMED, 0);
-	atomic_store(&session->heard, false);
+	atomic_store(&session->confirmed, false);
 	spin(1);
 	assert_ptr_equal(peers[0]->sessions.next, session);
 	assert_null(peers[0]->sessions.current);
-	atomic_store(&session->heard, true);
+	atomic_store(&session->confirmed, true);
 	notice_peer(peers[0], NOTICE_CONFIRMED, 0);
 	spin(1);
 	assert_ptr_equal(peers[0]->sessions.current, session);
@@ -300,14 +301,14 @@ static void a_peer_noticed_without_end_does_not_hold_up_the_rest(void **state)
 {
 	struct endpoint from = place(1);
 
-	seen.again = 2 * A_WAKE_UP;
+	seen.again = 2 * MAX_PER_WAKEUP;
 	notice_peer(peers[0], NOTICE_HANDSHAKE, clock_boottime());
 	assert_true(notice_message(&device, (const uint8_t[32]) { 9 }, 32, &from, clock_boottime()));
 	spin(1);
-	assert_int_equal(seen.letters, A_WAKE_UP);
+	assert_int_equal(seen.letters, MAX_PER_WAKEUP);
 	assert_int_equal(device.counters.value[DROP_MALFORMED], 1);
 	spin(3);
-	assert_int_equal(seen.letters, 2 * A_WAKE_UP + 1);
+	assert_int_equal(seen.letters, 2 * MAX_PER_WAKEUP + 1);
 	assert_int_equal(peers[0]->noticed, 0);
 }
 
@@ -357,9 +358,9 @@ static void a_full_ring_refuses_and_recovers(void **state)
 {
 	fill_ring();
 	assert_false(message_from(1, (const uint8_t[32]) { 9 }, 32));
-	for (int turn = 1; turn <= NOTICE_MESSAGES / A_WAKE_UP; turn++) {
+	for (int turn = 1; turn <= NOTICE_MESSAGES / MAX_PER_WAKEUP; turn++) {
 		spin(1);
-		assert_int_equal(device.counters.value[DROP_MALFORMED], turn * A_WAKE_UP);
+		assert_int_equal(device.counters.value[DROP_MALFORMED], turn * MAX_PER_WAKEUP);
 	}
 	spin(2);
 	assert_int_equal(device.counters.value[DROP_MALFORMED], NOTICE_MESSAGES);
@@ -427,7 +428,7 @@ static void stamped(uint8_t message[NOTICE_MESSAGE])
 
 	memset(message, 0, NOTICE_MESSAGE);
 	message[0] = MESSAGE_INITIATION;
-	cookie_stamp(&jar, device.local.public_key, message, NOTICE_MESSAGE, clock_boottime());
+	cookie_stamp(&jar, device.identity.public_key, message, NOTICE_MESSAGE, clock_boottime());
 }
 
 /* Under load each is answered by a cookie, to where it came from. */
@@ -540,7 +541,7 @@ static void two_threads_raise_while_control_acts_and_peers_go(void **state)
 		pthread_join(players[i].id, NULL);
 		taken += players[i].taken;
 	}
-	spin(NOTICE_MESSAGES * 2 / A_WAKE_UP + 2);
+	spin(NOTICE_MESSAGES * 2 / MAX_PER_WAKEUP + 2);
 	assert_int_equal(notices_waiting(device.notices), 0);
 	assert_int_equal(device.counters.value[DROP_MALFORMED], taken);
 	for (struct peer *peer = device.first; peer; peer = peer->next) {

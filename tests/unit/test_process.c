@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Programs are run to their end, or to the end of patience. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "clock.h"
-#include "process.h"
+#include "base/clock.h"
+#include "network/process.h"
 
 enum { PATIENCE_MS = 5000, SHORT_MS = 50, LARGE = 1 << 20 };
 

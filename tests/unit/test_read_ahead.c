@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Packets that a worker's backend has read ahead of need: the TUN's descriptor does not tell of them, and none is left.
  * The TUN is the end of a socket pair, so what the test writes to `kernel` was routed into the tunnel. The peer at the
@@ -19,12 +20,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "bytes.h"
-#include "clock.h"
-#include "egress.h"
-#include "handshake.h"
-#include "loop.h"
-#include "worker.h"
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "tunnel/egress.h"
+#include "tunnel/handshake.h"
+#include "tunnel/loop.h"
+#include "tunnel/worker.h"
 
 enum {
 	SMALL = 60,
@@ -85,7 +86,7 @@ static void acquaint(struct end *end, const struct end *other)
 {
 	static const uint8_t all[4];
 
-	end->peer = device_add_peer(&end->device, other->device.local.public_key);
+	end->peer = device_add_peer(&end->device, other->device.identity.public_key);
 	assert_non_null(end->peer);
 	end->peer->endpoint.to.v4 = (struct sockaddr_in) { .sin_family = AF_INET,
 													   .sin_port = htons(other->worker.udp.port),

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The replay window: a table of cases at its edges, and against a model that remembers every counter. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "message.h"
-#include "replay.h"
+#include "crypto/message.h"
+#include "crypto/replay.h"
 
 #define LAST (REJECT_AFTER_MESSAGES - 1)
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The resolver against a getaddrinfo(3) of the test's own, which can be held up; endpoints as text against a table. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,7 +20,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "resolve.h"
+#include "io/resolve.h"
 
 enum { PATIENCE_MS = 5000 };
 
@@ -100,7 +101,7 @@ static void names_are_answered_in_order(void **state)
 	assert_int_equal(id, UINT64_MAX);
 	assert_int_equal(error, 0);
 	assert_string_equal(text(&endpoint), "[2001:db8::1]:51820");
-	assert_false(endpoint_source_known(&endpoint));
+	assert_false(endpoint_local_known(&endpoint));
 	assert_true(answers_wait(resolver, PATIENCE_MS));
 	assert_int_equal(resolver_take(resolver, &id, &endpoint, &error), 1);
 	assert_int_equal(id, 2);

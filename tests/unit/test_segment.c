@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,8 +7,8 @@
 
 #include <cmocka.h>
 
+#include "packet/segment.h"
 #include "packet_naive.h"
-#include "segment.h"
 
 enum { GUARD = 0xa5 };
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Sessions: nonces, ages, seal and open, and the order in which a peer's sessions follow one another. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,8 +16,8 @@
 
 #include "../vectors/handshake.h"
 
-#include "bytes.h"
-#include "session.h"
+#include "base/bytes.h"
+#include "crypto/session.h"
 
 #define BORN (1000 * NS_PER_S)
 
@@ -28,7 +29,7 @@ static enum suite suite;
 
 /* Where packets are sealed and opened, with what a provider may touch on both sides. */
 struct arena {
-	uint8_t before[AEAD_BEFORE], bytes[ROOM], behind[AEAD_BEHIND];
+	uint8_t before[AEAD_HEADROOM], bytes[ROOM], behind[AEAD_TAILROOM];
 };
 
 static struct session *make(bool initiator)

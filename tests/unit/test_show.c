@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: MIT */
 /* `show` and `reload` as a shell sees them, against a control socket that is served here. */
 #include "control_serve.h"
 
+#include "cli/show.h"
 #include "control_private.h"
-#include "show.h"
 #include "show_state.h"
 
 #define OUTPUT "/var/run/output"

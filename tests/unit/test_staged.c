@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,7 +9,7 @@
 
 #include <pthread.h>
 
-#include "staged.h"
+#include "tunnel/staged.h"
 
 enum { LARGEST = 65545, THREADS = 4, ROUNDS = 4000, SHARED = 3 };
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Suites and their names; and a machine without AES instructions, which the linker's wrapper plays. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,9 +9,9 @@
 #include <sodium.h>
 #include <string.h>
 
-#include "aead.h"
-#include "session.h"
-#include "suite.h"
+#include "crypto/aead.h"
+#include "crypto/session.h"
+#include "crypto/suite.h"
 
 int __wrap_crypto_aead_aes256gcm_is_available(void);
 

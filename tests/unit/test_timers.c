@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The timers of one peer on a clock of our own: each line of the list at the top of timers.c. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,9 +10,9 @@
 
 #include <pthread.h>
 
-#include "clock.h"
-#include "device.h"
-#include "message.h"
+#include "base/clock.h"
+#include "crypto/message.h"
+#include "tunnel/device.h"
 
 enum { ATTEMPTS = 18, THREADS = 2, ROUNDS = 20000 };
 

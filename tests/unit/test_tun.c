@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: MIT */
 /* The TUN module against the kernel, in a namespace of its own; what other kernels refuse is played by wrapped calls.
  */
-#include "tun.h"
+#include "io/tun.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -15,7 +16,7 @@
 #include <sys/socket.h>
 #include <sys/utsname.h>
 
-#include "bytes.h"
+#include "base/bytes.h"
 #include "sandbox.h"
 
 #include <cmocka.h>

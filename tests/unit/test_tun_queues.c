@@ -1,5 +1,6 @@
+/* SPDX-License-Identifier: MIT */
 /* A TUN of several queues, and which flow goes to which, against the kernel in a namespace of its own. */
-#include "tun.h"
+#include "io/tun.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -12,7 +13,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
-#include "bytes.h"
+#include "base/bytes.h"
 #include "sandbox.h"
 
 #include <cmocka.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The text of the control socket: what a set says, what a get answers. */
 #include "control_rig.h"
 

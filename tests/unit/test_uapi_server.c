@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The control socket with clients that are well-behaved, clumsy, slow and hostile. */
 #include "control_serve.h"
 
@@ -218,14 +219,14 @@ static void what_is_too_large_is_refused(void **state)
 	size_t most = 0;
 
 	memset(line, 'x', sizeof line);
-	for (size_t sent = 0; sent <= UAPI_REQUEST_MOST; sent += sizeof line) {
+	for (size_t sent = 0; sent <= UAPI_REQUEST_MAX; sent += sizeof line) {
 		send(fd, line, sizeof line, MSG_NOSIGNAL);
 		serve_turn(&serve);
 		most = serve.uapi.held > most ? serve.uapi.held : most;
 	}
 	answer = serve_receive(&serve, fd);
 	assert_string_equal(answer, "errno=-7\n\n");
-	assert_int_equal(most, UAPI_REQUEST_MOST);
+	assert_int_equal(most, UAPI_REQUEST_MAX);
 	free(answer);
 	answer = serve_receive(&serve, fd);
 	assert_string_equal(answer, "");
@@ -237,12 +238,12 @@ static void what_is_too_large_is_refused(void **state)
 
 static bool all_held(void *context)
 {
-	return serve.uapi.held == UAPI_REQUEST_MOST;
+	return serve.uapi.held == UAPI_REQUEST_MAX;
 }
 
 static void the_bound_is_for_all_together_and_a_get_always_fits(void **state)
 {
-	char *half = large_set(UAPI_REQUEST_MOST / 2 + 1000), *answer;
+	char *half = large_set(UAPI_REQUEST_MAX / 2 + 1000), *answer;
 	int hog = serve_connect(&serve), second = serve_connect(&serve), third = serve_connect(&serve);
 
 	serve_send(&serve, hog, half, strlen(half) - 1); /* its end never comes */
@@ -252,7 +253,7 @@ static void the_bound_is_for_all_together_and_a_get_always_fits(void **state)
 	assert_string_equal(answer, "errno=-7\n\n");
 	free(answer);
 	serve_expect(&serve, third, "get=1\n\n", EMPTY_GET);
-	assert_int_equal(serve.uapi.held, UAPI_REQUEST_MOST);
+	assert_int_equal(serve.uapi.held, UAPI_REQUEST_MAX);
 	close(hog);
 	close(second);
 	close(third);
@@ -297,7 +298,7 @@ static void who_is_silent_is_shown_the_door(void **state)
 	char *answer;
 
 	uapi_stop(&serve.uapi);
-	serve.options.patience = 0.05;
+	serve.options.idle_timeout = 0.05;
 	serve_start(&serve);
 	fd = serve_connect(&serve);
 	half = serve_connect(&serve);
@@ -511,7 +512,7 @@ static void verbs_are_answered(void **state)
 	serve_expect(&serve, fd, "hello=0\n\n", "errno=-22\n\n");
 	serve_send(&serve, fd, "toomuch=1\n\n", 11);
 	answer = serve_receive(&serve, fd);
-	assert_true(strlen(answer) <= UAPI_REPLY_MOST + 32);
+	assert_true(strlen(answer) <= UAPI_REPLY_MAX + 32);
 	assert_int_equal((strlen(answer) - strlen("errno=-2\n\n")) % (999 + strlen("message=\n")), 0); /* whole lines */
 	assert_string_equal(answer + strlen(answer) - 11, "\nerrno=-2\n\n");
 	free(answer);

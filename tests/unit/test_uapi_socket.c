@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The file of the control socket: who makes it, who takes it over, who notices that it has gone. */
 #include "control_serve.h"
 

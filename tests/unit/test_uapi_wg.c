@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* wg(8) itself against the control socket, where it looks for it. */
 #include "control_serve.h"
 

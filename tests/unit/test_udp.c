@@ -1,5 +1,6 @@
+/* SPDX-License-Identifier: MIT */
 /* The UDP sockets against the kernel, over lo in a namespace of their own; what other kernels say is played. */
-#include "udp.h"
+#include "io/udp.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -399,7 +400,7 @@ static void test_batch(void **state)
 	struct udp_message messages[UDP_BATCH];
 	struct udp_run run = run_of(&to, 0, 1000, 100);
 
-	run.apart = true;
+	run.ungrouped = true;
 	assert_int_equal(udp_send(&pair.a, &run, 1), 1);
 	assert_false(run.refused_group);
 	assert_int_equal(receive(pair.b.v4, messages), UDP_BATCH);
@@ -416,13 +417,13 @@ static void test_margins(void **state)
 	struct udp_message messages[UDP_BATCH];
 	struct udp_run run = run_of(&to, 0, UDP_BATCH * 100, 100);
 
-	run.apart = true;
+	run.ungrouped = true;
 	assert_int_equal(udp_send(&pair.a, &run, 1), 1);
 	assert_int_equal(receive(pair.b.v4, messages), UDP_BATCH);
 	for (int i = 0; i < UDP_BATCH; i++) {
-		for (int before = 1; before <= UDP_BEFORE; before++)
+		for (int before = 1; before <= UDP_HEADROOM; before++)
 			assert_int_equal(messages[i].data[-before], 0);
-		for (int behind = 0; behind < UDP_BEHIND; behind++)
+		for (int behind = 0; behind < UDP_TAILROOM; behind++)
 			assert_int_equal(messages[i].data[UDP_MESSAGE + behind], 0);
 	}
 }
@@ -445,7 +446,7 @@ static void test_truncated(void **state)
 	struct udp_run run = run_of(&to, 0, 400, 100);
 	uint64_t truncated = 5;
 
-	run.apart = true;
+	run.ungrouped = true;
 	flags_of[0] = MSG_TRUNC;
 	flags_of[2] = MSG_CTRUNC;
 	assert_int_equal(udp_send(&pair.a, &run, 1), 1);
@@ -482,19 +483,19 @@ static void round_trip(const char *address, const char *source, int fd_a, int fd
 	struct endpoint peer;
 
 	run.traffic_class = traffic_class;
-	to.source = at(source, 0).source;
+	to.local = at(source, 0).local;
 	assert_int_equal(udp_send(&pair.a, &run, 1), 1);
 	assert_int_equal(run.error, 0);
 	receive(fd_b, messages);
 	assert_int_equal(messages[0].traffic_class, traffic_class);
-	assert_true(endpoint_source_known(&messages[0].from));
+	assert_true(endpoint_local_known(&messages[0].from));
 	peer = messages[0].from;
 	answer = run_of(&peer, 0, 3000, 1000);
 	assert_int_equal(udp_send(&pair.b, &answer, 1), 1);
 	assert_int_equal(answer.error, 0);
-	assert_false(answer.lost_source);
+	assert_false(answer.lost_local);
 	receive(fd_a, messages);
-	endpoint_clear_source(&messages[0].from);
+	endpoint_clear_local(&messages[0].from);
 	assert_true(endpoint_equal(&messages[0].from, &expected));
 	assert_int_equal(messages[0].traffic_class, 0);
 }
@@ -527,33 +528,33 @@ static void test_link_local(void **state)
 	receive(pair.b.v6, messages);
 	peer = messages[0].from;
 	assert_int_equal(peer.to.v6.sin6_scope_id, if_nametoindex("lo"));
-	assert_int_equal(peer.source.v6.ipi6_ifindex, if_nametoindex("lo"));
+	assert_int_equal(peer.local.v6.ipi6_ifindex, if_nametoindex("lo"));
 	answer = run_of(&peer, 0, 10, 10);
 	assert_int_equal(udp_send(&pair.b, &answer, 1), 1);
 	assert_int_equal(answer.error, 0);
-	assert_false(answer.lost_source);
+	assert_false(answer.lost_local);
 	receive(pair.a.v6, messages);
 	sandbox_run("ip addr del fe80::1 dev lo");
 }
 
 /* The source that a peer spoke to is gone: the run goes out all the same, as a group, and says so. */
-static void lost_source(struct endpoint *to, const struct endpoint *gone, int fd)
+static void lost_local(struct endpoint *to, const struct endpoint *gone, int fd)
 {
 	for (int groups = 0; groups < 2; groups++) {
 		struct udp_run run = run_of(to, 0, 3000, 1000);
 
-		to->source = gone->source;
-		run.apart = !groups;
+		to->local = gone->local;
+		run.ungrouped = !groups;
 		assert_int_equal(udp_send(&pair.a, &run, 1), 1);
 		assert_int_equal(run.error, 0);
 		assert_int_equal(run.sent, 3000);
-		assert_true(run.lost_source);
+		assert_true(run.lost_local);
 		assert_false(run.refused_group);
 		receive_all(fd, 0, 3000, 1000);
-		endpoint_clear_source(to);
+		endpoint_clear_local(to);
 		run = run_of(to, 0, 3000, 1000);
 		assert_int_equal(udp_send(&pair.a, &run, 1), 1);
-		assert_false(run.lost_source);
+		assert_false(run.lost_local);
 		receive_all(fd, 0, 3000, 1000);
 	}
 }
@@ -562,13 +563,13 @@ static void test_lost_source(void **state)
 {
 	struct endpoint v4 = at("127.0.0.1", pair.b.port), v6 = at("::1", pair.b.port), gone = { 0 };
 
-	gone.source.v4 = (struct in_pktinfo) { .ipi_spec_dst = at("203.0.113.9", 1).to.v4.sin_addr };
-	lost_source(&v4, &gone, pair.b.v4);
-	gone.source.v6 = (struct in6_pktinfo) { .ipi6_addr = at("2001:db8:9::9", 1).to.v6.sin6_addr };
-	lost_source(&v6, &gone, pair.b.v6);
+	gone.local.v4 = (struct in_pktinfo) { .ipi_spec_dst = at("203.0.113.9", 1).to.v4.sin_addr };
+	lost_local(&v4, &gone, pair.b.v4);
+	gone.local.v6 = (struct in6_pktinfo) { .ipi6_addr = at("2001:db8:9::9", 1).to.v6.sin6_addr };
+	lost_local(&v6, &gone, pair.b.v6);
 	/* Link-local, of an interface that is gone. */
-	gone.source.v6 = (struct in6_pktinfo) { at("fe80::9", 1).to.v6.sin6_addr, 12345 };
-	lost_source(&v6, &gone, pair.b.v6);
+	gone.local.v6 = (struct in6_pktinfo) { at("fe80::9", 1).to.v6.sin6_addr, 12345 };
+	lost_local(&v6, &gone, pair.b.v6);
 }
 
 /* --- bad ways --- */
@@ -611,7 +612,7 @@ static void test_route_mtu(void **state)
 		struct udp_run runs[] = { run_of(&to[i & 1], 0, 10000, 1400), run_of(&to[i & 1], 10000, 4800, 1200) };
 		int fd = i & 1 ? pair.b.v6 : pair.b.v4;
 
-		runs[0].apart = i & 2;
+		runs[0].ungrouped = i & 2;
 		assert_int_equal(udp_send(&pair.a, runs, 2), 2);
 		assert_int_equal(runs[0].refused_group, !(i & 2));
 		assert_false(runs[1].refused_group);
@@ -633,7 +634,7 @@ static void test_full_socket(void **state)
 	__real_setsockopt(pair.a.v4, SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
 	for (int i = 0; i < 64; i++) {
 		runs[i] = run_of(&to, 4000u * (uint32_t)i, 4000, 1000);
-		runs[i].apart = i % 2;
+		runs[i].ungrouped = i % 2;
 	}
 	for (int done = 0; done < 64;) {
 		struct pollfd wait = { .fd = pair.a.v4, .events = POLLOUT };

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The control messages alone: what is written for a run, and what is made of anything that may be received. */
 #include "udp_control.h"
 
@@ -72,7 +73,7 @@ static void test_write_all_v4(void **state)
 	const void *value;
 	int count, traffic_class;
 
-	to.source.v4 = (struct in_pktinfo) { .ipi_ifindex = 7, .ipi_spec_dst.s_addr = htonl(INADDR_LOOPBACK) };
+	to.local.v4 = (struct in_pktinfo) { .ipi_ifindex = 7, .ipi_spec_dst.s_addr = htonl(INADDR_LOOPBACK) };
 	run.traffic_class = 0xb9;
 	udp_control_write(&message, &control, &run, 200);
 	assert_true(message.msg_controllen <= sizeof control);
@@ -99,7 +100,7 @@ static void test_write_all_v6(void **state)
 	const void *value;
 	int count;
 
-	to.source.v6 = (struct in6_pktinfo) { in6addr_loopback, 7 };
+	to.local.v6 = (struct in6_pktinfo) { in6addr_loopback, 7 };
 	run.traffic_class = 1;
 	udp_control_write(&message, &control, &run, 200);
 	assert_int_equal(message.msg_controllen, sizeof control);
@@ -124,7 +125,7 @@ static void test_write_link_local(void **state)
 	const void *value;
 	int count;
 
-	to.source.v6 = (struct in6_pktinfo) { { .s6_addr = { 0xfe, 0x80, [15] = 1 } }, 7 };
+	to.local.v6 = (struct in6_pktinfo) { { .s6_addr = { 0xfe, 0x80, [15] = 1 } }, 7 };
 	udp_control_write(&message, &control, &run, 100);
 	value = find(&message, IPPROTO_IPV6, IPV6_PKTINFO, sizeof info, &count);
 	assert_non_null(value);
@@ -139,8 +140,8 @@ static void test_write_lost_source(void **state)
 	struct endpoint to;
 	struct udp_run run = run_to(&to, AF_INET6);
 
-	to.source.v6.ipi6_addr = in6addr_loopback;
-	run.lost_source = true;
+	to.local.v6.ipi6_addr = in6addr_loopback;
+	run.lost_local = true;
 	udp_control_write(&message, &control, &run, 100);
 	assert_int_equal(message.msg_controllen, 0);
 }
@@ -169,7 +170,7 @@ static struct udp_message parse(const struct received *r, int family, uint32_t l
 	struct msghdr message = { .msg_control = exact, .msg_controllen = r->length };
 
 	into.from.to.any.sa_family = (sa_family_t)family;
-	memset(&into.from.source, 0xff, sizeof into.from.source);
+	memset(&into.from.local, 0xff, sizeof into.from.local);
 	memcpy(exact, r->bytes, r->length);
 	udp_control_read(&message, &into);
 	free(exact);
@@ -183,7 +184,7 @@ static void test_read_nothing(void **state)
 
 	assert_int_equal(m.size, 1000);
 	assert_int_equal(m.traffic_class, 0);
-	assert_false(endpoint_source_known(&m.from));
+	assert_false(endpoint_local_known(&m.from));
 	m = parse(&r, AF_INET, 0);
 	assert_int_equal(m.size, 1); /* a cut by it must end */
 }
@@ -203,9 +204,9 @@ static void test_read_all(void **state)
 	m = parse(&r, AF_INET, 3000);
 	assert_int_equal(m.size, 1452);
 	assert_int_equal(m.traffic_class, 0xb8);
-	assert_int_equal(m.from.source.v4.ipi_ifindex, 3);
-	assert_int_equal(m.from.source.v4.ipi_spec_dst.s_addr, htonl(INADDR_LOOPBACK));
-	assert_int_equal(m.from.source.v4.ipi_addr.s_addr, 0); /* no part of the source */
+	assert_int_equal(m.from.local.v4.ipi_ifindex, 3);
+	assert_int_equal(m.from.local.v4.ipi_spec_dst.s_addr, htonl(INADDR_LOOPBACK));
+	assert_int_equal(m.from.local.v4.ipi_addr.s_addr, 0); /* no part of the source */
 
 	r.length = 0;
 	append(&r, IPPROTO_UDP, UDP_GRO, &size, sizeof size);
@@ -214,7 +215,7 @@ static void test_read_all(void **state)
 	m = parse(&r, AF_INET6, 3000);
 	assert_int_equal(m.size, 1452);
 	assert_int_equal(m.traffic_class, 0xba);
-	assert_memory_equal(&m.from.source.v6, &v6, sizeof v6);
+	assert_memory_equal(&m.from.local.v6, &v6, sizeof v6);
 }
 
 static void test_read_sizes(void **state)
@@ -247,7 +248,7 @@ static void test_read_short(void **state)
 	m = parse(&r, AF_INET, 1000);
 	assert_int_equal(m.size, 1000);
 	assert_int_equal(m.traffic_class, 0);
-	assert_false(endpoint_source_known(&m.from));
+	assert_false(endpoint_local_known(&m.from));
 }
 
 /* A length that cannot be true ends the walk: what stood before it counts, what stands behind does not. */

@@ -1,9 +1,10 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * udp_send against a kernel that is played: sendmmsg takes what a random schedule lets it, refuses groups, sources and
  * destinations as told, and writes down every datagram. Nothing may be lost without being counted, sent twice, or sent
  * out of order, whatever the schedule.
  */
-#include "udp.h"
+#include "io/udp.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -124,10 +125,10 @@ static int reset(void **state)
 		endpoints[i] = (struct endpoint) { 0 };
 		if (i % 2) {
 			endpoints[i].to.v6 = (struct sockaddr_in6) { .sin6_family = AF_INET6, .sin6_port = htons((uint16_t)i) };
-			endpoints[i].source.v6.ipi6_addr = in6addr_loopback;
+			endpoints[i].local.v6.ipi6_addr = in6addr_loopback;
 		} else {
 			endpoints[i].to.v4 = (struct sockaddr_in) { .sin_family = AF_INET, .sin_port = htons((uint16_t)i) };
-			endpoints[i].source.v4.ipi_spec_dst.s_addr = htonl(INADDR_LOOPBACK);
+			endpoints[i].local.v4.ipi_spec_dst.s_addr = htonl(INADDR_LOOPBACK);
 		}
 	}
 	for (size_t i = 0; i < sizeof data; i += sizeof(uint32_t))
@@ -165,7 +166,7 @@ static size_t make_runs(int count, int destinations, uint16_t most)
 			.to = &endpoints[rand() % destinations],
 			.data = data + at,
 			.size = (uint16_t)(32 + rand() % 200),
-			.apart = rand() % 8 == 0,
+			.ungrouped = rand() % 8 == 0,
 		};
 		runs[i].bytes = (uint32_t)runs[i].size * (uint32_t)(rand() % most) + 1u + (uint32_t)rand() % runs[i].size;
 		at += runs[i].bytes;
@@ -210,8 +211,8 @@ static void check(int count)
 		assert_int_equal(run->sent, run->bytes);
 		assert_int_equal(run->failed, 0);
 		assert_int_equal(run->error, 0);
-		assert_int_equal(run->lost_source, to->source_error != 0);
-		if (run->apart || count_datagrams(run) == 1)
+		assert_int_equal(run->lost_local, to->source_error != 0);
+		if (run->ungrouped || count_datagrams(run) == 1)
 			assert_false(run->refused_group);
 		else
 			assert_int_equal(run->refused_group, to->group_error != 0);
@@ -251,7 +252,7 @@ static void test_random(void **state)
 		udp.gso = rand() % 8;
 		make_runs(RUNS / 2, DESTINATIONS, seed % 2 ? 4 : 64);
 		for (int i = 0; i < RUNS / 2 && !udp.gso; i++)
-			runs[i].apart = true;
+			runs[i].ungrouped = true;
 		send_all(RUNS / 2);
 		check(RUNS / 2);
 	}
@@ -333,7 +334,7 @@ static void test_source_is_not_group(void **state)
 	kernel.destinations[1].source_error = EINVAL;
 	single(1, 5);
 	assert_int_equal(udp_send(&udp, runs, 1), 1);
-	assert_true(runs[0].lost_source);
+	assert_true(runs[0].lost_local);
 	assert_false(runs[0].refused_group);
 	assert_int_equal(kernel.destinations[1].messages, 1);
 	assert_int_equal(kernel.destinations[1].datagrams, 5);
@@ -343,7 +344,7 @@ static void test_source_is_not_group(void **state)
 static void test_source_lost_midway(void **state)
 {
 	single(0, 6);
-	runs[0].apart = true;
+	runs[0].ungrouped = true;
 	kernel.left = 3;
 	assert_int_equal(udp_send(&udp, runs, 1), 0);
 	assert_int_equal(runs[0].sent, 300);
@@ -357,7 +358,7 @@ static void test_no_v6(void **state)
 {
 	udp.v6 = -1;
 	single(1, 3);
-	runs[1] = runs[0], runs[1].apart = true;
+	runs[1] = runs[0], runs[1].ungrouped = true;
 	runs[2] = runs[0], runs[2].to = &endpoints[0];
 	runs[3] = runs[0], runs[3].to = &(struct endpoint) { 0 };
 	assert_int_equal(udp_send(&udp, runs, 4), 4);

@@ -1,5 +1,6 @@
+/* SPDX-License-Identifier: MIT */
 /* Several pairs of sockets on one port, over lo in a namespace of their own. */
-#include "udp.h"
+#include "io/udp.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

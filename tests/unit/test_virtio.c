@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include <linux/virtio_net.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -7,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "virtio.h"
+#include "packet/virtio.h"
 
 /* The bytes as the kernel's own struct lays them out: 10, host order. */
 static void layout_is_the_kernels(void **state)

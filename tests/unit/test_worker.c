@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A worker against another, see worker_rig.h: what goes through, what is dropped, and what moves the peer. */
 #include "worker_rig.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Several workers: what they move, how they start and stop, and what fails. */
 #include "workers_rig.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Several workers under way while control changes what they work by. */
 #include "workers_rig.h"
 
@@ -124,9 +125,9 @@ static void control_may_do_anything_under_traffic(void **state)
 		right.peer->keepalive = i % 3;
 		device_unlock(&right.device);
 		timers_keepalive_changed(right.peer, clock_boottime());
-		device_doubt_sources(&left.device);
+		device_recheck_locals(&left.device);
 		if (i % 4 == 0)
-			device_forget_sources(&right.device);
+			device_clear_locals(&right.device);
 		if (i % 10 == 5) {
 			peer_forget_keys(left.peer);
 			let_gate_pass();

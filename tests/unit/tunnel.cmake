@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 adit_test(tunnel allowedips)
 adit_test(tunnel staged)
 adit_test(tunnel timers)

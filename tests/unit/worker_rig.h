@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Two ends, left and right, their sockets under the test's control, and packets between them (../ends.h). */
 #ifndef ADIT_TEST_WORKER_RIG_H
 #define ADIT_TEST_WORKER_RIG_H
@@ -15,9 +16,9 @@
 #include <fcntl.h>
 
 #include "../ends.h"
-#include "egress.h"
-#include "ingress.h"
-#include "loop.h"
+#include "tunnel/egress.h"
+#include "tunnel/ingress.h"
+#include "tunnel/loop.h"
 
 enum { GATE_US = 40000 }; /* after which a responder takes another initiation, with a newer time stamp */
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Two devices with several workers each, joined by UDP on the loopback. Control of both is this thread. The queues of
  * the TUNs are ends of sequenced-packet sockets, so the test plays the kernel, as in test_worker.c:
@@ -9,7 +10,7 @@
 #ifndef ADIT_TEST_WORKERS_RIG_H
 #define ADIT_TEST_WORKERS_RIG_H
 
-#include "workers.h"
+#include "tunnel/workers.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -27,12 +28,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "bytes.h"
-#include "checksum.h"
-#include "clock.h"
-#include "handshake.h"
-#include "ip.h"
-#include "loop.h"
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "packet/checksum.h"
+#include "packet/ip.h"
+#include "tunnel/handshake.h"
+#include "tunnel/loop.h"
 
 enum {
 	MTU = 1420,
@@ -206,7 +207,7 @@ static inline void acquaint(struct end *end, const struct end *other)
 	struct endpoint endpoint = loopback(other->device.listen_port);
 
 	device_lock(&end->device);
-	end->peer = device_add_peer(&end->device, other->device.local.public_key);
+	end->peer = device_add_peer(&end->device, other->device.identity.public_key);
 	assert_non_null(end->peer);
 	peer_set_endpoint(end->peer, &endpoint);
 	assert_int_equal(allowedips_insert(&end->device.allowed_ips, AF_INET, other->inner, 32, end->peer), 0);

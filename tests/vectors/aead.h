@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Made by tests/vectors/aead.py; do not edit. */
 #include <stdint.h>
 

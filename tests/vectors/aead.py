@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """
 What packets of every length are sealed to, by the AEADs of the package `cryptography`. So that two thousand packets
 need no room here, they are hashed together.

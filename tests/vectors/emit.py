@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Writes test vectors as C headers, or compares them with what stands there."""
 
 import pathlib

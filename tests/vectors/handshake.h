@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Made by tests/vectors/handshake.py; do not edit. */
 #include <stdint.h>
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """
 A second implementation of the handshake, written from the WireGuard paper (section 5.4) without regard to speed, to
 compare the daemon's with byte for byte. Keys are fixed, so its output is too.

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """
 Vectors for the hash functions, made by Python's hashlib and hmac alone.
 

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: MIT */
 /* Integers in unaligned memory, in a stated byte order. */
-#ifndef ADIT_BYTES_H
-#define ADIT_BYTES_H
+#ifndef ADIT_BASE_BYTES_H
+#define ADIT_BASE_BYTES_H
 
 #include <endian.h>
 #include <stdint.h>

@@ -1,9 +1,10 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Time. All protocol deadlines are nanoseconds of CLOCK_BOOTTIME, so that a suspended host rekeys when it wakes. The
  * worker reads the clock once a wake-up and hands the value down: nothing below it asks for the time itself.
  */
-#ifndef ADIT_CLOCK_H
-#define ADIT_CLOCK_H
+#ifndef ADIT_BASE_CLOCK_H
+#define ADIT_BASE_CLOCK_H
 
 #include <stdint.h>
 #include <time.h>

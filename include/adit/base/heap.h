@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: MIT */
 /* An intrusive binary heap of deadlines: the earliest is at the top, any node can move or leave in O(log n). */
-#ifndef ADIT_HEAP_H
-#define ADIT_HEAP_H
+#ifndef ADIT_BASE_HEAP_H
+#define ADIT_BASE_HEAP_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: MIT */
 /* Keys of 32 bytes as text: the base64 of wg(8) and the hexadecimal of the control socket. Constant time in the key. */
-#ifndef ADIT_KEYTEXT_H
-#define ADIT_KEYTEXT_H
+#ifndef ADIT_BASE_KEYTEXT_H
+#define ADIT_BASE_KEYTEXT_H
 
 #include <stdbool.h>
 #include <stdint.h>

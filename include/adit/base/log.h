@@ -1,11 +1,12 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The log: one line a call on standard error. The level is the one mutable global of the program.
  *
  * Every line says what it concerns: `subject` is the interface, or interface and peer ("wg0: peer abcd…wxyz="). Lines
  * that a packet can cause go through a struct log_limit.
  */
-#ifndef ADIT_LOG_H
-#define ADIT_LOG_H
+#ifndef ADIT_BASE_LOG_H
+#define ADIT_BASE_LOG_H
 
 #include <stdatomic.h>
 #include <stdbool.h>

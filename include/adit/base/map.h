@@ -1,9 +1,10 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * An intrusive hash map: the caller embeds struct map_node, brings the hash and compares the keys. Grows by doubling;
  * a failed growth only makes chains longer.
  */
-#ifndef ADIT_MAP_H
-#define ADIT_MAP_H
+#ifndef ADIT_BASE_MAP_H
+#define ADIT_BASE_MAP_H
 
 #include <stddef.h>
 #include <stdint.h>

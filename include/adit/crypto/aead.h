@@ -1,9 +1,10 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The AEAD of transport data, behind tables of functions: one table a suite and library. There is no associated data,
  * and the nonce is 32 zero bits and the 64-bit counter (WireGuard paper, section 5.4.6): little endian for
  * ChaCha20-Poly1305 (RFC 8439), big endian for AES-256-GCM (NIST SP 800-38D; Noise, revision 34, section 12).
  *
- * A cipher may scribble: while it works it may write AEAD_BEFORE bytes in front of the data and AEAD_BEHIND bytes
+ * A cipher may scribble: while it works it may write AEAD_HEADROOM bytes in front of the data and AEAD_TAILROOM bytes
  * behind it (the tag is the first 16 of these). What was in front is restored by seal and not by open; what was behind
  * is lost. So slots are sealed in ascending order, and opened packets have a gap between them. No key is left in these
  * bytes. All here expects that sodium_init() has been called.
@@ -11,20 +12,20 @@
  * Datagrams are sealed and opened one by one. The job interface of IPsec-MB 1.3 would take many at once, but works them
  * off one after another: a burst of 45 was measured to be no faster than 45 calls, for either suite and any size.
  */
-#ifndef ADIT_AEAD_H
-#define ADIT_AEAD_H
+#ifndef ADIT_CRYPTO_AEAD_H
+#define ADIT_CRYPTO_AEAD_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "suite.h"
+#include "crypto/suite.h"
 
 enum {
 	AEAD_KEY = 32,
 	AEAD_TAG = 16,
-	AEAD_BEFORE = 64,
-	AEAD_BEHIND = 512,
+	AEAD_HEADROOM = 64,
+	AEAD_TAILROOM = 512,
 };
 
 struct aead_provider;
@@ -40,8 +41,8 @@ struct aead_cipher {
 	void (*seal)(const struct aead_provider *aead, const void *key, uint64_t counter, uint8_t *data, size_t length);
 
 	/*
-	 * Opens `length` bytes and the tag behind them from `in` to `out`. `in` is not written, but AEAD_BEFORE bytes in
-	 * front of it and AEAD_BEHIND bytes behind are read, so they must be mapped. `in` and `out` do not overlap, or,
+	 * Opens `length` bytes and the tag behind them from `in` to `out`. `in` is not written, but AEAD_HEADROOM bytes in
+	 * front of it and AEAD_TAILROOM bytes behind are read, so they must be mapped. `in` and `out` do not overlap, or,
 	 * where `in_place` says so, are the same. 0, or -EBADMSG, and then what was written to `out` must not be used.
 	 */
 	int (*open)(const struct aead_provider *aead, const void *key, uint64_t counter, uint8_t *out, const uint8_t *in,

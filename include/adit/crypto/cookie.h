@@ -1,15 +1,16 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * MAC1, MAC2 and cookies (WireGuard paper, section 5.3 and 5.4.4, 5.4.7), both sides, and the limit on handshakes per
  * source address while under load.
  */
-#ifndef ADIT_COOKIE_H
-#define ADIT_COOKIE_H
+#ifndef ADIT_CRYPTO_COOKIE_H
+#define ADIT_CRYPTO_COOKIE_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "message.h"
+#include "crypto/message.h"
 
 /* What we check with, as the one who is spoken to. One a device. */
 struct cookie_checker {

@@ -1,9 +1,10 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * BLAKE2s (RFC 7693), HMAC-BLAKE2s (RFC 2104) and the key derivation of the WireGuard paper, section 5.4. What they
  * keep on the way is wiped: everything hashed may be secret.
  */
-#ifndef ADIT_HASH_H
-#define ADIT_HASH_H
+#ifndef ADIT_CRYPTO_HASH_H
+#define ADIT_CRYPTO_HASH_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,15 +1,16 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The wire: every message of the protocol, its size and its limits (WireGuard paper, section 5.4). Integers are little
  * endian. All structs are made of bytes, so they have no padding and may lie anywhere.
  */
-#ifndef ADIT_MESSAGE_H
-#define ADIT_MESSAGE_H
+#ifndef ADIT_CRYPTO_MESSAGE_H
+#define ADIT_CRYPTO_MESSAGE_H
 
 #include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "clock.h"
+#include "base/clock.h"
 
 enum message_type {
 	MESSAGE_INITIATION = 1,

@@ -1,26 +1,27 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The handshake: Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s as in the WireGuard paper, section 5.4, or the same with AESGCM
  * in the place of ChaChaPoly, as the suite of the remote says. It knows keys and messages and no peer: struct
  * noise_remote is the part of a peer that belongs here, and consuming an initiation finds it by a callback. MACs and
  * cookies are not its business (cookie.h): mac1 and mac2 of the messages it makes are left zero.
  */
-#ifndef ADIT_NOISE_H
-#define ADIT_NOISE_H
+#ifndef ADIT_CRYPTO_NOISE_H
+#define ADIT_CRYPTO_NOISE_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "message.h"
-#include "suite.h"
+#include "crypto/message.h"
+#include "crypto/suite.h"
 
 /* Our own static key. */
-struct noise_local {
+struct noise_identity {
 	bool has_key;
 	uint8_t private_key[NOISE_KEY], public_key[NOISE_KEY];
 };
 
 /* Sets the private key, clamped (RFC 7748, section 5), and its public key; NULL clears both. */
-void noise_local_set(struct noise_local *local, const uint8_t *private_key);
+void noise_identity_set(struct noise_identity *local, const uint8_t *private_key);
 
 enum noise_state {
 	NOISE_IDLE,
@@ -84,7 +85,7 @@ void noise_timestamp(uint8_t stamp[NOISE_TIMESTAMP], uint64_t realtime);
  * Makes an initiation under `index` (section 5.4.2); a handshake under way is given up for it. 0; -ENOKEY without a
  * private key; -EKEYREJECTED when a DH gave zero. On an error nothing has changed, here and below.
  */
-int noise_create_initiation(const struct noise_local *local, struct noise_remote *remote, uint32_t index,
+int noise_create_initiation(const struct noise_identity *local, struct noise_remote *remote, uint32_t index,
 							const uint8_t timestamp[NOISE_TIMESTAMP], struct message_initiation *message);
 
 /* The remote with that static key, or NULL. */
@@ -97,7 +98,7 @@ typedef struct noise_remote *noise_find(void *context, const uint8_t public_key[
  * is not newer); -EBUSY: less than 20 ms after the last; -ENOKEY, -EKEYREJECTED as above. `now` in ns of
  * CLOCK_BOOTTIME.
  */
-int noise_consume_initiation(const struct noise_local *local, const struct message_initiation *message,
+int noise_consume_initiation(const struct noise_identity *local, const struct message_initiation *message,
 							 noise_find *find, void *context, uint64_t now, struct noise_remote **remote);
 
 /* Answers the initiation consumed last (section 5.4.3), under `index`. 0; -ENOENT: there is none; -EKEYREJECTED. */
@@ -107,7 +108,7 @@ int noise_create_response(struct noise_remote *remote, uint32_t index, struct me
  * Consumes the response to the initiation that we sent `remote` under the message's receiver index. 0; -ENOENT: we sent
  * none; -EBADMSG: not authentic, or another pre-shared key; -ENOKEY, -EKEYREJECTED as above.
  */
-int noise_consume_response(const struct noise_local *local, struct noise_remote *remote,
+int noise_consume_response(const struct noise_identity *local, struct noise_remote *remote,
 						   const struct message_response *message);
 
 /*

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: MIT */
 /* The replay window (RFC 6479, with a window of 8192 bits): which counters of a session have been seen. */
-#ifndef ADIT_REPLAY_H
-#define ADIT_REPLAY_H
+#ifndef ADIT_CRYPTO_REPLAY_H
+#define ADIT_CRYPTO_REPLAY_H
 
 #include <stdbool.h>
 #include <stdint.h>

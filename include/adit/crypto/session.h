@@ -1,10 +1,11 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A session (keypair): the keys that one handshake gave, for REJECT_AFTER_TIME. Immutable once made, but for the send
  * counter and the replay window; and the three places a peer keeps sessions in: previous, current and next (WireGuard
  * paper, section 6.1 and its implementation note on key confirmation).
  */
-#ifndef ADIT_SESSION_H
-#define ADIT_SESSION_H
+#ifndef ADIT_CRYPTO_SESSION_H
+#define ADIT_CRYPTO_SESSION_H
 
 #include <pthread.h>
 #include <stdalign.h>
@@ -12,10 +13,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "aead.h"
-#include "message.h"
-#include "noise.h"
-#include "replay.h"
+#include "crypto/aead.h"
+#include "crypto/message.h"
+#include "crypto/noise.h"
+#include "crypto/replay.h"
 
 enum { SESSION_LINE = 64 }; /* bytes of a cache line */
 
@@ -25,10 +26,10 @@ struct session {
 	const struct aead_cipher *cipher;
 	void *send_key, *receive_key; /* prepared keys, in the session's own memory */
 	uint32_t local_index, remote_index;
-	uint64_t created;   /* ns of CLOCK_BOOTTIME */
-	void *owner;        /* the caller's own: the peer */
-	bool initiator;     /* we began the handshake */
-	_Atomic bool heard; /* a packet came under it while it was next */
+	uint64_t created;       /* ns of CLOCK_BOOTTIME */
+	void *owner;            /* the caller's own: the peer */
+	bool initiator;         /* we began the handshake */
+	_Atomic bool confirmed; /* a packet came under it while it was next */
 	alignas(SESSION_LINE) _Atomic uint64_t send_counter;
 	alignas(SESSION_LINE) pthread_mutex_t replay_lock; /* two workers meet here after roaming */
 	struct replay replay;

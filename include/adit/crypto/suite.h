@@ -1,9 +1,10 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Cipher suites: the AEAD that a peer's handshake and its transport data are sealed with. Both ends must say the same,
  * for the suite is part of the name of the Noise protocol, which goes into the first hash.
  */
-#ifndef ADIT_SUITE_H
-#define ADIT_SUITE_H
+#ifndef ADIT_CRYPTO_SUITE_H
+#define ADIT_CRYPTO_SUITE_H
 
 #include <stdbool.h>
 

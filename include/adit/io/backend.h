@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * How a worker reads its TUN: with one system call a packet, or with one for many by io_uring (io_uring(7)). A table of
  * functions, and what they keep between calls; one a worker, and nothing is shared.
@@ -5,14 +6,14 @@
  * TUN writes and the UDP sockets are no part of it: their packets leave and come in groups already, and a ring was
  * measured not to pay there (docs/performance.md).
  */
-#ifndef ADIT_BACKEND_H
-#define ADIT_BACKEND_H
+#ifndef ADIT_IO_BACKEND_H
+#define ADIT_IO_BACKEND_H
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "tun.h"
+#include "io/tun.h"
 
 enum backend_kind { BACKEND_AUTO, BACKEND_SYSCALLS, BACKEND_IO_URING, BACKEND_KINDS };
 

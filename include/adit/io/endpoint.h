@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: MIT */
 /* Where a peer is on the internet, and from which of our own addresses we speak to it. */
-#ifndef ADIT_ENDPOINT_H
-#define ADIT_ENDPOINT_H
+#ifndef ADIT_IO_ENDPOINT_H
+#define ADIT_IO_ENDPOINT_H
 
 #include <netinet/in.h>
 #include <stdbool.h>
@@ -14,10 +15,10 @@ struct endpoint {
 		struct sockaddr_in v4;
 		struct sockaddr_in6 v6;
 	} to;
-	union { /* the source that the peer spoke to last; all zero: leave it to the route */
+	union { /* our local address, the one that the peer sent to last; all zero: the route decides */
 		struct in_pktinfo v4;
 		struct in6_pktinfo v6;
-	} source;
+	} local;
 };
 
 static inline bool endpoint_known(const struct endpoint *endpoint)
@@ -25,11 +26,11 @@ static inline bool endpoint_known(const struct endpoint *endpoint)
 	return endpoint->to.any.sa_family != AF_UNSPEC;
 }
 
-/* Same address, port, scope and source. */
+/* Same address, port, scope and local address. */
 bool endpoint_equal(const struct endpoint *a, const struct endpoint *b);
-/* The source counts as known by its address; an interface index alone is none. */
-bool endpoint_source_known(const struct endpoint *endpoint);
-void endpoint_clear_source(struct endpoint *endpoint);
+/* True when the local address is known; an interface index alone does not count. */
+bool endpoint_local_known(const struct endpoint *endpoint);
+void endpoint_clear_local(struct endpoint *endpoint);
 
 enum { ENDPOINT_TEXT = 80, ENDPOINT_BYTES = 18 };
 /* "192.0.2.1:51820", "[2001:db8::1]:51820" or, with its scope, "[fe80::1%eth0]:51820"; "(none)". Returns `text`. */

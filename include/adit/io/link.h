@@ -1,9 +1,10 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The link of the TUN, followed by netlink: its MTU, whether it is up, and where it is, for it may move to another
  * network namespace while the process stays (network_namespaces(7)).
  */
-#ifndef ADIT_LINK_H
-#define ADIT_LINK_H
+#ifndef ADIT_IO_LINK_H
+#define ADIT_IO_LINK_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Addresses, link, routes and policy rules by rtnetlink (rtnetlink(7), through libmnl), as ip(8) and wg-quick(8) set
  * them.
@@ -5,8 +6,8 @@
  * Every call waits for the kernel's answer, which comes at once, and acts in the network namespace in which the socket
  * was opened. One struct netlink belongs to one thread. `index` is always an interface index, 0 for none.
  */
-#ifndef ADIT_NETLINK_H
-#define ADIT_NETLINK_H
+#ifndef ADIT_IO_NETLINK_H
+#define ADIT_IO_NETLINK_H
 
 #include <netinet/in.h>
 #include <stdbool.h>

@@ -1,13 +1,14 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Names to addresses without blocking: getaddrinfo(3) in a thread of its own, its answers fetched by the loop through a
  * descriptor.
  */
-#ifndef ADIT_RESOLVE_H
-#define ADIT_RESOLVE_H
+#ifndef ADIT_IO_RESOLVE_H
+#define ADIT_IO_RESOLVE_H
 
 #include <stdint.h>
 
-#include "udp.h"
+#include "io/udp.h"
 
 struct resolver;
 

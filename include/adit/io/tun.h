@@ -1,9 +1,10 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The TUN device (Linux, Documentation/networking/tuntap.rst), opened with a virtio-net header in front of each packet
  * and with every offload that the kernel has.
  */
-#ifndef ADIT_TUN_H
-#define ADIT_TUN_H
+#ifndef ADIT_IO_TUN_H
+#define ADIT_IO_TUN_H
 
 #include <net/if.h>
 #include <stdbool.h>

@@ -1,15 +1,16 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The UDP sockets: IPv4 and IPv6 on one port, in batches, with segmentation and receive offload (UDP_SEGMENT, UDP_GRO;
  * udp(7)) where the kernel has them.
  */
-#ifndef ADIT_UDP_H
-#define ADIT_UDP_H
+#ifndef ADIT_IO_UDP_H
+#define ADIT_IO_UDP_H
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/uio.h>
 
-#include "endpoint.h"
+#include "io/endpoint.h"
 
 struct udp {
 	int v4, v6;                  /* -1: not there (a host without IPv6) */
@@ -54,12 +55,12 @@ struct udp_run {
 	uint32_t bytes;
 	uint16_t size;         /* at least 1 */
 	uint8_t traffic_class; /* ToS or traffic class of the outer header */
-	bool apart;            /* in: the peer's path refuses groups, send the datagrams one by one */
+	bool ungrouped;        /* in: the peer's path refuses groups, send the datagrams one by one */
 
 	/* out, zero before the first udp_send, complete when udp_send has passed the run */
 	uint32_t sent;      /* bytes handed over: progress inside a run sent apart */
 	bool refused_group; /* EIO, EMSGSIZE, EINVAL: it was sent apart instead; remember that for the peer */
-	bool lost_source;   /* the source address is gone: forget it */
+	bool lost_local;    /* the source address is gone: forget it */
 	int error;          /* the last errno (positive) of datagrams that could not be sent; 0: all went */
 	uint16_t failed;    /* how many */
 };
@@ -77,9 +78,9 @@ struct udp_run {
 int udp_send(struct udp *udp, struct udp_run *runs, int count);
 
 enum {
-	UDP_BATCH = 8,    /* messages one udp_receive takes at most */
-	UDP_BEFORE = 64,  /* readable bytes in front of each message */
-	UDP_BEHIND = 512, /* and behind it, for a cipher that reads over the edge */
+	UDP_BATCH = 8,      /* messages one udp_receive takes at most */
+	UDP_HEADROOM = 64,  /* readable bytes in front of each message */
+	UDP_TAILROOM = 512, /* and behind it, for a cipher that reads over the edge */
 	UDP_MESSAGE = 65536,
 };
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The segment buffer: sealed datagrams on their way out, and the runs they form. Two halves, so that one can be filled
  * while the other is still being sent. A run is datagrams for one destination, all of one size but the last, which may
@@ -7,8 +8,8 @@
  * older run than the last, where it lies apart from the others in the buffer, as long as no datagram of its own flow
  * stands in a younger run: so a flow keeps its order.
  */
-#ifndef ADIT_BATCH_H
-#define ADIT_BATCH_H
+#ifndef ADIT_PACKET_BATCH_H
+#define ADIT_PACKET_BATCH_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,8 +19,8 @@
 enum {
 	BATCH_HALVES = 2,
 	BATCH_HALF = 128 << 10,
-	BATCH_BEFORE = 64,       /* scratch in front of each half, for the cipher */
-	BATCH_BEHIND = 512,      /* ... and behind it */
+	BATCH_HEADROOM = 64,     /* scratch in front of each half, for the cipher */
+	BATCH_TAILROOM = 512,    /* ... and behind it */
 	BATCH_PARTS = 16,        /* pieces of the buffer that one run can be made of */
 	BATCH_FLOWS = 256,       /* buckets of flows whose order is kept */
 	BATCH_RUNS = 160,        /* runs that can wait to be sent */
@@ -66,7 +67,7 @@ size_t batch_free(const struct batch *batch);
  */
 uint32_t batch_room(struct batch *batch, size_t size);
 
-/* Where the next datagram is to be built. Its cipher may scribble BATCH_BEFORE in front and BATCH_BEHIND behind. */
+/* Where the next datagram is to be built. Its cipher may scribble BATCH_HEADROOM in front and BATCH_TAILROOM behind. */
 static inline uint8_t *batch_slot(const struct batch *batch)
 {
 	return batch->memory[batch->half] + batch->used[batch->half];

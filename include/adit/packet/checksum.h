@@ -1,9 +1,10 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The Internet checksum (RFC 1071), wide. Sums are kept in a uint64_t and in the byte order of memory, so that neither
  * adding nor storing swaps bytes: store a folded sum with put_raw16.
  */
-#ifndef ADIT_CHECKSUM_H
-#define ADIT_CHECKSUM_H
+#ifndef ADIT_PACKET_CHECKSUM_H
+#define ADIT_PACKET_CHECKSUM_H
 
 #include <endian.h>
 #include <stddef.h>

@@ -1,16 +1,17 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The coalescer: consecutive segments of one TCP or UDP flow become one super-packet, as generic receive offload does
  * in the kernel. Nothing is copied: a run keeps pointers to the opened packets, and is emitted as an iovec over them.
  */
-#ifndef ADIT_COALESCE_H
-#define ADIT_COALESCE_H
+#ifndef ADIT_PACKET_COALESCE_H
+#define ADIT_PACKET_COALESCE_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/uio.h>
 
-#include "virtio.h"
+#include "packet/virtio.h"
 
 enum {
 	COALESCE_SEGMENTS = 64,    /* packets in one run at most */

@@ -1,12 +1,13 @@
+/* SPDX-License-Identifier: MIT */
 /* IP headers, read within bounds. */
-#ifndef ADIT_IP_H
-#define ADIT_IP_H
+#ifndef ADIT_PACKET_IP_H
+#define ADIT_PACKET_IP_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "bytes.h"
+#include "base/bytes.h"
 
 enum { IPV4_HEADER = 20, IPV6_HEADER = 40, UDP_HEADER = 8, TCP_HEADER = 20 };
 

@@ -1,16 +1,17 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The cutter: one super-packet as the TUN delivers it (virtio header and up to 65535 bytes of IP) into the segments
  * that a wire would carry, checksums complete. It is a resumable iterator: it can stop between any two segments and go
  * on later, in another buffer.
  */
-#ifndef ADIT_SEGMENT_H
-#define ADIT_SEGMENT_H
+#ifndef ADIT_PACKET_SEGMENT_H
+#define ADIT_PACKET_SEGMENT_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "virtio.h"
+#include "packet/virtio.h"
 
 /* Why a packet was refused. Each has a counter; the names stand in segment_error_text. */
 enum segment_error {

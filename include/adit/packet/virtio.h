@@ -1,9 +1,10 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The virtio-net header in front of every packet of a TUN opened with IFF_VNET_HDR (virtio 1.2, section 5.1.6): 10
  * bytes, host byte order.
  */
-#ifndef ADIT_VIRTIO_H
-#define ADIT_VIRTIO_H
+#ifndef ADIT_PACKET_VIRTIO_H
+#define ADIT_PACKET_VIRTIO_H
 
 #include <stdint.h>
 

@@ -1,9 +1,10 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Allowed IPs: the cryptokey routing table (WireGuard paper, section 2), longest match first. A hash table, asked once
  * for every prefix length that is in use.
  */
-#ifndef ADIT_ALLOWEDIPS_H
-#define ADIT_ALLOWEDIPS_H
+#ifndef ADIT_TUNNEL_ALLOWEDIPS_H
+#define ADIT_TUNNEL_ALLOWEDIPS_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -31,7 +32,7 @@ struct allowedips {
 };
 
 /*
- * What a peer was given, in the order it was given last, as numbers that allowedips_tell takes; 0: none. Zeroed memory
+ * What a peer was given, in the order it was given last, as numbers that allowedips_entry takes; 0: none. Zeroed memory
  * is an empty list.
  */
 struct allowedip_list {
@@ -70,8 +71,8 @@ struct peer *allowedips_lookup6(const struct allowedips *table, const uint8_t ad
  * Tells one prefix of a list: the address masked, 4 bytes or 16, and what is behind them left as it is. Returns the
  * next of the list, or 0.
  */
-uint32_t allowedips_tell(const struct allowedips *table, uint32_t entry, int *family, uint8_t address[16],
-						 uint8_t *length);
+uint32_t allowedips_entry(const struct allowedips *table, uint32_t entry, int *family, uint8_t address[16],
+						  uint8_t *length);
 
 void allowedips_destroy(struct allowedips *table);
 

@@ -1,10 +1,11 @@
+/* SPDX-License-Identifier: MIT */
 /* What a device counts. Every cause for which a packet is dropped has a name that the user can see. */
-#ifndef ADIT_COUNTERS_H
-#define ADIT_COUNTERS_H
+#ifndef ADIT_TUNNEL_COUNTERS_H
+#define ADIT_TUNNEL_COUNTERS_H
 
 #include <stdint.h>
 
-#include "segment.h"
+#include "packet/segment.h"
 
 enum counter {
 	COUNT_TUN_READ,       /* packets and super-packets read from the TUN */

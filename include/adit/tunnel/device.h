@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The device: one interface with its key, its peers and its routing table. What control configures; what the workers
  * move packets by.
@@ -7,8 +8,8 @@
  * long as it is awake, so it may keep no pointer to a peer or a session while it sleeps but what peer_gone takes from
  * it. What workers themselves change has its own means: peer.h tells.
  */
-#ifndef ADIT_DEVICE_H
-#define ADIT_DEVICE_H
+#ifndef ADIT_TUNNEL_DEVICE_H
+#define ADIT_TUNNEL_DEVICE_H
 
 #include <ev.h>
 #include <net/if.h>
@@ -17,18 +18,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "aead.h"
-#include "allowedips.h"
-#include "cookie.h"
-#include "counters.h"
-#include "log.h"
-#include "map.h"
-#include "noise.h"
-#include "notice.h"
-#include "peer.h"
-#include "staged.h"
-#include "timers.h"
-#include "udp.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "crypto/aead.h"
+#include "crypto/cookie.h"
+#include "crypto/noise.h"
+#include "io/udp.h"
+#include "tunnel/allowedips.h"
+#include "tunnel/counters.h"
+#include "tunnel/notice.h"
+#include "tunnel/peer.h"
+#include "tunnel/staged.h"
+#include "tunnel/timers.h"
 
 /* What a device needs of whoever moves its packets: the worker, or a test. */
 struct device_ops {
@@ -54,7 +55,7 @@ struct device {
 	const struct aead_provider *aead;
 	const char *backend; /* by which its workers read the TUN; NULL: it has none */
 	unsigned workers;    /* how many move its packets */
-	struct noise_local local;
+	struct noise_identity identity;
 	uint32_t mtu;
 	bool up;              /* the link is up: sockets are open, peers are spoken to */
 	uint16_t listen_port; /* wanted, and once bound the real one; 0: any */
@@ -87,7 +88,7 @@ struct device {
 	void *context; /* of ops */
 
 	/* False: the routes lead to `from` by another interface than the one it came in by. NULL: nobody asks. */
-	bool (*source_usable)(void *sources, const struct endpoint *from);
+	bool (*local_usable)(void *sources, const struct endpoint *from);
 	void *sources;
 	void (*unanswered)(void *context,
 					   struct peer *peer); /* the peer is silent: its name may mean another address now */
@@ -132,9 +133,9 @@ int device_set_port(struct device *device, uint16_t port);
 int device_set_mark(struct device *device, uint32_t mark);
 
 /* Routes or addresses have changed: before a peer is spoken to again, it is asked whether its source still holds. */
-void device_doubt_sources(struct device *device);
+void device_recheck_locals(struct device *device);
 /* From where peers are spoken to is open again. */
-void device_forget_sources(struct device *device);
+void device_clear_locals(struct device *device);
 
 /* The peer's staged packets can go: the workers will send them. */
 void device_peer_ready(struct device *device, struct peer *peer);

@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: MIT */
 /* Egress: TUN to UDP. Read, cut, seal, send. */
-#ifndef ADIT_EGRESS_H
-#define ADIT_EGRESS_H
+#ifndef ADIT_TUNNEL_EGRESS_H
+#define ADIT_TUNNEL_EGRESS_H
 
-#include "worker.h"
+#include "tunnel/worker.h"
 
 /* 0 or -ENOMEM. */
 int egress_init(struct egress *egress);

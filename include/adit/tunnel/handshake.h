@@ -1,12 +1,13 @@
+/* SPDX-License-Identifier: MIT */
 /* The handshake between peers: messages in and out (WireGuard paper, section 5), its limits and its load. */
-#ifndef ADIT_HANDSHAKE_H
-#define ADIT_HANDSHAKE_H
+#ifndef ADIT_TUNNEL_HANDSHAKE_H
+#define ADIT_TUNNEL_HANDSHAKE_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "device.h"
+#include "tunnel/device.h"
 
 /*
  * Sends an initiation, unless the last initiation or response is less than REKEY_TIMEOUT old, or nobody knows where the

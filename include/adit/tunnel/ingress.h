@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: MIT */
 /* Ingress: UDP to TUN. Receive, open, check, coalesce, write. */
-#ifndef ADIT_INGRESS_H
-#define ADIT_INGRESS_H
+#ifndef ADIT_TUNNEL_INGRESS_H
+#define ADIT_TUNNEL_INGRESS_H
 
-#include "worker.h"
+#include "tunnel/worker.h"
 
 /* 0 or -ENOMEM. */
 int ingress_init(struct ingress *ingress, struct worker *worker);

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: MIT */
 /* What every loop here wants of libev. */
-#ifndef ADIT_LOOP_H
-#define ADIT_LOOP_H
+#ifndef ADIT_TUNNEL_LOOP_H
+#define ADIT_TUNNEL_LOOP_H
 
 #include <ev.h>
 

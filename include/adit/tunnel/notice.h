@@ -1,16 +1,17 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Notices: what a worker tells control, which alone changes peers, keys and routes. With one worker, on control's own
  * loop, each is acted upon at once. With several they wait in a list of peers and a queue of messages until control's
  * loop gets to them.
  */
-#ifndef ADIT_NOTICE_H
-#define ADIT_NOTICE_H
+#ifndef ADIT_TUNNEL_NOTICE_H
+#define ADIT_TUNNEL_NOTICE_H
 
 #include <ev.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "endpoint.h"
+#include "io/endpoint.h"
 
 struct device;
 struct peer;
@@ -18,7 +19,7 @@ struct peer;
 enum notice {
 	NOTICE_TIMER = 1,        /* a timer was set that the heap does not know, or has too late */
 	NOTICE_HANDSHAKE = 2,    /* there is something to send, and no session for it or an ageing one */
-	NOTICE_CONFIRMED = 4,    /* a packet came under the session that waits for its first (session.heard) */
+	NOTICE_CONFIRMED = 4,    /* a packet came under the session that waits for its first (session.confirmed) */
 	NOTICE_SOURCE = 8,       /* the peer is spoken to, and its source in doubt */
 	NOTICE_SOURCE_LOST = 16, /* the host has its source no more */
 	NOTICE_MOVED = 32,       /* it was heard from another place (peer_move) */

@@ -1,25 +1,26 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A peer: who it is, where it is, its sessions, and what waits for it.
  *
  * Control alone changes it, under the lock of the device what workers read. What workers change is atomic or has a lock
  * of its own: byte counts, timers, staged packets, notices.
  */
-#ifndef ADIT_PEER_H
-#define ADIT_PEER_H
+#ifndef ADIT_TUNNEL_PEER_H
+#define ADIT_TUNNEL_PEER_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "allowedips.h"
-#include "cookie.h"
-#include "log.h"
-#include "map.h"
-#include "noise.h"
-#include "session.h"
-#include "staged.h"
-#include "timers.h"
-#include "udp.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "crypto/cookie.h"
+#include "crypto/noise.h"
+#include "crypto/session.h"
+#include "io/udp.h"
+#include "tunnel/allowedips.h"
+#include "tunnel/staged.h"
+#include "tunnel/timers.h"
 
 struct device;
 
@@ -44,17 +45,17 @@ struct peer {
 	struct device *device;
 	struct session_slots sessions;
 	_Atomic uint64_t tx_bytes, rx_bytes; /* whole UDP payloads, handshakes included */
-	_Atomic uint64_t apart_until;        /* the path refused a group of datagrams: send them apart until then */
+	_Atomic uint64_t ungrouped_until;    /* the path refused a group of datagrams: send them apart until then */
 	_Atomic unsigned noticed;            /* what control is to be told; see notice.h */
 	uint16_t keepalive;                  /* persistent, in seconds; 0: off */
-	bool source_in_doubt;                /* routes have changed since it was last asked whether the source holds */
+	bool local_unverified;               /* routes have changed since it was last asked whether the source holds */
 	bool ready;                          /* stands in the device's list of peers whose staged packets can go */
 	bool marked;                         /* a reload has not met it yet */
 	bool handshake_sent_known;
-	struct endpoint endpoint; /* where it is, and from where we speak to it */
-	struct endpoint heard;    /* as the last authentic message had it: tells whether anything changed */
-	struct endpoint moved_to; /* where a worker heard it last, while `move` says so */
-	_Atomic unsigned move;    /* enum peer_move */
+	struct endpoint endpoint;  /* where it is, and from where we speak to it */
+	struct endpoint last_from; /* as the last authentic message had it: tells whether anything changed */
+	struct endpoint moved_to;  /* where a worker heard it last, while `move` says so */
+	_Atomic unsigned move;     /* enum peer_move */
 	struct staged_queue staged;
 	struct peer *next_ready, *next_noticed;
 	struct peer_timers timers;
@@ -90,9 +91,9 @@ static inline const struct endpoint *peer_endpoint(const struct peer *peer)
 	return atomic_load_explicit(&peer->move, memory_order_acquire) == PEER_MOVED ? &peer->moved_to : &peer->endpoint;
 }
 
-static inline const struct endpoint *peer_heard(const struct peer *peer)
+static inline const struct endpoint *peer_last_from(const struct peer *peer)
 {
-	return atomic_load_explicit(&peer->move, memory_order_acquire) == PEER_MOVED ? &peer->moved_to : &peer->heard;
+	return atomic_load_explicit(&peer->move, memory_order_acquire) == PEER_MOVED ? &peer->moved_to : &peer->last_from;
 }
 
 /* A worker heard it from there. False when it is on the move already. */
@@ -103,11 +104,11 @@ void peer_settle_move(struct peer *peer);
 /* Where an authenticated message came from. Compared first, written only when it differs. */
 void peer_set_endpoint(struct peer *peer, const struct endpoint *from);
 /* Leaves it to the routes from where we speak to the peer, until it is heard again. */
-void peer_forget_source(struct peer *peer);
+void peer_clear_local(struct peer *peer);
 /* Routes or addresses have changed: the source may not hold. What is heard next is looked at anew. */
-void peer_doubt_source(struct peer *peer);
+void peer_recheck_local(struct peer *peer);
 /* To be called before sending: a source in doubt is kept if it holds, else forgotten. */
-void peer_settle_source(struct peer *peer);
+void peer_verify_local(struct peer *peer);
 
 /* A fresh random index that stands for the peer's handshake. NULL without memory. */
 struct peer_index *peer_index_create(struct peer *peer);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Packets that wait for a handshake. They are kept as the TUN gave them, in chunks of one pool of fixed size that all
  * peers share: a full pool drops, and never grows.
@@ -5,8 +6,8 @@
  * Any thread may push and pop. Each packet goes out by the worker that staged it, which has all later ones of its flow:
  * so none overtakes another.
  */
-#ifndef ADIT_STAGED_H
-#define ADIT_STAGED_H
+#ifndef ADIT_TUNNEL_STAGED_H
+#define ADIT_TUNNEL_STAGED_H
 
 #include <pthread.h>
 #include <stdatomic.h>

@@ -1,16 +1,17 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The timers of the peers (WireGuard paper, section 6), named after the events that move them. All deadlines stand in
  * one heap behind one timerfd of CLOCK_BOOTTIME.
  */
-#ifndef ADIT_TIMERS_H
-#define ADIT_TIMERS_H
+#ifndef ADIT_TUNNEL_TIMERS_H
+#define ADIT_TUNNEL_TIMERS_H
 
 #include <ev.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "heap.h"
+#include "base/heap.h"
 
 struct device;
 struct peer;

@@ -1,9 +1,10 @@
+/* SPDX-License-Identifier: MIT */
 /* Messages that are no data run: handshakes and keepalives. */
-#ifndef ADIT_TRANSMIT_H
-#define ADIT_TRANSMIT_H
+#ifndef ADIT_TUNNEL_TRANSMIT_H
+#define ADIT_TUNNEL_TRANSMIT_H
 
-#include "device.h"
-#include "udp.h"
+#include "io/udp.h"
+#include "tunnel/device.h"
 
 /*
  * Sends a message of `n` bytes to `to`, now (`now` as of clock_boottime). When the socket is full it is lost, and a

@@ -1,21 +1,22 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A worker: a loop, a TUN queue, UDP sockets, buffers and what is under way in them. The two ways of the data are
  * egress.h and ingress.h; this is what they share, and the watchers that drive them.
  */
-#ifndef ADIT_WORKER_H
-#define ADIT_WORKER_H
+#ifndef ADIT_TUNNEL_WORKER_H
+#define ADIT_TUNNEL_WORKER_H
 
 #include <ev.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "backend.h"
-#include "batch.h"
-#include "coalesce.h"
-#include "device.h"
-#include "segment.h"
-#include "tun.h"
-#include "udp.h"
+#include "io/backend.h"
+#include "io/tun.h"
+#include "io/udp.h"
+#include "packet/batch.h"
+#include "packet/coalesce.h"
+#include "packet/segment.h"
+#include "tunnel/device.h"
 
 enum {
 	EGRESS_READS = 64,          /* TUN reads in one drain at most */

@@ -1,15 +1,16 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * All workers of a device. One runs on the loop of control, and no thread exists. Several have a thread and a loop
  * each, a queue of the TUN each, and sockets that share the device's port; device.h says who then may touch what.
  */
-#ifndef ADIT_WORKERS_H
-#define ADIT_WORKERS_H
+#ifndef ADIT_TUNNEL_WORKERS_H
+#define ADIT_TUNNEL_WORKERS_H
 
 #include <semaphore.h>
 
-#include "worker.h"
+#include "tunnel/worker.h"
 
-enum { WORKERS_MOST = STAGED_WORKERS };
+enum { WORKERS_MAX = STAGED_WORKERS };
 
 struct worker_thread;
 
@@ -26,7 +27,7 @@ struct workers {
 };
 
 /*
- * Begins to move packets for `device`, with one worker for each of the `count` queues of its TUN, 1 to WORKERS_MOST,
+ * Begins to move packets for `device`, with one worker for each of the `count` queues of its TUN, 1 to WORKERS_MAX,
  * which are taken over. `loop` is control's. `device_gone` is called on it when the TUN was deleted. 0 or negative
  * errno, and then the queues are still the caller's.
  */

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/* The state of interfaces as JSON (RFC 8259), one peer a line. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "show_state.h"
+
+/*
+ * Bytes of the UTF-8 character at `text` (RFC 3629, section 4), or 0 when there is none: overlong forms, surrogates and
+ * what is past U+10FFFF are none.
+ */
+static int utf8_length(const unsigned char *text)
+{
+	static const struct {
+		unsigned char first, last, low, high; /* of the first byte, and of the second */
+		int length;
+	} forms[] = {
+		{ 0x00, 0x7f, 0x00, 0xff, 1 }, { 0xc2, 0xdf, 0x80, 0xbf, 2 }, { 0xe0, 0xe0, 0xa0, 0xbf, 3 },
+		{ 0xe1, 0xec, 0x80, 0xbf, 3 }, { 0xed, 0xed, 0x80, 0x9f, 3 }, { 0xee, 0xef, 0x80, 0xbf, 3 },
+		{ 0xf0, 0xf0, 0x90, 0xbf, 4 }, { 0xf1, 0xf3, 0x80, 0xbf, 4 }, { 0xf4, 0xf4, 0x80, 0x8f, 4 },
+	};
+	size_t form = 0;
+
+	while (form < sizeof forms / sizeof *forms && (*text < forms[form].first || *text > forms[form].last))
+		form++;
+	if (form == sizeof forms / sizeof *forms || text[1] < forms[form].low || text[1] > forms[form].high)
+		return 0;
+	for (int i = 2; i < forms[form].length; i++)
+		if ((text[i] & 0xc0) != 0x80)
+			return 0;
+	return forms[form].length;
+}
+
+/* Bytes that are no UTF-8 become U+FFFD, or nobody could read the document. */
+static void put_string(FILE *to, const char *text)
+{
+	fputc('"', to);
+	while (*text) {
+		int length = utf8_length((const unsigned char *)text);
+		if (!length)
+			fputs("\\ufffd", to);
+		else if ((unsigned char)*text < ' ' || *text == 127)
+			fprintf(to, "\\u%04x", *text);
+		else
+			fprintf(to, "%s%.*s", strchr("\"\\", *text) ? "\\" : "", length, text);
+		text += length ? length : 1;
+	}
+	fputc('"', to);
+}
+
+static void put_string_or_null(FILE *to, const char *name, const char *text)
+{
+	fprintf(to, "\"%s\": ", name);
+	if (*text)
+		put_string(to, text);
+	else
+		fputs("null", to);
+}
+
+static void put_number_or_null(FILE *to, const char *name, uint64_t number)
+{
+	if (number)
+		fprintf(to, "\"%s\": %" PRIu64, name, number);
+	else
+		fprintf(to, "\"%s\": null", name);
+}
+
+static void put_allowed_ips(FILE *to, const struct config_prefix *prefix)
+{
+	char text[PREFIX_TEXT];
+
+	fputs("\"allowed_ips\": [", to);
+	for (; prefix; prefix = prefix->next) {
+		prefix_to_text(text, &prefix->prefix);
+		put_string(to, text);
+		fputs(prefix->next ? ", " : "", to);
+	}
+	fputc(']', to);
+}
+
+static void put_peer(FILE *to, const struct show_peer *peer)
+{
+	fputs("      {", to);
+	put_string_or_null(to, "public_key", peer->public_key);
+	fprintf(to, ", \"preshared_key\": %s, ", peer->preshared_key ? "true" : "false");
+	put_string_or_null(to, "endpoint", peer->endpoint);
+	fputs(", ", to);
+	put_allowed_ips(to, peer->allowed_ips);
+	fputs(", ", to);
+	put_number_or_null(to, "latest_handshake", peer->handshake);
+	fprintf(to, ", \"transfer_rx\": %" PRIu64 ", \"transfer_tx\": %" PRIu64 ", ", peer->received, peer->sent);
+	put_number_or_null(to, "persistent_keepalive", peer->keepalive);
+	fputs(peer->next ? "},\n" : "}\n", to);
+}
+
+static void put_interface(FILE *to, const struct show_interface *interface)
+{
+	fputs("  {", to);
+	put_string_or_null(to, "name", interface->name);
+	fputs(", ", to);
+	put_string_or_null(to, "public_key", interface->public_key);
+	fputs(", ", to);
+	put_number_or_null(to, "listen_port", interface->port);
+	fputs(", ", to);
+	put_number_or_null(to, "fwmark", interface->mark);
+	fputs(", ", to);
+	put_string_or_null(to, "aead", interface->aead);
+	fputs(", ", to);
+	put_string_or_null(to, "backend", interface->backend);
+	fputs(", ", to);
+	put_number_or_null(to, "workers", interface->workers);
+	fputs(",\n    \"peers\": [\n", to);
+	for (const struct show_peer *peer = interface->peers; peer; peer = peer->next)
+		put_peer(to, peer);
+	fputs(interface->next ? "    ]},\n" : "    ]}\n", to);
+}
+
+void show_json(FILE *to, const struct show_interface *interfaces)
+{
+	fputs("{\"interfaces\": [\n", to);
+	for (; interfaces; interfaces = interfaces->next)
+		put_interface(to, interfaces);
+	fputs("]}\n", to);
+}

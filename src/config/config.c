@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+#include "config/config.h"
+
+#include <arpa/inet.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void config_prefixes_free(struct config_prefix *prefix)
+{
+	while (prefix) {
+		struct config_prefix *next = prefix->next;
+		free(prefix);
+		prefix = next;
+	}
+}
+
+void config_forget_peers(struct config *config)
+{
+	for (struct config_peer *peer = config->peers, *next; peer; peer = next) {
+		next = peer->next;
+		config_prefixes_free(peer->allowed_ips);
+		sodium_memzero(peer, sizeof *peer);
+		free(peer);
+	}
+	config->peers = NULL;
+	config->peer_count = 0;
+}
+
+void config_destroy(struct config *config)
+{
+	config_forget_peers(config);
+	config_prefixes_free(config->addresses);
+	sodium_memzero(config, sizeof *config);
+}
+
+static int address_bits(uint8_t family)
+{
+	return family == AF_INET6 ? 128 : 32;
+}
+
+/* One to three digits and nothing else. */
+static bool length_from_text(uint8_t *length, const char *text, int most)
+{
+	size_t digits = strspn(text, "0123456789");
+	int value;
+
+	if (digits < 1 || digits > 3 || text[digits])
+		return false;
+	value = atoi(text);
+	*length = (uint8_t)value;
+	return value <= most;
+}
+
+bool prefix_from_text(struct ip_prefix *prefix, const char *text)
+{
+	struct ip_prefix found = { .family = strchr(text, ':') ? AF_INET6 : AF_INET };
+	char address[INET6_ADDRSTRLEN];
+	size_t length = strcspn(text, "/");
+
+	if (length >= sizeof address)
+		return false;
+	memcpy(address, text, length);
+	address[length] = '\0';
+	if (inet_pton(found.family, address, found.address) != 1)
+		return false;
+	found.length = (uint8_t)address_bits(found.family);
+	if (text[length] && !length_from_text(&found.length, text + length + 1, found.length))
+		return false;
+	*prefix = found;
+	return true;
+}
+
+void prefix_to_text(char text[PREFIX_TEXT], const struct ip_prefix *prefix)
+{
+	char address[INET6_ADDRSTRLEN] = "?";
+
+	inet_ntop(prefix->family, prefix->address, address, sizeof address);
+	snprintf(text, PREFIX_TEXT, "%s/%u", address, prefix->length);
+}
+
+void prefix_mask(struct ip_prefix *prefix)
+{
+	int bytes = address_bits(prefix->family) / 8, whole = prefix->length / 8;
+
+	if (whole == bytes)
+		return;
+	prefix->address[whole] &= (uint8_t) ~(0xff >> prefix->length % 8);
+	memset(prefix->address + whole + 1, 0, (size_t)(bytes - whole - 1));
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/daemon.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "tunnel/loop.h"
+
+static void log_counters(struct device *device)
+{
+	struct counters counters;
+
+	device_counters(device, &counters);
+	for (unsigned i = 0; i < COUNTERS; i++)
+		if (counters.value[i])
+			log_info(device->name, "%s %llu", counter_name(i), (unsigned long long)counters.value[i]);
+	for (const struct peer *peer = device->first; peer; peer = peer->next)
+		log_info(peer->text, "rx_bytes %llu tx_bytes %llu", (unsigned long long)peer->rx_bytes,
+				 (unsigned long long)peer->tx_bytes);
+}
+
+static void on_signal(struct ev_loop *loop, struct ev_signal *watcher, int events)
+{
+	struct daemon *daemon = watcher->data;
+
+	if (watcher->signum == SIGUSR1)
+		log_counters(&daemon->device);
+	else if (watcher->signum == SIGHUP && daemon->reload)
+		daemon->reload(daemon->context);
+	else if (watcher->signum != SIGHUP)
+		daemon_end(daemon);
+}
+
+static void on_gone(void *context)
+{
+	struct daemon *daemon = context;
+
+	log_info(daemon->device.name, "the interface was deleted");
+	daemon_end(daemon);
+}
+
+static void watch_signals(struct daemon *daemon)
+{
+	static const int numbers[DAEMON_SIGNALS] = { SIGTERM, SIGINT, SIGUSR1, SIGHUP };
+
+	signal(SIGPIPE, SIG_IGN);
+	for (int i = 0; i < DAEMON_SIGNALS; i++) {
+		ev_signal_init(&daemon->signals[i], on_signal, numbers[i]);
+		daemon->signals[i].data = daemon;
+		ev_signal_start(daemon->loop, &daemon->signals[i]);
+	}
+}
+
+/* No such build may ever be taken for one to use. */
+static void warn_of_bench_build(const char *name)
+{
+#ifdef ADIT_NULL_CIPHER
+	log_error(name, "THIS BUILD IS FOR BENCHMARKS ONLY: with `Aead = null` it encrypts nothing (ADIT_NULL_CIPHER)");
+#endif
+}
+
+int daemon_init(struct daemon *daemon, const char *aead, enum backend_kind backend, struct tun *queues, unsigned count)
+{
+	int error = -ENOMEM;
+
+	warn_of_bench_build(queues->name);
+	*daemon = (struct daemon) { .loop = ev_default_loop(LOOP_FLAGS) };
+	if (!daemon->loop)
+		goto close_tun;
+	error = aead_init(&daemon->aead, aead);
+	if (error)
+		goto close_tun;
+	error = device_init(&daemon->device, queues->name, &daemon->aead, daemon->loop);
+	if (error)
+		goto destroy_aead;
+	error = workers_start(&daemon->workers, &daemon->device, daemon->loop, backend, queues, count, on_gone, daemon);
+	if (error)
+		goto destroy_device;
+	if (count > 1 && !queues->steered)
+		log_info(queues->name, "no steering of flows to queues by bpf(2) here: what is forwarded may be reordered");
+	error = workers_backend(&daemon->workers)->refused;
+	if (backend == BACKEND_IO_URING && error)
+		log_warning(queues->name, "Backend = io_uring cannot be had, the TUN is read by system calls: %s",
+					strerror(-error));
+	watch_signals(daemon);
+	loop_sleep_without_end(daemon->loop, &daemon->never);
+	return 0;
+destroy_device:
+	device_destroy(&daemon->device, daemon->loop);
+destroy_aead:
+	aead_destroy(&daemon->aead);
+close_tun:
+	log_error(queues->name, "starting: %s", strerror(-error));
+	while (count)
+		tun_close(&queues[--count]);
+	return error;
+}
+
+int daemon_follow(struct daemon *daemon)
+{
+	int error =
+		follow_start(&daemon->follow, &daemon->device, workers_tun(&daemon->workers), daemon->loop, on_gone, daemon);
+
+	if (!error)
+		error = local_address_start(&daemon->sources, &daemon->device, daemon->loop);
+	if (error)
+		log_error(daemon->device.name, "following link and routes: %s", strerror(-error));
+	return error;
+}
+
+void daemon_run(struct daemon *daemon)
+{
+	ev_run(daemon->loop, 0);
+	log_counters(&daemon->device);
+}
+
+void daemon_end(struct daemon *daemon)
+{
+	ev_break(daemon->loop, EVBREAK_ALL);
+}
+
+void daemon_destroy(struct daemon *daemon)
+{
+	local_address_stop(&daemon->sources);
+	follow_stop(&daemon->follow);
+	for (int i = 0; i < DAEMON_SIGNALS; i++)
+		ev_signal_stop(daemon->loop, &daemon->signals[i]);
+	ev_periodic_stop(daemon->loop, &daemon->never);
+	workers_stop(&daemon->workers);
+	device_destroy(&daemon->device, daemon->loop);
+	aead_destroy(&daemon->aead);
+	ev_loop_destroy(daemon->loop);
+}

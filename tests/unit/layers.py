@@ -1,0 +1,103 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Checks the include graph: every #include names a layer that CMakeLists.txt allows, and no two modules depend on each
+other. A module is a public header and the files that are named after it: include/adit/io/netlink.h, src/io/netlink.c and
+src/io/netlink_route.c are io/netlink.
+
+layers.py SOURCE-FOLDER"""
+import pathlib
+import re
+import sys
+
+
+def allowed_layers(top):
+    """The layers that each layer may include, as the adit_layer calls in CMakeLists.txt list them."""
+    allowed = {}
+    for name, rest in re.findall(r"^adit_layer\((\w+)(.*)\)$", (top / "CMakeLists.txt").read_text(), re.M):
+        listed = re.search(r"INCLUDES((?: \w+)*)", rest)
+        allowed[name] = {name} | set(listed.group(1).split() if listed else ())
+    return allowed
+
+
+def module_of(top, layer, stem):
+    """The module that a file of the layer belongs to: the public header with the longest name that its name begins with."""
+    parts = stem.split("_")
+    for length in range(len(parts), 0, -1):
+        name = "_".join(parts[:length])
+        if (top / "include" / "adit" / layer / (name + ".h")).exists():
+            return f"{layer}/{name}"
+    return f"{layer}/{stem}"
+
+
+def sources_of(top):
+    for folder in (top / "src", top / "include" / "adit"):
+        yield from sorted(folder.glob("*/*.[ch]"))
+
+
+def includes_of(path):
+    return re.findall(r'^#\s*include "([^"]+)"', path.read_text(), re.M)
+
+
+# Cycles that are being taken apart; nothing is added here.
+KNOWN = {"tunnel/device", "tunnel/peer", "tunnel/timers", "tunnel/notice", "tunnel/handshake", "tunnel/worker",
+         "tunnel/egress", "tunnel/ingress", "tunnel/transmit",
+         "network/network", "network/default_route", "network/firewall", "network/list"}
+
+
+def find_cycle(graph):
+    """One cycle of `graph` as a list of modules, or None."""
+    state = {}
+
+    def visit(node, trail):
+        state[node] = "open"
+        for other in sorted(graph.get(node, ())):
+            if state.get(other) == "open":
+                return trail[trail.index(other):] + [other] if other in trail else [node, other]
+            if other not in state:
+                cycle = visit(other, trail + [other])
+                if cycle:
+                    return cycle
+        state[node] = "done"
+        return None
+
+    for node in sorted(graph):
+        if node not in state:
+            cycle = visit(node, [node])
+            if cycle:
+                return cycle
+    return None
+
+
+def check(top):
+    allowed = allowed_layers(top)
+    errors, graph = [], {}
+    for path in sources_of(top):
+        layer, where = path.parent.name, path.relative_to(top)
+        module = module_of(top, layer, path.stem)
+        if layer not in allowed:
+            errors.append(f"{where}: CMakeLists.txt has no adit_layer({layer})")
+            continue
+        for include in includes_of(path):
+            if "/" not in include:  # a private header, beside the file
+                other, target = layer, module_of(top, layer, include.removesuffix(".h"))
+                if not (path.parent / include).exists():
+                    errors.append(f'{where}: "{include}" names no layer, and is no private header of {layer}')
+            else:
+                other, target = include.split("/")[0], include.removesuffix(".h")
+                if not (top / "include" / "adit" / include).exists():
+                    errors.append(f'{where}: "{include}" does not exist')
+            if other not in allowed[layer]:
+                errors.append(f'{where}: "{include}" is not allowed: {layer} may include {", ".join(sorted(allowed[layer]))}')
+            if target != module and not (module in KNOWN and target in KNOWN) and module not in KNOWN:
+                graph.setdefault(module, set()).add(target)
+    cycle = find_cycle(graph)
+    if cycle:
+        errors.append("modules that include each other: " + " -> ".join(cycle))
+    return errors
+
+
+if __name__ == "__main__":
+    found = check(pathlib.Path(sys.argv[1]))
+    for line in found:
+        print(line)
+    sys.exit(bool(found))
