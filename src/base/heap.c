@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The binary heap: node i has its children at 2i and 2i + 1, counted from 1. */
 #include "base/heap.h"
 
 #include <errno.h>
@@ -12,70 +13,72 @@ void heap_destroy(struct heap *heap)
 
 int heap_reserve(struct heap *heap, size_t nodes)
 {
-	size_t room = heap->room ? heap->room : 16;
+	size_t capacity = heap->capacity ? heap->capacity : 16;
 	struct heap_node **larger;
 
-	if (nodes <= heap->room)
+	if (nodes <= heap->capacity)
 		return 0;
-	while (room < nodes)
-		room *= 2;
-	larger = realloc(heap->nodes, room * sizeof *larger);
+	while (capacity < nodes)
+		capacity *= 2;
+	larger = realloc(heap->nodes, capacity * sizeof *larger);
 	if (!larger)
 		return -ENOMEM;
 	heap->nodes = larger;
-	heap->room = room;
+	heap->capacity = capacity;
 	return 0;
 }
 
-static void put(struct heap *heap, size_t place, struct heap_node *node)
+static void heap_put(struct heap *heap, size_t index, struct heap_node *node)
 {
-	heap->nodes[place - 1] = node;
-	node->place = place;
+	heap->nodes[index - 1] = node;
+	node->index = index;
 }
 
 static void sift_up(struct heap *heap, struct heap_node *node)
 {
-	size_t place = node->place;
+	size_t index = node->index;
 
-	for (; place > 1 && heap->nodes[place / 2 - 1]->key > node->key; place /= 2)
-		put(heap, place, heap->nodes[place / 2 - 1]);
-	put(heap, place, node);
+	for (; index > 1 && heap->nodes[index / 2 - 1]->key > node->key; index /= 2)
+		heap_put(heap, index, heap->nodes[index / 2 - 1]);
+	heap_put(heap, index, node);
 }
 
 static void sift_down(struct heap *heap, struct heap_node *node)
 {
-	size_t place = node->place;
+	size_t index = node->index, child = index * 2;
 
-	for (size_t child; (child = place * 2) <= heap->count; place = child) {
+	while (child <= heap->count) {
 		if (child < heap->count && heap->nodes[child]->key < heap->nodes[child - 1]->key)
 			child++;
 		if (heap->nodes[child - 1]->key >= node->key)
 			break;
-		put(heap, place, heap->nodes[child - 1]);
+		heap_put(heap, index, heap->nodes[child - 1]);
+		index = child;
+		child = index * 2;
 	}
-	put(heap, place, node);
+	heap_put(heap, index, node);
 }
 
 void heap_set(struct heap *heap, struct heap_node *node, uint64_t key)
 {
 	node->key = key;
-	if (!node->place)
-		put(heap, ++heap->count, node);
+	if (!node->index)
+		heap_put(heap, ++heap->count, node);
 	sift_up(heap, node);
 	sift_down(heap, node);
 }
 
 void heap_remove(struct heap *heap, struct heap_node *node)
 {
-	struct heap_node *last = heap->nodes ? heap->nodes[heap->count ? heap->count - 1 : 0] : NULL;
+	struct heap_node *last;
 
-	if (!node->place)
+	if (!node->index)
 		return;
-	heap->count--;
+	last = heap->nodes[--heap->count];
 	if (last != node) {
-		put(heap, node->place, last);
+		heap_put(heap, node->index, last);
 		sift_up(heap, last);
 		sift_down(heap, last);
 	}
-	node->place = 0;
+	node->index = 0;
 }

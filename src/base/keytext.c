@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Keys as text: libsodium does the conversions in constant time. */
 #include "base/keytext.h"
 
 #include <sodium.h>
@@ -14,13 +15,16 @@ void key_to_hex(char text[KEY_HEX], const uint8_t key[KEY_BYTES])
 	sodium_bin2hex(text, KEY_HEX, key, KEY_BYTES);
 }
 
-/* libsodium writes as it reads, so a decoded key waits in a local until all of the text has passed. */
-static bool accept(uint8_t key[KEY_BYTES], uint8_t decoded[KEY_BYTES], bool whole)
+/*
+ * Copies the decoded key to `key` if the text was valid, and wipes `decoded` in either case. libsodium writes bytes
+ * while it parses, so the callers decode into a local array.
+ */
+static bool move_key(uint8_t key[KEY_BYTES], uint8_t decoded[KEY_BYTES], bool valid)
 {
-	if (whole)
+	if (valid)
 		memcpy(key, decoded, KEY_BYTES);
 	sodium_memzero(decoded, KEY_BYTES);
-	return whole;
+	return valid;
 }
 
 bool key_from_base64(uint8_t key[KEY_BYTES], const char *text)
@@ -28,25 +32,25 @@ bool key_from_base64(uint8_t key[KEY_BYTES], const char *text)
 	uint8_t decoded[KEY_BYTES];
 	char canonical[KEY_BASE64];
 	size_t length = strlen(text), written = 0;
-	bool whole = length == KEY_BASE64 - 1 &&
+	bool valid = length == KEY_BASE64 - 1 &&
 				 sodium_base642bin(decoded, sizeof decoded, text, length, NULL, &written, NULL,
 								   sodium_base64_VARIANT_ORIGINAL) == 0 &&
 				 written == KEY_BYTES;
 
-	/* libsodium 1.0.18 reads bytes above 127 as if they were letters. */
-	if (whole) {
+	/* libsodium 1.0.18 decodes bytes above 127 as if they were letters, so encode the key again and compare. */
+	if (valid) {
 		key_to_base64(canonical, decoded);
-		whole = sodium_memcmp(canonical, text, sizeof canonical) == 0;
+		valid = sodium_memcmp(canonical, text, sizeof canonical) == 0;
 		sodium_memzero(canonical, sizeof canonical);
 	}
-	return accept(key, decoded, whole);
+	return move_key(key, decoded, valid);
 }
 
 bool key_from_hex(uint8_t key[KEY_BYTES], const char *text)
 {
 	uint8_t decoded[KEY_BYTES];
 	size_t length = strlen(text);
-	bool whole = length == KEY_HEX - 1 && sodium_hex2bin(decoded, sizeof decoded, text, length, NULL, NULL, NULL) == 0;
+	bool valid = length == KEY_HEX - 1 && sodium_hex2bin(decoded, sizeof decoded, text, length, NULL, NULL, NULL) == 0;
 
-	return accept(key, decoded, whole);
+	return move_key(key, decoded, valid);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/* The log: formats a line on the stack and writes it with one system call. */
 #include "base/log.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,51 +10,52 @@
 
 #include "base/clock.h"
 
-enum { LINE_BYTES = 1024, LIMIT_BURST = 10 };
+enum { LINE_MAX_BYTES = 1024, LIMIT_BURST = 10 };
 
-static _Atomic enum log_level level_now = LOG_INFO; /* the one mutable global, see log.h */
+static _Atomic enum log_level max_level = LOG_INFO;
 
 void log_set_level(enum log_level level)
 {
-	level_now = level;
+	max_level = level;
 }
 
 bool log_enabled(enum log_level level)
 {
-	enum log_level most = atomic_load_explicit(&level_now, memory_order_relaxed);
+	enum log_level max = atomic_load_explicit(&max_level, memory_order_relaxed);
 
-	return level <= most && most != LOG_SILENT;
+	return level <= max && max != LOG_SILENT;
 }
 
-/* sd-daemon(3): a journal reads the syslog priority from the head of the line. */
 static const char *journal_priority(enum log_level level)
 {
 	static const char *const priorities[] = {
 		[LOG_SILENT] = "", [LOG_ERROR] = "<3>", [LOG_WARNING] = "<4>", [LOG_INFO] = "<6>", [LOG_DEBUG] = "<7>",
 	};
+	static_assert(sizeof priorities / sizeof *priorities == LOG_DEBUG + 1, "one priority per log level");
+
 	return getenv("JOURNAL_STREAM") ? priorities[level] : "";
 }
 
 void log_line(enum log_level level, const char *subject, const char *format, ...)
 {
-	char line[LINE_BYTES];
+	char line[LINE_MAX_BYTES];
 	va_list arguments;
 	int head, body;
 
 	if (!log_enabled(level))
 		return;
 	head = snprintf(line, sizeof line, "%s%s: ", journal_priority(level), subject);
-	if (head < 0 || head >= LINE_BYTES - 1)
+	if (head < 0 || head >= LINE_MAX_BYTES - 1)
 		return;
 	va_start(arguments, format);
 	body = vsnprintf(line + head, sizeof line - (size_t)head - 1, format, arguments);
 	va_end(arguments);
 	if (body < 0)
 		return;
-	if (body > LINE_BYTES - head - 2)
-		body = LINE_BYTES - head - 2;
+	if (body > LINE_MAX_BYTES - head - 2)
+		body = LINE_MAX_BYTES - head - 2;
 	line[head + body] = '\n';
-	/* One write a line, so that lines of several threads do not mix. Nobody can be told when it fails. */
+	/* One write per line, so that lines of different threads do not mix. A failed write cannot be reported anywhere. */
 	if (write(STDERR_FILENO, line, (size_t)(head + body) + 1) < 0)
 		return;
 }

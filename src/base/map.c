@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The hash map: buckets are singly linked lists of the callers' nodes. */
 #include "base/map.h"
 
 #include <errno.h>
@@ -20,13 +21,13 @@ void map_destroy(struct map *map)
 	*map = (struct map) { 0 };
 }
 
-/* The low bits of a hash may be a key's own, so fold the high ones in. */
-static struct map_node **bucket(const struct map *map, uint64_t hash)
+/* Callers may use an identifier as its own hash, so the high half is folded into the bits that select the bucket. */
+static struct map_node **map_bucket(const struct map *map, uint64_t hash)
 {
 	return &map->buckets[(hash ^ hash >> 32) & map->mask];
 }
 
-static void grow(struct map *map)
+static void map_grow(struct map *map)
 {
 	struct map larger = { .mask = map->mask * 2 + 1 };
 
@@ -35,10 +36,10 @@ static void grow(struct map *map)
 		return;
 	for (size_t i = 0; i <= map->mask; i++) {
 		for (struct map_node *node = map->buckets[i], *next; node; node = next) {
-			struct map_node **place = bucket(&larger, node->hash);
+			struct map_node **link = map_bucket(&larger, node->hash);
 			next = node->next;
-			node->next = *place;
-			*place = node;
+			node->next = *link;
+			*link = node;
 		}
 	}
 	free(map->buckets);
@@ -48,22 +49,22 @@ static void grow(struct map *map)
 
 void map_insert(struct map *map, struct map_node *node, uint64_t hash)
 {
-	struct map_node **place;
+	struct map_node **link;
 
 	if (map->count > map->mask)
-		grow(map);
-	place = bucket(map, hash);
+		map_grow(map);
+	link = map_bucket(map, hash);
 	node->hash = hash;
-	node->next = *place;
-	*place = node;
+	node->next = *link;
+	*link = node;
 	map->count++;
 }
 
 void map_remove(struct map *map, struct map_node *node)
 {
-	for (struct map_node **place = bucket(map, node->hash); *place; place = &(*place)->next) {
-		if (*place == node) {
-			*place = node->next;
+	for (struct map_node **link = map_bucket(map, node->hash); *link; link = &(*link)->next) {
+		if (*link == node) {
+			*link = node->next;
 			node->next = NULL;
 			map->count--;
 			return;
@@ -71,7 +72,7 @@ void map_remove(struct map *map, struct map_node *node)
 	}
 }
 
-static struct map_node *same_hash(struct map_node *node, uint64_t hash)
+static struct map_node *first_with_hash(struct map_node *node, uint64_t hash)
 {
 	while (node && node->hash != hash)
 		node = node->next;
@@ -80,10 +81,10 @@ static struct map_node *same_hash(struct map_node *node, uint64_t hash)
 
 struct map_node *map_first(const struct map *map, uint64_t hash)
 {
-	return same_hash(*bucket(map, hash), hash);
+	return first_with_hash(*map_bucket(map, hash), hash);
 }
 
 struct map_node *map_next(const struct map_node *node)
 {
-	return same_hash(node->next, node->hash);
+	return first_with_hash(node->next, node->hash);
 }

@@ -16,7 +16,7 @@ static struct heap_node *naive_top(struct heap_node nodes[NODES])
 	struct heap_node *top = NULL;
 
 	for (int i = 0; i < NODES; i++)
-		if (nodes[i].place && (!top || nodes[i].key < top->key))
+		if (nodes[i].index && (!top || nodes[i].key < top->key))
 			top = &nodes[i];
 	return top;
 }
@@ -32,12 +32,12 @@ static void top_is_the_smallest_whatever_moves(void **state)
 	for (int round = 0; round < ROUNDS; round++) {
 		struct heap_node *node = &nodes[rand() % NODES], *top;
 		if (rand() % 3) {
-			in += !node->place;
+			in += !node->index;
 			heap_set(&heap, node, (uint64_t)rand() % 1000);
 		} else {
-			in -= !!node->place;
+			in -= !!node->index;
 			heap_remove(&heap, node);
-			assert_int_equal(node->place, 0);
+			assert_int_equal(node->index, 0);
 		}
 		assert_int_equal(heap.count, in);
 		top = naive_top(nodes);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Integers in unaligned memory, in a stated byte order. */
+/* Byte order: loads and stores of integers at unaligned addresses. */
 #ifndef ADIT_BASE_BYTES_H
 #define ADIT_BASE_BYTES_H
 
@@ -72,7 +72,7 @@ static inline void put_le64(uint8_t *p, uint64_t v)
 	memcpy(p, &v, sizeof v);
 }
 
-/* A field that is kept as it lies in memory: checksums are summed and stored in the byte order of the wire. */
+/* Without a byte swap, for checksums: they are summed and stored in network order (RFC 1071, section 2). */
 static inline uint16_t get_raw16(const uint8_t *p)
 {
 	uint16_t v;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Time. All protocol deadlines are nanoseconds of CLOCK_BOOTTIME, so that a suspended host rekeys when it wakes. The
- * worker reads the clock once a wake-up and hands the value down: nothing below it asks for the time itself.
+ * Clocks. All protocol deadlines are in nanoseconds of CLOCK_BOOTTIME, which includes suspend, so a resumed host rekeys
+ * at once. A worker reads the clock once per wake-up and passes the value down; lower layers do not read the clock.
  */
 #ifndef ADIT_BASE_CLOCK_H
 #define ADIT_BASE_CLOCK_H
@@ -12,7 +12,7 @@
 #define NS_PER_MS UINT64_C(1000000)
 #define NS_PER_S UINT64_C(1000000000)
 
-/* Nanoseconds since boot, suspend included. */
+/* Nanoseconds since boot, including suspend. */
 static inline uint64_t clock_boottime(void)
 {
 	struct timespec t;
@@ -20,7 +20,7 @@ static inline uint64_t clock_boottime(void)
 	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
 }
 
-/* Nanoseconds since the Unix epoch: for TAI64N stamps and for what people read, never for deadlines. */
+/* Nanoseconds since the Unix epoch, for TAI64N timestamps and for display. Never use it for deadlines. */
 static inline uint64_t clock_realtime(void)
 {
 	struct timespec t;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* An intrusive binary heap of deadlines: the earliest is at the top, any node can move or leave in O(log n). */
+/* An intrusive binary min-heap. The smallest key is at the top; heap_set and heap_remove take O(log n). */
 #ifndef ADIT_BASE_HEAP_H
 #define ADIT_BASE_HEAP_H
 
@@ -9,25 +9,26 @@
 
 struct heap_node {
 	uint64_t key;
-	size_t place; /* 1-based index; 0 is "not in the heap", so that zeroed memory is a node at rest */
+	size_t index; /* 1-based; 0: not in the heap, which is the state of a zeroed node */
 };
 
 struct heap {
 	struct heap_node **nodes;
-	size_t count, room;
+	size_t count, capacity;
 };
 
+/* Frees the array; the nodes belong to the caller. Accepts a zeroed struct. */
 void heap_destroy(struct heap *heap);
 
-/* Makes room for `nodes` nodes in all, so that heap_set cannot fail. 0 or -ENOMEM. */
+/* Allocates room for `nodes` nodes in total, because heap_set does not allocate. Returns 0 or -ENOMEM. */
 int heap_reserve(struct heap *heap, size_t nodes);
 
-/* Puts the node in, or moves it, so that its key is `key`. */
+/* Sets the node's key to `key` and inserts the node if it is not in the heap. */
 void heap_set(struct heap *heap, struct heap_node *node, uint64_t key);
-/* Takes the node out; nothing happens when it is not in. */
+/* Removes the node. Does nothing if the node is not in the heap. */
 void heap_remove(struct heap *heap, struct heap_node *node);
 
-/* The node with the smallest key, or NULL. */
+/* Returns the node with the smallest key, or NULL if the heap is empty. */
 static inline struct heap_node *heap_top(const struct heap *heap)
 {
 	return heap->count ? heap->nodes[0] : NULL;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The log: one line a call on standard error. The level is the one mutable global of the program.
+ * The log: each call writes one line to standard error. The log level is the only mutable global of the program.
  *
- * Every line says what it concerns: `subject` is the interface, or interface and peer ("wg0: peer abcd…wxyz="). Lines
- * that a packet can cause go through a struct log_limit.
+ * Every line starts with its subject: the interface, or the interface and the peer ("wg0: peer abcd…wxyz="). Lines that
+ * a packet can cause are rate-limited by a struct log_limit.
  */
 #ifndef ADIT_BASE_LOG_H
 #define ADIT_BASE_LOG_H
@@ -14,11 +14,15 @@
 
 enum log_level { LOG_SILENT, LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
 
-/* Lines above this level are not written. INFO at start. */
+/* Drops lines above this level. The initial level is LOG_INFO; LOG_SILENT drops all lines. */
 void log_set_level(enum log_level level);
+/* Reports whether lines of this level are written. */
 bool log_enabled(enum log_level level);
 
-/* Writes "subject: text". Under systemd (JOURNAL_STREAM is set) the line carries its syslog priority. */
+/*
+ * Writes "subject: text". Long lines are truncated. If systemd has set JOURNAL_STREAM, the line starts with its syslog
+ * priority, as sd-daemon(3) describes. Any thread may call it.
+ */
 void log_line(enum log_level level, const char *subject, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 #define log_error(...) log_line(LOG_ERROR, __VA_ARGS__)
