@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -62,19 +63,5 @@ void log_line(enum log_level level, const char *subject, const char *format, ...
 
 bool log_allowed(struct log_limit *limit, uint64_t now)
 {
-	uint64_t since = atomic_load_explicit(&limit->since, memory_order_relaxed), earned = (now - since) / NS_PER_S;
-	uint32_t used = atomic_load_explicit(&limit->used, memory_order_relaxed);
-
-	if (earned >= used) {
-		used = 0;
-		since = now;
-	} else {
-		used -= (uint32_t)earned;
-		since += earned * NS_PER_S;
-	}
-	if (used >= LIMIT_BURST)
-		return false;
-	atomic_store_explicit(&limit->since, since, memory_order_relaxed);
-	atomic_store_explicit(&limit->used, used + 1, memory_order_relaxed);
-	return true;
+	return token_bucket_take(&limit->bucket, LIMIT_BURST, NS_PER_S, now);
 }

@@ -8,9 +8,10 @@
 #ifndef ADIT_BASE_LOG_H
 #define ADIT_BASE_LOG_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "base/token_bucket.h"
 
 enum log_level { LOG_SILENT, LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
 
@@ -30,16 +31,12 @@ void log_line(enum log_level level, const char *subject, const char *format, ...
 #define log_info(...) log_line(LOG_INFO, __VA_ARGS__)
 #define log_debug(...) log_line(LOG_DEBUG, __VA_ARGS__)
 
-/*
- * A token bucket of one line a second with bursts of ten; zeroed memory is a full bucket. Threads that meet at one may
- * write a line too many.
- */
+/* The limit for one kind of line: bursts of ten lines, then one line per second. Zeroed memory is an unused limit. */
 struct log_limit {
-	_Atomic uint64_t since; /* ns of CLOCK_BOOTTIME at which the bucket was last filled */
-	_Atomic uint32_t used;  /* lines written since */
+	struct token_bucket bucket;
 };
 
-/* True when a line may be written at `now`. */
+/* Reports whether a line may be written at `now`, in ns of CLOCK_BOOTTIME, and counts it. */
 bool log_allowed(struct log_limit *limit, uint64_t now);
 
 #endif

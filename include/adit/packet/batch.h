@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The segment buffer: sealed datagrams on their way out, and the runs they form. Two halves, so that one can be filled
- * while the other is still being sent. A run is datagrams for one destination, all of one size but the last, which may
- * be shorter: what UDP_SEGMENT takes in one send.
+ * The segment buffer: sealed datagrams that wait to be sent, grouped into runs.
  *
- * Packets that come alone and mixed, several flows, sizes and peers in one drain, form runs too: a datagram may join an
- * older run than the last, where it lies apart from the others in the buffer, as long as no datagram of its own flow
- * stands in a younger run: so a flow keeps its order.
+ * A run holds datagrams for one destination. All have the same size, except that the last may be shorter: this is the
+ * form that a send with UDP_SEGMENT requires. The buffer has two halves, so that one can be filled while the other is
+ * being sent.
+ *
+ * A datagram may join an older run than the last one, even though it does not lie next to the run's other datagrams in
+ * the buffer. So runs also form when flows, sizes and peers alternate. To keep a flow in order, its datagram never joins
+ * a run that is older than the run that holds the flow's previous datagram.
  */
 #ifndef ADIT_PACKET_BATCH_H
 #define ADIT_PACKET_BATCH_H
@@ -18,75 +20,78 @@
 
 enum {
 	BATCH_HALVES = 2,
-	BATCH_HALF = 128 << 10,
-	BATCH_HEADROOM = 64,     /* scratch in front of each half, for the cipher */
-	BATCH_TAILROOM = 512,    /* ... and behind it */
-	BATCH_PARTS = 16,        /* pieces of the buffer that one run can be made of */
-	BATCH_FLOWS = 256,       /* buckets of flows whose order is kept */
-	BATCH_RUNS = 160,        /* runs that can wait to be sent */
-	BATCH_RUN_BYTES = 65469, /* of payload in one run: with the headers of IPv6, UDP and tagged Ethernet 64 KiB */
+	BATCH_HALF = 128 << 10,  /* bytes in a half */
+	BATCH_HEADROOM = 64,     /* bytes before each half that the cipher may overwrite */
+	BATCH_TAILROOM = 512,    /* the same after each half */
+	BATCH_PARTS = 16,        /* max contiguous pieces per run */
+	BATCH_FLOWS = 256,       /* hash buckets that keep flows in order */
+	BATCH_RUNS = 160,        /* max runs that wait to be sent */
+	BATCH_RUN_BYTES = 65469, /* max payload per run: 65535 less the headers of IPv6, UDP and Ethernet with a VLAN tag */
 };
 
-/* Whose datagram it is. Destination and traffic class must be equal for two to leave in one run. */
+/* Where a datagram goes. Datagrams in one run have the same destination and traffic class. */
 struct batch_label {
-	void *destination; /* the caller's own; compared, never followed */
-	uint32_t flow;     /* a hash of the flow inside */
+	void *destination; /* chosen by the caller; compared, never dereferenced */
+	uint32_t flow;     /* hash of the flow of the inner packet */
 	uint8_t traffic_class;
 };
 
 struct batch_run {
-	struct batch_label label; /* its flow is the first datagram's */
+	struct batch_label label; /* `flow` is that of the first datagram */
 	struct iovec parts[BATCH_PARTS];
 	uint16_t part_count;
 	uint32_t bytes;
-	uint16_t size;  /* of each datagram but the last */
+	uint16_t size;  /* bytes per datagram, except the last */
 	uint16_t count; /* datagrams */
-	bool closed;    /* the last was shorter: nothing can follow it */
+	bool closed;    /* the last datagram is shorter, so no other may follow */
 };
 
 struct batch {
-	uint8_t *memory[BATCH_HALVES]; /* each BATCH_HALF bytes, with its scratch around it */
-	uint32_t used[BATCH_HALVES];
-	int half;              /* being filled */
-	uint16_t run_segments; /* datagrams in one run at most */
-	int runs;
+	uint8_t *memory[BATCH_HALVES]; /* BATCH_HALF bytes each, with headroom and tailroom around them */
+	uint32_t used[BATCH_HALVES];   /* bytes */
+	int half;                      /* the half that is being filled */
+	uint16_t run_segments;         /* max datagrams per run */
+	int runs;                      /* entries of `run` in use, oldest first */
 	struct batch_run run[BATCH_RUNS];
-	uint8_t youngest[BATCH_FLOWS]; /* by flow: 1 + the last run that holds a datagram of it; 0: none */
+	uint8_t latest[BATCH_FLOWS]; /* per flow: 1 + index of the latest run with one of its datagrams; 0: none */
 };
 
-/* 0 or -ENOMEM. `run_segments` is what the socket takes in one send. */
+/* Allocates the buffer. `run_segments` is the number of datagrams that the socket accepts per send. 0 or -ENOMEM. */
 int batch_init(struct batch *batch, uint16_t run_segments);
+/* Frees the buffer. Accepts a zeroed struct. */
 void batch_destroy(struct batch *batch);
 
-/* Bytes that are free in both halves together. */
-size_t batch_free(const struct batch *batch);
+/* Returns the number of unused bytes in both halves together. */
+size_t batch_free_bytes(const struct batch *batch);
 
 /*
- * How many slots of `size` bytes can be filled now, going over to the other half when this one is full and that one
- * empty. 0: send what waits (batch_runs), then batch_reset.
+ * Returns how many datagrams of `size` bytes can be added now. Switches to the other half if the current half is full and
+ * the other is empty. If it returns 0, send the waiting runs and call batch_sent.
  */
 uint32_t batch_room(struct batch *batch, size_t size);
 
-/* Where the next datagram is to be built. Its cipher may scribble BATCH_HEADROOM in front and BATCH_TAILROOM behind. */
+/*
+ * The address at which the next datagram must be built. Sealing it may overwrite BATCH_HEADROOM bytes before it and
+ * BATCH_TAILROOM bytes after it, but never a datagram that was added before.
+ */
 static inline uint8_t *batch_slot(const struct batch *batch)
 {
 	return batch->memory[batch->half] + batch->used[batch->half];
 }
 
-/* The datagram of `size` bytes in batch_slot is sealed: it joins the last run or begins another. After batch_room said
- * so. */
+/* Adds the sealed datagram of `size` bytes at batch_slot to a run. batch_room must have reported space for it. */
 void batch_add(struct batch *batch, const struct batch_label *label, uint16_t size);
 
-/* How many runs, from the first on, there are without the last, if more datagrams may join that one. */
+/* Returns the number of runs, not counting the last run if more datagrams may still join it. */
 int batch_full_runs(const struct batch *batch);
 
-/* The first `bytes` of a run, whole datagrams and not all of them, have been sent. */
+/* Removes the first `bytes` bytes, which have been sent, from a run. They are whole datagrams, but not the whole run. */
 void batch_run_advance(struct batch_run *run, uint32_t bytes);
 
-/* The first `count` runs have been sent. A half in which no other lies is free. */
+/* Removes the first `count` runs, which have been sent. A half that holds no other run becomes free. */
 void batch_sent(struct batch *batch, int count);
 
-/* Drops every run to `destination`, which is going away. */
+/* Drops every run to `destination`, which must be done before the destination is freed. */
 void batch_forget(struct batch *batch, const void *destination);
 
 #endif
