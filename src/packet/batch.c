@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/* The segment buffer: places sealed datagrams one after the other in memory and assigns each to a run. */
 #include "packet/batch.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,9 +10,10 @@
 enum {
 	ALIGNMENT = 4096,
 	HALF_TOTAL = BATCH_HEADROOM + BATCH_HALF + BATCH_TAILROOM,
-	LOOK_BACK = 16, /* runs behind the last that are looked at */
+	LOOK_BACK = 16, /* max runs before the last one that batch_find_run considers */
 };
-_Static_assert(BATCH_RUNS < UINT8_MAX, "the number of a run fits its place in `youngest`");
+
+static_assert(BATCH_RUNS < UINT8_MAX, "1 + the index of a run must fit an entry of batch->latest");
 
 int batch_init(struct batch *batch, uint16_t run_segments)
 {
@@ -19,6 +22,7 @@ int batch_init(struct batch *batch, uint16_t run_segments)
 	*batch = (struct batch) { .run_segments = run_segments };
 	for (int i = 0; i < BATCH_HALVES; i++) {
 		uint8_t *memory = aligned_alloc(ALIGNMENT, total);
+
 		if (!memory) {
 			batch_destroy(batch);
 			return -ENOMEM;
@@ -36,71 +40,75 @@ void batch_destroy(struct batch *batch)
 	*batch = (struct batch) { 0 };
 }
 
-size_t batch_free(const struct batch *batch)
+size_t batch_free_bytes(const struct batch *batch)
 {
 	return (size_t)BATCH_HALVES * BATCH_HALF - batch->used[0] - batch->used[1];
 }
 
-/* How many datagrams of `size` bytes the runs that are left can hold, should none of them join the last one. */
-static uint32_t runs_room(const struct batch *batch, size_t size)
+/* --- adding datagrams --------------------------------------------------------------------------------------------- */
+
+/* Returns how many datagrams of `size` bytes fit into the unused runs, if none of them joins a run in use. */
+static uint32_t room_in_runs(const struct batch *batch, size_t size)
 {
 	uint32_t per_run = (uint32_t)(BATCH_RUN_BYTES / size);
 
 	if (per_run > batch->run_segments)
 		per_run = batch->run_segments;
-	return (uint32_t)(BATCH_RUNS - batch->runs) * (per_run ? per_run : 1);
+	return (uint32_t)(BATCH_RUNS - batch->run_count) * (per_run ? per_run : 1);
 }
 
 uint32_t batch_room(struct batch *batch, size_t size)
 {
-	uint32_t fits = (uint32_t)((BATCH_HALF - batch->used[batch->half]) / size);
-	uint32_t runs = runs_room(batch, size);
+	uint32_t in_half = (uint32_t)((BATCH_HALF - batch->used[batch->half]) / size);
+	uint32_t in_runs = room_in_runs(batch, size);
 
-	if (!fits && !batch->used[!batch->half]) {
+	if (!in_half && !batch->used[!batch->half]) {
 		batch->half = !batch->half;
-		fits = (uint32_t)(BATCH_HALF / size);
+		in_half = (uint32_t)(BATCH_HALF / size);
 	}
-	return fits < runs ? fits : runs;
+	return in_half < in_runs ? in_half : in_runs;
 }
 
-/* True when the datagram in batch_slot lies right behind the run. */
-static bool adjacent(const struct batch *batch, const struct batch_run *run)
+/* Whether batch_slot is directly after the last byte of the run. */
+static bool is_adjacent(const struct batch *batch, const struct batch_run *run)
 {
 	const struct iovec *last = &run->parts[run->part_count - 1];
 
 	return (uint8_t *)last->iov_base + last->iov_len == batch_slot(batch);
 }
 
-static bool joins(const struct batch *batch, const struct batch_run *run, const struct batch_label *label,
-				  uint16_t size)
+/* A shorter datagram closes the run, so it may only join if it belongs to the flow of the first datagram. */
+static bool run_accepts(const struct batch *batch, const struct batch_run *run, const struct batch_label *label,
+						uint16_t size)
 {
 	return !run->closed && (size == run->size || (size < run->size && label->flow == run->label.flow)) &&
 		   run->count < batch->run_segments && run->bytes + size <= BATCH_RUN_BYTES &&
 		   run->label.destination == label->destination && run->label.traffic_class == label->traffic_class &&
-		   (run->part_count < BATCH_PARTS || adjacent(batch, run));
+		   (run->part_count < BATCH_PARTS || is_adjacent(batch, run));
 }
 
 /*
- * The run that the datagram joins: the last one, also as the shorter tail of its own flow, or else the youngest of its
- * own size that is not older than what its flow has sent already. -1: a run of its own.
+ * Returns the index of the run that the datagram joins, or -1 if it needs a run of its own. The last run is tried
+ * first. Older runs must have the same datagram size, and none may be older than the latest run with the datagram's
+ * flow.
  */
-static int find_run(const struct batch *batch, const struct batch_label *label, uint16_t size)
+static int batch_find_run(const struct batch *batch, const struct batch_label *label, uint16_t size)
 {
-	int last = batch->runs - 1, oldest = batch->youngest[label->flow % BATCH_FLOWS] - 1;
+	int last = batch->run_count - 1, oldest = batch->latest[label->flow % BATCH_FLOWS] - 1;
 
-	if (last >= 0 && joins(batch, &batch->run[last], label, size))
+	if (last >= 0 && run_accepts(batch, &batch->runs[last], label, size))
 		return last;
 	if (oldest < last - LOOK_BACK)
 		oldest = last - LOOK_BACK;
 	for (int i = last - 1; i >= 0 && i >= oldest; i--)
-		if (batch->run[i].size == size && joins(batch, &batch->run[i], label, size))
+		if (batch->runs[i].size == size && run_accepts(batch, &batch->runs[i], label, size))
 			return i;
 	return -1;
 }
 
 static struct batch_run *begin_run(struct batch *batch, const struct batch_label *label, uint16_t size)
 {
-	struct batch_run *run = &batch->run[batch->runs++];
+	struct batch_run *run = &batch->runs[batch->run_count++];
 
 	run->label = *label;
 	run->part_count = 0;
@@ -112,10 +120,10 @@ static struct batch_run *begin_run(struct batch *batch, const struct batch_label
 
 void batch_add(struct batch *batch, const struct batch_label *label, uint16_t size)
 {
-	int at = find_run(batch, label, size);
-	struct batch_run *run = at < 0 ? begin_run(batch, label, size) : &batch->run[at];
+	int index = batch_find_run(batch, label, size);
+	struct batch_run *run = index < 0 ? begin_run(batch, label, size) : &batch->runs[index];
 
-	if (run->part_count && adjacent(batch, run))
+	if (run->part_count && is_adjacent(batch, run))
 		run->parts[run->part_count - 1].iov_len += size;
 	else
 		run->parts[run->part_count++] = (struct iovec) { batch_slot(batch), size };
@@ -123,69 +131,76 @@ void batch_add(struct batch *batch, const struct batch_label *label, uint16_t si
 	run->count++;
 	run->closed = size < run->size;
 	batch->used[batch->half] += size;
-	batch->youngest[label->flow % BATCH_FLOWS] = (uint8_t)(run - batch->run + 1);
+	batch->latest[label->flow % BATCH_FLOWS] = (uint8_t)(run - batch->runs + 1);
 }
+
+/* --- removing datagrams ------------------------------------------------------------------------------------------- */
 
 int batch_full_runs(const struct batch *batch)
 {
-	const struct batch_run *last = batch->runs ? &batch->run[batch->runs - 1] : NULL;
+	const struct batch_run *last = batch->run_count ? &batch->runs[batch->run_count - 1] : NULL;
 	bool open =
 		last && !last->closed && last->count < batch->run_segments && last->bytes + last->size <= BATCH_RUN_BYTES;
 
-	return batch->runs - open;
+	return batch->run_count - open;
 }
 
 void batch_run_advance(struct batch_run *run, uint32_t bytes)
 {
-	int whole = 0;
+	int whole = 0; /* parts that have been sent completely */
 
 	run->bytes -= bytes;
 	run->count -= (uint16_t)(bytes / run->size);
-	while (bytes && bytes >= run->parts[whole].iov_len)
-		bytes -= (uint32_t)run->parts[whole++].iov_len;
+	while (bytes && bytes >= run->parts[whole].iov_len) {
+		bytes -= (uint32_t)run->parts[whole].iov_len;
+		whole++;
+	}
 	run->part_count -= (uint16_t)whole;
 	memmove(run->parts, run->parts + whole, run->part_count * sizeof *run->parts);
 	run->parts[0].iov_base = (uint8_t *)run->parts[0].iov_base + bytes;
 	run->parts[0].iov_len -= bytes;
 }
 
-/* True when a datagram that waits to be sent lies in the half. */
-static bool in_use(const struct batch *batch, int half)
+/* Whether any run has a datagram in the half. */
+static bool half_in_use(const struct batch *batch, int half)
 {
 	const uint8_t *first = batch->memory[half];
 
-	for (const struct batch_run *run = batch->run; run < batch->run + batch->runs; run++)
+	for (const struct batch_run *run = batch->runs; run < batch->runs + batch->run_count; run++)
 		for (int i = 0; i < run->part_count; i++)
 			if ((uint8_t *)run->parts[i].iov_base >= first && (uint8_t *)run->parts[i].iov_base < first + BATCH_HALF)
 				return true;
 	return false;
 }
 
-/* Runs have gone or moved, so `youngest` is told anew: as if every flow had sent in the last of those that are left. */
-static void runs_changed(struct batch *batch)
+/*
+ * Frees the halves that no run uses. The indices in `latest` are no longer valid, so every flow is recorded in the last
+ * remaining run: no flow may then join an older one.
+ */
+static void runs_removed(struct batch *batch)
 {
-	memset(batch->youngest, batch->runs, sizeof batch->youngest);
+	memset(batch->latest, batch->run_count, sizeof batch->latest);
 	for (int half = 0; half < BATCH_HALVES; half++)
-		if (!in_use(batch, half))
+		if (!half_in_use(batch, half))
 			batch->used[half] = 0;
-	if (!batch->runs)
+	if (!batch->run_count)
 		batch->half = 0;
 }
 
 void batch_sent(struct batch *batch, int count)
 {
-	batch->runs -= count;
-	memmove(batch->run, batch->run + count, (size_t)batch->runs * sizeof *batch->run);
-	runs_changed(batch);
+	batch->run_count -= count;
+	memmove(batch->runs, batch->runs + count, (size_t)batch->run_count * sizeof *batch->runs);
+	runs_removed(batch);
 }
 
 void batch_forget(struct batch *batch, const void *destination)
 {
 	int kept = 0;
 
-	for (int i = 0; i < batch->runs; i++)
-		if (batch->run[i].label.destination != destination)
-			batch->run[kept++] = batch->run[i];
-	batch->runs = kept;
-	runs_changed(batch);
+	for (int i = 0; i < batch->run_count; i++)
+		if (batch->runs[i].label.destination != destination)
+			batch->runs[kept++] = batch->runs[i];
+	batch->run_count = kept;
+	runs_removed(batch);
 }

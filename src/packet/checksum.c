@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The Internet checksum: vector loops for whole steps of 32 bytes, and scalar code for the tail. */
 #include "packet/checksum.h"
 
 #include <stdatomic.h>
@@ -6,26 +7,27 @@
 
 #include "base/bytes.h"
 
-enum { STEP = 32 }; /* one of the widest vectors */
+enum { STEP = 32 }; /* bytes of the widest vector */
 
 typedef uint64_t lanes16 __attribute__((vector_size(16)));
 #define LANES lanes16
 #define SUM_STEPS sum_steps16
 #include "checksum_steps.h"
 
-static uint64_t add_any(uint64_t sum, const uint8_t *from, size_t n)
+static uint64_t add_baseline(uint64_t sum, const uint8_t *from, size_t n)
 {
 	return sum_steps16(sum, false, NULL, from, n);
 }
 
-static uint64_t copy_any(uint64_t sum, uint8_t *restrict to, const uint8_t *restrict from, size_t n)
+static uint64_t copy_baseline(uint64_t sum, uint8_t *restrict to, const uint8_t *restrict from, size_t n)
 {
 	return sum_steps16(sum, true, to, from, n);
 }
 
 /*
- * Chosen by a bit test a call and not by an ifunc: those are resolved before the sanitizers have started, and not every
- * C library has them. CHECKSUM_PORTABLE lets a test see the other way on a machine that has AVX2.
+ * Each call tests a CPU feature bit. An ifunc would avoid the test, but ifuncs are resolved before the sanitizers are
+ * initialised, and not every C library supports them. CHECKSUM_PORTABLE disables AVX2, so that a test can cover the
+ * other code on a machine that has AVX2.
  */
 #if defined __x86_64__ && !defined CHECKSUM_PORTABLE
 
@@ -52,20 +54,20 @@ __attribute__((target("avx2"))) static uint64_t copy_avx2(uint64_t sum, uint8_t 
 
 static uint64_t add_steps(uint64_t sum, const uint8_t *from, size_t n)
 {
-	return has_avx2() ? add_avx2(sum, from, n) : add_any(sum, from, n);
+	return has_avx2() ? add_avx2(sum, from, n) : add_baseline(sum, from, n);
 }
 
 static uint64_t copy_steps(uint64_t sum, uint8_t *restrict to, const uint8_t *restrict from, size_t n)
 {
-	return has_avx2() ? copy_avx2(sum, to, from, n) : copy_any(sum, to, from, n);
+	return has_avx2() ? copy_avx2(sum, to, from, n) : copy_baseline(sum, to, from, n);
 }
 
 #else
-#define add_steps add_any
-#define copy_steps copy_any
+#define add_steps add_baseline
+#define copy_steps copy_baseline
 #endif
 
-/* The bytes after the last whole step; an odd one is the first half of a word whose second half is 0. */
+/* Adds the bytes after the last whole step. A last odd byte is padded with a zero byte (RFC 1071, section 4.1). */
 static inline uint64_t add_tail(uint64_t sum, const uint8_t *p, size_t n)
 {
 	size_t words = n & ~(size_t)3;

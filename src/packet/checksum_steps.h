@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The loop of the checksum, for one width of registers: included with LANES, the vector type, and SUM_STEPS, the name
- * of the function. It stands in a file of its own because GCC keeps vectors wider than the registers in memory, so that
- * one body compiled for both widths is slow in one of them.
+ * The checksum loop for one vector width. The includer defines LANES, the vector type, and SUM_STEPS, the name of the
+ * function. Each width needs its own instance, because GCC keeps vectors that are wider than the registers in memory.
  *
- * The sum does not care how wide its words are as long as every carry comes back. So the lanes add 64 bits at a time,
- * and their upper halves once more on their own. The lanes wrap, but `whole - (high << 32)` is still the exact sum of
- * the lower halves: one shift and two additions a vector, and nothing to mask.
+ * A ones' complement sum can be computed with words of any width if no carry is lost. `whole` adds lanes of 64 bits,
+ * modulo 2^64. `high` adds the upper halves of the lanes, so no carry of these is lost. `whole - (high << 32)` is then
+ * the exact sum of the lower halves. This takes one shift and two additions per vector, and no masks.
  */
 
-/* Sums `n` bytes, a multiple of one vector, and copies them if `copy`, a constant where this is inlined. */
+/* Returns `sum` plus the sum of `n` bytes, a multiple of one vector, and copies them to `to` if `copy`, a constant. */
 static inline __attribute__((always_inline)) uint64_t SUM_STEPS(uint64_t sum, bool copy, uint8_t *restrict to,
 																const uint8_t *restrict from, size_t n)
 {
@@ -23,7 +22,7 @@ static inline __attribute__((always_inline)) uint64_t SUM_STEPS(uint64_t sum, bo
 			memcpy(to + at, &v, sizeof v);
 			memcpy(to + at + sizeof v, &w, sizeof w);
 		}
-		atomic_signal_fence(memory_order_acquire); /* or GCC loads v and w twice, once for each use */
+		atomic_signal_fence(memory_order_acquire); /* keeps GCC from loading v and w once per use */
 		whole[0] += v;
 		whole[1] += w;
 		high[0] += v >> 32;

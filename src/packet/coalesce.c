@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The coalescer.
+ * The coalescer: GRO in user space.
  *
- * A packet is examined once: is it of a flow, and could it ever be part of a run? Then:
- *  - what does not parse, and any fragment, may belong to any flow: all runs are emitted before it;
- *  - what has no flow (ICMP, ESP) passes by;
- *  - what is of a flow but can join nothing (SYN, FIN, no payload, bad checksum) is emitted behind the run of its flow;
- *  - what goes on where the run of its flow ends is appended to it; else that run is emitted and a new one opened.
- * A run is emitted as soon as nothing more may join it (PSH, a shorter segment, the last place taken), so the open ones
- * are always ready for more. Packets of one flow thus leave in the order in which they came.
+ * Each packet is examined once, and gets one of four verdicts:
+ *  - opaque (malformed, a fragment, IP options or extension headers): it may belong to any flow, so all open runs are
+ *    emitted before it;
+ *  - no flow (ICMP, ESP): it is emitted at once, and no run ends;
+ *  - single (SYN, FIN, no payload, bad checksum): it is emitted after the open run of its flow;
+ *  - mergeable: it is appended to the open run of its flow if it continues that run. Otherwise that run is emitted, and
+ * a new one is opened. A run is emitted as soon as no packet can follow (after PSH, a shorter segment, or the last
+ * slot), so more packets can be appended to every open run. The packets of a flow are emitted in the order in which
+ * they were added.
  *
- * Flows are told apart by a hash alone. Two flows that collide only end each other's runs: before a packet joins, the
- * headers are compared byte for byte, addresses and ports among them. And joining rewrites the checksums, so they are
- * verified first, or a corrupt packet would leave with a good one.
+ * Runs are looked up by a flow hash only. If two flows collide, they end each other's runs but never merge, because all
+ * headers are compared, including addresses and ports. Merging repositions the checksums, so they are verified first.
+ * Otherwise a corrupt packet would get a valid checksum.
  */
 #include "packet/coalesce.h"
 
@@ -24,12 +26,16 @@
 #include "packet/ip.h"
 
 enum { IPV4_DF = 0x4000, IPV4_MF_AND_OFFSET = 0x3fff };
-enum { LONGEST = 65535 };
+enum { IP_LENGTH_MAX = 65535 };
 
-/* What a header of one kind looks like. The bits of `varies` may differ within a run; each has a check of its own. */
+/*
+ * The layout of the headers of one IP version and protocol. The bits set in `varies` may differ between the packets of
+ * a run. The fields they belong to are checked one by one.
+ */
 struct coalesce_shape {
-	uint8_t ip, protocol, gso_type, csum_offset;
-	uint8_t varies[COALESCE_HEADER];
+	uint8_t ip; /* bytes of IP header */
+	uint8_t protocol, gso_type, csum_offset;
+	uint8_t varies[COALESCE_HEADER_MAX];
 };
 
 static const struct coalesce_shape tcp4 = {
@@ -39,7 +45,7 @@ static const struct coalesce_shape tcp4 = {
 	.csum_offset = TCP_CHECKSUM,
 	.varies = {
 		[2 ... 5] = 0xff, [10 ... 11] = 0xff, /* length and ID, checksum */
-		[24 ... 27] = 0xff, [33] = TCP_PSH, [36 ... 37] = 0xff, /* sequence, PSH, checksum */
+		[24 ... 27] = 0xff, [33] = TCP_PSH, [36 ... 37] = 0xff, /* sequence number, PSH, checksum */
 	},
 };
 
@@ -61,7 +67,7 @@ static const struct coalesce_shape tcp6 = {
 	.csum_offset = TCP_CHECKSUM,
 	.varies = {
 		[4 ... 5] = 0xff, /* length */
-		[44 ... 47] = 0xff, [53] = TCP_PSH, [56 ... 57] = 0xff, /* sequence, PSH, checksum */
+		[44 ... 47] = 0xff, [53] = TCP_PSH, [56 ... 57] = 0xff, /* sequence number, PSH, checksum */
 	},
 };
 
@@ -76,32 +82,31 @@ static const struct coalesce_shape udp6 = {
 	},
 };
 
-/* Headers are compared 16 bytes a step. */
-typedef uint64_t lanes __attribute__((vector_size(16)));
+/* --- examination -------------------------------------------------------------------------------------------------- */
 
 enum verdict {
-	VERDICT_OPAQUE, /* may belong to any flow */
+	VERDICT_OPAQUE,
 	VERDICT_NO_FLOW,
-	VERDICT_ALONE, /* of a flow, but can join nothing */
-	VERDICT_JOINS,
+	VERDICT_SINGLE,
+	VERDICT_MERGEABLE,
 };
 
-/* What there is to know of a packet; `flow` is known when it is alone, the rest only when it joins. */
+/* The result of an examination. `flow` is valid for single and mergeable packets, the rest for mergeable ones only. */
 struct candidate {
 	const struct coalesce_shape *shape;
 	uint64_t flow;
 	uint32_t header, payload;
-	uint32_t sequence, next_sequence; /* of TCP, else 0 */
-	uint16_t id, next_id;             /* of IPv4 with DF clear, else 0: with DF the ID means nothing (RFC 6864) */
+	uint32_t sequence, next_sequence; /* TCP; 0 in UDP */
+	uint16_t id, next_id;             /* IPv4 without DF; otherwise 0, because the ID has no meaning (RFC 6864) */
 	bool push;
 };
 
-static bool is_v4(const struct coalesce_shape *shape)
+static bool shape_is_v4(const struct coalesce_shape *shape)
 {
 	return shape->ip == IPV4_HEADER;
 }
 
-static bool is_tcp(const struct coalesce_shape *shape)
+static bool shape_is_tcp(const struct coalesce_shape *shape)
 {
 	return shape->protocol == IPPROTO_TCP;
 }
@@ -119,10 +124,10 @@ static enum verdict examine_v4(struct candidate *found, const uint8_t *packet)
 	switch (packet[9]) {
 	case IPPROTO_TCP:
 		found->shape = &tcp4;
-		return VERDICT_JOINS;
+		return VERDICT_MERGEABLE;
 	case IPPROTO_UDP:
 		found->shape = &udp4;
-		return VERDICT_JOINS;
+		return VERDICT_MERGEABLE;
 	default:
 		return VERDICT_NO_FLOW;
 	}
@@ -135,11 +140,11 @@ static enum verdict examine_v6(struct candidate *found, const uint8_t *packet, s
 	switch (packet[6]) {
 	case IPPROTO_TCP:
 		found->shape = &tcp6;
-		return VERDICT_JOINS;
+		return VERDICT_MERGEABLE;
 	case IPPROTO_UDP:
 		found->shape = &udp6;
-		return VERDICT_JOINS;
-	default: /* extension headers may hide any flow, or a fragment of it */
+		return VERDICT_MERGEABLE;
+	default: /* with extension headers, it may be a packet or a fragment of any flow */
 		return ip_transport(packet, length, &protocol) == IPV6_HEADER ? VERDICT_NO_FLOW : VERDICT_OPAQUE;
 	}
 }
@@ -153,12 +158,12 @@ static enum verdict examine_ip(struct candidate *found, const uint8_t *packet, s
 	return version == 4 ? examine_v4(found, packet) : examine_v6(found, packet, length);
 }
 
-/* Odd factors, so that each word alone maps one to one. */
+/* The factors are odd, so two packets that differ in one word only have different hashes. */
 static uint64_t hash_flow(const struct coalesce_shape *shape, const uint8_t *packet)
 {
 	uint64_t hash = (get_le32(packet + shape->ip) | (uint64_t)shape->protocol << 32) * UINT64_C(0x9e3779b97f4a7c15);
 
-	if (is_v4(shape))
+	if (shape_is_v4(shape))
 		return hash ^ get_le64(packet + 12);
 	hash += get_le64(packet + 8) * UINT64_C(0xbf58476d1ce4e5b9);
 	hash += get_le64(packet + 16) * UINT64_C(0x94d049bb133111eb);
@@ -177,7 +182,7 @@ static enum verdict examine_tcp(struct candidate *found, const uint8_t *tcp, siz
 	found->sequence = get_be32(tcp + 4);
 	found->next_sequence = found->sequence + found->payload;
 	found->push = tcp[TCP_FLAGS] & TCP_PSH;
-	return (tcp[TCP_FLAGS] & ~(TCP_PSH | TCP_ECE)) == TCP_ACK ? VERDICT_JOINS : VERDICT_ALONE;
+	return (tcp[TCP_FLAGS] & ~(TCP_PSH | TCP_ECE)) == TCP_ACK ? VERDICT_MERGEABLE : VERDICT_SINGLE;
 }
 
 static enum verdict examine_udp(struct candidate *found, const uint8_t *udp, size_t room)
@@ -186,43 +191,54 @@ static enum verdict examine_udp(struct candidate *found, const uint8_t *udp, siz
 		return VERDICT_OPAQUE;
 	found->header = found->shape->ip + UDP_HEADER;
 	found->payload = (uint32_t)(room - UDP_HEADER);
-	return get_be16(udp + UDP_LENGTH) == room && get_raw16(udp + UDP_CHECKSUM) ? VERDICT_JOINS : VERDICT_ALONE;
+	return get_be16(udp + UDP_LENGTH) == room && get_raw16(udp + UDP_CHECKSUM) ? VERDICT_MERGEABLE : VERDICT_SINGLE;
 }
 
-static bool checksums_hold(const struct coalesce_shape *shape, const uint8_t *packet, size_t length)
+static bool checksums_valid(const struct coalesce_shape *shape, const uint8_t *packet, size_t length)
 {
 	size_t l4_length = length - shape->ip;
 	uint64_t sum = checksum_pseudo(packet, shape->protocol, l4_length);
 
-	if (is_v4(shape) && checksum_fold(checksum_words(0, packet, IPV4_HEADER)) != 0xffff)
+	if (shape_is_v4(shape) && checksum_fold(checksum_words(0, packet, IPV4_HEADER)) != 0xffff)
 		return false;
 	return checksum_fold(checksum_add(sum, packet + shape->ip, l4_length)) == 0xffff;
-}
-
-static bool may_join(const struct coalescer *c, const struct candidate *found, const uint8_t *packet, size_t length)
-{
-	bool taken = is_tcp(found->shape) ? c->limits.tcp : c->limits.udp;
-
-	return taken && found->payload && checksums_hold(found->shape, packet, length);
 }
 
 static enum verdict examine(const struct coalescer *c, struct candidate *found, const uint8_t *packet, size_t length)
 {
 	enum verdict verdict = examine_ip(found, packet, length);
 	size_t room;
+	bool supported;
 
-	if (verdict != VERDICT_JOINS)
+	if (verdict != VERDICT_MERGEABLE)
 		return verdict;
 	room = length - found->shape->ip;
-	if (is_tcp(found->shape))
+	if (shape_is_tcp(found->shape)) {
 		verdict = examine_tcp(found, packet + found->shape->ip, room);
-	else
+		supported = c->limits.tcp;
+	} else {
 		verdict = examine_udp(found, packet + found->shape->ip, room);
+		supported = c->limits.udp;
+	}
 	if (verdict == VERDICT_OPAQUE)
 		return verdict;
 	found->flow = hash_flow(found->shape, packet);
-	return verdict == VERDICT_JOINS && may_join(c, found, packet, length) ? VERDICT_JOINS : VERDICT_ALONE;
+	if (verdict != VERDICT_MERGEABLE || !supported || !found->payload)
+		return VERDICT_SINGLE;
+	return checksums_valid(found->shape, packet, length) ? VERDICT_MERGEABLE : VERDICT_SINGLE;
 }
+
+/* --- runs --------------------------------------------------------------------------------------------------------- */
+
+void coalesce_init(struct coalescer *c, struct coalesce_limits limits, coalesce_emit *emit, void *context)
+{
+	*c = (struct coalescer) { .limits = limits, .emit = emit, .context = context, .single.count = 1 };
+	for (uint8_t i = 0; i < COALESCE_FLOWS; i++)
+		c->order[i] = i;
+}
+
+/* Headers are compared in steps of 16 bytes. */
+typedef uint64_t lanes __attribute__((vector_size(16)));
 
 static lanes differing_bits(const struct coalesce_shape *shape, const uint8_t *a, const uint8_t *b, size_t at)
 {
@@ -234,7 +250,7 @@ static lanes differing_bits(const struct coalesce_shape *shape, const uint8_t *a
 	return (x ^ y) & ~varies;
 }
 
-/* The last step overlaps the one before: no header that joins is shorter than a step. */
+/* The last step may overlap the one before it. Every header is longer than a step. */
 static bool same_header(const struct coalesce_shape *shape, const uint8_t *a, const uint8_t *b, size_t n)
 {
 	size_t last = n - sizeof(lanes);
@@ -245,42 +261,42 @@ static bool same_header(const struct coalesce_shape *shape, const uint8_t *a, co
 	return !(differing[0] | differing[1]);
 }
 
-static bool continues(const struct coalesce_run *run, const struct candidate *found, const uint8_t *packet)
+static bool run_continues(const struct coalesce_run *run, const struct candidate *found, const uint8_t *packet)
 {
-	return found->shape == run->shape && found->header == run->header && found->payload <= run->size &&
-		   found->sequence == run->sequence && found->id == run->id &&
-		   run->header + run->payload + found->payload <= LONGEST &&
+	return found->shape == run->shape && found->header == run->header && found->payload <= run->gso_size &&
+		   found->sequence == run->next_sequence && found->id == run->next_id &&
+		   run->header + run->payload + found->payload <= IP_LENGTH_MAX &&
 		   same_header(run->shape, run->packets[0].data, packet, run->header);
 }
 
-static void append(struct coalesce_run *run, const struct candidate *found, uint8_t *packet, size_t length)
+static void run_append(struct coalesce_run *run, const struct candidate *found, uint8_t *packet, size_t length)
 {
 	run->packets[run->count++] = (struct coalesce_packet) { packet, (uint32_t)length };
 	run->payload += found->payload;
-	run->sequence = found->next_sequence;
-	run->id = found->next_id;
+	run->next_sequence = found->next_sequence;
+	run->next_id = found->next_id;
 }
 
-/* Whether nothing may follow the packet just appended. */
-static bool is_finished(const struct coalesce_run *run, const struct candidate *last)
+/* Whether no packet may follow `last`, which was just appended. */
+static bool run_is_finished(const struct coalesce_run *run, const struct candidate *last)
 {
-	return last->push || last->payload < run->size || run->count == COALESCE_SEGMENTS;
+	return last->push || last->payload < run->gso_size || run->count == COALESCE_SEGMENTS;
 }
 
-static void emit_alone(struct coalescer *c, uint8_t *packet, size_t length)
+static void emit_single(struct coalescer *c, uint8_t *packet, size_t length)
 {
-	c->lone.packets[0] = (struct coalesce_packet) { packet, (uint32_t)length };
-	c->emit(c->context, &c->lone);
+	c->single.packets[0] = (struct coalesce_packet) { packet, (uint32_t)length };
+	c->emit(c->context, &c->single);
 }
 
-/* Emits the run at `place` and moves its index to the free ones; nothing else touches the run until emit returns. */
-static void emit_run(struct coalescer *c, uint32_t place)
+/* Emits the open run at `position` in c->order and marks it as unused. It stays unchanged until `emit` returns. */
+static void emit_run(struct coalescer *c, uint32_t position)
 {
-	uint8_t index = c->places[place];
+	uint8_t index = c->order[position];
 
 	c->open--;
-	memmove(c->places + place, c->places + place + 1, c->open - place);
-	c->places[c->open] = index;
+	memmove(c->order + position, c->order + position + 1, c->open - position);
+	c->order[c->open] = index;
 	c->emit(c->context, &c->runs[index]);
 }
 
@@ -290,44 +306,37 @@ static void open_run(struct coalescer *c, const struct candidate *found, uint8_t
 
 	if (c->open == COALESCE_FLOWS)
 		emit_run(c, 0);
-	run = &c->runs[c->places[c->open]];
-	c->flows[c->places[c->open++]] = found->flow;
+	run = &c->runs[c->order[c->open]];
+	c->flows[c->order[c->open++]] = found->flow;
 	run->count = 0;
 	run->payload = 0;
 	run->header = found->header;
 	run->shape = found->shape;
-	run->size = found->payload;
-	append(run, found, packet, length);
+	run->gso_size = found->payload;
+	run_append(run, found, packet, length);
 }
 
-/* The place of the open run of a flow, the latest first; c->open when there is none. */
-static uint32_t find_run(const struct coalescer *c, uint64_t flow)
+/* Returns the position in c->order of the flow's open run, or c->open if there is none. */
+static uint32_t coalesce_find_run(const struct coalescer *c, uint64_t flow)
 {
-	for (uint32_t place = c->open; place-- > 0;) {
-		if (c->flows[c->places[place]] == flow)
-			return place;
+	for (uint32_t position = c->open; position-- > 0;) {
+		if (c->flows[c->order[position]] == flow)
+			return position;
 	}
 	return c->open;
 }
 
-void coalesce_init(struct coalescer *c, struct coalesce_limits limits, coalesce_emit *emit, void *context)
+/* Appends the packet to the open run at `position` if it continues that run. Returns false if the packet did not. */
+static bool join_or_end(struct coalescer *c, uint32_t position, const struct candidate *found, bool joins,
+						uint8_t *packet, size_t length)
 {
-	*c = (struct coalescer) { .limits = limits, .emit = emit, .context = context, .lone.count = 1 };
-	for (uint8_t i = 0; i < COALESCE_FLOWS; i++)
-		c->places[i] = i;
-}
-
-/* Appends the packet to the run at `place` if it goes on there, or else ends that run; returns whether it did. */
-static bool join_or_end(struct coalescer *c, uint32_t place, const struct candidate *found, bool joins, uint8_t *packet,
-						size_t length)
-{
-	struct coalesce_run *run = &c->runs[c->places[place]];
-	bool joined = joins && continues(run, found, packet);
+	struct coalesce_run *run = &c->runs[c->order[position]];
+	bool joined = joins && run_continues(run, found, packet);
 
 	if (joined)
-		append(run, found, packet, length);
-	if (!joined || is_finished(run, found))
-		emit_run(c, place);
+		run_append(run, found, packet, length);
+	if (!joined || run_is_finished(run, found))
+		emit_run(c, position);
 	return joined;
 }
 
@@ -335,21 +344,21 @@ void coalesce_add(struct coalescer *c, uint8_t *packet, size_t length)
 {
 	struct candidate found = { 0 };
 	enum verdict verdict = examine(c, &found, packet, length);
-	uint32_t place;
+	uint32_t position;
 
 	if (verdict == VERDICT_OPAQUE)
 		coalesce_flush(c);
 	if (verdict == VERDICT_OPAQUE || verdict == VERDICT_NO_FLOW) {
-		emit_alone(c, packet, length);
+		emit_single(c, packet, length);
 		return;
 	}
-	place = find_run(c, found.flow);
-	if (place < c->open && join_or_end(c, place, &found, verdict == VERDICT_JOINS, packet, length))
+	position = coalesce_find_run(c, found.flow);
+	if (position < c->open && join_or_end(c, position, &found, verdict == VERDICT_MERGEABLE, packet, length))
 		return;
-	if (verdict == VERDICT_JOINS && !found.push)
+	if (verdict == VERDICT_MERGEABLE && !found.push)
 		open_run(c, &found, packet, length);
 	else
-		emit_alone(c, packet, length);
+		emit_single(c, packet, length);
 }
 
 void coalesce_flush(struct coalescer *c)
@@ -358,19 +367,13 @@ void coalesce_flush(struct coalescer *c)
 		emit_run(c, 0);
 }
 
-static void merge_ip(const struct coalesce_shape *shape, uint8_t *ip, size_t l4_length)
-{
-	if (!is_v4(shape)) {
-		put_be16(ip + 4, (uint16_t)l4_length);
-		return;
-	}
-	put_be16(ip + 2, (uint16_t)(IPV4_HEADER + l4_length));
-	put_raw16(ip + 10, 0);
-	put_raw16(ip + 10, (uint16_t)~checksum_fold(checksum_words(0, ip, IPV4_HEADER)));
-}
+/* --- super-packets ------------------------------------------------------------------------------------------------ */
 
-/* The transport checksum is left to the kernel: it wants the pseudo-header sum in the field, folded, not inverted. */
-static void merge_header(const struct coalesce_run *run, uint8_t *ip)
+/*
+ * Writes the headers of the super-packet to `ip`. The kernel completes the transport checksum, and expects the
+ * pseudo-header sum in its field, folded and not inverted.
+ */
+static void merge_headers(const struct coalesce_run *run, uint8_t *ip)
 {
 	const struct coalesce_shape *shape = run->shape;
 	const uint8_t *last = run->packets[run->count - 1].data;
@@ -378,24 +381,18 @@ static void merge_header(const struct coalesce_run *run, uint8_t *ip)
 	uint8_t *l4 = ip + shape->ip;
 
 	memcpy(ip, run->packets[0].data, run->header);
-	merge_ip(shape, ip, l4_length);
-	if (is_tcp(shape))
+	if (shape_is_v4(shape)) {
+		put_be16(ip + 2, (uint16_t)(IPV4_HEADER + l4_length));
+		put_raw16(ip + 10, 0);
+		put_raw16(ip + 10, (uint16_t)~checksum_fold(checksum_words(0, ip, IPV4_HEADER)));
+	} else {
+		put_be16(ip + 4, (uint16_t)l4_length);
+	}
+	if (shape_is_tcp(shape))
 		l4[TCP_FLAGS] |= last[shape->ip + TCP_FLAGS] & TCP_PSH;
 	else
 		put_be16(l4 + UDP_LENGTH, (uint16_t)l4_length);
 	put_raw16(l4 + shape->csum_offset, checksum_fold(checksum_pseudo(ip, shape->protocol, l4_length)));
-}
-
-static struct virtio_header merge_virtio(const struct coalesce_run *run)
-{
-	return (struct virtio_header) {
-		.flags = VIRTIO_NEEDS_CSUM,
-		.gso_type = run->shape->gso_type,
-		.hdr_len = (uint16_t)run->header,
-		.gso_size = (uint16_t)run->size,
-		.csum_start = run->shape->ip,
-		.csum_offset = run->shape->csum_offset,
-	};
 }
 
 int coalesce_iovec(const struct coalesce_run *run, struct coalesce_frame *frame, struct iovec *iov)
@@ -408,8 +405,15 @@ int coalesce_iovec(const struct coalesce_run *run, struct coalesce_frame *frame,
 	if (run->count == 1) {
 		iov[filled++] = (struct iovec) { packet->data, packet->length };
 	} else {
-		virtio = merge_virtio(run);
-		merge_header(run, frame->header);
+		virtio = (struct virtio_header) {
+			.flags = VIRTIO_NEEDS_CSUM,
+			.gso_type = run->shape->gso_type,
+			.hdr_len = (uint16_t)run->header,
+			.gso_size = (uint16_t)run->gso_size,
+			.csum_start = run->shape->ip,
+			.csum_offset = run->shape->csum_offset,
+		};
+		merge_headers(run, frame->header);
 		iov[filled++] = (struct iovec) { frame->header, run->header };
 		for (; packet < end; packet++)
 			iov[filled++] = (struct iovec) { packet->data + run->header, packet->length - run->header };

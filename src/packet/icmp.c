@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* ICMP errors: decides whether a packet may be answered, and builds the message. */
 #include "packet/icmp.h"
 
 #include <netinet/in.h>
@@ -11,29 +12,29 @@
 enum {
 	ICMP_HEADER = 8,
 	TTL = 64,
-	V4_MOST = 576, /* RFC 1812, section 4.3.2.3 */
+	V4_MESSAGE_MAX = 576, /* RFC 1812, section 4.3.2.3 */
 	V4_UNREACHABLE = 3,
 	V4_HOST = 1,
 	V6_UNREACHABLE = 1,
 	V6_ADDRESS = 3,
-	V6_INFORMATIONAL = 128, /* ICMPv6 types below are errors */
+	V6_INFORMATIONAL = 128, /* lower ICMPv6 types are errors */
 };
 
-static bool v4_plain(const uint8_t *address)
+static bool v4_is_unicast(const uint8_t *address)
 {
-	/* 0.0.0.0/8, multicast, the reserved class E and with it the limited broadcast */
+	/* excludes 0.0.0.0/8, multicast, and 240.0.0.0/4, which includes the limited broadcast */
 	return address[0] != 0 && address[0] < 224;
 }
 
-static bool v6_plain(const uint8_t *address)
+static bool v6_is_unicast(const uint8_t *address)
 {
 	static const uint8_t unspecified[16];
 
 	return address[0] != 0xff && memcmp(address, unspecified, sizeof unspecified) != 0;
 }
 
-/* True for the ICMP messages that ask or answer; an error must not be answered by an error. */
-static bool v4_query(uint8_t type)
+/* Whether an ICMP message is an echo or timestamp request or reply. All other types may be errors. */
+static bool v4_is_query(uint8_t type)
 {
 	return type == 0 || type == 8 || type == 13 || type == 14;
 }
@@ -42,11 +43,11 @@ static bool v4_may_answer(const uint8_t *packet, size_t n)
 {
 	size_t header = (size_t)(packet[0] & 15) * 4;
 
-	if (header < IPV4_HEADER || header >= n || !v4_plain(packet + 12) || !v4_plain(packet + 16))
+	if (header < IPV4_HEADER || header >= n || !v4_is_unicast(packet + 12) || !v4_is_unicast(packet + 16))
 		return false;
 	if (get_be16(packet + 6) & 0x1fff)
 		return false;
-	return packet[9] != IPPROTO_ICMP || v4_query(packet[header]);
+	return packet[9] != IPPROTO_ICMP || v4_is_query(packet[header]);
 }
 
 static bool v6_may_answer(const uint8_t *packet, size_t n)
@@ -54,14 +55,14 @@ static bool v6_may_answer(const uint8_t *packet, size_t n)
 	uint8_t protocol;
 	size_t transport = ip_transport(packet, n, &protocol);
 
-	if (!transport || transport >= n || !v6_plain(packet + 8) || !v6_plain(packet + 24))
+	if (!transport || transport >= n || !v6_is_unicast(packet + 8) || !v6_is_unicast(packet + 24))
 		return false;
 	return protocol != IPPROTO_ICMPV6 || packet[transport] >= V6_INFORMATIONAL;
 }
 
 static size_t v4_message(uint8_t *message, const uint8_t *packet, size_t n)
 {
-	size_t quoted = n < V4_MOST - IPV4_HEADER - ICMP_HEADER ? n : V4_MOST - IPV4_HEADER - ICMP_HEADER;
+	size_t quoted = n < V4_MESSAGE_MAX - IPV4_HEADER - ICMP_HEADER ? n : V4_MESSAGE_MAX - IPV4_HEADER - ICMP_HEADER;
 	size_t length = IPV4_HEADER + ICMP_HEADER + quoted;
 	uint8_t *icmp = message + IPV4_HEADER;
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* IP headers: ECN, extension headers and the flow hash. */
 #include "packet/ip.h"
 
 #include <netinet/in.h>
@@ -7,25 +8,25 @@
 
 enum {
 	ECN_MASK = 3,
-	FRAGMENT_OFFSET = 0x1fff,  /* IPv4: the offset's bits of bytes 6 and 7 */
-	FRAGMENT6_OFFSET = 0xfff8, /* IPv6: the same of bytes 2 and 3 of a fragment header */
-	EXTENSION_HEADER = 8,      /* the least an extension header takes */
+	FRAGMENT_OFFSET = 0x1fff,  /* IPv4: the fragment offset, in bytes 6 and 7 */
+	FRAGMENT6_OFFSET = 0xfff8, /* IPv6: the same, in bytes 2 and 3 of a fragment header */
+	EXTENSION_HEADER = 8,      /* min length of an extension header */
 };
 
 void ip_set_ecn(uint8_t *packet, uint8_t ecn)
 {
-	uint16_t before, after;
+	uint16_t old, new;
 	uint64_t sum;
 
 	if (packet[0] >> 4 == 6) {
 		packet[1] = (uint8_t)((packet[1] & ~(ECN_MASK << 4)) | ecn << 4);
 		return;
 	}
-	before = get_raw16(packet);
+	old = get_raw16(packet);
 	packet[1] = (uint8_t)((packet[1] & ~ECN_MASK) | ecn);
-	after = get_raw16(packet);
+	new = get_raw16(packet);
 	/* RFC 1624, equation 3 */
-	sum = (uint64_t)(uint16_t)~get_raw16(packet + 10) + (uint16_t)~before + after;
+	sum = (uint64_t)(uint16_t)~get_raw16(packet + 10) + (uint16_t)~old + new;
 	put_raw16(packet + 10, (uint16_t)~checksum_fold(sum));
 }
 
@@ -39,7 +40,7 @@ static size_t extension_length(uint8_t type, const uint8_t *extension)
 {
 	if (type == IPPROTO_FRAGMENT)
 		return EXTENSION_HEADER;
-	if (type == IPPROTO_AH) /* RFC 4302, section 2.2: the one that counts in words of 4 */
+	if (type == IPPROTO_AH) /* RFC 4302, section 2.2: unlike the others, in units of 4 bytes */
 		return (extension[1] + 2) * 4u;
 	return (extension[1] + 1) * 8u;
 }
@@ -85,8 +86,9 @@ size_t ip_transport(const uint8_t *packet, size_t n, uint8_t *protocol)
 	}
 }
 
-/* A step of a multiplicative hash: the high bits, which every bit of the input reaches, come down. */
-static uint64_t mix(uint64_t hash, uint64_t word)
+/* One step of a multiplicative hash. The high bits depend on all bits of the input, so they are folded into the low
+ * ones. */
+static uint64_t hash_mix(uint64_t hash, uint64_t word)
 {
 	hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
 	return hash ^ hash >> 32;
@@ -100,12 +102,12 @@ uint32_t ip_flow(const uint8_t *packet, size_t n)
 	uint64_t hash = protocol, words[4];
 
 	memcpy(words, ip_source(packet), v4 ? 8 : 32);
-	hash = mix(hash, words[0]);
+	hash = hash_mix(hash, words[0]);
 	for (int i = 1; !v4 && i < 4; i++)
-		hash = mix(hash, words[i]);
-	/* Fragments of one datagram show no ports but in the first: they are a flow of their own, by the addresses. */
+		hash = hash_mix(hash, words[i]);
+	/* Only the first fragment of a datagram has ports, so all fragments between two addresses hash alike. */
 	if ((protocol == IPPROTO_TCP || protocol == IPPROTO_UDP) && n >= header + 4 &&
 		(!v4 || (packet[0] == 0x45 && !(get_be16(packet + 6) & 0x3fff))))
-		hash = mix(hash, get_be32(packet + header));
+		hash = hash_mix(hash, get_be32(packet + header));
 	return (uint32_t)hash;
 }

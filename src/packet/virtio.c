@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
+/* The virtio-net header: decodes and encodes the 10 bytes. */
 #include "packet/virtio.h"
 
 #include "base/bytes.h"
 
+/* Offsets of the fields. */
 enum { FLAGS = 0, GSO_TYPE = 1, HDR_LEN = 2, GSO_SIZE = 4, CSUM_START = 6, CSUM_OFFSET = 8 };
 
 void virtio_decode(struct virtio_header *header, const uint8_t bytes[VIRTIO_HEADER])

@@ -47,7 +47,7 @@ void egress_destroy(struct egress *egress)
 
 void egress_drop(struct egress *egress)
 {
-	batch_sent(&egress->batch, egress->batch.runs);
+	batch_sent(&egress->batch, egress->batch.run_count);
 	egress->peer = NULL;
 	egress->blocked = false;
 }
@@ -104,7 +104,7 @@ static bool send_runs(struct worker *worker, int count)
 	int done;
 
 	for (int i = 0; i < count; i++) {
-		const struct batch_run *from = &batch->run[i];
+		const struct batch_run *from = &batch->runs[i];
 		struct peer *peer = from->label.destination;
 
 		if (peer->local_unverified)
@@ -121,7 +121,7 @@ static bool send_runs(struct worker *worker, int count)
 	}
 	done = count ? udp_send(&worker->udp, runs, count) : 0;
 	for (int i = 0; i < count && i <= done; i++)
-		settle(worker, &runs[i], &batch->run[i]);
+		settle(worker, &runs[i], &batch->runs[i]);
 	batch_sent(batch, done);
 	worker->egress.blocked = done < count;
 	return done == count;
@@ -129,7 +129,7 @@ static bool send_runs(struct worker *worker, int count)
 
 static bool flush(struct worker *worker)
 {
-	return send_runs(worker, worker->egress.batch.runs);
+	return send_runs(worker, worker->egress.batch.run_count);
 }
 
 /* --- cut and seal ------------------------------------------------------------------------------------------------ */
@@ -400,13 +400,13 @@ static bool make_room(struct worker *worker, int *sends)
 {
 	struct batch *batch = &worker->egress.batch;
 
-	if (batch_free(batch) >= EGRESS_RESERVE)
+	if (batch_free_bytes(batch) >= EGRESS_RESERVE)
 		return true;
 	if (backend_pending(&worker->backend))
 		return flush(worker);
 	if (++*sends > EGRESS_SENDS)
 		return false;
-	return send_runs(worker, batch_full_runs(batch)) && batch_free(batch) >= EGRESS_RESERVE;
+	return send_runs(worker, batch_full_runs(batch)) && batch_free_bytes(batch) >= EGRESS_RESERVE;
 }
 
 int egress_drain(struct worker *worker)

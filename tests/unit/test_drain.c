@@ -26,7 +26,7 @@ static void a_drain_ends_with_less_than_72_kib_free(void **state)
 	assert_int_equal(EGRESS_RESERVE, 72 * 1024);
 	refuse_sends = 0;
 	egress_resume(&left.worker);
-	assert_int_equal(left.worker.egress.batch.runs, 0);
+	assert_int_equal(left.worker.egress.batch.run_count, 0);
 }
 
 /* What leaves in the middle of a drain are full runs; one that more could join waits for the end of it. */

@@ -101,7 +101,7 @@ static void a_peer_may_go_while_its_cut_waits(void **state)
 	refuse_sends = 0;
 	spin(10);
 	assert_null(left.worker.egress.peer);
-	assert_int_equal(batch_free(&left.worker.egress.batch), 2 * 128 * 1024);
+	assert_int_equal(batch_free_bytes(&left.worker.egress.batch), 2 * 128 * 1024);
 	assert_true(end_acquaint(&left, &right));
 	route_in(&left, udp_packet(&left, &right, 100, 1));
 	spin(5);

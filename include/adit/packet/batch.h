@@ -7,8 +7,8 @@
  * being sent.
  *
  * A datagram may join an older run than the last one, even though it does not lie next to the run's other datagrams in
- * the buffer. So runs also form when flows, sizes and peers alternate. To keep a flow in order, its datagram never joins
- * a run that is older than the run that holds the flow's previous datagram.
+ * the buffer. So runs also form when flows, sizes and peers alternate. To keep a flow in order, its datagram never
+ * joins a run that is older than the run that holds the flow's previous datagram.
  */
 #ifndef ADIT_PACKET_BATCH_H
 #define ADIT_PACKET_BATCH_H
@@ -21,7 +21,7 @@
 enum {
 	BATCH_HALVES = 2,
 	BATCH_HALF = 128 << 10,  /* bytes in a half */
-	BATCH_HEADROOM = 64,     /* bytes before each half that the cipher may overwrite */
+	BATCH_HEADROOM = 64,     /* bytes before each half that the cipher may use */
 	BATCH_TAILROOM = 512,    /* the same after each half */
 	BATCH_PARTS = 16,        /* max contiguous pieces per run */
 	BATCH_FLOWS = 256,       /* hash buckets that keep flows in order */
@@ -51,9 +51,9 @@ struct batch {
 	uint32_t used[BATCH_HALVES];   /* bytes */
 	int half;                      /* the half that is being filled */
 	uint16_t run_segments;         /* max datagrams per run */
-	int runs;                      /* entries of `run` in use, oldest first */
-	struct batch_run run[BATCH_RUNS];
-	uint8_t latest[BATCH_FLOWS]; /* per flow: 1 + index of the latest run with one of its datagrams; 0: none */
+	int run_count;
+	struct batch_run runs[BATCH_RUNS]; /* oldest first */
+	uint8_t latest[BATCH_FLOWS];       /* per flow: 1 + index of the latest run with one of its datagrams; 0: none */
 };
 
 /* Allocates the buffer. `run_segments` is the number of datagrams that the socket accepts per send. 0 or -ENOMEM. */
@@ -65,14 +65,14 @@ void batch_destroy(struct batch *batch);
 size_t batch_free_bytes(const struct batch *batch);
 
 /*
- * Returns how many datagrams of `size` bytes can be added now. Switches to the other half if the current half is full and
- * the other is empty. If it returns 0, send the waiting runs and call batch_sent.
+ * Returns how many datagrams of `size` bytes can be added now. Switches to the other half if the current half is full
+ * and the other is empty. If it returns 0, send the waiting runs and call batch_sent.
  */
 uint32_t batch_room(struct batch *batch, size_t size);
 
 /*
- * The address at which the next datagram must be built. Sealing it may overwrite BATCH_HEADROOM bytes before it and
- * BATCH_TAILROOM bytes after it, but never a datagram that was added before.
+ * Returns the address at which the next datagram must be built. BATCH_TAILROOM bytes after the datagram may be
+ * overwritten. BATCH_HEADROOM bytes before it may be used too, but hold the previous datagram and must be restored.
  */
 static inline uint8_t *batch_slot(const struct batch *batch)
 {
@@ -85,7 +85,7 @@ void batch_add(struct batch *batch, const struct batch_label *label, uint16_t si
 /* Returns the number of runs, not counting the last run if more datagrams may still join it. */
 int batch_full_runs(const struct batch *batch);
 
-/* Removes the first `bytes` bytes, which have been sent, from a run. They are whole datagrams, but not the whole run. */
+/* Removes the first `bytes` bytes of a run, which have been sent: whole datagrams, but not all of them. */
 void batch_run_advance(struct batch_run *run, uint32_t bytes);
 
 /* Removes the first `count` runs, which have been sent. A half that holds no other run becomes free. */

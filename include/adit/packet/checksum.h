@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The Internet checksum (RFC 1071), wide. Sums are kept in a uint64_t and in the byte order of memory, so that neither
- * adding nor storing swaps bytes: store a folded sum with put_raw16.
+ * The Internet checksum (RFC 1071). Sums are 64 bits wide and in network byte order on any host, so neither adding nor
+ * storing swaps bytes. Store a folded sum with put_raw16.
  */
 #ifndef ADIT_PACKET_CHECKSUM_H
 #define ADIT_PACKET_CHECKSUM_H
@@ -11,13 +11,16 @@
 #include <stdint.h>
 #include <string.h>
 
-/* The sum of `n` bytes added to `sum`. A chain of calls equals one call only when all but the last n are even. */
+/*
+ * Returns `sum` plus the sum of `n` bytes. Several calls add up to the sum of the concatenated data if `n` is even in
+ * all calls but the last.
+ */
 uint64_t checksum_add(uint64_t sum, const void *data, size_t n);
 
-/* As checksum_add, and copies the bytes to `to`, which does not overlap: one pass over the payload. */
+/* Like checksum_add, and copies the bytes to `to` in the same pass. `to` and `from` do not overlap. */
 uint64_t checksum_copy(uint64_t sum, void *restrict to, const void *restrict from, size_t n);
 
-/* As checksum_add, without a call, for the few bytes of a header: `n` is a multiple of 4. */
+/* Like checksum_add, but inlined, for the few bytes of a header. `n` is a multiple of 4. */
 static inline uint64_t checksum_words(uint64_t sum, const uint8_t *words, size_t n)
 {
 	const uint8_t *pairs_end = words + (n & ~(size_t)7);
@@ -35,7 +38,10 @@ static inline uint64_t checksum_words(uint64_t sum, const uint8_t *words, size_t
 	return sum;
 }
 
-/* Folds to 16 bits, ones' complement, not inverted. Halves added to each other: the carry arrives in the upper one. */
+/*
+ * Folds the sum to 16 bits of ones' complement, not inverted. Adding a word to itself with its halves swapped leaves
+ * the folded sum, with its end-around carry, in the upper half.
+ */
 static inline uint16_t checksum_fold(uint64_t sum)
 {
 	uint32_t half;
@@ -47,8 +53,8 @@ static inline uint16_t checksum_fold(uint64_t sum)
 }
 
 /*
- * The pseudo-header sum (RFC 793, RFC 8200 section 8.1) of the IPv4 or IPv6 packet at `ip`: its addresses, `protocol`
- * and `l4_length`, the bytes of transport header and payload.
+ * Returns the sum of the pseudo-header (RFC 9293, section 3.1; RFC 8200, section 8.1) of the IPv4 or IPv6 packet at
+ * `ip`: its addresses, `protocol`, and `l4_length`, the length of transport header and payload in bytes.
  */
 static inline uint64_t checksum_pseudo(const uint8_t *ip, uint8_t protocol, size_t l4_length)
 {

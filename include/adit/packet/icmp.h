@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/* Destination unreachable, as a router says it (RFC 792; RFC 4443, section 3.1). */
+/* ICMP errors: the destination unreachable message of a router (RFC 792; RFC 4443, section 3.1). */
 #ifndef ADIT_PACKET_ICMP_H
 #define ADIT_PACKET_ICMP_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-enum { ICMP_MAX = 1280 }; /* bytes of the longest message: the least MTU of IPv6 */
+enum { ICMP_MAX = 1280 }; /* max bytes of a message: the min MTU of IPv6 */
 
 /*
- * Writes to `message` (ICMP_MAX bytes) the IP packet that tells the source of `packet` that its host cannot be
- * reached: code 1 of ICMP, code 3 of ICMPv6. It quotes as much of `packet` as the RFCs want. Its own source is the
- * address that cannot be reached: an address of ours would be refused as a martian where the packet comes from this
- * very host.
+ * Writes to `message`, which has ICMP_MAX bytes, an IP packet that reports to the source of `packet` that its
+ * destination is unreachable: "host unreachable" (code 1) in IPv4, "address unreachable" (code 3) in IPv6. The message
+ * quotes as much of the `n` bytes of `packet` as the RFCs allow. Its source address is the unreachable address. With
+ * one of our own addresses, the kernel would drop the message as a martian if `packet` was sent by this host.
  *
- * Returns the length, or 0 where no error may be sent: in answer to an ICMP error, a fragment other than the first, to
- * or from multicast, broadcast and unspecified addresses (RFC 1122, section 3.2.2; RFC 4443, section 2.4).
+ * Returns the length of the message, or 0 if no error may be sent (RFC 1122, section 3.2.2; RFC 4443, section 2.4):
+ * because `packet` is malformed, an ICMP error, a fragment other than the first, or has a multicast, broadcast or
+ * unspecified address.
  */
 size_t icmp_unreachable(uint8_t *message, const uint8_t *packet, size_t n);
 
