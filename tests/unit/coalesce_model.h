@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The coalescer written for clearness alone: packets are taken apart into named fields, runs are lists of numbers, and
- * every rule is one line. The tests compare the two run by run.
+ * The model of the coalescer, written for clarity only: packets are parsed into named fields, runs are lists of packet
+ * numbers, and each rule is one line. The tests compare its output with that of the coalescer.
  */
 #ifndef ADIT_TEST_COALESCE_MODEL_H
 #define ADIT_TEST_COALESCE_MODEL_H
@@ -10,12 +10,12 @@
 
 #include "packet_naive.h"
 
-enum { MODEL_PACKETS = 120, MODEL_RUNS = 8, MODEL_SEGMENTS = 64, MODEL_LONGEST = 65535 };
+enum { MODEL_PACKETS = 120, MODEL_RUNS = 8, MODEL_SEGMENTS = 64, MODEL_LENGTH_MAX = 65535 };
 
-/* Runs in the order in which they left: "0 1|2" is a run of the packets 0 and 1, then packet 2 alone. */
+/* The runs in the order in which they are emitted: "0 1|2" is a run of packets 0 and 1, and then packet 2 alone. */
 struct model_output {
 	char text[MODEL_PACKETS * 4];
-	int longest, current;
+	int longest, current; /* packets in the longest run, and in the run being added */
 };
 
 static inline void model_output_begin(struct model_output *output)
@@ -34,7 +34,7 @@ static inline void model_output_add(struct model_output *output, int number)
 		output->longest = output->current;
 }
 
-/* A packet without options and extension headers, in fields. */
+/* The fields of a packet without IP options and extension headers. */
 struct model_packet {
 	bool v6, udp, df, reserved;
 	unsigned tos, label, ttl, id, source_port, destination_port, offset, nibble, flags, window, urgent;
@@ -43,19 +43,20 @@ struct model_packet {
 	size_t payload;
 };
 
-enum model_kind { MODEL_ANY_FLOW, MODEL_NO_FLOW, MODEL_ALONE, MODEL_JOINS };
+/* The verdicts of coalesce.c: opaque, no flow, single, mergeable. */
+enum model_kind { MODEL_OPAQUE, MODEL_NO_FLOW, MODEL_SINGLE, MODEL_MERGEABLE };
 
 static inline bool model_is_extension(unsigned type)
 {
 	return type == 0 || type == 43 || type == 44 || type == 51 || type == 60;
 }
 
-/* Reads the IP header; returns where the transport begins, or 0 with *kind set. */
+/* Parses the IP header. Returns the offset of the transport header, or 0 with *kind set. */
 static inline size_t model_read_ip(struct model_packet *packet, const uint8_t *p, size_t n, enum model_kind *kind)
 {
 	unsigned protocol;
 
-	*kind = MODEL_ANY_FLOW;
+	*kind = MODEL_OPAQUE;
 	if (n < 20)
 		return 0;
 	packet->v6 = p[0] >> 4 == 6;
@@ -88,7 +89,7 @@ static inline size_t model_read_ip(struct model_packet *packet, const uint8_t *p
 	return 0;
 }
 
-static inline bool model_checksums_hold(const uint8_t *p, size_t n, size_t l4, bool udp)
+static inline bool model_checksums_valid(const uint8_t *p, size_t n, size_t l4, bool udp)
 {
 	if (l4 == 20 && naive_sum(0, p, 20) != 0xffff)
 		return false;
@@ -98,7 +99,7 @@ static inline bool model_checksums_hold(const uint8_t *p, size_t n, size_t l4, b
 static inline enum model_kind model_read_tcp(struct model_packet *packet, const uint8_t *tcp, size_t n)
 {
 	if (n < 20 || tcp[12] >> 4 < 5 || (tcp[12] >> 4) * 4u > n)
-		return MODEL_ANY_FLOW;
+		return MODEL_OPAQUE;
 	packet->sequence = naive_get32(tcp + 4);
 	packet->ack = naive_get32(tcp + 8);
 	packet->offset = tcp[12] >> 4;
@@ -109,8 +110,8 @@ static inline enum model_kind model_read_tcp(struct model_packet *packet, const 
 	memcpy(packet->options, tcp + 20, packet->offset * 4 - 20);
 	packet->payload = n - packet->offset * 4;
 	if (packet->flags & 0xa7) /* CWR URG RST SYN FIN */
-		return MODEL_ALONE;
-	return packet->flags & 0x10 ? MODEL_JOINS : MODEL_ALONE;
+		return MODEL_SINGLE;
+	return packet->flags & 0x10 ? MODEL_MERGEABLE : MODEL_SINGLE;
 }
 
 static inline enum model_kind model_read(struct model_packet *packet, const uint8_t *p, size_t n)
@@ -123,18 +124,18 @@ static inline enum model_kind model_read(struct model_packet *packet, const uint
 	if (!l4)
 		return kind;
 	if (n - l4 < 8)
-		return MODEL_ANY_FLOW;
+		return MODEL_OPAQUE;
 	packet->source_port = naive_get16(p + l4);
 	packet->destination_port = naive_get16(p + l4 + 2);
 	if (packet->udp) {
 		packet->payload = n - l4 - 8;
-		kind = naive_get16(p + l4 + 4) == n - l4 && naive_get16(p + l4 + 6) ? MODEL_JOINS : MODEL_ALONE;
+		kind = naive_get16(p + l4 + 4) == n - l4 && naive_get16(p + l4 + 6) ? MODEL_MERGEABLE : MODEL_SINGLE;
 	} else {
 		kind = model_read_tcp(packet, p + l4, n - l4);
 	}
-	if (kind != MODEL_JOINS)
+	if (kind != MODEL_MERGEABLE)
 		return kind;
-	return packet->payload && model_checksums_hold(p, n, l4, packet->udp) ? MODEL_JOINS : MODEL_ALONE;
+	return packet->payload && model_checksums_valid(p, n, l4, packet->udp) ? MODEL_MERGEABLE : MODEL_SINGLE;
 }
 
 struct model_run {
@@ -144,7 +145,7 @@ struct model_run {
 };
 
 struct model {
-	struct model_run runs[MODEL_RUNS + 1]; /* oldest first; the last place is for what leaves at once */
+	struct model_run runs[MODEL_RUNS + 1]; /* oldest first; the last slot is for a run that is emitted at once */
 	int count;
 };
 
@@ -173,19 +174,19 @@ static inline bool model_continues(const struct model_run *run, const struct mod
 		return false;
 	if (!packet->v6 && !packet->df && packet->id != ((last->id + 1) & 0xffff))
 		return false;
-	return packet->payload <= first->payload && run->length + packet->payload <= MODEL_LONGEST;
+	return packet->payload <= first->payload && run->length + packet->payload <= MODEL_LENGTH_MAX;
 }
 
-static inline void model_emit(struct model *model, struct model_output *output, int place)
+static inline void model_emit(struct model *model, struct model_output *output, int position)
 {
-	struct model_run *run = &model->runs[place];
+	struct model_run *run = &model->runs[position];
 
 	model_output_begin(output);
 	for (int i = 0; i < run->count; i++)
 		model_output_add(output, run->numbers[i]);
 	model->count--;
-	for (; place < model->count; place++)
-		model->runs[place] = model->runs[place + 1];
+	for (; position < model->count; position++)
+		model->runs[position] = model->runs[position + 1];
 }
 
 static inline void model_flush(struct model *model, struct model_output *output)
@@ -194,17 +195,17 @@ static inline void model_flush(struct model *model, struct model_output *output)
 		model_emit(model, output, 0);
 }
 
-/* Puts the packet at the end of the run at `place`, and emits the run when nothing may follow. */
-static inline void model_append(struct model *model, struct model_output *output, int place,
+/* Appends the packet to the run at `position`, and emits the run if no packet may follow. */
+static inline void model_append(struct model *model, struct model_output *output, int position,
 								const struct model_packet *packet, int number)
 {
-	struct model_run *run = &model->runs[place];
+	struct model_run *run = &model->runs[position];
 
 	run->last = *packet;
 	run->length += packet->payload;
 	run->numbers[run->count++] = number;
 	if (packet->flags & 8 || packet->payload < run->first.payload || run->count == MODEL_SEGMENTS)
-		model_emit(model, output, place);
+		model_emit(model, output, position);
 }
 
 static inline void model_open(struct model *model, struct model_output *output, const struct model_packet *packet,
@@ -216,7 +217,7 @@ static inline void model_open(struct model *model, struct model_output *output, 
 	model_append(model, output, model->count++, packet, number);
 }
 
-static inline void model_alone(struct model_output *output, int number)
+static inline void model_single(struct model_output *output, int number)
 {
 	model_output_begin(output);
 	model_output_add(output, number);
@@ -227,26 +228,26 @@ static inline void model_add(struct model *model, struct model_output *output, c
 	struct model_packet packet;
 	enum model_kind kind = model_read(&packet, p, n);
 
-	if (kind == MODEL_ANY_FLOW)
+	if (kind == MODEL_OPAQUE)
 		model_flush(model, output);
-	if (kind == MODEL_ANY_FLOW || kind == MODEL_NO_FLOW) {
-		model_alone(output, number);
+	if (kind == MODEL_OPAQUE || kind == MODEL_NO_FLOW) {
+		model_single(output, number);
 		return;
 	}
-	for (int place = 0; place < model->count; place++) {
-		if (!model_same_flow(&model->runs[place].first, &packet))
+	for (int position = 0; position < model->count; position++) {
+		if (!model_same_flow(&model->runs[position].first, &packet))
 			continue;
-		if (kind == MODEL_JOINS && model_continues(&model->runs[place], &packet)) {
-			model_append(model, output, place, &packet, number);
+		if (kind == MODEL_MERGEABLE && model_continues(&model->runs[position], &packet)) {
+			model_append(model, output, position, &packet, number);
 			return;
 		}
-		model_emit(model, output, place);
+		model_emit(model, output, position);
 		break;
 	}
-	if (kind == MODEL_JOINS)
+	if (kind == MODEL_MERGEABLE)
 		model_open(model, output, &packet, n - packet.payload, number);
 	else
-		model_alone(output, number);
+		model_single(output, number);
 }
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A coalescer whose output is checked run by run as it leaves; include cmocka.h first. */
+/* The test rig of the coalescer: checks each run as it is emitted. Include cmocka.h first. */
 #ifndef ADIT_TEST_COALESCE_RIG_H
 #define ADIT_TEST_COALESCE_RIG_H
 
@@ -9,27 +9,27 @@
 #include "packet/coalesce.h"
 #include "packet_naive.h"
 
-/* Packets as given, and what came out: for each run, the packets in it by their number. */
+/* The packets under test, numbered in the order in which they are added, and the output as packet numbers. */
 struct rig {
 	struct coalescer coalescer;
 	uint8_t *packets[MODEL_PACKETS], *copies[MODEL_PACKETS];
 	size_t lengths[MODEL_PACKETS];
-	struct model_output got, wanted;
+	struct model_output got, expected;
 	int count;
 	uint8_t flat[NAIVE_ROOM], cut[NAIVE_ROOM];
 };
 
-static inline int number_of(const struct rig *rig, const uint8_t *data)
+static inline int packet_number(const struct rig *rig, const uint8_t *data)
 {
 	for (int i = 0; i < rig->count; i++) {
 		if (rig->packets[i] == data)
 			return i;
 	}
-	fail_msg("a packet that nobody gave");
+	fail_msg("an emitted packet was never added");
 	return -1;
 }
 
-/* The run as the device would get it; returns the IP length. */
+/* Copies the run to rig->flat, as the device would receive it, and returns its IP length. */
 static inline size_t flatten(struct rig *rig, const struct coalesce_run *run, struct virtio_header *header)
 {
 	struct coalesce_frame frame;
@@ -48,13 +48,13 @@ static inline size_t flatten(struct rig *rig, const struct coalesce_run *run, st
 	return n;
 }
 
-static inline void assert_as_it_came(struct rig *rig, const struct coalesce_run *run)
+static inline void assert_unchanged(struct rig *rig, const struct coalesce_run *run)
 {
-	static const struct virtio_header nothing = { 0 };
+	static const struct virtio_header no_offload = { 0 };
 	struct virtio_header header;
 	size_t n = flatten(rig, run, &header);
 
-	assert_memory_equal(&header, &nothing, sizeof header);
+	assert_memory_equal(&header, &no_offload, sizeof header);
 	assert_int_equal(n, run->packets[0].length);
 	assert_memory_equal(rig->flat, run->packets[0].data, n);
 }
@@ -80,9 +80,9 @@ static inline void assert_merged_header(struct rig *rig, const struct coalesce_r
 		assert_int_equal(naive_sum(0, rig->flat, 20), 0xffff);
 }
 
-/* What the merged packet is cut into again is what came, but for the ID where DF says that it means nothing. */
-static inline void assert_cuts_back(struct rig *rig, const struct coalesce_run *run, const struct virtio_header *header,
-									size_t n)
+/* Segments the merged packet and compares the result with the original packets. With DF the IP ID may differ. */
+static inline void assert_segments_match(struct rig *rig, const struct coalesce_run *run,
+										 const struct virtio_header *header, size_t n)
 {
 	bool v6 = rig->flat[0] >> 4 == 6, udp = header->gso_type == VIRTIO_GSO_UDP_L4;
 
@@ -99,41 +99,42 @@ static inline void assert_cuts_back(struct rig *rig, const struct coalesce_run *
 	}
 }
 
+/* The coalescer's `emit`. */
 static inline void collect(void *context, const struct coalesce_run *run)
 {
 	struct rig *rig = context;
 	struct virtio_header header;
 
 	if (run->count == 1) {
-		assert_as_it_came(rig, run);
+		assert_unchanged(rig, run);
 	} else {
 		size_t n = flatten(rig, run, &header);
 
 		assert_merged_header(rig, run, &header, n);
-		assert_cuts_back(rig, run, &header, n);
+		assert_segments_match(rig, run, &header, n);
 	}
 	model_output_begin(&rig->got);
 	for (uint32_t i = 0; i < run->count; i++) {
-		int number = number_of(rig, run->packets[i].data);
+		int number = packet_number(rig, run->packets[i].data);
 
 		assert_int_equal(run->packets[i].length, rig->lengths[number]);
 		model_output_add(&rig->got, number);
 	}
 }
 
-static inline void reset(struct rig *rig)
+static inline void rig_clear(struct rig *rig)
 {
 	for (int i = 0; i < rig->count; i++) {
 		free(rig->packets[i]);
 		free(rig->copies[i]);
 	}
 	rig->count = 0;
-	rig->got = rig->wanted = (struct model_output) { 0 };
+	rig->got = rig->expected = (struct model_output) { 0 };
 	coalesce_init(&rig->coalescer, (struct coalesce_limits) { true, true }, collect, rig);
 }
 
-/* Memory of exactly the packet's length, where a sanitizer sees every byte too many. */
-static inline void give_bytes(struct rig *rig, const uint8_t *bytes, size_t n)
+/* Stores a packet in an allocation of exactly its length, so that a sanitizer reports any overrun. */
+static inline void add_bytes(struct rig *rig, const uint8_t *bytes, size_t n)
 {
 	int i = rig->count++;
 
@@ -145,35 +146,37 @@ static inline void give_bytes(struct rig *rig, const uint8_t *bytes, size_t n)
 	memcpy(rig->copies[i], bytes, n);
 }
 
-static inline void give(struct rig *rig, const struct naive_spec *spec)
+static inline void add_packet(struct rig *rig, const struct naive_spec *spec)
 {
 	uint8_t bytes[4096];
 
-	give_bytes(rig, bytes, naive_build(bytes, spec));
+	add_bytes(rig, bytes, naive_build(bytes, spec));
 }
 
-/* Runs what was given through the coalescer and through the model, and compares run by run. */
-static inline void assert_as_the_model(struct rig *rig)
+/* Passes the packets to the coalescer and to the model, and compares their output. */
+static inline void assert_matches_model(struct rig *rig)
 {
 	struct model model = { 0 };
 
 	for (int i = 0; i < rig->count; i++) {
-		model_add(&model, &rig->wanted, rig->copies[i], rig->lengths[i], i);
+		model_add(&model, &rig->expected, rig->copies[i], rig->lengths[i], i);
 		coalesce_add(&rig->coalescer, rig->packets[i], rig->lengths[i]);
 	}
-	model_flush(&model, &rig->wanted);
+	model_flush(&model, &rig->expected);
 	coalesce_flush(&rig->coalescer);
 	for (int i = 0; i < rig->count; i++)
-		assert_memory_equal(rig->packets[i], rig->copies[i], rig->lengths[i]); /* a refused write can be repeated */
-	assert_string_equal(rig->got.text, rig->wanted.text);
+		assert_memory_equal(rig->packets[i], rig->copies[i],
+							rig->lengths[i]); /* the packets must be unchanged, so that a rejected run can be written
+												 packet by packet */
+	assert_string_equal(rig->got.text, rig->expected.text);
 }
 
-/* As assert_as_the_model, and the outcome said in full: "0 1|2" is a run of the packets 0 and 1, then packet 2. */
+/* Also compares the output with `runs`: "0 1|2" is a run of packets 0 and 1, and then packet 2. Then resets the rig. */
 static inline void assert_runs(struct rig *rig, const char *runs)
 {
-	assert_as_the_model(rig);
+	assert_matches_model(rig);
 	assert_string_equal(rig->got.text, runs);
-	reset(rig);
+	rig_clear(rig);
 }
 
 static inline int rig_set_up(void **state)
@@ -182,22 +185,22 @@ static inline int rig_set_up(void **state)
 	return *state ? 0 : -1;
 }
 
-/* Before each test, for the one before may have failed half-way. */
+/* Runs before each test, because a failed test does not clean up. */
 static inline int rig_reset(void **state)
 {
-	reset(*state);
+	rig_clear(*state);
 	return 0;
 }
 
 static inline int rig_tear_down(void **state)
 {
-	reset(*state);
+	rig_clear(*state);
 	free(*state);
 	return 0;
 }
 
-/* What follows `spec` in its flow. */
-static inline struct naive_spec next_of(struct naive_spec spec)
+/* Returns the packet that follows `spec` in its flow. */
+static inline struct naive_spec next_in_flow(struct naive_spec spec)
 {
 	spec.sequence += (uint32_t)spec.payload;
 	spec.id++;

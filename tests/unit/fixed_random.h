@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Takes libsodium's random bytes from a list, so that a test gets the messages of its vectors. */
+/* Replaces libsodium's random bytes by a given sequence, so that a test produces the messages of its test vectors. */
 #ifndef ADIT_FIXED_RANDOM_H
 #define ADIT_FIXED_RANDOM_H
 
@@ -17,7 +17,7 @@ static const char *fixed_random_name(void)
 	return "fixed";
 }
 
-/* Nothing but randombytes_buf is expected to ask, and never for more than is there. */
+/* The code under test must use randombytes_buf only, and must not request more bytes than were given. */
 static uint32_t fixed_random_word(void)
 {
 	abort();
@@ -32,7 +32,7 @@ static void fixed_random_buf(void *out, const size_t n)
 	fixed_random.left -= n;
 }
 
-/* The next `n` random bytes are `bytes`, and there are no others until fixed_random_end. */
+/* Makes `bytes` the next `n` random bytes. Call fixed_random_end before any others are requested. */
 static inline void fixed_random_begin(const uint8_t *bytes, size_t n)
 {
 	static randombytes_implementation implementation = {
@@ -46,6 +46,7 @@ static inline void fixed_random_begin(const uint8_t *bytes, size_t n)
 	randombytes_set_implementation(&implementation);
 }
 
+/* Restores the system's random bytes. */
 static inline void fixed_random_end(void)
 {
 	randombytes_set_implementation(&randombytes_sysrandom_implementation);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A TUN device in the sandbox, and what ip(8) and nft(8) say there. */
+/* Inside the sandbox: TUN devices, and the output of shell commands such as ip(8) and nft(8). */
 #ifndef ADIT_TEST_NAMESPACE_H
 #define ADIT_TEST_NAMESPACE_H
 
@@ -13,7 +13,7 @@
 
 #include "sandbox.h"
 
-/* Makes a TUN device, which lives as long as the descriptor. The descriptor or -1. */
+/* Creates a TUN device, which exists until the returned descriptor is closed. Returns -1 on an error. */
 static inline int namespace_tun(const char *name)
 {
 	struct ifreq request = { .ifr_flags = IFF_TUN | IFF_NO_PI };
@@ -28,8 +28,8 @@ static inline int namespace_tun(const char *name)
 }
 
 /*
- * Runs a command of the shell. What it wrote, with runs of blanks as one and none at the ends of lines, in a buffer
- * that the next call overwrites; the exit status is written behind when it is not 0.
+ * Runs a shell command and returns its output, in a buffer that the next call overwrites. Consecutive blanks are
+ * merged, and blanks around lines removed. If the exit status is not 0, "exit STATUS" is appended.
  */
 static inline const char *namespace_run(const char *command)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Packets built, summed and cut byte by byte, with nothing taken from the code under test: what the tests of the packet
- * layer compare with.
+ * The naive model of the packet layer: builds, sums and segments packets byte by byte. It shares no code with the code
+ * under test.
  */
 #ifndef ADIT_TEST_PACKET_NAIVE_H
 #define ADIT_TEST_PACKET_NAIVE_H
@@ -13,7 +13,7 @@
 
 enum { NAIVE_ROOM = 65536 + 64 };
 
-/* A random number generator with its state in the open (xorshift64). */
+/* A random number generator (xorshift64). Its caller holds the state, so that tests are reproducible. */
 static inline uint32_t naive_random(uint64_t *state)
 {
 	*state ^= *state << 13;
@@ -49,7 +49,7 @@ static inline uint32_t naive_get32(const uint8_t *p)
 	return (uint32_t)naive_get16(p) << 16 | naive_get16(p + 2);
 }
 
-/* The folded sum of big-endian words, carried round after each; `sum` continues an even number of bytes. */
+/* Adds big-endian 16-bit words to `sum`, with an end-around carry after each. `sum` covers an even number of bytes. */
 static inline unsigned naive_sum(unsigned sum, const uint8_t *p, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -71,7 +71,7 @@ static inline unsigned naive_pseudo(const uint8_t *ip, unsigned protocol, size_t
 	return ip[0] >> 4 == 4 ? naive_sum(sum, ip + 12, 8) : naive_sum(sum, ip + 8, 32);
 }
 
-/* Fills in the checksums of a packet whose transport header, UDP or TCP, begins at l4. */
+/* Stores valid checksums in a UDP or TCP packet whose transport header starts at `l4`. */
 static inline void naive_checksums(uint8_t *p, size_t n, size_t l4, bool udp)
 {
 	uint8_t *field = p + l4 + (udp ? 6 : 16);
@@ -86,12 +86,12 @@ static inline void naive_checksums(uint8_t *p, size_t n, size_t l4, bool udp)
 	naive_put16(field, udp && !sum ? 0xffff : sum);
 }
 
-/* What to build; the zeros of what is not said are good values but for ihl, offset and ttl, see naive_spec. */
+/* Describes a packet. Zero is valid in every field except ihl, offset and ttl, which naive_spec sets. */
 struct naive_spec {
 	bool v6, udp, df;
-	unsigned ihl;        /* IPv4: words of 4 */
+	unsigned ihl;        /* IPv4: header length in words of 4 bytes */
 	unsigned extensions; /* IPv6: bytes of destination options, a multiple of 8 */
-	unsigned offset;     /* TCP: words of 4 */
+	unsigned offset;     /* TCP: header length in words of 4 bytes */
 	unsigned flags, nibble, window, urgent;
 	unsigned tos, id, ttl, label, flow;
 	uint32_t sequence, ack;
@@ -166,7 +166,7 @@ static inline void naive_build_tcp(uint8_t *p, const struct naive_spec *s)
 		p[i] = (uint8_t)(i * 3);
 }
 
-/* Builds a whole packet with good checksums and returns its length. */
+/* Builds a complete packet with valid checksums and returns its length. */
 static inline size_t naive_build(uint8_t *p, const struct naive_spec *s)
 {
 	size_t l4 = naive_l4(s), header = naive_header(s), n = header + s->payload;
@@ -184,7 +184,10 @@ static inline size_t naive_build(uint8_t *p, const struct naive_spec *s)
 	return n;
 }
 
-/* Segment `i` of the super-packet `p`, cut at `size`; returns its length. `out` and `p` are apart. */
+/*
+ * Writes segment `i` of the super-packet `p`, with a gso_size of `size`, and returns its length. `out` and `p` do not
+ * overlap.
+ */
 static inline size_t naive_cut(uint8_t *out, const uint8_t *p, size_t n, size_t l4, bool udp, size_t size, size_t i)
 {
 	size_t header = l4 + (udp ? 8 : (p[l4 + 12] >> 4) * 4u), payload = n - header, at = i * size;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A network namespace for one test program: its own lo, its own devices, nothing of the host's. */
+/* The sandbox: a network namespace for one test program, with its own lo and none of the host's devices. */
 #ifndef ADIT_TEST_SANDBOX_H
 #define ADIT_TEST_SANDBOX_H
 
@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Reports errno and aborts. */
 static inline void sandbox_fail(const char *what)
 {
 	perror(what);
@@ -26,7 +27,7 @@ static inline void sandbox_write(const char *file, const char *text)
 	close(fd);
 }
 
-/* Runs a command of the shell that must succeed. */
+/* Runs a shell command, which must succeed. */
 static inline void __attribute__((format(printf, 1, 2))) sandbox_run(const char *format, ...)
 {
 	char command[256];
@@ -39,7 +40,7 @@ static inline void __attribute__((format(printf, 1, 2))) sandbox_run(const char 
 		sandbox_fail(command);
 }
 
-/* Moves the program into a fresh namespace with lo down; one who is not root becomes root of a user namespace first. */
+/* Moves the program to a new network namespace, in which lo is down. Without root it also creates a user namespace. */
 static inline void sandbox_enter(void)
 {
 	unsigned user = geteuid();

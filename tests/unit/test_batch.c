@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Tests of the segment buffer: its halves, and which datagrams form runs. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,7 +10,7 @@
 
 #include "packet/batch.h"
 
-static int ends[2]; /* two destinations, told apart by address alone */
+static int ends[2]; /* their addresses serve as two destinations */
 static const struct batch_label to_a = { &ends[0], 1, 0 }, to_b = { &ends[1], 2, 0 }, marked = { &ends[0], 1, 1 };
 
 static void set_up(struct batch *batch)
@@ -38,7 +39,7 @@ static void the_buffer_is_two_halves_of_128_kib(void **state)
 	batch_destroy(&batch);
 }
 
-static void a_full_half_gives_over_to_the_other_only_when_that_is_empty(void **state)
+static void a_full_half_is_left_only_for_an_empty_half(void **state)
 {
 	struct batch batch;
 
@@ -62,19 +63,19 @@ static void a_full_half_gives_over_to_the_other_only_when_that_is_empty(void **s
 	batch_destroy(&batch);
 }
 
-static void equal_datagrams_of_one_destination_form_a_run(void **state)
+static void datagrams_of_one_size_and_destination_form_a_run(void **state)
 {
 	struct batch batch;
 
 	set_up(&batch);
 	add(&batch, to_a, 500);
 	add(&batch, to_a, 500);
-	add(&batch, to_a, 200); /* a shorter tail closes it */
+	add(&batch, to_a, 200); /* shorter, so it closes the run */
 	add(&batch, to_a, 200);
 	add(&batch, to_b, 200);
-	add(&batch, to_a, 200);   /* joins the run before that of the other destination */
-	add(&batch, marked, 200); /* another ECN field */
-	add(&batch, marked, 201); /* larger than the first */
+	add(&batch, to_a, 200);   /* joins the run before the one of the other destination */
+	add(&batch, marked, 200); /* another traffic class */
+	add(&batch, marked, 201); /* longer than the first datagram */
 	assert_int_equal(batch.run_count, 5);
 	assert_int_equal(batch.runs[0].count, 3);
 	assert_int_equal(batch.runs[0].bytes, 1200);
@@ -86,7 +87,7 @@ static void equal_datagrams_of_one_destination_form_a_run(void **state)
 	batch_destroy(&batch);
 }
 
-static void a_run_keeps_to_64_datagrams_and_its_bytes(void **state)
+static void a_run_holds_at_most_64_datagrams_and_64_kib(void **state)
 {
 	struct batch batch;
 
@@ -99,12 +100,12 @@ static void a_run_keeps_to_64_datagrams_and_its_bytes(void **state)
 	for (int i = 0; i < 50; i++)
 		add(&batch, to_a, 1452);
 	assert_int_equal(batch.run_count, 2);
-	assert_int_equal(batch.runs[0].count, 45); /* 65,340 bytes: one packet of IP, with its headers */
+	assert_int_equal(batch.runs[0].count, 45); /* 65,340 bytes, which with the headers fit in one IP packet */
 	batch_destroy(&batch);
 }
 
-/* What is sent frees the half it lay in, also while a run in the other half waits for more. */
-static void a_half_is_free_when_nothing_in_it_waits(void **state)
+/* This also holds while a run in the other half is still open. */
+static void a_half_is_free_when_all_its_runs_are_sent(void **state)
 {
 	struct batch batch;
 
@@ -113,7 +114,7 @@ static void a_half_is_free_when_nothing_in_it_waits(void **state)
 	for (int i = 0; i < 2 * 45; i++)
 		add(&batch, to_a, 1452);
 	assert_int_equal(batch_full_runs(&batch), 2);
-	assert_true(batch_room(&batch, 1452) >= 45); /* goes over to the other half */
+	assert_true(batch_room(&batch, 1452) >= 45); /* switches to the other half */
 	for (int i = 0; i < 10; i++)
 		add(&batch, to_a, 1452);
 	assert_int_equal(batch.run_count, 3);
@@ -129,14 +130,14 @@ static void a_half_is_free_when_nothing_in_it_waits(void **state)
 	assert_int_equal(batch.runs[0].part_count, 1);
 	add(&batch, to_a, 200);
 	assert_int_equal(batch_full_runs(&batch), 1);
-	add(&batch, to_a, 50); /* shorter: it closes its run */
+	add(&batch, to_a, 50); /* shorter, so it closes its run */
 	assert_int_equal(batch_full_runs(&batch), 2);
 	batch_sent(&batch, 2);
 	assert_int_equal(batch_free_bytes(&batch), 2 * BATCH_HALF);
 	batch_destroy(&batch);
 }
 
-static void many_tiny_datagrams_run_out_of_runs_before_room(void **state)
+static void the_number_of_runs_limits_tiny_datagrams(void **state)
 {
 	struct batch batch;
 	uint32_t room, total = 0;
@@ -144,7 +145,7 @@ static void many_tiny_datagrams_run_out_of_runs_before_room(void **state)
 	set_up(&batch);
 	for (int i = 0; (room = batch_room(&batch, 48)); i++) {
 		for (uint32_t slot = 0; slot < room; slot++)
-			batch_add(&batch, i % 2 ? &to_a : &to_b, 48); /* as many as were promised, whatever the label */
+			batch_add(&batch, i % 2 ? &to_a : &to_b, 48); /* all reported slots can be used, with any label */
 		total += room;
 		assert_true(batch.run_count <= BATCH_RUNS);
 	}
@@ -152,7 +153,7 @@ static void many_tiny_datagrams_run_out_of_runs_before_room(void **state)
 	batch_destroy(&batch);
 }
 
-/* Datagram `i` of a flow is filled with its number, so that the order can be read from the runs. */
+/* Fills the datagram with its number, so that a test can check the order. */
 static void add_numbered(struct batch *batch, struct batch_label label, uint16_t size, uint8_t number)
 {
 	assert_true(batch_room(batch, size) > 0);
@@ -160,7 +161,7 @@ static void add_numbered(struct batch *batch, struct batch_label label, uint16_t
 	batch_add(batch, &label, size);
 }
 
-static void mixed_flows_sizes_and_peers_form_few_runs(void **state)
+static void alternating_flows_sizes_and_peers_form_one_run_each(void **state)
 {
 	const struct batch_label other = { &ends[0], 3, 0 };
 	struct batch batch;
@@ -181,7 +182,7 @@ static void mixed_flows_sizes_and_peers_form_few_runs(void **state)
 	batch_destroy(&batch);
 }
 
-static void a_flow_keeps_its_order_through_its_sizes(void **state)
+static void a_flow_of_changing_sizes_stays_in_order(void **state)
 {
 	uint8_t next = 0;
 	struct batch batch;
@@ -202,7 +203,7 @@ static void a_flow_keeps_its_order_through_its_sizes(void **state)
 	batch_destroy(&batch);
 }
 
-static void after_a_partial_send_nothing_goes_before_what_waits(void **state)
+static void after_a_partial_send_no_datagram_joins_an_older_run(void **state)
 {
 	struct batch batch;
 
@@ -211,12 +212,12 @@ static void after_a_partial_send_nothing_goes_before_what_waits(void **state)
 	add(&batch, to_a, 900);
 	add(&batch, to_b, 800);
 	batch_sent(&batch, 1);
-	add(&batch, to_a, 900); /* its flow has nothing behind the run of 900, but who knows by now */
+	add(&batch, to_a, 900); /* could join the run of 900, but batch_sent has discarded the order of the flows */
 	assert_int_equal(batch.run_count, 3);
 	batch_destroy(&batch);
 }
 
-static void a_run_advances_over_its_parts(void **state)
+static void a_run_advances_across_its_parts(void **state)
 {
 	struct batch batch;
 	struct batch_run *run;
@@ -241,7 +242,7 @@ static void a_run_advances_over_its_parts(void **state)
 	batch_destroy(&batch);
 }
 
-static void a_destination_that_goes_takes_its_runs(void **state)
+static void forgetting_a_destination_drops_its_runs(void **state)
 {
 	struct batch batch;
 
@@ -258,7 +259,7 @@ static void a_destination_that_goes_takes_its_runs(void **state)
 	batch_destroy(&batch);
 }
 
-static void the_scratch_around_a_half_is_writable(void **state)
+static void headroom_and_tailroom_are_writable(void **state)
 {
 	struct batch batch;
 
@@ -267,24 +268,24 @@ static void the_scratch_around_a_half_is_writable(void **state)
 		memset(batch.memory[half] - BATCH_HEADROOM, 1, BATCH_HEADROOM + BATCH_HALF + BATCH_TAILROOM);
 		assert_int_equal(batch.memory[half][BATCH_HALF + BATCH_TAILROOM - 1], 1);
 	}
-	batch_destroy(&batch); /* the sanitizers would tell */
+	batch_destroy(&batch); /* a sanitizer reports any write out of bounds */
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_buffer_is_two_halves_of_128_kib),
-		cmocka_unit_test(a_full_half_gives_over_to_the_other_only_when_that_is_empty),
-		cmocka_unit_test(equal_datagrams_of_one_destination_form_a_run),
-		cmocka_unit_test(a_half_is_free_when_nothing_in_it_waits),
-		cmocka_unit_test(a_run_keeps_to_64_datagrams_and_its_bytes),
-		cmocka_unit_test(many_tiny_datagrams_run_out_of_runs_before_room),
-		cmocka_unit_test(mixed_flows_sizes_and_peers_form_few_runs),
-		cmocka_unit_test(a_flow_keeps_its_order_through_its_sizes),
-		cmocka_unit_test(after_a_partial_send_nothing_goes_before_what_waits),
-		cmocka_unit_test(a_run_advances_over_its_parts),
-		cmocka_unit_test(a_destination_that_goes_takes_its_runs),
-		cmocka_unit_test(the_scratch_around_a_half_is_writable),
+		cmocka_unit_test(a_full_half_is_left_only_for_an_empty_half),
+		cmocka_unit_test(datagrams_of_one_size_and_destination_form_a_run),
+		cmocka_unit_test(a_half_is_free_when_all_its_runs_are_sent),
+		cmocka_unit_test(a_run_holds_at_most_64_datagrams_and_64_kib),
+		cmocka_unit_test(the_number_of_runs_limits_tiny_datagrams),
+		cmocka_unit_test(alternating_flows_sizes_and_peers_form_one_run_each),
+		cmocka_unit_test(a_flow_of_changing_sizes_stays_in_order),
+		cmocka_unit_test(after_a_partial_send_no_datagram_joins_an_older_run),
+		cmocka_unit_test(a_run_advances_across_its_parts),
+		cmocka_unit_test(forgetting_a_destination_drops_its_runs),
+		cmocka_unit_test(headroom_and_tailroom_are_writable),
 	};
 	return cmocka_run_group_tests_name("batch", tests, NULL, NULL);
 }

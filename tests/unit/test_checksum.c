@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Tests of the Internet checksum against a byte by byte sum. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,8 +20,8 @@ static void fill_random(uint8_t *p, size_t n, uint64_t seed)
 		p[i] = (uint8_t)naive_random(&seed);
 }
 
-/* A folded sum as the wire has it. */
-static unsigned wire(uint64_t sum)
+/* Returns the folded sum as it would be read from a packet. */
+static unsigned folded(uint64_t sum)
 {
 	uint8_t field[2];
 
@@ -30,10 +31,10 @@ static unsigned wire(uint64_t sum)
 
 static void assert_sum(const uint8_t *p, size_t n)
 {
-	assert_int_equal(wire(checksum_add(0, p, n)), naive_sum(0, p, n));
+	assert_int_equal(folded(checksum_add(0, p, n)), naive_sum(0, p, n));
 }
 
-static void every_length_and_start(void **state)
+static void any_length_and_alignment_is_summed(void **state)
 {
 	uint8_t bytes[LONGEST + 64];
 
@@ -44,7 +45,7 @@ static void every_length_and_start(void **state)
 	}
 }
 
-static void nothing_past_the_end_is_read(void **state)
+static void no_byte_past_the_end_is_read(void **state)
 {
 	for (size_t n = 0; n <= 200; n++) {
 		uint8_t *exact = malloc(n ? n : 1);
@@ -52,14 +53,14 @@ static void nothing_past_the_end_is_read(void **state)
 
 		fill_random(exact, n, n + 1);
 		assert_sum(exact, n);
-		assert_int_equal(wire(checksum_copy(0, to, exact, n)), naive_sum(0, exact, n));
+		assert_int_equal(folded(checksum_copy(0, to, exact, n)), naive_sum(0, exact, n));
 		free(exact);
 		free(to);
 	}
 }
 
-/* All ones make every addition carry. The sum of ones is 0xffff, never 0: only zeros sum to 0. */
-static void carries(void **state)
+/* With all bits set every addition carries. Such a sum is 0xffff and never 0, which is only the sum of zeros. */
+static void no_carry_is_lost(void **state)
 {
 	static uint8_t ones[65535];
 
@@ -67,7 +68,7 @@ static void carries(void **state)
 	for (size_t n = 0; n <= 300; n++)
 		assert_sum(ones, n);
 	assert_sum(ones, sizeof ones);
-	assert_int_equal(wire(checksum_add(0, ones, 65534)), 0xffff);
+	assert_int_equal(folded(checksum_add(0, ones, 65534)), 0xffff);
 	for (size_t hole = 0; hole < 300; hole++) {
 		ones[hole] = 0x7f;
 		assert_sum(ones, 301);
@@ -75,10 +76,10 @@ static void carries(void **state)
 		ones[hole] = 0xff;
 	}
 	memset(ones, 0, sizeof ones);
-	assert_int_equal(wire(checksum_add(0, ones, sizeof ones)), 0);
+	assert_int_equal(folded(checksum_add(0, ones, sizeof ones)), 0);
 }
 
-static void chained_at_even_lengths(void **state)
+static void sums_may_be_chained_at_even_lengths(void **state)
 {
 	uint8_t bytes[LONGEST];
 
@@ -87,11 +88,11 @@ static void chained_at_even_lengths(void **state)
 		uint64_t sum = checksum_add(0, bytes, split);
 
 		sum = checksum_add(sum, bytes + split, LONGEST - 1 - split);
-		assert_int_equal(wire(sum), naive_sum(0, bytes, LONGEST - 1));
+		assert_int_equal(folded(sum), naive_sum(0, bytes, LONGEST - 1));
 	}
 }
 
-static void copies_what_it_sums(void **state)
+static void checksum_copy_copies_the_summed_bytes(void **state)
 {
 	uint8_t from[LONGEST + 3], to[LONGEST + 16];
 
@@ -100,8 +101,8 @@ static void copies_what_it_sums(void **state)
 		size_t at = 1 + n % 7, start = n % 4;
 
 		memset(to, GUARD, sizeof to);
-		assert_int_equal(wire(checksum_copy(0x1234, to + at, from + start, n)),
-						 wire(checksum_add(0x1234, from + start, n)));
+		assert_int_equal(folded(checksum_copy(0x1234, to + at, from + start, n)),
+						 folded(checksum_add(0x1234, from + start, n)));
 		assert_memory_equal(to + at, from + start, n);
 		assert_int_equal(to[at - 1], GUARD);
 		for (size_t i = at + n; i < sizeof to; i++)
@@ -109,14 +110,14 @@ static void copies_what_it_sums(void **state)
 	}
 }
 
-static void words_of_headers(void **state)
+static void headers_are_summed_by_words(void **state)
 {
 	uint8_t bytes[128];
 
 	fill_random(bytes, sizeof bytes, 4);
 	for (size_t n = 0; n <= 120; n += 4) {
 		for (size_t start = 0; start < 8; start++)
-			assert_int_equal(wire(checksum_words(0, bytes + start, n)), naive_sum(0, bytes + start, n));
+			assert_int_equal(folded(checksum_words(0, bytes + start, n)), naive_sum(0, bytes + start, n));
 	}
 }
 
@@ -127,7 +128,7 @@ static uint16_t fold_by_loop(uint64_t sum)
 	return (uint16_t)sum;
 }
 
-static void folds_any_sum(void **state)
+static void any_sum_is_folded(void **state)
 {
 	uint64_t seed = 5;
 
@@ -147,7 +148,7 @@ static void folds_any_sum(void **state)
 	}
 }
 
-static void pseudo_headers(void **state)
+static void pseudo_headers_match_the_naive_sum(void **state)
 {
 	static const size_t lengths[] = { 0, 8, 1480, 65535, 65536, 0x12345678 };
 	uint8_t ip[40];
@@ -155,23 +156,23 @@ static void pseudo_headers(void **state)
 	fill_random(ip, sizeof ip, 6);
 	for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
 		ip[0] = 0x45;
-		assert_int_equal(wire(checksum_pseudo(ip, 6, lengths[i])), naive_pseudo(ip, 6, lengths[i]));
+		assert_int_equal(folded(checksum_pseudo(ip, 6, lengths[i])), naive_pseudo(ip, 6, lengths[i]));
 		ip[0] = 0x60;
-		assert_int_equal(wire(checksum_pseudo(ip, 17, lengths[i])), naive_pseudo(ip, 17, lengths[i]));
+		assert_int_equal(folded(checksum_pseudo(ip, 17, lengths[i])), naive_pseudo(ip, 17, lengths[i]));
 	}
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_length_and_start),
-		cmocka_unit_test(nothing_past_the_end_is_read),
-		cmocka_unit_test(carries),
-		cmocka_unit_test(chained_at_even_lengths),
-		cmocka_unit_test(copies_what_it_sums),
-		cmocka_unit_test(words_of_headers),
-		cmocka_unit_test(folds_any_sum),
-		cmocka_unit_test(pseudo_headers),
+		cmocka_unit_test(any_length_and_alignment_is_summed),
+		cmocka_unit_test(no_byte_past_the_end_is_read),
+		cmocka_unit_test(no_carry_is_lost),
+		cmocka_unit_test(sums_may_be_chained_at_even_lengths),
+		cmocka_unit_test(checksum_copy_copies_the_summed_bytes),
+		cmocka_unit_test(headers_are_summed_by_words),
+		cmocka_unit_test(any_sum_is_folded),
+		cmocka_unit_test(pseudo_headers_match_the_naive_sum),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Tests of the binary heap against a linear search. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,32 +22,32 @@ static struct heap_node *naive_top(struct heap_node nodes[NODES])
 	return top;
 }
 
-static void top_is_the_smallest_whatever_moves(void **state)
+static void the_top_is_the_smallest_after_any_change(void **state)
 {
 	static struct heap_node nodes[NODES];
 	struct heap heap = { 0 };
-	size_t in = 0;
+	size_t count = 0;
 
 	srand(1);
 	assert_int_equal(heap_reserve(&heap, NODES), 0);
 	for (int round = 0; round < ROUNDS; round++) {
 		struct heap_node *node = &nodes[rand() % NODES], *top;
 		if (rand() % 3) {
-			in += !node->index;
+			count += !node->index;
 			heap_set(&heap, node, (uint64_t)rand() % 1000);
 		} else {
-			in -= !!node->index;
+			count -= node->index != 0;
 			heap_remove(&heap, node);
 			assert_int_equal(node->index, 0);
 		}
-		assert_int_equal(heap.count, in);
+		assert_int_equal(heap.count, count);
 		top = naive_top(nodes);
 		assert_true(top ? heap_top(&heap)->key == top->key : !heap_top(&heap));
 	}
 	heap_destroy(&heap);
 }
 
-static void reserve_keeps_what_is_in(void **state)
+static void reserve_keeps_the_nodes_in_order(void **state)
 {
 	struct heap_node nodes[40] = { 0 };
 	struct heap heap = { 0 };
@@ -66,8 +67,8 @@ static void reserve_keeps_what_is_in(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(top_is_the_smallest_whatever_moves),
-		cmocka_unit_test(reserve_keeps_what_is_in),
+		cmocka_unit_test(the_top_is_the_smallest_after_any_change),
+		cmocka_unit_test(reserve_keeps_the_nodes_in_order),
 	};
 	return cmocka_run_group_tests_name("heap", tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Tests of ICMP errors: their contents, and the packets that may not be answered. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -45,7 +46,7 @@ static size_t answer(void)
 	return icmp_unreachable(message, packet, sizeof packet);
 }
 
-static void v4_says_host_unreachable(void **state)
+static void an_ipv4_packet_is_answered_by_host_unreachable(void **state)
 {
 	size_t n;
 
@@ -62,7 +63,7 @@ static void v4_says_host_unreachable(void **state)
 	assert_int_equal(checksum_fold(checksum_add(0, message + 20, n - 20)), 0xffff);
 }
 
-static void v6_says_address_unreachable(void **state)
+static void an_ipv6_packet_is_answered_by_address_unreachable(void **state)
 {
 	size_t n;
 
@@ -78,7 +79,7 @@ static void v6_says_address_unreachable(void **state)
 	assert_int_equal(checksum_fold(checksum_add(checksum_pseudo(message, 58, n - 40), message + 40, n - 40)), 0xffff);
 }
 
-static void short_packets_are_quoted_whole(void **state)
+static void short_packets_are_quoted_completely(void **state)
 {
 	make_v4(17, 0);
 	assert_int_equal(icmp_unreachable(message, packet, 29), 20 + 8 + 29);
@@ -87,7 +88,7 @@ static void short_packets_are_quoted_whole(void **state)
 	assert_int_equal(icmp_unreachable(message, packet, 48), 40 + 8 + 48);
 }
 
-static void errors_are_not_answered_and_questions_are(void **state)
+static void icmp_requests_are_answered_but_errors_are_not(void **state)
 {
 	static const uint8_t v4_errors[] = { 3, 4, 5, 11, 12, 200 }, v6_errors[] = { 1, 2, 3, 4, 100, 127 };
 
@@ -103,7 +104,7 @@ static void errors_are_not_answered_and_questions_are(void **state)
 	assert_int_not_equal(answer(), 0);
 }
 
-static void multicast_broadcast_and_nobody_get_no_answer(void **state)
+static void multicast_broadcast_and_unspecified_addresses_get_no_answer(void **state)
 {
 	static const uint8_t first[] = { 224, 239, 255, 240, 0 };
 
@@ -126,13 +127,13 @@ static void multicast_broadcast_and_nobody_get_no_answer(void **state)
 static void later_fragments_get_no_answer(void **state)
 {
 	make_v4(17, 0);
-	put_be16(packet + 6, 0x2000); /* the first: more follow */
+	put_be16(packet + 6, 0x2000); /* the first fragment */
 	assert_int_not_equal(answer(), 0);
 	put_be16(packet + 6, 0x2001);
 	assert_int_equal(answer(), 0);
 }
 
-static void broken_headers_get_no_answer(void **state)
+static void malformed_headers_get_no_answer(void **state)
 {
 	make_v4(17, 0);
 	packet[0] = 0x44;
@@ -140,7 +141,7 @@ static void broken_headers_get_no_answer(void **state)
 	make_v4(17, 0);
 	assert_int_equal(icmp_unreachable(message, packet, 20), 0);
 	assert_int_equal(icmp_unreachable(message, packet, 0), 0);
-	make_v6(0, 59); /* hop-by-hop options that never end */
+	make_v6(0, 59); /* hop-by-hop options that are longer than the packet */
 	memset(packet + 41, 255, 1);
 	assert_int_equal(icmp_unreachable(message, packet, 100), 0);
 }
@@ -148,13 +149,13 @@ static void broken_headers_get_no_answer(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(v4_says_host_unreachable),
-		cmocka_unit_test(v6_says_address_unreachable),
-		cmocka_unit_test(short_packets_are_quoted_whole),
-		cmocka_unit_test(errors_are_not_answered_and_questions_are),
-		cmocka_unit_test(multicast_broadcast_and_nobody_get_no_answer),
+		cmocka_unit_test(an_ipv4_packet_is_answered_by_host_unreachable),
+		cmocka_unit_test(an_ipv6_packet_is_answered_by_address_unreachable),
+		cmocka_unit_test(short_packets_are_quoted_completely),
+		cmocka_unit_test(icmp_requests_are_answered_but_errors_are_not),
+		cmocka_unit_test(multicast_broadcast_and_unspecified_addresses_get_no_answer),
 		cmocka_unit_test(later_fragments_get_no_answer),
-		cmocka_unit_test(broken_headers_get_no_answer),
+		cmocka_unit_test(malformed_headers_get_no_answer),
 	};
 	return cmocka_run_group_tests_name("icmp", tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Tests of the IP headers: field access, transport offsets, ECN and the flow hash. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,7 +11,7 @@
 #include "packet/ip.h"
 #include "packet_naive.h"
 
-/* ip_transport on memory of exactly `n` bytes, so that a sanitizer sees a read past the end. */
+/* Calls ip_transport on an allocation of exactly `n` bytes, so that a sanitizer reports any read past the end. */
 static size_t transport(const uint8_t *packet, size_t n, uint8_t *protocol)
 {
 	uint8_t *exact = malloc(n);
@@ -22,7 +23,7 @@ static size_t transport(const uint8_t *packet, size_t n, uint8_t *protocol)
 	return at;
 }
 
-static void versions(void **state)
+static void the_version_needs_a_complete_header(void **state)
 {
 	uint8_t packet[40] = { 0x45 };
 
@@ -38,8 +39,8 @@ static void versions(void **state)
 	}
 }
 
-/* The largest IPv6 payload length and the header together do not wrap at 16 bits. */
-static void lengths(void **state)
+/* The largest IPv6 length does not wrap at 16 bits. */
+static void the_length_is_that_of_the_header(void **state)
 {
 	uint8_t v4[20] = { 0x45, 0, 0xfe, 0xdc }, v6[40] = { 0x60, 0, 0, 0, 0xff, 0xff };
 
@@ -47,7 +48,7 @@ static void lengths(void **state)
 	assert_int_equal(ip_length(v6), 65575);
 }
 
-static void addresses(void **state)
+static void addresses_are_found_in_both_versions(void **state)
 {
 	uint8_t v4[20] = { 0x45 }, v6[40] = { 0x60 };
 
@@ -57,8 +58,8 @@ static void addresses(void **state)
 	assert_ptr_equal(ip_destination(v6), v6 + 24);
 }
 
-/* Every ToS to every ECN value: only the two bits change, and the header checksum stays true. */
-static void ecn_v4(void **state)
+/* Every ToS with every ECN value: only the two bits change, and the header checksum remains valid. */
+static void setting_ecn_keeps_an_ipv4_header_valid(void **state)
 {
 	struct naive_spec spec = naive_spec(false, true, 0);
 	uint8_t packet[128], before[128];
@@ -78,7 +79,7 @@ static void ecn_v4(void **state)
 	}
 }
 
-static void ecn_v6(void **state)
+static void setting_ecn_changes_two_bits_of_an_ipv6_header(void **state)
 {
 	for (unsigned i = 0; i < 256 * 4; i++) {
 		uint8_t packet[40] = { 0 };
@@ -91,7 +92,7 @@ static void ecn_v6(void **state)
 	}
 }
 
-static void transport_v4(void **state)
+static void the_transport_header_follows_ipv4_options(void **state)
 {
 	struct naive_spec spec = naive_spec(false, false, 10);
 	uint8_t packet[256], protocol;
@@ -111,13 +112,13 @@ static void transport_v4(void **state)
 	}
 }
 
-static void transport_v4_fragments(void **state)
+static void later_ipv4_fragments_have_no_transport_header(void **state)
 {
 	struct naive_spec spec = naive_spec(false, false, 10);
 	uint8_t packet[256], protocol;
 
 	naive_build(packet, &spec);
-	naive_put16(packet + 6, 0x2000); /* the first of several */
+	naive_put16(packet + 6, 0x2000); /* the first fragment */
 	assert_int_equal(transport(packet, 50, &protocol), 20);
 	for (unsigned offset = 1; offset < 0x2000; offset <<= 1) {
 		naive_put16(packet + 6, offset);
@@ -125,7 +126,7 @@ static void transport_v4_fragments(void **state)
 	}
 }
 
-/* Appends an extension header of `size` bytes and says what follows it; returns where that begins. */
+/* Writes an extension header of `size` bytes at `at`. Returns the offset of the header `next`, which follows it. */
 static size_t extend(uint8_t *packet, size_t at, size_t size, uint8_t length, uint8_t next)
 {
 	packet[at] = next;
@@ -133,8 +134,8 @@ static size_t extend(uint8_t *packet, size_t at, size_t size, uint8_t length, ui
 	return at + size;
 }
 
-/* A chain of every extension header, cut at every length: whole or refused, nothing read past the end. */
-static void transport_v6_chain(void **state)
+/* All extension headers in one packet, truncated at every length. */
+static void the_transport_header_follows_ipv6_extensions(void **state)
 {
 	enum { HOP_BY_HOP = 0, ROUTING = 43, FRAGMENT = 44, AH = 51, OPTIONS = 60, UDP = 17 };
 	uint8_t packet[128] = { 0x60 }, protocol;
@@ -143,8 +144,8 @@ static void transport_v6_chain(void **state)
 	packet[6] = HOP_BY_HOP;
 	at = extend(packet, 40, 16, 1, ROUTING);
 	at = extend(packet, at, 8, 0, AH);
-	fragment = extend(packet, at, 24, 4, FRAGMENT); /* AH counts words of 4 */
-	at = extend(packet, fragment, 8, 9, OPTIONS);   /* here byte 1 is reserved and no length */
+	fragment = extend(packet, at, 24, 4, FRAGMENT); /* AH counts in units of 4 bytes */
+	at = extend(packet, fragment, 8, 9, OPTIONS);   /* byte 1 is reserved, not a length */
 	at = extend(packet, at, 8, 0, UDP);
 	for (size_t n = 1; n < at; n++)
 		assert_int_equal(transport(packet, n, &protocol), 0);
@@ -152,11 +153,11 @@ static void transport_v6_chain(void **state)
 	assert_int_equal(protocol, UDP);
 	naive_put16(packet + fragment + 2, 1 << 3); /* the second fragment */
 	assert_int_equal(transport(packet, at, &protocol), 0);
-	naive_put16(packet + fragment + 2, 1); /* the first of several */
+	naive_put16(packet + fragment + 2, 1); /* the first fragment */
 	assert_int_equal(transport(packet, at, &protocol), at);
 }
 
-static void transport_v6_without_chain(void **state)
+static void the_transport_header_follows_the_ipv6_header(void **state)
 {
 	static const uint8_t ends[] = { 6, 17, 50, 58, 59, 132 };
 	uint8_t packet[40] = { 0x60 }, protocol;
@@ -168,7 +169,7 @@ static void transport_v6_without_chain(void **state)
 	}
 }
 
-static void transport_of_nothing(void **state)
+static void other_versions_have_no_transport_header(void **state)
 {
 	uint8_t packet[64] = { 0x50 }, protocol;
 
@@ -176,7 +177,7 @@ static void transport_of_nothing(void **state)
 	assert_int_equal(transport(packet, 64, &protocol), 0);
 }
 
-static void flows_are_told_by_addresses_and_ports(void **state)
+static void a_flow_is_identified_by_addresses_and_ports(void **state)
 {
 	uint8_t a[64] = { 0x45, [9] = 17, [12] = 10, [16] = 10, [19] = 2, [21] = 53, [23] = 99 }, b[64];
 
@@ -191,14 +192,14 @@ static void flows_are_told_by_addresses_and_ports(void **state)
 		assert_int_not_equal(ip_flow(a, sizeof a), ip_flow(b, sizeof b));
 	}
 	memcpy(b, a, sizeof a);
-	a[6] = 0x20; /* fragments: the ports do not count, the later ones have none */
+	a[6] = 0x20; /* fragments: ports are ignored, because later fragments have none */
 	b[7] = 1;
 	b[21] = 54;
 	assert_int_equal(ip_flow(a, sizeof a), ip_flow(b, sizeof b));
 	assert_int_equal(ip_flow(a, 20), ip_flow(a, 64));
 }
 
-static void v6_flows_are_told_by_all_of_their_addresses(void **state)
+static void an_ipv6_flow_is_identified_by_all_address_bytes(void **state)
 {
 	uint8_t a[64] = { 0x60, [6] = 6 }, b[64];
 
@@ -215,18 +216,18 @@ static void v6_flows_are_told_by_all_of_their_addresses(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(versions),
-		cmocka_unit_test(lengths),
-		cmocka_unit_test(addresses),
-		cmocka_unit_test(ecn_v4),
-		cmocka_unit_test(ecn_v6),
-		cmocka_unit_test(transport_v4),
-		cmocka_unit_test(transport_v4_fragments),
-		cmocka_unit_test(transport_v6_chain),
-		cmocka_unit_test(transport_v6_without_chain),
-		cmocka_unit_test(transport_of_nothing),
-		cmocka_unit_test(flows_are_told_by_addresses_and_ports),
-		cmocka_unit_test(v6_flows_are_told_by_all_of_their_addresses),
+		cmocka_unit_test(the_version_needs_a_complete_header),
+		cmocka_unit_test(the_length_is_that_of_the_header),
+		cmocka_unit_test(addresses_are_found_in_both_versions),
+		cmocka_unit_test(setting_ecn_keeps_an_ipv4_header_valid),
+		cmocka_unit_test(setting_ecn_changes_two_bits_of_an_ipv6_header),
+		cmocka_unit_test(the_transport_header_follows_ipv4_options),
+		cmocka_unit_test(later_ipv4_fragments_have_no_transport_header),
+		cmocka_unit_test(the_transport_header_follows_ipv6_extensions),
+		cmocka_unit_test(the_transport_header_follows_the_ipv6_header),
+		cmocka_unit_test(other_versions_have_no_transport_header),
+		cmocka_unit_test(a_flow_is_identified_by_addresses_and_ports),
+		cmocka_unit_test(an_ipv6_flow_is_identified_by_all_address_bytes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Tests of keys as text: known and random keys, and malformed texts. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,7 +21,7 @@ static void fill_counting(uint8_t key[KEY_BYTES])
 		key[i] = (uint8_t)i;
 }
 
-static void known_key(void **state)
+static void a_known_key_converts_both_ways(void **state)
 {
 	uint8_t key[KEY_BYTES], read[KEY_BYTES];
 	char base64[KEY_BASE64], hex[KEY_HEX];
@@ -37,7 +38,7 @@ static void known_key(void **state)
 	assert_memory_equal(read, key, KEY_BYTES);
 }
 
-static void random_keys_return(void **state)
+static void random_keys_survive_the_round_trip(void **state)
 {
 	uint8_t key[KEY_BYTES], read[KEY_BYTES];
 	char base64[KEY_BASE64], hex[KEY_HEX];
@@ -53,15 +54,15 @@ static void random_keys_return(void **state)
 	}
 }
 
-static void wrong_base64(void **state)
+static void malformed_base64_is_rejected(void **state)
 {
 	static const char *const texts[] = {
 		"",
 		"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8",   /* no padding */
-		"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8==", /* too much of it */
+		"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8==", /* too much padding */
 		"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh89",  /* 33 bytes */
 		"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHg==",  /* 31 bytes */
-		"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh9=",  /* a bit behind the last byte */
+		"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh9=",  /* a bit set after the last byte */
 		"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n",
 		" AECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
 		"AAECAwQFBgcICQoL A0ODxAREhMUFRYXGBkaGxwdHh8=",
@@ -70,18 +71,18 @@ static void wrong_base64(void **state)
 		"=AECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
 		COUNTING_HEX,
 	};
-	uint8_t key[KEY_BYTES], before[KEY_BYTES];
+	uint8_t key[KEY_BYTES], untouched[KEY_BYTES];
 
 	memset(key, 0x5a, sizeof key);
-	memcpy(before, key, sizeof key);
+	memcpy(untouched, key, sizeof key);
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
 		if (key_from_base64(key, texts[i]))
-			fail_msg("taken: '%s'", texts[i]);
-		assert_memory_equal(key, before, sizeof key);
+			fail_msg("accepted: '%s'", texts[i]);
+		assert_memory_equal(key, untouched, sizeof key);
 	}
 }
 
-static void every_byte_within_base64(void **state)
+static void base64_accepts_only_its_alphabet(void **state)
 {
 	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	uint8_t key[KEY_BYTES];
@@ -93,7 +94,7 @@ static void every_byte_within_base64(void **state)
 	}
 }
 
-static void every_byte_within_hex(void **state)
+static void hex_accepts_only_its_digits(void **state)
 {
 	uint8_t key[KEY_BYTES];
 	char text[] = COUNTING_HEX;
@@ -104,7 +105,7 @@ static void every_byte_within_hex(void **state)
 	}
 }
 
-static void hex_of_any_case(void **state)
+static void hex_digits_may_be_of_either_case(void **state)
 {
 	uint8_t key[KEY_BYTES], expected[KEY_BYTES];
 
@@ -113,7 +114,7 @@ static void hex_of_any_case(void **state)
 	assert_memory_equal(key, expected, sizeof key);
 }
 
-static void wrong_hex(void **state)
+static void malformed_hex_is_rejected(void **state)
 {
 	static const char *const texts[] = {
 		"",
@@ -126,14 +127,14 @@ static void wrong_hex(void **state)
 		" 00102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
 		COUNTING_BASE64,
 	};
-	uint8_t key[KEY_BYTES], before[KEY_BYTES];
+	uint8_t key[KEY_BYTES], untouched[KEY_BYTES];
 
 	memset(key, 0x5a, sizeof key);
-	memcpy(before, key, sizeof key);
+	memcpy(untouched, key, sizeof key);
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
 		if (key_from_hex(key, texts[i]))
-			fail_msg("taken: '%s'", texts[i]);
-		assert_memory_equal(key, before, sizeof key);
+			fail_msg("accepted: '%s'", texts[i]);
+		assert_memory_equal(key, untouched, sizeof key);
 	}
 }
 
@@ -145,10 +146,10 @@ static int setup(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(known_key),       cmocka_unit_test(random_keys_return),
-		cmocka_unit_test(wrong_base64),    cmocka_unit_test(every_byte_within_base64),
-		cmocka_unit_test(wrong_hex),       cmocka_unit_test(every_byte_within_hex),
-		cmocka_unit_test(hex_of_any_case),
+		cmocka_unit_test(a_known_key_converts_both_ways),   cmocka_unit_test(random_keys_survive_the_round_trip),
+		cmocka_unit_test(malformed_base64_is_rejected),     cmocka_unit_test(base64_accepts_only_its_alphabet),
+		cmocka_unit_test(malformed_hex_is_rejected),        cmocka_unit_test(hex_accepts_only_its_digits),
+		cmocka_unit_test(hex_digits_may_be_of_either_case),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);

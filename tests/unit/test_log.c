@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Tests of the log: format, levels and the rate limit. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,7 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-/* What `call` writes to standard error. */
+/* Stores in `text` what `call` writes to standard error. */
 static void capture(char *text, size_t size, void (*call)(void))
 {
 	int pipes[2], saved = dup(STDERR_FILENO);
@@ -30,12 +31,12 @@ static void capture(char *text, size_t size, void (*call)(void))
 	text[n] = '\0';
 }
 
-static void say(void)
+static void log_short_line(void)
 {
 	log_info("wg0", "%d packets", 3);
 }
 
-static void say_much(void)
+static void log_long_line(void)
 {
 	char text[5000];
 
@@ -44,25 +45,25 @@ static void say_much(void)
 	log_error("wg0", "%s", text);
 }
 
-static void lines_name_their_subject(void **state)
+static void a_line_starts_with_its_subject(void **state)
 {
 	char text[2048];
 
 	unsetenv("JOURNAL_STREAM");
-	capture(text, sizeof text, say);
+	capture(text, sizeof text, log_short_line);
 	assert_string_equal(text, "wg0: 3 packets\n");
 	setenv("JOURNAL_STREAM", "1:2", 1);
-	capture(text, sizeof text, say);
+	capture(text, sizeof text, log_short_line);
 	assert_string_equal(text, "<6>wg0: 3 packets\n");
 	unsetenv("JOURNAL_STREAM");
 }
 
-static void a_level_silences_what_is_above(void **state)
+static void lines_above_the_level_are_dropped(void **state)
 {
 	char text[64];
 
 	log_set_level(LOG_WARNING);
-	capture(text, sizeof text, say);
+	capture(text, sizeof text, log_short_line);
 	assert_string_equal(text, "");
 	assert_true(log_enabled(LOG_ERROR));
 	log_set_level(LOG_SILENT);
@@ -70,16 +71,16 @@ static void a_level_silences_what_is_above(void **state)
 	log_set_level(LOG_INFO);
 }
 
-static void a_long_line_is_cut_and_still_ends(void **state)
+static void a_long_line_is_truncated_and_keeps_its_newline(void **state)
 {
 	char text[8192];
 
-	capture(text, sizeof text, say_much);
+	capture(text, sizeof text, log_long_line);
 	assert_in_range(strlen(text), 500, 1024);
 	assert_int_equal(text[strlen(text) - 1], '\n');
 }
 
-static void a_limit_lets_ten_through_then_one_a_second(void **state)
+static void a_limit_allows_ten_lines_then_one_per_second(void **state)
 {
 	struct log_limit limit = { 0 };
 	uint64_t now = 3 * NS_PER_S;
@@ -99,10 +100,10 @@ static void a_limit_lets_ten_through_then_one_a_second(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(lines_name_their_subject),
-		cmocka_unit_test(a_level_silences_what_is_above),
-		cmocka_unit_test(a_long_line_is_cut_and_still_ends),
-		cmocka_unit_test(a_limit_lets_ten_through_then_one_a_second),
+		cmocka_unit_test(a_line_starts_with_its_subject),
+		cmocka_unit_test(lines_above_the_level_are_dropped),
+		cmocka_unit_test(a_long_line_is_truncated_and_keeps_its_newline),
+		cmocka_unit_test(a_limit_allows_ten_lines_then_one_per_second),
 	};
 	return cmocka_run_group_tests_name("log", tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Tests of the hash map. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,52 +7,53 @@
 
 #include <cmocka.h>
 
+#include "base/list.h"
 #include "base/map.h"
 
 enum { NODES = 5000 };
 
-struct thing {
+struct entry {
 	struct map_node node;
 	int value;
 };
 
-static void finds_what_was_inserted_and_nothing_else(void **state)
+static void exactly_the_inserted_nodes_are_found(void **state)
 {
-	static struct thing things[NODES];
+	static struct entry entries[NODES];
 	struct map map;
 
 	assert_int_equal(map_init(&map), 0);
 	for (int i = 0; i < NODES; i++)
-		map_insert(&map, &things[i].node, (uint64_t)i * 0x9e3779b97f4a7c15);
+		map_insert(&map, &entries[i].node, (uint64_t)i * 0x9e3779b97f4a7c15);
 	assert_int_equal(map.count, NODES);
-	assert_true(map.mask + 1 >= NODES / 2); /* it grew */
+	assert_true(map.mask + 1 >= NODES / 2); /* the table has grown */
 	for (int i = 0; i < NODES; i += 2)
-		map_remove(&map, &things[i].node);
+		map_remove(&map, &entries[i].node);
 	assert_int_equal(map.count, NODES / 2);
 	for (int i = 0; i < NODES; i++) {
 		struct map_node *node = map_first(&map, (uint64_t)i * 0x9e3779b97f4a7c15);
-		assert_ptr_equal(node, i % 2 ? &things[i].node : NULL);
+		assert_ptr_equal(node, i % 2 ? &entries[i].node : NULL);
 	}
 	map_destroy(&map);
 }
 
-static void equal_hashes_are_all_handed_out(void **state)
+static void all_nodes_with_an_equal_hash_are_found(void **state)
 {
-	struct thing things[3] = { { .value = 1 }, { .value = 2 }, { .value = 4 } }, other = { .value = 8 };
+	struct entry entries[3] = { { .value = 1 }, { .value = 2 }, { .value = 4 } }, other = { .value = 8 };
 	struct map map;
 	int sum = 0;
 
 	assert_int_equal(map_init(&map), 0);
 	map_insert(&map, &other.node, 7 + 16); /* the same bucket */
 	for (int i = 0; i < 3; i++)
-		map_insert(&map, &things[i].node, 7);
+		map_insert(&map, &entries[i].node, 7);
 	for (struct map_node *node = map_first(&map, 7); node; node = map_next(node))
-		sum += ((struct thing *)(void *)node)->value;
+		sum += container_of(node, struct entry, node)->value;
 	assert_int_equal(sum, 7);
 	map_destroy(&map);
 }
 
-static void destroy_takes_a_zeroed_struct(void **state)
+static void destroy_accepts_a_zeroed_struct(void **state)
 {
 	struct map map = { 0 };
 
@@ -62,9 +64,9 @@ static void destroy_takes_a_zeroed_struct(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(finds_what_was_inserted_and_nothing_else),
-		cmocka_unit_test(equal_hashes_are_all_handed_out),
-		cmocka_unit_test(destroy_takes_a_zeroed_struct),
+		cmocka_unit_test(exactly_the_inserted_nodes_are_found),
+		cmocka_unit_test(all_nodes_with_an_equal_hash_are_found),
+		cmocka_unit_test(destroy_accepts_a_zeroed_struct),
 	};
 	return cmocka_run_group_tests_name("map", tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Tests of the segmenter against the naive model, and of each reason to reject a packet. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,7 +13,7 @@
 
 enum { GUARD = 0xa5 };
 
-/* Buffers as large as the largest packet. */
+/* Buffers for the largest packet. */
 struct rig {
 	uint8_t packet[NAIVE_ROOM], expected[NAIVE_ROOM];
 };
@@ -29,7 +30,7 @@ static int tear_down(void **state)
 	return 0;
 }
 
-/* The virtio header that the kernel puts before the packet; hdr_len is nonsense on purpose, nobody may look at it. */
+/* Returns the virtio header that the kernel would write. hdr_len is wrong on purpose, because it must not be used. */
 static struct virtio_header gso_header(const struct naive_spec *spec, size_t size)
 {
 	return (struct virtio_header) {
@@ -44,7 +45,7 @@ static struct virtio_header gso_header(const struct naive_spec *spec, size_t siz
 	};
 }
 
-/* Builds a super-packet: the checksum field holds the sum of the pseudo-header, folded and not inverted. */
+/* Builds a super-packet. Its checksum field holds the pseudo-header sum, folded and not inverted. */
 static size_t build_super(uint8_t *packet, const struct naive_spec *spec)
 {
 	size_t n = naive_build(packet, spec), l4 = naive_l4(spec);
@@ -53,8 +54,8 @@ static size_t build_super(uint8_t *packet, const struct naive_spec *spec)
 	return n;
 }
 
-/* Takes the next segment into memory of exactly its length, where a sanitizer sees every byte too many. */
-static uint8_t *take(struct segmenter *cut, size_t *length)
+/* Writes the next segment to an allocation of exactly its length, so that a sanitizer reports any overrun. */
+static uint8_t *take_segment(struct segmenter *cut, size_t *length)
 {
 	uint8_t *slot;
 
@@ -76,7 +77,7 @@ static void assert_ended(struct segmenter *cut)
 	assert_int_equal(slot, GUARD);
 }
 
-/* Cuts rig->packet and compares every segment with the reference. */
+/* Segments rig->packet and compares each segment with the naive model. */
 static void assert_cut(struct rig *rig, const struct naive_spec *spec, const struct virtio_header *header, size_t n)
 {
 	size_t count = spec->payload ? (spec->payload + header->gso_size - 1) / header->gso_size : 1;
@@ -91,7 +92,7 @@ static void assert_cut(struct rig *rig, const struct naive_spec *spec, const str
 	for (size_t i = 0; i < count; i++) {
 		size_t expected = naive_cut(rig->expected, rig->packet, n, naive_l4(spec), spec->udp, header->gso_size, i);
 		size_t length;
-		uint8_t *segment = take(&cut, &length);
+		uint8_t *segment = take_segment(&cut, &length);
 
 		assert_int_equal(length, expected);
 		assert_memory_equal(segment, rig->expected, expected);
@@ -110,7 +111,7 @@ static void assert_cuts(struct rig *rig, const struct naive_spec *spec, size_t s
 	assert_cut(rig, spec, &header, n);
 }
 
-/* No payload, one segment, full ones only, short and odd tails. */
+/* No payload, one segment, full segments only, and short or odd last segments. */
 static void assert_payloads(struct rig *rig, struct naive_spec spec, size_t size)
 {
 	const size_t payloads[] = { 0, 1, size - 1, size, size + 1, 2 * size, 3 * size + size / 2 + 1 };
@@ -122,7 +123,7 @@ static void assert_payloads(struct rig *rig, struct naive_spec spec, size_t size
 	}
 }
 
-static void every_option_length(void **state)
+static void options_of_any_length_are_repeated(void **state)
 {
 	struct naive_spec spec = naive_spec(false, false, 0);
 
@@ -135,8 +136,8 @@ static void every_option_length(void **state)
 		assert_payloads(*state, spec, 100);
 }
 
-/* The IPv6 payload length counts the extension headers. */
-static void extension_headers(void **state)
+/* The IPv6 payload length includes the extension headers. */
+static void ipv6_extension_headers_are_repeated(void **state)
 {
 	struct naive_spec spec = naive_spec(true, false, 0);
 
@@ -150,10 +151,10 @@ static void extension_headers(void **state)
 }
 
 /*
- * Behind a routing header the pseudo-header has the final destination, not the one in the IP header: what the segments
- * must sum to is taken from the seed in the checksum field.
+ * With a routing header, the pseudo-header contains the final destination, which differs from the one in the IP header.
+ * So the pseudo-header sum must come from the checksum field.
  */
-static void seed_behind_extension_headers(void **state)
+static void with_extension_headers_the_pseudo_header_sum_is_read_from_the_packet(void **state)
 {
 	struct rig *rig = *state;
 	struct naive_spec spec = naive_spec(true, false, 2500);
@@ -164,10 +165,10 @@ static void seed_behind_extension_headers(void **state)
 	spec.extensions = 24;
 	header.csum_start = 64;
 	n = build_super(rig->packet, &spec);
-	rig->packet[39] ^= 1; /* another first hop than the seed was made for */
+	rig->packet[39] ^= 1; /* not the destination in the pseudo-header */
 	assert_int_equal(segment_begin(&cut, &header, rig->packet, n), SEGMENT_OK);
 	for (size_t i = 0; i < 3; i++) {
-		uint8_t *segment = take(&cut, &length);
+		uint8_t *segment = take_segment(&cut, &length);
 
 		segment[39] ^= 1;
 		assert_int_equal(naive_sum(naive_pseudo(segment, 6, length - 64), segment + 64, length - 64), 0xffff);
@@ -175,8 +176,8 @@ static void seed_behind_extension_headers(void **state)
 	}
 }
 
-/* Elsewhere the addresses say it, and a seed that somebody left out does no harm. */
-static void seed_is_not_needed(void **state)
+/* Without extension headers the checksum field is ignored. */
+static void the_pseudo_header_sum_is_computed_from_the_addresses(void **state)
 {
 	struct rig *rig = *state;
 
@@ -193,7 +194,7 @@ static void seed_is_not_needed(void **state)
 	}
 }
 
-static void every_tcp_flag(void **state)
+static void all_tcp_flags_match_the_naive_model(void **state)
 {
 	struct naive_spec spec = naive_spec(false, false, 3000);
 
@@ -203,8 +204,8 @@ static void every_tcp_flag(void **state)
 	}
 }
 
-/* The rule itself, not only the reference: FIN and PSH last, CWR first, ECE on all. */
-static void flags_by_position(void **state)
+/* States the rule itself: CWR in the first segment only, FIN and PSH in the last only, ECE in all. */
+static void tcp_flags_depend_on_the_position(void **state)
 {
 	static const uint8_t expected[] = { 0xd0, 0x50, 0x59 }; /* CWR ECE ACK, ECE ACK, ECE ACK PSH FIN */
 	struct rig *rig = *state;
@@ -218,14 +219,14 @@ static void flags_by_position(void **state)
 	n = build_super(rig->packet, &spec);
 	assert_int_equal(segment_begin(&cut, &header, rig->packet, n), SEGMENT_OK);
 	for (size_t i = 0; i < 3; i++) {
-		uint8_t *segment = take(&cut, &length);
+		uint8_t *segment = take_segment(&cut, &length);
 
 		assert_int_equal(segment[33], expected[i]);
 		free(segment);
 	}
 }
 
-static void numbers_wrap(void **state)
+static void sequence_numbers_and_ids_wrap(void **state)
 {
 	struct naive_spec spec = naive_spec(false, false, 5000);
 
@@ -247,8 +248,8 @@ static void tos_and_flow_label_are_kept(void **state)
 	}
 }
 
-/* gso_size smaller than the header, and thousands of segments. */
-static void tiny_segments(void **state)
+/* A gso_size that is smaller than the header, and thousands of segments. */
+static void segments_may_be_tiny(void **state)
 {
 	struct naive_spec spec = naive_spec(false, false, 65535 - 120);
 
@@ -260,7 +261,7 @@ static void tiny_segments(void **state)
 	assert_cuts(*state, &spec, 7);
 }
 
-static void largest_packets(void **state)
+static void packets_may_be_65535_bytes_long(void **state)
 {
 	static const size_t sizes[] = { 536, 1372, 1460, 8960, 32767, 65000, 65535 };
 
@@ -274,7 +275,7 @@ static void largest_packets(void **state)
 	}
 }
 
-static void random_packets(void **state)
+static void random_packets_match_the_naive_model(void **state)
 {
 	uint64_t seed = 7;
 
@@ -294,8 +295,8 @@ static void random_packets(void **state)
 	}
 }
 
-/* A cut goes on from a copy of its state, as when it waits for the other half of the buffer. */
-static void resumes_anywhere(void **state)
+/* Segmentation continues from a copy of the state, as when it waits for space in the segment buffer. */
+static void segmentation_resumes_after_any_segment(void **state)
 {
 	struct rig *rig = *state;
 	struct naive_spec spec = naive_spec(false, false, 10000);
@@ -310,7 +311,7 @@ static void resumes_anywhere(void **state)
 
 		moved = cut;
 		memset(&cut, 0xff, sizeof cut);
-		segment = take(&moved, &length);
+		segment = take_segment(&moved, &length);
 		cut = moved;
 		assert_int_equal(length, expected);
 		assert_memory_equal(segment, rig->expected, length);
@@ -318,8 +319,8 @@ static void resumes_anywhere(void **state)
 	}
 }
 
-/* A UDP checksum that comes to 0 goes out as 0xffff; TCP keeps its 0. The payload is bent until it does. */
-static void zero_checksums(void **state)
+/* The payload is chosen so that the checksum is 0. UDP must send 0xffff instead, TCP sends 0. */
+static void a_zero_checksum_is_replaced_in_udp_only(void **state)
 {
 	struct rig *rig = *state;
 
@@ -334,15 +335,15 @@ static void zero_checksums(void **state)
 		naive_cut(rig->expected, rig->packet, n, 20, udp, 100, 0);
 		memcpy(rig->packet + n - 200, rig->expected + field, 2);
 		assert_int_equal(segment_begin(&cut, &header, rig->packet, n), SEGMENT_OK);
-		segment = take(&cut, &length);
+		segment = take_segment(&cut, &length);
 		assert_int_equal(naive_get16(segment + field), udp ? 0xffff : 0);
 		free(segment);
 	}
 }
 
-static void whole_packet_without_checksum(void **state)
+static void a_packet_without_needs_csum_is_copied(void **state)
 {
-	/* Neither GSO nor NEEDS_CSUM: the other fields mean nothing. */
+	/* Without GSO and NEEDS_CSUM the other fields are ignored. */
 	const struct virtio_header header = { 0, VIRTIO_GSO_NONE, 0xffff, 0xffff, 0xffff, 0xffff };
 	struct rig *rig = *state;
 	struct naive_spec spec = naive_spec(false, false, 1000);
@@ -350,18 +351,18 @@ static void whole_packet_without_checksum(void **state)
 	struct segmenter cut;
 	uint8_t *segment;
 
-	naive_put16(rig->packet + 2, 7); /* the length field is left as it is, true or not */
+	naive_put16(rig->packet + 2, 7); /* even a wrong length field is copied */
 	assert_int_equal(segment_begin(&cut, &header, rig->packet, n), SEGMENT_OK);
 	assert_int_equal(cut.left, 1);
-	segment = take(&cut, &length);
+	segment = take_segment(&cut, &length);
 	assert_int_equal(length, n);
 	assert_memory_equal(segment, rig->packet, n);
 	assert_ended(&cut);
 	free(segment);
 }
 
-/* Any start, any offset, any protocol; the field is seed and place of the result. */
-static void whole_packet_with_checksum(void **state)
+/* The checksum field may be anywhere. Its old value is part of the sum, and the result replaces it. */
+static void without_gso_any_checksum_field_is_completed(void **state)
 {
 	struct rig *rig = *state;
 	struct naive_spec spec = naive_spec(true, false, 300);
@@ -379,7 +380,7 @@ static void whole_packet_with_checksum(void **state)
 			memcpy(rig->expected, rig->packet, n);
 			naive_put16(rig->expected + start + offset, !sum && offset == 6 ? 0xffff : sum);
 			assert_int_equal(segment_begin(&cut, &header, rig->packet, n), SEGMENT_OK);
-			segment = take(&cut, &length);
+			segment = take_segment(&cut, &length);
 			assert_int_equal(length, n);
 			assert_memory_equal(segment, rig->expected, n);
 			free(segment);
@@ -387,8 +388,8 @@ static void whole_packet_with_checksum(void **state)
 	}
 }
 
-/* The kernel's way: seed, then the sum over what follows, make the checksum of RFC 768 and 793. */
-static void whole_packet_seed(void **state)
+/* The kernel stores the pseudo-header sum in the field, so the result is the checksum of RFC 768 or RFC 9293. */
+static void without_gso_the_pseudo_header_sum_is_completed(void **state)
 {
 	struct rig *rig = *state;
 
@@ -402,13 +403,13 @@ static void whole_packet_seed(void **state)
 		header.gso_type = VIRTIO_GSO_NONE;
 		naive_build(rig->expected, &spec);
 		assert_int_equal(segment_begin(&cut, &header, rig->packet, n), SEGMENT_OK);
-		segment = take(&cut, &length);
+		segment = take_segment(&cut, &length);
 		assert_memory_equal(segment, rig->expected, n);
 		free(segment);
 	}
 }
 
-static void whole_packet_zero_checksum(void **state)
+static void without_gso_a_zero_checksum_is_replaced_in_udp_only(void **state)
 {
 	static const struct {
 		unsigned offset, expected;
@@ -427,24 +428,24 @@ static void whole_packet_zero_checksum(void **state)
 	}
 }
 
-/* A good super-packet, to be spoilt by one change. */
-struct spoilt {
+/* A valid super-packet, of which a test then makes one field invalid. */
+struct sample {
 	struct naive_spec spec;
 	struct virtio_header header;
 	uint8_t packet[400];
 	size_t length;
 };
 
-static struct spoilt sound(bool v6, bool udp)
+static struct sample valid_sample(bool v6, bool udp)
 {
-	struct spoilt s = { .spec = naive_spec(v6, udp, 300) };
+	struct sample s = { .spec = naive_spec(v6, udp, 300) };
 
 	s.header = gso_header(&s.spec, 100);
 	s.length = build_super(s.packet, &s.spec);
 	return s;
 }
 
-static void assert_refused(const struct spoilt *s, enum segment_error error)
+static void assert_error(const struct sample *s, enum segment_error error)
 {
 	uint8_t *exact = malloc(s->length + 1);
 	struct segmenter cut;
@@ -456,29 +457,29 @@ static void assert_refused(const struct spoilt *s, enum segment_error error)
 	free(exact);
 }
 
-static void refuses_what_is_not_ip(void **state)
+static void packets_other_than_ip_are_rejected(void **state)
 {
 	for (int version = 0; version < 16; version++) {
-		struct spoilt s = sound(false, false);
+		struct sample s = valid_sample(false, false);
 
 		s.packet[0] = (uint8_t)(version << 4 | 5);
 		if (version != 4 && version != 6)
-			assert_refused(&s, SEGMENT_NOT_IP);
+			assert_error(&s, SEGMENT_NOT_IP);
 	}
 	for (int v6 = 0; v6 < 2; v6++) {
-		struct spoilt s = sound(v6, false);
+		struct sample s = valid_sample(v6, false);
 
 		for (s.length = 0; s.length < (v6 ? 40 : 20); s.length++) {
 			s.header.gso_type = VIRTIO_GSO_NONE;
 			s.header.flags = 0;
-			assert_refused(&s, SEGMENT_NOT_IP);
+			assert_error(&s, SEGMENT_NOT_IP);
 			s.header = gso_header(&s.spec, 100);
-			assert_refused(&s, SEGMENT_NOT_IP);
+			assert_error(&s, SEGMENT_NOT_IP);
 		}
 	}
 }
 
-static void refuses_what_is_too_long(void **state)
+static void packets_over_65535_bytes_are_rejected(void **state)
 {
 	const struct virtio_header header = { 0 };
 	struct rig *rig = *state;
@@ -491,101 +492,106 @@ static void refuses_what_is_too_long(void **state)
 	assert_ended(&cut);
 }
 
-static void refuses_virtio_headers(void **state)
+static void invalid_virtio_headers_are_rejected(void **state)
 {
 	for (int kind = 0; kind < 4; kind++) {
-		struct spoilt good = sound(kind & 1, kind & 2), s = good;
+		struct sample good = valid_sample(kind & 1, kind & 2), s = good;
 
-		assert_refused(&s, SEGMENT_OK);
+		assert_error(&s, SEGMENT_OK);
 		s.header.flags |= VIRTIO_RSC_INFO;
-		assert_refused(&s, SEGMENT_RSC_INFO);
-		s = good, s.header.flags = VIRTIO_DATA_VALID;
-		assert_refused(&s, SEGMENT_NO_CHECKSUM);
-		s = good, s.header.gso_size = 0;
-		assert_refused(&s, SEGMENT_NO_SIZE);
-		s = good, s.header.gso_type = VIRTIO_GSO_UDP;
-		assert_refused(&s, SEGMENT_GSO_UNKNOWN);
-		s = good, s.header.gso_type = VIRTIO_GSO_ECN;
-		assert_refused(&s, SEGMENT_ECN_NOT_TCP);
-		s = good, s.header.gso_type |= VIRTIO_GSO_ECN;
-		assert_refused(&s, s.spec.udp ? SEGMENT_ECN_NOT_TCP : SEGMENT_OK);
+		assert_error(&s, SEGMENT_RSC_INFO);
+		s = good;
+		s.header.flags = VIRTIO_DATA_VALID;
+		assert_error(&s, SEGMENT_NO_CHECKSUM);
+		s = good;
+		s.header.gso_size = 0;
+		assert_error(&s, SEGMENT_NO_SIZE);
+		s = good;
+		s.header.gso_type = VIRTIO_GSO_UDP;
+		assert_error(&s, SEGMENT_GSO_UNKNOWN);
+		s = good;
+		s.header.gso_type = VIRTIO_GSO_ECN;
+		assert_error(&s, SEGMENT_ECN_NOT_TCP);
+		s = good;
+		s.header.gso_type |= VIRTIO_GSO_ECN;
+		assert_error(&s, s.spec.udp ? SEGMENT_ECN_NOT_TCP : SEGMENT_OK);
 	}
 }
 
-static void refuses_every_unknown_type(void **state)
+static void unknown_gso_types_are_rejected(void **state)
 {
 	for (unsigned type = 0; type < 128; type++) {
-		struct spoilt s = sound(false, false);
+		struct sample s = valid_sample(false, false);
 
 		s.header.gso_type = (uint8_t)type;
 		if (type != VIRTIO_GSO_NONE && type != VIRTIO_GSO_TCPV4 && type != VIRTIO_GSO_TCPV6 &&
 			type != VIRTIO_GSO_UDP_L4)
-			assert_refused(&s, SEGMENT_GSO_UNKNOWN);
+			assert_error(&s, SEGMENT_GSO_UNKNOWN);
 	}
 }
 
-static void refuses_the_other_ip_version(void **state)
+static void a_gso_type_of_the_other_ip_version_is_rejected(void **state)
 {
-	struct spoilt s = sound(false, false);
+	struct sample s = valid_sample(false, false);
 
 	s.header.gso_type = VIRTIO_GSO_TCPV6;
-	assert_refused(&s, SEGMENT_GSO_VERSION);
-	s = sound(true, false);
+	assert_error(&s, SEGMENT_GSO_VERSION);
+	s = valid_sample(true, false);
 	s.header.gso_type = VIRTIO_GSO_TCPV4;
-	assert_refused(&s, SEGMENT_GSO_VERSION);
+	assert_error(&s, SEGMENT_GSO_VERSION);
 }
 
-static void refuses_wrong_places(void **state)
+static void wrong_checksum_offsets_are_rejected(void **state)
 {
 	for (int kind = 0; kind < 4; kind++) {
-		struct spoilt s = sound(kind & 1, kind & 2);
+		struct sample s = valid_sample(kind & 1, kind & 2);
 		unsigned start = s.header.csum_start, offset = s.header.csum_offset;
 
 		for (unsigned other = 0; other < 65536; other += other < 200 ? 1 : 1021) {
 			s.header.csum_start = (uint16_t)other;
-			assert_refused(&s, other == start ? SEGMENT_OK : SEGMENT_CSUM_START);
+			assert_error(&s, other == start ? SEGMENT_OK : SEGMENT_CSUM_START);
 		}
 		s.header.csum_start = (uint16_t)start;
 		for (unsigned other = 0; other < 65536; other += other < 200 ? 1 : 1021) {
 			s.header.csum_offset = (uint16_t)other;
-			assert_refused(&s, other == offset ? SEGMENT_OK : SEGMENT_CSUM_OFFSET);
+			assert_error(&s, other == offset ? SEGMENT_OK : SEGMENT_CSUM_OFFSET);
 		}
 	}
 }
 
-static void refuses_the_other_protocol(void **state)
+static void a_wrong_ip_protocol_is_rejected(void **state)
 {
 	for (int kind = 0; kind < 4; kind++) {
-		struct spoilt s = sound(kind & 1, kind & 2);
+		struct sample s = valid_sample(kind & 1, kind & 2);
 
 		s.packet[s.spec.v6 ? 6 : 9] = s.spec.udp ? 6 : 17;
-		assert_refused(&s, SEGMENT_PROTOCOL);
+		assert_error(&s, SEGMENT_PROTOCOL);
 		s.packet[s.spec.v6 ? 6 : 9] = 1;
-		assert_refused(&s, SEGMENT_PROTOCOL);
+		assert_error(&s, SEGMENT_PROTOCOL);
 	}
 }
 
-static void refuses_short_headers(void **state)
+static void short_header_lengths_are_rejected(void **state)
 {
-	struct spoilt s = sound(false, false);
+	struct sample s = valid_sample(false, false);
 
 	for (uint8_t ihl = 0; ihl < 5; ihl++) {
 		s.packet[0] = 0x40 | ihl;
 		s.header.csum_start = ihl * 4;
-		assert_refused(&s, SEGMENT_IP_HEADER);
+		assert_error(&s, SEGMENT_IP_HEADER);
 	}
-	s = sound(false, false);
+	s = valid_sample(false, false);
 	for (uint8_t words = 0; words < 5; words++) {
 		s.packet[20 + 12] = (uint8_t)(words << 4);
-		assert_refused(&s, SEGMENT_TCP_HEADER);
+		assert_error(&s, SEGMENT_TCP_HEADER);
 	}
 }
 
-/* Every truncation inside the headers. */
-static void refuses_headers_longer_than_the_packet(void **state)
+/* The packet is truncated at every byte of its headers. */
+static void headers_longer_than_the_packet_are_rejected(void **state)
 {
 	for (int kind = 0; kind < 4; kind++) {
-		struct spoilt s = { .spec = naive_spec(kind & 1, kind & 2, 100) };
+		struct sample s = { .spec = naive_spec(kind & 1, kind & 2, 100) };
 
 		s.spec.ihl = 15;
 		s.spec.offset = 15;
@@ -593,26 +599,26 @@ static void refuses_headers_longer_than_the_packet(void **state)
 		s.header = gso_header(&s.spec, 100);
 		build_super(s.packet, &s.spec);
 		for (s.length = s.spec.v6 ? 40 : 20; s.length < naive_header(&s.spec); s.length++)
-			assert_refused(&s, SEGMENT_HEADER_LONG);
-		assert_refused(&s, SEGMENT_OK);
+			assert_error(&s, SEGMENT_HEADER_LONG);
+		assert_error(&s, SEGMENT_OK);
 	}
 }
 
-static void refuses_a_checksum_outside(void **state)
+static void a_checksum_field_outside_the_packet_is_rejected(void **state)
 {
-	struct spoilt s = sound(false, false);
+	struct sample s = valid_sample(false, false);
 
 	s.header = (struct virtio_header) { .flags = VIRTIO_NEEDS_CSUM, .csum_offset = 16 };
 	s.header.csum_start = (uint16_t)(s.length - 18);
-	assert_refused(&s, SEGMENT_OK);
+	assert_error(&s, SEGMENT_OK);
 	s.header.csum_start++;
-	assert_refused(&s, SEGMENT_CSUM_OUTSIDE);
-	s.header.csum_start = s.header.csum_offset = 0xffff; /* the sum does not wrap */
-	assert_refused(&s, SEGMENT_CSUM_OUTSIDE);
+	assert_error(&s, SEGMENT_CSUM_OUTSIDE);
+	s.header.csum_start = s.header.csum_offset = 0xffff; /* their sum must not wrap */
+	assert_error(&s, SEGMENT_CSUM_OUTSIDE);
 }
 
-/* Names are counters: snake_case, no two alike. */
-static void errors_have_names(void **state)
+/* The names are used as counters, so they are unique and in snake_case. */
+static void every_error_has_a_unique_name_and_text(void **state)
 {
 	for (enum segment_error a = 0; a < SEGMENT_ERRORS; a++) {
 		assert_true(strlen(segment_error_text(a)) > 5);
@@ -627,34 +633,34 @@ static void errors_have_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_option_length),
-		cmocka_unit_test(extension_headers),
-		cmocka_unit_test(seed_behind_extension_headers),
-		cmocka_unit_test(seed_is_not_needed),
-		cmocka_unit_test(every_tcp_flag),
-		cmocka_unit_test(flags_by_position),
-		cmocka_unit_test(numbers_wrap),
+		cmocka_unit_test(options_of_any_length_are_repeated),
+		cmocka_unit_test(ipv6_extension_headers_are_repeated),
+		cmocka_unit_test(with_extension_headers_the_pseudo_header_sum_is_read_from_the_packet),
+		cmocka_unit_test(the_pseudo_header_sum_is_computed_from_the_addresses),
+		cmocka_unit_test(all_tcp_flags_match_the_naive_model),
+		cmocka_unit_test(tcp_flags_depend_on_the_position),
+		cmocka_unit_test(sequence_numbers_and_ids_wrap),
 		cmocka_unit_test(tos_and_flow_label_are_kept),
-		cmocka_unit_test(tiny_segments),
-		cmocka_unit_test(largest_packets),
-		cmocka_unit_test(random_packets),
-		cmocka_unit_test(resumes_anywhere),
-		cmocka_unit_test(zero_checksums),
-		cmocka_unit_test(whole_packet_without_checksum),
-		cmocka_unit_test(whole_packet_with_checksum),
-		cmocka_unit_test(whole_packet_seed),
-		cmocka_unit_test(whole_packet_zero_checksum),
-		cmocka_unit_test(refuses_what_is_not_ip),
-		cmocka_unit_test(refuses_what_is_too_long),
-		cmocka_unit_test(refuses_virtio_headers),
-		cmocka_unit_test(refuses_every_unknown_type),
-		cmocka_unit_test(refuses_the_other_ip_version),
-		cmocka_unit_test(refuses_wrong_places),
-		cmocka_unit_test(refuses_the_other_protocol),
-		cmocka_unit_test(refuses_short_headers),
-		cmocka_unit_test(refuses_headers_longer_than_the_packet),
-		cmocka_unit_test(refuses_a_checksum_outside),
-		cmocka_unit_test(errors_have_names),
+		cmocka_unit_test(segments_may_be_tiny),
+		cmocka_unit_test(packets_may_be_65535_bytes_long),
+		cmocka_unit_test(random_packets_match_the_naive_model),
+		cmocka_unit_test(segmentation_resumes_after_any_segment),
+		cmocka_unit_test(a_zero_checksum_is_replaced_in_udp_only),
+		cmocka_unit_test(a_packet_without_needs_csum_is_copied),
+		cmocka_unit_test(without_gso_any_checksum_field_is_completed),
+		cmocka_unit_test(without_gso_the_pseudo_header_sum_is_completed),
+		cmocka_unit_test(without_gso_a_zero_checksum_is_replaced_in_udp_only),
+		cmocka_unit_test(packets_other_than_ip_are_rejected),
+		cmocka_unit_test(packets_over_65535_bytes_are_rejected),
+		cmocka_unit_test(invalid_virtio_headers_are_rejected),
+		cmocka_unit_test(unknown_gso_types_are_rejected),
+		cmocka_unit_test(a_gso_type_of_the_other_ip_version_is_rejected),
+		cmocka_unit_test(wrong_checksum_offsets_are_rejected),
+		cmocka_unit_test(a_wrong_ip_protocol_is_rejected),
+		cmocka_unit_test(short_header_lengths_are_rejected),
+		cmocka_unit_test(headers_longer_than_the_packet_are_rejected),
+		cmocka_unit_test(a_checksum_field_outside_the_packet_is_rejected),
+		cmocka_unit_test(every_error_has_a_unique_name_and_text),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Tests of the virtio-net header against the kernel's definitions. */
 #include <linux/virtio_net.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,8 +11,7 @@
 
 #include "packet/virtio.h"
 
-/* The bytes as the kernel's own struct lays them out: 10, host order. */
-static void layout_is_the_kernels(void **state)
+static void the_layout_matches_the_kernel(void **state)
 {
 	const struct virtio_header header = { 1, 0x84, 0x0102, 0x0304, 0x0506, 0x0708 };
 	const struct virtio_net_hdr kernel = { 1, 0x84, 0x0102, 0x0304, 0x0506, 0x0708 };
@@ -23,7 +23,7 @@ static void layout_is_the_kernels(void **state)
 	assert_int_equal(bytes[VIRTIO_HEADER], 0xa5);
 }
 
-static void decodes_what_it_encoded(void **state)
+static void decoding_reverses_encoding(void **state)
 {
 	const struct virtio_header header = { 2, 5, 66, 1400, 65535, 6 };
 	struct virtio_header decoded;
@@ -35,7 +35,7 @@ static void decodes_what_it_encoded(void **state)
 	assert_memory_equal(&decoded, &header, sizeof header);
 }
 
-static void values_are_the_kernels(void **state)
+static void the_constants_match_the_kernel(void **state)
 {
 	assert_int_equal(VIRTIO_NEEDS_CSUM, VIRTIO_NET_HDR_F_NEEDS_CSUM);
 	assert_int_equal(VIRTIO_DATA_VALID, VIRTIO_NET_HDR_F_DATA_VALID);
@@ -45,15 +45,15 @@ static void values_are_the_kernels(void **state)
 	assert_int_equal(VIRTIO_GSO_UDP, VIRTIO_NET_HDR_GSO_UDP);
 	assert_int_equal(VIRTIO_GSO_TCPV6, VIRTIO_NET_HDR_GSO_TCPV6);
 	assert_int_equal(VIRTIO_GSO_ECN, VIRTIO_NET_HDR_GSO_ECN);
-	assert_int_equal(VIRTIO_GSO_UDP_L4, 5); /* newer than the headers this must build with */
+	assert_int_equal(VIRTIO_GSO_UDP_L4, 5); /* missing in older kernel headers */
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(layout_is_the_kernels),
-		cmocka_unit_test(decodes_what_it_encoded),
-		cmocka_unit_test(values_are_the_kernels),
+		cmocka_unit_test(the_layout_matches_the_kernel),
+		cmocka_unit_test(decoding_reverses_encoding),
+		cmocka_unit_test(the_constants_match_the_kernel),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
