@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The coalescer over streams of packets. The input is a list of steps: each continues one of a few flows, changes
- * something about it, or is raw bytes. Whatever comes: each packet leaves once and unchanged, packets of a flow leave
- * in order, and a merged run is cut by the cutter into the packets it was made of.
+ * Fuzz target: the coalescer with streams of packets. The input is a list of steps. A step may change a field of one of
+ * the flows, then adds the flow's next packet, sometimes corrupted; the last packet is the raw input. The invariants:
+ * each packet is emitted once and unchanged, packets of a flow are emitted in order, and segmenting a merged run
+ * returns its packets.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -21,8 +22,8 @@ struct stream {
 	struct naive_spec specs[FLOWS];
 	uint8_t *packets[PACKETS], *copies[PACKETS];
 	size_t lengths[PACKETS];
-	int flows[PACKETS]; /* of packets as their spec says; what was bent by hand may look like any flow */
-	int given, left, last[FLOWS];
+	int flows[PACKETS]; /* NO_FLOW for corrupted packets, which may look like any flow */
+	int added, emitted, last[FLOWS];
 };
 
 static void require(bool holds)
@@ -31,29 +32,29 @@ static void require(bool holds)
 		abort();
 }
 
-static int number_of(const struct stream *stream, const uint8_t *packet)
+static int packet_number(const struct stream *stream, const uint8_t *packet)
 {
 	int i = 0;
 
-	while (i < stream->given && stream->packets[i] != packet)
+	while (i < stream->added && stream->packets[i] != packet)
 		i++;
-	require(i < stream->given);
+	require(i < stream->added);
 	return i;
 }
 
-/* Packets of one flow leave in the order in which they were given. */
+/* Packets of one flow are emitted in the order in which they were added. */
 static void check_order(struct stream *stream, int number)
 {
 	int flow = stream->flows[number];
 
-	stream->left++;
+	stream->emitted++;
 	if (flow == NO_FLOW)
 		return;
 	require(number > stream->last[flow]);
 	stream->last[flow] = number;
 }
 
-/* The same bytes, but for ID and header checksum where DF is set. */
+/* The bytes must be equal. With DF, the IP ID and the header checksum may differ. */
 static void check_same(const uint8_t *a, const uint8_t *b, size_t n)
 {
 	if (a[0] >> 4 == 4 && a[6] & 0x40) {
@@ -76,7 +77,8 @@ static void check_merged(const struct coalesce_run *run, const struct virtio_hea
 	}
 }
 
-static void take(void *context, const struct coalesce_run *run)
+/* The coalescer's `emit`. */
+static void check_run(void *context, const struct coalesce_run *run)
 {
 	static uint8_t flat[NAIVE_ROOM];
 	struct stream *stream = context;
@@ -97,12 +99,12 @@ static void take(void *context, const struct coalesce_run *run)
 	else
 		require(n == run->packets[0].length && !memcmp(flat, run->packets[0].data, n));
 	for (uint32_t i = 0; i < run->count; i++)
-		check_order(stream, number_of(stream, run->packets[i].data));
+		check_order(stream, packet_number(stream, run->packets[i].data));
 }
 
-static void give(struct stream *stream, const uint8_t *bytes, size_t n, int flow)
+static void add_packet(struct stream *stream, const uint8_t *bytes, size_t n, int flow)
 {
-	int i = stream->given++;
+	int i = stream->added++;
 
 	stream->packets[i] = malloc(n ? n : 1);
 	stream->copies[i] = malloc(n ? n : 1);
@@ -114,27 +116,27 @@ static void give(struct stream *stream, const uint8_t *bytes, size_t n, int flow
 	coalesce_add(&stream->coalescer, stream->packets[i], n);
 }
 
-/* One field of the flow, chosen by `what`, changes from here on. */
-static void change(struct naive_spec *spec, uint8_t what, uint8_t value)
+/* Changes the field selected by `choice`, for this and all later packets of the flow. */
+static void change_field(struct naive_spec *spec, uint8_t choice, uint8_t value)
 {
 	unsigned *const fields[] = { &spec->tos,    &spec->ttl,   &spec->window, &spec->urgent,
 								 &spec->nibble, &spec->label, &spec->id,     &spec->seed };
 
-	if (what < 8)
-		*fields[what] = (*fields[what] ^ value) & (what == 4 ? 15 : 255);
-	else if (what == 8)
+	if (choice < 8)
+		*fields[choice] = (*fields[choice] ^ value) & (choice == 4 ? 15 : 255);
+	else if (choice == 8)
 		spec->flags = value;
-	else if (what == 9)
+	else if (choice == 9)
 		spec->offset = 5 + value % 11;
-	else if (what == 10)
+	else if (choice == 10)
 		spec->ihl = 5 + value % 11;
-	else if (what == 11)
+	else if (choice == 11)
 		spec->extensions = value % 4 * 8;
-	else if (what == 12)
+	else if (choice == 12)
 		spec->df = value & 1;
-	else if (what == 13)
+	else if (choice == 13)
 		spec->sequence += value;
-	else if (what < 20)
+	else if (choice < 20)
 		spec->flags = value & 1 ? 0x10 : 0x18;
 	else
 		spec->payload = value * (value & 1 ? 1u : 11u);
@@ -148,16 +150,16 @@ static void take_step(struct stream *stream, const uint8_t *step)
 	size_t n;
 
 	if (step[1] < 30)
-		change(spec, step[1], step[2]);
+		change_field(spec, step[1], step[2]);
 	n = naive_build(bytes, spec);
-	if (step[3] < 20) { /* bent by hand: a byte, or the length */
+	if (step[3] < 20) { /* corrupt a byte or the length */
 		if (step[3] < 15)
 			bytes[step[2] % n] ^= step[1];
 		else
 			n = step[2] % n;
 		flow = NO_FLOW;
 	}
-	give(stream, bytes, n, flow);
+	add_packet(stream, bytes, n, flow);
 	spec->sequence += (uint32_t)spec->payload;
 	spec->id = (spec->id + 1) & 0xffff;
 	spec->flags = spec->flags == 0x18 ? 0x10 : spec->flags;
@@ -165,7 +167,7 @@ static void take_step(struct stream *stream, const uint8_t *step)
 
 static void begin(struct stream *stream, uint8_t limits)
 {
-	coalesce_init(&stream->coalescer, (struct coalesce_limits) { limits % 8 != 1, limits % 8 != 2 }, take, stream);
+	coalesce_init(&stream->coalescer, (struct coalesce_limits) { limits % 8 != 1, limits % 8 != 2 }, check_run, stream);
 	for (int i = 0; i < FLOWS; i++) {
 		stream->specs[i] = naive_spec(i & 1, i & 2, 200);
 		stream->specs[i].flow = (unsigned)i;
@@ -179,12 +181,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	memset(&stream, 0, sizeof stream);
 	begin(&stream, size ? data[0] : 0);
-	for (size_t at = 1; at + STEP_BYTES <= size && stream.given < PACKETS - 1; at += STEP_BYTES)
+	for (size_t at = 1; at + STEP_BYTES <= size && stream.added < PACKETS - 1; at += STEP_BYTES)
 		take_step(&stream, data + at);
-	give(&stream, data, size < 65535 ? size : 65535, NO_FLOW);
+	add_packet(&stream, data, size < 65535 ? size : 65535, NO_FLOW);
 	coalesce_flush(&stream.coalescer);
-	require(stream.left == stream.given);
-	for (int i = 0; i < stream.given; i++) {
+	require(stream.emitted == stream.added);
+	for (int i = 0; i < stream.added; i++) {
 		require(!memcmp(stream.packets[i], stream.copies[i], stream.lengths[i]));
 		free(stream.packets[i]);
 		free(stream.copies[i]);

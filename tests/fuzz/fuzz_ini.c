@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The INI parser over arbitrary bytes: it ends, reports what it refuses, and leaves a configuration that can be walked.
+/*
+ * Fuzz target: the INI parser with arbitrary bytes. The invariants: it returns, it fails if and only if it reports an
+ * error, and the configuration is consistent.
  */
 #include <sodium.h>
 #include <stddef.h>
@@ -15,13 +17,13 @@ static void take_line(void *context, const char *text)
 {
 	size_t *lines = context;
 
-	/* One finding is one line, whatever the bytes it quotes. */
+	/* Each finding must be one line, even if it quotes a line break. */
 	if (strpbrk(text, "\r\n"))
 		abort();
 	++*lines;
 }
 
-static void walk(const struct config *config)
+static void check_config(const struct config *config)
 {
 	size_t peers = 0;
 
@@ -46,7 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if ((status == 0) != (report.errors == 0) || lines > 101)
 		abort();
-	walk(&config);
+	check_config(&config);
 	config_destroy(&config);
 	return 0;
 }

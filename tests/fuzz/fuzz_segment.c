@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The cutter over arbitrary virtio headers and packets. The first byte says what of them is mended, since blind bytes
- * would hardly ever get past the checks. Whatever comes: it ends, writes no more than it said, and cuts all of the
- * payload into segments whose lengths and checksums are true.
+ * Fuzz target: the segmenter with arbitrary virtio headers and packets. The first byte selects which fields are made
+ * valid, because random bytes would hardly ever pass the checks. The invariants: it returns, writes no more than it
+ * announced, and the segments contain the whole payload, with correct lengths and checksums.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -14,14 +14,14 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum {
-	MEND_VERSION = 1,
-	MEND_FLAGS = 2,
-	MEND_TYPE = 4,
-	MEND_PLACES = 8,
-	MEND_TCP = 16,
+	FIX_VERSION = 1,
+	FIX_FLAGS = 2,
+	FIX_TYPE = 4,
+	FIX_OFFSETS = 8,
+	FIX_TCP = 16,
 	IS_V6 = 32,
 	IS_UDP = 64,
-	IS_WHOLE = 128, /* where the type is not mended: no GSO */
+	IS_WHOLE = 128, /* without FIX_TYPE: no GSO */
 };
 
 static void require(bool holds)
@@ -30,8 +30,8 @@ static void require(bool holds)
 		abort();
 }
 
-/* Protocol and checksum as the type wants them; chains of IPv6 extension headers may stay. */
-static void mend_places(struct virtio_header *header, uint8_t *packet, size_t n, bool udp)
+/* Makes protocol and checksum offsets match the GSO type, but keeps IPv6 extension headers. */
+static void fix_offsets(struct virtio_header *header, uint8_t *packet, size_t n, bool udp)
 {
 	uint8_t protocol;
 	size_t l4;
@@ -45,25 +45,25 @@ static void mend_places(struct virtio_header *header, uint8_t *packet, size_t n,
 	header->csum_offset = udp ? UDP_CHECKSUM : TCP_CHECKSUM;
 }
 
-static void mend(struct virtio_header *header, uint8_t *packet, size_t n, uint8_t how)
+static void fix(struct virtio_header *header, uint8_t *packet, size_t n, uint8_t how)
 {
 	bool v6 = how & IS_V6, udp = how & IS_UDP;
 
-	if (how & MEND_VERSION)
+	if (how & FIX_VERSION)
 		packet[0] = (uint8_t)(v6 ? 0x60 : 0x40 | (packet[0] & 15));
-	if (how & MEND_FLAGS)
+	if (how & FIX_FLAGS)
 		header->flags = VIRTIO_NEEDS_CSUM;
 	else
 		header->flags &= (uint8_t)~VIRTIO_RSC_INFO | how;
-	if (how & MEND_TYPE)
+	if (how & FIX_TYPE)
 		header->gso_type = udp ? VIRTIO_GSO_UDP_L4 : v6 ? VIRTIO_GSO_TCPV6 : VIRTIO_GSO_TCPV4;
 	else if (how & IS_WHOLE)
 		header->gso_type = VIRTIO_GSO_NONE;
-	if (how & MEND_PLACES && ip_version(packet, n))
-		mend_places(header, packet, n, udp);
+	if (how & FIX_OFFSETS && ip_version(packet, n))
+		fix_offsets(header, packet, n, udp);
 	else
 		header->csum_start = (uint16_t)(header->csum_start % (n + 2));
-	if (how & MEND_TCP && header->csum_start + (size_t)TCP_HEADER <= n)
+	if (how & FIX_TCP && header->csum_start + (size_t)TCP_HEADER <= n)
 		packet[header->csum_start + TCP_DATA_OFFSET] |= 0x50;
 }
 
@@ -85,29 +85,29 @@ static void check_gso(const uint8_t *segment, size_t length, size_t l4)
 	}
 }
 
-static void cut_all(struct segmenter *cut, const struct virtio_header *header, size_t n)
+static void check_segments(struct segmenter *seg, const struct virtio_header *header, size_t n)
 {
 	size_t payload = 0;
-	uint32_t left = cut->left;
+	uint32_t left = seg->left;
 
-	for (; cut->left; left--) {
-		size_t length = segment_length(cut);
+	for (; seg->left; left--) {
+		size_t length = segment_length(seg);
 		uint8_t *slot = malloc(length);
 
-		require(slot && cut->left == left && length >= cut->header && length <= cut->header + (size_t)cut->size);
-		require(segment_next(cut, slot) == length);
+		require(slot && seg->left == left && length >= seg->header && length <= seg->header + (size_t)seg->size);
+		require(segment_next(seg, slot) == length);
 		if (header->gso_type)
 			check_gso(slot, length, header->csum_start);
-		payload += length - cut->header;
+		payload += length - seg->header;
 		free(slot);
 	}
-	require(left == 0 && payload == n - cut->header && segment_length(cut) == 0);
+	require(left == 0 && payload == n - seg->header && segment_length(seg) == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct virtio_header header;
-	struct segmenter cut;
+	struct segmenter seg;
 	enum segment_error error;
 	uint8_t *packet;
 	size_t n;
@@ -120,13 +120,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	require(packet);
 	memcpy(packet, data + 1 + VIRTIO_HEADER, n);
 	if (n)
-		mend(&header, packet, n, data[0]);
-	error = segment_begin(&cut, &header, packet, n);
+		fix(&header, packet, n, data[0]);
+	error = segment_begin(&seg, &header, packet, n);
 	require(error < SEGMENT_ERRORS && segment_error_name(error));
 	if (error)
-		require(cut.left == 0);
+		require(seg.left == 0);
 	else
-		cut_all(&cut, &header, n);
+		check_segments(&seg, &header, n);
 	free(packet);
 	return 0;
 }

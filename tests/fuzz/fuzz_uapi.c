@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A set of arbitrary bytes: it ends, names an error of the protocol, and what it let pass can be applied and told
- * again. An input is read twice: as it is, and as a row of numbers that choose whole pieces of text, for bytes by
- * chance seldom make a key.
+ * Fuzz target: UAPI set requests. The invariants: the parser returns, a failure is one of the protocol's errors, and an
+ * accepted request can be applied and read back by a get request. Each input is used twice: as the request itself, and
+ * as a list of indices into `pieces`, because random bytes rarely form a key.
  */
 #include <errno.h>
 #include <sodium.h>
@@ -16,11 +16,11 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define KEY(digit) digit digit digit digit digit digit digit digit
-#define KEYS(digits) KEY(digits) /* eight times eight digits */
+#define KEYS(digits) KEY(digits) /* 8 times 8 digits */
 
 #define PEER(digits) "public_key=" KEYS(digits) "\n"
 
-/* Lines about a peer, most of them good, so that a row of some length still is. */
+/* Lines about a peer. Most are valid, so that long requests can be valid too. */
 static const char *const pieces[] = {
 	PEER("01010101"),
 	PEER("02020202"),
@@ -68,8 +68,8 @@ static void check(bool holds)
 		abort();
 }
 
-/* Reads the whole answer, and sees that its numbers are those of the device. */
-static void tell(const struct device *device)
+/* Checks the form of the response to a get request, and that it has lines for every peer. */
+static void check_get(const struct device *device)
 {
 	struct uapi_get get = { 0 };
 	char text[UAPI_GET_ROOM];
@@ -82,10 +82,10 @@ static void tell(const struct device *device)
 		last = length;
 	}
 	check(last >= 9 && !memcmp(text + last - 9, "errno=0\n\n", 9));
-	check(lines >= device->peer_count * 7 + 2); /* what each peer has at least */
+	check(lines >= device->peer_count * 7 + 2); /* each peer has at least 7 lines */
 }
 
-static void set(const char *text, size_t length)
+static void check_set(const char *text, size_t length)
 {
 	char *copy = malloc(length ? length : 1);
 	struct config config = { 0 };
@@ -99,9 +99,9 @@ static void set(const char *text, size_t length)
 	if (!error) {
 		check(!apply_set(&device, &config, 1));
 		check(device.peer_count <= config.peer_count);
-		tell(&device);
-		check(!apply_set(&device, &config, 2)); /* and over what it made */
-		tell(&device);
+		check_get(&device);
+		check(!apply_set(&device, &config, 2)); /* the same request again */
+		check_get(&device);
 	}
 	config_destroy(&config);
 	device_destroy(&device, NULL);
@@ -114,13 +114,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char text[sizeof head + PIECES_MAX * 100];
 	size_t length = sizeof head - 1;
 
-	set((const char *)data, size);
+	check_set((const char *)data, size);
 	memcpy(text, head, length);
 	for (size_t i = 0; i < size && i < PIECES_MAX; i++) {
 		const char *next = piece(data[i]);
 		memcpy(text + length, next, strlen(next));
 		length += strlen(next);
 	}
-	set(text, length);
+	check_set(text, length);
 	return 0;
 }

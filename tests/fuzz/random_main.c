@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Stands in for libFuzzer where it is not installed: feeds a fuzz target with random inputs, the same ones in each run.
+ * A replacement for libFuzzer: calls a fuzz target with random inputs, which are the same in each run.
  *
  *     fuzz_TARGET [rounds]
  */
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LONGEST = 70000, ROUNDS = 20000 };
+enum { INPUT_MAX = 70000, ROUNDS = 20000 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -22,10 +22,10 @@ static uint64_t next_random(uint64_t *state)
 	return *state;
 }
 
-/* Mostly short inputs, now and then the longest. */
+/* Most inputs are short, some are up to INPUT_MAX bytes long. */
 static size_t choose_size(uint64_t *state)
 {
-	static const size_t limits[] = { 64, 200, 200, 1500, 1500, 1500, 5000, LONGEST };
+	static const size_t limits[] = { 64, 200, 200, 1500, 1500, 1500, 5000, INPUT_MAX };
 	size_t limit = limits[(next_random(state) >> 20) % (sizeof limits / sizeof *limits)];
 
 	return (next_random(state) >> 20) % (limit + 1);
@@ -38,7 +38,7 @@ int main(int argc, char **argv)
 
 	for (long round = 0; round < rounds; round++) {
 		size_t size = choose_size(&state);
-		uint8_t *data = malloc(size + sizeof state); /* whole words are written, only `size` bytes are given away */
+		uint8_t *data = malloc(size + sizeof state); /* filled by whole words */
 		uint8_t *input = malloc(size ? size : 1);
 
 		if (!data || !input)

@@ -6,7 +6,7 @@ adit_test(packet segment)
 adit_test(packet coalesce)
 adit_test(packet coalesce_flows)
 
-# The checksum once more, built as for a machine without AVX2.
+# The checksum tests again, without the AVX2 code.
 add_executable(test_checksum_portable test_checksum.c ${CMAKE_SOURCE_DIR}/src/packet/checksum.c)
 target_compile_definitions(test_checksum_portable PRIVATE CHECKSUM_PORTABLE)
 target_link_libraries(test_checksum_portable PRIVATE packet PkgConfig::CMOCKA)
