@@ -26,6 +26,6 @@ int reason_set_errno(struct reason *reason, int error, const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(object, sizeof object, format, arguments);
 	va_end(arguments);
-	/* A long object leaves room for the error, which explains the failure. */
+	/* Truncate a long object, so that the error, which explains the failure, fits. */
 	return reason_set(reason, error, "%.180s: %s", object, strerror(-error));
 }

@@ -26,7 +26,7 @@ static uint64_t copy_baseline(uint64_t sum, uint8_t *restrict to, const uint8_t 
 
 /*
  * Each call tests a CPU feature bit. An ifunc would avoid the test, but ifuncs are resolved before the sanitizers are
- * initialised, and not every C library supports them. CHECKSUM_PORTABLE disables AVX2, so that a test can cover the
+ * initialized, and not every C library supports them. CHECKSUM_PORTABLE disables AVX2, so that a test can cover the
  * other code on a machine that has AVX2.
  */
 #if defined __x86_64__ && !defined CHECKSUM_PORTABLE

@@ -3,9 +3,9 @@
  * The checksum loop for one vector width. The includer defines LANES, the vector type, and SUM_STEPS, the name of the
  * function. Each width needs its own instance, because GCC keeps vectors that are wider than the registers in memory.
  *
- * A ones' complement sum can be computed with words of any width if no carry is lost. `whole` adds lanes of 64 bits,
- * modulo 2^64. `high` adds the upper halves of the lanes, so no carry of these is lost. `whole - (high << 32)` is then
- * the exact sum of the lower halves. This takes one shift and two additions per vector, and no masks.
+ * A ones' complement sum can be computed with words of any width if no carry is lost. `whole` adds 64-bit lanes and may
+ * wrap. `high` adds the upper halves of the lanes and does not wrap. The sum of the lower halves is then exactly
+ * `whole - (high << 32)` modulo 2^64. This takes one shift and two additions per vector, and no masks.
  */
 
 /* Returns `sum` plus the sum of `n` bytes, a multiple of one vector, and copies them to `to` if `copy`, a constant. */

@@ -8,12 +8,13 @@
  *  - no flow (ICMP, ESP): it is emitted at once, and no run ends;
  *  - single (SYN, FIN, no payload, bad checksum): it is emitted after the open run of its flow;
  *  - mergeable: it is appended to the open run of its flow if it continues that run. Otherwise that run is emitted, and
- * a new one is opened. A run is emitted as soon as no packet can follow (after PSH, a shorter segment, or the last
- * slot), so more packets can be appended to every open run. The packets of a flow are emitted in the order in which
- * they were added.
+ *    a new one is opened.
+ *
+ * A run is emitted as soon as no packet can follow (after PSH, a shorter segment, or the last slot), so more packets
+ * can be appended to every open run. The packets of a flow are emitted in the order in which they were added.
  *
  * Runs are looked up by a flow hash only. If two flows collide, they end each other's runs but never merge, because all
- * headers are compared, including addresses and ports. Merging repositions the checksums, so they are verified first.
+ * headers are compared, including addresses and ports. Merging replaces the checksums, so they are verified first.
  * Otherwise a corrupt packet would get a valid checksum.
  */
 #include "packet/coalesce.h"

@@ -86,8 +86,7 @@ size_t ip_transport(const uint8_t *packet, size_t n, uint8_t *protocol)
 	}
 }
 
-/* One step of a multiplicative hash. The high bits depend on all bits of the input, so they are folded into the low
- * ones. */
+/* One step of a multiplicative hash. The high bits depend on all input bits, so they are folded into the low bits. */
 static uint64_t hash_mix(uint64_t hash, uint64_t word)
 {
 	hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);

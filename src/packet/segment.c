@@ -93,7 +93,7 @@ static enum segment_error check_transport(struct segmenter *seg, const struct vi
 /*
  * Returns the sum of the pseudo-header without the length. With IPv6 extension headers the final destination may differ
  * from the one in the IP header (RFC 8200, section 8.1). The kernel took it into account when it stored the
- * pseudo-header sum in the checksum field, so in that case subtract the length from the stored sum.
+ * pseudo-header sum in the checksum field, so in that case the length is subtracted from the stored sum.
  */
 static uint64_t sum_pseudo(const struct segmenter *seg, size_t csum_offset)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The test rig of the coalescer: checks each run as it is emitted. Include cmocka.h first. */
+/* The test rig of the coalescer: checks each run when it is emitted. Include cmocka.h first. */
 #ifndef ADIT_TEST_COALESCE_RIG_H
 #define ADIT_TEST_COALESCE_RIG_H
 
@@ -164,10 +164,9 @@ static inline void assert_matches_model(struct rig *rig)
 	}
 	model_flush(&model, &rig->expected);
 	coalesce_flush(&rig->coalescer);
+	/* The packets must be unchanged, so that a rejected run can be written packet by packet. */
 	for (int i = 0; i < rig->count; i++)
-		assert_memory_equal(rig->packets[i], rig->copies[i],
-							rig->lengths[i]); /* the packets must be unchanged, so that a rejected run can be written
-												 packet by packet */
+		assert_memory_equal(rig->packets[i], rig->copies[i], rig->lengths[i]);
 	assert_string_equal(rig->got.text, rig->expected.text);
 }
 

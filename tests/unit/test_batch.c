@@ -104,7 +104,7 @@ static void a_run_holds_at_most_64_datagrams_and_64_kib(void **state)
 	batch_destroy(&batch);
 }
 
-/* This also holds while a run in the other half is still open. */
+/* A half is freed even while a run in the other half is open. */
 static void a_half_is_free_when_all_its_runs_are_sent(void **state)
 {
 	struct batch batch;

@@ -124,7 +124,7 @@ static void colliding_flows_are_not_merged(void **state)
 }
 
 /* Adds a packet that may belong to any flow while two runs are open. */
-static void assert_flushes_all(struct rig *rig, const uint8_t *bytes, size_t n)
+static void assert_ends_all_runs(struct rig *rig, const uint8_t *bytes, size_t n)
 {
 	for (unsigned i = 0; i < 2; i++) {
 		struct naive_spec spec = naive_spec(i, false, 100);
@@ -153,7 +153,7 @@ static void fragments_end_all_runs(void **state)
 		for (int bit = 0; bit < 14; bit++) { /* every bit of the offset, and MF */
 			naive_put16(bytes + 6, 1u << bit);
 			naive_checksums(bytes, n, 20, kind);
-			assert_flushes_all(*state, bytes, n);
+			assert_ends_all_runs(*state, bytes, n);
 		}
 	}
 }
@@ -165,18 +165,18 @@ static void malformed_packets_end_all_runs(void **state)
 		uint8_t bytes[256];
 		size_t n = naive_build(bytes, &spec);
 
-		assert_flushes_all(*state, bytes, 0);
+		assert_ends_all_runs(*state, bytes, 0);
 		for (size_t length = 1; length < n; length++) { /* shorter than the IP length, and a matching IP length */
-			assert_flushes_all(*state, bytes, length);
+			assert_ends_all_runs(*state, bytes, length);
 			naive_put16(bytes + (spec.v6 ? 4 : 2), (unsigned)(spec.v6 ? length - 40 : length));
 			if (length >= (spec.v6 ? 40 : 20))
-				assert_flushes_all(*state, bytes, length);
+				assert_ends_all_runs(*state, bytes, length);
 			naive_build(bytes, &spec);
 		}
 		memset(bytes + n, 0, 8);
-		assert_flushes_all(*state, bytes, n + 8); /* trailing padding */
+		assert_ends_all_runs(*state, bytes, n + 8); /* trailing padding */
 		bytes[0] = 0x55;
-		assert_flushes_all(*state, bytes, n);
+		assert_ends_all_runs(*state, bytes, n);
 	}
 }
 
@@ -186,10 +186,10 @@ static void options_and_extension_headers_end_all_runs(void **state)
 	uint8_t bytes[512];
 
 	for (spec.ihl = 6; spec.ihl <= 15; spec.ihl++)
-		assert_flushes_all(*state, bytes, naive_build(bytes, &spec));
+		assert_ends_all_runs(*state, bytes, naive_build(bytes, &spec));
 	spec = naive_spec(true, true, 100);
 	for (spec.extensions = 8; spec.extensions <= 32; spec.extensions += 8)
-		assert_flushes_all(*state, bytes, naive_build(bytes, &spec));
+		assert_ends_all_runs(*state, bytes, naive_build(bytes, &spec));
 }
 
 static void invalid_tcp_header_lengths_end_all_runs(void **state)
@@ -203,7 +203,7 @@ static void invalid_tcp_header_lengths_end_all_runs(void **state)
 			continue;
 		bytes[32] = (uint8_t)(words << 4);
 		naive_checksums(bytes, n, 20, false);
-		assert_flushes_all(*state, bytes, n);
+		assert_ends_all_runs(*state, bytes, n);
 	}
 }
 
@@ -248,7 +248,7 @@ static void unsupported_offloads_are_not_used(void **state)
 	}
 }
 
-/* They do not wait for coalesce_flush. */
+/* coalesce_add emits the run, and nothing is left for coalesce_flush. */
 static void finished_runs_are_emitted_at_once(void **state)
 {
 	struct rig *rig = *state;

@@ -428,7 +428,7 @@ static void without_gso_a_zero_checksum_is_replaced_in_udp_only(void **state)
 	}
 }
 
-/* A valid super-packet, of which a test then makes one field invalid. */
+/* A valid super-packet. Each test then makes one field invalid. */
 struct sample {
 	struct naive_spec spec;
 	struct virtio_header header;

@@ -20,7 +20,7 @@ struct heap {
 /* Frees the array; the nodes belong to the caller. Accepts a zeroed struct. */
 void heap_destroy(struct heap *heap);
 
-/* Allocates room for `nodes` nodes in total, because heap_set does not allocate. Returns 0 or -ENOMEM. */
+/* Allocates room for `nodes` nodes in total. Call it before heap_set, which does not allocate. Returns 0 or -ENOMEM. */
 int heap_reserve(struct heap *heap, size_t nodes);
 
 /* Sets the node's key to `key` and inserts the node if it is not in the heap. */

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Keys as text: base64 as in wg(8), and hexadecimal as on the control socket. All conversions take the same time for
- * every key.
- */
+/* Keys as text: base64 as in wg(8), hexadecimal as on the control socket. All conversions run in constant time. */
 #ifndef ADIT_BASE_KEYTEXT_H
 #define ADIT_BASE_KEYTEXT_H
 

@@ -91,7 +91,7 @@ void batch_run_advance(struct batch_run *run, uint32_t bytes);
 /* Removes the first `count` runs, which have been sent. A half that holds no other run becomes free. */
 void batch_sent(struct batch *batch, int count);
 
-/* Drops every run to `destination`, which must be done before the destination is freed. */
+/* Drops every run to `destination`. Call it before the destination is freed. */
 void batch_forget(struct batch *batch, const void *destination);
 
 #endif

@@ -40,7 +40,7 @@ struct coalesce_run {
 	uint16_t next_id;       /* IPv4 without DF: the ID that continues the run */
 };
 
-/* The offloads that the device supports. Packets of the other protocols are not merged. May be changed at any time. */
+/* The offloads that the device supports. Other packets are not merged. The caller may change them at any time. */
 struct coalesce_limits {
 	bool tcp, udp;
 };
