@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Apply: brings a device in line with a set request or with a file.
+ *
+ * Both follow the same three steps. First reserve the memory that the change can need at most; then change the sockets,
+ * which can fail but can be undone; then change keys and peers, which can no longer fail.
+ */
 #include "config/apply.h"
 
 #include <errno.h>
@@ -7,75 +13,75 @@
 
 #include "apply_peer.h"
 
-/* What a commit may need, at most. */
-struct need {
+/* Upper bounds of the peers and prefixes that a change adds. */
+struct apply_need {
 	size_t peers, prefixes;
 };
 
-static bool same_private_key(const struct device *device, const uint8_t private_key[KEY_BYTES])
+/* Setting a key ends all sessions, so the key that is already set is not set again. All zeros means no key. */
+static void apply_private_key(struct device *device, const uint8_t private_key[KEY_BYTES])
 {
-	struct noise_identity local = { 0 };
+	struct noise_identity identity = { 0 };
 	bool same;
 
-	noise_identity_set(&local, private_key);
-	same = device->identity.has_key && !sodium_memcmp(device->identity.private_key, local.private_key, KEY_BYTES);
-	sodium_memzero(&local, sizeof local);
-	return same;
-}
-
-/* Zeros: none. Setting a key ends all sessions, so one that is there already is not set again. */
-static void set_private_key(struct device *device, const uint8_t private_key[KEY_BYTES])
-{
 	if (sodium_is_zero(private_key, KEY_BYTES)) {
 		if (device->identity.has_key)
 			device_set_private_key(device, NULL);
-	} else if (!same_private_key(device, private_key)) {
-		device_set_private_key(device, private_key);
+		return;
 	}
+	noise_identity_set(&identity, private_key); /* clamps the key */
+	same = device->identity.has_key && !sodium_memcmp(device->identity.private_key, identity.private_key, KEY_BYTES);
+	sodium_memzero(&identity, sizeof identity);
+	if (!same)
+		device_set_private_key(device, private_key);
 }
 
-/* The mark goes first, for it can be undone: the port that was left may be another's by then. */
-static int set_sockets(struct device *device, const struct config *config)
+/* The mark goes first because it can always be restored. The old port might be taken once we give it up. */
+static int apply_sockets(struct device *device, const struct config *config)
 {
-	uint32_t mark = device->mark;
+	uint32_t old_mark = device->mark;
 	int error = config->has_fwmark ? device_set_mark(device, config->fwmark) : 0;
 
 	if (error || !config->has_listen_port)
 		return error;
 	error = device_set_port(device, config->listen_port);
 	if (error)
-		device_set_mark(device, mark);
+		device_set_mark(device, old_mark);
 	return error;
 }
 
-static struct need need_of_set(const struct device *device, const struct config *config)
+static struct apply_need need_of_set(const struct device *device, const struct config *config)
 {
-	struct need need = { 0 };
+	struct apply_need need = { 0 };
 	bool removes = config->replace_peers;
 
 	for (const struct config_peer *peer = config->peers; peer; peer = peer->next) {
-		removes |= peer->remove;
-		if (peer->remove)
+		if (peer->remove) {
+			removes = true;
 			continue;
-		/* A peer that is there already may have been removed by a line before. */
+		}
+		/* Once a line has removed a peer, an existing peer may have to be created again. */
 		if (!peer->update_only && (removes || !device_find_peer(device, peer->public_key)))
 			need.peers++;
-		for (const struct config_prefix *prefix = peer->allowed_ips; prefix; prefix = prefix->next)
-			need.prefixes += !prefix->remove;
+		for (const struct config_prefix *prefix = peer->allowed_ips; prefix; prefix = prefix->next) {
+			if (!prefix->remove)
+				need.prefixes++;
+		}
 	}
 	return need;
 }
 
-static struct need need_of_reload(const struct device *device, const struct config *config)
+static struct apply_need need_of_reload(const struct device *device, const struct config *config)
 {
-	struct need need = { 0 };
+	struct apply_need need = { 0 };
 
-	for (const struct config_peer *peer = config->peers; peer; peer = peer->next) {
-		const struct peer *there = device_find_peer(device, peer->public_key);
-		need.peers += !there;
-		if (there && apply_prefixes_same(there, peer))
+	for (const struct config_peer *wanted = config->peers; wanted; wanted = wanted->next) {
+		const struct peer *peer = device_find_peer(device, wanted->public_key);
+		if (!peer)
+			need.peers++;
+		else if (apply_prefixes_same(peer, wanted))
 			continue;
-		for (const struct config_prefix *prefix = peer->allowed_ips; prefix; prefix = prefix->next)
+		for (const struct config_prefix *prefix = wanted->allowed_ips; prefix; prefix = prefix->next)
 			need.prefixes++;
 	}
 	return need;
@@ -92,7 +98,7 @@ static void commit_set_peer(struct device *device, const struct config_peer *con
 	}
 	if (!peer && !config->update_only)
 		peer = device_add_peer(device, config->public_key);
-	if (peer) /* or it is our own key */
+	if (peer) /* NULL if it has our own public key */
 		apply_peer_set(peer, config, now);
 }
 
@@ -101,43 +107,46 @@ static void commit_set(struct device *device, const struct config *config, uint6
 	while (config->replace_peers && device->first)
 		device_remove_peer(device, device->first);
 	if (config->has_private_key)
-		set_private_key(device, config->private_key);
+		apply_private_key(device, config->private_key);
 	for (const struct config_peer *peer = config->peers; peer; peer = peer->next)
 		commit_set_peer(device, peer, now);
 }
 
-/* Peers go, and lose allowed IPs, when all others have what they are to have: so one that moves always has a peer. */
+/*
+ * Removes peers and allowed IPs last, after all other peers have received theirs: an allowed IP that moves to another
+ * peer then belongs to some peer at any time, and no packet to it is dropped.
+ */
 static void commit_reload(struct device *device, const struct config *config, uint64_t now)
 {
 	for (struct peer *peer = device->first; peer; peer = peer->next)
 		peer->marked = true;
-	set_private_key(device, config->private_key);
+	apply_private_key(device, config->private_key);
 	for (const struct config_peer *wanted = config->peers; wanted; wanted = wanted->next) {
 		struct peer *peer = device_find_peer(device, wanted->public_key);
 		if (!peer)
 			peer = device_add_peer(device, wanted->public_key);
-		if (!peer) /* our own key: reading the file has warned */
+		if (!peer) /* our own public key: the parser has warned */
 			continue;
 		peer->marked = false;
-		apply_peer_whole(peer, wanted, now);
+		apply_peer_reload(peer, wanted, now);
 	}
 	for (struct peer *peer = device->first, *next; peer; peer = next) {
 		next = peer->next;
 		if (peer->marked)
 			device_remove_peer(device, peer);
 		else
-			apply_sweep(peer);
+			apply_peer_sweep(peer);
 	}
 }
 
-static int apply(struct device *device, const struct config *config, struct need need, uint64_t now,
-				 void (*commit)(struct device *device, const struct config *config, uint64_t now))
+static int apply_change(struct device *device, const struct config *config, struct apply_need need, uint64_t now,
+						void (*commit)(struct device *device, const struct config *config, uint64_t now))
 {
 	int error = device_reserve(device, need.peers, need.prefixes);
 
 	if (error)
 		return error;
-	error = set_sockets(device, config);
+	error = apply_sockets(device, config);
 	if (!error)
 		commit(device, config, now);
 	device_unreserve(device);
@@ -146,15 +155,15 @@ static int apply(struct device *device, const struct config *config, struct need
 
 int apply_set(struct device *device, const struct config *config, uint64_t now)
 {
-	return apply(device, config, need_of_set(device, config), now, commit_set);
+	return apply_change(device, config, need_of_set(device, config), now, commit_set);
 }
 
 int apply_reload(struct device *device, const struct config *config, uint64_t now)
 {
-	return apply(device, config, need_of_reload(device, config), now, commit_reload);
+	return apply_change(device, config, need_of_reload(device, config), now, commit_reload);
 }
 
-/* The link is down, so there is nobody to speak to, and the time does not matter. */
+/* The link is down, so nothing is sent and the time does not matter. */
 int apply_config(struct device *device, const struct config *config)
 {
 	return apply_reload(device, config, 0);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Capture: saves the state of a device as a configuration, so that a failed reload can restore it. */
 #include "config/apply.h"
 
 #include <errno.h>
@@ -6,29 +7,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct endpoint where(const struct peer *peer)
-{
-	struct endpoint endpoint = endpoint_known(&peer->configured) ? peer->configured : peer->endpoint;
-
-	endpoint_clear_local(&endpoint);
-	return endpoint;
-}
-
-/* The allowed IPs in the order of the peer's list. False without memory, and then the list has those before. */
-static bool capture_prefixes(const struct peer *peer, struct config_prefix **place)
+/* Keeps the order of the peer's list. Returns false without memory; `list` then holds the prefixes copied so far. */
+static bool capture_prefixes(const struct peer *peer, struct config_prefix **list)
 {
 	uint32_t entry = peer->allowed_ips.first;
 
 	while (entry) {
-		struct config_prefix *prefix = calloc(1, sizeof *prefix);
+		struct config_prefix *captured = calloc(1, sizeof *captured);
 		int family;
-		if (!prefix)
+		if (!captured)
 			return false;
-		entry = allowedips_entry(&peer->device->allowed_ips, entry, &family, prefix->prefix.address,
-								 &prefix->prefix.length);
-		prefix->prefix.family = (uint8_t)family;
-		*place = prefix;
-		place = &prefix->next;
+		entry = allowedips_entry(&peer->device->allowed_ips, entry, &family, captured->prefix.address,
+								 &captured->prefix.length);
+		captured->prefix.family = (uint8_t)family;
+		*list = captured;
+		list = &captured->next;
 	}
 	return true;
 }
@@ -39,7 +32,8 @@ static bool capture_peer(const struct peer *peer, struct config_peer *config)
 	config->has_public_key = true;
 	memcpy(config->preshared_key, peer->remote.preshared_key, sizeof config->preshared_key);
 	config->has_preshared_key = true;
-	config->endpoint = where(peer);
+	config->endpoint = endpoint_known(&peer->configured) ? peer->configured : peer->endpoint;
+	endpoint_clear_local(&config->endpoint);
 	config->has_endpoint = endpoint_known(&config->endpoint);
 	config->keepalive = peer->keepalive;
 	config->has_keepalive = true;
@@ -50,19 +44,17 @@ static bool capture_peer(const struct peer *peer, struct config_peer *config)
 
 int apply_capture(const struct device *device, struct config *config)
 {
-	struct config_peer **place = &config->peers;
+	struct config_peer **tail = &config->peers;
 
 	for (const struct peer *peer = device->first; peer; peer = peer->next) {
 		struct config_peer *captured = calloc(1, sizeof *captured);
-		if (captured) {
-			*place = captured;
-			place = &captured->next;
-			config->peer_count++;
-		}
-		if (!captured || !capture_peer(peer, captured)) {
-			config_forget_peers(config);
-			return -ENOMEM;
-		}
+		if (!captured)
+			goto out_of_memory;
+		*tail = captured;
+		tail = &captured->next;
+		config->peer_count++;
+		if (!capture_peer(peer, captured))
+			goto out_of_memory;
 	}
 	memcpy(config->private_key, device->identity.private_key, sizeof config->private_key);
 	config->has_private_key = device->identity.has_key;
@@ -71,4 +63,8 @@ int apply_capture(const struct device *device, struct config *config)
 	config->fwmark = device->mark;
 	config->has_fwmark = true;
 	return 0;
+
+out_of_memory:
+	config_forget_peers(config);
+	return -ENOMEM;
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Apply, for one peer: keys, cipher, endpoint, allowed IPs and keepalive. */
 #include "apply_peer.h"
 
 #include <string.h>
@@ -7,7 +8,7 @@
 #include "tunnel/device.h"
 #include "tunnel/handshake.h"
 
-/* Unknown when it is a name. */
+/* The endpoint that is configured as an address; unknown if none is configured, or a host name is. */
 static struct endpoint numeric_endpoint(const struct config_peer *config)
 {
 	struct endpoint endpoint = config->endpoint;
@@ -26,17 +27,17 @@ static bool same_destination(const struct endpoint *a, const struct endpoint *b)
 	return endpoint_equal(&bare_a, &bare_b);
 }
 
-/* The address that we speak from stays known when the peer is where it was. */
-static void move_to(struct peer *peer, const struct endpoint *endpoint)
+/* Setting the current destination again keeps the local address that belongs to it. */
+static void apply_endpoint(struct peer *peer, const struct endpoint *endpoint)
 {
 	peer->configured = *endpoint;
 	if (endpoint_known(endpoint) && !same_destination(&peer->endpoint, endpoint))
 		peer_set_endpoint(peer, endpoint);
 }
 
-static void set_keepalive(struct peer *peer, uint16_t seconds, uint64_t now)
+static void apply_keepalive(struct peer *peer, uint16_t seconds, uint64_t now)
 {
-	bool begins = seconds && !peer->keepalive && peer->device->up;
+	bool turned_on = seconds && !peer->keepalive;
 
 	if (seconds == peer->keepalive)
 		return;
@@ -44,11 +45,11 @@ static void set_keepalive(struct peer *peer, uint16_t seconds, uint64_t now)
 	peer->keepalive = seconds;
 	device_unlock(peer->device);
 	timers_keepalive_changed(peer, now);
-	if (begins)
+	if (turned_on && peer->device->up)
 		handshake_keepalive(peer, now);
 }
 
-static void change_prefixes(struct peer *peer, const struct config_prefix *prefix)
+static void add_or_remove_prefixes(struct peer *peer, const struct config_prefix *prefix)
 {
 	struct allowedips *table = &peer->device->allowed_ips;
 
@@ -63,17 +64,17 @@ static void change_prefixes(struct peer *peer, const struct config_prefix *prefi
 	device_unlock(peer->device);
 }
 
-/* What the peer shall not have any more stays marked, and is to be swept. */
-static void renew_prefixes(struct peer *peer, const struct config_peer *config)
+/* Inserting a prefix clears its mark. The prefixes that are still marked afterwards are left to apply_peer_sweep. */
+static void replace_prefixes(struct peer *peer, const struct config_peer *config)
 {
 	if (apply_prefixes_same(peer, config))
 		return;
 	allowedips_mark(&peer->device->allowed_ips, peer);
-	change_prefixes(peer, config->allowed_ips);
+	add_or_remove_prefixes(peer, config->allowed_ips);
 }
 
-/* What waited for an endpoint or a route can go. */
-static void send_staged(struct peer *peer, uint64_t now)
+/* Packets may have been staged because the peer had no endpoint. */
+static void send_staged_packets(struct peer *peer, uint64_t now)
 {
 	if (peer->device->up && staged_waiting(&peer->staged))
 		handshake_keepalive(peer, now);
@@ -85,18 +86,18 @@ bool apply_prefixes_same(const struct peer *peer, const struct config_peer *conf
 	const struct config_prefix *prefix = config->allowed_ips;
 
 	for (; entry && prefix; prefix = prefix->next) {
-		struct ip_prefix there = { 0 }, wanted = prefix->prefix;
+		struct ip_prefix current = { 0 }, wanted = prefix->prefix;
 		int family;
-		entry = allowedips_entry(&peer->device->allowed_ips, entry, &family, there.address, &there.length);
-		there.family = (uint8_t)family;
+		entry = allowedips_entry(&peer->device->allowed_ips, entry, &family, current.address, &current.length);
+		current.family = (uint8_t)family;
 		prefix_mask(&wanted);
-		if (prefix->remove || memcmp(&there, &wanted, sizeof there))
+		if (prefix->remove || memcmp(&current, &wanted, sizeof current))
 			return false;
 	}
 	return !entry && !prefix;
 }
 
-void apply_sweep(struct peer *peer)
+void apply_peer_sweep(struct peer *peer)
 {
 	device_lock(peer->device);
 	allowedips_sweep(&peer->device->allowed_ips, peer);
@@ -110,30 +111,31 @@ void apply_peer_set(struct peer *peer, const struct config_peer *config, uint64_
 	if (config->has_preshared_key)
 		noise_remote_set_psk(&peer->remote, config->preshared_key);
 	if (config->has_endpoint)
-		move_to(peer, &endpoint);
+		apply_endpoint(peer, &endpoint);
 	if (config->replace_allowed_ips) {
-		renew_prefixes(peer, config);
-		apply_sweep(peer);
+		replace_prefixes(peer, config);
+		apply_peer_sweep(peer);
 	} else {
-		change_prefixes(peer, config->allowed_ips);
+		add_or_remove_prefixes(peer, config->allowed_ips);
 	}
 	if (config->has_keepalive)
-		set_keepalive(peer, config->keepalive, now);
-	send_staged(peer, now);
+		apply_keepalive(peer, config->keepalive, now);
+	send_staged_packets(peer, now);
 }
 
-void apply_peer_whole(struct peer *peer, const struct config_peer *config, uint64_t now)
+/* A setting that is not given is zero here, and zero is its default. */
+void apply_peer_reload(struct peer *peer, const struct config_peer *config, uint64_t now)
 {
 	struct endpoint endpoint = numeric_endpoint(config);
 
 	if (peer->remote.suite != config->cipher) {
 		noise_remote_set_suite(&peer->remote, config->cipher);
-		peer_forget_keys(peer); /* no session goes on under the cipher that is no longer wanted */
+		peer_forget_keys(peer); /* a session must not continue under the old cipher */
 	}
-	noise_remote_set_psk(&peer->remote, config->preshared_key); /* zeros when none is said, which is none */
+	noise_remote_set_psk(&peer->remote, config->preshared_key);
 	if (!same_destination(&peer->configured, &endpoint))
-		move_to(peer, &endpoint);
-	renew_prefixes(peer, config);
-	set_keepalive(peer, config->keepalive, now); /* likewise */
-	send_staged(peer, now);
+		apply_endpoint(peer, &endpoint);
+	replace_prefixes(peer, config);
+	apply_keepalive(peer, config->keepalive, now);
+	send_staged_packets(peer, now);
 }

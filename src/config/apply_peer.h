@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a configuration says of one peer, made so. Memory has been reserved: nothing here fails. */
+/* Apply, for one peer. The caller has reserved memory, so nothing here can fail. */
 #ifndef ADIT_CONFIG_APPLY_PEER_H
 #define ADIT_CONFIG_APPLY_PEER_H
 
@@ -9,14 +9,17 @@
 #include "config/config.h"
 #include "tunnel/peer.h"
 
-/* Sets what is said, and leaves the rest. */
+/* Changes the settings that a set request names and keeps all others. */
 void apply_peer_set(struct peer *peer, const struct config_peer *config, uint64_t now);
-/* Makes the peer all that is said and no more; but its allowed IPs that are to go are marked, for apply_sweep. */
-void apply_peer_whole(struct peer *peer, const struct config_peer *config, uint64_t now);
-/* Takes away what is marked. */
-void apply_sweep(struct peer *peer);
+/*
+ * Makes the peer match its section in a file: settings that the section does not name return to their defaults. Allowed
+ * IPs that the section does not list are only marked; apply_peer_sweep removes them.
+ */
+void apply_peer_reload(struct peer *peer, const struct config_peer *config, uint64_t now);
+/* Removes the marked allowed IPs. */
+void apply_peer_sweep(struct peer *peer);
 
-/* True when the peer has exactly these allowed IPs, in this order. */
+/* True if the peer has exactly these allowed IPs, in this order. */
 bool apply_prefixes_same(const struct peer *peer, const struct config_peer *config);
 
 #endif

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Configuration: memory management, and IP prefixes as text. */
 #include "config/config.h"
 
 #include <arpa/inet.h>
@@ -40,8 +41,8 @@ static int address_bits(uint8_t family)
 	return family == AF_INET6 ? 128 : 32;
 }
 
-/* One to three digits and nothing else. */
-static bool length_from_text(uint8_t *length, const char *text, int most)
+/* Accepts one to three digits and nothing else. */
+static bool prefix_length_from_text(uint8_t *length, const char *text, int max)
 {
 	size_t digits = strspn(text, "0123456789");
 	int value;
@@ -50,7 +51,7 @@ static bool length_from_text(uint8_t *length, const char *text, int most)
 		return false;
 	value = atoi(text);
 	*length = (uint8_t)value;
-	return value <= most;
+	return value <= max;
 }
 
 bool prefix_from_text(struct ip_prefix *prefix, const char *text)
@@ -66,7 +67,7 @@ bool prefix_from_text(struct ip_prefix *prefix, const char *text)
 	if (inet_pton(found.family, address, found.address) != 1)
 		return false;
 	found.length = (uint8_t)address_bits(found.family);
-	if (text[length] && !length_from_text(&found.length, text + length + 1, found.length))
+	if (text[length] && !prefix_length_from_text(&found.length, text + length + 1, found.length))
 		return false;
 	*prefix = found;
 	return true;

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Text to configuration. inih parts each line into key and value; what stands around a line is done here, by the reader
- * that inih calls for its next line: it counts, drops comments, opens sections, and hands on only lines that inih takes
- * as wg(8) means them. All others become findings, and empty lines for inih.
+ * INI: turns text into a configuration.
+ *
+ * inih splits a line into key and value. Everything around that happens in the reader function that inih calls for its
+ * next line: it counts lines, strips comments and opens sections, because inih cannot tell one [Peer] from the next.
+ * inih sees only the lines that it reads as wg(8) does; any other line becomes a finding, and inih gets an empty line
+ * instead.
  */
 #include "config/ini.h"
 
@@ -17,18 +20,16 @@
 
 enum { LINE_ROOM = 65536 };
 
-/* inih's settings are variables of the library. Nothing else in this program uses it, so they are set before each use.
- */
+/* inih keeps its settings in global variables. Nothing else in this program uses inih, but set them before each use. */
 static void inih_configure(void)
 {
-	/* One buffer of full size on the heap: lines may be long, and a buffer that never moves leaves no copies of keys.
-	 */
+	/* One heap buffer that never grows: lines may be long, and growing would leave copies of keys in freed memory. */
 	ini_use_stack = false;
 	ini_initial_alloc = LINE_ROOM;
 	ini_max_line = LINE_ROOM;
 	ini_allow_realloc = false;
 
-	/* wg-quick indents as it likes, and a ';' parts the commands of a hook. */
+	/* As in wg-quick(8), lines may be indented, and ';' starts no comment: it separates the commands of a hook. */
 	ini_allow_multiline = false;
 	ini_start_comment_prefixes = "#";
 	ini_allow_inline_comments = false;
@@ -47,7 +48,7 @@ static struct ini_slice slice_skip(struct ini_slice text, size_t count)
 	return (struct ini_slice) { text.at + count, text.length - count };
 }
 
-/* The place of the first `c`, or the length. */
+/* The offset of the first `c`, or the length if there is none. */
 static size_t slice_find(struct ini_slice text, char c)
 {
 	const char *found = text.length ? memchr(text.at, c, text.length) : NULL;
@@ -69,22 +70,12 @@ static struct ini_slice slice_trim(struct ini_slice text)
 	return text;
 }
 
-static bool slice_is(struct ini_slice text, const char *word)
+bool ini_slice_is(struct ini_slice text, const char *word)
 {
 	return text.length == strlen(word) && strncasecmp(text.at, word, text.length) == 0;
 }
 
-static struct ini_slice take_line(struct ini_parser *parser)
-{
-	struct ini_slice line = slice_cut(parser->rest, slice_find(parser->rest, '\n'));
-	size_t used = line.length < parser->rest.length ? line.length + 1 : line.length;
-
-	parser->rest = slice_skip(parser->rest, used);
-	parser->line++;
-	return line;
-}
-
-/* A '#' begins a comment anywhere, but not in the value of a hook, as it may stand in a shell command. */
+/* A '#' starts a comment anywhere, except in the value of a hook: a shell command may contain it. */
 static struct ini_slice strip_comment(struct ini_slice line)
 {
 	struct ini_slice name = slice_trim(slice_cut(line, slice_find(line, '=')));
@@ -92,13 +83,16 @@ static struct ini_slice strip_comment(struct ini_slice line)
 	return ini_key_is_hook(name) ? line : slice_cut(line, slice_find(line, '#'));
 }
 
-/* The next line without blanks around it and without comment. */
-static struct ini_slice take_text(struct ini_parser *parser)
+/* Returns the next line without its comment and without the blanks around it. */
+static struct ini_slice next_text(struct ini_parser *parser)
 {
-	struct ini_slice line = take_line(parser);
+	struct ini_slice line = slice_cut(parser->rest, slice_find(parser->rest, '\n'));
+	bool newline = line.length < parser->rest.length;
 
+	parser->rest = slice_skip(parser->rest, line.length + newline);
+	parser->line++;
 	if (memchr(line.at, '\0', line.length)) {
-		ini_error(parser, parser->line, "a NUL byte; the file must be plain text (ASCII or UTF-8)");
+		ini_error(parser, parser->line, "the line contains a NUL byte; the file must be plain text (ASCII or UTF-8)");
 		return slice_cut(line, 0);
 	}
 	return slice_trim(strip_comment(line));
@@ -108,7 +102,7 @@ static void open_interface(struct ini_parser *parser)
 {
 	parser->section = SECTION_INTERFACE;
 	if (parser->interface_line)
-		ini_warning(parser, parser->line, "a second [Interface], the first is in line %d; they count as one",
+		ini_warning(parser, parser->line, "[Interface]: already opened on line %d; both sections are merged",
 					parser->interface_line);
 	else
 		parser->interface_line = parser->line;
@@ -130,29 +124,29 @@ static void open_peer(struct ini_parser *parser)
 	parser->section = SECTION_PEER;
 	parser->peer = peer;
 	parser->allowed_ip_tail = &peer->allowed_ips;
-	ini_key_forget(parser, SECTION_PEER);
+	ini_key_reset(parser, SECTION_PEER);
 }
 
 static void close_section(struct ini_parser *parser)
 {
-	if (parser->section == SECTION_PEER && !parser->said[KEY_PUBLIC_KEY])
-		ini_error(parser, parser->peer->line, "a [Peer] without a PublicKey; each needs one");
+	if (parser->section == SECTION_PEER && !parser->key_line[KEY_PUBLIC_KEY])
+		ini_error(parser, parser->peer->line, "[Peer]: PublicKey is missing");
 }
 
 static void open_section(struct ini_parser *parser, struct ini_slice line)
 {
 	close_section(parser);
-	/* The keys of a section that nobody knows are passed over: one finding is enough. */
+	/* The keys of an unknown section are skipped, because one finding is enough. */
 	parser->section = SECTION_UNKNOWN;
-	if (slice_is(line, "[Interface]"))
+	if (ini_slice_is(line, "[Interface]"))
 		open_interface(parser);
-	else if (slice_is(line, "[Peer]"))
+	else if (ini_slice_is(line, "[Peer]"))
 		open_peer(parser);
 	else
-		ini_error(parser, parser->line, "unknown section; there are [Interface] and [Peer]");
+		ini_error(parser, parser->line, "unknown section; the sections are [Interface] and [Peer]");
 }
 
-/* False when inih shall not see the line; what is wrong with it has been reported then. */
+/* Returns true if inih may see the line. If the line is wrong, this function has reported it. */
 static bool line_accepted(struct ini_parser *parser, struct ini_slice line)
 {
 	size_t separator = slice_find(slice_cut(line, slice_find(line, '=')), ':');
@@ -165,33 +159,33 @@ static bool line_accepted(struct ini_parser *parser, struct ini_slice line)
 		return false;
 	if (line.length >= LINE_ROOM) {
 		ini_error(parser, parser->line,
-				  "a line of more than %d bytes; a list may go on in a second line of the same key", LINE_ROOM - 1);
+				  "the line is longer than %d bytes; to continue a list, repeat the key on a new line", LINE_ROOM - 1);
 		return false;
 	}
-	/* inih would take ':' for '='. */
+	/* inih would accept ':' in place of '='. */
 	if (separator == line.length || line.at[separator] == ':') {
-		ini_error(parser, parser->line, "neither 'Key = value' nor '[Section]' nor '# comment'");
+		ini_error(parser, parser->line, "the line is not \"Key = value\", \"[Section]\" or \"# comment\"");
 		return false;
 	}
 	if (parser->section == SECTION_NONE) {
-		ini_error(parser, parser->line, "a key before any section; [Interface] or [Peer] goes first");
+		ini_error(parser, parser->line, "the line is outside any section; put [Interface] or [Peer] above it");
 		return false;
 	}
 	return true;
 }
 
-/* An ini_reader. inih asks for lines one by one, so parser->line is right when inih calls handle_pair for this line. */
+/* An ini_reader. inih handles each line before it asks for the next, so parser->line is right in handle_pair. */
 static char *next_line(char *buffer, int room, void *stream)
 {
 	struct ini_parser *parser = stream;
 	struct ini_slice line;
 
 	if (parser->status || !parser->rest.length) {
-		/* The last time that inih shows its buffer: it frees it without wiping the keys. */
+		/* Our last chance to wipe the keys: inih frees the buffer without wiping it. */
 		sodium_memzero(buffer, (size_t)room);
 		return NULL;
 	}
-	line = take_text(parser);
+	line = next_text(parser);
 	if (!line_accepted(parser, line))
 		line.length = 0;
 	memcpy(buffer, line.at, line.length);
@@ -199,7 +193,7 @@ static char *next_line(char *buffer, int room, void *stream)
 	return buffer;
 }
 
-/* An ini_handler. inih's own idea of the section does not tell one [Peer] from the next. */
+/* An ini_handler. */
 static int handle_pair(void *user, const char *section, const char *name, const char *value)
 {
 	ini_key_read(user, name, value);
@@ -213,16 +207,6 @@ static struct ini_slice skip_byte_order_mark(struct ini_slice text)
 	return marked ? slice_skip(text, 3) : text;
 }
 
-static int check_end(struct ini_parser *parser)
-{
-	close_section(parser);
-	if (!parser->interface_line)
-		ini_error(parser, 0, "no [Interface] section; it needs one, with a PrivateKey");
-	else if (!parser->said[KEY_PRIVATE_KEY])
-		ini_error(parser, parser->interface_line, "an [Interface] without a PrivateKey; it needs one");
-	return ini_check(parser);
-}
-
 int ini_parse_config(struct config *config, const char *name, const char *text, size_t length,
 					 struct ini_report *report)
 {
@@ -230,19 +214,25 @@ int ini_parse_config(struct config *config, const char *name, const char *text, 
 		.config = config,
 		.report = report,
 		.name = name,
-		.rest = { text, length },
+		.rest = skip_byte_order_mark((struct ini_slice) { text, length }),
 		.address_tail = &config->addresses,
 		.peer_tail = &config->peers,
 	};
-	int errors_before = report->errors;
-	int status;
+	int earlier_errors = report->errors;
+	int error;
 
-	parser.rest = skip_byte_order_mark(parser.rest);
 	inih_configure();
 	if (ini_parse_stream(next_line, &parser, handle_pair, &parser) == -2)
 		return -ENOMEM;
-	status = parser.status ? parser.status : check_end(&parser);
-	if (status)
-		return status;
-	return report->errors > errors_before ? -EINVAL : 0;
+	if (parser.status)
+		return parser.status;
+	close_section(&parser);
+	if (!parser.interface_line)
+		ini_error(&parser, 0, "[Interface]: the section is missing; it is required, with a PrivateKey");
+	else if (!parser.key_line[KEY_PRIVATE_KEY])
+		ini_error(&parser, parser.interface_line, "[Interface]: PrivateKey is missing");
+	error = ini_check(&parser);
+	if (error)
+		return error;
+	return report->errors > earlier_errors ? -EINVAL : 0;
 }

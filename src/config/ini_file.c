@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* INI: reads a configuration file and names the interface after it. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
@@ -14,7 +15,7 @@ enum { FILE_MIB = 16, FILE_MAX = FILE_MIB << 20 };
 
 #define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_=+.-"
 
-/* The interface of a file, by the rule of wg-quick; the kernel takes no "." and no "..". */
+/* The rule of wg-quick(8); in addition, the kernel rejects the names "." and "..". */
 static int name_interface(const struct ini_parser *parser, const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -30,41 +31,42 @@ static int name_interface(const struct ini_parser *parser, const char *path)
 		name[0] = '\0';
 	}
 	ini_error(parser, 0,
-			  "the file must be called NAME.conf, for the interface takes its name: 1 to 15 of a-z A-Z 0-9 _ = + . -");
+			  "the file name is not NAME.conf, where NAME, the name of the interface, is 1 to 15 characters of "
+			  "a-z A-Z 0-9 _ = + . -");
 	return -EINVAL;
 }
 
-/* Opens what is a plain file of bearable size; the descriptor or a negative errno, reported. */
-static int open_file(const struct ini_parser *parser, const char *path, struct stat *about)
+/* Opens a regular file that is neither empty nor too large. Returns the descriptor or a negative errno, reported. */
+static int ini_open_file(const struct ini_parser *parser, const char *path, struct stat *status)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	int status = 0;
+	int error = 0;
 
-	if (fd < 0 || fstat(fd, about) < 0) {
-		status = -errno;
+	if (fd < 0 || fstat(fd, status) < 0) {
+		error = -errno;
 		ini_error(parser, 0, "%s", strerror(errno));
-	} else if (S_ISDIR(about->st_mode)) {
-		status = -EISDIR;
-		ini_error(parser, 0, "a directory; name a file in it");
-	} else if (!S_ISREG(about->st_mode)) {
-		status = -EINVAL;
-		ini_error(parser, 0, "not a plain file");
-	} else if (about->st_size > FILE_MAX) {
-		status = -EFBIG;
-		ini_error(parser, 0, "larger than %d MiB, which no configuration is", FILE_MIB);
-	} else if (about->st_size == 0) {
-		status = -EINVAL;
+	} else if (S_ISDIR(status->st_mode)) {
+		error = -EISDIR;
+		ini_error(parser, 0, "%s", strerror(EISDIR));
+	} else if (!S_ISREG(status->st_mode)) {
+		error = -EINVAL;
+		ini_error(parser, 0, "not a regular file");
+	} else if (status->st_size > FILE_MAX) {
+		error = -EFBIG;
+		ini_error(parser, 0, "the file is larger than %d MiB", FILE_MIB);
+	} else if (status->st_size == 0) {
+		error = -EINVAL;
 		ini_error(parser, 0, "the file is empty; it needs an [Interface] section with a PrivateKey");
 	}
-	if (status == 0)
+	if (!error)
 		return fd;
 	if (fd >= 0)
 		close(fd);
-	return status;
+	return error;
 }
 
-/* Bytes read, up to `room`, or a negative errno. */
-static ssize_t read_all(int fd, char *text, size_t room)
+/* Reads up to `room` bytes. Returns their number or a negative errno. */
+static ssize_t ini_read_file(int fd, char *text, size_t room)
 {
 	size_t length = 0;
 
@@ -81,51 +83,50 @@ static ssize_t read_all(int fd, char *text, size_t room)
 	return (ssize_t)length;
 }
 
-static bool holds_keys(const struct config *config)
+static int ini_parse_file(const struct ini_parser *parser, int fd, size_t size)
 {
-	bool found = config->has_private_key;
-
-	for (const struct config_peer *peer = config->peers; peer && !found; peer = peer->next)
-		found = peer->has_preshared_key;
-	return found;
-}
-
-static int parse_file(const struct ini_parser *parser, int fd, const struct stat *about)
-{
-	size_t size = (size_t)about->st_size;
 	char *text = malloc(size);
 	ssize_t length;
-	int status;
+	int error;
 
 	if (!text)
 		return -ENOMEM;
-	length = read_all(fd, text, size);
+	length = ini_read_file(fd, text, size);
 	if (length < 0) {
-		status = (int)length;
-		ini_error(parser, 0, "%s", strerror(-status));
+		error = (int)length;
+		ini_error(parser, 0, "%s", strerror(-error));
 	} else {
-		status = ini_parse_config(parser->config, parser->name, text, (size_t)length, parser->report);
+		error = ini_parse_config(parser->config, parser->name, text, (size_t)length, parser->report);
 	}
 	sodium_memzero(text, size);
 	free(text);
-	return status;
+	return error;
+}
+
+static void check_file_mode(const struct ini_parser *parser, mode_t mode)
+{
+	bool has_keys = parser->config->has_private_key;
+
+	for (const struct config_peer *peer = parser->config->peers; peer; peer = peer->next)
+		has_keys |= peer->has_preshared_key;
+	if (has_keys && mode & (S_IRWXG | S_IRWXO))
+		ini_warning(parser, 0, "the file contains keys, and its mode %04o lets others access it; set the mode to 0600",
+					mode & 07777);
 }
 
 int ini_load(struct config *config, const char *path, struct ini_report *report)
 {
-	/* No text yet: this one only names the file in findings. */
+	/* For findings only; ini_parse_config makes a parser of its own. */
 	struct ini_parser parser = { .config = config, .report = report, .name = path };
-	struct stat about;
-	int fd = open_file(&parser, path, &about);
-	int named, status;
+	struct stat status;
+	int fd = ini_open_file(&parser, path, &status);
+	int name_error, error;
 
 	if (fd < 0)
 		return fd;
-	named = name_interface(&parser, path);
-	status = parse_file(&parser, fd, &about);
+	name_error = name_interface(&parser, path);
+	error = ini_parse_file(&parser, fd, (size_t)status.st_size);
 	close(fd);
-	if (holds_keys(config) && about.st_mode & (S_IRWXG | S_IRWXO))
-		ini_warning(&parser, 0, "others can get at the keys in it, its mode is %04o; 0600 would be right",
-					about.st_mode & 07777);
-	return named < 0 ? named : status;
+	check_file_mode(&parser, status.st_mode);
+	return name_error ? name_error : error;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the files of the INI parser share. */
+/* INI: what the files of the parser share. */
 #ifndef ADIT_CONFIG_INI_PARSER_H
 #define ADIT_CONFIG_INI_PARSER_H
 
@@ -18,8 +18,8 @@ enum ini_key {
 	KEY_MTU,
 	KEY_TABLE,
 	KEY_FWMARK,
-	KEY_AEAD,
-	KEY_BACKEND,
+	KEY_CRYPTO_PROVIDER,
+	KEY_TUN_BACKEND,
 	KEY_WORKERS,
 	KEY_DNS,
 	KEY_PRE_UP,
@@ -36,49 +36,55 @@ enum ini_key {
 	KEY_COUNT,
 };
 
-/* A part of the text being read: not a string, nothing is copied. */
+/* A part of the input. It is not a string, and it is not copied. */
 struct ini_slice {
 	const char *at;
 	size_t length;
 };
 
+/* Compares without regard to case. */
+bool ini_slice_is(struct ini_slice text, const char *word);
+
 struct ini_parser {
 	struct config *config;
 	struct ini_report *report;
-	const char *name; /* of the file, for messages */
+	const char *name; /* of the file, for findings */
 
-	struct ini_slice rest; /* what has not been read */
-	int line;              /* the one being read, from 1 */
-	int status;            /* negative errno: stop */
+	struct ini_slice rest; /* input that has not been read yet */
+	int line;              /* the current line, from 1 */
+	int status;            /* negative errno: stop parsing */
 
 	enum ini_section section;
-	int interface_line;  /* of the first [Interface]; 0: none yet */
-	int said[KEY_COUNT]; /* the line that gave this key last, in [Interface] or in this [Peer]; 0: none */
+	int interface_line;      /* of the first [Interface]; 0: none yet */
+	int key_line[KEY_COUNT]; /* last line that set this key, in [Interface] or in the current [Peer]; 0: none */
 
 	struct config_prefix **address_tail, **allowed_ip_tail;
-	struct config_peer *peer, **peer_tail; /* the peer of this section; where the next one goes */
+	struct config_peer *peer, **peer_tail; /* the current peer; where to link the next one */
 };
 
-/* Report a finding; line 0 means the file as a whole. */
+/* Report a finding in `line`; 0: in the file as a whole. */
 void ini_error(const struct ini_parser *parser, int line, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 void ini_warning(const struct ini_parser *parser, int line, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
 enum { INI_QUOTE = 72 };
-/* `text` as a message may show it: printable, cut, and withheld when a key may be in it. Returns `shown`. */
-const char *ini_quote(char shown[INI_QUOTE], const char *text);
+/*
+ * Quotes `text` for a finding: cut to fit, without control characters, and withheld if it may contain a key. Returns
+ * `quoted`.
+ */
+const char *ini_quote(char quoted[INI_QUOTE], const char *text);
 
-/* Reads one `name = value` of the open section into the configuration. */
+/* Reads a `name = value` line of the current section into the configuration. */
 void ini_key_read(struct ini_parser *parser, const char *name, const char *value);
-/* True for the keys whose value is a shell command, where '#' may mean anything. */
+/* True for the keys whose value is a shell command, which may contain '#'. */
 bool ini_key_is_hook(struct ini_slice name);
-/* Forgets which keys of a section were said. */
-void ini_key_forget(struct ini_parser *parser, enum ini_section section);
+/* Marks all keys of a section as not set. */
+void ini_key_reset(struct ini_parser *parser, enum ini_section section);
 
 /*
- * Looks at the configuration as a whole: peers against each other and against our own key. A prefix that several peers
- * claim stays with the last. 0 or -ENOMEM.
+ * Checks the peers against each other and against our own key. A prefix that several peers list stays with the last
+ * one. Returns 0 or -ENOMEM.
  */
 int ini_check(struct ini_parser *parser);
 

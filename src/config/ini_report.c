@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* INI: formats findings, limits their number, and keeps keys out of them. */
 #include "ini_parser.h"
 
 #include <ctype.h>
@@ -9,26 +10,30 @@
 enum {
 	FINDINGS_SHOWN = 100,
 	FINDING_BYTES = 1024,
-	KEY_LIKE_RUN = 20, /* half a key is 22 characters of base64 */
+	QUOTE_MAX = 60,    /* bytes of a value that are shown */
+	KEY_LIKE_RUN = 20, /* base64 characters in a row that may be part of a key; half a key has 22 */
 };
 
-static void tell(const struct ini_parser *parser, int line, const char *severity, const char *format, va_list arguments)
+static void report_finding(const struct ini_parser *parser, int line, const char *severity, const char *format,
+						   va_list arguments)
 {
 	struct ini_report *report = parser->report;
 	char text[FINDING_BYTES];
-	int head;
+	int length;
 
 	if (report->errors + report->warnings > FINDINGS_SHOWN)
 		return;
 	if (report->errors + report->warnings == FINDINGS_SHOWN) {
-		snprintf(text, sizeof text, "%s: there are more findings than these %d", parser->name, FINDINGS_SHOWN);
+		snprintf(text, sizeof text, "%s: too many findings; only the first %d are shown", parser->name, FINDINGS_SHOWN);
 		report->line(report->context, text);
 		return;
 	}
-	head = line ? snprintf(text, sizeof text, "%s:%d: %s: ", parser->name, line, severity)
-				: snprintf(text, sizeof text, "%s: %s: ", parser->name, severity);
-	if (head >= 0 && head < FINDING_BYTES)
-		vsnprintf(text + head, sizeof text - (size_t)head, format, arguments);
+	if (line)
+		length = snprintf(text, sizeof text, "%s:%d: %s: ", parser->name, line, severity);
+	else
+		length = snprintf(text, sizeof text, "%s: %s: ", parser->name, severity);
+	if (length >= 0 && length < FINDING_BYTES)
+		vsnprintf(text + length, sizeof text - (size_t)length, format, arguments);
 	report->line(report->context, text);
 }
 
@@ -37,7 +42,7 @@ void ini_error(const struct ini_parser *parser, int line, const char *format, ..
 	va_list arguments;
 
 	va_start(arguments, format);
-	tell(parser, line, "error", format, arguments);
+	report_finding(parser, line, "error", format, arguments);
 	va_end(arguments);
 	parser->report->errors++;
 }
@@ -47,31 +52,34 @@ void ini_warning(const struct ini_parser *parser, int line, const char *format, 
 	va_list arguments;
 
 	va_start(arguments, format);
-	tell(parser, line, "warning", format, arguments);
+	report_finding(parser, line, "warning", format, arguments);
 	va_end(arguments);
 	parser->report->warnings++;
 }
 
-static bool may_hold_key(const char *text)
+static bool may_contain_key(const char *text)
 {
-	for (int run = 0; *text; text++) {
-		run = isalnum((unsigned char)*text) || *text == '+' || *text == '/' ? run + 1 : 0;
+	int run = 0;
+
+	for (; *text; text++) {
+		bool base64 = isalnum((unsigned char)*text) || *text == '+' || *text == '/';
+		run = base64 ? run + 1 : 0;
 		if (run >= KEY_LIKE_RUN)
 			return true;
 	}
 	return false;
 }
 
-const char *ini_quote(char shown[INI_QUOTE], const char *text)
+const char *ini_quote(char quoted[INI_QUOTE], const char *text)
 {
-	/* A key pasted behind the wrong name must not end up in a log. */
-	if (may_hold_key(text))
-		snprintf(shown, INI_QUOTE, "this value, not shown as it may be a key,");
+	/* A key that was pasted after the wrong name must not end up in a log. */
+	if (may_contain_key(text))
+		snprintf(quoted, INI_QUOTE, "the value (not shown, because it may be a key)");
 	else
-		snprintf(shown, INI_QUOTE, "'%.60s'%s", text, strlen(text) > 60 ? "..." : "");
-	for (char *c = shown; *c; c++) {
+		snprintf(quoted, INI_QUOTE, "\"%.*s\"%s", QUOTE_MAX, text, strlen(text) > QUOTE_MAX ? "..." : "");
+	for (char *c = quoted; *c; c++) {
 		if (!isprint((unsigned char)*c))
 			*c = '?';
 	}
-	return shown;
+	return quoted;
 }

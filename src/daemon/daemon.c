@@ -57,7 +57,8 @@ static void watch_signals(struct daemon *daemon)
 static void warn_of_bench_build(const char *name)
 {
 #ifdef ADIT_NULL_CIPHER
-	log_error(name, "THIS BUILD IS FOR BENCHMARKS ONLY: with `Aead = null` it encrypts nothing (ADIT_NULL_CIPHER)");
+	log_error(name,
+			  "THIS BUILD IS FOR BENCHMARKS ONLY: with `CryptoProvider = null` it encrypts nothing (ADIT_NULL_CIPHER)");
 #endif
 }
 
@@ -82,7 +83,7 @@ int daemon_init(struct daemon *daemon, const char *aead, enum backend_kind backe
 		log_info(queues->name, "no steering of flows to queues by bpf(2) here: what is forwarded may be reordered");
 	error = workers_backend(&daemon->workers)->refused;
 	if (backend == BACKEND_IO_URING && error)
-		log_warning(queues->name, "Backend = io_uring cannot be had, the TUN is read by system calls: %s",
+		log_warning(queues->name, "TunBackend = io_uring cannot be had, the TUN is read by system calls: %s",
 					strerror(-error));
 	watch_signals(daemon);
 	loop_sleep_without_end(daemon->loop, &daemon->never);

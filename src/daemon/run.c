@@ -70,7 +70,8 @@ static int make_daemon(struct service *service)
 		return fail(service, "making the interface needs root or CAP_NET_ADMIN", error);
 	if (error)
 		return fail(service, "opening the TUN device (/dev/net/tun)", error);
-	return daemon_init(&service->daemon, config->aead[0] ? config->aead : "auto", config->backend, queues, count);
+	return daemon_init(&service->daemon, config->crypto_provider[0] ? config->crypto_provider : "auto",
+					   config->tun_backend, queues, count);
 }
 
 static int open_sockets(struct service *service)
@@ -153,10 +154,11 @@ static int tell_failure(struct audience *audience, const char *what, int error)
 /* What a running daemon cannot change. */
 static void tell_of_next_start(const struct config *now, const struct config *wanted, struct audience *audience)
 {
-	if (strcmp(now->aead[0] ? now->aead : "auto", wanted->aead[0] ? wanted->aead : "auto") != 0)
-		tell(audience, "Aead counts from the next start on");
-	if (now->backend != wanted->backend)
-		tell(audience, "Backend counts from the next start on");
+	if (strcmp(now->crypto_provider[0] ? now->crypto_provider : "auto",
+			   wanted->crypto_provider[0] ? wanted->crypto_provider : "auto") != 0)
+		tell(audience, "CryptoProvider counts from the next start on");
+	if (now->tun_backend != wanted->tun_backend)
+		tell(audience, "TunBackend counts from the next start on");
 	if (now->workers != wanted->workers)
 		tell(audience, "Workers counts from the next start on");
 }

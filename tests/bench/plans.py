@@ -68,8 +68,8 @@ def small(row):
 
 def tunnels(adit, null, syscall):
     rows = (Row("veth", "veth"),
-            Row("relay none", "relay:none"), Row("adit null", f"adit:{null}:Aead=null"),
-            Row("relay sodium512", "relay:sodium512"), Row("adit libsodium", f"adit:{adit}:Aead=libsodium"),
+            Row("relay none", "relay:none"), Row("adit null", f"adit:{null}:CryptoProvider=null"),
+            Row("relay sodium512", "relay:sodium512"), Row("adit libsodium", f"adit:{adit}:CryptoProvider=libsodium"),
             Row("relay ipsec-chacha", "relay:ipsec-chacha"), Row("adit", f"adit:{adit}"),
             Row("relay ipsec-chacha, again", "relay:ipsec-chacha"),
             Row("relay ipsec-aes", "relay:ipsec-aes"), Row("adit aes256gcm", f"adit:{adit}:Cipher=aes256gcm"),
@@ -86,12 +86,12 @@ def tunnels(adit, null, syscall):
 
 
 def backends(adit, null, syscall):
-    both = ("Backend=syscalls", "Backend=io_uring")
+    both = ("TunBackend=syscalls", "TunBackend=io_uring")
     rows = (Row("adit", f"adit:{adit}"), *(Row(key, f"adit:{adit}:{key}") for key in both),
             Row("adit, again", f"adit:{adit}"))
     wanted = bars(TCP_COSTS + UDP_COSTS, "adit", both, "<=", 1.05)
     if syscall >= SLOW_CALL:
-        wanted += bars(["UDP 64 B CPU us"], "adit", "Backend=syscalls", "<=", 0.85)
+        wanted += bars(["UDP 64 B CPU us"], "adit", "TunBackend=syscalls", "<=", 0.85)
     return Plan(rows, tuple(wanted), ("adit", "adit, again"))
 
 
@@ -102,7 +102,7 @@ def workers(adit, null, syscall):
 
 
 def mixed(adit, null, syscall):
-    rows = (Row("relay none", "relay:none"), Row("adit null", f"adit:{null}:Aead=null"),
+    rows = (Row("relay none", "relay:none"), Row("adit null", f"adit:{null}:CryptoProvider=null"),
             Row("relay ipsec-chacha", "relay:ipsec-chacha"), Row("adit", f"adit:{adit}"),
             Row("relay none, again", "relay:none"))
     wanted = []

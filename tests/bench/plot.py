@@ -33,7 +33,7 @@ STYLE = """
 
 def kind(name):
     word = name.split()[0].split("=")[0]
-    return {"veth": "veth", "relay": "relay", "adit": "adit", "Backend": "adit", "Workers": "adit"}.get(word, "other")
+    return {"veth": "veth", "relay": "relay", "adit": "adit", "TunBackend": "adit", "Workers": "adit"}.get(word, "other")
 
 
 def text(x, y, content, style="", anchor="start"):

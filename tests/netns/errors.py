@@ -121,11 +121,11 @@ def without_io_uring(lab):
     """A sandbox refuses io_uring: with a word to who asked for it, system calls read the TUN."""
     for wanted in "io_uring", "auto":
         node = lab.node(f"host-{wanted[0]}")
-        path = Adit(node, INTERFACE, ["10.7.0.1/24"], Backend=wanted).write()
-        with lab.check(f"Backend = {wanted} where io_uring is refused"):
+        path = Adit(node, INTERFACE, ["10.7.0.1/24"], TunBackend=wanted).write()
+        with lab.check(f"TunBackend = {wanted} where io_uring is refused"):
             daemon = node.start(INTERFACE, [lab.adit, "run", path], preexec_fn=refuse_io_uring)
             wait_for(lambda: ", syscalls, " in daemon.log(), 10, "the log says who reads the TUN")
-            warned = "Backend = io_uring cannot be had" in daemon.log()
+            warned = "TunBackend = io_uring cannot be had" in daemon.log()
             assert warned == (wanted == "io_uring"), daemon.log()
 
 

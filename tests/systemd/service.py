@@ -23,7 +23,7 @@ BEYOND = "203.0.113.7"
 def lay(lab):
     """Right runs; left is to be run by systemd in the container, and is ready to boot."""
     left, right = pair(lab, start=False)
-    left.settings |= {"Workers": 2, "Backend": "io_uring"}
+    left.settings |= {"Workers": 2, "TunBackend": "io_uring"}
     left.peers[0]["AllowedIPs"] += ", 0.0.0.0/0"
     right.node.run(f"ip address add {BEYOND} dev lo")
     right.start()

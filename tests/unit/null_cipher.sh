@@ -33,10 +33,10 @@ refused() {
 	cat >"$work/x.conf" <<-END
 		[Interface]
 		PrivateKey = $("$adit" genkey)
-		Aead = $1
+		CryptoProvider = $1
 	END
 	chmod 600 "$work/x.conf"
-	! "$adit" check "$work/x.conf" >"$work/check" 2>&1 && grep -q "Aead: .*$1.* is not one of" "$work/check"
+	! "$adit" check "$work/x.conf" >"$work/check" 2>&1 && grep -q "CryptoProvider: .*$1.* is not one of" "$work/check"
 }
 
 accepted() {
@@ -53,7 +53,7 @@ not_installed() {
 expect "the file of the null cipher defines it" has_name "$work/null.o" aead_null
 expect "the program has the names of its ciphers" has_name "$adit" aead_libsodium
 expect "... and not the null cipher's" lacks_name "$adit" 'aead_null\|null_seal\|null_cipher'
-expect "Aead = null is refused" refused null
-expect "Aead = libsodium is not" accepted libsodium
+expect "CryptoProvider = null is refused" refused null
+expect "CryptoProvider = libsodium is not" accepted libsodium
 expect "a build that has it is not installed" not_installed
 exit $((failures > 0))

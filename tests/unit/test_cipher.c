@@ -66,8 +66,8 @@ static void aes_is_refused_without_instructions(void **state)
 
 	aes_available = 0;
 	assert_int_equal(read_text(&config, INTERFACE PEER "Cipher = aes256gcm\n", finding), -EINVAL);
-	assert_string_equal(finding, "x:5: error: Cipher: the processor lacks what aes256gcm needs; both ends can do "
-								 "chacha20poly1305");
+	assert_string_equal(finding, "x:5: error: Cipher: the processor of this machine does not support aes256gcm; use "
+								 "chacha20poly1305 at both ends");
 	assert_false(config.peers->has_cipher);
 	config_destroy(&config);
 	assert_int_equal(read_text(&config, INTERFACE PEER "Cipher = chacha20poly1305\n", finding), 0);

@@ -240,9 +240,9 @@ static void check_files(void **state)
 	outcome = run(command_check, argv, "out");
 	assert_int_equal(outcome.code, 1);
 	assert_string_equal(outcome.output, "good.conf: OK, 1 peer\n");
-	assert_string_equal(outcome.errors, "bad.conf:3: error: MTU: '1' is not a number from 68 to 65475\n"
-										"bad.conf:4: warning: MTU: said in line 3 too; this line counts\n"
-										"bad.conf:4: error: MTU: '2' is not a number from 68 to 65475\n"
+	assert_string_equal(outcome.errors, "bad.conf:3: error: MTU: \"1\" is not a number from 68 to 65475\n"
+										"bad.conf:4: warning: MTU: already set on line 3; this line overrides it\n"
+										"bad.conf:4: error: MTU: \"2\" is not a number from 68 to 65475\n"
 										"missing.conf: error: No such file or directory\n");
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The INI parser. corpus/NAME.conf is a file, corpus/NAME.expected what is found in it, line by line. What cannot stand
- * in a text file (NUL bytes, lines of 70,000 bytes, directories) is made here.
+ * Tests of the INI parser. corpus/NAME.conf is a configuration file, and corpus/NAME.expected lists its findings. Input
+ * that does not fit in a text file (NUL bytes, lines of 70,000 bytes, directories) is generated here.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -32,7 +32,7 @@
 
 enum { CORPUS_MIN = 40, TEXT_ROOM = 1 << 20 };
 
-/* A parser run: what came of it, and its findings, a line each. */
+/* One run of the parser: its result, and its findings as lines of text. */
 struct run {
 	struct config config;
 	struct ini_report report;
@@ -91,7 +91,7 @@ static size_t read_whole(const char *path, char *text, size_t room)
 	return length;
 }
 
-/* Any eight characters in a row of a secret are a part of it. */
+/* Any eight consecutive characters of a secret count as a part of it. */
 static void assert_no_part(const char *findings, const char *secret)
 {
 	char part[9] = "";
@@ -99,7 +99,7 @@ static void assert_no_part(const char *findings, const char *secret)
 	for (const char *at = secret; strlen(at) >= 8; at++) {
 		memcpy(part, at, 8);
 		if (strstr(findings, part))
-			fail_msg("a part of a key, '%s', in:\n%s", part, findings);
+			fail_msg("the findings contain a part of a key, \"%s\":\n%s", part, findings);
 	}
 }
 
@@ -119,7 +119,7 @@ static void run_corpus_file(struct run *run, const char *path)
 	assert_no_part(run->findings, PRESHARED_KEY);
 }
 
-static void corpus(void **state)
+static void each_corpus_file_has_the_expected_findings(void **state)
 {
 	glob_t inputs, outputs;
 
@@ -151,7 +151,7 @@ static void assert_key(const uint8_t key[KEY_BYTES], const char *expected)
 	assert_string_equal(text, expected);
 }
 
-static void interface_values(void **state)
+static void the_keys_of_interface_are_read(void **state)
 {
 	struct run *run = *state;
 	const struct config *config = &run->config;
@@ -169,23 +169,51 @@ static void interface_values(void **state)
 	assert_int_equal(config->table, TABLE_AUTO);
 	assert_true(config->has_fwmark);
 	assert_int_equal(config->fwmark, 0xca6c);
-	assert_string_equal(config->aead, "auto");
+	assert_string_equal(config->crypto_provider, "auto");
 	assert_int_equal(config->peer_count, 2);
 }
 
-static void backends(void **state)
+static void the_tun_backend_is_read(void **state)
 {
 	struct run *run = *state;
 
-	assert_int_equal(run_text(run, INTERFACE "Backend = syscalls\n" PEER), 0);
-	assert_int_equal(run->config.backend, BACKEND_SYSCALLS);
-	assert_int_equal(run_text(run, INTERFACE "Backend = auto\n" PEER), 0);
-	assert_int_equal(run->config.backend, BACKEND_AUTO);
-	assert_int_equal(run_text(run, INTERFACE "Backend = io_uring\n" PEER),
+	assert_int_equal(run_text(run, INTERFACE "TunBackend = syscalls\n" PEER), 0);
+	assert_int_equal(run->config.tun_backend, BACKEND_SYSCALLS);
+	assert_int_equal(run_text(run, INTERFACE "TunBackend = auto\n" PEER), 0);
+	assert_int_equal(run->config.tun_backend, BACKEND_AUTO);
+	assert_int_equal(run_text(run, INTERFACE "TunBackend = io_uring\n" PEER),
 					 backend_built_in(BACKEND_IO_URING) ? 0 : -EINVAL);
+	assert_string_equal(run->config.crypto_provider, "");
 }
 
-static void peer_values(void **state)
+static void old_key_names_work_and_cause_a_warning(void **state)
+{
+	struct run *run = *state;
+
+	assert_int_equal(run_text(run, INTERFACE "Aead = libsodium\nbackend = syscalls\n" PEER), 0);
+	assert_string_equal(run->findings, "x:3: warning: Aead is now called CryptoProvider\n"
+									   "x:4: warning: Backend is now called TunBackend\n");
+	assert_string_equal(run->config.crypto_provider, "libsodium");
+	assert_int_equal(run->config.tun_backend, BACKEND_SYSCALLS);
+	assert_int_equal(run_text(run, PEER INTERFACE PEER "Aead = libsodium\n"), -EINVAL);
+	assert_non_null(strstr(run->findings, "x:7: error: CryptoProvider: the key belongs in [Interface]\n"));
+}
+
+static void an_old_and_a_new_key_name_are_the_same_key(void **state)
+{
+	struct run *run = *state;
+
+	assert_int_equal(run_text(run, INTERFACE "Aead = libsodium\nCryptoProvider = auto\n"), 0);
+	assert_string_equal(run->findings, "x:3: warning: Aead is now called CryptoProvider\n"
+									   "x:4: warning: CryptoProvider: already set on line 3; this line overrides it\n");
+	assert_string_equal(run->config.crypto_provider, "auto");
+	assert_int_equal(run_text(run, INTERFACE "TunBackend = auto\nBackend = syscalls\n"), 0);
+	assert_string_equal(run->findings, "x:4: warning: Backend is now called TunBackend\n"
+									   "x:4: warning: TunBackend: already set on line 3; this line overrides it\n");
+	assert_int_equal(run->config.tun_backend, BACKEND_SYSCALLS);
+}
+
+static void the_keys_of_peer_are_read(void **state)
 {
 	struct run *run = *state;
 	const struct config_peer *peer;
@@ -216,7 +244,7 @@ static void peer_values(void **state)
 	assert_null(peer->next);
 }
 
-static void nothing_said(void **state)
+static void keys_that_are_not_given_are_unset(void **state)
 {
 	struct run *run = *state;
 	const struct config *config = &run->config;
@@ -226,8 +254,8 @@ static void nothing_said(void **state)
 	assert_false(config->has_fwmark);
 	assert_int_equal(config->mtu, 0);
 	assert_int_equal(config->table, TABLE_AUTO);
-	assert_string_equal(config->aead, "");
-	assert_int_equal(config->backend, BACKEND_AUTO);
+	assert_string_equal(config->crypto_provider, "");
+	assert_int_equal(config->tun_backend, BACKEND_AUTO);
 	assert_null(config->addresses);
 	assert_false(config->peers->has_endpoint);
 	assert_false(config->peers->has_keepalive);
@@ -235,7 +263,7 @@ static void nothing_said(void **state)
 	assert_null(config->peers->allowed_ips);
 }
 
-static void odd_layouts_keep_their_values(void **state)
+static void unusual_layouts_are_read(void **state)
 {
 	static const char *const layouts[] = { "leading-blanks", "hash-after-value", "letter-case", "crlf", "not-yet" };
 	struct run *run = *state;
@@ -260,7 +288,7 @@ static void odd_layouts_keep_their_values(void **state)
 	assert_string_equal(run->config.peers->next->endpoint_host, "fe80::1%eth0");
 }
 
-static void of_two_values_the_last_counts(void **state)
+static void the_last_of_two_values_counts(void **state)
 {
 	struct run *run = *state;
 
@@ -274,7 +302,7 @@ static void of_two_values_the_last_counts(void **state)
 	assert_prefix(run->config.addresses, "10.0.0.1/24", 7);
 }
 
-static void tables_and_marks(void **state)
+static void tables_and_marks_are_numbers_or_off(void **state)
 {
 	struct run *run = *state;
 
@@ -328,7 +356,7 @@ static void the_last_claim_on_a_prefix_wins(void **state)
 	assert_null(peer->allowed_ips->next->next->next);
 }
 
-static void prefix_mask_of_every_length(void **state)
+static void a_prefix_is_masked_at_every_length(void **state)
 {
 	for (int length = 0; length <= 128; length++) {
 		struct ip_prefix prefix = { .family = AF_INET6, .length = (uint8_t)length };
@@ -339,7 +367,7 @@ static void prefix_mask_of_every_length(void **state)
 	}
 }
 
-/* A list of `count` hosts in one line; its length. */
+/* Writes a list of `count` hosts in one line. Returns the length of the text. */
 static size_t long_line(char *text, int count)
 {
 	size_t length = (size_t)sprintf(text, INTERFACE PEER "AllowedIPs = ");
@@ -349,7 +377,7 @@ static size_t long_line(char *text, int count)
 	return length + (size_t)sprintf(text + length, "\nPersistentKeepalive = 7\n");
 }
 
-static void line_of_5000_bytes(void **state)
+static void a_line_of_5000_bytes_is_read(void **state)
 {
 	struct run *run = *state;
 	static char text[TEXT_ROOM];
@@ -363,7 +391,7 @@ static void line_of_5000_bytes(void **state)
 	assert_int_equal(run->config.peers->keepalive, 7);
 }
 
-static void line_of_70000_bytes(void **state)
+static void a_line_of_70000_bytes_is_rejected(void **state)
 {
 	struct run *run = *state;
 	static char text[TEXT_ROOM];
@@ -371,14 +399,15 @@ static void line_of_70000_bytes(void **state)
 
 	assert_true(length > 70000);
 	assert_int_equal(run_bytes(run, text, length), -EINVAL);
-	assert_string_equal(run->findings, "x:5: error: a line of more than 65535 bytes; a list may go on in a second "
-									   "line of the same key\n");
+	assert_string_equal(run->findings,
+						"x:5: error: the line is longer than 65535 bytes; to continue a list, repeat the "
+						"key on a new line\n");
 	assert_null(run->config.peers->allowed_ips);
 	assert_int_equal(run->config.peers->keepalive, 7);
 }
 
-/* The longest line that is taken, and one byte more. Comments and blanks do not count. */
-static void line_limit(void **state)
+/* The longest line, and one byte more. Comments and surrounding blanks do not count. */
+static void a_line_may_have_65535_bytes(void **state)
 {
 	struct run *run = *state;
 	static char text[TEXT_ROOM];
@@ -402,9 +431,10 @@ static void line_limit(void **state)
 	assert_int_equal(run->config.mtu, 100);
 }
 
-static void nul_bytes(void **state)
+static void nul_bytes_are_rejected(void **state)
 {
-	static const char finding[] = "x:3: error: a NUL byte; the file must be plain text (ASCII or UTF-8)\n";
+	static const char finding[] =
+		"x:3: error: the line contains a NUL byte; the file must be plain text (ASCII or UTF-8)\n";
 	static const char value[] = INTERFACE "MTU = 14\00020\nListenPort = 5\n";
 	static const char comment[] = INTERFACE "# \0\nListenPort = 5\n";
 	static const char section[] = INTERFACE "\0[Peer]\nListenPort = 5\n";
@@ -424,19 +454,21 @@ static void nul_bytes(void **state)
 	assert_string_equal(run->findings, finding);
 }
 
-static void no_text(void **state)
+static void an_empty_text_is_rejected(void **state)
 {
 	struct run *run = *state;
 
 	assert_int_equal(run_bytes(run, "", 0), -EINVAL);
-	assert_string_equal(run->findings, "x: error: no [Interface] section; it needs one, with a PrivateKey\n");
+	assert_string_equal(run->findings,
+						"x: error: [Interface]: the section is missing; it is required, with a PrivateKey\n");
 	assert_int_equal(run_text(run, "\xef\xbb\xbf"), -EINVAL);
 	assert_int_equal(run_text(run, "\xef\xbb"), -EINVAL);
-	assert_string_equal(run->findings, "x:1: error: neither 'Key = value' nor '[Section]' nor '# comment'\n"
-									   "x: error: no [Interface] section; it needs one, with a PrivateKey\n");
+	assert_string_equal(run->findings,
+						"x:1: error: the line is not \"Key = value\", \"[Section]\" or \"# comment\"\n"
+						"x: error: [Interface]: the section is missing; it is required, with a PrivateKey\n");
 }
 
-static void findings_are_limited(void **state)
+static void at_most_100_findings_are_shown(void **state)
 {
 	struct run *run = *state;
 	static char text[TEXT_ROOM] = INTERFACE;
@@ -448,10 +480,10 @@ static void findings_are_limited(void **state)
 	assert_int_equal(run->lines, 101);
 	assert_non_null(strstr(run->findings, "x:102: error: "));
 	assert_null(strstr(run->findings, "x:103:"));
-	assert_non_null(strstr(run->findings, "x: there are more findings than these 100\n"));
+	assert_non_null(strstr(run->findings, "x: too many findings; only the first 100 are shown\n"));
 }
 
-static void many_peers(void **state)
+static void ten_thousand_peers_are_read(void **state)
 {
 	struct run *run = *state;
 	static char text[4 << 20] = INTERFACE;
@@ -470,7 +502,7 @@ static void many_peers(void **state)
 	assert_int_equal(run->config.peer_count, 10000);
 }
 
-static void destroy_leaves_nothing(void **state)
+static void destroy_leaves_a_zeroed_struct(void **state)
 {
 	struct run *run = *state;
 	struct config zeros = { 0 };
@@ -481,7 +513,7 @@ static void destroy_leaves_nothing(void **state)
 	config_destroy(&run->config);
 }
 
-/* Files. */
+/* --- files --- */
 
 static char folder[] = "/tmp/test_ini.XXXXXX";
 
@@ -513,7 +545,7 @@ static void assert_finding(const struct run *run, const char *path, const char *
 	assert_string_equal(run->findings, expected);
 }
 
-static void file_is_read(void **state)
+static void a_file_is_read(void **state)
 {
 	struct run *run = *state;
 
@@ -523,7 +555,7 @@ static void file_is_read(void **state)
 	assert_int_equal(run->config.peer_count, 1);
 }
 
-static void interface_names(void **state)
+static void the_interface_is_named_after_the_file(void **state)
 {
 	static const char *const good[] = { "a", "0", "wg_0", "a=b+c.d-e", "fifteen-letters", "a.conf", "..." };
 	static const char *const bad[] = { "sixteen-letters-", ".", "..", "a b", "a%d", "", "\xc3\xa4" };
@@ -539,15 +571,15 @@ static void interface_names(void **state)
 		snprintf(name, sizeof name, "%s.conf", bad[i]);
 		assert_int_equal(run_file(run, make_file(name, INTERFACE, 0600)), -EINVAL);
 		assert_finding(run, in_folder(name),
-					   "error: the file must be called NAME.conf, for the interface takes its name: 1 to 15 of a-z "
-					   "A-Z 0-9 _ = + . -");
+					   "error: the file name is not NAME.conf, where NAME, the name of the interface, is 1 to 15 "
+					   "characters of a-z A-Z 0-9 _ = + . -");
 	}
 	assert_int_equal(run_file(run, make_file("wg0.ini", INTERFACE, 0600)), -EINVAL);
 	assert_int_equal(run_file(run, make_file("wg0", INTERFACE "MTU = 1\n", 0600)), -EINVAL);
 	assert_int_equal(run->report.errors, 2);
 }
 
-static void file_modes(void **state)
+static void a_file_with_keys_should_be_private(void **state)
 {
 	static const mode_t open_modes[] = { 0644, 0640, 0604, 0620, 0602, 0777 };
 	struct run *run = *state;
@@ -556,19 +588,20 @@ static void file_modes(void **state)
 	for (size_t i = 0; i < sizeof open_modes / sizeof *open_modes; i++) {
 		assert_int_equal(run_file(run, make_file("mode.conf", INTERFACE, open_modes[i])), 0);
 		snprintf(finding, sizeof finding,
-				 "warning: others can get at the keys in it, its mode is %04o; 0600 would be right", open_modes[i]);
+				 "warning: the file contains keys, and its mode %04o lets others access it; set the mode to 0600",
+				 open_modes[i]);
 		assert_finding(run, in_folder("mode.conf"), finding);
 	}
 	assert_int_equal(run_file(run, make_file("mode.conf", INTERFACE, 0400)), 0);
 	assert_int_equal(run->lines, 0);
-	/* Without a secret there is nothing to hide. */
+	/* A file without keys may be public. */
 	assert_int_equal(run_file(run, make_file("mode.conf", PEER, 0644)), -EINVAL);
 	assert_int_equal(run->report.warnings, 0);
 	assert_int_equal(run_file(run, make_file("mode.conf", PEER "PresharedKey = " PRESHARED_KEY "\n", 0644)), -EINVAL);
 	assert_int_equal(run->report.warnings, 1);
 }
 
-static void files_that_are_none(void **state)
+static void paths_that_are_not_regular_files_are_rejected(void **state)
 {
 	struct run *run = *state;
 	char *path = in_folder("none.conf");
@@ -577,18 +610,18 @@ static void files_that_are_none(void **state)
 	assert_finding(run, path, "error: No such file or directory");
 	assert_int_equal(mkdir(path, 0700), 0);
 	assert_int_equal(run_file(run, path), -EISDIR);
-	assert_finding(run, path, "error: a directory; name a file in it");
+	assert_finding(run, path, "error: Is a directory");
 	assert_int_equal(rmdir(path), 0);
 	assert_int_equal(mkfifo(path, 0600), 0);
 	assert_int_equal(run_file(run, path), -EINVAL);
-	assert_finding(run, path, "error: not a plain file");
+	assert_finding(run, path, "error: not a regular file");
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(symlink(path, path), 0);
 	assert_int_equal(run_file(run, path), -ELOOP);
 	assert_finding(run, path, "error: Too many levels of symbolic links");
 }
 
-static void sizes_of_files(void **state)
+static void empty_and_huge_files_are_rejected(void **state)
 {
 	struct run *run = *state;
 	const char *path = make_file("size.conf", "", 0600);
@@ -597,10 +630,10 @@ static void sizes_of_files(void **state)
 	assert_finding(run, path, "error: the file is empty; it needs an [Interface] section with a PrivateKey");
 	assert_int_equal(truncate(path, (16 << 20) + 1), 0);
 	assert_int_equal(run_file(run, path), -EFBIG);
-	assert_finding(run, path, "error: larger than 16 MiB, which no configuration is");
+	assert_finding(run, path, "error: the file is larger than 16 MiB");
 	assert_int_equal(truncate(path, 16 << 20), 0);
 	assert_int_equal(run_file(run, path), -EINVAL);
-	assert_non_null(strstr(run->findings, ":1: error: a NUL byte"));
+	assert_non_null(strstr(run->findings, ":1: error: the line contains a NUL byte"));
 }
 
 static int setup(void **state)
@@ -627,30 +660,32 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(corpus),
-		cmocka_unit_test(interface_values),
-		cmocka_unit_test(peer_values),
-		cmocka_unit_test(backends),
-		cmocka_unit_test(nothing_said),
-		cmocka_unit_test(odd_layouts_keep_their_values),
-		cmocka_unit_test(of_two_values_the_last_counts),
-		cmocka_unit_test(tables_and_marks),
+		cmocka_unit_test(each_corpus_file_has_the_expected_findings),
+		cmocka_unit_test(the_keys_of_interface_are_read),
+		cmocka_unit_test(the_keys_of_peer_are_read),
+		cmocka_unit_test(the_tun_backend_is_read),
+		cmocka_unit_test(old_key_names_work_and_cause_a_warning),
+		cmocka_unit_test(an_old_and_a_new_key_name_are_the_same_key),
+		cmocka_unit_test(keys_that_are_not_given_are_unset),
+		cmocka_unit_test(unusual_layouts_are_read),
+		cmocka_unit_test(the_last_of_two_values_counts),
+		cmocka_unit_test(tables_and_marks_are_numbers_or_off),
 		cmocka_unit_test(allowed_ips_are_masked),
 		cmocka_unit_test(the_last_claim_on_a_prefix_wins),
-		cmocka_unit_test(prefix_mask_of_every_length),
-		cmocka_unit_test(line_of_5000_bytes),
-		cmocka_unit_test(line_of_70000_bytes),
-		cmocka_unit_test(line_limit),
-		cmocka_unit_test(nul_bytes),
-		cmocka_unit_test(no_text),
-		cmocka_unit_test(findings_are_limited),
-		cmocka_unit_test(many_peers),
-		cmocka_unit_test(destroy_leaves_nothing),
-		cmocka_unit_test(file_is_read),
-		cmocka_unit_test(interface_names),
-		cmocka_unit_test(file_modes),
-		cmocka_unit_test(files_that_are_none),
-		cmocka_unit_test(sizes_of_files),
+		cmocka_unit_test(a_prefix_is_masked_at_every_length),
+		cmocka_unit_test(a_line_of_5000_bytes_is_read),
+		cmocka_unit_test(a_line_of_70000_bytes_is_rejected),
+		cmocka_unit_test(a_line_may_have_65535_bytes),
+		cmocka_unit_test(nul_bytes_are_rejected),
+		cmocka_unit_test(an_empty_text_is_rejected),
+		cmocka_unit_test(at_most_100_findings_are_shown),
+		cmocka_unit_test(ten_thousand_peers_are_read),
+		cmocka_unit_test(destroy_leaves_a_zeroed_struct),
+		cmocka_unit_test(a_file_is_read),
+		cmocka_unit_test(the_interface_is_named_after_the_file),
+		cmocka_unit_test(a_file_with_keys_should_be_private),
+		cmocka_unit_test(paths_that_are_not_regular_files_are_rejected),
+		cmocka_unit_test(empty_and_huge_files_are_rejected),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

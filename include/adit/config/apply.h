@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Makes a device be what a configuration says: all of it when it starts, what a set on the control socket names, or the
- * difference on a reload. Each is all or nothing: what can fail comes first and is undone, and memory is allocated
- * ahead.
+ * Apply: makes a device match a configuration. At startup the whole configuration is applied, a set request changes
+ * only what it names, and a reload applies the difference. Each call either succeeds or leaves the device unchanged:
+ * memory is allocated first, and the socket settings, which can also fail, come before any change to peers.
  *
- * Where wg(8) users can tell, it is as the kernel does it: a private key that is set again as it was ends no session;
- * an allowed IP moves from the peer that has it; a persistent keepalive that is switched on while the link is up sends
- * one at once; a peer with our own public key is passed over in silence.
+ * What users of wg(8) can observe follows the kernel:
+ *   - Setting the private key that the device already has keeps all sessions.
+ *   - An allowed IP moves away from the peer that holds it.
+ *   - Turning on a persistent keepalive while the link is up sends a keepalive at once.
+ *   - A peer with our own public key is silently skipped.
  */
 #ifndef ADIT_CONFIG_APPLY_H
 #define ADIT_CONFIG_APPLY_H
@@ -17,32 +19,32 @@
 #include "tunnel/device.h"
 
 /*
- * Gives a device without peers what the file says: key, port and mark, and its peers, each with its cipher,
- * preshared key, allowed IPs, keepalive and, when it is a numeric address, endpoint; names are left to
- * endpoint_names_start. 0 or negative errno as apply_reload.
+ * Configures a device that has no peers and whose link is down: key, port, mark and peers, each peer with its cipher,
+ * preshared key, allowed IPs, keepalive and, if the endpoint is numeric, its endpoint. Endpoints with a host name are
+ * left to endpoint_names_start. Returns 0 or a negative errno, as apply_reload.
  */
 int apply_config(struct device *device, const struct config *config);
 
 /*
- * Makes a running device be what the file says now. What did not change is not touched, so sessions go on; peers that
- * are not in the file go. An endpoint that the file gives as it did before stays where the peer has moved to since; a
- * port or mark that it does not say stays, so the caller puts the mark of its network plan into `config`. No prefix
- * stands with two peers (ini_config.h sees to that). `now` in ns of CLOCK_BOOTTIME.
+ * Makes a running device match a file that was read again. Peers that are not in the file are removed. Settings that
+ * did not change are not touched, so sessions survive. A peer that has roamed keeps its current endpoint unless the
+ * endpoint in the file changed. A port or mark that is not given is kept; the caller sets the mark from its network
+ * plan. No prefix may belong to two peers, which config/ini.h guarantees. `now` is in ns of CLOCK_BOOTTIME.
  *
- * 0, or the device is as it was: -EADDRINUSE (the port), -EPERM (the mark), -ENOMEM.
+ * Returns 0, or leaves the device unchanged: -EADDRINUSE (the port), -EPERM (the mark) or -ENOMEM.
  */
 int apply_reload(struct device *device, const struct config *config, uint64_t now);
 
 /*
- * Tells in `config`, which holds no peers, what the device is: key, port, mark and peers, for apply_reload to come back
- * to. The endpoint of a peer is the one that was configured or, of a peer without, where it is. 0, or -ENOMEM and no
- * peers. Secrets are in it: config_forget_peers wipes those of the peers.
+ * Saves the state of the device in `config`, which has no peers, so that apply_reload can restore it: key, port, mark
+ * and peers. The saved endpoint of a peer is the configured one, or the current one if none was configured. Returns 0,
+ * or -ENOMEM and no peers. The configuration holds secrets; config_forget_peers wipes those of the peers.
  */
 int apply_capture(const struct device *device, struct config *config);
 
 /*
- * Carries out a set of the control socket: what it does not say stays, and its peers are taken in their order, so one
- * may stand in it several times. 0 or negative errno, as apply_reload.
+ * Carries out a set request. Settings that it does not name are kept. Its peers are processed in order, so a peer may
+ * appear several times. Returns 0 or a negative errno, as apply_reload.
  */
 int apply_set(struct device *device, const struct config *config, uint64_t now);
 

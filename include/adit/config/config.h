@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A configuration: what an INI file or a set on the control socket says. "Not said" and "zero" differ, so values carry
- * presence flags. It is data only: apply.h makes it so.
+ * Configuration: the settings read from an INI file or from a set request on the control socket. It is data only;
+ * config/apply.h applies it to a device. Values carry presence flags, because "not given" and "zero" differ.
  */
 #ifndef ADIT_CONFIG_CONFIG_H
 #define ADIT_CONFIG_CONFIG_H
@@ -19,65 +19,69 @@
 struct config_prefix {
 	struct config_prefix *next;
 	struct ip_prefix prefix;
-	bool remove; /* take it away from the peer; a set on the control socket alone says this */
-	int line;    /* of the file; 0: not from a file */
+	bool remove; /* take the prefix from the peer; only in a set request */
+	int line;    /* in the file; 0: not from a file */
 };
 
 struct config_peer {
 	struct config_peer *next;
-	int line; /* of its section */
+	int line; /* of its [Peer] */
 	uint8_t public_key[KEY_BYTES];
 	bool has_public_key;
 	uint8_t preshared_key[KEY_BYTES];
 	bool has_preshared_key;
 	bool has_endpoint;
-	struct endpoint endpoint; /* from the control socket, numeric; else unknown, and what follows says it */
+	struct endpoint endpoint; /* numeric, from the control socket; if unknown, endpoint_host and endpoint_port apply */
 	char endpoint_host[ENDPOINT_HOST], endpoint_port[ENDPOINT_PORT];
 	bool has_keepalive;
 	uint16_t keepalive; /* seconds; 0: off */
 	struct config_prefix *allowed_ips;
 	bool has_cipher;
 	enum suite cipher;
-	bool remove, update_only, replace_allowed_ips; /* said by a set on the control socket */
+	bool remove, update_only, replace_allowed_ips; /* only in a set request */
 };
 
 enum config_table { TABLE_AUTO, TABLE_OFF, TABLE_NUMBER };
 
 enum { CONFIG_WORKERS_MAX = 32 };
 
+/* The caller may move a configuration by assignment: nothing in it points back to it. */
 struct config {
-	char interface[16]; /* the file's name without .conf */
+	char interface[16]; /* the file name without .conf */
 	uint8_t private_key[KEY_BYTES];
 	bool has_private_key;
 	uint16_t listen_port; /* 0: random */
 	bool has_listen_port;
 	uint32_t fwmark; /* 0: off */
 	bool has_fwmark;
-	uint32_t mtu; /* 0: as wg-quick computes it */
+	uint32_t mtu; /* 0: computed as by wg-quick(8) */
 	enum config_table table;
 	uint32_t table_number;
 	struct config_prefix *addresses;
-	char aead[16]; /* "" or auto: the best */
-	enum backend_kind backend;
+	char crypto_provider[16]; /* "" or "auto": the fastest */
+	enum backend_kind tun_backend;
 	uint32_t workers; /* 0: auto */
 	struct config_peer *peers;
 	size_t peer_count;
-	bool replace_peers; /* said by a set on the control socket */
+	bool replace_peers; /* only in a set request */
 };
 
-/* Wipes keys and frees; takes a zeroed struct. */
+/* Wipes the keys and frees all memory. Accepts a zeroed struct, and leaves one. */
 void config_destroy(struct config *config);
-/* The same for the peers alone: then there are none. */
+/* Wipes and frees the peers only. The peer list is empty afterwards. */
 void config_forget_peers(struct config *config);
-/* Frees a list; takes NULL. */
+/* Frees a list of prefixes. Accepts NULL. */
 void config_prefixes_free(struct config_prefix *prefix);
 
-enum { PREFIX_TEXT = 50 }; /* the longest prefix as text, and the end of the string */
+enum { PREFIX_TEXT = 50 }; /* bytes of the longest prefix as text, with its NUL */
 
-/* Reads "address/length" of IPv4 or IPv6, host bits kept; "address" alone is a host, /32 or /128. False: neither. */
+/*
+ * Parses "address/length" of IPv4 or IPv6 and keeps the host bits. An address without a length is a host: /32 or /128.
+ * Returns false if the text is neither.
+ */
 bool prefix_from_text(struct ip_prefix *prefix, const char *text);
 void prefix_to_text(char text[PREFIX_TEXT], const struct ip_prefix *prefix);
-/* Clears the bits behind the length. */
+/* Clears the host bits. */
 void prefix_mask(struct ip_prefix *prefix);
 
 #endif

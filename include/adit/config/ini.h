@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The INI format of wg-quick(8), read by inih through a line reader of our own: it numbers lines and sections, so that
- * two [Peer] sections in a row are told apart, and refuses what inih would quietly misread.
+ * INI: reads configuration files in the format of wg-quick(8).
  *
- * Where wg(8) leaves it open or quiet: a single-valued key given twice warns and the last counts; the same PublicKey in
- * two sections is an error; a network that two peers claim warns and goes to the last of them, as in wg(8).
+ * Where wg(8) is silent or undefined:
+ *   - A key that takes one value and is given twice causes a warning, and the last value counts.
+ *   - The same PublicKey in two sections is an error.
+ *   - A prefix that two peers list causes a warning and belongs to the last peer, as with wg(8).
  */
 #ifndef ADIT_CONFIG_INI_H
 #define ADIT_CONFIG_INI_H
@@ -14,10 +15,10 @@
 #include "config/config.h"
 
 /*
- * What reading found, for people: "file:line: error|warning: what is wrong and what would be right", or without a line
- * when the file as a whole is meant. `line` gets no more than a hundred of them, `errors` and `warnings` count all;
- * both numbers are added to, so one report may serve several files. No text holds a private or preshared key or a part
- * of it.
+ * The findings of one or more files. Each finding is one line of text, "file:line: error|warning: object: problem", or
+ * without the line number if it concerns the whole file. `line` is called for the first hundred findings; `errors` and
+ * `warnings` count all of them and are never reset, so one report can serve several files. No finding contains any part
+ * of a private or preshared key.
  */
 struct ini_report {
 	void (*line)(void *context, const char *text);
@@ -26,16 +27,17 @@ struct ini_report {
 };
 
 /*
- * Reads a configuration from memory; `name` stands in the messages. `config` is zeroed by the caller, who destroys it
- * whatever comes back: 0, or -EINVAL when errors were reported, or -ENOMEM. Not for two threads at once (inih's
- * settings are global).
+ * Parses a configuration in memory; `name` is the file name used in findings. The caller passes a zeroed `config` and
+ * destroys it in every case. Returns 0, -EINVAL if errors were reported, or -ENOMEM. Not thread-safe, because inih
+ * keeps its settings in global variables.
  */
 int ini_parse_config(struct config *config, const char *name, const char *text, size_t length,
 					 struct ini_report *report);
 
 /*
- * Reads a file of up to 16 MiB; the interface is named after it: NAME.conf. A file with keys that others may read or
- * write warns. As ini_parse_config, and -ENOENT, -EACCES, -EISDIR, -EFBIG, ..., each reported.
+ * Parses the file `path`, NAME.conf, of at most 16 MiB, and names the interface NAME. A file that contains keys and is
+ * accessible to others causes a warning. Returns as ini_parse_config, or the errno of the file (-ENOENT, -EACCES,
+ * -EISDIR, -EFBIG, ...), which is reported as well.
  */
 int ini_load(struct config *config, const char *path, struct ini_report *report);
 

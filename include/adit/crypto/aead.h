@@ -32,7 +32,7 @@ struct aead_provider;
 
 /* One suite as one library does it. Constant, as are all keys: only what hangs off the provider changes. */
 struct aead_cipher {
-	const char *library; /* as `Aead =` says it */
+	const char *library; /* as `CryptoProvider =` says it */
 	enum suite suite;
 	size_t key_size; /* bytes of a prepared key, which the caller allocates (64-byte aligned) and wipes */
 	void (*key_set)(const struct aead_provider *aead, void *key, const uint8_t secret[AEAD_KEY]);

@@ -20,7 +20,7 @@ enum backend_kind { BACKEND_AUTO, BACKEND_SYSCALLS, BACKEND_IO_URING, BACKEND_KI
 struct backend;
 
 struct backend_ops {
-	const char *name; /* as `Backend =` says it */
+	const char *name; /* as `TunBackend =` says it */
 	ssize_t (*read)(struct backend *backend, uint8_t **packet, int most);
 	void (*close)(struct backend *backend);
 };
