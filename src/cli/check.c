@@ -1,27 +1,28 @@
 /* SPDX-License-Identifier: MIT */
+/* adit check: reports the errors and warnings in configuration files. */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "cli/commands.h"
 #include "config/ini.h"
 
-static void print_finding(void *context, const char *text)
+static void check_print_finding(void *context, const char *text)
 {
 	fprintf(stderr, "%s\n", text);
 }
 
 static int check_file(const char *path)
 {
-	struct ini_report report = { .line = print_finding };
+	struct ini_report report = { .line = check_print_finding };
 	struct config config = { 0 };
-	int status = ini_load(&config, path, &report);
+	int error = ini_load(&config, path, &report);
 
-	if (status == 0)
+	if (!error)
 		printf("%s: OK, %zu peer%s\n", path, config.peer_count, config.peer_count == 1 ? "" : "s");
 	else if (report.errors == 0)
 		fprintf(stderr, "%s: error: out of memory\n", path);
 	config_destroy(&config);
-	return status;
+	return error;
 }
 
 int command_check(int argc, char **argv)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* adit genkey, genpsk and pubkey: make keys and convert them, as wg(8) does. */
 #include <ctype.h>
 #include <errno.h>
 #include <sodium.h>
@@ -11,7 +12,7 @@
 #include "base/keytext.h"
 #include "cli/commands.h"
 
-static bool usage_wrong(int argc, char **argv)
+static bool has_arguments(int argc, char **argv)
 {
 	if (argc == 1)
 		return false;
@@ -21,14 +22,14 @@ static bool usage_wrong(int argc, char **argv)
 
 static void warn_if_world_accessible(const char *command)
 {
-	struct stat about;
+	struct stat status;
 
-	if (fstat(STDOUT_FILENO, &about) == 0 && S_ISREG(about.st_mode) && about.st_mode & S_IRWXO)
-		fprintf(stderr, "adit %s: warning: the key goes to a file that everybody can open; set umask 077 first\n",
+	if (fstat(STDOUT_FILENO, &status) == 0 && S_ISREG(status.st_mode) && status.st_mode & S_IRWXO)
+		fprintf(stderr, "adit %s: warning: the output file is accessible to all users; run \"umask 077\" first\n",
 				command);
 }
 
-/* Writes and wipes the key. By write(2), as stdio would keep a copy in its buffer. */
+/* Prints and wipes the key. Uses write(2), because stdio would keep a copy in its buffer. */
 static int print_key(const char *command, uint8_t key[KEY_BYTES])
 {
 	char text[KEY_BASE64];
@@ -41,7 +42,7 @@ static int print_key(const char *command, uint8_t key[KEY_BYTES])
 	sodium_memzero(key, KEY_BYTES);
 	if (written == (ssize_t)sizeof text)
 		return EXIT_SUCCESS;
-	fprintf(stderr, "adit %s: standard output: %s\n", command, written < 0 ? strerror(errno) : "cut short");
+	fprintf(stderr, "adit %s: standard output: %s\n", command, written < 0 ? strerror(errno) : "incomplete write");
 	return EXIT_FAILURE;
 }
 
@@ -49,7 +50,7 @@ int command_genkey(int argc, char **argv)
 {
 	uint8_t key[KEY_BYTES];
 
-	if (usage_wrong(argc, argv))
+	if (has_arguments(argc, argv))
 		return EXIT_FAILURE;
 	warn_if_world_accessible(argv[0]);
 	randombytes_buf(key, sizeof key);
@@ -62,20 +63,22 @@ int command_genpsk(int argc, char **argv)
 {
 	uint8_t key[KEY_BYTES];
 
-	if (usage_wrong(argc, argv))
+	if (has_arguments(argc, argv))
 		return EXIT_FAILURE;
 	warn_if_world_accessible(argv[0]);
 	randombytes_buf(key, sizeof key);
 	return print_key(argv[0], key);
 }
 
-/* Reads standard input to its end into `text`. The number of bytes or a negative errno. */
+/* Reads standard input up to its end. Returns the number of bytes, or a negative errno: -EINVAL if `text` is full. */
 static ssize_t read_input(char *text, size_t room)
 {
 	size_t length = 0;
-	ssize_t got;
 
-	while ((got = read(STDIN_FILENO, text + length, room - length)) != 0) {
+	for (;;) {
+		ssize_t got = read(STDIN_FILENO, text + length, room - length);
+		if (!got)
+			return (ssize_t)length;
 		if (got < 0 && errno != EINTR)
 			return -errno;
 		if (got > 0)
@@ -83,42 +86,41 @@ static ssize_t read_input(char *text, size_t room)
 		if (length == room)
 			return -EINVAL;
 	}
-	return (ssize_t)length;
 }
 
-/* One key, with white space behind it or not. 0, -EINVAL when it is anything else, or what reading gave. */
-static int read_private_key(uint8_t key[KEY_BYTES])
+/* Reads one key from standard input and ignores white space after it. Returns 0, -EINVAL or the errno of read(2). */
+static int read_input_key(uint8_t key[KEY_BYTES])
 {
 	char text[256];
 	ssize_t length = read_input(text, sizeof text);
-	int status = length < 0 ? (int)length : 0;
+	int error = length < 0 ? (int)length : 0;
 
 	while (length > 0 && isspace((unsigned char)text[length - 1]))
 		length--;
-	/* The length is compared too: a NUL would hide what stands behind it. */
-	if (status == 0) {
+	if (!error) {
 		text[length] = '\0';
+		/* Check the length as well: anything after a NUL byte would go unnoticed. */
 		if (length != KEY_BASE64 - 1 || !key_from_base64(key, text))
-			status = -EINVAL;
+			error = -EINVAL;
 	}
 	sodium_memzero(text, sizeof text);
-	return status;
+	return error;
 }
 
 int command_pubkey(int argc, char **argv)
 {
 	uint8_t private_key[KEY_BYTES], public_key[KEY_BYTES];
-	int status;
+	int error;
 
-	if (usage_wrong(argc, argv))
+	if (has_arguments(argc, argv))
 		return EXIT_FAILURE;
-	status = read_private_key(private_key);
-	if (status == -EINVAL) {
-		fprintf(stderr, "adit pubkey: standard input is not a key: 44 characters of base64 that end in '='\n");
+	error = read_input_key(private_key);
+	if (error == -EINVAL) {
+		fprintf(stderr, "adit pubkey: standard input is not a key (44 characters of base64, ending in \"=\")\n");
 		return EXIT_FAILURE;
 	}
-	if (status < 0) {
-		fprintf(stderr, "adit pubkey: standard input: %s\n", strerror(-status));
+	if (error) {
+		fprintf(stderr, "adit pubkey: standard input: %s\n", strerror(-error));
 		return EXIT_FAILURE;
 	}
 	crypto_scalarmult_base(public_key, private_key);

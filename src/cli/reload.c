@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* adit reload: asks a running daemon to read its configuration file again. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,9 +9,9 @@
 #include "uapi/uapi.h"
 #include "uapi_client.h"
 
-enum { PATIENCE = 60 }; /* seconds: addresses, routes and firewall are set meanwhile */
+enum { RELOAD_TIMEOUT = 60 }; /* seconds; includes the set-up of addresses, routes and firewall */
 
-/* What the daemon found in its file, a line each. */
+/* Prints a finding of the daemon. */
 static int print_message(void *context, char *key, char *value)
 {
 	int *messages = context;
@@ -22,14 +23,14 @@ static int print_message(void *context, char *key, char *value)
 	return 0;
 }
 
-/* A daemon that knows no such verb says so, or hangs up as wireguard-go does. */
-static const char *meaning(int error, int messages)
+/* Without the verb `reload`, a daemon answers with an error or, like wireguard-go, closes the connection. */
+static const char *failure_text(int error, int messages)
 {
 	if (messages)
 		return "not reloaded";
 	if (error == -EINVAL || error == -EPROTO)
-		return "this daemon has no file to read again";
-	return uapi_call_error(error);
+		return "this daemon cannot reload: it was not started from a file";
+	return uapi_client_error(error);
 }
 
 int command_reload(int argc, char **argv)
@@ -40,9 +41,9 @@ int command_reload(int argc, char **argv)
 		fputs("usage: adit reload IFNAME\n", stderr);
 		return EXIT_FAILURE;
 	}
-	error = uapi_client_call(UAPI_DIRECTORY, argv[1], "reload=1\n\n", PATIENCE, print_message, &messages);
+	error = uapi_client_call(UAPI_DIRECTORY, argv[1], "reload=1\n\n", RELOAD_TIMEOUT, print_message, &messages);
 	if (!error)
 		return EXIT_SUCCESS;
-	fprintf(stderr, "adit reload: %s: %s\n", argv[1], meaning(error, messages));
+	fprintf(stderr, "adit reload: %s: %s\n", argv[1], failure_text(error, messages));
 	return EXIT_FAILURE;
 }

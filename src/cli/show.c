@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* adit show: finds the control sockets, reads the state of their interfaces and prints it. */
 #include "cli/show.h"
 
 #include <dirent.h>
@@ -13,12 +14,13 @@
 
 static const char suffix[] = ".sock";
 
-static int complain(const char *name, int error)
+static int show_failed(const char *name, int error)
 {
-	fprintf(stderr, "adit show: %s: %s\n", name, uapi_call_error(error));
+	fprintf(stderr, "adit show: %s: %s\n", name, uapi_client_error(error));
 	return error;
 }
 
+/* Returns NULL if the name is too long for an interface. */
 static struct show_interface *new_interface(const char *name, size_t length)
 {
 	struct show_interface *interface = length < IFNAMSIZ ? calloc(1, sizeof *interface) : NULL;
@@ -28,7 +30,7 @@ static struct show_interface *new_interface(const char *name, size_t length)
 	return interface;
 }
 
-static void free_all(struct show_interface *interface)
+static void free_interfaces(struct show_interface *interface)
 {
 	while (interface) {
 		struct show_interface *next = interface->next;
@@ -38,8 +40,8 @@ static void free_all(struct show_interface *interface)
 	}
 }
 
-/* In the order of their names, so that two calls can be compared. */
-static void insert(struct show_interface **list, struct show_interface *interface)
+/* Sorts by name, so that the output of two calls can be compared. */
+static void insert_sorted(struct show_interface **list, struct show_interface *interface)
 {
 	while (*list && strcmp((*list)->name, interface->name) < 0)
 		list = &(*list)->next;
@@ -47,48 +49,54 @@ static void insert(struct show_interface **list, struct show_interface *interfac
 	*list = interface;
 }
 
-/* 1 when the interface is to be shown; 0 when nobody serves it any more; or negative errno, and that was said. */
-static int read_one(struct show_interface *interface)
-{
-	int error = show_read(interface, UAPI_DIRECTORY);
-
-	if (!error)
-		return 1;
-	return error == -ECONNREFUSED || error == -ENOENT ? 0 : complain(interface->name, error);
-}
-
-/* Names that end in ".sock"; one too long is no interface's. */
-static struct show_interface *interface_of(const struct dirent *entry)
+/* Reads the interface that the directory entry is a socket of, if any. Returns 0 or a negative errno, reported. */
+static int show_read_entry(struct show_interface **list, const struct dirent *entry)
 {
 	size_t length = strlen(entry->d_name), tail = sizeof suffix - 1;
+	struct show_interface *interface;
+	int error;
 
 	if (length <= tail || strcmp(entry->d_name + length - tail, suffix))
-		return NULL;
-	return new_interface(entry->d_name, length - tail);
-}
-
-/* One that does not answer does not hide the others. */
-static int read_all(struct show_interface **list)
-{
-	DIR *directory = opendir(UAPI_DIRECTORY);
-	int error = 0;
-
-	if (!directory)
-		return errno == ENOENT ? 0 : complain(UAPI_DIRECTORY, -errno);
-	for (struct dirent *entry; (entry = readdir(directory));) {
-		struct show_interface *interface = interface_of(entry);
-		int status = interface ? read_one(interface) : 0;
-		if (status > 0)
-			insert(list, interface);
-		else if (interface)
-			free_all(interface);
-		error = status < 0 ? status : error;
+		return 0;
+	interface = new_interface(entry->d_name, length - tail);
+	if (!interface)
+		return 0;
+	error = show_read(interface, UAPI_DIRECTORY);
+	if (!error) {
+		insert_sorted(list, interface);
+		return 0;
 	}
-	closedir(directory);
+	/* The socket of a daemon that died is not an error. */
+	if (error == -ECONNREFUSED || error == -ENOENT)
+		error = 0;
+	else
+		show_failed(interface->name, error);
+	free_interfaces(interface);
 	return error;
 }
 
-static int read_named(struct show_interface **list, const char *name)
+/* Continues after an interface that fails. Returns the last error. */
+static int show_read_all(struct show_interface **list)
+{
+	DIR *directory = opendir(UAPI_DIRECTORY);
+	int last_error = 0;
+
+	if (!directory)
+		return errno == ENOENT ? 0 : show_failed(UAPI_DIRECTORY, -errno);
+	for (;;) {
+		struct dirent *entry = readdir(directory);
+		int error;
+		if (!entry)
+			break;
+		error = show_read_entry(list, entry);
+		if (error)
+			last_error = error;
+	}
+	closedir(directory);
+	return last_error;
+}
+
+static int show_read_named(struct show_interface **list, const char *name)
 {
 	int error;
 
@@ -96,28 +104,23 @@ static int read_named(struct show_interface **list, const char *name)
 	error = *list ? show_read(*list, UAPI_DIRECTORY) : -EINVAL;
 	if (!error)
 		return 0;
-	free_all(*list);
+	free_interfaces(*list);
 	*list = NULL;
-	return complain(name, error);
+	return show_failed(name, error);
 }
 
-static void print(const struct show_interface *list, bool json)
+static int show_print(const struct show_interface *list, bool json)
 {
 	uint64_t now = clock_realtime() / NS_PER_S;
 
 	if (json) {
 		show_json(stdout, list);
-		return;
+	} else {
+		for (; list; list = list->next) {
+			show_text(stdout, list, now);
+			fputs(list->next ? "\n" : "", stdout);
+		}
 	}
-	for (; list; list = list->next) {
-		show_text(stdout, list, now);
-		fputs(list->next ? "\n" : "", stdout);
-	}
-}
-
-static int print_checked(const struct show_interface *list, bool json)
-{
-	print(list, json);
 	if (!fflush(stdout) && !ferror(stdout))
 		return 0;
 	fprintf(stderr, "adit show: standard output: %s\n", strerror(errno));
@@ -141,11 +144,12 @@ int command_show(int argc, char **argv)
 			return EXIT_FAILURE;
 		}
 	}
-	error = name ? read_named(&list, name) : read_all(&list);
+	error = name ? show_read_named(&list, name) : show_read_all(&list);
 	if (list || !error) {
-		int failed = print_checked(list, json);
-		error = error ? error : failed;
+		int print_error = show_print(list, json);
+		if (print_error)
+			error = print_error;
 	}
-	free_all(list);
+	free_interfaces(list);
 	return error ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* The state of interfaces as JSON (RFC 8259), one peer a line. */
+/* show: prints the state of interfaces as JSON (RFC 8259), one peer per line. */
 #include <inttypes.h>
 #include <string.h>
 
 #include "show_state.h"
 
 /*
- * Bytes of the UTF-8 character at `text` (RFC 3629, section 4), or 0 when there is none: overlong forms, surrogates and
- * what is past U+10FFFF are none.
+ * Returns the length of the UTF-8 character at `text` (RFC 3629, section 4), or 0 if it is invalid: overlong forms,
+ * surrogates and anything beyond U+10FFFF are.
  */
 static int utf8_length(const unsigned char *text)
 {
 	static const struct {
-		unsigned char first, last, low, high; /* of the first byte, and of the second */
+		unsigned char first_min, first_max, second_min, second_max; /* ranges of the first and second byte */
 		int length;
 	} forms[] = {
 		{ 0x00, 0x7f, 0x00, 0xff, 1 }, { 0xc2, 0xdf, 0x80, 0xbf, 2 }, { 0xe0, 0xe0, 0xa0, 0xbf, 3 },
@@ -21,9 +21,9 @@ static int utf8_length(const unsigned char *text)
 	};
 	size_t form = 0;
 
-	while (form < sizeof forms / sizeof *forms && (*text < forms[form].first || *text > forms[form].last))
+	while (form < sizeof forms / sizeof *forms && (*text < forms[form].first_min || *text > forms[form].first_max))
 		form++;
-	if (form == sizeof forms / sizeof *forms || text[1] < forms[form].low || text[1] > forms[form].high)
+	if (form == sizeof forms / sizeof *forms || text[1] < forms[form].second_min || text[1] > forms[form].second_max)
 		return 0;
 	for (int i = 2; i < forms[form].length; i++)
 		if ((text[i] & 0xc0) != 0x80)
@@ -31,8 +31,8 @@ static int utf8_length(const unsigned char *text)
 	return forms[form].length;
 }
 
-/* Bytes that are no UTF-8 become U+FFFD, or nobody could read the document. */
-static void put_string(FILE *to, const char *text)
+/* Replaces bytes that are not valid UTF-8 by U+FFFD, because JSON parsers would reject the document. */
+static void json_string(FILE *to, const char *text)
 {
 	fputc('"', to);
 	while (*text) {
@@ -48,16 +48,16 @@ static void put_string(FILE *to, const char *text)
 	fputc('"', to);
 }
 
-static void put_string_or_null(FILE *to, const char *name, const char *text)
+static void json_string_or_null(FILE *to, const char *name, const char *text)
 {
 	fprintf(to, "\"%s\": ", name);
 	if (*text)
-		put_string(to, text);
+		json_string(to, text);
 	else
 		fputs("null", to);
 }
 
-static void put_number_or_null(FILE *to, const char *name, uint64_t number)
+static void json_number_or_null(FILE *to, const char *name, uint64_t number)
 {
 	if (number)
 		fprintf(to, "\"%s\": %" PRIu64, name, number);
@@ -65,53 +65,53 @@ static void put_number_or_null(FILE *to, const char *name, uint64_t number)
 		fprintf(to, "\"%s\": null", name);
 }
 
-static void put_allowed_ips(FILE *to, const struct config_prefix *prefix)
+static void json_allowed_ips(FILE *to, const struct config_prefix *prefix)
 {
 	char text[PREFIX_TEXT];
 
 	fputs("\"allowed_ips\": [", to);
 	for (; prefix; prefix = prefix->next) {
 		prefix_to_text(text, &prefix->prefix);
-		put_string(to, text);
+		json_string(to, text);
 		fputs(prefix->next ? ", " : "", to);
 	}
 	fputc(']', to);
 }
 
-static void put_peer(FILE *to, const struct show_peer *peer)
+static void json_peer(FILE *to, const struct show_peer *peer)
 {
 	fputs("      {", to);
-	put_string_or_null(to, "public_key", peer->public_key);
-	fprintf(to, ", \"preshared_key\": %s, ", peer->preshared_key ? "true" : "false");
-	put_string_or_null(to, "endpoint", peer->endpoint);
+	json_string_or_null(to, "public_key", peer->public_key);
+	fprintf(to, ", \"preshared_key\": %s, ", peer->has_preshared_key ? "true" : "false");
+	json_string_or_null(to, "endpoint", peer->endpoint);
 	fputs(", ", to);
-	put_allowed_ips(to, peer->allowed_ips);
+	json_allowed_ips(to, peer->allowed_ips);
 	fputs(", ", to);
-	put_number_or_null(to, "latest_handshake", peer->handshake);
-	fprintf(to, ", \"transfer_rx\": %" PRIu64 ", \"transfer_tx\": %" PRIu64 ", ", peer->received, peer->sent);
-	put_number_or_null(to, "persistent_keepalive", peer->keepalive);
+	json_number_or_null(to, "latest_handshake", peer->handshake);
+	fprintf(to, ", \"transfer_rx\": %" PRIu64 ", \"transfer_tx\": %" PRIu64 ", ", peer->rx_bytes, peer->tx_bytes);
+	json_number_or_null(to, "persistent_keepalive", peer->keepalive);
 	fputs(peer->next ? "},\n" : "}\n", to);
 }
 
-static void put_interface(FILE *to, const struct show_interface *interface)
+static void json_interface(FILE *to, const struct show_interface *interface)
 {
 	fputs("  {", to);
-	put_string_or_null(to, "name", interface->name);
+	json_string_or_null(to, "name", interface->name);
 	fputs(", ", to);
-	put_string_or_null(to, "public_key", interface->public_key);
+	json_string_or_null(to, "public_key", interface->public_key);
 	fputs(", ", to);
-	put_number_or_null(to, "listen_port", interface->port);
+	json_number_or_null(to, "listen_port", interface->port);
 	fputs(", ", to);
-	put_number_or_null(to, "fwmark", interface->mark);
+	json_number_or_null(to, "fwmark", interface->fwmark);
 	fputs(", ", to);
-	put_string_or_null(to, "aead", interface->aead);
+	json_string_or_null(to, "crypto_provider", interface->crypto_provider);
 	fputs(", ", to);
-	put_string_or_null(to, "backend", interface->backend);
+	json_string_or_null(to, "tun_backend", interface->tun_backend);
 	fputs(", ", to);
-	put_number_or_null(to, "workers", interface->workers);
+	json_number_or_null(to, "workers", interface->workers);
 	fputs(",\n    \"peers\": [\n", to);
 	for (const struct show_peer *peer = interface->peers; peer; peer = peer->next)
-		put_peer(to, peer);
+		json_peer(to, peer);
 	fputs(interface->next ? "    ]},\n" : "    ]}\n", to);
 }
 
@@ -119,6 +119,6 @@ void show_json(FILE *to, const struct show_interface *interfaces)
 {
 	fputs("{\"interfaces\": [\n", to);
 	for (; interfaces; interfaces = interfaces->next)
-		put_interface(to, interfaces);
+		json_interface(to, interfaces);
 	fputs("]}\n", to);
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* show: reads the state of an interface from the reply to a get request. */
 #include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -7,19 +8,14 @@
 #include "show_state.h"
 #include "uapi_client.h"
 
-enum { PATIENCE = 10 }; /* seconds */
+enum { SHOW_TIMEOUT = 10 }; /* seconds */
 
-struct reader {
+struct show_reader {
 	struct show_interface *interface;
-	struct show_peer *peer, **tail;
+	struct show_peer *peer, **peer_tail; /* the current peer, NULL before the first; where to link the next one */
 };
 
-struct key {
-	const char *name;
-	int (*read)(struct reader *reader, const char *value);
-};
-
-static int read_number(const char *value, uint64_t *number)
+static int show_read_u64(const char *value, uint64_t *number)
 {
 	char *end;
 
@@ -28,162 +24,131 @@ static int read_number(const char *value, uint64_t *number)
 	return *value >= '0' && *value <= '9' && !*end && !errno ? 0 : -EPROTO;
 }
 
-static int read_number32(const char *value, uint32_t *number)
+static int show_read_u32(const char *value, uint32_t *number)
 {
 	uint64_t wide;
-	int error = read_number(value, &wide);
+	int error = show_read_u64(value, &wide);
 
 	*number = (uint32_t)wide;
 	return error || wide > UINT32_MAX ? -EPROTO : 0;
 }
 
-static int read_private_key(struct reader *reader, const char *value)
+static int show_read_name(const char *value, char name[SHOW_NAME])
+{
+	return snprintf(name, SHOW_NAME, "%s", value) < SHOW_NAME ? 0 : -EPROTO;
+}
+
+/* Keeps the public key only. */
+static int show_read_private_key(struct show_interface *interface, const char *value)
 {
 	uint8_t private_key[KEY_BYTES], public_key[KEY_BYTES];
 	bool valid = key_from_hex(private_key, value);
 
 	if (valid && !sodium_is_zero(private_key, sizeof private_key)) {
 		crypto_scalarmult_base(public_key, private_key);
-		key_to_base64(reader->interface->public_key, public_key);
+		key_to_base64(interface->public_key, public_key);
 	}
 	sodium_memzero(private_key, sizeof private_key);
 	return valid ? 0 : -EPROTO;
 }
 
-static int read_port(struct reader *reader, const char *value)
-{
-	return read_number32(value, &reader->interface->port);
-}
-
-static int read_name(const char *value, char name[SHOW_LIBRARY])
-{
-	return snprintf(name, SHOW_LIBRARY, "%s", value) < SHOW_LIBRARY ? 0 : -EPROTO;
-}
-
-static int read_aead(struct reader *reader, const char *value)
-{
-	return read_name(value, reader->interface->aead);
-}
-
-static int read_backend(struct reader *reader, const char *value)
-{
-	return read_name(value, reader->interface->backend);
-}
-
-static int read_workers(struct reader *reader, const char *value)
-{
-	return read_number32(value, &reader->interface->workers);
-}
-
-static int read_mark(struct reader *reader, const char *value)
-{
-	return read_number32(value, &reader->interface->mark);
-}
-
-static int read_public_key(struct reader *reader, const char *value)
-{
-	struct show_peer *peer = calloc(1, sizeof *peer);
-	uint8_t key[KEY_BYTES];
-
-	if (!peer)
-		return -ENOMEM;
-	*reader->tail = peer;
-	reader->tail = &peer->next;
-	reader->peer = peer;
-	peer->tail = &peer->allowed_ips;
-	if (!key_from_hex(key, value))
-		return -EPROTO;
-	key_to_base64(peer->public_key, key);
-	return 0;
-}
-
-/* Zeros are none. */
-static int read_preshared_key(struct reader *reader, const char *value)
-{
-	reader->peer->preshared_key = value[strspn(value, "0")] != '\0';
-	return 0;
-}
-
-/* The zone as the name of an interface, where there is such a one here. */
-static int read_endpoint(struct reader *reader, const char *value)
+/* Converts a numeric zone to the name of the interface, if there is one in our network namespace. */
+static int show_read_endpoint(struct show_peer *peer, const char *value)
 {
 	char host[ENDPOINT_HOST], port[ENDPOINT_PORT], text[ENDPOINT_TEXT];
 	struct endpoint endpoint;
 
 	if (!endpoint_split(value, host, port) && !endpoint_numeric(host, port, &endpoint))
 		value = endpoint_text(text, &endpoint);
-	if (strlen(value) >= sizeof reader->peer->endpoint)
+	if (strlen(value) >= sizeof peer->endpoint)
 		return -EPROTO;
-	strcpy(reader->peer->endpoint, value);
+	strcpy(peer->endpoint, value);
 	return 0;
 }
 
-static int read_handshake(struct reader *reader, const char *value)
-{
-	return read_number(value, &reader->peer->handshake);
-}
-
-static int read_received(struct reader *reader, const char *value)
-{
-	return read_number(value, &reader->peer->received);
-}
-
-static int read_sent(struct reader *reader, const char *value)
-{
-	return read_number(value, &reader->peer->sent);
-}
-
-static int read_keepalive(struct reader *reader, const char *value)
-{
-	return read_number32(value, &reader->peer->keepalive);
-}
-
-static int read_allowed_ip(struct reader *reader, const char *value)
+static int show_read_allowed_ip(struct show_peer *peer, const char *value)
 {
 	struct config_prefix *added = calloc(1, sizeof *added);
 
 	if (!added)
 		return -ENOMEM;
-	*reader->peer->tail = added;
-	reader->peer->tail = &added->next;
+	*peer->allowed_ip_tail = added;
+	peer->allowed_ip_tail = &added->next;
 	return prefix_from_text(&added->prefix, value) ? 0 : -EPROTO;
 }
 
-static const struct key interface_keys[] = {
-	{ "private_key", read_private_key }, { "listen_port", read_port }, { "fwmark", read_mark }, { "aead", read_aead },
-	{ "backend", read_backend },         { "workers", read_workers },  { NULL, NULL },
-};
-
-static const struct key peer_keys[] = {
-	{ "allowed_ip", read_allowed_ip },
-	{ "preshared_key", read_preshared_key },
-	{ "endpoint", read_endpoint },
-	{ "last_handshake_time_sec", read_handshake },
-	{ "rx_bytes", read_received },
-	{ "tx_bytes", read_sent },
-	{ "persistent_keepalive_interval", read_keepalive },
-	{ NULL, NULL },
-};
-
-/* Keys that are not known are passed over: a later version may say more. */
-static int take_line(void *context, char *name, char *value)
+/* Starts the next peer. */
+static int show_read_public_key(struct show_reader *reader, const char *value)
 {
-	struct reader *reader = context;
-	const struct key *key = reader->peer ? peer_keys : interface_keys;
+	struct show_peer *peer = calloc(1, sizeof *peer);
+	uint8_t key[KEY_BYTES];
 
-	if (!strcmp(name, "public_key"))
-		return read_public_key(reader, value);
-	for (; key->name; key++)
-		if (!strcmp(key->name, name))
-			return key->read(reader, value);
+	if (!peer)
+		return -ENOMEM;
+	*reader->peer_tail = peer;
+	reader->peer_tail = &peer->next;
+	reader->peer = peer;
+	peer->allowed_ip_tail = &peer->allowed_ips;
+	if (!key_from_hex(key, value))
+		return -EPROTO;
+	key_to_base64(peer->public_key, key);
 	return 0;
+}
+
+/* Skips unknown keys, because other implementations and later versions have more of them. */
+static int show_read_interface_line(struct show_interface *interface, const char *key, const char *value)
+{
+	if (!strcmp(key, "private_key"))
+		return show_read_private_key(interface, value);
+	if (!strcmp(key, "listen_port"))
+		return show_read_u32(value, &interface->port);
+	if (!strcmp(key, "fwmark"))
+		return show_read_u32(value, &interface->fwmark);
+	/* Earlier versions of adit send "aead" and "backend". */
+	if (!strcmp(key, "crypto_provider") || !strcmp(key, "aead"))
+		return show_read_name(value, interface->crypto_provider);
+	if (!strcmp(key, "tun_backend") || !strcmp(key, "backend"))
+		return show_read_name(value, interface->tun_backend);
+	if (!strcmp(key, "workers"))
+		return show_read_u32(value, &interface->workers);
+	return 0;
+}
+
+static int show_read_peer_line(struct show_peer *peer, const char *key, const char *value)
+{
+	if (!strcmp(key, "allowed_ip"))
+		return show_read_allowed_ip(peer, value);
+	if (!strcmp(key, "endpoint"))
+		return show_read_endpoint(peer, value);
+	if (!strcmp(key, "last_handshake_time_sec"))
+		return show_read_u64(value, &peer->handshake);
+	if (!strcmp(key, "rx_bytes"))
+		return show_read_u64(value, &peer->rx_bytes);
+	if (!strcmp(key, "tx_bytes"))
+		return show_read_u64(value, &peer->tx_bytes);
+	if (!strcmp(key, "persistent_keepalive_interval"))
+		return show_read_u32(value, &peer->keepalive);
+	if (!strcmp(key, "preshared_key"))
+		peer->has_preshared_key = value[strspn(value, "0")] != '\0'; /* all zeros: none */
+	return 0;
+}
+
+static int show_read_line(void *context, char *key, char *value)
+{
+	struct show_reader *reader = context;
+
+	if (!strcmp(key, "public_key"))
+		return show_read_public_key(reader, value);
+	if (reader->peer)
+		return show_read_peer_line(reader->peer, key, value);
+	return show_read_interface_line(reader->interface, key, value);
 }
 
 int show_read(struct show_interface *interface, const char *directory)
 {
-	struct reader reader = { .interface = interface, .tail = &interface->peers };
+	struct show_reader reader = { .interface = interface, .peer_tail = &interface->peers };
 
-	return uapi_client_call(directory, interface->name, "get=1\n\n", PATIENCE, take_line, &reader);
+	return uapi_client_call(directory, interface->name, "get=1\n\n", SHOW_TIMEOUT, show_read_line, &reader);
 }
 
 void show_free(struct show_interface *interface)

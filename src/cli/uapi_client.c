@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Client side of the control socket. Replies may contain private keys, so all buffers are wiped. */
 #include "uapi_client.h"
 
 #include <errno.h>
@@ -13,18 +14,11 @@
 
 enum { LINE_MAX_BYTES = 4096, BUFFER = 16 << 10 };
 
-static int send_request(int fd, const char *request)
-{
-	size_t length = strlen(request);
-	ssize_t sent = send(fd, request, length, MSG_NOSIGNAL);
-
-	if (sent < 0)
-		return -errno;
-	return sent == (ssize_t)length ? 0 : -EPROTO;
-}
-
-/* The next line, cut at its '='. 1; 0 for the blank one at the end; or negative errno. */
-static int read_line(FILE *from, char line[LINE_MAX_BYTES], char **value)
+/*
+ * Reads the next line and splits it at its '='. Returns 1, 0 for the blank line that ends the reply, or a negative
+ * errno.
+ */
+static int read_reply_line(FILE *from, char line[LINE_MAX_BYTES], char **value)
 {
 	char *end;
 
@@ -44,56 +38,59 @@ static int read_line(FILE *from, char line[LINE_MAX_BYTES], char **value)
 	return 1;
 }
 
-static int read_answer(FILE *from, int (*take)(void *context, char *key, char *value), void *context)
+static int read_reply(FILE *from, int (*handle)(void *context, char *key, char *value), void *context)
 {
 	char line[LINE_MAX_BYTES], *value;
 	int result = -EPROTO, status;
 
-	while ((status = read_line(from, line, &value)) > 0) {
-		int error = 0;
+	for (;;) {
+		status = read_reply_line(from, line, &value);
+		if (status <= 0)
+			break;
 		if (!strcmp(line, "errno"))
 			result = atoi(value);
 		else
-			error = take(context, line, value);
-		if (error) {
-			status = error;
+			status = handle(context, line, value);
+		if (status < 0)
 			break;
-		}
 	}
 	sodium_memzero(line, sizeof line);
-	return status ? status : result > 0 ? -result : result;
+	if (status)
+		return status;
+	return result > 0 ? -result : result; /* both signs are in use */
 }
 
-static int converse(FILE *from, const char *request, int (*line)(void *context, char *key, char *value), void *context)
+int uapi_client_call(const char *directory, const char *name, const char *request, int timeout,
+					 int (*handle)(void *context, char *key, char *value), void *context)
 {
-	char buffer[BUFFER]; /* private keys pass through here */
-	int error = send_request(fileno(from), request);
-
-	setvbuf(from, buffer, _IOFBF, sizeof buffer);
-	if (!error)
-		error = read_answer(from, line, context);
-	fclose(from);
-	sodium_memzero(buffer, sizeof buffer);
-	return error;
-}
-
-int uapi_client_call(const char *directory, const char *name, const char *request, int seconds,
-					 int (*line)(void *context, char *key, char *value), void *context)
-{
-	int fd = uapi_connect(directory, name, seconds);
+	int fd = uapi_connect(directory, name, timeout);
+	size_t length = strlen(request);
+	char buffer[BUFFER];
+	ssize_t sent;
 	FILE *from;
+	int error;
 
 	if (fd < 0)
 		return fd;
+	sent = send(fd, request, length, MSG_NOSIGNAL);
+	if (sent != (ssize_t)length) {
+		error = sent < 0 ? -errno : -EPROTO;
+		close(fd);
+		return error;
+	}
 	from = fdopen(fd, "r");
 	if (!from) {
 		close(fd);
 		return -ENOMEM;
 	}
-	return converse(from, request, line, context);
+	setvbuf(from, buffer, _IOFBF, sizeof buffer); /* our own, so that it can be wiped */
+	error = read_reply(from, handle, context);
+	fclose(from);
+	sodium_memzero(buffer, sizeof buffer);
+	return error;
 }
 
-const char *uapi_call_error(int error)
+const char *uapi_client_error(int error)
 {
 	switch (error) {
 	case -ENOENT:
@@ -102,7 +99,7 @@ const char *uapi_call_error(int error)
 	case -EAGAIN:
 		return "the daemon does not answer";
 	case -EPROTO:
-		return "the daemon gave no answer that makes sense";
+		return "the daemon sent an invalid reply";
 	default:
 		return strerror(-error);
 	}

@@ -55,7 +55,8 @@ static void put_interface(struct text *text, const struct device *device)
 	if (device->mark)
 		put(text, "fwmark=%u\n", device->mark);
 	if (device->backend) /* not of the protocol, whose clients pass over what they do not know */
-		put(text, "aead=%s\nbackend=%s\nworkers=%u\n", device->aead->name, device->backend, device->workers);
+		put(text, "crypto_provider=%s\ntun_backend=%s\nworkers=%u\n", device->aead->name, device->backend,
+			device->workers);
 }
 
 /* The zone is a number: a name may mean another interface, or none, in the network namespace of the reader. */

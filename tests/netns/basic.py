@@ -17,11 +17,11 @@ HEADERS = {4: 20 + 8, 6: 40 + 8}  # IP and ICMP
 @case(outside=[4, 6])
 def tunnel(lab, outside):
     left, right = pair(lab, outside)
-    with lab.check("adit show tells who does the ciphers and who reads the TUN"):
+    with lab.check("adit show names the crypto provider and the TUN backend"):
         shown = left.node.json([lab.adit, "show", left.interface, "--json"])["interfaces"][0]
-        assert shown["aead"] in ("libsodium", "ipsec-mb"), shown
-        wanted = lab.settings.get("Backend")
-        assert shown["backend"] in ([wanted] if wanted else ["syscalls", "io_uring"]), shown
+        assert shown["crypto_provider"] in ("libsodium", "ipsec-mb"), shown
+        wanted = lab.settings.get("TunBackend")
+        assert shown["tun_backend"] in ([wanted] if wanted else ["syscalls", "io_uring"]), shown
         assert shown["workers"] == int(lab.settings.get("Workers", shown["workers"])) > 0, shown
     for family in 4, 6:
         with lab.check(f"ping, v{family} inside"):

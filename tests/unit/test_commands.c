@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The commands as a shell sees them: run in a child, with files for standard input, output and error. */
+/* Tests of check, genkey, genpsk and pubkey: each runs in a child process with files as its standard streams. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -69,7 +69,7 @@ static void redirect(int fd, const char *name, int flags)
 		_exit(100);
 }
 
-/* Runs in the folder, so that file names in findings are short. */
+/* Runs in the test folder, so that findings contain short file names. */
 static struct outcome run(command *verb, char **argv, const char *output)
 {
 	struct outcome outcome;
@@ -106,7 +106,7 @@ static struct outcome run_pubkey(const void *input, size_t length)
 	return run(command_pubkey, argv, "out");
 }
 
-static void pubkey_of_a_known_key(void **state)
+static void pubkey_prints_the_public_key(void **state)
 {
 	static const char *const inputs[] = { BOB_PRIVATE, BOB_PRIVATE "\n", BOB_PRIVATE "\r\n", BOB_PRIVATE " \t\n\n" };
 
@@ -118,7 +118,7 @@ static void pubkey_of_a_known_key(void **state)
 	}
 }
 
-static void pubkey_of_anything_else(void **state)
+static void pubkey_rejects_anything_but_a_key(void **state)
 {
 	static const char *const inputs[] = {
 		"", "\n", " " BOB_PRIVATE, BOB_PRIVATE "\nx", BOB_PRIVATE BOB_PRIVATE, "XasIfmJKikt54X+Lg4AO5m87sSkmGLb9",
@@ -132,7 +132,7 @@ static void pubkey_of_anything_else(void **state)
 		assert_int_equal(outcome.code, 1);
 		assert_string_equal(outcome.output, "");
 		assert_string_equal(outcome.errors,
-							"adit pubkey: standard input is not a key: 44 characters of base64 that end in '='\n");
+							"adit pubkey: standard input is not a key (44 characters of base64, ending in \"=\")\n");
 	}
 	assert_int_equal(run_pubkey(nul, sizeof nul - 1).code, 1);
 	assert_int_equal(run_pubkey(nul, sizeof nul - 2).code, 1);
@@ -155,7 +155,7 @@ static void generate(command *verb, char *name, uint8_t key[KEY_BYTES])
 	assert_true(key_from_base64(key, outcome.output));
 }
 
-static void generated_keys(void **state)
+static void genkey_clamps_and_genpsk_does_not(void **state)
 {
 	uint8_t keys[8][KEY_BYTES];
 	bool unclamped = false;
@@ -166,7 +166,7 @@ static void generated_keys(void **state)
 		assert_int_equal(keys[i][31] & 0xc0, 0x40);
 		assert_true(i == 0 || memcmp(keys[i], keys[i - 1], KEY_BYTES) != 0);
 	}
-	/* A preshared key is any 32 bytes; that all of 32 look clamped has a chance of 2^-160. */
+	/* A preshared key is any 32 bytes. The probability that all of 32 keys look clamped is 2^-160. */
 	for (int i = 0; i < 32; i++) {
 		generate(command_genpsk, "genpsk", keys[i % 8]);
 		unclamped |= (keys[i % 8][0] & 7) != 0 || (keys[i % 8][31] & 0xc0) != 0x40;
@@ -174,7 +174,7 @@ static void generated_keys(void **state)
 	assert_true(unclamped);
 }
 
-static void key_for_all_to_see(void **state)
+static void genkey_warns_if_others_can_access_the_output(void **state)
 {
 	char *argv[] = { "genkey", NULL };
 	struct outcome outcome;
@@ -184,11 +184,11 @@ static void key_for_all_to_see(void **state)
 	assert_int_equal(outcome.code, 0);
 	assert_int_equal(strlen(outcome.output), KEY_BASE64);
 	assert_string_equal(outcome.errors,
-						"adit genkey: warning: the key goes to a file that everybody can open; set umask 077 first\n");
+						"adit genkey: warning: the output file is accessible to all users; run \"umask 077\" first\n");
 	write_file("out", "", 0, 0600);
 }
 
-static void key_that_cannot_be_written(void **state)
+static void genpsk_reports_a_write_error(void **state)
 {
 	char *argv[] = { "genpsk", NULL };
 	struct outcome outcome = run(command_genpsk, argv, "/dev/full");
@@ -197,7 +197,7 @@ static void key_that_cannot_be_written(void **state)
 	assert_string_equal(outcome.errors, "adit genpsk: standard output: No space left on device\n");
 }
 
-static void needless_arguments(void **state)
+static void wrong_arguments_print_the_usage(void **state)
 {
 	char *argv[] = { "genkey", "now", NULL };
 	struct outcome outcome = run(command_genkey, argv, "out");
@@ -216,10 +216,10 @@ static void needless_arguments(void **state)
 	assert_string_equal(outcome.errors, "usage: adit check FILE...\n");
 }
 
-static void check_files(void **state)
+static void check_prints_findings_and_returns_1_on_errors(void **state)
 {
 	static const char good[] = INTERFACE "[Peer]\nPublicKey = " BOB_PRIVATE "\n";
-	static const char warned[] = INTERFACE "DNS = 192.0.2.1\n";
+	static const char warned[] = INTERFACE "DNS = 192.0.2.1\nAead = auto\n";
 	static const char bad[] = INTERFACE "MTU = 1\nMTU = 2\n";
 	char *argv[] = { "check", "good.conf", NULL, NULL, NULL };
 	struct outcome outcome;
@@ -235,7 +235,9 @@ static void check_files(void **state)
 	outcome = run(command_check, argv, "out");
 	assert_int_equal(outcome.code, 0);
 	assert_string_equal(outcome.output, "warned.conf: OK, 0 peers\n");
-	assert_non_null(strstr(outcome.errors, "warned.conf:3: warning: DNS"));
+	assert_string_equal(outcome.errors,
+						"warned.conf:3: warning: DNS: not implemented yet; the name servers are not changed\n"
+						"warned.conf:4: warning: Aead is now called CryptoProvider\n");
 	argv[1] = "bad.conf", argv[2] = "missing.conf", argv[3] = "good.conf";
 	outcome = run(command_check, argv, "out");
 	assert_int_equal(outcome.code, 1);
@@ -269,13 +271,13 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(pubkey_of_a_known_key),
-		cmocka_unit_test(pubkey_of_anything_else),
-		cmocka_unit_test(generated_keys),
-		cmocka_unit_test(key_for_all_to_see),
-		cmocka_unit_test(key_that_cannot_be_written),
-		cmocka_unit_test(needless_arguments),
-		cmocka_unit_test(check_files),
+		cmocka_unit_test(pubkey_prints_the_public_key),
+		cmocka_unit_test(pubkey_rejects_anything_but_a_key),
+		cmocka_unit_test(genkey_clamps_and_genpsk_does_not),
+		cmocka_unit_test(genkey_warns_if_others_can_access_the_output),
+		cmocka_unit_test(genpsk_reports_a_write_error),
+		cmocka_unit_test(wrong_arguments_print_the_usage),
+		cmocka_unit_test(check_prints_findings_and_returns_1_on_errors),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

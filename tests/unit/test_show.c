@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* `show` and `reload` as a shell sees them, against a control socket that is served here. */
+/* Tests of show and reload: each runs in a child process against a control socket that the test serves. */
 #include "control_serve.h"
 
 #include "cli/show.h"
@@ -42,7 +42,7 @@ static void make_call(const void *context)
 	_exit(code);
 }
 
-/* What the command wrote, both streams together, in a buffer that the next call overwrites. */
+/* Returns the output of the command, both streams together, in a buffer that the next call overwrites. */
 static const char *run(int code, const struct call *call)
 {
 	static char text[65536];
@@ -73,7 +73,7 @@ static void populate(struct rig *rig)
 	peer->tx_bytes = 1023;
 }
 
-static void people_read_it(void **state)
+static void show_prints_text(void **state)
 {
 	const char *text;
 
@@ -82,7 +82,7 @@ static void people_read_it(void **state)
 	assert_memory_equal(text, "interface wgtest\n  public key   ", 32);
 	assert_null(strstr(text, rig_base64(0x48)));
 	assert_null(strstr(text, rig_base64(9)));
-	assert_non_null(strstr(text, "\n  listen port  51820\n  mark         0xca6c\n\n  peer AgIC"));
+	assert_non_null(strstr(text, "\n  listen port  51820\n  fwmark       0xca6c\n\n  peer AgIC"));
 	assert_non_null(strstr(text, "    endpoint          [fe80::1%lo]:9\n"
 								 "    allowed IPs       10.0.0.0/24, fd00::/64\n"
 								 "    latest handshake  "));
@@ -93,7 +93,7 @@ static void people_read_it(void **state)
 								 "    transfer          0 B received, 0 B sent\n"));
 }
 
-static void programs_read_it(void **state)
+static void show_prints_json(void **state)
 {
 	uint8_t public_key[KEY_BYTES];
 	char text[KEY_BASE64], expected[2048];
@@ -101,41 +101,44 @@ static void programs_read_it(void **state)
 	populate(&serve.rig);
 	crypto_scalarmult_base(public_key, rig_key(0x48));
 	key_to_base64(text, public_key);
-	snprintf(expected, sizeof expected,
-			 "{\"interfaces\": [\n  {\"name\": \"wgtest\", \"public_key\": \"%s\", \"listen_port\": 51820, "
-			 "\"fwmark\": 51820, \"aead\": null, \"backend\": null, \"workers\": null,\n    \"peers\": [\n"
-			 "      {\"public_key\": \"%s\", \"preshared_key\": true, \"endpoint\": \"[fe80::1%%lo]:9\", "
-			 "\"allowed_ips\": [\"10.0.0.0/24\", \"fd00::/64\"], \"latest_handshake\": 1700000000, "
-			 "\"transfer_rx\": 5242880, \"transfer_tx\": 1023, \"persistent_keepalive\": 25},\n"
-			 "      {\"public_key\": \"%s\", \"preshared_key\": false, \"endpoint\": null, "
-			 "\"allowed_ips\": [], \"latest_handshake\": null, "
-			 "\"transfer_rx\": 0, \"transfer_tx\": 0, \"persistent_keepalive\": null}\n    ]}\n]}\n",
-			 text, rig_base64(2), rig_base64(3));
+	snprintf(
+		expected, sizeof expected,
+		"{\"interfaces\": [\n  {\"name\": \"wgtest\", \"public_key\": \"%s\", \"listen_port\": 51820, "
+		"\"fwmark\": 51820, \"crypto_provider\": null, \"tun_backend\": null, \"workers\": null,\n    \"peers\": [\n"
+		"      {\"public_key\": \"%s\", \"preshared_key\": true, \"endpoint\": \"[fe80::1%%lo]:9\", "
+		"\"allowed_ips\": [\"10.0.0.0/24\", \"fd00::/64\"], \"latest_handshake\": 1700000000, "
+		"\"transfer_rx\": 5242880, \"transfer_tx\": 1023, \"persistent_keepalive\": 25},\n"
+		"      {\"public_key\": \"%s\", \"preshared_key\": false, \"endpoint\": null, "
+		"\"allowed_ips\": [], \"latest_handshake\": null, "
+		"\"transfer_rx\": 0, \"transfer_tx\": 0, \"persistent_keepalive\": null}\n    ]}\n]}\n",
+		text, rig_base64(2), rig_base64(3));
 	assert_string_equal(show(0, "wgtest", "--json"), expected);
 	assert_string_equal(show(0, "--json", "wgtest"), expected);
 	assert_string_equal(show(0, "--json"), expected);
 }
 
-static void an_interface_without_anything(void **state)
+static void show_prints_an_unconfigured_interface(void **state)
 {
 	assert_string_equal(show(0, "wgtest"), "interface wgtest\n  public key   none\n");
-	assert_string_equal(show(0, "--json"), "{\"interfaces\": [\n  {\"name\": \"wgtest\", \"public_key\": null, "
-										   "\"listen_port\": null, \"fwmark\": null, \"aead\": null, \"backend\": "
-										   "null, \"workers\": null,\n    \"peers\": [\n    ]}\n]}\n");
+	assert_string_equal(show(0, "--json"),
+						"{\"interfaces\": [\n  {\"name\": \"wgtest\", \"public_key\": null, "
+						"\"listen_port\": null, \"fwmark\": null, \"crypto_provider\": null, \"tun_backend\": "
+						"null, \"workers\": null,\n    \"peers\": [\n    ]}\n]}\n");
 }
 
-/* A device with a worker. */
-static void what_moves_the_packets(void **state)
+/* Only a device with a worker has a backend. */
+static void show_prints_provider_backend_and_workers(void **state)
 {
-	serve.rig.device.backend = "by hand";
+	serve.rig.device.backend = "test";
 	serve.rig.device.workers = 3;
 	assert_string_equal(show(0, "wgtest"), "interface wgtest\n  public key   none\n"
-										   "  ciphers      libsodium\n  backend      by hand\n  workers      3\n");
-	assert_non_null(strstr(show(0, "--json"),
-						   "\"fwmark\": null, \"aead\": \"libsodium\", \"backend\": \"by hand\", \"workers\": 3,\n"));
+										   "  crypto       libsodium\n  TUN backend  test\n  workers      3\n");
+	assert_non_null(
+		strstr(show(0, "--json"),
+			   "\"fwmark\": null, \"crypto_provider\": \"libsodium\", \"tun_backend\": \"test\", \"workers\": 3,\n"));
 }
 
-static void no_interface_at_all(void **state)
+static void show_without_any_interface_succeeds(void **state)
 {
 	uapi_stop(&serve.uapi);
 	assert_string_equal(show(0, NULL), "");
@@ -145,7 +148,7 @@ static void no_interface_at_all(void **state)
 	assert_string_equal(show(1, "wgtest"), "adit show: wgtest: no daemon serves this interface\n");
 }
 
-static void a_dead_socket_is_passed_over(void **state)
+static void show_skips_the_socket_of_a_dead_daemon(void **state)
 {
 	int fd = uapi_listen(UAPI_DIRECTORY, "dead");
 
@@ -155,7 +158,7 @@ static void a_dead_socket_is_passed_over(void **state)
 	assert_int_equal(unlink(UAPI_DIRECTORY "/dead.sock"), 0);
 }
 
-static void wrong_arguments(void **state)
+static void show_rejects_wrong_arguments(void **state)
 {
 	static const char usage[] = "usage: adit show [IFNAME] [--json]\n";
 
@@ -166,9 +169,9 @@ static void wrong_arguments(void **state)
 	assert_string_equal(show(1, "a-name-of-sixteen"), "adit show: a-name-of-sixteen: Invalid argument\n");
 }
 
-/* --- other daemons, played --- */
+/* --- replies of other daemons --- */
 
-/* A daemon that gives each client `answer` and hangs up. */
+/* Sends the same reply to each client and closes the connection. */
 static void serve_answer(struct ev_loop *loop, struct ev_io *watcher, int events)
 {
 	const char *answer = watcher->data;
@@ -203,19 +206,18 @@ static const char *show_answer(int code, const char *name, const char *answer)
 	return text;
 }
 
-static void answers_that_make_no_sense(void **state)
+static void show_reports_an_invalid_reply(void **state)
 {
 	static const char *const answers[] = {
 		"", "errno=0\n", "garbage\n", "\n", "listen_port=x\nerrno=0\n\n", "private_key=1\nerrno=0\n\n", "listen_port=1",
 	};
 
 	for (size_t i = 0; i < sizeof answers / sizeof *answers; i++)
-		assert_string_equal(show_answer(1, "odd", answers[i]),
-							"adit show: odd: the daemon gave no answer that makes sense\n");
+		assert_string_equal(show_answer(1, "odd", answers[i]), "adit show: odd: the daemon sent an invalid reply\n");
 	assert_string_equal(show_answer(1, "odd", "errno=-1\n\n"), "adit show: odd: Operation not permitted\n");
 }
 
-static void keys_that_are_not_known_are_passed_over(void **state)
+static void show_skips_unknown_keys(void **state)
 {
 	assert_non_null(strstr(show_answer(0, "new",
 									   "colour=red\nlisten_port=5\npublic_key=0202020202020202020202020202020202"
@@ -223,8 +225,17 @@ static void keys_that_are_not_known_are_passed_over(void **state)
 						   "\"listen_port\": 5"));
 }
 
-/* Names and endpoints are other people's strings. */
-static void strings_are_escaped(void **state)
+static void show_reads_the_old_names_of_provider_and_backend(void **state)
+{
+	static const char expected[] = "\"crypto_provider\": \"ipsec-mb\", \"tun_backend\": \"syscalls\", \"workers\": 2,";
+
+	assert_non_null(strstr(show_answer(0, "old", "aead=ipsec-mb\nbackend=syscalls\nworkers=2\nerrno=0\n\n"), expected));
+	assert_non_null(strstr(
+		show_answer(0, "new", "crypto_provider=ipsec-mb\ntun_backend=syscalls\nworkers=2\nerrno=0\n\n"), expected));
+}
+
+/* Names and endpoints come from other programs. */
+static void json_strings_are_escaped(void **state)
 {
 	assert_non_null(
 		strstr(show_answer(0, "q\"b\\c\x01\x7f", "errno=0\n\n"), "\"name\": \"q\\\"b\\\\c\\u0001\\u007f\""));
@@ -246,7 +257,7 @@ static char *json_of(const char *name)
 	return text;
 }
 
-static void only_utf8_passes_as_it_is(void **state)
+static void json_contains_only_valid_utf8(void **state)
 {
 	static const struct {
 		const char *name, *json;
@@ -255,7 +266,7 @@ static void only_utf8_passes_as_it_is(void **state)
 		{ "\xc0\x80", "\"\\ufffd\\ufffd\"" },                       /* overlong */
 		{ "\xe0\x9f\xbf", "\"\\ufffd\\ufffd\\ufffd\"" },            /* overlong */
 		{ "\xed\xa0\x80", "\"\\ufffd\\ufffd\\ufffd\"" },            /* a surrogate */
-		{ "\xf4\x90\x80\x80", "\"\\ufffd\\ufffd\\ufffd\\ufffd\"" }, /* past U+10FFFF */
+		{ "\xf4\x90\x80\x80", "\"\\ufffd\\ufffd\\ufffd\\ufffd\"" }, /* beyond U+10FFFF */
 		{ "\xed\x9f\xbf", "\"\xed\x9f\xbf\"" },
 		{ "\x80", "\"\\ufffd\"" },
 		{ "a\xc3", "\"a\\ufffd\"" },
@@ -287,7 +298,7 @@ static const char *handshake_text(uint64_t ago)
 	return line;
 }
 
-static void durations(void **state)
+static void handshake_ages_have_two_units(void **state)
 {
 	assert_string_equal(handshake_text(0), "0 s ago");
 	assert_string_equal(handshake_text(59), "59 s ago");
@@ -312,11 +323,12 @@ static int on_reload(void *context, struct uapi_reply *reply)
 
 #define reload(code, ...) run(code, &(struct call) { command_reload, { __VA_ARGS__ } })
 
-static void a_reload_says_what_is_wrong(void **state)
+static void reload_prints_the_messages_of_the_daemon(void **state)
 {
 	static const struct uapi_verb verbs[] = { { "reload", on_reload }, { NULL, NULL } };
 
-	assert_string_equal(reload(1, "wgtest"), "adit reload: wgtest: this daemon has no file to read again\n");
+	assert_string_equal(reload(1, "wgtest"),
+						"adit reload: wgtest: this daemon cannot reload: it was not started from a file\n");
 	uapi_stop(&serve.uapi);
 	serve.options.verbs = verbs;
 	serve_start(&serve);
@@ -336,19 +348,20 @@ static void a_reload_says_what_is_wrong(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(people_read_it),
-		TEST(programs_read_it),
-		TEST(an_interface_without_anything),
-		TEST(what_moves_the_packets),
-		TEST(no_interface_at_all),
-		TEST(a_dead_socket_is_passed_over),
-		TEST(wrong_arguments),
-		TEST(answers_that_make_no_sense),
-		TEST(keys_that_are_not_known_are_passed_over),
-		TEST(strings_are_escaped),
-		TEST(only_utf8_passes_as_it_is),
-		TEST(durations),
-		TEST(a_reload_says_what_is_wrong),
+		TEST(show_prints_text),
+		TEST(show_prints_json),
+		TEST(show_prints_an_unconfigured_interface),
+		TEST(show_prints_provider_backend_and_workers),
+		TEST(show_without_any_interface_succeeds),
+		TEST(show_skips_the_socket_of_a_dead_daemon),
+		TEST(show_rejects_wrong_arguments),
+		TEST(show_reports_an_invalid_reply),
+		TEST(show_skips_unknown_keys),
+		TEST(show_reads_the_old_names_of_provider_and_backend),
+		TEST(json_strings_are_escaped),
+		TEST(json_contains_only_valid_utf8),
+		TEST(handshake_ages_have_two_units),
+		TEST(reload_prints_the_messages_of_the_daemon),
 	};
 
 	if (sodium_init() < 0)
