@@ -70,7 +70,7 @@ int command_genpsk(int argc, char **argv)
 	return print_key(argv[0], key);
 }
 
-/* Reads standard input up to its end. Returns the number of bytes, or a negative errno: -EINVAL if `text` is full. */
+/* Reads all of standard input. Returns the number of bytes, or a negative errno: -EINVAL if `text` is full. */
 static ssize_t read_input(char *text, size_t room)
 {
 	size_t length = 0;

@@ -113,8 +113,8 @@ static void commit_set(struct device *device, const struct config *config, uint6
 }
 
 /*
- * Removes peers and allowed IPs last, after all other peers have received theirs: an allowed IP that moves to another
- * peer then belongs to some peer at any time, and no packet to it is dropped.
+ * Removes peers and allowed IPs last, once every other peer has its new ones. An allowed IP that moves to another peer
+ * therefore always belongs to a peer, and no packet to it is dropped.
  */
 static void commit_reload(struct device *device, const struct config *config, uint64_t now)
 {

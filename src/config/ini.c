@@ -3,7 +3,7 @@
  * INI: turns text into a configuration.
  *
  * inih splits a line into key and value. Everything around that happens in the reader function that inih calls for its
- * next line: it counts lines, strips comments and opens sections, because inih cannot tell one [Peer] from the next.
+ * next line: it counts lines, strips comments and opens sections, because inih cannot distinguish two [Peer] sections.
  * inih sees only the lines that it reads as wg(8) does; any other line becomes a finding, and inih gets an empty line
  * instead.
  */

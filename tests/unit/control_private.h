@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A file system view of our own with an empty /var/run, and a network with no WireGuard interface of the kernel's. */
+/* Sandbox for control sockets: a mount namespace with an empty /var/run, and a network namespace without interfaces. */
 #ifndef ADIT_TEST_CONTROL_PRIVATE_H
 #define ADIT_TEST_CONTROL_PRIVATE_H
 
@@ -7,7 +7,7 @@
 
 #include "sandbox.h"
 
-/* One who is not root becomes root of a user namespace first, and needs a group there to make files. */
+/* An ordinary user becomes root of a user namespace, which must map the group as well to allow creating files. */
 static inline void private_enter(void)
 {
 	unsigned user = geteuid(), group = getegid();
@@ -21,7 +21,7 @@ static inline void private_enter(void)
 	}
 	if (unshare(CLONE_NEWNS) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
 		mount("tmpfs", "/var/run", "tmpfs", 0, "mode=0755"))
-		sandbox_fail("an empty /var/run");
+		sandbox_fail("mounting an empty /var/run");
 }
 
 #endif

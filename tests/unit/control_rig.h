@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A device without a worker: its sockets are played, what it sends is counted, its clock stands still. */
+/* Test rig: a device without a worker. It records the messages that the device sends, and its clock does not advance.
+ */
 #ifndef ADIT_TEST_CONTROL_RIG_H
 #define ADIT_TEST_CONTROL_RIG_H
 
@@ -20,9 +21,9 @@
 #include "text.h"
 #include "tunnel/device.h"
 
-enum { RIG_LETTERS = 16 };
+enum { RIG_MESSAGES = 16 };
 
-struct letter {
+struct rig_message {
 	uint8_t bytes[256];
 	size_t n;
 	struct peer *peer;
@@ -30,10 +31,10 @@ struct letter {
 
 struct rig {
 	struct device device;
-	uint16_t port_taken, port_random; /* bind refuses the one, and gives out the other */
+	uint16_t port_taken, port_random; /* bind fails with the first, and returns the second for port 0 */
 	bool mark_refused;
 	unsigned binds;
-	struct letter letters[RIG_LETTERS];
+	struct rig_message messages[RIG_MESSAGES];
 	unsigned sent;
 };
 
@@ -47,10 +48,10 @@ static int rig_send(void *context, struct peer *peer, const struct endpoint *to,
 {
 	struct rig *rig = context;
 
-	assert_true(rig->sent < RIG_LETTERS && n <= sizeof rig->letters->bytes);
-	rig->letters[rig->sent].n = n;
-	rig->letters[rig->sent].peer = peer;
-	memcpy(rig->letters[rig->sent++].bytes, message, n);
+	assert_true(rig->sent < RIG_MESSAGES && n <= sizeof rig->messages->bytes);
+	rig->messages[rig->sent].n = n;
+	rig->messages[rig->sent].peer = peer;
+	memcpy(rig->messages[rig->sent++].bytes, message, n);
 	return 0;
 }
 
@@ -89,7 +90,7 @@ static const struct device_ops rig_ops = {
 	.peer_gone = rig_peer_gone,
 };
 
-/* A device whose link is down. */
+/* Makes a device whose link is down. */
 static inline void rig_init(struct rig *rig, const char *name)
 {
 	memset(rig, 0, sizeof *rig);
@@ -105,7 +106,7 @@ static inline void rig_destroy(struct rig *rig)
 	device_destroy(&rig->device, NULL);
 }
 
-/* A key all of whose bytes are `byte`. */
+/* Returns a key that consists of 32 times `byte`. */
 static inline const uint8_t *rig_key(uint8_t byte)
 {
 	static uint8_t keys[256][KEY_BYTES];
@@ -119,7 +120,7 @@ static inline struct peer *rig_peer(struct rig *rig, uint8_t byte)
 	return device_find_peer(&rig->device, rig_key(byte));
 }
 
-/* Carries out a set. */
+/* Parses and applies a set request. Returns 0 or a negative errno. */
 static inline int __attribute__((format(printf, 3, 4))) rig_set(struct rig *rig, uint64_t now, const char *format, ...)
 {
 	struct config config = { 0 };
@@ -139,7 +140,7 @@ static inline int __attribute__((format(printf, 3, 4))) rig_set(struct rig *rig,
 	return error;
 }
 
-/* The same key in hexadecimal. Not inlined, or the compiler takes the table for one string. */
+/* rig_key in hexadecimal. Not inlined, because gcc would warn about the table as if it were one string. */
 static __attribute__((noinline, unused)) const char *rig_hex(uint8_t byte)
 {
 	static char texts[256][KEY_HEX];
@@ -148,7 +149,7 @@ static __attribute__((noinline, unused)) const char *rig_hex(uint8_t byte)
 	return texts[byte];
 }
 
-/* ... and in base64. */
+/* rig_key in base64. */
 static __attribute__((noinline, unused)) const char *rig_base64(uint8_t byte)
 {
 	static char texts[256][KEY_BASE64];
@@ -157,7 +158,7 @@ static __attribute__((noinline, unused)) const char *rig_base64(uint8_t byte)
 	return texts[byte];
 }
 
-/* The whole answer to a get, in parts of `room` bytes; the caller frees it. */
+/* Returns the whole reply to a get request, produced in parts of `room` bytes. The caller frees it. */
 static inline char *rig_get(const struct rig *rig, size_t room)
 {
 	struct uapi_get get = { 0 };
@@ -175,7 +176,7 @@ static inline char *rig_get(const struct rig *rig, size_t room)
 	return text;
 }
 
-/* What a get says, as it should be; `format` without the end. */
+/* Compares the reply to a get request with `format`, which leaves out the errno line. */
 static inline void __attribute__((format(printf, 2, 3))) rig_expect(const struct rig *rig, const char *format, ...)
 {
 	char *wanted = NULL, *whole = NULL, *found = rig_get(rig, 4096);

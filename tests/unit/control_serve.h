@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A control socket in a folder of its own, served whenever the test lets the loop turn. */
+/* Test rig: a control socket in a temporary directory, which is served while the test runs the event loop. */
 #ifndef ADIT_TEST_CONTROL_SERVE_H
 #define ADIT_TEST_CONTROL_SERVE_H
 
@@ -16,7 +16,7 @@
 #include "uapi/socket.h"
 #include "uapi/uapi.h"
 
-#define SERVE_SECONDS 20 /* what takes longer has failed */
+#define SERVE_SECONDS 20 /* anything that takes longer has failed */
 
 struct serve {
 	struct rig rig;
@@ -28,7 +28,7 @@ struct serve {
 
 static char serve_home[] = "/tmp/test_uapi.XXXXXX", serve_directory[64];
 
-/* Set-up and tear-down of a group of tests: `serve_directory` does not exist yet. */
+/* Group set-up and tear-down. The server creates `serve_directory`. */
 static inline int serve_make_home(void **state)
 {
 	assert_non_null(mkdtemp(serve_home));
@@ -49,7 +49,7 @@ static void serve_gone(void *context)
 	serve->gone++;
 }
 
-/* The caller may then change the options, and starts the server. */
+/* The caller may change the options before it calls serve_start. */
 static inline void serve_init(struct serve *serve, const char *directory, const char *name)
 {
 	memset(serve, 0, sizeof *serve);
@@ -81,7 +81,7 @@ static inline double serve_time(void)
 	return (double)clock_boottime() / 1e9;
 }
 
-/* Turns the loop until `done` says so. */
+/* Runs the loop until `done` returns true. */
 static inline void serve_until(struct serve *serve, bool (*done)(void *context), void *context)
 {
 	double limit = serve_time() + SERVE_SECONDS;
@@ -115,7 +115,7 @@ static inline void serve_send(struct serve *serve, int fd, const char *text, siz
 	}
 }
 
-/* Everything up to the blank line behind an errno, or the end of the connection; the caller frees it. */
+/* Receives up to the blank line that ends a reply, or up to the end of the connection. The caller frees the text. */
 static inline char *serve_receive(struct serve *serve, int fd)
 {
 	double limit = serve_time() + SERVE_SECONDS;
@@ -124,7 +124,7 @@ static inline char *serve_receive(struct serve *serve, int fd)
 
 	assert_non_null(text);
 	for (;;) {
-		/* One byte at a time when an answer may end, so that the next one is not taken along. */
+		/* One byte at a time, so that the start of the next reply stays in the socket. */
 		ssize_t got = recv(fd, text + length, 1, 0);
 		if (!got)
 			break;
@@ -142,7 +142,7 @@ static inline char *serve_receive(struct serve *serve, int fd)
 	return text;
 }
 
-/* Sends a request and compares the answer. */
+/* Sends a request and compares the reply. */
 static inline void serve_expect(struct serve *serve, int fd, const char *request, const char *answer)
 {
 	char *found;
@@ -153,7 +153,9 @@ static inline void serve_expect(struct serve *serve, int fd, const char *request
 	free(found);
 }
 
-/* Runs `run` in a child whose standard output and error go to `output` (a file), while the loop turns. Its exit code.
+/*
+ * Runs `run` in a child process whose standard output and error go to the file `output`, and runs the loop until it
+ * exits. Returns the exit code of the child.
  */
 static inline int serve_child(struct serve *serve, const char *output, void (*run)(const void *context),
 							  const void *context)
@@ -181,7 +183,7 @@ static inline int serve_child(struct serve *serve, const char *output, void (*ru
 	return WEXITSTATUS(status);
 }
 
-/* The text of a file; the caller frees it. */
+/* Returns the text of a file. The caller frees it. */
 static inline char *serve_read_file(const char *path)
 {
 	enum { ROOM = 1 << 20 };

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Sets and reloads on a device without a worker, seen through what a get says. */
+/* Tests of set requests and reloads on a device without a worker. A get request shows the result. */
 #include "control_rig.h"
 
 #include "config/ini.h"
 #include "tunnel/handshake.h"
 
-/* What a get says of a peer to whom nothing happened: before and behind its keepalive. */
+/* The lines of a peer without any traffic, before and after the value of its keepalive. */
 #define QUIET                                                                                                          \
 	"last_handshake_time_sec=0\nlast_handshake_time_nsec=0\ntx_bytes=0\nrx_bytes=0\npersistent_keepalive_interval="
 #define END "protocol_version=1\n"
@@ -14,9 +14,9 @@
 static struct rig rig;
 static const uint64_t now = 1000 * NS_PER_S;
 
-/* --- memory that fails on demand, and routes that are watched --- */
+/* --- wrappers: allocations that fail on demand, and the table of allowed IPs --- */
 
-static long allocations_left = -1; /* then one fails; -1: none does */
+static long allocations_left = -1; /* until one fails; -1: none fails */
 
 void *__real_malloc(size_t size);
 void *__wrap_malloc(size_t size);
@@ -79,7 +79,7 @@ void __wrap_allowedips_sweep(struct allowedips *table, struct peer *peer)
 	watch(table);
 }
 
-/* --- the stage --- */
+/* --- set-up --- */
 
 static int set_up(void **state)
 {
@@ -102,7 +102,7 @@ static void link_up(void)
 #define set(...) rig_set(&rig, now, __VA_ARGS__)
 #define expect(...) rig_expect(&rig, __VA_ARGS__)
 
-/* A configuration file with `peers` behind its [Interface] section, in which `interface` stands. */
+/* Applies a file whose [Interface] section contains `interface` and is followed by `peers`. */
 static int reload(const char *interface, const char *peers)
 {
 	struct ini_report report = { .line = (void (*)(void *, const char *))(void (*)(void))abort };
@@ -136,9 +136,9 @@ static const char *sections(const char *a, const char *b)
 	return text;
 }
 
-/* --- sets --- */
+/* --- set requests --- */
 
-static void a_set_says_all_there_is(void **state)
+static void a_set_request_configures_everything(void **state)
 {
 	assert_int_equal(set("private_key=%s\nlisten_port=51820\nfwmark=51\nreplace_peers=true\npublic_key=%s\n"
 						 "preshared_key=%s\nendpoint=192.0.2.1:1000\npersistent_keepalive_interval=25\n"
@@ -151,7 +151,7 @@ static void a_set_says_all_there_is(void **state)
 		rig_hex(0x48), rig_hex(2), rig_hex(3));
 }
 
-static void what_a_set_does_not_say_stays(void **state)
+static void a_set_request_keeps_what_it_does_not_name(void **state)
 {
 	assert_int_equal(set("listen_port=7\npublic_key=%s\npreshared_key=%s\nendpoint=192.0.2.1:1000\n"
 						 "persistent_keepalive_interval=25\nallowed_ip=10.0.0.0/24\n",
@@ -163,7 +163,7 @@ static void what_a_set_does_not_say_stays(void **state)
 		   rig_hex(2), rig_hex(3));
 }
 
-static void zeros_unset_keys(void **state)
+static void a_key_of_zeros_unsets_the_key(void **state)
 {
 	assert_int_equal(set("private_key=%s\npublic_key=%s\npreshared_key=%s\n", rig_hex(1), rig_hex(2), rig_hex(3)), 0);
 	assert_int_equal(set("private_key=%s\npublic_key=%s\npreshared_key=%s\n", rig_hex(0), rig_hex(2), rig_hex(0)), 0);
@@ -191,7 +191,7 @@ static void a_port_in_use_changes_nothing(void **state)
 	free(after);
 }
 
-static void a_refused_mark_leaves_the_port(void **state)
+static void a_mark_that_fails_keeps_the_port(void **state)
 {
 	unsigned binds;
 
@@ -212,11 +212,12 @@ static void the_same_port_is_not_bound_again(void **state)
 	binds = rig.binds;
 	assert_int_equal(set("listen_port=9\n"), 0);
 	assert_int_equal(rig.binds, binds);
-	assert_int_equal(set("listen_port=0\n"), 0); /* a random one */
+	assert_int_equal(set("listen_port=0\n"), 0); /* random */
 	expect("listen_port=40000\n");
 }
 
-/* Applies a set until all of its allocations succeed; returns how many failed before. */
+/* Applies a set request again and again, failing one allocation later each time, until it succeeds. Returns how many
+ * allocations it makes. */
 static int fail_one_by_one(const char *text)
 {
 	int error = -ENOMEM, failures = 0;
@@ -241,7 +242,7 @@ static int fail_one_by_one(const char *text)
 	return failures - 1;
 }
 
-static void without_memory_nothing_changes(void **state)
+static void without_memory_a_set_request_changes_nothing(void **state)
 {
 	char text[4096];
 	int length;
@@ -258,10 +259,10 @@ static void without_memory_nothing_changes(void **state)
 	assert_int_equal(fail_one_by_one(text), 2 + 2); /* peers, prefixes and their buckets */
 	snprintf(text, sizeof text, "public_key=%s\nremove=true\npublic_key=%s\nallowed_ip=10.0.0.0/8\n", rig_hex(3),
 			 rig_hex(3));
-	assert_int_equal(fail_one_by_one(text), 1); /* for the prefix there is room */
+	assert_int_equal(fail_one_by_one(text), 1); /* the table has room for the prefix */
 }
 
-static void update_only_makes_no_peer_wherever_it_stands(void **state)
+static void update_only_creates_no_peer_at_any_position(void **state)
 {
 	assert_int_equal(set("public_key=%s\nupdate_only=true\nallowed_ip=10.0.0.0/24\n", rig_hex(2)), 0);
 	assert_int_equal(
@@ -272,14 +273,14 @@ static void update_only_makes_no_peer_wherever_it_stands(void **state)
 	expect("public_key=%s\n" QUIET "0\nallowed_ip=10.0.0.0/24\n" END, rig_hex(2));
 }
 
-static void an_unknown_peer_of_update_only_takes_no_allowed_ip(void **state)
+static void an_unknown_peer_with_update_only_takes_no_allowed_ip(void **state)
 {
 	assert_int_equal(set("public_key=%s\nallowed_ip=10.0.0.0/24\n", rig_hex(2)), 0);
 	assert_int_equal(set("public_key=%s\nallowed_ip=10.0.0.0/24\nupdate_only=true\n", rig_hex(3)), 0);
 	expect("public_key=%s\n" QUIET "0\nallowed_ip=10.0.0.0/24\n" END, rig_hex(2));
 }
 
-static void one_peer_several_times_in_a_set(void **state)
+static void a_peer_may_appear_several_times(void **state)
 {
 	assert_int_equal(set("public_key=%s\npreshared_key=%s\nallowed_ip=10.0.0.0/24\npublic_key=%s\npublic_key=%s\n"
 						 "allowed_ip=10.0.1.0/24\npublic_key=%s\nremove=true\npublic_key=%s\nallowed_ip=10.0.2.0/24\n",
@@ -295,7 +296,7 @@ static void removing_an_unknown_peer_is_no_error(void **state)
 	expect("%s", "");
 }
 
-static void replace_peers_begins_anew(void **state)
+static void replace_peers_removes_all_peers_first(void **state)
 {
 	assert_int_equal(set("public_key=%s\npreshared_key=%s\npublic_key=%s\n", rig_hex(2), rig_hex(9), rig_hex(3)), 0);
 	rig_peer(&rig, 2)->tx_bytes = 7;
@@ -303,7 +304,7 @@ static void replace_peers_begins_anew(void **state)
 	expect("public_key=%s\n" QUIET "0\n" END, rig_hex(2));
 }
 
-static void an_allowed_ip_moves_from_its_other_peer(void **state)
+static void an_allowed_ip_moves_to_another_peer(void **state)
 {
 	assert_int_equal(set("public_key=%s\nallowed_ip=10.0.0.0/24\nallowed_ip=10.0.1.0/24\n", rig_hex(2)), 0);
 	assert_int_equal(set("public_key=%s\nallowed_ip=10.0.0.0/24\n", rig_hex(3)), 0);
@@ -312,7 +313,7 @@ static void an_allowed_ip_moves_from_its_other_peer(void **state)
 		   rig_hex(2), rig_hex(3));
 }
 
-static void a_minus_takes_an_allowed_ip_from_its_own_peer_only(void **state)
+static void a_minus_removes_an_allowed_ip_from_the_named_peer_only(void **state)
 {
 	assert_int_equal(
 		set("public_key=%s\nallowed_ip=10.0.0.0/24\nallowed_ip=10.0.1.0/24\npublic_key=%s\n", rig_hex(2), rig_hex(3)),
@@ -324,7 +325,7 @@ static void a_minus_takes_an_allowed_ip_from_its_own_peer_only(void **state)
 		   rig_hex(3));
 }
 
-static void replaced_allowed_ips_may_stand_twice(void **state)
+static void replaced_allowed_ips_may_be_listed_twice(void **state)
 {
 	assert_int_equal(set("public_key=%s\nallowed_ip=10.0.0.0/24\nallowed_ip=10.1.0.0/16\n", rig_hex(2)), 0);
 	assert_int_equal(set("public_key=%s\nreplace_allowed_ips=true\nallowed_ip=fd00::/8\nallowed_ip=10.1.0.0/16\n"
@@ -337,7 +338,7 @@ static void replaced_allowed_ips_may_stand_twice(void **state)
 	assert_int_equal(rig.device.allowed_ips.count, 0);
 }
 
-static void our_own_key_is_no_peer(void **state)
+static void a_peer_with_our_own_key_is_skipped(void **state)
 {
 	uint8_t own[KEY_BYTES];
 	char hex[KEY_HEX];
@@ -352,7 +353,7 @@ static void our_own_key_is_no_peer(void **state)
 	expect("private_key=%s\npublic_key=%s\n" QUIET "0\n" END, rig_hex(0x48), rig_hex(2));
 }
 
-/* A handshake under way is the witness: ending sessions ends it too. */
+/* Starts a handshake, which ends when the sessions of the peer end. */
 static struct peer_index *begin_handshake(uint8_t byte)
 {
 	struct peer *peer = rig_peer(&rig, byte);
@@ -362,7 +363,7 @@ static struct peer_index *begin_handshake(uint8_t byte)
 	return peer->handshake_index;
 }
 
-static void the_same_private_key_ends_no_session(void **state)
+static void the_same_private_key_keeps_sessions(void **state)
 {
 	struct peer_index *index;
 
@@ -375,7 +376,7 @@ static void the_same_private_key_ends_no_session(void **state)
 	assert_null(rig_peer(&rig, 2)->handshake_index);
 }
 
-static void a_keepalive_switched_on_speaks_at_once(void **state)
+static void turning_on_a_keepalive_sends_one_at_once(void **state)
 {
 	assert_int_equal(set("private_key=%s\npublic_key=%s\nendpoint=192.0.2.1:7\npersistent_keepalive_interval=5\n",
 						 rig_hex(1), rig_hex(2)),
@@ -386,14 +387,14 @@ static void a_keepalive_switched_on_speaks_at_once(void **state)
 	assert_int_equal(rig.sent, 0);
 	assert_int_equal(set("public_key=%s\npersistent_keepalive_interval=5\n", rig_hex(2)), 0);
 	assert_int_equal(rig.sent, 1);
-	assert_int_equal(rig.letters[0].n, sizeof(struct message_initiation));
-	rig_peer(&rig, 2)->handshake_sent_known = false; /* nothing but the setting stands between it and another */
+	assert_int_equal(rig.messages[0].n, sizeof(struct message_initiation));
+	rig_peer(&rig, 2)->handshake_sent_known = false; /* no rate limit prevents another handshake */
 	assert_int_equal(set("public_key=%s\npersistent_keepalive_interval=6\n", rig_hex(2)), 0);
 	assert_int_equal(set("public_key=%s\npersistent_keepalive_interval=0\n", rig_hex(2)), 0);
 	assert_int_equal(rig.sent, 1);
 }
 
-static void an_endpoint_lets_go_what_waited_for_it(void **state)
+static void setting_an_endpoint_sends_staged_packets(void **state)
 {
 	uint8_t packet[100] = { 0 };
 
@@ -406,7 +407,7 @@ static void an_endpoint_lets_go_what_waited_for_it(void **state)
 	assert_int_equal(rig.sent, 1);
 }
 
-static void an_endpoint_keeps_the_source_unless_it_moves(void **state)
+static void the_same_endpoint_keeps_the_local_address(void **state)
 {
 	struct endpoint *endpoint;
 
@@ -422,7 +423,7 @@ static void an_endpoint_keeps_the_source_unless_it_moves(void **state)
 
 /* --- reloads --- */
 
-static void the_cipher_is_a_file_s_affair(void **state)
+static void only_a_file_changes_the_cipher(void **state)
 {
 	struct config_peer peer = { .public_key = { 2 }, .cipher = SUITE_AES256GCM };
 	struct config config = { .peers = &peer };
@@ -440,7 +441,7 @@ static void the_cipher_is_a_file_s_affair(void **state)
 	assert_null(made->next);
 }
 
-static void a_file_makes_a_device(void **state)
+static void a_file_configures_a_device(void **state)
 {
 	assert_int_equal(reload("ListenPort = 7\nFwMark = 0x10",
 							peer_section(2, "PresharedKey = CQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQk=\n"
@@ -452,7 +453,7 @@ static void a_file_makes_a_device(void **state)
 		   "0001010101010101010101010101010101010101010101010101010101010141", rig_hex(2), rig_hex(9));
 }
 
-static void a_reload_leaves_what_did_not_change(void **state)
+static void a_reload_keeps_what_did_not_change(void **state)
 {
 	const char *same = peer_section(2, "AllowedIPs = 10.0.0.0/24, 10.1.0.0/16\nEndpoint = 192.0.2.1:7");
 	struct peer_index *index;
@@ -471,13 +472,13 @@ static void a_reload_leaves_what_did_not_change(void **state)
 	assert_ptr_equal(rig_peer(&rig, 2), peer);
 	assert_ptr_equal(peer->handshake_index, index);
 	assert_int_equal(peer->allowed_ips.first, entry);
-	assert_int_equal(insertions, 0); /* no route was touched */
+	assert_int_equal(insertions, 0); /* the allowed IPs were not touched */
 	assert_int_equal(rig.binds, binds);
 	assert_null(rig_peer(&rig, 3));
 	assert_non_null(rig_peer(&rig, 4));
 }
 
-static void a_reload_unsets_what_the_file_does_not_say_any_more(void **state)
+static void a_reload_unsets_what_the_file_no_longer_contains(void **state)
 {
 	assert_int_equal(reload("", peer_section(2, "PresharedKey = CQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQk=\n"
 												"AllowedIPs = 10.0.0.0/24\nPersistentKeepalive = 25")),
@@ -507,7 +508,7 @@ static void a_reload_changes_fields_in_place(void **state)
 	assert_ptr_equal(allowedips_lookup4(&rig.device.allowed_ips, (const uint8_t[]) { 10, 2, 0, 1 }), peer);
 }
 
-static void a_route_that_moves_always_leads_to_somebody(void **state)
+static void an_allowed_ip_that_moves_always_belongs_to_a_peer(void **state)
 {
 	assert_int_equal(reload("", sections(peer_section(2, "AllowedIPs = 10.1.0.0/16, 10.2.0.0/16"),
 										 peer_section(3, "AllowedIPs = 10.3.0.0/16"))),
@@ -525,27 +526,27 @@ static void a_route_that_moves_always_leads_to_somebody(void **state)
 	assert_int_equal(times_unrouted, 0);
 }
 
-static void a_peer_that_moved_stays_there_until_the_file_says_otherwise(void **state)
+static void a_roamed_peer_keeps_its_endpoint_until_the_file_changes_it(void **state)
 {
-	const char *at_home = peer_section(2, "Endpoint = 192.0.2.1:7");
+	const char *configured = peer_section(2, "Endpoint = 192.0.2.1:7");
 	struct endpoint elsewhere = { .to.v4 = { .sin_family = AF_INET, .sin_port = htons(99), .sin_addr = { 1 } } };
 	struct endpoint *endpoint;
 
-	assert_int_equal(reload("", at_home), 0);
+	assert_int_equal(reload("", configured), 0);
 	endpoint = &rig_peer(&rig, 2)->endpoint;
 	peer_set_endpoint(rig_peer(&rig, 2), &elsewhere);
-	assert_int_equal(reload("", at_home), 0);
+	assert_int_equal(reload("", configured), 0);
 	assert_true(endpoint_equal(endpoint, &elsewhere));
 	assert_int_equal(reload("", peer_section(2, "Endpoint = 192.0.2.1:8")), 0);
 	assert_int_equal(ntohs(endpoint->to.v4.sin_port), 8);
 	peer_set_endpoint(rig_peer(&rig, 2), &elsewhere);
-	assert_int_equal(reload("", peer_section(2, "Endpoint = name.example:8")), 0); /* not ours to resolve */
+	assert_int_equal(reload("", peer_section(2, "Endpoint = name.example:8")), 0); /* apply does not resolve names */
 	assert_true(endpoint_equal(endpoint, &elsewhere));
-	assert_int_equal(reload("", at_home), 0);
+	assert_int_equal(reload("", configured), 0);
 	assert_int_equal(ntohs(endpoint->to.v4.sin_port), 7);
 }
 
-static void a_reload_that_meets_a_port_in_use_changes_nothing(void **state)
+static void a_reload_to_a_port_in_use_changes_nothing(void **state)
 {
 	char *before, *after;
 
@@ -560,7 +561,7 @@ static void a_reload_that_meets_a_port_in_use_changes_nothing(void **state)
 	free(after);
 }
 
-static void a_random_port_stays_over_a_reload(void **state)
+static void a_reload_keeps_a_random_port(void **state)
 {
 	link_up();
 	assert_int_equal(reload("", ""), 0);
@@ -569,7 +570,7 @@ static void a_random_port_stays_over_a_reload(void **state)
 	assert_int_equal(rig.device.listen_port, 40000);
 }
 
-static void a_set_in_the_manner_of_syncconf_leaves_what_it_does_not_name(void **state)
+static void a_set_request_like_syncconf_keeps_what_it_does_not_name(void **state)
 {
 	assert_int_equal(reload("", peer_section(2, "AllowedIPs = 10.0.0.0/24\nPersistentKeepalive = 25\n"
 												"PresharedKey = CQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQk=")),
@@ -581,9 +582,9 @@ static void a_set_in_the_manner_of_syncconf_leaves_what_it_does_not_name(void **
 		   "0001010101010101010101010101010101010101010101010101010101010141", rig_hex(2), rig_hex(9));
 }
 
-/* --- back to what was --- */
+/* --- capture --- */
 
-static void what_was_captured_can_be_come_back_to(void **state)
+static void a_captured_state_can_be_restored(void **state)
 {
 	struct config before = { 0 };
 	char *was, *is;
@@ -607,7 +608,7 @@ static void what_was_captured_can_be_come_back_to(void **state)
 	assert_null(rig_peer(&rig, 4));
 	assert_non_null(rig_peer(&rig, 3));
 	assert_int_equal(set("public_key=%s\nremove=true\npublic_key=%s\nallowed_ip=10.1.0.0/16\n", rig_hex(3), rig_hex(3)),
-					 0); /* it was there all the while, and so came to stand first, at another place */
+					 0); /* peer 3 existed all along, so restoring left it first in the list */
 	is = rig_get(&rig, 4096);
 	assert_string_equal(is, was);
 	free(was);
@@ -629,7 +630,7 @@ static void without_memory_nothing_is_captured(void **state)
 		config_destroy(&config);
 	}
 	assert_int_equal(error, 0);
-	assert_int_equal(failures - 1, 1 + 2); /* the peer and its prefixes */
+	assert_int_equal(failures - 1, 1 + 2); /* the peer and its two prefixes */
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -637,37 +638,37 @@ static void without_memory_nothing_is_captured(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(a_set_says_all_there_is),
-		TEST(what_a_set_does_not_say_stays),
-		TEST(zeros_unset_keys),
+		TEST(a_set_request_configures_everything),
+		TEST(a_set_request_keeps_what_it_does_not_name),
+		TEST(a_key_of_zeros_unsets_the_key),
 		TEST(a_port_in_use_changes_nothing),
-		TEST(a_refused_mark_leaves_the_port),
+		TEST(a_mark_that_fails_keeps_the_port),
 		TEST(the_same_port_is_not_bound_again),
-		TEST(without_memory_nothing_changes),
-		TEST(update_only_makes_no_peer_wherever_it_stands),
-		TEST(an_unknown_peer_of_update_only_takes_no_allowed_ip),
-		TEST(one_peer_several_times_in_a_set),
+		TEST(without_memory_a_set_request_changes_nothing),
+		TEST(update_only_creates_no_peer_at_any_position),
+		TEST(an_unknown_peer_with_update_only_takes_no_allowed_ip),
+		TEST(a_peer_may_appear_several_times),
 		TEST(removing_an_unknown_peer_is_no_error),
-		TEST(replace_peers_begins_anew),
-		TEST(an_allowed_ip_moves_from_its_other_peer),
-		TEST(a_minus_takes_an_allowed_ip_from_its_own_peer_only),
-		TEST(replaced_allowed_ips_may_stand_twice),
-		TEST(our_own_key_is_no_peer),
-		TEST(the_same_private_key_ends_no_session),
-		TEST(a_keepalive_switched_on_speaks_at_once),
-		TEST(an_endpoint_lets_go_what_waited_for_it),
-		TEST(an_endpoint_keeps_the_source_unless_it_moves),
-		TEST(the_cipher_is_a_file_s_affair),
-		TEST(a_file_makes_a_device),
-		TEST(a_reload_leaves_what_did_not_change),
-		TEST(a_reload_unsets_what_the_file_does_not_say_any_more),
+		TEST(replace_peers_removes_all_peers_first),
+		TEST(an_allowed_ip_moves_to_another_peer),
+		TEST(a_minus_removes_an_allowed_ip_from_the_named_peer_only),
+		TEST(replaced_allowed_ips_may_be_listed_twice),
+		TEST(a_peer_with_our_own_key_is_skipped),
+		TEST(the_same_private_key_keeps_sessions),
+		TEST(turning_on_a_keepalive_sends_one_at_once),
+		TEST(setting_an_endpoint_sends_staged_packets),
+		TEST(the_same_endpoint_keeps_the_local_address),
+		TEST(only_a_file_changes_the_cipher),
+		TEST(a_file_configures_a_device),
+		TEST(a_reload_keeps_what_did_not_change),
+		TEST(a_reload_unsets_what_the_file_no_longer_contains),
 		TEST(a_reload_changes_fields_in_place),
-		TEST(a_route_that_moves_always_leads_to_somebody),
-		TEST(a_peer_that_moved_stays_there_until_the_file_says_otherwise),
-		TEST(a_reload_that_meets_a_port_in_use_changes_nothing),
-		TEST(a_random_port_stays_over_a_reload),
-		TEST(a_set_in_the_manner_of_syncconf_leaves_what_it_does_not_name),
-		TEST(what_was_captured_can_be_come_back_to),
+		TEST(an_allowed_ip_that_moves_always_belongs_to_a_peer),
+		TEST(a_roamed_peer_keeps_its_endpoint_until_the_file_changes_it),
+		TEST(a_reload_to_a_port_in_use_changes_nothing),
+		TEST(a_reload_keeps_a_random_port),
+		TEST(a_set_request_like_syncconf_keeps_what_it_does_not_name),
+		TEST(a_captured_state_can_be_restored),
 		TEST(without_memory_nothing_is_captured),
 	};
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* `Cipher =` of a peer, on a machine with AES instructions and on one without: the linker's wrapper plays both. */
+/* Tests of the key Cipher on a machine with AES instructions and on one without. A wrapper simulates both. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -30,7 +30,7 @@ static void keep_line(void *context, const char *text)
 	snprintf(context, 256, "%s", text);
 }
 
-/* Reads `text`; the last finding goes to `finding`. */
+/* Parses `text` and stores the last finding. */
 static int read_text(struct config *config, const char *text, char finding[256])
 {
 	struct ini_report report = { .line = keep_line, .context = finding };
@@ -40,7 +40,7 @@ static int read_text(struct config *config, const char *text, char finding[256])
 	return ini_parse_config(config, "x", text, strlen(text), &report);
 }
 
-static void each_peer_has_its_own(void **state)
+static void each_peer_has_its_own_cipher(void **state)
 {
 	struct config config;
 	char finding[256];
@@ -59,7 +59,7 @@ static void each_peer_has_its_own(void **state)
 	config_destroy(&config);
 }
 
-static void aes_is_refused_without_instructions(void **state)
+static void aes_is_rejected_without_aes_instructions(void **state)
 {
 	struct config config;
 	char finding[256];
@@ -77,8 +77,8 @@ static void aes_is_refused_without_instructions(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_peer_has_its_own),
-		cmocka_unit_test(aes_is_refused_without_instructions),
+		cmocka_unit_test(each_peer_has_its_own_cipher),
+		cmocka_unit_test(aes_is_rejected_without_aes_instructions),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

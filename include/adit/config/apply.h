@@ -4,7 +4,7 @@
  * only what it names, and a reload applies the difference. Each call either succeeds or leaves the device unchanged:
  * memory is allocated first, and the socket settings, which can also fail, come before any change to peers.
  *
- * What users of wg(8) can observe follows the kernel:
+ * The behaviour that users of wg(8) can observe is that of the kernel:
  *   - Setting the private key that the device already has keeps all sessions.
  *   - An allowed IP moves away from the peer that holds it.
  *   - Turning on a persistent keepalive while the link is up sends a keepalive at once.
