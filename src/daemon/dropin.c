@@ -80,7 +80,7 @@ static int start(struct dropin *dropin, const char *name)
 {
 	struct daemon *daemon = &dropin->daemon;
 	int fd = descriptor("WG_UAPI_FD"), error;
-	struct uapi_options options = { .adopt = fd >= 0, .fd = fd, .gone = on_socket_gone, .context = dropin };
+	struct uapi_options options = { .adopt = fd >= 0, .fd = fd, .socket_removed = on_socket_gone, .context = dropin };
 	struct tun tun;
 
 	if (fd < -1)

@@ -264,7 +264,7 @@ static void on_socket_gone(void *context)
 static void open_control(struct service *service)
 {
 	static const struct uapi_verb verbs[] = { { "reload", on_reload_request }, { NULL, NULL } };
-	const struct uapi_options options = { .verbs = verbs, .gone = on_socket_gone, .context = service };
+	const struct uapi_options options = { .verbs = verbs, .socket_removed = on_socket_gone, .context = service };
 	int error = uapi_start(&service->uapi, &service->daemon.device, service->daemon.loop, &options);
 
 	if (error)

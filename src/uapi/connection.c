@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
+ * One connection to the control socket: reads requests, dispatches them and writes the answers.
+ *
  * Theory of operation
  *
- * A client reads or writes, never both: while an answer is under way nothing more is read, so a client that does not
- * take its answers cannot make us hold more than one. Input collects until a blank line ends the request; the answer is
- * written to `output` part by part, the next when the last has gone. Each wake-up moves one part of bounded size, at
- * the lowest priority of the loop: packets go first.
+ * A connection either reads or writes. While an answer is being written no further request is read, so a client that
+ * does not read its answers cannot make the daemon buffer more than one. `input` collects bytes until a blank line ends
+ * the request. `output` holds one part of the answer, and the next part is generated after the last byte has been sent.
+ * Each event moves a bounded number of bytes, at the lowest priority of the loop, so that packets come first.
  *
- * Input and output hold keys: both are wiped when they are let go.
+ * Input and output contain keys. Both are wiped before they are freed or reused.
  */
 #include "connection.h"
 
@@ -25,23 +27,24 @@
 #include "text.h"
 
 enum {
-	ROOM_FIRST = 4096,   /* for requests; a get fits */
-	READ_MAX = 64 << 10, /* bytes in one wake-up */
-	PART_MAX = 16 << 10, /* bytes of a get in one wake-up */
-	ERRNO_ROOM = 32,     /* the line that ends an answer */
+	INPUT_ROOM_MIN = 4096, /* enough for a get */
+	READ_MAX = 64 << 10,   /* bytes per event */
+	PART_MAX = 16 << 10,   /* bytes of an answer to get per event */
+	ERRNO_ROOM = 32,       /* for the line that ends an answer */
 };
 
-struct uapi_client {
+struct uapi_connection {
 	struct uapi *uapi;
-	struct uapi_client *previous, *next;
-	struct ev_io reading, writing;
+	void (*closed)(struct uapi *uapi);
+	struct list_node node;
+	struct ev_io read_watcher, write_watcher;
 	struct ev_timer idle_timeout;
 	char *input;
 	size_t room, length;
-	size_t searched; /* no request ends before here */
-	bool last;       /* no request comes after this */
+	size_t searched;  /* no request ends in the first `searched` bytes */
+	bool read_closed; /* no further request will arrive */
 	struct uapi_get get;
-	bool getting;
+	bool get_pending; /* the answer has another part */
 	char output[UAPI_REPLY_MAX + ERRNO_ROOM];
 	size_t sent, filled;
 };
@@ -61,79 +64,70 @@ void uapi_reply_line(struct uapi_reply *reply, const char *key, const char *valu
 	reply->length += (size_t)length + 1;
 }
 
-/* --- room for requests --- */
+/* --- input buffer --- */
 
-/* What a buffer counts for in the bound of all clients: the first room does not, so that it can be had always. */
-static size_t weight(size_t room)
+/* The bytes of a buffer that count against UAPI_REQUEST_MAX. A minimal buffer does not, so every client can have one.
+ */
+static size_t counted_bytes(size_t room)
 {
-	return room > ROOM_FIRST ? room : 0;
+	return room > INPUT_ROOM_MIN ? room : 0;
 }
 
-static void release_input(struct uapi_client *client)
+static void input_free(struct uapi_connection *connection)
 {
-	if (client->input)
-		sodium_memzero(client->input, client->room);
-	free(client->input);
-	client->uapi->held -= weight(client->room);
+	if (connection->input)
+		sodium_memzero(connection->input, connection->room);
+	free(connection->input);
+	connection->uapi->request_bytes -= counted_bytes(connection->room);
 }
 
-/* Not realloc(3), which would leave keys behind. */
-static int resize_input(struct uapi_client *client, size_t room)
+/* Does not use realloc(3), which would leave keys in the memory that it frees. */
+static int input_resize(struct uapi_connection *connection, size_t room)
 {
-	size_t held = client->uapi->held - weight(client->room) + weight(room);
+	size_t request_bytes = connection->uapi->request_bytes - counted_bytes(connection->room) + counted_bytes(room);
 	char *input;
 
-	if (weight(room) && held > UAPI_REQUEST_MAX)
+	if (counted_bytes(room) && request_bytes > UAPI_REQUEST_MAX)
 		return -E2BIG;
 	input = malloc(room);
 	if (!input)
 		return -ENOMEM;
-	if (client->length)
-		memcpy(input, client->input, client->length);
-	release_input(client);
-	client->input = input;
-	client->room = room;
-	client->uapi->held = held;
+	if (connection->length)
+		memcpy(input, connection->input, connection->length);
+	input_free(connection);
+	connection->input = input;
+	connection->room = room;
+	connection->uapi->request_bytes = request_bytes;
 	return 0;
 }
 
-/* Takes the first `n` bytes out; a large buffer goes when it is not needed any more. */
-static void consume(struct uapi_client *client, size_t n)
+/* Removes and wipes the first `n` bytes, and shrinks a large buffer if the rest fits in a minimal one. */
+static void input_consume(struct uapi_connection *connection, size_t n)
 {
-	client->length -= n;
-	client->searched = 0;
-	memmove(client->input, client->input + n, client->length);
-	sodium_memzero(client->input + client->length, n);
-	if (client->room > ROOM_FIRST && client->length <= ROOM_FIRST)
-		resize_input(client, ROOM_FIRST); /* without memory it stays large */
+	connection->length -= n;
+	connection->searched = 0;
+	memmove(connection->input, connection->input + n, connection->length);
+	sodium_memzero(connection->input + connection->length, n);
+	if (connection->room > INPUT_ROOM_MIN && connection->length <= INPUT_ROOM_MIN)
+		input_resize(connection, INPUT_ROOM_MIN); /* on failure the large buffer stays */
 }
 
 /* --- requests and answers --- */
 
-static void answer_errno(struct uapi_client *client, int error)
+static void answer_errno(struct uapi_connection *connection, int error)
 {
-	client->filled += (size_t)snprintf(client->output + client->filled, ERRNO_ROOM, "errno=%d\n\n", error);
+	connection->filled += (size_t)snprintf(connection->output + connection->filled, ERRNO_ROOM, "errno=%d\n\n", error);
 }
 
-static void answer_part(struct uapi_client *client)
+static void answer_get_part(struct uapi_connection *connection)
 {
-	client->filled = uapi_get_next(&client->get, client->uapi->device, client->output, PART_MAX);
-	client->getting = client->filled;
+	connection->filled = uapi_get_next(&connection->get, connection->uapi->device, connection->output, PART_MAX);
+	connection->get_pending = connection->filled;
 }
 
-static void answer_get(struct uapi_client *client, size_t length)
+static void answer_set(struct uapi_connection *connection, char *text, size_t length)
 {
-	if (length) {
-		answer_errno(client, -EINVAL); /* a get says nothing more */
-		return;
-	}
-	client->get = (struct uapi_get) { 0 };
-	answer_part(client);
-}
-
-static void answer_set(struct uapi_client *client, char *text, size_t length)
-{
-	struct device *device = client->uapi->device;
+	struct device *device = connection->uapi->device;
 	struct config config = { 0 };
 	int error = uapi_parse(&config, text, length);
 
@@ -141,14 +135,14 @@ static void answer_set(struct uapi_client *client, char *text, size_t length)
 		error = apply_set(device, &config, clock_boottime());
 	config_destroy(&config);
 	if (error)
-		log_debug(device->name, "a set on the control socket was refused: %s", strerror(-error));
-	answer_errno(client, error);
+		log_debug(device->name, "control socket: set request failed: %s", strerror(-error));
+	answer_errno(connection, error);
 }
 
-static void answer_verb(struct uapi_client *client, const char *name)
+static void answer_verb(struct uapi_connection *connection, const char *name)
 {
-	const struct uapi_options *options = &client->uapi->options;
-	struct uapi_reply reply = { .text = client->output, .room = UAPI_REPLY_MAX };
+	const struct uapi_options *options = &connection->uapi->options;
+	struct uapi_reply reply = { .text = connection->output, .room = UAPI_REPLY_MAX };
 	int error = -EINVAL;
 
 	for (const struct uapi_verb *verb = options->verbs; verb && verb->name; verb++) {
@@ -157,12 +151,12 @@ static void answer_verb(struct uapi_client *client, const char *name)
 		error = verb->call(options->context, &reply);
 		break;
 	}
-	client->filled = reply.length;
-	answer_errno(client, error);
+	connection->filled = reply.length;
+	answer_errno(connection, error);
 }
 
-/* A request of `length` bytes, blank line not included: the verb, `=1`, and lines that say more. */
-static void answer(struct uapi_client *client, char *request, size_t length)
+/* Dispatches a request of `length` bytes without its blank line: `verb=1`, then the verb's own lines. */
+static void answer_request(struct uapi_connection *connection, char *request, size_t length)
 {
 	char *text = (char *)memchr(request, '\n', length) + 1;
 	char *equals = memchr(request, '=', (size_t)(text - request));
@@ -170,188 +164,178 @@ static void answer(struct uapi_client *client, char *request, size_t length)
 	text[-1] = '\0';
 	length -= (size_t)(text - request);
 	if (!equals) {
-		answer_errno(client, -EPROTO);
+		answer_errno(connection, -EPROTO);
 		return;
 	}
 	*equals = '\0';
-	if (strcmp(equals + 1, "1"))
-		answer_errno(client, -EINVAL);
-	else if (!strcmp(request, "get"))
-		answer_get(client, length);
-	else if (!strcmp(request, "set"))
-		answer_set(client, text, length);
-	else
-		answer_verb(client, request);
+	if (strcmp(equals + 1, "1")) {
+		answer_errno(connection, -EINVAL);
+	} else if (!strcmp(request, "get") && length) { /* a get has no lines of its own */
+		answer_errno(connection, -EINVAL);
+	} else if (!strcmp(request, "get")) {
+		connection->get = (struct uapi_get) { 0 };
+		answer_get_part(connection);
+	} else if (!strcmp(request, "set")) {
+		answer_set(connection, text, length);
+	} else {
+		answer_verb(connection, request);
+	}
 }
 
-/* Bytes up to and with the first blank line, or 0: there is none yet. */
-static size_t find_request(struct uapi_client *client)
+/* The length of the first request with its blank line, or 0 if it is incomplete. */
+static size_t find_request(struct uapi_connection *connection)
 {
-	const char *found = memmem(client->input + client->searched, client->length - client->searched, "\n\n", 2);
+	const char *found =
+		memmem(connection->input + connection->searched, connection->length - connection->searched, "\n\n", 2);
 
-	client->searched = client->length ? client->length - 1 : 0; /* the second line end may be still to come */
-	return found ? (size_t)(found - client->input) + 2 : 0;
+	/* The last byte may be the first line end of the pair. */
+	connection->searched = connection->length ? connection->length - 1 : 0;
+	return found ? (size_t)(found - connection->input) + 2 : 0;
 }
 
-/* Blank lines between requests mean nothing. */
-static void skip_blank_lines(struct uapi_client *client)
+/* Answers the next request. False: none is complete. */
+static bool answer_next(struct uapi_connection *connection)
 {
-	size_t blank = 0;
+	size_t blank = 0, length;
 
-	while (blank < client->length && client->input[blank] == '\n')
+	while (blank < connection->length && connection->input[blank] == '\n') /* ignored between requests */
 		blank++;
 	if (blank)
-		consume(client, blank);
-}
-
-/* Answers the next request. False: there is none. */
-static bool answer_next(struct uapi_client *client)
-{
-	size_t length;
-
-	skip_blank_lines(client);
-	length = find_request(client);
-	client->sent = client->filled = 0;
+		input_consume(connection, blank);
+	length = find_request(connection);
+	connection->sent = connection->filled = 0;
 	if (length) {
-		answer(client, client->input, length - 1);
-		consume(client, length);
+		answer_request(connection, connection->input, length - 1);
+		input_consume(connection, length);
 		return true;
 	}
-	if (!client->last || !client->length)
+	if (!connection->read_closed || !connection->length)
 		return false;
-	answer_errno(client, -EIO); /* half a request, and the rest will not come */
-	consume(client, client->length);
+	answer_errno(connection, -EIO); /* the client closed its side within a request */
+	input_consume(connection, connection->length);
 	return true;
 }
 
-/* Sets the watchers to what comes next: an answer to be written, a request to be read, or the end. */
-static void go_on(struct uapi_client *client)
-{
-	struct ev_loop *loop = client->uapi->loop;
+/* --- events --- */
 
-	if (client->sent < client->filled || answer_next(client)) {
-		ev_io_stop(loop, &client->reading);
-		ev_io_start(loop, &client->writing);
-	} else if (client->last) {
-		uapi_client_stop(client);
+static void connection_stop(struct uapi_connection *connection)
+{
+	struct uapi *uapi = connection->uapi;
+	void (*closed)(struct uapi * uapi) = connection->closed;
+
+	ev_io_stop(uapi->loop, &connection->read_watcher);
+	ev_io_stop(uapi->loop, &connection->write_watcher);
+	ev_timer_stop(uapi->loop, &connection->idle_timeout);
+	close(connection->read_watcher.fd);
+	list_remove(&connection->node);
+	uapi->connection_count--;
+	input_free(connection);
+	sodium_memzero(connection, sizeof *connection);
+	free(connection);
+	closed(uapi);
+}
+
+/* Waits for the next event: room for the rest of the answer, or more of a request. Closes the connection at its end. */
+static void connection_wait(struct uapi_connection *connection)
+{
+	struct ev_loop *loop = connection->uapi->loop;
+
+	if (connection->sent < connection->filled || answer_next(connection)) {
+		ev_io_stop(loop, &connection->read_watcher);
+		ev_io_start(loop, &connection->write_watcher);
+	} else if (connection->read_closed) {
+		connection_stop(connection);
 	} else {
-		ev_io_stop(loop, &client->writing);
-		ev_io_start(loop, &client->reading);
+		ev_io_stop(loop, &connection->write_watcher);
+		ev_io_start(loop, &connection->read_watcher);
 	}
 }
 
-/* A request that is larger than we hold: said, and then the end. */
-static void refuse(struct uapi_client *client, int error)
+static void on_connection_readable(struct ev_loop *loop, struct ev_io *watcher, int events)
 {
-	consume(client, client->length);
-	client->last = true;
-	answer_errno(client, error);
+	struct uapi_connection *connection = watcher->data;
+	size_t room;
+	ssize_t n;
+	int error = 0;
+
+	ev_timer_again(loop, &connection->idle_timeout);
+	if (connection->length == connection->room)
+		error = input_resize(connection, connection->room * 2);
+	if (error) { /* the request is too large: answer it and close */
+		input_consume(connection, connection->length);
+		connection->read_closed = true;
+		answer_errno(connection, error);
+		connection_wait(connection);
+		return;
+	}
+	room = connection->room - connection->length;
+	n = recv(watcher->fd, connection->input + connection->length, room < READ_MAX ? room : READ_MAX, 0);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n < 0) {
+		connection_stop(connection);
+		return;
+	}
+	connection->read_closed = !n;
+	connection->length += (size_t)n;
+	connection_wait(connection);
 }
 
-static void on_readable(struct ev_loop *loop, struct ev_io *watcher, int events)
+static void on_connection_writable(struct ev_loop *loop, struct ev_io *watcher, int events)
 {
-	struct uapi_client *client = watcher->data;
-	size_t free_room;
-	ssize_t got;
-	int error = client->length == client->room ? resize_input(client, client->room * 2) : 0;
+	struct uapi_connection *connection = watcher->data;
+	ssize_t n =
+		send(watcher->fd, connection->output + connection->sent, connection->filled - connection->sent, MSG_NOSIGNAL);
 
-	ev_timer_again(loop, &client->idle_timeout);
-	if (error) {
-		refuse(client, error);
-		go_on(client);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n < 0) {
+		connection_stop(connection);
 		return;
 	}
-	free_room = client->room - client->length;
-	got = recv(watcher->fd, client->input + client->length, free_room < READ_MAX ? free_room : READ_MAX, 0);
-	if (got < 0 && (errno == EAGAIN || errno == EINTR))
+	ev_timer_again(loop, &connection->idle_timeout);
+	connection->sent += (size_t)n;
+	if (connection->sent < connection->filled)
 		return;
-	if (got < 0) {
-		uapi_client_stop(client);
-		return;
-	}
-	client->last = !got;
-	client->length += (size_t)got;
-	go_on(client);
-}
-
-static void on_writable(struct ev_loop *loop, struct ev_io *watcher, int events)
-{
-	struct uapi_client *client = watcher->data;
-	ssize_t put = send(watcher->fd, client->output + client->sent, client->filled - client->sent, MSG_NOSIGNAL);
-
-	if (put < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (put < 0) {
-		uapi_client_stop(client);
-		return;
-	}
-	ev_timer_again(loop, &client->idle_timeout);
-	client->sent += (size_t)put;
-	if (client->sent < client->filled)
-		return;
-	sodium_memzero(client->output, client->filled);
-	client->sent = client->filled = 0;
-	if (client->getting)
-		answer_part(client);
-	go_on(client);
+	sodium_memzero(connection->output, connection->filled);
+	connection->sent = connection->filled = 0;
+	if (connection->get_pending)
+		answer_get_part(connection);
+	connection_wait(connection);
 }
 
 static void on_idle_timeout(struct ev_loop *loop, struct ev_timer *watcher, int events)
 {
-	uapi_client_stop(watcher->data);
+	connection_stop(watcher->data);
 }
 
-/* --- coming and going --- */
-
-static void watch(struct uapi_client *client, int fd)
+int uapi_connection_start(struct uapi *uapi, int fd, void (*closed)(struct uapi *uapi))
 {
-	struct ev_loop *loop = client->uapi->loop;
+	struct uapi_connection *connection = calloc(1, sizeof *connection);
 
-	ev_io_init(&client->reading, on_readable, fd, EV_READ);
-	ev_io_init(&client->writing, on_writable, fd, EV_WRITE);
-	ev_init(&client->idle_timeout, on_idle_timeout);
-	client->idle_timeout.repeat = client->uapi->options.idle_timeout;
-	client->reading.data = client->writing.data = client->idle_timeout.data = client;
-	ev_set_priority(&client->reading, EV_MINPRI);
-	ev_set_priority(&client->writing, EV_MINPRI);
-	ev_io_start(loop, &client->reading);
-	ev_timer_again(loop, &client->idle_timeout);
-}
-
-int uapi_client_start(struct uapi *uapi, int fd)
-{
-	struct uapi_client *client = calloc(1, sizeof *client);
-
-	if (!client)
+	if (!connection)
 		return -ENOMEM;
-	client->uapi = uapi;
-	if (resize_input(client, ROOM_FIRST)) {
-		free(client);
+	connection->uapi = uapi;
+	connection->closed = closed;
+	if (input_resize(connection, INPUT_ROOM_MIN)) {
+		free(connection);
 		return -ENOMEM;
 	}
-	client->next = uapi->first;
-	if (uapi->first)
-		uapi->first->previous = client;
-	uapi->first = client;
-	uapi->clients++;
-	watch(client, fd);
+	list_append(&uapi->connections, &connection->node);
+	uapi->connection_count++;
+	ev_io_init(&connection->read_watcher, on_connection_readable, fd, EV_READ);
+	ev_io_init(&connection->write_watcher, on_connection_writable, fd, EV_WRITE);
+	ev_init(&connection->idle_timeout, on_idle_timeout);
+	connection->idle_timeout.repeat = uapi->options.idle_timeout;
+	connection->read_watcher.data = connection->write_watcher.data = connection->idle_timeout.data = connection;
+	ev_set_priority(&connection->read_watcher, EV_MINPRI);
+	ev_set_priority(&connection->write_watcher, EV_MINPRI);
+	ev_io_start(uapi->loop, &connection->read_watcher);
+	ev_timer_again(uapi->loop, &connection->idle_timeout);
 	return 0;
 }
 
-void uapi_client_stop(struct uapi_client *client)
+void uapi_connection_stop_first(struct uapi *uapi)
 {
-	struct uapi *uapi = client->uapi;
-
-	ev_io_stop(uapi->loop, &client->reading);
-	ev_io_stop(uapi->loop, &client->writing);
-	ev_timer_stop(uapi->loop, &client->idle_timeout);
-	close(client->reading.fd);
-	*(client->previous ? &client->previous->next : &uapi->first) = client->next;
-	if (client->next)
-		client->next->previous = client->previous;
-	uapi->clients--;
-	release_input(client);
-	sodium_memzero(client, sizeof *client);
-	free(client);
-	uapi_client_left(uapi);
+	connection_stop(list_first_entry(&uapi->connections, struct uapi_connection, node));
 }

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* One connection to the control socket. */
+/* The server's side of one connection to the control socket. */
 #ifndef ADIT_UAPI_CONNECTION_H
 #define ADIT_UAPI_CONNECTION_H
 
 #include "uapi/uapi.h"
 
-/* Serves the connection `fd`, which it takes over, until the client leaves or tires us. 0 or -ENOMEM. */
-int uapi_client_start(struct uapi *uapi, int fd);
-/* Ends it, wipes what it held, and tells the server. */
-void uapi_client_stop(struct uapi_client *client);
+struct uapi_connection;
 
-/* A client has left: there is room for another. */
-void uapi_client_left(struct uapi *uapi);
+/*
+ * Takes ownership of `fd` and serves it until the client closes it, fails or times out; then calls `closed`. 0, or
+ * -ENOMEM and the caller still owns `fd`.
+ */
+int uapi_connection_start(struct uapi *uapi, int fd, void (*closed)(struct uapi *uapi));
+/* Closes the oldest connection. There must be one. */
+void uapi_connection_stop_first(struct uapi *uapi);
 
 #endif

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Who may come in, and whether the socket is still ours. */
+/*
+ * The server of the control socket: accepts connections, and watches the directory so that the daemon can end when its
+ * socket file is removed, as wireguard-go does.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,7 +16,14 @@
 #include "connection.h"
 #include "uapi/socket.h"
 
-#define ACCEPT_AGAIN 1.0 /* seconds */
+#define ACCEPT_RETRY 1.0 /* seconds */
+
+/* Accepts again, unless the server is full or waits for ACCEPT_RETRY. */
+static void accept_resume(struct uapi *uapi)
+{
+	if (uapi->connection_count < UAPI_CONNECTIONS_MAX && !ev_is_active(&uapi->accept_retry))
+		ev_io_start(uapi->loop, &uapi->accept_watcher);
+}
 
 static void on_connection(struct ev_loop *loop, struct ev_io *watcher, int events)
 {
@@ -21,72 +31,66 @@ static void on_connection(struct ev_loop *loop, struct ev_io *watcher, int event
 	int fd = accept4(watcher->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
-		ev_io_stop(loop, watcher); /* the connection stays, and would wake us at once again */
-		ev_timer_again(loop, &uapi->again);
+		ev_io_stop(loop, watcher); /* the pending connection would wake the loop again at once */
+		ev_timer_again(loop, &uapi->accept_retry);
 	}
 	if (fd < 0)
 		return;
-	if (uapi_client_start(uapi, fd))
+	if (uapi_connection_start(uapi, fd, accept_resume))
 		close(fd);
-	else if (uapi->clients == UAPI_CLIENTS)
+	else if (uapi->connection_count == UAPI_CONNECTIONS_MAX)
 		ev_io_stop(loop, watcher);
 }
 
-static void on_again(struct ev_loop *loop, struct ev_timer *watcher, int events)
+static void on_accept_retry(struct ev_loop *loop, struct ev_timer *watcher, int events)
 {
-	struct uapi *uapi = watcher->data;
-
 	ev_timer_stop(loop, watcher);
-	uapi_client_left(uapi);
+	accept_resume(watcher->data);
 }
 
-void uapi_client_left(struct uapi *uapi)
+static bool socket_is_ours(const struct uapi *uapi)
 {
-	if (uapi->clients < UAPI_CLIENTS && !ev_is_active(&uapi->again))
-		ev_io_start(uapi->loop, &uapi->accepting);
-}
-
-static bool still_ours(const struct uapi *uapi)
-{
-	dev_t home;
+	dev_t device;
 	ino_t inode;
 
-	return uapi->inode && uapi_identify(uapi->path, &home, &inode) && home == uapi->home && inode == uapi->inode;
+	return uapi->socket_inode && uapi_identify(uapi->path, &device, &inode) && device == uapi->socket_device &&
+		   inode == uapi->socket_inode;
 }
 
-/* Something happened in the directory, which is others' too. */
-static void on_directory(struct ev_loop *loop, struct ev_io *watcher, int events)
+/* Most changes to the directory concern other daemons. */
+static void on_directory_change(struct ev_loop *loop, struct ev_io *watcher, int events)
 {
 	struct uapi *uapi = watcher->data;
 	char unread[4096];
 
 	while (read(watcher->fd, unread, sizeof unread) > 0)
 		;
-	if (still_ours(uapi))
+	if (socket_is_ours(uapi))
 		return;
 	ev_io_stop(loop, watcher);
-	uapi->options.gone(uapi->options.context);
+	uapi->options.socket_removed(uapi->options.context);
 }
 
-/* Without inotify, of which a host has only so many, the daemon works; it just does not see the socket go. */
+/* The host limits the number of inotify instances. Without one the daemon works, but does not end with its socket. */
 static void watch_directory(struct uapi *uapi)
 {
 	uint32_t events = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR;
 	int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 
-	if (fd >= 0 && inotify_add_watch(fd, uapi->options.directory, events) < 0) {
-		close(fd);
-		fd = -1;
+	if (fd < 0 || inotify_add_watch(fd, uapi->options.directory, events) < 0) {
+		log_warning(uapi->device->name, "control socket: cannot watch %s: %s", uapi->options.directory,
+					strerror(errno));
+		if (fd >= 0)
+			close(fd);
+		return;
 	}
-	ev_io_init(&uapi->watching, on_directory, fd, EV_READ);
-	uapi->watching.data = uapi;
-	if (fd >= 0)
-		ev_io_start(uapi->loop, &uapi->watching);
-	else
-		log_warning(uapi->device->name, "cannot watch %s: %s", uapi->options.directory, strerror(errno));
+	ev_io_init(&uapi->directory_watcher, on_directory_change, fd, EV_READ);
+	uapi->directory_watcher.data = uapi;
+	ev_io_start(uapi->loop, &uapi->directory_watcher);
 }
 
-static int adopt(int fd)
+/* Checks that `fd` is a listening Unix socket and returns it, or negative errno. */
+static int adopt_socket(int fd)
 {
 	int domain = 0, listening = 0;
 	socklen_t length = sizeof domain;
@@ -112,17 +116,17 @@ int uapi_start(struct uapi *uapi, struct device *device, struct ev_loop *loop, c
 		uapi->options.idle_timeout = UAPI_IDLE_TIMEOUT;
 	fd = uapi_path(uapi->path, uapi->options.directory, device->name);
 	if (!fd)
-		fd = options->adopt ? adopt(options->fd) : uapi_listen(uapi->options.directory, device->name);
+		fd = options->adopt ? adopt_socket(options->fd) : uapi_listen(uapi->options.directory, device->name);
 	if (fd < 0) {
 		*uapi = (struct uapi) { 0 };
 		return fd;
 	}
-	ev_io_init(&uapi->accepting, on_connection, fd, EV_READ);
-	ev_init(&uapi->again, on_again);
-	uapi->again.repeat = ACCEPT_AGAIN;
-	uapi->accepting.data = uapi->again.data = uapi;
-	ev_io_start(loop, &uapi->accepting);
-	if (uapi_identify(uapi->path, &uapi->home, &uapi->inode) && options->gone)
+	ev_io_init(&uapi->accept_watcher, on_connection, fd, EV_READ);
+	ev_init(&uapi->accept_retry, on_accept_retry);
+	uapi->accept_retry.repeat = ACCEPT_RETRY;
+	uapi->accept_watcher.data = uapi->accept_retry.data = uapi;
+	ev_io_start(loop, &uapi->accept_watcher);
+	if (uapi_identify(uapi->path, &uapi->socket_device, &uapi->socket_inode) && options->socket_removed)
 		watch_directory(uapi);
 	return 0;
 }
@@ -131,16 +135,16 @@ void uapi_stop(struct uapi *uapi)
 {
 	if (!uapi->loop)
 		return;
-	while (uapi->first)
-		uapi_client_stop(uapi->first);
-	if (ev_is_active(&uapi->watching)) {
-		ev_io_stop(uapi->loop, &uapi->watching);
-		close(uapi->watching.fd);
+	while (!list_empty(&uapi->connections))
+		uapi_connection_stop_first(uapi);
+	if (ev_is_active(&uapi->directory_watcher)) {
+		ev_io_stop(uapi->loop, &uapi->directory_watcher);
+		close(uapi->directory_watcher.fd);
 	}
-	ev_io_stop(uapi->loop, &uapi->accepting);
-	ev_timer_stop(uapi->loop, &uapi->again);
-	if (still_ours(uapi))
+	ev_io_stop(uapi->loop, &uapi->accept_watcher);
+	ev_timer_stop(uapi->loop, &uapi->accept_retry);
+	if (socket_is_ours(uapi))
 		unlink(uapi->path);
-	close(uapi->accepting.fd);
+	close(uapi->accept_watcher.fd);
 	*uapi = (struct uapi) { 0 };
 }

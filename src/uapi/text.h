@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The text of the control socket, without the socket: what a set says, and what a get answers (the cross-platform
- * userspace configuration protocol of WireGuard, wireguard.com/xplatform). A line is `key=value`; a blank line ends a
- * request or an answer.
+ * The text of the control socket: parses set requests and generates answers to get, without any I/O. The format is the
+ * cross-platform userspace protocol of WireGuard (wireguard.com/xplatform): lines of `key=value`, and a blank line
+ * after each request and answer.
  */
 #ifndef ADIT_UAPI_TEXT_H
 #define ADIT_UAPI_TEXT_H
@@ -14,31 +14,33 @@
 #include "tunnel/device.h"
 
 /*
- * Reads what stands between `set=1` and the blank line: `length` bytes of whole lines, in which line ends are
- * overwritten. `config` is zeroed by the caller, who destroys it whatever comes back, and wipes the text. 0, or as
- * wireguard-go has it: -EINVAL for an unknown key or a bad value, -EPROTO for a line without '=', -EIO when the last
- * line has no end; or -ENOMEM.
+ * Parses the lines between `set=1` and the blank line: `length` bytes, in which line ends are overwritten. The caller
+ * zeroes `config`, destroys it whatever the result is, and wipes the text.
+ *
+ * Returns 0, or the errors of wireguard-go: -EINVAL for an unknown key or a bad value, -EPROTO for a line without '=',
+ * -EIO if the last line has no end; or -ENOMEM.
  */
 int uapi_parse(struct config *config, char *text, size_t length);
 
 /*
- * A get under way. It holds on to nothing in the device, so peers and prefixes may come and go between two calls: what
- * stays all the while is told once, what changes meanwhile may be told or not. Zeroed memory is one that begins.
+ * The cursor of a get. It holds no pointer into the device, so peers and prefixes may be added and removed between two
+ * parts of the answer: those that exist from the first part to the last appear once, others may appear or not. Zeroed
+ * memory is a get that has not started.
  */
 struct uapi_get {
 	enum uapi_get_stage { GET_INTERFACE, GET_PEER, GET_PREFIXES, GET_END, GET_DONE } stage;
-	uint8_t public_key[KEY_BYTES]; /* of the peer told last, and its serial */
-	uint64_t serial;
-	size_t told;      /* its prefixes told so far */
-	uint32_t next;    /* in its list of prefixes */
-	uint64_t changes; /* of its list: while it stays, `next` is good */
+	uint8_t public_key[KEY_BYTES]; /* of the current peer, the one written last */
+	uint64_t serial;               /* of the current peer; 0: none yet */
+	size_t prefixes_written;       /* of the current peer */
+	uint32_t next_prefix;          /* entry in the current peer's list, valid while `changes` is the list's */
+	uint64_t changes;
 };
 
-enum { UAPI_GET_ROOM = 512 }; /* the least room that uapi_get_next wants */
+enum { UAPI_GET_ROOM = 512 }; /* the minimum of `room` below */
 
 /*
- * Writes the next part of the answer, whole lines with secrets among them, into `room` bytes. Returns how many it
- * wrote; 0 when all has been told. Its time is bounded by the room.
+ * Writes the next part of the answer, whole lines that may contain keys, into `room` bytes. Returns the number of bytes
+ * written, 0 after the last part. The time it takes is bounded by the room.
  */
 size_t uapi_get_next(struct uapi_get *get, const struct device *device, char *text, size_t room);
 

@@ -56,7 +56,7 @@ static inline void serve_init(struct serve *serve, const char *directory, const 
 	rig_init(&serve->rig, name);
 	serve->loop = ev_loop_new(LOOP_FLAGS);
 	assert_non_null(serve->loop);
-	serve->options = (struct uapi_options) { .directory = directory, .gone = serve_gone, .context = serve };
+	serve->options = (struct uapi_options) { .directory = directory, .socket_removed = serve_gone, .context = serve };
 }
 
 static inline void serve_start(struct serve *serve)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The text of the control socket: what a set says, what a get answers. */
+/* Unit tests of the control socket's text: parsing set requests, generating answers to get. */
 #include "control_rig.h"
 
 #include <arpa/inet.h>
@@ -23,7 +23,7 @@ static int tear_down(void **state)
 	return 0;
 }
 
-/* Memory of exactly this size, so that a sanitizer sees a step past the end. */
+/* Parses a copy in a buffer of the exact size, so that a sanitizer reports an access past its end. */
 static int parse(struct config *config, const char *text, size_t length)
 {
 	char *copy = malloc(length ? length : 1);
@@ -48,15 +48,15 @@ static int parse_string(const char *text)
 
 /* --- parse --- */
 
-static void nothing_is_a_set_that_says_nothing(void **state)
+static void an_empty_set_changes_nothing(void **state)
 {
-	struct config config, nothing = { 0 };
+	struct config config, empty = { 0 };
 
 	assert_int_equal(parse(&config, "", 0), 0);
-	assert_memory_equal(&config, &nothing, sizeof config);
+	assert_memory_equal(&config, &empty, sizeof config);
 }
 
-static void the_interface_is_read(void **state)
+static void interface_keys_are_parsed(void **state)
 {
 	struct config config;
 	const char *text = "private_key=" KEY "\nlisten_port=65535\nfwmark=4294967295\nreplace_peers=true\n";
@@ -71,7 +71,7 @@ static void the_interface_is_read(void **state)
 	config_destroy(&config);
 }
 
-static void zeros_are_said(void **state)
+static void a_zero_is_not_an_absent_key(void **state)
 {
 	struct config config;
 	const char *text = "private_key=" ZEROS "\nlisten_port=0\nfwmark=0\n" PEER "preshared_key=" ZEROS
@@ -84,7 +84,7 @@ static void zeros_are_said(void **state)
 	config_destroy(&config);
 }
 
-static void a_peer_is_read(void **state)
+static void peer_keys_are_parsed(void **state)
 {
 	struct config config;
 	const struct config_peer *peer;
@@ -110,7 +110,7 @@ static void a_peer_is_read(void **state)
 	config_destroy(&config);
 }
 
-static void what_stands_before_replace_allowed_ips_is_void(void **state)
+static void replace_allowed_ips_discards_the_ones_before_it(void **state)
 {
 	struct config config;
 	const char *text = PEER "allowed_ip=10.0.0.0/8\nreplace_allowed_ips=true\nallowed_ip=10.1.0.0/16\n";
@@ -121,7 +121,7 @@ static void what_stands_before_replace_allowed_ips_is_void(void **state)
 	config_destroy(&config);
 }
 
-static void endpoints(void **state)
+static void endpoints_are_parsed(void **state)
 {
 	static const struct {
 		const char *text;
@@ -159,8 +159,7 @@ static void endpoints(void **state)
 	}
 }
 
-/* The lines, behind a peer when they begin with '+', and the error they are. */
-/* What is wrong with a set, and what wg(8) is told; behind a `+` stand lines of a peer. */
+/* Lines of a set, and the error that wg(8) receives. After a `+` they are lines of a peer. */
 static const struct {
 	int error;
 	const char *lines;
@@ -197,7 +196,7 @@ static const struct {
 	{ -EINVAL, "replace_peers=True\n" },
 	{ -EINVAL, "replace_peers=1\n" },
 	{ -EINVAL, "public_key=1\n" },
-	/* keys of a peer before any, and of the interface behind one */
+	/* peer keys before any peer, and interface keys after one */
 	{ -EINVAL, "remove=true\n" },
 	{ -EINVAL, "allowed_ip=10.0.0.0/8\n" },
 	{ -EINVAL, "protocol_version=1\n" },
@@ -249,7 +248,7 @@ static const struct {
 	{ -EINVAL, "+allowed_ip=10.0.0.0/8\r\n" },
 };
 
-static void errors(void **state)
+static void bad_lines_are_rejected(void **state)
 {
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		bool peer = *bad[i].lines == '+';
@@ -264,7 +263,7 @@ static void errors(void **state)
 	}
 }
 
-static void a_nul_is_no_end(void **state)
+static void a_nul_byte_is_rejected(void **state)
 {
 	struct config config;
 
@@ -278,7 +277,7 @@ static const char whole[] = "private_key=" KEY "\nlisten_port=1\nfwmark=2\nrepla
 							"preshared_key=" KEY "\nendpoint=[fe80::1%lo]:3\nreplace_allowed_ips=true\n"
 							"allowed_ip=10.0.0.0/8\nallowed_ip=-fd00::/8\nprotocol_version=1\n";
 
-static void a_set_cut_anywhere_but_between_lines_is_an_error(void **state)
+static void a_set_that_ends_within_a_line_is_rejected(void **state)
 {
 	for (size_t length = 0; length < sizeof whole; length++) {
 		struct config config;
@@ -290,7 +289,7 @@ static void a_set_cut_anywhere_but_between_lines_is_an_error(void **state)
 	}
 }
 
-static void any_byte_may_be_wrong(void **state)
+static void random_changes_do_no_harm(void **state)
 {
 	srand(1);
 	for (int round = 0; round < 20000; round++) {
@@ -305,7 +304,7 @@ static void any_byte_may_be_wrong(void **state)
 	}
 }
 
-static void a_set_of_a_mebibyte(void **state)
+static void a_set_of_one_mebibyte_is_applied(void **state)
 {
 	enum { PREFIXES = 45000 };
 	char *text = malloc(PREFIXES * 32 + 100), *end = text;
@@ -325,12 +324,12 @@ static void a_set_of_a_mebibyte(void **state)
 
 /* --- get --- */
 
-static void a_get_of_nothing(void **state)
+static void a_get_of_an_empty_device_has_no_lines(void **state)
 {
 	rig_expect(&rig, "%s", "");
 }
 
-static void a_get_tells_all(void **state)
+static void a_get_reports_every_key(void **state)
 {
 	struct peer *peer;
 
@@ -356,7 +355,7 @@ static void a_get_tells_all(void **state)
 			   rig_hex(0x48), rig_hex(2), rig_hex(9), rig_hex(1));
 }
 
-/* Peers 1 to `peers`, each with `prefixes` allowed IPs. */
+/* Adds the peers 1 to `peers`, each with `prefixes` allowed IPs. */
 static void populate(unsigned peers, unsigned prefixes)
 {
 	for (unsigned i = 1; i <= peers; i++) {
@@ -371,7 +370,7 @@ static void populate(unsigned peers, unsigned prefixes)
 	}
 }
 
-static void parts_of_any_size_make_the_same_whole(void **state)
+static void the_answer_does_not_depend_on_the_size_of_its_parts(void **state)
 {
 	char *large;
 
@@ -385,16 +384,16 @@ static void parts_of_any_size_make_the_same_whole(void **state)
 	free(large);
 }
 
-static size_t occurrences(const char *text, const char *what)
+static size_t occurrences(const char *text, const char *word)
 {
 	size_t count = 0;
 
-	for (; (text = strstr(text, what)); text++)
+	for (text = strstr(text, word); text; text = strstr(text + 1, word))
 		count++;
 	return count;
 }
 
-static void a_device_of_ten_thousand_peers(void **state)
+static void ten_thousand_peers_are_reported(void **state)
 {
 	char *text;
 
@@ -406,7 +405,7 @@ static void a_device_of_ten_thousand_peers(void **state)
 	free(text);
 }
 
-/* What a get tells when `change` happens after each of its parts; the caller frees it. */
+/* Returns the answer to a get during which `change` is called after each part. The caller frees it. */
 static char *get_while(void (*change)(unsigned part))
 {
 	struct uapi_get get = { 0 };
@@ -421,7 +420,7 @@ static char *get_while(void (*change)(unsigned part))
 	return text;
 }
 
-/* One that was told, one that was not, and the one that is being told. */
+/* Removes a peer already reported, one not yet reported, and the current one. */
 static void remove_peers(unsigned part)
 {
 	const uint8_t keys[3] = { 1, 40, (uint8_t)(part / 2 + 1) };
@@ -434,14 +433,14 @@ static void remove_peers(unsigned part)
 	}
 }
 
-static void peers_may_go_while_they_are_told(void **state)
+static void peers_may_be_removed_during_a_get(void **state)
 {
 	char *text;
 
 	populate(50, 3);
 	text = get_while(remove_peers);
 	assert_true(rig.device.peer_count < 50);
-	for (const struct peer *peer = rig.device.first; peer; peer = peer->next) { /* who stayed was told once */
+	for (const struct peer *peer = rig.device.first; peer; peer = peer->next) { /* the others are reported once */
 		char hex[KEY_HEX];
 		key_to_hex(hex, peer->remote.public_key);
 		assert_int_equal(occurrences(text, hex), 1);
@@ -459,13 +458,13 @@ static void change_prefixes(unsigned part)
 	allowedips_insert(&rig.device.allowed_ips, AF_INET, other, 32, peer);
 }
 
-static void prefixes_may_change_while_they_are_told(void **state)
+static void prefixes_may_change_during_a_get(void **state)
 {
 	char *text;
 
 	populate(1, 201);
 	text = get_while(change_prefixes);
-	for (int p = 0; p < 150; p++) { /* these stood in front and stayed */
+	for (int p = 0; p < 150; p++) { /* the ones before the changes */
 		char line[40];
 		snprintf(line, sizeof line, "allowed_ip=0.1.0.%d/32\n", p);
 		assert_int_equal(occurrences(text, line), 1);
@@ -474,7 +473,7 @@ static void prefixes_may_change_while_they_are_told(void **state)
 	free(text);
 }
 
-static void give_to_the_last(unsigned part)
+static void move_to_the_last_peer(unsigned part)
 {
 	struct peer *to = rig.device.last;
 
@@ -484,12 +483,12 @@ static void give_to_the_last(unsigned part)
 	}
 }
 
-static void prefixes_that_move_are_told_where_they_went(void **state)
+static void prefixes_that_move_are_reported_at_their_new_peer(void **state)
 {
 	char *text;
 
 	populate(2, 60);
-	text = get_while(give_to_the_last); /* when some of the first peer's were told, and some not */
+	text = get_while(move_to_the_last_peer); /* after some prefixes of the first peer were reported */
 	for (int p = 0; p < 60; p++) {
 		char line[40];
 		snprintf(line, sizeof line, "allowed_ip=0.1.0.%d/32\n", p);
@@ -498,18 +497,18 @@ static void prefixes_that_move_are_told_where_they_went(void **state)
 	free(text);
 }
 
-static void a_key_that_comes_again_is_another_peer(void **state)
+static void a_peer_that_is_added_again_is_a_new_peer(void **state)
 {
 	struct uapi_get get = { 0 };
 	char text[2048];
 	size_t length;
 
 	populate(2, 40);
-	length = uapi_get_next(&get, &rig.device, text, 700); /* stops in the first one's prefixes */
+	length = uapi_get_next(&get, &rig.device, text, 700); /* stops within the first peer's prefixes */
 	text[length] = '\0';
 	assert_int_equal(occurrences(text, "public_key="), 1);
 	device_remove_peer(&rig.device, rig.device.first);
-	populate(1, 0); /* the first one's key once more, now last */
+	populate(1, 0); /* the same key again, now the last peer */
 	length = 0;
 	for (size_t part; (part = uapi_get_next(&get, &rig.device, text + length, sizeof text - length));)
 		length += part;
@@ -524,25 +523,25 @@ static void a_key_that_comes_again_is_another_peer(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(nothing_is_a_set_that_says_nothing),
-		TEST(the_interface_is_read),
-		TEST(zeros_are_said),
-		TEST(a_peer_is_read),
-		TEST(what_stands_before_replace_allowed_ips_is_void),
-		TEST(endpoints),
-		TEST(errors),
-		TEST(a_nul_is_no_end),
-		TEST(a_set_cut_anywhere_but_between_lines_is_an_error),
-		TEST(any_byte_may_be_wrong),
-		TEST(a_set_of_a_mebibyte),
-		TEST(a_get_of_nothing),
-		TEST(a_get_tells_all),
-		TEST(parts_of_any_size_make_the_same_whole),
-		TEST(a_device_of_ten_thousand_peers),
-		TEST(peers_may_go_while_they_are_told),
-		TEST(prefixes_may_change_while_they_are_told),
-		TEST(prefixes_that_move_are_told_where_they_went),
-		TEST(a_key_that_comes_again_is_another_peer),
+		TEST(an_empty_set_changes_nothing),
+		TEST(interface_keys_are_parsed),
+		TEST(a_zero_is_not_an_absent_key),
+		TEST(peer_keys_are_parsed),
+		TEST(replace_allowed_ips_discards_the_ones_before_it),
+		TEST(endpoints_are_parsed),
+		TEST(bad_lines_are_rejected),
+		TEST(a_nul_byte_is_rejected),
+		TEST(a_set_that_ends_within_a_line_is_rejected),
+		TEST(random_changes_do_no_harm),
+		TEST(a_set_of_one_mebibyte_is_applied),
+		TEST(a_get_of_an_empty_device_has_no_lines),
+		TEST(a_get_reports_every_key),
+		TEST(the_answer_does_not_depend_on_the_size_of_its_parts),
+		TEST(ten_thousand_peers_are_reported),
+		TEST(peers_may_be_removed_during_a_get),
+		TEST(prefixes_may_change_during_a_get),
+		TEST(prefixes_that_move_are_reported_at_their_new_peer),
+		TEST(a_peer_that_is_added_again_is_a_new_peer),
 	};
 
 	if (sodium_init() < 0)

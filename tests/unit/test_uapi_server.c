@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* The control socket with clients that are well-behaved, clumsy, slow and hostile. */
+/* Unit tests of the control socket's server with correct, malformed, slow and hostile clients. */
 #include "control_serve.h"
 
 #include <malloc.h>
 
 static struct serve serve;
 
-/* --- every freed block is looked at: no key may be left in it --- */
+/* --- free(3) searches each block for a secret key --- */
 
-static const char *secret; /* hexadecimal; NULL: nobody looks */
+static const char *secret; /* in hexadecimal; NULL: do not search */
 static unsigned secrets_found;
 
 void __real_free(void *memory);
@@ -26,7 +26,7 @@ void __wrap_free(void *memory)
 	__real_free(memory);
 }
 
-/* --- descriptors that are scarce --- */
+/* --- no more descriptors --- */
 
 static bool no_descriptors, no_inotify;
 static unsigned accepts;
@@ -39,19 +39,23 @@ int __wrap_inotify_init1(int flags);
 int __wrap_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags)
 {
 	accepts++;
-	if (no_descriptors)
-		return errno = EMFILE, -1;
+	if (no_descriptors) {
+		errno = EMFILE;
+		return -1;
+	}
 	return __real_accept4(fd, address, length, flags);
 }
 
 int __wrap_inotify_init1(int flags)
 {
-	if (no_inotify)
-		return errno = EMFILE, -1;
+	if (no_inotify) {
+		errno = EMFILE;
+		return -1;
+	}
 	return __real_inotify_init1(flags);
 }
 
-/* --- the stage --- */
+/* --- set-up --- */
 
 static int set_up(void **state)
 {
@@ -72,7 +76,7 @@ static int tear_down(void **state)
 
 /* --- requests --- */
 
-static void get_and_set(void **state)
+static void a_get_reports_what_a_set_changed(void **state)
 {
 	int fd = serve_connect(&serve);
 
@@ -83,7 +87,7 @@ static void get_and_set(void **state)
 	close(fd);
 }
 
-static void errors_are_negative_and_the_connection_goes_on(void **state)
+static void a_failed_request_does_not_close_the_connection(void **state)
 {
 	int fd = serve_connect(&serve);
 
@@ -103,7 +107,7 @@ static void errors_are_negative_and_the_connection_goes_on(void **state)
 	close(fd);
 }
 
-static void a_bad_line_at_the_end_undoes_the_whole_set(void **state)
+static void a_bad_last_line_rejects_the_whole_set(void **state)
 {
 	int fd = serve_connect(&serve);
 
@@ -112,7 +116,7 @@ static void a_bad_line_at_the_end_undoes_the_whole_set(void **state)
 	close(fd);
 }
 
-static void requests_that_come_together_are_answered_in_order(void **state)
+static void pipelined_requests_are_answered_in_order(void **state)
 {
 	static const char requests[] = "get=1\n\nset=1\nlisten_port=1\n\nget=1\n\n\n\nset=1\nbad=1\n\nget=1\n\n";
 	static const char *const answers[] = { EMPTY_GET, "errno=0\n\n", "listen_port=1\nerrno=0\n\n", "errno=-22\n\n",
@@ -128,7 +132,7 @@ static void requests_that_come_together_are_answered_in_order(void **state)
 	close(fd);
 }
 
-static void a_request_may_come_byte_by_byte(void **state)
+static void a_request_may_arrive_byte_by_byte(void **state)
 {
 	static const char request[] = "set=1\nlisten_port=77\n\n";
 	int fd = serve_connect(&serve);
@@ -146,7 +150,7 @@ static void a_request_may_come_byte_by_byte(void **state)
 	close(fd);
 }
 
-static void half_closing_behind_a_request_is_well(void **state)
+static void a_client_may_shut_down_its_side_after_a_request(void **state)
 {
 	int fd = serve_connect(&serve);
 	char *answer;
@@ -159,11 +163,11 @@ static void half_closing_behind_a_request_is_well(void **state)
 	answer = serve_receive(&serve, fd);
 	assert_string_equal(answer, "");
 	free(answer);
-	assert_int_equal(serve.uapi.clients, 0);
+	assert_int_equal(serve.uapi.connection_count, 0);
 	close(fd);
 }
 
-static void half_a_set_is_not_carried_out(void **state)
+static void an_incomplete_set_is_not_applied(void **state)
 {
 	int fd = serve_connect(&serve);
 	char *answer;
@@ -177,7 +181,7 @@ static void half_a_set_is_not_carried_out(void **state)
 	close(fd);
 }
 
-/* A set of one peer that fills `bytes` bytes, or a little more. */
+/* Returns a set of one peer with slightly more than `bytes` bytes. The caller frees it. */
 static char *large_set(size_t bytes)
 {
 	char *text = malloc(bytes + 200), *end = text;
@@ -190,19 +194,19 @@ static char *large_set(size_t bytes)
 	return text;
 }
 
-static void a_set_of_a_mebibyte_and_its_get(void **state)
+static void a_set_of_one_mebibyte_and_its_get(void **state)
 {
 	char *set = large_set(1 << 20), *answer;
 	int fd = serve_connect(&serve);
 	size_t prefixes;
 
 	serve_expect(&serve, fd, set, "errno=0\n\n");
-	assert_int_equal(serve.uapi.held, 0); /* nothing of it is kept */
+	assert_int_equal(serve.uapi.request_bytes, 0); /* the large buffer was freed */
 	prefixes = serve.rig.device.first->allowed_ips.count;
 	assert_true(prefixes > 40000);
 	serve_send(&serve, fd, "get=1\n\n", 7);
 	answer = serve_receive(&serve, fd);
-	for (const char *at = answer; (at = strstr(at, "allowed_ip=")); at++)
+	for (const char *at = strstr(answer, "allowed_ip="); at; at = strstr(at + 1, "allowed_ip="))
 		prefixes--;
 	assert_int_equal(prefixes, 0);
 	free(answer);
@@ -210,89 +214,89 @@ static void a_set_of_a_mebibyte_and_its_get(void **state)
 	close(fd);
 }
 
-/* --- clients that do not behave --- */
+/* --- hostile clients --- */
 
-static void what_is_too_large_is_refused(void **state)
+static void a_request_that_is_too_large_is_rejected(void **state)
 {
 	int fd = serve_connect(&serve);
 	char *answer, line[1024];
-	size_t most = 0;
+	size_t max = 0;
 
 	memset(line, 'x', sizeof line);
 	for (size_t sent = 0; sent <= UAPI_REQUEST_MAX; sent += sizeof line) {
 		send(fd, line, sizeof line, MSG_NOSIGNAL);
 		serve_turn(&serve);
-		most = serve.uapi.held > most ? serve.uapi.held : most;
+		max = serve.uapi.request_bytes > max ? serve.uapi.request_bytes : max;
 	}
 	answer = serve_receive(&serve, fd);
 	assert_string_equal(answer, "errno=-7\n\n");
-	assert_int_equal(most, UAPI_REQUEST_MAX);
+	assert_int_equal(max, UAPI_REQUEST_MAX);
 	free(answer);
 	answer = serve_receive(&serve, fd);
 	assert_string_equal(answer, "");
-	assert_int_equal(serve.uapi.clients, 0);
-	assert_int_equal(serve.uapi.held, 0);
+	assert_int_equal(serve.uapi.connection_count, 0);
+	assert_int_equal(serve.uapi.request_bytes, 0);
 	free(answer);
 	close(fd);
 }
 
-static bool all_held(void *context)
+static bool limit_reached(void *context)
 {
-	return serve.uapi.held == UAPI_REQUEST_MAX;
+	return serve.uapi.request_bytes == UAPI_REQUEST_MAX;
 }
 
-static void the_bound_is_for_all_together_and_a_get_always_fits(void **state)
+static void the_limit_covers_all_clients_and_a_get_always_fits(void **state)
 {
 	char *half = large_set(UAPI_REQUEST_MAX / 2 + 1000), *answer;
 	int hog = serve_connect(&serve), second = serve_connect(&serve), third = serve_connect(&serve);
 
-	serve_send(&serve, hog, half, strlen(half) - 1); /* its end never comes */
-	serve_until(&serve, all_held, NULL);
+	serve_send(&serve, hog, half, strlen(half) - 1); /* never completed */
+	serve_until(&serve, limit_reached, NULL);
 	serve_send(&serve, second, half, 5000);
 	answer = serve_receive(&serve, second);
 	assert_string_equal(answer, "errno=-7\n\n");
 	free(answer);
 	serve_expect(&serve, third, "get=1\n\n", EMPTY_GET);
-	assert_int_equal(serve.uapi.held, UAPI_REQUEST_MAX);
+	assert_int_equal(serve.uapi.request_bytes, UAPI_REQUEST_MAX);
 	close(hog);
 	close(second);
 	close(third);
 	free(half);
 }
 
-static bool all_left(void *context)
+static bool all_closed(void *context)
 {
-	return !serve.uapi.clients;
+	return !serve.uapi.connection_count;
 }
 
 static bool full(void *context)
 {
-	return serve.uapi.clients == UAPI_CLIENTS;
+	return serve.uapi.connection_count == UAPI_CONNECTIONS_MAX;
 }
 
-static void the_seventeenth_waits(void **state)
+static void the_seventeenth_client_waits(void **state)
 {
-	int fds[UAPI_CLIENTS], waiting;
+	int fds[UAPI_CONNECTIONS_MAX], waiting;
 
-	for (int i = 0; i < UAPI_CLIENTS; i++)
+	for (int i = 0; i < UAPI_CONNECTIONS_MAX; i++)
 		fds[i] = serve_connect(&serve);
 	serve_until(&serve, full, NULL);
 	waiting = serve_connect(&serve);
 	send(waiting, "get=1\n\n", 7, MSG_NOSIGNAL);
 	for (int i = 0; i < 100; i++)
 		serve_turn(&serve);
-	assert_int_equal(serve.uapi.clients, UAPI_CLIENTS);
+	assert_int_equal(serve.uapi.connection_count, UAPI_CONNECTIONS_MAX);
 	close(fds[3]);
 	free(serve_receive(&serve, waiting));
-	assert_int_equal(serve.uapi.clients, UAPI_CLIENTS);
+	assert_int_equal(serve.uapi.connection_count, UAPI_CONNECTIONS_MAX);
 	close(waiting);
-	for (int i = 0; i < UAPI_CLIENTS; i++)
+	for (int i = 0; i < UAPI_CONNECTIONS_MAX; i++)
 		if (i != 3)
 			close(fds[i]);
-	serve_until(&serve, all_left, NULL);
+	serve_until(&serve, all_closed, NULL);
 }
 
-static void who_is_silent_is_shown_the_door(void **state)
+static void an_idle_connection_is_closed(void **state)
 {
 	int fd, half;
 	char *answer;
@@ -303,13 +307,13 @@ static void who_is_silent_is_shown_the_door(void **state)
 	fd = serve_connect(&serve);
 	half = serve_connect(&serve);
 	serve_send(&serve, half, "set=1\nlis", 9);
-	answer = serve_receive(&serve, fd); /* the end */
+	answer = serve_receive(&serve, fd); /* end of file */
 	assert_string_equal(answer, "");
 	free(answer);
 	answer = serve_receive(&serve, half);
 	assert_string_equal(answer, "");
 	free(answer);
-	serve_until(&serve, all_left, NULL);
+	serve_until(&serve, all_closed, NULL);
 	close(fd);
 	close(half);
 }
@@ -319,8 +323,8 @@ static void count_turn(struct ev_loop *loop, struct ev_timer *watcher, int event
 	++*(unsigned *)watcher->data;
 }
 
-/* A get of megabytes that nobody reads: others are served, the loop turns, and little is held. */
-static void who_does_not_read_holds_up_nobody(void **state)
+/* The answer has megabytes. The loop runs, other clients are served, and little memory is used. */
+static void a_client_that_does_not_read_blocks_no_other(void **state)
 {
 	char *set = large_set(3 << 20);
 	int fd = serve_connect(&serve), other = serve_connect(&serve);
@@ -346,10 +350,10 @@ static void who_does_not_read_holds_up_nobody(void **state)
 	serve_expect(&serve, other, "get=1\n\n", EMPTY_GET);
 	close(fd);
 	close(other);
-	serve_until(&serve, all_left, NULL);
+	serve_until(&serve, all_closed, NULL);
 }
 
-static void without_descriptors_the_loop_does_not_spin(void **state)
+static void without_descriptors_accept_does_not_spin(void **state)
 {
 	int fd;
 
@@ -360,11 +364,11 @@ static void without_descriptors_the_loop_does_not_spin(void **state)
 		serve_turn(&serve);
 	assert_int_equal(accepts, 1);
 	no_descriptors = false;
-	serve_expect(&serve, fd, "get=1\n\n", EMPTY_GET); /* a second later */
+	serve_expect(&serve, fd, "get=1\n\n", EMPTY_GET); /* after ACCEPT_RETRY */
 	close(fd);
 }
 
-static void without_inotify_it_serves_all_the_same(void **state)
+static void without_inotify_the_server_works(void **state)
 {
 	int fd;
 
@@ -377,25 +381,25 @@ static void without_inotify_it_serves_all_the_same(void **state)
 	close(fd);
 }
 
-static void a_client_may_leave_at_any_time(void **state)
+static void a_client_may_disconnect_at_any_time(void **state)
 {
-	static const char *const lasts[] = { "", "get", "get=1\n", "get=1\n\n", "set=1\nlisten_port=9\n\nget=1\n\nge" };
+	static const char *const requests[] = { "", "get", "get=1\n", "get=1\n\n", "set=1\nlisten_port=9\n\nget=1\n\nge" };
 	char *set = large_set(300000);
 	int fd = serve_connect(&serve);
 
 	serve_expect(&serve, fd, set, "errno=0\n\n");
 	close(fd);
-	for (size_t i = 0; i < sizeof lasts / sizeof *lasts; i++) {
+	for (size_t i = 0; i < sizeof requests / sizeof *requests; i++) {
 		for (int turns = 0; turns < 4; turns++) {
 			fd = serve_connect(&serve);
-			serve_send(&serve, fd, lasts[i], strlen(lasts[i]));
+			serve_send(&serve, fd, requests[i], strlen(requests[i]));
 			for (int turn = 0; turn < turns; turn++)
 				serve_turn(&serve);
 			close(fd);
-			serve_until(&serve, all_left, NULL);
+			serve_until(&serve, all_closed, NULL);
 		}
 	}
-	assert_int_equal(serve.uapi.held, 0);
+	assert_int_equal(serve.uapi.request_bytes, 0);
 	free(set);
 }
 
@@ -409,7 +413,7 @@ static void set_keys(int fd, const char *more, const char *answer)
 	sodium_memzero(request, sizeof request);
 }
 
-static void keys_are_wiped_from_what_is_freed(void **state)
+static void freed_memory_contains_no_key(void **state)
 {
 	char lines[18000] = "";
 	int fd = serve_connect(&serve);
@@ -418,33 +422,33 @@ static void keys_are_wiped_from_what_is_freed(void **state)
 	secret = rig_hex(0x48);
 	set_keys(fd, "allowed_ip=10.0.0.0/8\n", "errno=0\n\n");
 	close(fd);
-	for (int turns = 0; turns < 6; turns++) { /* the answer is under way, or has gone */
+	for (int turns = 0; turns < 6; turns++) { /* disconnect while or after the answer is sent */
 		fd = serve_connect(&serve);
 		send(fd, "get=1\n\n", 7, MSG_NOSIGNAL);
 		for (int turn = 0; turn < turns; turn++)
 			serve_turn(&serve);
 		close(fd);
-		serve_until(&serve, all_left, NULL);
+		serve_until(&serve, all_closed, NULL);
 	}
 	assert_int_equal(secrets_found, 0);
 
-	/* A request that outgrows its room, and is refused at the end. */
+	/* A request that grows its buffer and fails at its last line. */
 	fd = serve_connect(&serve);
 	while (strlen(lines) < sizeof lines - 100)
 		strcat(lines, "allowed_ip=10.0.0.0/8\n");
 	set_keys(fd, strcat(lines, "bad=1\n"), "errno=-22\n\n");
 	close(fd);
-	serve_until(&serve, all_left, NULL);
+	serve_until(&serve, all_closed, NULL);
 	assert_int_equal(secrets_found, 0);
 }
 
 #ifdef __SANITIZE_ADDRESS__
-enum { SEEN_IN_HEAP = 0 }; /* its heap is elsewhere */
+enum { SEEN_IN_HEAP = 0 }; /* the sanitizer does not allocate in [heap] */
 #else
 enum { SEEN_IN_HEAP = 1 };
 #endif
 
-/* How often the secret stands in the heap, as text. */
+/* Counts the copies of the secret in the heap, as text. */
 static unsigned secrets_in_heap(void)
 {
 	FILE *maps = fopen("/proc/self/maps", "r");
@@ -455,14 +459,18 @@ static unsigned secrets_in_heap(void)
 	while (fgets(line, sizeof line, maps)) {
 		if (!strstr(line, "[heap]") || sscanf(line, "%p-%p", (void **)&begin, (void **)&end) != 2)
 			continue;
-		for (; (begin = memmem(begin, (size_t)(end - begin), rig_hex(0x48), 64)); begin++)
+		begin = memmem(begin, (size_t)(end - begin), rig_hex(0x48), 64);
+		while (begin) {
 			found++;
+			begin++;
+			begin = memmem(begin, (size_t)(end - begin), rig_hex(0x48), 64);
+		}
 	}
 	fclose(maps);
 	return found;
 }
 
-static void no_key_stays_with_a_connection_that_goes_on(void **state)
+static void an_open_connection_keeps_no_key_in_memory(void **state)
 {
 	int fd = serve_connect(&serve);
 	unsigned before = secrets_in_heap();
@@ -472,21 +480,21 @@ static void no_key_stays_with_a_connection_that_goes_on(void **state)
 	sodium_memzero(witness, 64);
 	free(witness);
 	set_keys(fd, "", "errno=0\n\n");
-	assert_int_equal(serve.uapi.clients, 1);
+	assert_int_equal(serve.uapi.connection_count, 1);
 	assert_int_equal(secrets_in_heap(), before);
 	close(fd);
 }
 
 /* --- verbs of our own --- */
 
-static int say_hello(void *context, struct uapi_reply *reply)
+static int reply_hello(void *context, struct uapi_reply *reply)
 {
 	uapi_reply_line(reply, "message", "a: b\nc\td");
 	uapi_reply_line(reply, "message", "");
 	return 0;
 }
 
-static int say_too_much(void *context, struct uapi_reply *reply)
+static int reply_too_much(void *context, struct uapi_reply *reply)
 {
 	char line[1000];
 
@@ -497,9 +505,9 @@ static int say_too_much(void *context, struct uapi_reply *reply)
 	return -ENOENT;
 }
 
-static void verbs_are_answered(void **state)
+static void verbs_are_called_and_answered(void **state)
 {
-	static const struct uapi_verb verbs[] = { { "hello", say_hello }, { "toomuch", say_too_much }, { NULL, NULL } };
+	static const struct uapi_verb verbs[] = { { "hello", reply_hello }, { "toomuch", reply_too_much }, { NULL, NULL } };
 	char *answer;
 	int fd;
 
@@ -525,25 +533,25 @@ static void verbs_are_answered(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(get_and_set),
-		TEST(errors_are_negative_and_the_connection_goes_on),
-		TEST(a_bad_line_at_the_end_undoes_the_whole_set),
-		TEST(requests_that_come_together_are_answered_in_order),
-		TEST(a_request_may_come_byte_by_byte),
-		TEST(half_closing_behind_a_request_is_well),
-		TEST(half_a_set_is_not_carried_out),
-		TEST(a_set_of_a_mebibyte_and_its_get),
-		TEST(what_is_too_large_is_refused),
-		TEST(the_bound_is_for_all_together_and_a_get_always_fits),
-		TEST(the_seventeenth_waits),
-		TEST(who_is_silent_is_shown_the_door),
-		TEST(who_does_not_read_holds_up_nobody),
-		TEST(without_descriptors_the_loop_does_not_spin),
-		TEST(without_inotify_it_serves_all_the_same),
-		TEST(a_client_may_leave_at_any_time),
-		TEST(keys_are_wiped_from_what_is_freed),
-		TEST(no_key_stays_with_a_connection_that_goes_on),
-		TEST(verbs_are_answered),
+		TEST(a_get_reports_what_a_set_changed),
+		TEST(a_failed_request_does_not_close_the_connection),
+		TEST(a_bad_last_line_rejects_the_whole_set),
+		TEST(pipelined_requests_are_answered_in_order),
+		TEST(a_request_may_arrive_byte_by_byte),
+		TEST(a_client_may_shut_down_its_side_after_a_request),
+		TEST(an_incomplete_set_is_not_applied),
+		TEST(a_set_of_one_mebibyte_and_its_get),
+		TEST(a_request_that_is_too_large_is_rejected),
+		TEST(the_limit_covers_all_clients_and_a_get_always_fits),
+		TEST(the_seventeenth_client_waits),
+		TEST(an_idle_connection_is_closed),
+		TEST(a_client_that_does_not_read_blocks_no_other),
+		TEST(without_descriptors_accept_does_not_spin),
+		TEST(without_inotify_the_server_works),
+		TEST(a_client_may_disconnect_at_any_time),
+		TEST(freed_memory_contains_no_key),
+		TEST(an_open_connection_keeps_no_key_in_memory),
+		TEST(verbs_are_called_and_answered),
 	};
 
 	if (sodium_init() < 0)

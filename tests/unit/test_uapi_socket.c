@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The file of the control socket: who makes it, who takes it over, who notices that it has gone. */
+/* Unit tests of the control socket's file: creating it, replacing it, adopting a descriptor, noticing its removal. */
 #include "control_serve.h"
 
 #include <sys/file.h>
@@ -28,10 +28,10 @@ static void path_of(char path[128], const char *name)
 
 static unsigned mode_of(const char *path)
 {
-	struct stat about;
+	struct stat status;
 
-	assert_int_equal(stat(path, &about), 0);
-	return about.st_mode & 07777;
+	assert_int_equal(stat(path, &status), 0);
+	return status.st_mode & 07777;
 }
 
 static void modes_do_not_depend_on_the_umask(void **state)
@@ -53,7 +53,7 @@ static void modes_do_not_depend_on_the_umask(void **state)
 	}
 }
 
-static void a_living_daemon_is_left_alone(void **state)
+static void a_running_daemon_keeps_its_socket(void **state)
 {
 	struct serve second;
 	int fd;
@@ -66,7 +66,7 @@ static void a_living_daemon_is_left_alone(void **state)
 	close(fd);
 }
 
-static void what_a_dead_daemon_left_is_replaced(void **state)
+static void the_socket_of_a_dead_daemon_is_replaced(void **state)
 {
 	int fd = uapi_listen(serve_directory, "dead"), client;
 	char path[128];
@@ -74,7 +74,7 @@ static void what_a_dead_daemon_left_is_replaced(void **state)
 	path_of(path, "dead.sock");
 	assert_true(fd >= 0);
 	close(fd);
-	assert_int_equal(access(path, F_OK), 0); /* the file stays, and refuses */
+	assert_int_equal(access(path, F_OK), 0); /* the file remains and refuses connections */
 	assert_int_equal(uapi_connect(serve_directory, "dead", 1), -ECONNREFUSED);
 	fd = uapi_listen(serve_directory, "dead");
 	assert_true(fd >= 0);
@@ -85,7 +85,7 @@ static void what_a_dead_daemon_left_is_replaced(void **state)
 	unlink(path);
 }
 
-static void a_file_that_is_no_socket_is_left_alone(void **state)
+static void a_file_that_is_not_a_socket_is_kept(void **state)
 {
 	char path[128];
 	int fd;
@@ -99,7 +99,7 @@ static void a_file_that_is_no_socket_is_left_alone(void **state)
 	unlink(path);
 }
 
-static void a_stranger_s_lock_does_not_keep_us_from_starting(void **state)
+static void a_foreign_lock_on_the_directory_only_delays_the_start(void **state)
 {
 	int lock = open(serve_directory, O_RDONLY | O_DIRECTORY), fd;
 	double begun = serve_time();
@@ -108,14 +108,14 @@ static void a_stranger_s_lock_does_not_keep_us_from_starting(void **state)
 	assert_int_equal(flock(lock, LOCK_EX), 0);
 	fd = uapi_listen(serve_directory, "other");
 	assert_true(fd >= 0);
-	assert_true(serve_time() - begun > 0.5); /* it waited, for those who start beside it */
+	assert_true(serve_time() - begun > 0.5); /* it waited for the lock */
 	path_of(path, "other.sock");
 	unlink(path);
 	close(fd);
 	close(lock);
 }
 
-static void names_that_no_interface_has_are_refused(void **state)
+static void invalid_interface_names_are_rejected(void **state)
 {
 	static const char *const names[] = { "", ".", "..", "a/b", "../x", "sixteen-letters.", "/" };
 
@@ -123,7 +123,7 @@ static void names_that_no_interface_has_are_refused(void **state)
 		assert_int_equal(uapi_listen(serve_directory, names[i]), -EINVAL);
 }
 
-static void nothing_is_left_beside_the_socket(void **state)
+static void no_temporary_file_is_left(void **state)
 {
 	char path[128];
 
@@ -138,14 +138,14 @@ static bool is_gone(void *context)
 	return serve.gone;
 }
 
-static void a_removed_socket_is_noticed(void **state)
+static void the_removal_of_the_socket_is_noticed(void **state)
 {
 	char path[128], other[128];
 	int fd;
 
 	path_of(path, "test.sock");
 	path_of(other, "else.sock");
-	fd = uapi_listen(serve_directory, "else"); /* what others do there is their own affair */
+	fd = uapi_listen(serve_directory, "else"); /* the socket of another interface does not matter */
 	unlink(other);
 	close(fd);
 	for (int i = 0; i < 50; i++)
@@ -158,7 +158,7 @@ static void a_removed_socket_is_noticed(void **state)
 	assert_int_equal(serve.gone, 1);
 }
 
-static void another_socket_of_our_name_is_noticed_and_left(void **state)
+static void a_socket_that_replaces_ours_is_noticed_and_kept(void **state)
 {
 	char path[128];
 	int fd;
@@ -174,7 +174,7 @@ static void another_socket_of_our_name_is_noticed_and_left(void **state)
 	close(fd);
 }
 
-static void a_socket_that_listens_already_is_adopted(void **state)
+static void a_listening_socket_is_adopted(void **state)
 {
 	char path[128];
 	int client;
@@ -183,7 +183,7 @@ static void a_socket_that_listens_already_is_adopted(void **state)
 	serve.options.adopt = true;
 	serve.options.fd = uapi_listen(serve_directory, "test");
 	assert_true(serve.options.fd >= 0);
-	client = serve_connect(&serve); /* it waits in the backlog */
+	client = serve_connect(&serve); /* waits in the backlog */
 	serve_start(&serve);
 	serve_expect(&serve, client, "get=1\n\n", EMPTY_GET);
 	close(client);
@@ -211,15 +211,15 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(modes_do_not_depend_on_the_umask),
-		TEST(a_living_daemon_is_left_alone),
-		TEST(what_a_dead_daemon_left_is_replaced),
-		TEST(a_file_that_is_no_socket_is_left_alone),
-		TEST(a_stranger_s_lock_does_not_keep_us_from_starting),
-		TEST(names_that_no_interface_has_are_refused),
-		TEST(nothing_is_left_beside_the_socket),
-		TEST(a_removed_socket_is_noticed),
-		TEST(another_socket_of_our_name_is_noticed_and_left),
-		TEST(a_socket_that_listens_already_is_adopted),
+		TEST(a_running_daemon_keeps_its_socket),
+		TEST(the_socket_of_a_dead_daemon_is_replaced),
+		TEST(a_file_that_is_not_a_socket_is_kept),
+		TEST(a_foreign_lock_on_the_directory_only_delays_the_start),
+		TEST(invalid_interface_names_are_rejected),
+		TEST(no_temporary_file_is_left),
+		TEST(the_removal_of_the_socket_is_noticed),
+		TEST(a_socket_that_replaces_ours_is_noticed_and_kept),
+		TEST(a_listening_socket_is_adopted),
 		TEST(only_a_listening_unix_socket_is_adopted),
 	};
 

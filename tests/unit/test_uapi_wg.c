@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* wg(8) itself against the control socket, where it looks for it. */
+/* Tests of the control socket with wg(8) as the client. */
 #include "control_serve.h"
 
 #include "control_private.h"
@@ -27,7 +27,8 @@ static void exec_shell(const void *command)
 	execl("/bin/sh", "sh", "-c", (const char *)command, NULL);
 }
 
-/* Runs a command of the shell. Its output, in a buffer that the next call overwrites; "exit N" behind it when not 0. */
+/* Runs a shell command. Returns its output, followed by "exit N" if N is not 0, in a buffer that the next call reuses.
+ */
 static const char *__attribute__((format(printf, 1, 2))) run(const char *format, ...)
 {
 	static char text[65536];
@@ -64,13 +65,13 @@ static void write_file(const char *format, ...)
 
 #define succeeds(...) assert_string_equal(run(__VA_ARGS__), "")
 
-static void show_interfaces_finds_it(void **state)
+static void show_interfaces_lists_the_device(void **state)
 {
 	assert_string_equal(run("wg show interfaces"), "wgtest\n");
 	assert_int_equal(access(UAPI_DIRECTORY "/wgtest.sock", F_OK), 0);
 }
 
-static void set_and_show(void **state)
+static void show_reports_what_set_changed(void **state)
 {
 	write_file("%s\n", rig_base64(0x48));
 	succeeds("wg set wgtest private-key " FILE_NAME " listen-port 7 fwmark 0x10");
@@ -114,7 +115,7 @@ static void show_dump_has_every_column(void **state)
 						"AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM=\t(none)\t(none)\t0\t0\t0\toff\n");
 }
 
-static void setconf_showconf_addconf(void **state)
+static void showconf_reports_what_setconf_and_addconf_changed(void **state)
 {
 	static const char config[] = "[Interface]\nListenPort = 7\nFwMark = 0x10\nPrivateKey = %s\n\n"
 								 "[Peer]\nPublicKey = %s\nPresharedKey = %s\nAllowedIPs = 10.0.0.0/24, fd00::/64\n"
@@ -125,29 +126,29 @@ static void setconf_showconf_addconf(void **state)
 	assert_int_equal(rig_set(&serve.rig, 0, "public_key=%s\n", rig_hex(5)), 0);
 	write_file("%s", expected);
 	succeeds("wg setconf wgtest " FILE_NAME);
-	expected[strlen(expected) - 1] = '\0'; /* showconf parts its sections by a blank line */
+	expected[strlen(expected) - 1] = '\0'; /* showconf writes no blank line after the last section */
 	assert_string_equal(run("wg showconf wgtest"), expected);
 	write_file("[Peer]\nPublicKey = %s\nAllowedIPs = fd00::/64\n", rig_base64(3));
 	succeeds("wg addconf wgtest " FILE_NAME);
 	assert_string_equal(run("wg show wgtest allowed-ips | cut -f2"), "10.0.0.0/24\nfd00::/64\n");
 }
 
-static void syncconf_leaves_what_did_not_change(void **state)
+static void syncconf_keeps_unchanged_peers(void **state)
 {
-	struct peer *stays;
+	struct peer *kept;
 
 	assert_int_equal(rig_set(&serve.rig, 0,
 							 "private_key=%s\npublic_key=%s\nallowed_ip=10.0.0.0/24\npublic_key=%s\npublic_key=%s\n",
 							 rig_hex(0x48), rig_hex(2), rig_hex(3), rig_hex(4)),
 					 0);
-	stays = rig_peer(&serve.rig, 2);
-	stays->rx_bytes = 99;
+	kept = rig_peer(&serve.rig, 2);
+	kept->rx_bytes = 99;
 	write_file("[Interface]\nPrivateKey = %s\n[Peer]\nPublicKey = %s\nAllowedIPs = 10.0.0.0/24\n"
 			   "[Peer]\nPublicKey = %s\nAllowedIPs = 10.0.1.0/24\n[Peer]\nPublicKey = %s\n",
 			   rig_base64(0x48), rig_base64(2), rig_base64(3), rig_base64(5));
 	succeeds("wg syncconf wgtest " FILE_NAME);
-	assert_ptr_equal(rig_peer(&serve.rig, 2), stays);
-	assert_int_equal(stays->rx_bytes, 99);
+	assert_ptr_equal(rig_peer(&serve.rig, 2), kept);
+	assert_int_equal(kept->rx_bytes, 99);
 	assert_int_equal(rig_peer(&serve.rig, 3)->allowed_ips.count, 1);
 	assert_null(rig_peer(&serve.rig, 4));
 	assert_non_null(rig_peer(&serve.rig, 5));
@@ -162,7 +163,7 @@ static void errors_reach_the_user(void **state)
 	assert_string_equal(run("wg show wgtest listen-port"), "40000\n");
 }
 
-static void a_thousand_peers_pass_both_ways(void **state)
+static void a_thousand_peers_survive_a_round_trip(void **state)
 {
 	FILE *file = fopen(FILE_NAME, "w");
 
@@ -190,13 +191,13 @@ static void a_thousand_peers_pass_both_ways(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(show_interfaces_finds_it),
-		TEST(set_and_show),
+		TEST(show_interfaces_lists_the_device),
+		TEST(show_reports_what_set_changed),
 		TEST(show_dump_has_every_column),
-		TEST(setconf_showconf_addconf),
-		TEST(syncconf_leaves_what_did_not_change),
+		TEST(showconf_reports_what_setconf_and_addconf_changed),
+		TEST(syncconf_keeps_unchanged_peers),
 		TEST(errors_reach_the_user),
-		TEST(a_thousand_peers_pass_both_ways),
+		TEST(a_thousand_peers_survive_a_round_trip),
 	};
 
 	if (sodium_init() < 0)

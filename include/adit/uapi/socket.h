@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Where control sockets are, and how they are reached. */
+/* Control sockets in the file system: their paths, how to connect to one, how to recognize one. */
 #ifndef ADIT_UAPI_SOCKET_H
 #define ADIT_UAPI_SOCKET_H
 
@@ -7,16 +7,16 @@
 
 #include "uapi/uapi.h"
 
-/* directory/NAME.sock. 0; -EINVAL for a name that no interface can have; -ENAMETOOLONG. */
+/* Writes directory/NAME.sock. 0; -EINVAL if no interface can have this name; -ENAMETOOLONG. */
 int uapi_path(char path[UAPI_PATH], const char *directory, const char *name);
 
 /*
- * A connection to the daemon of the interface `name`, on which nothing waits longer than `seconds` (-EAGAIN). The
- * descriptor, or negative errno: -ENOENT, -ECONNREFUSED, ...
+ * Connects to the daemon of the interface `name`. A connect, send or receive that blocks for more than `seconds` fails
+ * with EAGAIN. Returns the descriptor, which the caller closes, or negative errno: -ENOENT, -ECONNREFUSED, ...
  */
 int uapi_connect(const char *directory, const char *name, int seconds);
 
-/* Recognizes a socket file. False when the path is no socket. */
-bool uapi_identify(const char *path, dev_t *home, ino_t *inode);
+/* Reads the device and inode numbers of the socket file at `path`. False if there is no socket. */
+bool uapi_identify(const char *path, dev_t *device, ino_t *inode);
 
 #endif

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The control socket: a unix stream socket that speaks the cross-platform userspace configuration protocol of WireGuard
- * (wireguard.com/xplatform), so that wg(8), wg-quick(8) and what is built on them work with a device.
+ * The server of the control socket: a Unix stream socket with the cross-platform userspace protocol of WireGuard
+ * (wireguard.com/xplatform), so that wg(8), wg-quick(8) and other tools can configure a device.
  *
- * Requests are `get=1`, `set=1` and verbs of our own, each ended by a blank line, any number of them on a connection;
- * an answer ends with `errno=N` (0 or negative) and a blank line. A set is read whole before it is carried out, and an
- * answer to a get is made as the client reads it: so a client costs bounded memory, and of the loop's time at most a
- * fraction of a ms for each part of a get, and some 10 ms for each MiB of a set.
+ * Requests are `get=1`, `set=1` and our own verbs. A blank line ends a request, and a connection may carry any number
+ * of them. An answer ends with `errno=N` (0 or negative) and a blank line. A set is applied after all of it has
+ * arrived; the answer to a get is generated while the client reads it. This bounds the memory per client. It also
+ * bounds the time that a request takes from the event loop: a fraction of a millisecond per part of a get, and some
+ * 10 ms per MiB of a set.
  */
 #ifndef ADIT_UAPI_UAPI_H
 #define ADIT_UAPI_UAPI_H
@@ -18,73 +19,74 @@
 #include <sys/types.h>
 #include <sys/un.h>
 
+#include "base/list.h"
 #include "tunnel/device.h"
 
 #define UAPI_DIRECTORY "/var/run/wireguard" /* where wg(8) looks for IFNAME.sock */
 
 enum {
-	UAPI_CLIENTS = 16,           /* at a time; others wait in the backlog */
-	UAPI_REQUEST_MAX = 16 << 20, /* bytes of large requests that are held, those of all clients together */
-	UAPI_REPLY_MAX = 64 << 10,   /* bytes that a verb may answer */
-	UAPI_IDLE_TIMEOUT = 30,      /* seconds that a client may neither send nor read anything */
+	UAPI_CONNECTIONS_MAX = 16,   /* further clients wait in the backlog */
+	UAPI_REQUEST_MAX = 16 << 20, /* bytes buffered for large requests, over all connections */
+	UAPI_REPLY_MAX = 64 << 10,   /* bytes in the reply to a verb */
+	UAPI_IDLE_TIMEOUT = 30,      /* seconds without traffic after which a connection is closed */
 	UAPI_PATH = sizeof((struct sockaddr_un *)NULL)->sun_path,
 };
 
-/* What a verb answers before its errno. */
+/* The lines of an answer to a verb, without the final errno. */
 struct uapi_reply {
 	char *text;
 	size_t length, room;
 };
 
-/* Adds the line `key=value`; control characters in the value become blanks. A line that does not fit is left out. */
+/* Appends the line `key=value`, with control characters in the value replaced by spaces. Drops a line that is too long.
+ */
 void uapi_reply_line(struct uapi_reply *reply, const char *key, const char *value);
 
-/* A verb `name=1` beside get and set. It is called from the loop and returns 0 or negative errno. */
+/* Our own verb `name=1`, beside get and set. `call` runs in the event loop and returns 0 or negative errno. */
 struct uapi_verb {
 	const char *name;
 	int (*call)(void *context, struct uapi_reply *reply);
 };
 
 struct uapi_options {
-	const char *directory; /* NULL: UAPI_DIRECTORY; it outlives the server, as do the verbs */
-	bool adopt;            /* take over `fd`, which listens already (WG_UAPI_FD, or uapi_listen before a fork) */
+	const char *directory; /* NULL: UAPI_DIRECTORY. Must outlive the server, as must the verbs. */
+	bool adopt;            /* use `fd`, which listens already (WG_UAPI_FD, or uapi_listen before a fork) */
 	int fd;
-	double idle_timeout;           /* seconds, in the place of UAPI_IDLE_TIMEOUT; 0: that */
-	const struct uapi_verb *verbs; /* ends with a NULL name; NULL: none */
-	void (*gone)(void *context);   /* somebody removed or replaced the socket: the daemon is to end */
-	void *context;                 /* of `verbs` and `gone`, neither of which may stop the server */
+	double idle_timeout;                   /* seconds; 0: UAPI_IDLE_TIMEOUT */
+	const struct uapi_verb *verbs;         /* ends with a NULL name; NULL: none */
+	void (*socket_removed)(void *context); /* the file was removed or replaced, so the daemon must end */
+	void *context;                         /* for `verbs` and `socket_removed`, neither of which may stop the server */
 };
-
-struct uapi_client;
 
 struct uapi {
 	struct device *device;
 	struct ev_loop *loop;
 	struct uapi_options options;
 	char path[UAPI_PATH];
-	dev_t home; /* with `inode`, what tells our socket from another of the same name; 0: it has no file */
-	ino_t inode;
-	struct ev_io accepting, watching;
-	struct ev_timer again; /* after an accept that failed */
-	struct uapi_client *first;
-	unsigned clients;
-	size_t held; /* bytes of room for large requests */
+	dev_t socket_device; /* with `socket_inode`, identifies our socket file */
+	ino_t socket_inode;  /* 0: the socket has no file */
+	struct ev_io accept_watcher, directory_watcher;
+	struct ev_timer accept_retry; /* runs after accept(2) has failed */
+	struct list connections;      /* of struct uapi_connection */
+	unsigned connection_count;
+	size_t request_bytes; /* counted against UAPI_REQUEST_MAX */
 };
 
 /*
- * Makes the listening socket directory/NAME.sock (0600; the directory, 0755, when it is not there) of the interface
- * `name`. It answers from the moment it has that name, for wg(8) unlinks a socket that refuses. The descriptor, or
- * -EADDRINUSE when a living daemon answers there; -EEXIST for a file that is no socket; -EINVAL for a name that is no
- * interface's; another errno.
+ * Creates the listening socket directory/NAME.sock (mode 0600) for the interface `name`, and the directory (0755) if
+ * there is none. The socket listens before it gets this name, because wg(8) unlinks a socket that refuses connections.
+ *
+ * Returns the descriptor, or -EADDRINUSE: another daemon answers there; -EEXIST: the file is not a socket; -EINVAL: no
+ * interface can have this name; or another negative errno.
  */
 int uapi_listen(const char *directory, const char *name);
 
 /*
- * Serves `device` in `loop` from now on. 0, or as uapi_listen; -EINVAL when the descriptor to adopt is no listening
- * unix socket. On failure a descriptor to adopt stays the caller's.
+ * Starts to serve `device` in `loop`. 0, or negative errno as uapi_listen; -EINVAL also if the descriptor to adopt is
+ * not a listening Unix socket. On failure the caller still owns the descriptor to adopt.
  */
 int uapi_start(struct uapi *uapi, struct device *device, struct ev_loop *loop, const struct uapi_options *options);
-/* Closes all connections, and removes the socket unless another has taken its name. Takes a zeroed struct. */
+/* Closes all connections, and removes the socket file unless another has replaced it. Accepts a zeroed struct. */
 void uapi_stop(struct uapi *uapi);
 
 #endif
