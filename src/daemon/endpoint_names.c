@@ -1,4 +1,17 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Endpoints that are host names.
+ *
+ * Theory of operation
+ *
+ * Every peer with a host name has a struct endpoint_name. Its id accompanies the question to the resolver and comes
+ * back with the answer, which is ignored if the name no longer exists. A name is pending until it resolves, and again
+ * when it must be refreshed: its peer does not answer handshakes, or a reload has changed it. One timer retries all
+ * pending names, with a delay that doubles up to RETRY_MAX.
+ *
+ * The first answer does not replace a known endpoint: the peer has sent from there, which is more recent. The answer to
+ * a refresh does.
+ */
 #include "daemon/endpoint_names.h"
 
 #include <errno.h>
@@ -10,64 +23,77 @@
 #include "base/log.h"
 #include "tunnel/handshake.h"
 
-#define WAIT_FIRST 1.0
-#define WAIT_MAX 60.0
+#define RETRY_MIN 1.0 /* seconds */
+#define RETRY_MAX 60.0
 
 struct endpoint_name {
-	struct endpoint_name *next;
+	struct list_node node;
 	uint64_t id;
-	uint8_t public_key[KEY_BYTES];
+	uint8_t public_key[KEY_BYTES]; /* of the peer */
 	char host[ENDPOINT_HOST], port[ENDPOINT_PORT];
 	bool resolved;
-	bool failed; /* and that was logged */
-	bool again;  /* asked for anew because the peer is silent */
+	bool refresh; /* the next answer replaces a known endpoint */
+	bool failure_logged;
 };
 
-static void ask_later(struct endpoint_names *names)
+static void schedule_retry(struct endpoint_names *names)
 {
-	if (ev_is_active(&names->again))
+	if (ev_is_active(&names->retry))
 		return;
-	ev_timer_set(&names->again, names->wait, 0.);
-	ev_timer_start(names->loop, &names->again);
+	ev_timer_set(&names->retry, names->retry_delay, 0.);
+	ev_timer_start(names->loop, &names->retry);
 }
 
-static void ask(struct endpoint_names *names, const struct endpoint_name *name)
+static void resolve_name(struct endpoint_names *names, const struct endpoint_name *name)
 {
 	if (resolver_ask(names->resolver, name->id, name->host, name->port))
-		ask_later(names); /* its queue is full */
+		schedule_retry(names); /* the queue is full */
 }
 
-static bool same_place(const struct endpoint *a, const struct endpoint *b)
+static void resolve_pending(struct endpoint_names *names)
 {
-	struct endpoint plain = *a;
-
-	endpoint_clear_local(&plain);
-	return endpoint_equal(&plain, b);
+	list_for_each (name, &names->names, struct endpoint_name, node)
+		if (!name->resolved || name->refresh)
+			resolve_name(names, name);
 }
 
-static void found(struct endpoint_names *names, struct endpoint_name *name, const struct endpoint *endpoint)
+static bool same_remote(const struct endpoint *a, const struct endpoint *b)
+{
+	struct endpoint without_local = *a;
+
+	endpoint_clear_local(&without_local);
+	return endpoint_equal(&without_local, b);
+}
+
+static void name_resolved(struct endpoint_names *names, struct endpoint_name *name, const struct endpoint *endpoint)
 {
 	struct peer *peer = device_find_peer(names->device, name->public_key);
-
-	bool wanted = peer && (name->again || !endpoint_known(&peer->endpoint)); /* where it spoke to us from is newer */
+	bool replace = name->refresh;
 
 	name->resolved = true;
-	name->again = false;
-	if (!wanted || same_place(&peer->endpoint, endpoint))
+	name->refresh = false;
+	if (!peer || (!replace && endpoint_known(&peer->endpoint)) || same_remote(&peer->endpoint, endpoint))
 		return;
 	peer_set_endpoint(peer, endpoint);
 	if (peer->keepalive || staged_waiting(&peer->staged))
 		handshake_keepalive(peer, clock_boottime());
 }
 
-/* Said once a name, not once a try. */
-static void missed(struct endpoint_names *names, struct endpoint_name *name, int error)
+/* Logs the first failure only, because retries are frequent. */
+static void name_failed(struct endpoint_names *names, struct endpoint_name *name, int error)
 {
-	if (!name->failed)
-		log_warning(names->device->name, "cannot resolve endpoint %s: %s; will go on trying", name->host,
-					gai_strerror(error));
-	name->failed = true;
-	ask_later(names);
+	if (!name->failure_logged)
+		log_warning(names->device->name, "cannot resolve endpoint %s: %s; retrying", name->host, gai_strerror(error));
+	name->failure_logged = true;
+	schedule_retry(names);
+}
+
+static struct endpoint_name *find_name(struct endpoint_names *names, uint64_t id)
+{
+	list_for_each (name, &names->names, struct endpoint_name, node)
+		if (name->id == id)
+			return name;
+	return NULL;
 }
 
 static void on_answers(struct ev_loop *loop, struct ev_io *watcher, int events)
@@ -78,93 +104,73 @@ static void on_answers(struct ev_loop *loop, struct ev_io *watcher, int events)
 	int error;
 
 	while (resolver_take(names->resolver, &id, &endpoint, &error) > 0) {
-		struct endpoint_name *name = names->first;
-		while (name && name->id != id)
-			name = name->next;
-		if (!name)
-			continue;
-		if (error)
-			missed(names, name, error);
-		else
-			found(names, name, &endpoint);
+		struct endpoint_name *name = find_name(names, id);
+		if (name && error)
+			name_failed(names, name, error);
+		else if (name)
+			name_resolved(names, name, &endpoint);
 	}
 }
 
-static void on_again(struct ev_loop *loop, struct ev_timer *watcher, int events)
+static void on_retry(struct ev_loop *loop, struct ev_timer *watcher, int events)
 {
 	struct endpoint_names *names = watcher->data;
 
-	names->wait = names->wait * 2 < WAIT_MAX ? names->wait * 2 : WAIT_MAX;
-	for (struct endpoint_name *name = names->first; name; name = name->next)
-		if (!name->resolved || name->again)
-			ask(names, name);
+	names->retry_delay = names->retry_delay * 2 < RETRY_MAX ? names->retry_delay * 2 : RETRY_MAX;
+	resolve_pending(names);
 }
 
-/* Handshakes go unanswered, one every 5 s: the name may mean another address by now. */
+/* Called every 5 s while the peer does not answer handshakes: its address may have changed. */
 static void on_unanswered(void *context, struct peer *peer)
 {
 	struct endpoint_names *names = context;
 
-	for (struct endpoint_name *name = names->first; name; name = name->next) {
-		if (name->again || memcmp(name->public_key, peer->remote.public_key, sizeof name->public_key))
+	list_for_each (name, &names->names, struct endpoint_name, node) {
+		if (name->refresh || memcmp(name->public_key, peer->remote.public_key, sizeof name->public_key))
 			continue;
-		name->again = true;
-		ask(names, name);
+		name->refresh = true;
+		resolve_name(names, name);
 	}
 }
 
-static struct endpoint_name *name_of(const struct config_peer *peer, uint64_t id)
+static void free_names(struct list *list)
 {
-	struct endpoint_name *name = calloc(1, sizeof *name);
-
-	if (!name)
-		return NULL;
-	name->id = id;
-	memcpy(name->public_key, peer->public_key, sizeof name->public_key);
-	memcpy(name->host, peer->endpoint_host, sizeof name->host);
-	memcpy(name->port, peer->endpoint_port, sizeof name->port);
-	return name;
+	while (!list_empty(list))
+		free(container_of(list_take_first(list), struct endpoint_name, node));
 }
 
-static void free_list(struct endpoint_name *first)
-{
-	for (struct endpoint_name *name = first, *next; name; name = next) {
-		next = name->next;
-		free(name);
-	}
-}
-
-/* The names of `config` as a list, numbered on from names->next_id. 0, or -ENOMEM and no list. */
-static int collect(struct endpoint_names *names, const struct config *config, struct endpoint_name **first)
+/* Fills an empty list with the names in `config`, with new ids. 0, or -ENOMEM and the list is empty. */
+static int list_config_names(struct endpoint_names *names, const struct config *config, struct list *list)
 {
 	struct endpoint unused;
 
-	*first = NULL;
 	for (const struct config_peer *peer = config->peers; peer; peer = peer->next) {
 		struct endpoint_name *name;
 		if (!peer->has_endpoint || !endpoint_numeric(peer->endpoint_host, peer->endpoint_port, &unused))
 			continue;
-		name = name_of(peer, names->next_id++);
+		name = calloc(1, sizeof *name);
 		if (!name) {
-			free_list(*first);
+			free_names(list);
 			return -ENOMEM;
 		}
-		name->next = *first;
-		*first = name;
+		name->id = names->next_id++;
+		memcpy(name->public_key, peer->public_key, sizeof name->public_key);
+		memcpy(name->host, peer->endpoint_host, sizeof name->host);
+		memcpy(name->port, peer->endpoint_port, sizeof name->port);
+		list_append(list, &name->node);
 	}
 	return 0;
 }
 
-/* What begins with the first name: a thread and its descriptor. */
-static int open_resolver(struct endpoint_names *names)
+static int start_resolver(struct endpoint_names *names)
 {
 	names->resolver = resolver_create();
 	if (!names->resolver)
 		return -errno;
-	ev_io_init(&names->answers, on_answers, resolver_fd(names->resolver), EV_READ);
-	ev_timer_init(&names->again, on_again, names->wait, 0.);
-	names->answers.data = names->again.data = names;
-	ev_io_start(names->loop, &names->answers);
+	ev_io_init(&names->answer_watcher, on_answers, resolver_fd(names->resolver), EV_READ);
+	ev_timer_init(&names->retry, on_retry, names->retry_delay, 0.);
+	names->answer_watcher.data = names->retry.data = names;
+	ev_io_start(names->loop, &names->answer_watcher);
 	names->device->unanswered = on_unanswered;
 	names->device->unanswered_context = names;
 	return 0;
@@ -176,60 +182,62 @@ static bool same_name(const struct endpoint_name *a, const struct endpoint_name 
 		   !strcmp(a->port, b->port);
 }
 
-/* What is known of a name goes over from the old list; one that is not in it `moves` its peer, or only finds it. */
-static void inherit(struct endpoint_name *name, const struct endpoint_name *old, bool moves)
+/* Copies the state of the same name in the old list. A name that is not there gets `refresh`. */
+static void inherit_state(struct endpoint_name *name, const struct endpoint_names *names, bool refresh)
 {
-	while (old && !same_name(name, old))
-		old = old->next;
-	name->again = old ? old->again : moves;
-	if (old) {
-		name->id = old->id; /* the answer to a question under way */
+	name->refresh = refresh;
+	list_for_each (old, &names->names, struct endpoint_name, node) {
+		if (!same_name(name, old))
+			continue;
+		name->id = old->id; /* of a question that may be pending */
 		name->resolved = old->resolved;
-		name->failed = old->failed;
+		name->refresh = old->refresh;
+		name->failure_logged = old->failure_logged;
+		return;
 	}
 }
 
-static int take_names(struct endpoint_names *names, const struct config *config, bool moves)
+/* Replaces the names by those in `config`. `refresh`: a name that is new may replace a known endpoint. */
+static int replace_names(struct endpoint_names *names, const struct config *config, bool refresh)
 {
-	struct endpoint_name *list;
-	int error = collect(names, config, &list);
+	struct list list = { 0 };
+	int error = list_config_names(names, config, &list);
 
-	if (!error && list && !names->resolver)
-		error = open_resolver(names);
+	if (!error && !list_empty(&list) && !names->resolver)
+		error = start_resolver(names);
 	if (error) {
-		free_list(list);
+		free_names(&list);
 		return error;
 	}
-	for (struct endpoint_name *name = list; name; name = name->next)
-		inherit(name, names->first, moves);
-	free_list(names->first);
-	names->first = list;
-	for (struct endpoint_name *name = list; name; name = name->next)
-		if (!name->resolved || name->again)
-			ask(names, name);
+	list_for_each (name, &list, struct endpoint_name, node)
+		inherit_state(name, names, refresh);
+	free_names(&names->names);
+	while (!list_empty(&list))
+		list_append(&names->names, list_take_first(&list));
+	resolve_pending(names);
 	return 0;
 }
 
 int endpoint_names_start(struct endpoint_names *names, const struct config *config, struct device *device,
 						 struct ev_loop *loop)
 {
-	*names = (struct endpoint_names) { .device = device, .loop = loop, .wait = WAIT_FIRST };
-	return take_names(names, config, false);
+	*names = (struct endpoint_names) { .device = device, .loop = loop, .retry_delay = RETRY_MIN };
+	return replace_names(names, config, false);
 }
 
 int endpoint_names_reload(struct endpoint_names *names, const struct config *config)
 {
-	return take_names(names, config, true);
+	return replace_names(names, config, true);
 }
 
 void endpoint_names_stop(struct endpoint_names *names)
 {
 	if (names->resolver) {
 		names->device->unanswered = NULL;
-		ev_io_stop(names->loop, &names->answers);
-		ev_timer_stop(names->loop, &names->again);
+		ev_io_stop(names->loop, &names->answer_watcher);
+		ev_timer_stop(names->loop, &names->retry);
 		resolver_destroy(names->resolver);
 	}
-	free_list(names->first);
+	free_names(&names->names);
 	*names = (struct endpoint_names) { 0 };
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Endpoints that are names, with a resolver that answers what the test says. */
+/* Unit tests of endpoint names, with a getaddrinfo(3) that returns what the test chooses. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,18 +18,18 @@
 
 #include "daemon/endpoint_names.h"
 
-enum { TURNS = 200 }; /* of a millisecond: the answer has come by then */
+enum { TURNS = 200 }; /* of one millisecond: enough for an answer to arrive */
 
-/* What the next questions are answered; 0: the name is not known. */
+/* The IPv4 address for the next lookups; 0: they fail. */
 static _Atomic uint32_t answer;
-static _Atomic int questions;
+static _Atomic int lookups;
 
 int __wrap_getaddrinfo(const char *host, const char *port, const struct addrinfo *hints, struct addrinfo **found);
 void __wrap_freeaddrinfo(struct addrinfo *found);
 
 int __wrap_getaddrinfo(const char *host, const char *port, const struct addrinfo *hints, struct addrinfo **found)
 {
-	struct place {
+	struct answer_info {
 		struct addrinfo info;
 		struct sockaddr_in to;
 	} * place;
@@ -37,7 +37,7 @@ int __wrap_getaddrinfo(const char *host, const char *port, const struct addrinfo
 	if (hints->ai_flags & AI_NUMERICHOST)
 		return EAI_NONAME;
 	assert_string_equal(host, "right.example");
-	questions++;
+	lookups++;
 	if (!answer)
 		return EAI_AGAIN;
 	place = calloc(1, sizeof *place);
@@ -76,19 +76,19 @@ static const struct device_ops ops = { .send = no_send, .peer_gone = no_peer };
 
 static int set_up(void **state)
 {
-	struct config_peer *said = calloc(1, sizeof *said);
+	struct config_peer *configured = calloc(1, sizeof *configured);
 
-	questions = 0;
+	lookups = 0;
 	loop = ev_loop_new(0);
 	assert_int_equal(device_init(&device, "names0", &aead_libsodium, loop), 0);
 	device.ops = &ops;
 	memset(&config, 0, sizeof config);
-	memset(said->public_key, 7, sizeof said->public_key);
-	said->has_endpoint = true;
-	strcpy(said->endpoint_host, "right.example");
-	strcpy(said->endpoint_port, "51820");
-	config.peers = said;
-	peer = device_add_peer(&device, said->public_key);
+	memset(configured->public_key, 7, sizeof configured->public_key);
+	configured->has_endpoint = true;
+	strcpy(configured->endpoint_host, "right.example");
+	strcpy(configured->endpoint_port, "51820");
+	config.peers = configured;
+	peer = device_add_peer(&device, configured->public_key);
 	assert_non_null(peer);
 	return 0;
 }
@@ -107,7 +107,7 @@ static void start(void)
 	assert_int_equal(endpoint_names_start(&names, &config, &device, loop), 0);
 }
 
-/* Turns the loop until the peer is at 192.0.2.LAST. */
+/* Runs the loop until the endpoint of the peer is 192.0.2.LAST. */
 static void await(uint8_t last)
 {
 	while (ntohl(peer->endpoint.to.v4.sin_addr.s_addr) != 0xc0000200u + last)
@@ -119,58 +119,58 @@ static void a_name_becomes_the_endpoint(void **state)
 {
 	answer = 0xc0000201;
 	start();
-	assert_false(endpoint_known(&peer->endpoint)); /* nobody waited for it */
+	assert_false(endpoint_known(&peer->endpoint)); /* start did not wait for the answer */
 	await(1);
-	assert_int_equal(questions, 1);
+	assert_int_equal(lookups, 1);
 }
 
-static void a_name_that_does_not_resolve_is_asked_for_again(void **state)
+static void a_name_that_does_not_resolve_is_retried(void **state)
 {
 	answer = 0;
 	start();
-	while (!ev_is_active(&names.again))
+	while (!ev_is_active(&names.retry))
 		ev_run(loop, EVRUN_ONCE);
 	assert_false(endpoint_known(&peer->endpoint));
 	answer = 0xc0000202;
 	await(2);
-	assert_true(questions >= 2);
+	assert_true(lookups >= 2);
 }
 
-static void a_silent_peer_is_looked_for_anew(void **state)
+static void the_name_of_a_silent_peer_is_resolved_again(void **state)
 {
 	answer = 0xc0000203;
 	start();
 	await(3);
 	answer = 0xc0000204;
 	device.unanswered(device.unanswered_context, peer);
-	device.unanswered(device.unanswered_context, peer); /* one question is enough */
+	device.unanswered(device.unanswered_context, peer); /* the first lookup is still pending */
 	await(4);
-	assert_int_equal(questions, 2);
+	assert_int_equal(lookups, 2);
 }
 
-static void where_a_peer_spoke_from_is_newer_than_the_first_answer(void **state)
+static void the_first_answer_does_not_replace_a_known_endpoint(void **state)
 {
-	struct endpoint spoke = { 0 };
+	struct endpoint received = { 0 };
 	int turns = 0;
 
-	spoke.to.v4 = (struct sockaddr_in) { .sin_family = AF_INET, .sin_port = htons(9), .sin_addr.s_addr = htonl(1) };
+	received.to.v4 = (struct sockaddr_in) { .sin_family = AF_INET, .sin_port = htons(9), .sin_addr.s_addr = htonl(1) };
 	answer = 0xc0000205;
 	start();
-	peer_set_endpoint(peer, &spoke);
-	while (!questions || ev_pending_count(loop) || turns++ < TURNS) {
+	peer_set_endpoint(peer, &received);
+	while (!lookups || ev_pending_count(loop) || turns++ < TURNS) {
 		ev_run(loop, EVRUN_NOWAIT);
 		usleep(1000);
 	}
-	assert_true(endpoint_equal(&peer->endpoint, &spoke));
+	assert_true(endpoint_equal(&peer->endpoint, &received));
 }
 
-static void another_name_in_the_file_moves_the_peer(void **state)
+static void a_changed_name_replaces_the_endpoint(void **state)
 {
 	answer = 0xc0000206;
 	start();
 	await(6);
-	assert_int_equal(endpoint_names_reload(&names, &config), 0); /* the same: nothing is asked */
-	assert_int_equal(questions, 1);
+	assert_int_equal(endpoint_names_reload(&names, &config), 0); /* unchanged: no lookup */
+	assert_int_equal(lookups, 1);
 	answer = 0xc0000207;
 	strcpy(config.peers->endpoint_port, "51821");
 	assert_int_equal(endpoint_names_reload(&names, &config), 0);
@@ -185,10 +185,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_name_becomes_the_endpoint),
-		TEST(a_name_that_does_not_resolve_is_asked_for_again),
-		TEST(a_silent_peer_is_looked_for_anew),
-		TEST(where_a_peer_spoke_from_is_newer_than_the_first_answer),
-		TEST(another_name_in_the_file_moves_the_peer),
+		TEST(a_name_that_does_not_resolve_is_retried),
+		TEST(the_name_of_a_silent_peer_is_resolved_again),
+		TEST(the_first_answer_does_not_replace_a_known_endpoint),
+		TEST(a_changed_name_replaces_the_endpoint),
 	};
 	if (sodium_init() < 0)
 		return 1;
