@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The part that both kinds of daemon share: start, signals, event loop and end. */
 #include "daemon/daemon.h"
 
 #include <errno.h>
@@ -33,7 +34,7 @@ static void on_signal(struct ev_loop *loop, struct ev_signal *watcher, int event
 		daemon_end(daemon);
 }
 
-static void on_gone(void *context)
+static void on_device_deleted(void *context)
 {
 	struct daemon *daemon = context;
 
@@ -53,38 +54,41 @@ static void watch_signals(struct daemon *daemon)
 	}
 }
 
-/* No such build may ever be taken for one to use. */
-static void warn_of_bench_build(const char *name)
+int daemon_init(struct daemon *daemon, const char *aead, enum backend_kind backend, struct tun *queues, unsigned count,
+				struct reason *reason)
 {
+	int error;
+
 #ifdef ADIT_NULL_CIPHER
-	log_error(name,
+	log_error(queues->name,
 			  "THIS BUILD IS FOR BENCHMARKS ONLY: with `CryptoProvider = null` it encrypts nothing (ADIT_NULL_CIPHER)");
 #endif
-}
-
-int daemon_init(struct daemon *daemon, const char *aead, enum backend_kind backend, struct tun *queues, unsigned count)
-{
-	int error = -ENOMEM;
-
-	warn_of_bench_build(queues->name);
 	*daemon = (struct daemon) { .loop = ev_default_loop(LOOP_FLAGS) };
-	if (!daemon->loop)
+	if (!daemon->loop) {
+		error = reason_set_errno(reason, -ENOMEM, "event loop");
 		goto close_tun;
+	}
 	error = aead_init(&daemon->aead, aead);
-	if (error)
-		goto close_tun;
+	if (error) {
+		reason_set_errno(reason, error, "crypto provider %s", aead);
+		goto destroy_loop;
+	}
 	error = device_init(&daemon->device, queues->name, &daemon->aead, daemon->loop);
-	if (error)
+	if (error) {
+		reason_set_errno(reason, error, "device");
 		goto destroy_aead;
-	error = workers_start(&daemon->workers, &daemon->device, daemon->loop, backend, queues, count, on_gone, daemon);
-	if (error)
+	}
+	error = workers_start(&daemon->workers, &daemon->device, daemon->loop, backend, queues, count, on_device_deleted,
+						  daemon);
+	if (error) {
+		reason_set_errno(reason, error, "workers");
 		goto destroy_device;
+	}
 	if (count > 1 && !queues->steered)
-		log_info(queues->name, "no steering of flows to queues by bpf(2) here: what is forwarded may be reordered");
-	error = workers_backend(&daemon->workers)->refused;
-	if (backend == BACKEND_IO_URING && error)
-		log_warning(queues->name, "TunBackend = io_uring cannot be had, the TUN is read by system calls: %s",
-					strerror(-error));
+		log_info(queues->name, "flows cannot be steered to queues by bpf(2); forwarded packets may be reordered");
+	if (backend == BACKEND_IO_URING && workers_backend(&daemon->workers)->refused)
+		log_warning(queues->name, "io_uring is unavailable (%s); using system calls",
+					strerror(-workers_backend(&daemon->workers)->refused));
 	watch_signals(daemon);
 	loop_sleep_without_end(daemon->loop, &daemon->never);
 	return 0;
@@ -92,23 +96,27 @@ destroy_device:
 	device_destroy(&daemon->device, daemon->loop);
 destroy_aead:
 	aead_destroy(&daemon->aead);
+destroy_loop:
+	ev_loop_destroy(daemon->loop);
 close_tun:
-	log_error(queues->name, "starting: %s", strerror(-error));
 	while (count)
 		tun_close(&queues[--count]);
 	return error;
 }
 
-int daemon_follow(struct daemon *daemon)
+int daemon_watch_link(struct daemon *daemon, struct reason *reason)
 {
-	int error =
-		follow_start(&daemon->follow, &daemon->device, workers_tun(&daemon->workers), daemon->loop, on_gone, daemon);
+	int error = link_watch_start(&daemon->link_watch, &daemon->device, workers_tun(&daemon->workers), daemon->loop,
+								 on_device_deleted, daemon);
 
-	if (!error)
-		error = local_address_start(&daemon->sources, &daemon->device, daemon->loop);
 	if (error)
-		log_error(daemon->device.name, "following link and routes: %s", strerror(-error));
-	return error;
+		return reason_set_errno(reason, error, "state of the link");
+	error = local_address_start(&daemon->local_addresses, &daemon->device, daemon->loop);
+	if (error) {
+		link_watch_stop(&daemon->link_watch);
+		return reason_set_errno(reason, error, "changes of routes");
+	}
+	return 0;
 }
 
 void daemon_run(struct daemon *daemon)
@@ -124,8 +132,8 @@ void daemon_end(struct daemon *daemon)
 
 void daemon_destroy(struct daemon *daemon)
 {
-	local_address_stop(&daemon->sources);
-	follow_stop(&daemon->follow);
+	local_address_stop(&daemon->local_addresses);
+	link_watch_stop(&daemon->link_watch);
 	for (int i = 0; i < DAEMON_SIGNALS; i++)
 		ev_signal_stop(daemon->loop, &daemon->signals[i]);
 	ev_periodic_stop(daemon->loop, &daemon->never);

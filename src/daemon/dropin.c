@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The command `adit IFNAME`: a bare device, in the foreground or the background. */
 #include "daemon/dropin.h"
 
 #include <errno.h>
@@ -21,8 +22,8 @@ struct dropin {
 	struct uapi uapi;
 };
 
-/* The number of a descriptor in the environment, -1 when there is none, or -EINVAL. */
-static int descriptor(const char *variable)
+/* The descriptor number in an environment variable, -1 if it is not set, or -EINVAL. */
+static int environment_fd(const char *variable, struct reason *reason)
 {
 	const char *text = getenv(variable);
 	char *end;
@@ -31,10 +32,8 @@ static int descriptor(const char *variable)
 	if (!text || !*text)
 		return -1;
 	fd = strtol(text, &end, 10);
-	if (*end || fd < 0 || fd > 1 << 20) {
-		fprintf(stderr, "adit: %s=%s: a descriptor number is wanted\n", variable, text);
-		return -EINVAL;
-	}
+	if (*end || fd < 0 || fd > 1 << 20)
+		return reason_set(reason, -EINVAL, "%s: \"%s\" is not the number of a descriptor", variable, text);
 	return (int)fd;
 }
 
@@ -52,22 +51,21 @@ static void set_log_level(void)
 		log_set_level(LOG_INFO);
 }
 
-static int open_tun(const char *name, struct tun *tun)
+static int dropin_open_tun(const char *name, struct tun *tun, struct reason *reason)
 {
-	int fd = descriptor("WG_TUN_FD"), error;
-	bool taken;
+	int fd = environment_fd("WG_TUN_FD", reason), error;
 
 	if (fd < -1)
 		return fd;
 	error = fd >= 0 ? tun_adopt(tun, fd) : tun_open(tun, name);
-	taken = error == -EBUSY || (error == -EINVAL && fd < 0 && if_nametoindex(name));
+	if (error == -EBUSY || (error == -EINVAL && fd < 0 && if_nametoindex(name)))
+		return reason_set(reason, error, "an interface of this name exists already");
 	if (error)
-		fprintf(stderr, "adit: %s: %s: %s\n", name, fd >= 0 ? "WG_TUN_FD" : "opening the TUN device",
-				taken ? "an interface of this name exists already" : strerror(-error));
-	return error;
+		return reason_set_errno(reason, error, "%s", fd >= 0 ? "WG_TUN_FD" : "TUN device (/dev/net/tun)");
+	return 0;
 }
 
-static void on_socket_gone(void *context)
+static void dropin_socket_removed(void *context)
 {
 	struct dropin *dropin = context;
 
@@ -75,37 +73,41 @@ static void on_socket_gone(void *context)
 	daemon_end(&dropin->daemon);
 }
 
-/* Brings device and socket up. 0 or negative errno with the reason said. */
-static int start(struct dropin *dropin, const char *name)
+/* Starts the device and the control socket. 0, or negative errno with the reason. */
+static int dropin_start(struct dropin *dropin, const char *name, struct reason *reason)
 {
 	struct daemon *daemon = &dropin->daemon;
-	int fd = descriptor("WG_UAPI_FD"), error;
-	struct uapi_options options = { .adopt = fd >= 0, .fd = fd, .socket_removed = on_socket_gone, .context = dropin };
+	int fd = environment_fd("WG_UAPI_FD", reason), error;
+	struct uapi_options options = {
+		.adopt = fd >= 0, .fd = fd, .socket_removed = dropin_socket_removed, .context = dropin
+	};
 	struct tun tun;
 
 	if (fd < -1)
 		return fd;
-	error = open_tun(name, &tun);
-	if (!error)
-		error = daemon_init(daemon, "auto", BACKEND_AUTO, &tun, 1);
+	error = dropin_open_tun(name, &tun, reason);
 	if (error)
 		return error;
-	error = daemon_follow(daemon);
-	if (!error && link_set_mtu(&daemon->follow.link, DEFAULT_MTU)) /* wg-quick sets another once it knows the routes */
-		log_warning(daemon->device.name, "MTU %d could not be set", DEFAULT_MTU);
-	if (!error) {
-		error = uapi_start(&dropin->uapi, &daemon->device, daemon->loop, &options);
-		if (error)
-			log_error(daemon->device.name, "control socket: %s", strerror(-error));
+	error = daemon_init(daemon, "auto", BACKEND_AUTO, &tun, 1, reason);
+	if (error)
+		return error;
+	error = daemon_watch_link(daemon, reason);
+	if (error)
+		goto destroy_daemon;
+	if (link_set_mtu(&daemon->link_watch.link, DEFAULT_MTU)) /* wg-quick sets another when it knows the routes */
+		log_warning(daemon->device.name, "cannot set the MTU to %d", DEFAULT_MTU);
+	error = uapi_start(&dropin->uapi, &daemon->device, daemon->loop, &options);
+	if (error) {
+		reason_set_errno(reason, error, "control socket");
+		goto destroy_daemon;
 	}
-	if (!error)
-		return 0;
-	uapi_stop(&dropin->uapi);
+	return 0;
+destroy_daemon:
 	daemon_destroy(daemon);
 	return error;
 }
 
-/* Standard input goes; what is logged stays visible only where a level was asked for, as wireguard-go has it. */
+/* As wireguard-go, keeps the log on standard error only if LOG_LEVEL asks for one. */
 static void detach(void)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -122,19 +124,24 @@ static void detach(void)
 	close(null);
 }
 
-/* Serves until the end; `ready` (-1: nobody waits) is told once the socket answers. */
-static int serve(const char *name, int ready)
+/*
+ * Runs the device until its end. When the control socket accepts connections, detaches from the terminal and writes a
+ * byte to `ready_fd`; -1: stays in the foreground. Returns the exit code.
+ */
+static int dropin_run(const char *name, int ready_fd)
 {
 	struct dropin dropin = { 0 };
-	int error = start(&dropin, name);
+	struct reason reason = { 0 };
 
-	if (error)
+	if (dropin_start(&dropin, name, &reason)) {
+		fprintf(stderr, "adit: %s: %s\n", name, reason.text);
 		return EXIT_FAILURE;
-	if (ready >= 0) {
+	}
+	if (ready_fd >= 0) {
 		detach();
-		if (write(ready, "", 1) < 0)
-			log_warning(name, "nobody waits for the start: %s", strerror(errno));
-		close(ready);
+		if (write(ready_fd, "", 1) < 0)
+			log_warning(name, "cannot notify the parent process: %s", strerror(errno));
+		close(ready_fd);
 	}
 	daemon_run(&dropin.daemon);
 	uapi_stop(&dropin.uapi);
@@ -142,20 +149,20 @@ static int serve(const char *name, int ready)
 	return EXIT_SUCCESS;
 }
 
-/* The parent: waits until the child answers, or says why it does not. */
-static int await_child(pid_t child, int ready)
+/* In the parent: waits until the child is ready or has failed, which the child reports. Returns the exit code. */
+static int await_child(pid_t child, int ready_fd)
 {
 	char byte;
 	int status;
 
-	if (read(ready, &byte, 1) == 1)
+	if (read(ready_fd, &byte, 1) == 1)
 		return EXIT_SUCCESS;
 	if (waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status))
 		return WEXITSTATUS(status);
 	return EXIT_FAILURE;
 }
 
-static int serve_in_background(const char *name)
+static int dropin_run_in_background(const char *name)
 {
 	int ready[2];
 	pid_t child;
@@ -174,7 +181,7 @@ static int serve_in_background(const char *name)
 		return await_child(child, ready[0]);
 	}
 	close(ready[0]);
-	return serve(name, ready[1]);
+	return dropin_run(name, ready[1]);
 }
 
 bool is_interface_argument(const char *argument)
@@ -190,17 +197,17 @@ bool is_interface_argument(const char *argument)
 int command_interface(int argc, char **argv)
 {
 	const char *foreground = getenv("WG_PROCESS_FOREGROUND");
-	bool stay = foreground && !strcmp(foreground, "1");
-	int at = 1;
+	bool in_foreground = foreground && !strcmp(foreground, "1");
+	int name = 1; /* its index in argv */
 
 	if (argc > 1 && (!strcmp(argv[1], "-f") || !strcmp(argv[1], "--foreground"))) {
-		stay = true;
-		at = 2;
+		in_foreground = true;
+		name = 2;
 	}
-	if (argc != at + 1 || !is_interface_argument(argv[at])) {
+	if (argc != name + 1 || !is_interface_argument(argv[name])) {
 		fputs("usage: adit [-f | --foreground] IFNAME\n", stderr);
 		return EXIT_FAILURE;
 	}
 	set_log_level();
-	return stay ? serve(argv[at], -1) : serve_in_background(argv[at]);
+	return in_foreground ? dropin_run(argv[name], -1) : dropin_run_in_background(argv[name]);
 }

@@ -1,61 +1,63 @@
 /* SPDX-License-Identifier: MIT */
+/* Checks local addresses against the routes. */
 #include "daemon/local_address.h"
 
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
-/* Where the question itself fails the source is believed: sending will tell. */
-static bool usable(void *context, const struct endpoint *from)
+/* If the lookup fails, the address counts as usable; a send error will show otherwise. */
+static bool local_address_usable(void *context, const struct endpoint *from)
 {
-	struct sources *sources = context;
+	struct local_addresses *addresses = context;
 	bool v6 = from->to.any.sa_family == AF_INET6;
 	struct ip_prefix to = { .family = (uint8_t)from->to.any.sa_family };
-	uint32_t index, came_by = v6 ? from->local.v6.ipi6_ifindex : (uint32_t)from->local.v4.ipi_ifindex;
+	uint32_t index, arrived_on = v6 ? from->local.v6.ipi6_ifindex : (uint32_t)from->local.v4.ipi_ifindex;
 
-	if (v6 && IN6_IS_ADDR_LINKLOCAL(&from->to.v6.sin6_addr)) /* its interface is part of the address */
+	if (v6 && IN6_IS_ADDR_LINKLOCAL(&from->to.v6.sin6_addr)) /* the interface is part of the address */
 		return true;
 	memcpy(to.address, v6 ? (const void *)&from->to.v6.sin6_addr : &from->to.v4.sin_addr, v6 ? 16 : 4);
-	if (netlink_route_interface(sources->netlink, &to, sources->device->mark, &index))
+	if (netlink_route_interface(addresses->netlink, &to, addresses->device->mark, &index))
 		return true;
-	return !index || !came_by || index == came_by;
+	return !index || !arrived_on || index == arrived_on;
 }
 
-static void on_change(struct ev_loop *loop, struct ev_io *watcher, int events)
+static void on_route_change(struct ev_loop *loop, struct ev_io *watcher, int events)
 {
-	struct sources *sources = watcher->data;
+	struct local_addresses *addresses = watcher->data;
 
 	if (netlink_routes_watch_read(watcher->fd))
-		device_recheck_locals(sources->device);
+		device_recheck_locals(addresses->device);
 }
 
-int local_address_start(struct sources *sources, struct device *device, struct ev_loop *loop)
+int local_address_start(struct local_addresses *addresses, struct device *device, struct ev_loop *loop)
 {
-	int fd = netlink_routes_watch_open();
+	int fd = netlink_routes_watch_open(), error;
 
 	if (fd < 0)
 		return fd;
-	*sources = (struct sources) { .device = device, .loop = loop, .netlink = netlink_open() };
-	if (!sources->netlink) {
+	*addresses = (struct local_addresses) { .device = device, .loop = loop, .netlink = netlink_open() };
+	if (!addresses->netlink) {
+		error = -errno;
 		close(fd);
-		return -errno;
+		return error;
 	}
-	ev_io_init(&sources->watcher, on_change, fd, EV_READ);
-	sources->watcher.data = sources;
-	ev_set_priority(&sources->watcher, EV_MAXPRI); /* before the packets that were sent after the change */
-	ev_io_start(loop, &sources->watcher);
-	device->local_usable = usable;
-	device->sources = sources;
+	ev_io_init(&addresses->watcher, on_route_change, fd, EV_READ);
+	addresses->watcher.data = addresses;
+	ev_set_priority(&addresses->watcher, EV_MAXPRI); /* before packets that were sent after the change */
+	ev_io_start(loop, &addresses->watcher);
+	device->local_usable = local_address_usable;
+	device->sources = addresses;
 	return 0;
 }
 
-void local_address_stop(struct sources *sources)
+void local_address_stop(struct local_addresses *addresses)
 {
-	if (!sources->netlink)
+	if (!addresses->netlink)
 		return;
-	sources->device->local_usable = NULL;
-	ev_io_stop(sources->loop, &sources->watcher);
-	close(sources->watcher.fd);
-	netlink_close(sources->netlink);
-	*sources = (struct sources) { 0 };
+	addresses->device->local_usable = NULL;
+	ev_io_stop(addresses->loop, &addresses->watcher);
+	close(addresses->watcher.fd);
+	netlink_close(addresses->netlink);
+	*addresses = (struct local_addresses) { 0 };
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Sends a datagram to the socket of the service manager. */
 #include "daemon/notify.h"
 
 #include <errno.h>
@@ -21,7 +22,7 @@ int notify_service(const char *state)
 	if ((path[0] != '/' && path[0] != '@') || length >= sizeof to.sun_path)
 		return -EINVAL;
 	memcpy(to.sun_path, path, length);
-	if (path[0] == '@') /* the abstract namespace */
+	if (path[0] == '@') /* an abstract socket */
 		to.sun_path[0] = '\0';
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The command `adit run FILE`: start, reload and end of the daemon with a configuration file. */
 #include "daemon/run.h"
 
 #include <errno.h>
@@ -11,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/reason.h"
 #include "config/apply.h"
 #include "config/ini.h"
 #include "daemon/daemon.h"
@@ -21,72 +23,26 @@
 
 struct service {
 	const char *path;
-	struct config config; /* of the interface; what it said of the peers is the device's, and kept only there */
+	struct config config; /* of the interface; its peers are freed after they have been applied to the device */
 	struct daemon daemon;
 	struct network network;
 	struct endpoint_names names;
 	struct uapi uapi;
 };
 
-static int fail(const struct service *service, const char *what, int error)
-{
-	log_error(service->config.interface, "%s: %s", what, strerror(-error));
-	return error;
-}
-
-/*
- * Opens as many queues as there are to be workers, and tells how many. A device that is there already may have one
- * only: then auto is one.
- */
-static int open_tun(struct tun *queues, unsigned *count, const struct config *config)
-{
-	int error;
-
-	*count = config->workers ? config->workers : workers_auto();
-	error = tun_open_queues(queues, *count, config->interface);
-	if (error != -EINVAL || *count == 1 || config->workers)
-		return error;
-	*count = 1;
-	return tun_open(queues, config->interface);
-}
-
-/* They lie below what was made of them, so freeing alone gives none of their memory back. */
-static void forget_peers(struct config *config)
+/* free(3) alone returns no memory to the kernel here, because the device's own peers are above it in the heap. */
+static void free_config_peers(struct config *config)
 {
 	config_forget_peers(config);
 	malloc_trim(0);
 }
 
-static int make_daemon(struct service *service)
+static const char *crypto_provider_of(const struct config *config)
 {
-	const struct config *config = &service->config;
-	struct tun queues[WORKERS_MAX];
-	unsigned count;
-	int error = open_tun(queues, &count, config);
-
-	if (error == -EBUSY || (error == -EINVAL && if_nametoindex(config->interface)))
-		return fail(service, "an interface of this name exists already", -EEXIST);
-	if (error == -EPERM)
-		return fail(service, "making the interface needs root or CAP_NET_ADMIN", error);
-	if (error)
-		return fail(service, "opening the TUN device (/dev/net/tun)", error);
-	return daemon_init(&service->daemon, config->crypto_provider[0] ? config->crypto_provider : "auto",
-					   config->tun_backend, queues, count);
+	return config->crypto_provider[0] ? config->crypto_provider : "auto";
 }
 
-static int open_sockets(struct service *service)
-{
-	struct device *device = &service->daemon.device;
-	char what[64];
-	int error = device_set_up(device, true, clock_boottime());
-
-	if (!error)
-		return 0;
-	snprintf(what, sizeof what, "UDP port %u", device->listen_port);
-	return fail(service, what, error);
-}
-
-/* The addresses of the peers as far as they are known; the caller frees them. */
+/* Returns the known addresses of the peers. The caller frees them; NULL: no memory, and *count is 0. */
 static struct endpoint *known_endpoints(const struct device *device, size_t *count)
 {
 	struct endpoint *endpoints = calloc(device->peer_count + 1, sizeof *endpoints);
@@ -98,158 +54,154 @@ static struct endpoint *known_endpoints(const struct device *device, size_t *cou
 	return endpoints;
 }
 
-/* Addresses, MTU, routes and rules as `config` wants them. The plan's mark is the device's already. */
+/* Sets up addresses, MTU, routes and rules. The sockets carry the plan's mark already. */
 static int set_up_network(struct service *service, const struct config *config, const struct network_plan *plan,
-						  char why[NETWORK_WHY])
+						  struct reason *reason)
 {
 	size_t count;
 	struct endpoint *endpoints = known_endpoints(&service->daemon.device, &count);
-	int error = network_up(&service->network, plan, config, endpoints, count, why);
+	int error = network_up(&service->network, plan, config, endpoints, count, reason);
 
 	free(endpoints);
 	return error;
 }
 
-static int start_network(struct service *service, const struct network_plan *plan)
-{
-	const struct device *device = &service->daemon.device;
-	char why[NETWORK_WHY];
-	int error;
+/* --- reload --- */
 
-	memcpy(service->network.name, device->name, sizeof service->network.name);
-	service->network.index = if_nametoindex(device->name);
-	error = set_up_network(service, &service->config, plan, why);
-	if (error)
-		log_error(device->name, "%s", why);
-	return error;
-}
-
-/* --- reload ---------------------------------------------------------------------------------------------------------
- */
-
-/* Who wants to hear of a reload: the log, and the client that asked for it. */
-struct audience {
-	const char *subject;
-	struct uapi_reply *reply; /* NULL: SIGHUP asked */
+/* Where the messages of a reload go. */
+struct reload_report {
+	const char *interface;
+	struct uapi_reply *reply; /* of the client that requested the reload; NULL: it was SIGHUP */
 };
 
-static void tell(void *context, const char *text)
+static void report_message(void *context, const char *text)
 {
-	const struct audience *audience = context;
+	const struct reload_report *report = context;
 
-	log_warning(audience->subject, "reload: %s", text);
-	if (audience->reply)
-		uapi_reply_line(audience->reply, "message", text);
+	log_warning(report->interface, "reload: %s", text);
+	if (report->reply)
+		uapi_reply_line(report->reply, "message", text);
 }
 
-static int tell_failure(struct audience *audience, const char *what, int error)
+/* Reports changes that require a restart. */
+static void report_deferred_changes(const struct config *current, const struct config *wanted,
+									struct reload_report *report)
 {
-	char text[NETWORK_WHY + 64];
-
-	snprintf(text, sizeof text, "%s: %s", what, strerror(-error));
-	tell(audience, text);
-	return error;
+	if (strcmp(crypto_provider_of(current), crypto_provider_of(wanted)) != 0)
+		report_message(report, "CryptoProvider: the change takes effect at the next start");
+	if (current->tun_backend != wanted->tun_backend)
+		report_message(report, "TunBackend: the change takes effect at the next start");
+	if (current->workers != wanted->workers)
+		report_message(report, "Workers: the change takes effect at the next start");
 }
 
-/* What a running daemon cannot change. */
-static void tell_of_next_start(const struct config *now, const struct config *wanted, struct audience *audience)
-{
-	if (strcmp(now->crypto_provider[0] ? now->crypto_provider : "auto",
-			   wanted->crypto_provider[0] ? wanted->crypto_provider : "auto") != 0)
-		tell(audience, "CryptoProvider counts from the next start on");
-	if (now->tun_backend != wanted->tun_backend)
-		tell(audience, "TunBackend counts from the next start on");
-	if (now->workers != wanted->workers)
-		tell(audience, "Workers counts from the next start on");
-}
-
-/* Makes device and network be what `config` says. What it did until a failure is not undone here. */
-static int adopt(struct service *service, struct config *config, struct audience *audience)
+/* Applies `config` to device and network. After a failure the caller restores the previous state. */
+static int apply_to_all(struct service *service, struct config *config, struct reason *reason)
 {
 	struct network_plan plan;
-	char why[NETWORK_WHY];
-	int error = network_plan(&plan, &service->network, config, why);
+	int error = network_plan(&plan, &service->network, config, reason);
 
-	if (error) {
-		tell(audience, why);
+	if (error)
 		return error;
-	}
 	config->fwmark = plan.mark;
 	config->has_fwmark = true;
 	error = apply_reload(&service->daemon.device, config, clock_boottime());
 	if (error)
-		return tell_failure(audience, "applying", error);
-	error = set_up_network(service, config, &plan, why);
-	if (error)
-		tell(audience, why);
-	return error;
+		return reason_set_errno(reason, error, "port, mark and peers");
+	return set_up_network(service, config, &plan, reason);
 }
 
-/* The same, names too; or after an error all is as it was, also what was set since the file was read last. */
-static int adopt_or_return(struct service *service, struct config *config, struct audience *audience)
+/*
+ * Applies `config` to everything including the names. After a failure the previous state is restored, with the changes
+ * that clients of the control socket have made since the file was last read.
+ */
+static int apply_or_restore(struct service *service, struct config *config, struct reason *reason)
 {
-	struct config before = service->config;
-	int error = apply_capture(&service->daemon.device, &before);
+	struct config previous = service->config;
+	int error = apply_capture(&service->daemon.device, &previous);
 
 	if (error)
-		return tell_failure(audience, "remembering what is", error);
-	error = adopt(service, config, audience);
+		return reason_set_errno(reason, error, "current state of the device");
+	error = apply_to_all(service, config, reason);
 	if (!error) {
 		error = endpoint_names_reload(&service->names, config);
 		if (error)
-			tell_failure(audience, "resolving endpoints", error);
+			reason_set_errno(reason, error, "resolver for endpoints");
 	}
-	if (error)
-		adopt(service, &before, audience);
-	config_forget_peers(&before);
-	sodium_memzero(&before, sizeof before);
+	if (error) {
+		struct reason restore;
+		if (apply_to_all(service, &previous, &restore))
+			log_error(service->daemon.device.name, "reload: cannot restore the previous state: %s", restore.text);
+	}
+	config_forget_peers(&previous);
+	sodium_memzero(&previous, sizeof previous);
 	return error;
 }
 
-/* Reads the file again and applies the difference. After an error all is as it was. */
-static int reload(struct service *service, struct audience *audience)
+/* Reads the file again and applies the difference, or nothing. 0 or negative errno, reported to `reply` and the log. */
+static int service_reload(struct service *service, struct uapi_reply *reply)
 {
-	struct ini_report report = { .line = tell, .context = audience };
+	struct reload_report report = { service->daemon.device.name, reply };
+	struct ini_report findings = { .line = report_message, .context = &report };
+	struct reason reason = { 0 };
 	struct config config = { 0 };
-	int error = ini_load(&config, service->path, &report);
+	int error = ini_load(&config, service->path, &findings);
 
-	if (error && !report.errors)
-		tell_failure(audience, service->path, error);
-	else if (!error)
-		error = adopt_or_return(service, &config, audience);
 	if (!error)
-		tell_of_next_start(&service->config, &config, audience);
+		error = apply_or_restore(service, &config, &reason);
+	else if (!findings.errors)
+		reason_set_errno(&reason, error, "%s", service->path);
 	if (error) {
+		if (reason.text[0])
+			report_message(&report, reason.text);
+		log_error(report.interface, "reload failed: the previous configuration remains in effect");
 		config_destroy(&config);
-		log_error(audience->subject, "reload: nothing was changed");
 		return error;
 	}
+	report_deferred_changes(&service->config, &config, &report);
 	config_destroy(&service->config);
 	service->config = config;
-	forget_peers(&service->config);
-	log_info(audience->subject, "reloaded: %zu peers", service->daemon.device.peer_count);
+	free_config_peers(&service->config);
+	log_info(report.interface, "reloaded: %zu peers", service->daemon.device.peer_count);
 	return 0;
 }
 
 static void on_hangup(void *context)
 {
-	struct service *service = context;
-	struct audience audience = { service->daemon.device.name, NULL };
-
 	notify_service("RELOADING=1");
-	reload(service, &audience);
+	service_reload(context, NULL);
 	notify_service("READY=1");
 }
 
 static int on_reload_request(void *context, struct uapi_reply *reply)
 {
-	struct service *service = context;
-	struct audience audience = { service->daemon.device.name, reply };
-
-	return reload(service, &audience);
+	return service_reload(context, reply);
 }
 
-static void on_socket_gone(void *context)
+/* --- start and stop --- */
+
+/* Opens a queue of the TUN per worker. An existing interface may have a single queue; Workers = auto then means one. */
+static int open_queues(struct tun *queues, unsigned *count, const struct config *config, struct reason *reason)
+{
+	const char *interface = config->interface;
+	int error;
+
+	*count = config->workers ? config->workers : workers_auto();
+	error = tun_open_queues(queues, *count, interface);
+	if (error == -EINVAL && *count > 1 && !config->workers) {
+		*count = 1;
+		error = tun_open(queues, interface);
+	}
+	if (error == -EBUSY || (error == -EINVAL && if_nametoindex(interface)))
+		return reason_set(reason, -EEXIST, "an interface of this name exists already");
+	if (error == -EPERM)
+		return reason_set(reason, error, "creating the interface requires root or CAP_NET_ADMIN");
+	if (error)
+		return reason_set_errno(reason, error, "TUN device (/dev/net/tun)");
+	return 0;
+}
+
+static void service_socket_removed(void *context)
 {
 	struct service *service = context;
 
@@ -258,99 +210,114 @@ static void on_socket_gone(void *context)
 }
 
 /*
- * A tunnel without its control socket is still a tunnel: another network namespace may have an interface of this name,
- * or the folder may not be ours to write.
+ * Opens the control socket. A failure is only logged, because the tunnel works without it: the directory may not be
+ * writable, or another network namespace may have an interface of this name.
  */
-static void open_control(struct service *service)
+static void start_control(struct service *service)
 {
 	static const struct uapi_verb verbs[] = { { "reload", on_reload_request }, { NULL, NULL } };
-	const struct uapi_options options = { .verbs = verbs, .socket_removed = on_socket_gone, .context = service };
+	const struct uapi_options options = { .verbs = verbs,
+										  .socket_removed = service_socket_removed,
+										  .context = service };
+	const char *interface = service->config.interface;
 	int error = uapi_start(&service->uapi, &service->daemon.device, service->daemon.loop, &options);
 
 	if (error)
-		log_warning(service->config.interface, "no control socket " UAPI_DIRECTORY "/%s.sock for wg(8): %s",
-					service->config.interface, error == -EADDRINUSE ? "another daemon has it" : strerror(-error));
+		log_warning(interface, "no control socket for wg(8) (" UAPI_DIRECTORY "/%s.sock): %s", interface,
+					error == -EADDRINUSE ? "another daemon uses it" : strerror(-error));
 	service->daemon.reload = on_hangup;
 	service->daemon.context = service;
 }
 
-/* --- start and stop
- * --------------------------------------------------------------------------------------------------- */
-
-/* From the configuration to a device that works; what a failure leaves is undone by take_down. */
-static int bring_up(struct service *service, const struct network_plan *plan)
+/* Applies the configuration to the new device: peers, sockets, network, control socket, names. */
+static int service_start(struct service *service, const struct network_plan *plan, struct reason *reason)
 {
 	struct daemon *daemon = &service->daemon;
+	struct device *device = &daemon->device;
 	int error;
 
 	service->config.fwmark = plan->mark;
 	service->config.has_fwmark = true;
-	error = apply_config(&daemon->device, &service->config);
+	error = apply_config(device, &service->config);
 	if (error)
-		return fail(service, "making the peers", error);
-	error = open_sockets(service);
-	if (!error)
-		error = start_network(service, plan);
-	if (!error)
-		error = daemon_follow(daemon);
+		return reason_set_errno(reason, error, "peers");
+	error = device_set_up(device, true, clock_boottime());
 	if (error)
-		return error;
-	open_control(service);
-	error = endpoint_names_start(&service->names, &service->config, &daemon->device, daemon->loop);
-	forget_peers(&service->config);
-	return error ? fail(service, "resolving endpoints", error) : 0;
-}
-
-static void take_down(struct service *service)
-{
-	uapi_stop(&service->uapi);
-	endpoint_names_stop(&service->names);
-	follow_stop(&service->daemon.follow); /* the link goes down by our own hand now */
-	network_down(&service->network);
-	daemon_destroy(&service->daemon);
-}
-
-static void serve(struct service *service)
-{
-	const struct device *device = &service->daemon.device;
-
-	log_info(device->name, "up: %zu peer%s, port %u, MTU %u, %s, %s, %u worker%s", device->peer_count,
-			 device->peer_count == 1 ? "" : "s", device->listen_port, device->mtu, device->aead->name, device->backend,
-			 service->daemon.workers.count, service->daemon.workers.count == 1 ? "" : "s");
-	notify_service("READY=1");
-	daemon_run(&service->daemon);
-	notify_service("STOPPING=1");
-}
-
-static int run(struct service *service)
-{
-	struct network_plan plan;
-	char why[NETWORK_WHY];
-	int error = network_plan(&plan, NULL, &service->config, why);
-
+		return reason_set_errno(reason, error, "UDP port %u", device->listen_port);
+	memcpy(service->network.name, device->name, sizeof service->network.name);
+	service->network.index = if_nametoindex(device->name);
+	error = set_up_network(service, &service->config, plan, reason);
+	if (error)
+		goto remove_network;
+	error = daemon_watch_link(daemon, reason);
+	if (error)
+		goto remove_network;
+	start_control(service);
+	error = endpoint_names_start(&service->names, &service->config, device, daemon->loop);
 	if (error) {
-		log_error(service->config.interface, "%s", why);
-		return error;
+		reason_set_errno(reason, error, "resolver for endpoints");
+		goto stop_control;
 	}
-	error = make_daemon(service);
-	if (error)
-		return error;
-	error = bring_up(service, &plan);
-	if (!error)
-		serve(service);
-	take_down(service);
+	free_config_peers(&service->config);
+	return 0;
+stop_control:
+	uapi_stop(&service->uapi);
+	link_watch_stop(&daemon->link_watch);
+remove_network:
+	network_down(&service->network);
 	return error;
 }
 
-static void print_finding(void *context, const char *text)
+static void service_stop(struct service *service)
+{
+	uapi_stop(&service->uapi);
+	endpoint_names_stop(&service->names);
+	link_watch_stop(&service->daemon.link_watch); /* before network_down takes the link down */
+	network_down(&service->network);
+}
+
+static int service_run(struct service *service, struct reason *reason)
+{
+	const struct config *config = &service->config;
+	const struct device *device = &service->daemon.device;
+	struct network_plan plan;
+	struct tun queues[WORKERS_MAX];
+	unsigned count;
+	int error = network_plan(&plan, NULL, config, reason);
+
+	if (error)
+		return error;
+	error = open_queues(queues, &count, config, reason);
+	if (error)
+		return error;
+	error = daemon_init(&service->daemon, crypto_provider_of(config), config->tun_backend, queues, count, reason);
+	if (error)
+		return error;
+	error = service_start(service, &plan, reason);
+	if (error)
+		goto destroy_daemon;
+	log_info(device->name, "up: %zu peer%s, port %u, MTU %u, %s, %s, %u worker%s", device->peer_count,
+			 device->peer_count == 1 ? "" : "s", device->listen_port, device->mtu, device->aead->name, device->backend,
+			 count, count == 1 ? "" : "s");
+	notify_service("READY=1");
+	daemon_run(&service->daemon);
+	notify_service("STOPPING=1");
+	service_stop(service);
+destroy_daemon:
+	daemon_destroy(&service->daemon);
+	return error;
+}
+
+static void print_line(void *context, const char *text)
 {
 	fprintf(stderr, "%s\n", text);
 }
 
 int command_run(int argc, char **argv)
 {
-	struct ini_report report = { .line = print_finding };
+	struct ini_report findings = { .line = print_line };
 	struct service service = { 0 };
+	struct reason reason = { 0 };
 	int error;
 
 	if (argc != 2) {
@@ -358,11 +325,14 @@ int command_run(int argc, char **argv)
 		return EXIT_FAILURE;
 	}
 	service.path = argv[1];
-	error = ini_load(&service.config, argv[1], &report);
-	if (!error)
-		error = run(&service);
-	else if (!report.errors)
+	error = ini_load(&service.config, argv[1], &findings);
+	if (!error) {
+		error = service_run(&service, &reason);
+		if (error)
+			log_error(service.config.interface, "%s", reason.text);
+	} else if (!findings.errors) {
 		fprintf(stderr, "%s: error: %s\n", argv[1], strerror(-error));
+	}
 	config_destroy(&service.config);
 	return error ? EXIT_FAILURE : EXIT_SUCCESS;
 }

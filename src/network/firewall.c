@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * With a default route into the tunnel, two things must hold.
+ * The firewall of a default route: writes nft(8) transactions and runs nft.
  *
- * An address of the tunnel is reached through the tunnel alone: what comes for it by another interface was sent by a
- * neighbour on the link who probes for it or forges answers (CVE-2019-14899), so it is dropped before anything sees it,
- * unless it comes from this host itself (a source of type local).
+ * The rules do two things while there is a default route into the tunnel.
  *
- * The answers to our own datagrams must pass the reverse path filter. It asks by which way the answer's source would be
- * reached, and without our mark that is the tunnel. So the mark is kept with the connection when a datagram leaves and
- * put on what comes back; net.ipv4.conf.all.src_valid_mark makes the filter look at it.
+ * preraw: a packet for an address of the tunnel must arrive through the tunnel. If it arrives on another interface, a
+ * host on the local network sent it to probe for the address or to forge answers (CVE-2019-14899). It is dropped early,
+ * unless its source address is local.
+ *
+ * postmangle and premangle: datagrams from the peers must pass the reverse path filter, which looks up the route back
+ * to their source. Without our mark, that route leads into the tunnel. postmangle therefore saves the mark of our
+ * outgoing datagrams in conntrack, and premangle restores it on incoming ones. net.ipv4.conf.all.src_valid_mark makes
+ * the filter consider the mark.
  */
 #include "firewall.h"
 
@@ -20,17 +23,16 @@
 #include <string.h>
 
 #include "network/process.h"
-#include "why.h"
 
 enum { NFT_TIMEOUT_MS = 10000, TABLE_NAME = 64, TABLE_CLAUSE = TABLE_NAME + 16 };
 
-static const char *family_word(uint8_t family)
+static const char *nft_family(uint8_t family)
 {
 	return family == AF_INET6 ? "ip6" : "ip";
 }
 
-/* The characters of wg-quick(8): none of them means anything inside the quotes of nft(8), as " and * would. */
-static bool name_valid(const char *interface)
+/* Permits the same characters as wg-quick(8). None is special in a quoted string of nft(8), unlike " and *. */
+static bool firewall_name_valid(const char *interface)
 {
 	size_t length = strlen(interface);
 
@@ -43,18 +45,18 @@ static bool name_valid(const char *interface)
 }
 
 /*
- * "ip adit-wg0". A word of nft(8) has no `=` and no `+`; they are written as a slash and their code, which keeps names
- * apart because an interface's name has no slash.
+ * Writes "ip adit-wg0". An nft(8) identifier cannot contain `=` or `+`, so each becomes a slash and its hexadecimal
+ * code. The result is unique, because interface names contain no slash.
  */
-static void write_table(char clause[TABLE_CLAUSE], const char *interface, uint8_t family)
+static void nft_write_table(char clause[TABLE_CLAUSE], const char *interface, uint8_t family)
 {
-	char *end = clause + sprintf(clause, "%s adit-", family_word(family));
+	char *end = clause + sprintf(clause, "%s adit-", nft_family(family));
 
 	for (; *interface; interface++)
 		end += sprintf(end, *interface == '=' || *interface == '+' ? "/%x" : "%c", *interface);
 }
 
-static void write_guards(FILE *file, const struct network_firewall *firewall)
+static void nft_write_drops(FILE *file, const struct network_firewall *firewall)
 {
 	for (size_t i = 0; i < firewall->addresses->count; i++) {
 		const struct ip_prefix *address = &firewall->addresses->items[i].prefix;
@@ -64,22 +66,22 @@ static void write_guards(FILE *file, const struct network_firewall *firewall)
 			continue;
 		inet_ntop(address->family, address->address, text, sizeof text);
 		fprintf(file, "\t\tiifname != \"%s\" %s daddr %s fib saddr type != local drop\n", firewall->interface,
-				family_word(firewall->family), text);
+				nft_family(firewall->family), text);
 	}
 }
 
-static void write_chains(FILE *file, const struct network_firewall *firewall)
+static void nft_write_chains(FILE *file, const struct network_firewall *firewall)
 {
 	fputs("\tchain preraw {\n\t\ttype filter hook prerouting priority raw; policy accept;\n", file);
-	write_guards(file, firewall);
+	nft_write_drops(file, firewall);
 	fputs("\t}\n\tchain premangle {\n\t\ttype filter hook prerouting priority mangle; policy accept;\n", file);
 	fputs("\t\tmeta l4proto udp meta mark set ct mark\n", file);
 	fputs("\t}\n\tchain postmangle {\n\t\ttype filter hook postrouting priority mangle; policy accept;\n", file);
 	fprintf(file, "\t\tmeta l4proto udp meta mark 0x%08x ct mark set meta mark\n\t}\n", firewall->mark);
 }
 
-/* What nft(8) is to read, to be freed; without a firewall it is the removal alone. NULL: no memory. */
-static char *transaction(const char *interface, uint8_t family, const struct network_firewall *firewall)
+/* The input for nft(8): deletes the table and, unless `firewall` is NULL, creates it. NULL: no memory. Caller frees. */
+static char *nft_transaction(const char *interface, uint8_t family, const struct network_firewall *firewall)
 {
 	char *text = NULL, table[TABLE_CLAUSE];
 	size_t length;
@@ -87,11 +89,11 @@ static char *transaction(const char *interface, uint8_t family, const struct net
 
 	if (!file)
 		return NULL;
-	write_table(table, interface, family);
-	fprintf(file, "add table %s\ndelete table %s\n", table, table); /* added first, so that deleting cannot fail */
+	nft_write_table(table, interface, family);
+	fprintf(file, "add table %s\ndelete table %s\n", table, table); /* add, so that delete succeeds */
 	if (firewall) {
 		fprintf(file, "table %s {\n", table);
-		write_chains(file, firewall);
+		nft_write_chains(file, firewall);
 		fputs("}\n", file);
 	}
 	if (fclose(file) == 0)
@@ -100,8 +102,8 @@ static char *transaction(const char *interface, uint8_t family, const struct net
 	return NULL;
 }
 
-/* Runs nft on `text` (NULL: there was no memory for it) and frees it. */
-static int run_nft(char *text, char why[NETWORK_WHY])
+/* Runs nft on `text` and frees it. NULL: nft_transaction had no memory. */
+static int nft_run(char *text, struct reason *reason)
 {
 	static const char *const command[] = { "nft", "-f", "-", NULL };
 	char output[PROCESS_OUTPUT] = "";
@@ -109,22 +111,22 @@ static int run_nft(char *text, char why[NETWORK_WHY])
 
 	free(text);
 	if (status < 0)
-		return network_why(why, status, "firewall: nft");
+		return reason_set_errno(reason, status, "firewall: nft");
 	if (status > 0)
-		snprintf(why, NETWORK_WHY, "firewall: nft: %.*s", (int)strcspn(output, "\n"), output);
-	return status > 0 ? -EIO : 0;
+		return reason_set(reason, -EIO, "firewall: nft: %.*s", (int)strcspn(output, "\n"), output);
+	return 0;
 }
 
-int network_firewall_set(const struct network_firewall *firewall, char why[NETWORK_WHY])
+int network_firewall_set(const struct network_firewall *firewall, struct reason *reason)
 {
-	if (!name_valid(firewall->interface))
-		return network_why(why, -EINVAL, "firewall: interface name");
-	return run_nft(transaction(firewall->interface, firewall->family, firewall), why);
+	if (!firewall_name_valid(firewall->interface))
+		return reason_set_errno(reason, -EINVAL, "firewall: interface name");
+	return nft_run(nft_transaction(firewall->interface, firewall->family, firewall), reason);
 }
 
-int network_firewall_remove(const char *interface, uint8_t family, char why[NETWORK_WHY])
+int network_firewall_remove(const char *interface, uint8_t family, struct reason *reason)
 {
-	if (!name_valid(interface))
-		return network_why(why, -EINVAL, "firewall: interface name");
-	return run_nft(transaction(interface, family, NULL), why);
+	if (!firewall_name_valid(interface))
+		return reason_set_errno(reason, -EINVAL, "firewall: interface name");
+	return nft_run(nft_transaction(interface, family, NULL), reason);
 }

@@ -1,22 +1,25 @@
 /* SPDX-License-Identifier: MIT */
-/* The firewall of a default route, one nft(8) table `adit-IFNAME` a family, set and removed as a whole. */
+/* The firewall of a default route: per family one nft(8) table `adit-IFNAME`, set and removed as a whole. */
 #ifndef ADIT_NETWORK_FIREWALL_H
 #define ADIT_NETWORK_FIREWALL_H
 
-#include "network/network.h"
+#include <stdint.h>
+
+#include "base/reason.h"
+#include "network/item_list.h"
 
 struct network_firewall {
 	const char *interface;
 	uint8_t family;
 	uint32_t mark;
-	const struct network_list *addresses; /* of the interface; those of other families are passed over */
+	const struct network_list *addresses; /* of the interface; those of the other family are ignored */
 };
 
 /*
- * Sets the table in place of one with its name, or removes it if it is there, in one transaction. 0; -ENOENT: there is
- * no nft(8); -EINVAL: the interface's name is none that nft(8) can take; or negative errno; `why` tells.
+ * Set replaces the table of this name; remove deletes it if it exists. Either is one transaction. 0, or negative errno
+ * with the reason: -ENOENT: nft(8) is not installed; -EINVAL: nft(8) cannot handle the name of the interface.
  */
-int network_firewall_set(const struct network_firewall *firewall, char why[NETWORK_WHY]);
-int network_firewall_remove(const char *interface, uint8_t family, char why[NETWORK_WHY]);
+int network_firewall_set(const struct network_firewall *firewall, struct reason *reason);
+int network_firewall_remove(const char *interface, uint8_t family, struct reason *reason);
 
 #endif

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Runs another program: spawns it, collects its output, and kills it on a timeout. */
 #include "network/process.h"
 
 #include <errno.h>
@@ -15,10 +16,10 @@
 
 extern char **environ;
 
-enum { WAIT_STEP_MS = 1 };
+enum { POLL_INTERVAL_MS = 1 };
 
-/* A file in memory rather than a pipe: it never fills up, and a reader that dies early raises no SIGPIPE. */
-static int open_input(const char *input, size_t length)
+/* Uses a memfd instead of a pipe: writing never blocks, and a child that ends early causes no SIGPIPE. */
+static int process_open_input(const char *input, size_t length)
 {
 	int fd = memfd_create("input", MFD_CLOEXEC), status;
 
@@ -39,8 +40,8 @@ failed:
 	return status;
 }
 
-/* A process group of its own, and no signal blocked or ignored as the daemon has them. */
-static int set_attributes(posix_spawnattr_t *attributes)
+/* The child gets its own process group, and does not inherit the signals that the daemon blocks or ignores. */
+static int process_set_attributes(posix_spawnattr_t *attributes)
 {
 	sigset_t none, all;
 
@@ -52,7 +53,7 @@ static int set_attributes(posix_spawnattr_t *attributes)
 	return posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
 }
 
-static int start(const char *const argv[], int input, int output, pid_t *child)
+static int process_spawn(const char *const argv[], int input, int output, pid_t *child)
 {
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
@@ -63,8 +64,8 @@ static int start(const char *const argv[], int input, int output, pid_t *child)
 		return -error;
 	error = posix_spawn_file_actions_init(&actions);
 	if (error)
-		goto no_actions;
-	error = set_attributes(&attributes);
+		goto destroy_attributes;
+	error = process_set_attributes(&attributes);
 	if (!error)
 		error = posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
 	if (!error)
@@ -74,7 +75,7 @@ static int start(const char *const argv[], int input, int output, pid_t *child)
 	if (!error)
 		error = posix_spawnp(child, argv[0], &actions, &attributes, (char *const *)argv, environ);
 	posix_spawn_file_actions_destroy(&actions);
-no_actions:
+destroy_attributes:
 	posix_spawnattr_destroy(&attributes);
 	return -error;
 }
@@ -85,17 +86,17 @@ static int remaining_ms(uint64_t deadline)
 	return now >= deadline ? 0 : (int)((deadline - now) / NS_PER_MS) + 1;
 }
 
-/* Reads to the end, so that the child never blocks, and keeps the head. */
-static int collect(int fd, char output[PROCESS_OUTPUT], uint64_t deadline)
+/* Stores the beginning of the output, and reads the rest so that the child does not block. */
+static int process_read_output(int fd, char output[PROCESS_OUTPUT], uint64_t deadline)
 {
-	size_t kept = 0;
+	size_t stored = 0;
 
 	for (;;) {
 		struct pollfd ready = { .fd = fd, .events = POLLIN };
 		char chunk[PROCESS_OUTPUT];
 		ssize_t length;
 
-		output[kept] = '\0';
+		output[stored] = '\0';
 		if (remaining_ms(deadline) == 0)
 			return -ETIMEDOUT;
 		if (poll(&ready, 1, remaining_ms(deadline)) <= 0)
@@ -103,44 +104,32 @@ static int collect(int fd, char output[PROCESS_OUTPUT], uint64_t deadline)
 		length = read(fd, chunk, sizeof chunk);
 		if (length <= 0)
 			return length < 0 ? -errno : 0;
-		for (ssize_t i = 0; i < length && kept < PROCESS_OUTPUT - 1; i++)
-			output[kept++] = chunk[i];
+		for (ssize_t i = 0; i < length && stored < PROCESS_OUTPUT - 1; i++)
+			output[stored++] = chunk[i];
 	}
 }
 
-/* A child may close its output before it ends; pidfds are too new (Linux 5.3) to wait by. */
-static int reap(pid_t child, uint64_t deadline)
+/* Polls, because a child may close its output before it ends, and kernels before 5.3 have no pidfd to wait for. */
+static int process_reap(pid_t child, uint64_t deadline)
 {
 	int status;
-	pid_t ended;
+	pid_t ended = waitpid(child, &status, WNOHANG);
 
-	while ((ended = waitpid(child, &status, WNOHANG)) == 0) {
+	while (ended == 0) {
 		if (remaining_ms(deadline) == 0)
 			return -ETIMEDOUT;
-		poll(NULL, 0, WAIT_STEP_MS);
+		poll(NULL, 0, POLL_INTERVAL_MS);
+		ended = waitpid(child, &status, WNOHANG);
 	}
 	if (ended < 0)
 		return -errno;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-static int finish(pid_t child, int fd, char output[PROCESS_OUTPUT], int timeout_ms)
-{
-	uint64_t deadline = clock_boottime() + (uint64_t)timeout_ms * NS_PER_MS;
-	int status = collect(fd, output, deadline);
-
-	if (status == 0)
-		status = reap(child, deadline);
-	if (status < 0) {
-		kill(-child, SIGKILL);
-		waitpid(child, NULL, 0);
-	}
-	return status;
-}
-
 int process_run(const char *const argv[], const char *input, size_t length, char output[PROCESS_OUTPUT], int timeout_ms)
 {
-	int in = open_input(input, length), out[2], status;
+	uint64_t deadline = clock_boottime() + (uint64_t)timeout_ms * NS_PER_MS;
+	int in = process_open_input(input, length), out[2], status;
 	pid_t child;
 
 	output[0] = '\0';
@@ -151,11 +140,19 @@ int process_run(const char *const argv[], const char *input, size_t length, char
 		close(in);
 		return status;
 	}
-	status = start(argv, in, out[1], &child);
+	status = process_spawn(argv, in, out[1], &child);
 	close(in);
-	close(out[1]);
+	close(out[1]); /* so that the output ends with the child */
+	if (status < 0)
+		goto close_output;
+	status = process_read_output(out[0], output, deadline);
 	if (status == 0)
-		status = finish(child, out[0], output, timeout_ms);
+		status = process_reap(child, deadline);
+	if (status < 0) {
+		kill(-child, SIGKILL);
+		waitpid(child, NULL, 0);
+	}
+close_output:
 	close(out[0]);
 	return status;
 }

@@ -66,8 +66,7 @@ void uapi_reply_line(struct uapi_reply *reply, const char *key, const char *valu
 
 /* --- input buffer --- */
 
-/* The bytes of a buffer that count against UAPI_REQUEST_MAX. A minimal buffer does not, so every client can have one.
- */
+/* Bytes of a buffer that count against UAPI_REQUEST_MAX. A minimal buffer has none, so that every client gets one. */
 static size_t counted_bytes(size_t room)
 {
 	return room > INPUT_ROOM_MIN ? room : 0;

@@ -125,7 +125,7 @@ def without_io_uring(lab):
         with lab.check(f"TunBackend = {wanted} where io_uring is refused"):
             daemon = node.start(INTERFACE, [lab.adit, "run", path], preexec_fn=refuse_io_uring)
             wait_for(lambda: ", syscalls, " in daemon.log(), 10, "the log says who reads the TUN")
-            warned = "TunBackend = io_uring cannot be had" in daemon.log()
+            warned = "io_uring is unavailable" in daemon.log()
             assert warned == (wanted == "io_uring"), daemon.log()
 
 

@@ -234,5 +234,5 @@ def refusals(lab):
         left.settings["Workers"] = 3
         left.write()
         done = subprocess.run([lab.adit, "reload", left.interface], capture_output=True, text=True, timeout=10)
-        assert done.returncode == 0 and "Workers counts from the next start on" in done.stdout + done.stderr, done
+        assert done.returncode == 0 and "Workers: the change takes effect at the next start" in done.stdout + done.stderr, done
         assert threads(left) == 2, f"{threads(left)} threads"

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The host's network around the device, in a namespace:
+ * Tests of network_up, network_plan and network_down in a network namespace:
  *
  *     v1 --- v0 (192.0.2.1/24, MTU 1452, default route via 192.0.2.2)      tun0
  *
- * What wg-quick(8) of wireguard-tools 1.0.20210914 leaves there for the same configuration stands here as text.
+ * The expected rules, routes and firewall are those of wg-quick(8) of wireguard-tools 1.0.20210914 for the same
+ * configuration.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -66,16 +67,16 @@ static const char table_v6[] = "table ip6 adit-tun0 {\n"
 							   "}\n";
 
 static const char show_mtu[] = "ip link show tun0 | grep -o 'mtu [0-9]*'";
-static char path[4096]; /* PATH as it was */
+static char path[4096]; /* the original PATH */
 
-/* A configuration with one peer, and the network it makes. */
+/* A configuration with one peer, and the network that it results in. */
 struct scene {
 	struct config config;
 	struct config_peer peer;
 	struct network network;
 	struct network_plan plan;
 	int tun;
-	char why[NETWORK_WHY];
+	struct reason reason;
 };
 
 static void add_prefix(struct config_prefix **list, const char *text)
@@ -91,20 +92,22 @@ static void add_prefix(struct config_prefix **list, const char *text)
 
 static void free_prefixes(struct config_prefix **list)
 {
-	for (struct config_prefix *prefix; (prefix = *list);) {
+	while (*list) {
+		struct config_prefix *prefix = *list;
+
 		*list = prefix->next;
 		free(prefix);
 	}
 }
 
-/* Replaces a list by the blank-separated prefixes of `text`. */
+/* Replaces the list with the prefixes in `text`, which are separated by spaces. */
 static void set_prefixes(struct config_prefix **list, const char *text)
 {
 	char copy[256], *rest = copy;
 
 	free_prefixes(list);
 	strcpy(copy, text);
-	for (char *word; (word = strsep(&rest, " "));)
+	for (char *word = strsep(&rest, " "); word; word = strsep(&rest, " "))
 		if (*word)
 			add_prefix(list, word);
 }
@@ -145,15 +148,15 @@ static void configure(struct scene *scene, const char *addresses, const char *al
 
 static int try_up(struct scene *scene)
 {
-	int status = network_plan(&scene->plan, &scene->network, &scene->config, scene->why);
+	int status = network_plan(&scene->plan, &scene->network, &scene->config, &scene->reason);
 
-	return status < 0 ? status : network_up(&scene->network, &scene->plan, &scene->config, NULL, 0, scene->why);
+	return status < 0 ? status : network_up(&scene->network, &scene->plan, &scene->config, NULL, 0, &scene->reason);
 }
 
 static void up(struct scene *scene)
 {
 	if (try_up(scene) != 0)
-		fail_msg("%s", scene->why);
+		fail_msg("%s", scene->reason.text);
 }
 
 #define assert_shows(command, expected) assert_string_equal(namespace_run(command), expected)
@@ -173,7 +176,7 @@ static void assert_firewall(const char *v4, const char *v6)
 	assert_int_equal(strtol(namespace_run("nft list tables | wc -l"), NULL, 10), !!*v4 + !!*v6);
 }
 
-static void a_default_route_is_that_of_wg_quick(void **state)
+static void a_default_route_is_set_up_as_by_wg_quick(void **state)
 {
 	struct scene *scene = *state;
 
@@ -201,7 +204,7 @@ static void a_default_route_is_that_of_wg_quick(void **state)
 	assert_firewall("", "");
 }
 
-static void one_family_leaves_the_other_alone(void **state)
+static void a_default_route_of_one_family_does_not_affect_the_other(void **state)
 {
 	struct scene *scene = *state;
 
@@ -213,43 +216,43 @@ static void one_family_leaves_the_other_alone(void **state)
 	assert_shows("cat /proc/sys/net/ipv4/conf/all/src_valid_mark", "0\n");
 }
 
-static void plan_finds_mark_and_table(void **state)
+static void the_plan_contains_mark_and_table(void **state)
 {
 	struct scene *scene = *state;
 	struct network_plan plan;
 
 	configure(scene, "", "10.9.0.0/16");
 	scene->config.fwmark = 77;
-	assert_int_equal(network_plan(&plan, NULL, &scene->config, scene->why), 0);
+	assert_int_equal(network_plan(&plan, NULL, &scene->config, &scene->reason), 0);
 	assert_true(plan.mark == 77 && plan.table == 0 && !plan.full_v4 && !plan.full_v6);
 	configure(scene, "", "0.0.0.0/0");
-	assert_int_equal(network_plan(&plan, NULL, &scene->config, scene->why), 0);
+	assert_int_equal(network_plan(&plan, NULL, &scene->config, &scene->reason), 0);
 	assert_true(plan.mark == 77 && plan.table == 77 && plan.full_v4 && !plan.full_v6);
 	scene->config.table = TABLE_NUMBER;
-	assert_int_equal(network_plan(&plan, NULL, &scene->config, scene->why), 0);
+	assert_int_equal(network_plan(&plan, NULL, &scene->config, &scene->reason), 0);
 	assert_true(plan.mark == 77 && plan.table == 0 && !plan.full_v4);
 	scene->config.table = TABLE_OFF;
 	scene->config.fwmark = 0;
-	assert_int_equal(network_plan(&plan, NULL, &scene->config, scene->why), 0);
+	assert_int_equal(network_plan(&plan, NULL, &scene->config, &scene->reason), 0);
 	assert_true(plan.mark == 0 && plan.table == 0 && !plan.full_v4);
 }
 
-/* A table counts as used when either family has a route in it. */
-static void plan_passes_used_tables(void **state)
+/* A table is in use if either family has a route in it. */
+static void the_plan_skips_tables_in_use(void **state)
 {
 	struct scene *scene = *state;
 	struct network_plan plan;
 
 	configure(scene, "", "::/0");
 	namespace_run("ip route add blackhole 10.99.0.0/16 table 51820; ip -6 route add fd99::/16 dev v0 table 51821");
-	assert_int_equal(network_plan(&plan, NULL, &scene->config, scene->why), 0);
+	assert_int_equal(network_plan(&plan, NULL, &scene->config, &scene->reason), 0);
 	assert_true(plan.mark == 51822 && plan.table == 51822 && !plan.full_v4 && plan.full_v6);
 	namespace_run("ip route flush table 51820");
-	assert_int_equal(network_plan(&plan, NULL, &scene->config, scene->why), 0);
+	assert_int_equal(network_plan(&plan, NULL, &scene->config, &scene->reason), 0);
 	assert_int_equal(plan.table, 51820);
 }
 
-static void table_number_takes_all_routes(void **state)
+static void all_routes_go_to_the_configured_table(void **state)
 {
 	struct scene *scene = *state;
 
@@ -275,8 +278,8 @@ static void table_off_adds_no_route(void **state)
 	assert_rules(no_rules_v4, no_rules_v6);
 }
 
-/* Longer prefixes go first, so that a wider route of ours does not hide them; an address's own network does. */
-static void covered_routes_are_left_out(void **state)
+/* A route within the network of an address is redundant. One within our own shorter route is not: it is added first. */
+static void redundant_routes_are_not_added(void **state)
 {
 	struct scene *scene = *state;
 
@@ -288,8 +291,8 @@ static void covered_routes_are_left_out(void **state)
 										   "10.9.1.0/24 scope link\n");
 }
 
-/* Later what is ours tells, without asking the kernel; a route that turns out to be there already is left as it is. */
-static void covered_routes_are_left_out_of_a_reload(void **state)
+/* A reload checks our own lists instead of asking the kernel. An existing route that is not ours is left alone. */
+static void redundant_routes_are_not_added_by_a_reload(void **state)
 {
 	struct scene *scene = *state;
 
@@ -315,11 +318,11 @@ static void assert_mtu(struct scene *scene, const struct endpoint *endpoints, si
 	network_down(&scene->network);
 	strcpy(scene->network.name, "tun0");
 	scene->network.index = if_nametoindex("tun0");
-	assert_int_equal(network_up(&scene->network, &scene->plan, &scene->config, endpoints, count, scene->why), 0);
+	assert_int_equal(network_up(&scene->network, &scene->plan, &scene->config, endpoints, count, &scene->reason), 0);
 	assert_shows(show_mtu, expected);
 }
 
-static void mtu_is_that_of_the_narrowest_path(void **state)
+static void the_mtu_is_derived_from_the_smallest_route_mtu(void **state)
 {
 	struct scene *scene = *state;
 	struct endpoint endpoints[4] = { 0 };
@@ -330,10 +333,10 @@ static void mtu_is_that_of_the_narrowest_path(void **state)
 		"ip link set lo up");
 	set_endpoint(&endpoints[0], "203.0.113.1");
 	set_endpoint(&endpoints[1], "198.51.100.1");
-	set_endpoint(&endpoints[2], "2001:db8::1"); /* no route: no say; and endpoints[3] is unknown */
+	set_endpoint(&endpoints[2], "2001:db8::1"); /* no route, so ignored; endpoints[3] is unknown */
 	assert_mtu(scene, endpoints, 4, "mtu 1320\n");
 	assert_mtu(scene, endpoints, 1, "mtu 1370\n");
-	assert_mtu(scene, endpoints + 2, 2, "mtu 1372\n"); /* the default route's */
+	assert_mtu(scene, endpoints + 2, 2, "mtu 1372\n"); /* of the default route */
 	set_endpoint(&endpoints[0], "127.0.0.1");
 	assert_mtu(scene, endpoints, 1, "mtu 65456\n");
 	set_endpoint(&endpoints[0], "fe80::1%v0");
@@ -346,45 +349,45 @@ static void mtu_is_that_of_the_narrowest_path(void **state)
 	scene->config.mtu = 1281;
 	assert_mtu(scene, endpoints, 1, "mtu 1281\n");
 	scene->config.mtu = 0;
-	assert_int_equal(network_up(&scene->network, &scene->plan, &scene->config, NULL, 0, scene->why), 0);
-	assert_shows(show_mtu, "mtu 1281\n"); /* a reload does not ask the routes, which may be ours by now */
+	assert_int_equal(network_up(&scene->network, &scene->plan, &scene->config, NULL, 0, &scene->reason), 0);
+	assert_shows(show_mtu, "mtu 1281\n"); /* a reload does not derive it again, because the routes may be ours */
 }
 
-static void errors_name_what_was_tried(void **state)
+static void errors_name_the_object(void **state)
 {
 	struct scene *scene = *state;
 
 	configure(scene, "10.7.0.2/24 10.7.0.1/24", "");
 	namespace_run("ip address add 10.7.0.1/24 dev tun0");
 	assert_int_equal(try_up(scene), -EEXIST);
-	assert_string_equal(scene->why, "address 10.7.0.1/24: File exists");
-	network_down(&scene->network); /* takes its own away, and not the one that was there */
+	assert_string_equal(scene->reason.text, "address 10.7.0.1/24: File exists");
+	network_down(&scene->network); /* removes our address and keeps the one that was there before */
 	assert_shows("ip -br address show tun0", "tun0 DOWN 10.7.0.1/24\n");
 	namespace_run("ip address flush dev tun0; ip route add 10.9.0.0/16 dev v0");
 	strcpy(scene->network.name, "tun0");
 	scene->network.index = if_nametoindex("tun0");
 	configure(scene, "10.7.0.1/24", "10.9.0.0/16");
 	assert_int_equal(try_up(scene), -EEXIST);
-	assert_string_equal(scene->why, "route 10.9.0.0/16: File exists");
+	assert_string_equal(scene->reason.text, "route 10.9.0.0/16: File exists");
 	namespace_run("ip route add 10.8.0.0/16 dev v0");
 	configure(scene, "10.7.0.1/24", "10.9.0.0/16 10.8.0.0/16 10.6.0.0/16");
 	assert_int_equal(try_up(scene), -EEXIST);
-	assert_string_equal(scene->why, "route 10.8.0.0/16: File exists"); /* the first of several */
+	assert_string_equal(scene->reason.text, "route 10.8.0.0/16: File exists"); /* the first of several */
 	configure(scene, "10.7.0.1/24", "0.0.0.0/0");
 	scene->config.fwmark = 88;
 	namespace_run("ip route add default dev v0 table 88");
 	assert_int_equal(try_up(scene), -EEXIST);
-	assert_string_equal(scene->why, "route 0.0.0.0/0 table 88: File exists");
+	assert_string_equal(scene->reason.text, "route 0.0.0.0/0 table 88: File exists");
 	assert_rules(no_rules_v4, no_rules_v6);
 	scene->config.mtu = 67;
 	assert_int_equal(try_up(scene), -EINVAL);
-	assert_string_equal(scene->why, "link up, MTU 67: Invalid argument");
+	assert_string_equal(scene->reason.text, "link up, MTU 67: Invalid argument");
 	scene->network.index = 9999;
 	configure(scene, "10.7.0.9/24", "");
 	assert_int_equal(try_up(scene), -ENODEV);
 }
 
-static void down_clears_a_persistent_device(void **state)
+static void down_removes_everything_from_a_persistent_device(void **state)
 {
 	struct scene *scene = *state;
 
@@ -404,7 +407,7 @@ static void down_clears_a_persistent_device(void **state)
 	assert_shows("ip link del tun9", "");
 }
 
-static void down_works_when_the_device_is_gone(void **state)
+static void down_works_after_the_device_was_deleted(void **state)
 {
 	struct scene *scene = *state;
 
@@ -414,12 +417,12 @@ static void down_works_when_the_device_is_gone(void **state)
 	network_down(&scene->network);
 	assert_rules(no_rules_v4, no_rules_v6);
 	assert_firewall("", "");
-	network_down(&scene->network); /* nothing stands: nothing is done */
+	network_down(&scene->network); /* nothing to remove */
 	scene->tun = namespace_tun("tun0");
 }
 
-/* The device went with the daemon; rules and firewall did not. */
-static void leftovers_of_a_dead_daemon_are_swept(void **state)
+/* When a daemon dies, the kernel deletes the device but not the rules and the firewall. */
+static void stale_rules_of_a_dead_daemon_are_replaced(void **state)
 {
 	struct scene *scene = *state;
 
@@ -435,7 +438,7 @@ static void leftovers_of_a_dead_daemon_are_swept(void **state)
 	assert_firewall(table_v4, table_v6);
 }
 
-static void reload_changes_only_the_difference(void **state)
+static void a_reload_changes_only_the_difference(void **state)
 {
 	struct scene *scene = *state;
 
@@ -444,7 +447,7 @@ static void reload_changes_only_the_difference(void **state)
 	configure(scene, "10.6.0.1/24 10.5.0.1/24", "10.9.1.0/24 10.7.0.0/24 10.9.0.0/16");
 	up(scene);
 	assert_shows("ip -br -4 address show tun0", "tun0 UNKNOWN 10.6.0.1/24 10.5.0.1/24\n");
-	/* 10.7.0.0/24 was the address's own and is ours now; 10.9.1.0/24 is within 10.9.0.0/16, which serves it */
+	/* 10.7.0.0/24 belonged to the address and is our route now; 10.9.0.0/16 makes 10.9.1.0/24 redundant */
 	assert_shows("ip route show dev tun0", "10.5.0.0/24 proto kernel scope link src 10.5.0.1\n"
 										   "10.6.0.0/24 proto kernel scope link src 10.6.0.1\n"
 										   "10.7.0.0/24 scope link\n"
@@ -455,7 +458,7 @@ static void reload_changes_only_the_difference(void **state)
 										   "10.9.1.0/24 scope link\n");
 }
 
-static void reload_moves_a_default_route(void **state)
+static void a_reload_adds_moves_and_removes_a_default_route(void **state)
 {
 	struct scene *scene = *state;
 
@@ -464,7 +467,7 @@ static void reload_moves_a_default_route(void **state)
 	assert_rules(no_rules_v4, no_rules_v6);
 	configure(scene, "10.7.0.1/24 10.8.0.1 fd07::1/64", "10.9.0.0/16 0.0.0.0/0 ::/0");
 	up(scene);
-	up(scene); /* the table is ours, so it is not passed over as used */
+	up(scene); /* the table is ours, so it is not skipped */
 	assert_int_equal(scene->plan.table, 51820);
 	assert_rules(rules_v4, rules_v6);
 	assert_firewall(table_v4, table_v6);
@@ -484,7 +487,7 @@ static void reload_moves_a_default_route(void **state)
 	assert_shows("ip route show table 7", "");
 }
 
-/* Standard error goes to a file while `act` runs; what it was. */
+/* Returns what `act` writes to standard error. */
 static const char *capture_log(void (*act)(struct scene *scene), struct scene *scene)
 {
 	static char text[4096];
@@ -511,7 +514,7 @@ static void up_and_down_without_nft(struct scene *scene)
 	setenv("PATH", path, 1);
 }
 
-static void a_missing_nft_is_one_warning(void **state)
+static void a_missing_nft_is_logged_once(void **state)
 {
 	struct scene *scene = *state;
 	const char *log, *warning;
@@ -524,7 +527,7 @@ static void a_missing_nft_is_one_warning(void **state)
 	assert_rules(no_rules_v4, no_rules_v6);
 }
 
-/* Its own words are passed on, and what was done until then is taken back by network_down. */
+/* The reason contains nft's own message, and network_down undoes the changes made before. */
 static void a_failing_nft_is_an_error(void **state)
 {
 	struct scene *scene = *state;
@@ -539,15 +542,15 @@ static void a_failing_nft_is_an_error(void **state)
 	setenv("PATH", path, 1);
 	unlink(command);
 	rmdir(folder);
-	assert_non_null(strstr(scene->why, "firewall: nft: "));
-	assert_non_null(strstr(scene->why, "No such file or directory"));
+	assert_non_null(strstr(scene->reason.text, "firewall: nft: "));
+	assert_non_null(strstr(scene->reason.text, "No such file or directory"));
 	network_down(&scene->network);
 	assert_rules(no_rules_v4, no_rules_v6);
 	assert_shows("ip -br address show tun0", "tun0 DOWN\n");
 }
 
-/* The name stands in quotes and in the name of the table; names that would break out of either are refused. */
-static void odd_interface_names_reach_nft_whole(void **state)
+/* The name appears in a quoted string and in the name of the table. Names that are special in either are rejected. */
+static void unusual_interface_names_are_escaped_for_nft(void **state)
 {
 	struct scene *scene = *state;
 
@@ -562,7 +565,7 @@ static void odd_interface_names_reach_nft_whole(void **state)
 	strcpy(scene->network.name, "tun*");
 	scene->network.index = if_nametoindex("a=b+c-d.e_f");
 	assert_int_equal(try_up(scene), -EINVAL);
-	assert_string_equal(scene->why, "firewall: interface name: Invalid argument");
+	assert_string_equal(scene->reason.text, "firewall: interface name: Invalid argument");
 }
 
 #define network_test(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
@@ -570,24 +573,24 @@ static void odd_interface_names_reach_nft_whole(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		network_test(a_default_route_is_that_of_wg_quick),
-		network_test(one_family_leaves_the_other_alone),
-		network_test(plan_finds_mark_and_table),
-		network_test(plan_passes_used_tables),
-		network_test(table_number_takes_all_routes),
+		network_test(a_default_route_is_set_up_as_by_wg_quick),
+		network_test(a_default_route_of_one_family_does_not_affect_the_other),
+		network_test(the_plan_contains_mark_and_table),
+		network_test(the_plan_skips_tables_in_use),
+		network_test(all_routes_go_to_the_configured_table),
 		network_test(table_off_adds_no_route),
-		network_test(covered_routes_are_left_out),
-		network_test(covered_routes_are_left_out_of_a_reload),
-		network_test(mtu_is_that_of_the_narrowest_path),
-		network_test(errors_name_what_was_tried),
-		network_test(down_clears_a_persistent_device),
-		network_test(down_works_when_the_device_is_gone),
-		network_test(leftovers_of_a_dead_daemon_are_swept),
-		network_test(reload_changes_only_the_difference),
-		network_test(reload_moves_a_default_route),
-		network_test(a_missing_nft_is_one_warning),
+		network_test(redundant_routes_are_not_added),
+		network_test(redundant_routes_are_not_added_by_a_reload),
+		network_test(the_mtu_is_derived_from_the_smallest_route_mtu),
+		network_test(errors_name_the_object),
+		network_test(down_removes_everything_from_a_persistent_device),
+		network_test(down_works_after_the_device_was_deleted),
+		network_test(stale_rules_of_a_dead_daemon_are_replaced),
+		network_test(a_reload_changes_only_the_difference),
+		network_test(a_reload_adds_moves_and_removes_a_default_route),
+		network_test(a_missing_nft_is_logged_once),
 		network_test(a_failing_nft_is_an_error),
-		network_test(odd_interface_names_reach_nft_whole),
+		network_test(unusual_interface_names_are_escaped_for_nft),
 	};
 
 	snprintf(path, sizeof path, "%s", getenv("PATH"));

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Random tests of network_list_sync against a model of the kernel. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,17 +13,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "list.h"
+#include "network/item_list.h"
 
 enum { KINDS = 64, ROUNDS = 4000 };
 
-/* A kernel that knows KINDS prefixes: which of them stand, which shall, and what it was asked to do. */
+/* The kernel, with KINDS possible prefixes. */
 struct kernel {
-	bool stands[KINDS], wanted[KINDS];
-	int changes, refuses_at; /* the change that fails; 0: none */
+	bool present[KINDS], wanted[KINDS];
+	int changes, fail_at; /* the change that fails; 0: none */
 };
 
-/* One of KINDS prefixes: lengths, families and tables in turn, and neighbours in either half of an address. */
+/* One of KINDS prefixes, which differ in table, family, length and either half of the address. */
 static struct network_item item_of(unsigned number)
 {
 	struct network_item item = { .table = number & 1 ? 7 : 0 };
@@ -41,19 +42,19 @@ static unsigned number_of(const struct network_item *item)
 		if (!memcmp(&known.prefix, &item->prefix, sizeof known.prefix) && known.table == item->table)
 			return number;
 	}
-	fail_msg("an item that nobody made");
+	fail_msg("unknown item");
 	return 0;
 }
 
-static int change(struct kernel *kernel, const struct network_item *item, bool stands)
+static int change(struct kernel *kernel, const struct network_item *item, bool present)
 {
 	unsigned number = number_of(item);
 
-	assert_int_not_equal(kernel->stands[number], stands);
-	assert_int_equal(kernel->wanted[number], stands);
-	if (++kernel->changes == kernel->refuses_at)
+	assert_int_not_equal(kernel->present[number], present);
+	assert_int_equal(kernel->wanted[number], present);
+	if (++kernel->changes == kernel->fail_at)
 		return -EPERM;
-	kernel->stands[number] = stands;
+	kernel->present[number] = present;
 	return 0;
 }
 
@@ -61,7 +62,7 @@ static void add(void *context, const struct network_item *items, size_t count, i
 {
 	bool failed = false;
 
-	assert_in_range(count, 1, NETWORK_LIST_AT_ONCE);
+	assert_in_range(count, 1, NETWORK_LIST_BATCH);
 	for (size_t i = 0; i < count; i++) {
 		status[i] = failed ? 1 : change(context, &items[i], true);
 		failed |= status[i] < 0;
@@ -73,19 +74,19 @@ static int del(void *context, const struct network_item *item)
 	return change(context, item, false);
 }
 
-static void assert_list_is_what_stands(const struct kernel *kernel, const struct network_list *have)
+static void assert_list_matches_kernel(const struct kernel *kernel, const struct network_list *have)
 {
-	size_t standing = 0;
+	size_t present_count = 0;
 
 	for (unsigned number = 0; number < KINDS; number++)
-		standing += kernel->stands[number];
-	assert_int_equal(have->count, standing);
+		present_count += kernel->present[number];
+	assert_int_equal(have->count, present_count);
 	for (size_t i = 0; i < have->count; i++)
-		assert_true(kernel->stands[number_of(&have->items[i])]);
+		assert_true(kernel->present[number_of(&have->items[i])]);
 }
 
-/* Wants each prefix once with a chance of one to three in four, in an order that begins anywhere. */
-static void choose(struct kernel *kernel, struct network_list *want)
+/* Chooses each prefix with a probability of 1/4 to 3/4, in an order that starts anywhere. */
+static void choose_wanted(struct kernel *kernel, struct network_list *want)
 {
 	int chance = 1 + rand() % 3;
 	unsigned begin = (unsigned)rand() % KINDS, step = (unsigned)rand() % 2 ? 1 : KINDS / 2 + 1;
@@ -100,41 +101,41 @@ static void choose(struct kernel *kernel, struct network_list *want)
 	}
 }
 
-/* Nothing is added that stands or deleted that is wanted, whatever stood before, and the list knows what stands. */
-static void what_stands_becomes_what_is_wanted(void **state)
+/* change() asserts that no present item is added and no wanted one deleted. */
+static void sync_adds_and_deletes_only_the_difference(void **state)
 {
 	struct kernel kernel = { 0 };
-	const struct network_acts acts = { add, del, &kernel };
+	const struct network_list_ops ops = { add, del, &kernel };
 	struct network_list have = { 0 };
 
 	srand(1);
 	for (int round = 0; round < ROUNDS; round++) {
 		struct network_list want = { 0 };
 
-		choose(&kernel, &want);
+		choose_wanted(&kernel, &want);
 		kernel.changes = 0;
-		kernel.refuses_at = round % 3 ? 0 : 1 + rand() % KINDS;
-		if (network_list_sync(&have, &want, &acts) == 0)
-			assert_memory_equal(kernel.stands, kernel.wanted, sizeof kernel.stands);
+		kernel.fail_at = round % 3 ? 0 : 1 + rand() % KINDS;
+		if (network_list_sync(&have, &want, &ops) == 0)
+			assert_memory_equal(kernel.present, kernel.wanted, sizeof kernel.present);
 		else
-			assert_int_equal(kernel.changes, kernel.refuses_at);
-		assert_list_is_what_stands(&kernel, &have);
+			assert_int_equal(kernel.changes, kernel.fail_at);
+		assert_list_matches_kernel(&kernel, &have);
 		network_list_destroy(&want);
 	}
 	network_list_destroy(&have);
 }
 
-static void the_same_again_changes_nothing(void **state)
+static void a_second_sync_changes_nothing(void **state)
 {
 	struct kernel kernel = { 0 };
-	const struct network_acts acts = { add, del, &kernel };
+	const struct network_list_ops ops = { add, del, &kernel };
 	struct network_list have = { 0 }, want = { 0 };
 
 	srand(2);
-	choose(&kernel, &want);
-	assert_int_equal(network_list_sync(&have, &want, &acts), 0);
+	choose_wanted(&kernel, &want);
+	assert_int_equal(network_list_sync(&have, &want, &ops), 0);
 	kernel.changes = 0;
-	assert_int_equal(network_list_sync(&have, &want, &acts), 0);
+	assert_int_equal(network_list_sync(&have, &want, &ops), 0);
 	assert_int_equal(kernel.changes, 0);
 	network_list_destroy(&want);
 	network_list_destroy(&have);
@@ -143,8 +144,8 @@ static void the_same_again_changes_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_stands_becomes_what_is_wanted),
-		cmocka_unit_test(the_same_again_changes_nothing),
+		cmocka_unit_test(sync_adds_and_deletes_only_the_difference),
+		cmocka_unit_test(a_second_sync_changes_nothing),
 	};
 
 	return cmocka_run_group_tests_name("network_list", tests, NULL, NULL);

@@ -26,7 +26,7 @@ void __wrap_free(void *memory)
 	__real_free(memory);
 }
 
-/* --- no more descriptors --- */
+/* --- running out of descriptors --- */
 
 static bool no_descriptors, no_inotify;
 static unsigned accepts;

@@ -27,8 +27,7 @@ static void exec_shell(const void *command)
 	execl("/bin/sh", "sh", "-c", (const char *)command, NULL);
 }
 
-/* Runs a shell command. Returns its output, followed by "exit N" if N is not 0, in a buffer that the next call reuses.
- */
+/* Runs a shell command. Returns its output and "exit N" if N is not 0, in a buffer that the next call reuses. */
 static const char *__attribute__((format(printf, 1, 2))) run(const char *format, ...)
 {
 	static char text[65536];

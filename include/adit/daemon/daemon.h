@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* What every running adit has, however it is configured: a loop, a device with its workers, its link, and signals. */
+/* The part that both kinds of daemon share: event loop, device, workers, link and signals. */
 #ifndef ADIT_DAEMON_DAEMON_H
 #define ADIT_DAEMON_DAEMON_H
 
 #include <ev.h>
 
-#include "daemon/follow.h"
+#include "base/reason.h"
+#include "daemon/link_watch.h"
 #include "daemon/local_address.h"
 #include "tunnel/device.h"
 #include "tunnel/workers.h"
@@ -17,31 +18,31 @@ struct daemon {
 	struct aead_provider aead;
 	struct device device;
 	struct workers workers;
-	struct follow follow;
-	struct sources sources;
+	struct link_watch link_watch;
+	struct local_addresses local_addresses;
 	struct ev_signal signals[DAEMON_SIGNALS];
-	struct ev_periodic never;      /* lets the loop sleep without end */
-	void (*reload)(void *context); /* on SIGHUP; NULL: it is ignored */
+	struct ev_periodic never;      /* see loop_sleep_without_end */
+	void (*reload)(void *context); /* on SIGHUP; NULL: ignore the signal */
 	void *context;
 };
 
 /*
- * Makes loop, device and workers around the `count` open queues of a TUN, which are taken over and read by `backend`,
- * with the cipher implementation `aead` (aead.h). The device has no key, no peers and no sockets. 0, or negative errno
- * with the reason logged, and then the queues are closed.
+ * Creates loop, device and workers. Takes ownership of the `count` open queues of a TUN, which the workers read by
+ * `backend`. `aead` names the implementation of the ciphers (aead.h). The device has no key, peers or sockets yet.
+ * Returns 0, or negative errno with the reason; the queues are then closed.
  */
-int daemon_init(struct daemon *daemon, const char *aead, enum backend_kind backend, struct tun *queues, unsigned count);
+int daemon_init(struct daemon *daemon, const char *aead, enum backend_kind backend, struct tun *queues, unsigned count,
+				struct reason *reason);
 
-/* Follows the link and the routes from now on, and takes on the state of the link. 0, or negative errno with the reason
- * logged. */
-int daemon_follow(struct daemon *daemon);
+/* Applies the state of the link to the device, then follows link and routes. 0, or negative errno with the reason. */
+int daemon_watch_link(struct daemon *daemon, struct reason *reason);
 
-/* Moves packets until SIGTERM, SIGINT or the end of the device; SIGUSR1 logs the counters, and so does the end. */
+/* Runs the loop until SIGTERM, SIGINT or the deletion of the device. Logs the counters on SIGUSR1 and at the end. */
 void daemon_run(struct daemon *daemon);
-/* Ends daemon_run. */
+/* Makes daemon_run return. */
 void daemon_end(struct daemon *daemon);
 
-/* Closes sockets and TUN, wipes keys. */
+/* Closes sockets and TUN, and wipes keys. */
 void daemon_destroy(struct daemon *daemon);
 
 #endif

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From which address we speak to a peer. It is the one that the peer spoke to, so that its answers find it and a
- * firewall between lets them through; but only while the routes lead to the peer by the interface it came in by, as in
- * the kernel's implementation: a better route, or an address that goes, decides anew.
+ * Decides whether a peer's local address, the source address from which we send to it, is still usable.
+ *
+ * The local address is the one to which the peer sent its last datagram. Answers from another address would not pass
+ * the firewalls on the path. The local address is usable while the route to the peer leaves by the interface on which
+ * that datagram arrived. When it is not, the route decides again, as in the kernel's implementation.
  */
 #ifndef ADIT_DAEMON_LOCAL_ADDRESS_H
 #define ADIT_DAEMON_LOCAL_ADDRESS_H
@@ -12,16 +14,16 @@
 #include "io/netlink.h"
 #include "tunnel/device.h"
 
-struct sources {
+struct local_addresses {
 	struct device *device;
 	struct ev_loop *loop;
 	struct netlink *netlink;
 	struct ev_io watcher;
 };
 
-/* Watches over the sources of the device's peers. 0 or negative errno. */
-int local_address_start(struct sources *sources, struct device *device, struct ev_loop *loop);
-/* Takes a zeroed struct. */
-void local_address_stop(struct sources *sources);
+/* Installs the check in the device, which then uses it after each change of routes. 0 or negative errno. */
+int local_address_start(struct local_addresses *addresses, struct device *device, struct ev_loop *loop);
+/* Accepts a zeroed struct. */
+void local_address_stop(struct local_addresses *addresses);
 
 #endif

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* `adit run FILE`: the foreground daemon, from the INI file to the last packet. */
+/* The command `adit run FILE`: the foreground daemon with a configuration file. */
 #ifndef ADIT_DAEMON_RUN_H
 #define ADIT_DAEMON_RUN_H
 
 /*
- * Reads the file, makes the device, sets up addresses and routes, and moves packets until it is told to end. Returns
- * the exit code: 0, or 1 with the reason on standard error.
+ * Reads the file, creates the device, sets up addresses and routes, and runs until SIGTERM or SIGINT. Returns the exit
+ * code: 0, or 1 with the reason on standard error.
  */
 int command_run(int argc, char **argv);
 

@@ -4,8 +4,8 @@
  * (wireguard.com/xplatform), so that wg(8), wg-quick(8) and other tools can configure a device.
  *
  * Requests are `get=1`, `set=1` and our own verbs. A blank line ends a request, and a connection may carry any number
- * of them. An answer ends with `errno=N` (0 or negative) and a blank line. A set is applied after all of it has
- * arrived; the answer to a get is generated while the client reads it. This bounds the memory per client. It also
+ * of them. An answer ends with `errno=N` (0 or negative) and a blank line. A set is applied when it has arrived
+ * completely; the answer to a get is generated while the client reads it. This bounds the memory per client. It also
  * bounds the time that a request takes from the event loop: a fraction of a millisecond per part of a get, and some
  * 10 ms per MiB of a set.
  */
@@ -38,8 +38,7 @@ struct uapi_reply {
 	size_t length, room;
 };
 
-/* Appends the line `key=value`, with control characters in the value replaced by spaces. Drops a line that is too long.
- */
+/* Appends the line `key=value`, or nothing if it does not fit. Control characters in the value become spaces. */
 void uapi_reply_line(struct uapi_reply *reply, const char *key, const char *value);
 
 /* Our own verb `name=1`, beside get and set. `call` runs in the event loop and returns 0 or negative errno. */
@@ -55,7 +54,7 @@ struct uapi_options {
 	double idle_timeout;                   /* seconds; 0: UAPI_IDLE_TIMEOUT */
 	const struct uapi_verb *verbs;         /* ends with a NULL name; NULL: none */
 	void (*socket_removed)(void *context); /* the file was removed or replaced, so the daemon must end */
-	void *context;                         /* for `verbs` and `socket_removed`, neither of which may stop the server */
+	void *context;                         /* for `verbs` and `socket_removed`, which must not stop the server */
 };
 
 struct uapi {
