@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Which library does which suite. */
+/* AEAD providers: chooses a library for each suite. */
 #include "crypto/aead.h"
 
 #include <errno.h>
@@ -37,7 +37,7 @@ static bool is_ipsec_mb(const char *name)
 	return !strcmp(name, "ipsec-mb");
 }
 
-/* The provider that seals nothing, if it is meant and this is a build for benchmarks. */
+/* Returns the null provider if `name` asks for it and this is a build for benchmarks. */
 static const struct aead_provider *find_null(const char *name)
 {
 #ifdef ADIT_NULL_CIPHER
@@ -66,12 +66,12 @@ const char *aead_names(void)
 	return "auto, libsodium, ipsec-mb";
 }
 
-/* Takes the fastest of the ciphers called `name` that can be had, for each suite. */
-static void choose(struct aead_provider *aead, const char *name)
+/* For each suite, chooses the fastest of the working ciphers that `name` permits. */
+static void choose_ciphers(struct aead_provider *aead, const char *name)
 {
-	uint64_t least[SUITES];
+	uint64_t best[SUITES];
 
-	memset(least, 0xff, sizeof least);
+	memset(best, 0xff, sizeof best);
 	for (size_t i = 0; i < CIPHERS; i++) {
 		const struct aead_cipher *cipher = ciphers[i];
 		uint64_t time;
@@ -83,26 +83,26 @@ static void choose(struct aead_provider *aead, const char *name)
 		if (!aead_trial_passed(aead, cipher))
 			continue;
 		time = aead_trial_time(aead, cipher);
-		if (time < least[cipher->suite]) {
-			least[cipher->suite] = time;
+		if (time < best[cipher->suite]) {
+			best[cipher->suite] = time;
 			aead->cipher[cipher->suite] = cipher;
 		}
 	}
 }
 
-/* Looks at what was chosen: is every suite there, and what must be kept. */
-static int settle(struct aead_provider *aead)
+/* Checks that every available suite has a cipher, and frees the scratch memory if no cipher uses it. */
+static int check_choice(struct aead_provider *aead)
 {
-	bool keep = false;
+	bool uses_ipsec_mb = false;
 
 	for (int suite = 0; suite < SUITES; suite++) {
 		if (aead->cipher[suite])
-			keep |= is_ipsec_mb(aead->cipher[suite]->library);
+			uses_ipsec_mb |= is_ipsec_mb(aead->cipher[suite]->library);
 		else if (suite_available((enum suite)suite))
 			return -ENOTSUP;
 	}
 	aead->name = aead->cipher[SUITE_CHACHA20POLY1305]->library;
-	if (!keep) {
+	if (!uses_ipsec_mb) {
 		ipsec_mb_destroy(aead->ipsec_mb);
 		aead->ipsec_mb = NULL;
 	}
@@ -114,17 +114,19 @@ int aead_init(struct aead_provider *aead, const char *name)
 	const struct aead_provider *null = find_null(name);
 	int error = 0;
 
-	*aead = null ? *null : (struct aead_provider) { 0 };
-	if (null)
+	if (null) {
+		*aead = *null;
 		return 0;
+	}
+	*aead = (struct aead_provider) { 0 };
 	if (!aead_known(name))
 		return -EINVAL;
 	if (is_auto(name) || is_ipsec_mb(name))
 		error = ipsec_mb_create(&aead->ipsec_mb);
 	if (error && !is_auto(name))
 		return error;
-	choose(aead, name);
-	error = settle(aead);
+	choose_ciphers(aead, name);
+	error = check_choice(aead);
 	if (error)
 		aead_destroy(aead);
 	return error;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * No cipher at all, to measure what is left of a tunnel without one. Only a build for benchmarks has it: it seals and
- * authenticates nothing. The handshake is as ever, so sessions come about as with any other provider.
+ * The null cipher: encrypts and authenticates nothing, to measure the cost of a tunnel without its cipher. Only builds
+ * for benchmarks (ADIT_NULL_CIPHER) contain it. The handshake is unchanged.
  */
 #include "aead_cipher.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Ciphers on trial, before one is trusted with keys. */
+/* The trial of a cipher: checks that its results are correct and measures its speed. */
 #include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -12,44 +12,44 @@
 enum {
 	FULL = 1420, /* a segment at the usual MTU */
 	SMALL = 64,
-	PLACE = AEAD_HEADROOM + FULL + AEAD_TAILROOM,
+	BUFFER = AEAD_HEADROOM + FULL + AEAD_TAILROOM,
 	ALIGNMENT = 64,
-	ROUNDS = 16, /* of which the fastest counts: an interrupt or two do not matter */
+	ROUNDS = 16, /* the fastest counts, so that interrupts do not matter */
 };
 
 #define COUNTER UINT64_C(0x8001020304050607)
 
 static const uint8_t secret[AEAD_KEY] = "thirty-two bytes, of use to none";
 
-/* A prepared key and two places for data, with what a cipher may touch around it. */
-struct bench {
-	uint8_t *key; /* of the size that the cipher states, which depends on the version of its library */
-	uint8_t sealed[PLACE], opened[PLACE];
+/* A prepared key and two packet buffers with headroom and tailroom. */
+struct trial {
+	uint8_t *key; /* key_size bytes, which depend on the version of the library */
+	uint8_t sealed[BUFFER], opened[BUFFER];
 };
 
-/* False without memory: the cipher cannot be tried. */
-static bool set_up(struct bench *bench, const struct aead_provider *aead, const struct aead_cipher *cipher)
+/* Returns false if there is no memory. */
+static bool trial_init(struct trial *trial, const struct aead_provider *aead, const struct aead_cipher *cipher)
 {
-	memset(bench, 0, sizeof *bench);
-	bench->key = aligned_alloc(ALIGNMENT, (cipher->key_size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1));
-	if (!bench->key)
+	memset(trial, 0, sizeof *trial);
+	trial->key = aligned_alloc(ALIGNMENT, (cipher->key_size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1));
+	if (!trial->key)
 		return false;
-	cipher->key_set(aead, bench->key, secret);
+	cipher->key_set(aead, trial->key, secret);
 	return true;
 }
 
-static void tear_down(struct bench *bench)
+static void trial_destroy(struct trial *trial)
 {
-	free(bench->key);
+	free(trial->key);
 }
 
-static void fill(uint8_t *plain, size_t length)
+static void fill_plain(uint8_t *plain, size_t length)
 {
 	for (size_t i = 0; i < length; i++)
 		plain[i] = (uint8_t)(length + 7 * i);
 }
 
-/* What must come out. */
+/* The expected result. */
 static void seal_one_shot(enum suite suite, uint8_t *sealed, const uint8_t *plain, size_t length)
 {
 	uint8_t nonce[12] = { 0 };
@@ -63,32 +63,32 @@ static void seal_one_shot(enum suite suite, uint8_t *sealed, const uint8_t *plai
 	}
 }
 
-static bool right_at(struct bench *bench, const struct aead_provider *aead, const struct aead_cipher *cipher,
-					 size_t length)
+static bool correct_at(struct trial *trial, const struct aead_provider *aead, const struct aead_cipher *cipher,
+					   size_t length)
 {
-	uint8_t *sealed = bench->sealed + AEAD_HEADROOM, *opened = bench->opened + AEAD_HEADROOM;
+	uint8_t *sealed = trial->sealed + AEAD_HEADROOM, *opened = trial->opened + AEAD_HEADROOM;
 	uint8_t plain[FULL], expected[FULL + AEAD_TAG];
-	bool right;
+	bool correct;
 
-	fill(plain, length);
+	fill_plain(plain, length);
 	seal_one_shot(cipher->suite, expected, plain, length);
 	memcpy(sealed, plain, length);
-	cipher->seal(aead, bench->key, COUNTER, sealed, length);
-	right = !memcmp(sealed, expected, length + AEAD_TAG) &&
-			!cipher->open(aead, bench->key, COUNTER, opened, sealed, length) && !memcmp(opened, plain, length);
+	cipher->seal(aead, trial->key, COUNTER, sealed, length);
+	correct = !memcmp(sealed, expected, length + AEAD_TAG) &&
+			  !cipher->open(aead, trial->key, COUNTER, opened, sealed, length) && !memcmp(opened, plain, length);
 	sealed[length + length % AEAD_TAG] ^= 1;
-	return right && cipher->open(aead, bench->key, COUNTER, opened, sealed, length) == -EBADMSG;
+	return correct && cipher->open(aead, trial->key, COUNTER, opened, sealed, length) == -EBADMSG;
 }
 
 bool aead_trial_passed(const struct aead_provider *aead, const struct aead_cipher *cipher)
 {
-	struct bench bench;
-	bool passed = set_up(&bench, aead, cipher);
+	struct trial trial;
+	bool passed = trial_init(&trial, aead, cipher);
 
-	/* All of the shortest, then an eighth more each time: every tail, and every number of blocks done at once. */
+	/* Every short length, then steps of an eighth: all partial blocks and all numbers of blocks computed at once. */
 	for (size_t length = 0; length <= FULL && passed; length += 1 + length / 8)
-		passed = right_at(&bench, aead, cipher, length);
-	tear_down(&bench);
+		passed = correct_at(&trial, aead, cipher, length);
+	trial_destroy(&trial);
 	return passed;
 }
 
@@ -102,20 +102,20 @@ static uint64_t monotonic(void)
 
 uint64_t aead_trial_time(const struct aead_provider *aead, const struct aead_cipher *cipher)
 {
-	uint64_t least = UINT64_MAX;
-	struct bench bench;
+	uint64_t best = UINT64_MAX;
+	struct trial trial;
 
-	if (!set_up(&bench, aead, cipher))
-		return least;
+	if (!trial_init(&trial, aead, cipher))
+		return best;
 	for (uint64_t counter = 0; counter < ROUNDS; counter++) {
 		uint64_t begin = monotonic(), time;
 
-		cipher->seal(aead, bench.key, counter, bench.sealed + AEAD_HEADROOM, FULL);
-		cipher->seal(aead, bench.key, counter, bench.sealed + AEAD_HEADROOM, SMALL);
+		cipher->seal(aead, trial.key, counter, trial.sealed + AEAD_HEADROOM, FULL);
+		cipher->seal(aead, trial.key, counter, trial.sealed + AEAD_HEADROOM, SMALL);
 		time = monotonic() - begin;
-		if (time < least)
-			least = time;
+		if (time < best)
+			best = time;
 	}
-	tear_down(&bench);
-	return least;
+	trial_destroy(&trial);
+	return best;
 }

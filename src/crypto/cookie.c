@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* MAC1, MAC2 and cookies. */
 #include "crypto/cookie.h"
 
 #include <errno.h>
@@ -8,12 +9,12 @@
 #include "base/bytes.h"
 #include "crypto/hash.h"
 
-/* A cookie is given up this much before the other end's secret may have changed: the way there takes time. */
+/* A cookie expires this much earlier here than at the peer that issued it, because messages take time. */
 #define COOKIE_LATENCY (5 * NS_PER_S)
 
 enum { LABEL_BYTES = 8 };
 
-/* Both keys follow from the public key of who is spoken to. */
+/* Both keys depend only on the public key of the receiver of the handshake message. */
 static void derive_mac1_key(uint8_t key[NOISE_KEY], const uint8_t public_key[NOISE_KEY])
 {
 	hash_blake2s(key, "mac1----", LABEL_BYTES, public_key, NOISE_KEY);
@@ -24,7 +25,7 @@ static void derive_cookie_key(uint8_t key[NOISE_KEY], const uint8_t public_key[N
 	hash_blake2s(key, "cookie--", LABEL_BYTES, public_key, NOISE_KEY);
 }
 
-/* MAC1 covers the message before both macs, MAC2 what is before itself. */
+/* MAC1 covers the bytes in front of mac1, MAC2 those in front of mac2. */
 static size_t mac1_offset(size_t n)
 {
 	return n - sizeof(struct message_macs) + offsetof(struct message_macs, mac1);
@@ -42,16 +43,16 @@ void cookie_checker_set(struct cookie_checker *checker, const uint8_t public_key
 	derive_cookie_key(checker->cookie_key, public_key);
 }
 
-/* The cookie of `source`: a MAC under a secret that is renewed every COOKIE_LIFETIME, so nothing is kept per source. */
-static void make_cookie(struct cookie_checker *checker, uint8_t cookie[COOKIE_BYTES], const uint8_t *source,
-						size_t source_length, uint64_t now)
+/* A cookie is a MAC of the sender's address under a secret that changes every COOKIE_LIFETIME: no state per sender. */
+static void make_cookie(struct cookie_checker *checker, uint8_t cookie[COOKIE_BYTES], const uint8_t *address,
+						size_t address_length, uint64_t now)
 {
 	if (!checker->secret_known || now >= checker->secret_since + COOKIE_LIFETIME) {
 		randombytes_buf(checker->secret, sizeof checker->secret);
 		checker->secret_known = true;
 		checker->secret_since = now;
 	}
-	hash_mac(cookie, checker->secret, sizeof checker->secret, source, source_length);
+	hash_mac(cookie, checker->secret, sizeof checker->secret, address, address_length);
 }
 
 static bool mac_valid(const uint8_t *key, size_t key_length, const uint8_t *message, size_t offset)
@@ -63,28 +64,28 @@ static bool mac_valid(const uint8_t *key, size_t key_length, const uint8_t *mess
 }
 
 enum cookie_verdict cookie_check(struct cookie_checker *checker, const uint8_t *message, size_t n,
-								 const uint8_t *source, size_t source_length, bool under_load, uint64_t now)
+								 const uint8_t *address, size_t address_length, bool under_load, uint64_t now)
 {
 	uint8_t cookie[COOKIE_BYTES];
 	bool valid;
 
 	if (n < sizeof(struct message_macs) || !mac_valid(checker->mac1_key, NOISE_KEY, message, mac1_offset(n)))
 		return COOKIE_FORGED;
-	/* Who has no cookie leaves mac2 zero: a flood of those is not worth two more hashes each. */
+	/* A sender without a cookie leaves mac2 zero. In a flood of such messages, skip the two hashes of the check. */
 	if (!under_load || sodium_is_zero(message + mac2_offset(n), MAC_BYTES))
 		return COOKIE_MAC1;
-	make_cookie(checker, cookie, source, source_length, now);
+	make_cookie(checker, cookie, address, address_length, now);
 	valid = mac_valid(cookie, sizeof cookie, message, mac2_offset(n));
 	sodium_memzero(cookie, sizeof cookie);
 	return valid ? COOKIE_MAC2 : COOKIE_MAC1;
 }
 
 void cookie_reply(struct cookie_checker *checker, struct message_cookie *reply, const uint8_t sender[4],
-				  const uint8_t mac1[MAC_BYTES], const uint8_t *source, size_t source_length, uint64_t now)
+				  const uint8_t mac1[MAC_BYTES], const uint8_t *address, size_t address_length, uint64_t now)
 {
 	uint8_t cookie[COOKIE_BYTES];
 
-	make_cookie(checker, cookie, source, source_length, now);
+	make_cookie(checker, cookie, address, address_length, now);
 	put_le32(reply->type, MESSAGE_COOKIE);
 	memcpy(reply->receiver, sender, sizeof reply->receiver);
 	randombytes_buf(reply->nonce, sizeof reply->nonce);
@@ -122,7 +123,7 @@ int cookie_consume(struct cookie_jar *jar, const uint8_t public_key[NOISE_KEY], 
 	memcpy(jar->cookie, cookie, COOKIE_BYTES);
 	jar->cookie_known = true;
 	jar->cookie_since = now;
-	jar->mac1_sent = false; /* one message, one answer: a second copy of the reply says nothing new */
+	jar->mac1_sent = false; /* accept one reply per message */
 	sodium_memzero(cookie, sizeof cookie);
 	return 0;
 }

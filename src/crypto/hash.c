@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
+/* BLAKE2s, HMAC and KDF on top of libb2. */
 #include "crypto/hash.h"
 
 #include <blake2.h>
 #include <sodium.h>
 #include <string.h>
 
-enum { BLOCK = 64 }; /* bytes that BLAKE2s takes at a time: what HMAC pads its key to */
+enum { BLOCK = 64 }; /* the block size of BLAKE2s, to which HMAC pads its key */
 
 void hash_blake2s(uint8_t out[HASH_BYTES], const void *a, size_t a_length, const void *b, size_t b_length)
 {
@@ -24,7 +25,7 @@ void hash_mac(uint8_t out[HASH_MAC_BYTES], const void *key, size_t key_length, c
 
 	if (key_length)
 		blake2s_init_key(&state, HASH_MAC_BYTES, key, key_length);
-	else /* libb2 refuses an empty key, which is the unkeyed hash */
+	else /* libb2 rejects an empty key; MAC with an empty key is the unkeyed hash */
 		blake2s_init(&state, HASH_MAC_BYTES);
 	blake2s_update(&state, data, length);
 	blake2s_final(&state, out, HASH_MAC_BYTES);
@@ -54,14 +55,14 @@ void hash_kdf(uint8_t out1[HASH_BYTES], uint8_t *out2, uint8_t *out3, const uint
 			  size_t length)
 {
 	uint8_t *const outs[] = { out1, out2, out3 };
-	uint8_t secret[HASH_BYTES], block[HASH_BYTES + 1]; /* block: the output before, then the number of this one */
+	uint8_t secret[HASH_BYTES], block[HASH_BYTES + 1]; /* block: the previous output and the number of the next */
 
 	hash_hmac(secret, key, HASH_BYTES, input, length);
 	for (uint8_t i = 0; i < 3 && outs[i]; i++) {
-		size_t before = i ? HASH_BYTES : 0;
+		size_t previous = i ? HASH_BYTES : 0; /* the first output has none */
 
 		block[HASH_BYTES] = i + 1;
-		hash_hmac(block, secret, HASH_BYTES, block + HASH_BYTES - before, before + 1);
+		hash_hmac(block, secret, HASH_BYTES, block + HASH_BYTES - previous, previous + 1);
 		memcpy(outs[i], block, HASH_BYTES);
 	}
 	sodium_memzero(secret, sizeof secret);

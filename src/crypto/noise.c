@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The message pattern of Noise IKpsk2 (WireGuard paper, section 5.4):
+ * The handshake: Noise IKpsk2 (WireGuard paper, section 5.4). Its message pattern is
  *
  *     <- s
  *     ...
  *     -> e, es, s, ss, {timestamp}
  *     <- e, ee, se, psk, {}
  *
- * Every public function works on a copy of the handshake's state, of which read_* and write_* do the tokens; on success
- * it commits once, and it wipes the copy on every way out. So a message that fails half-way has changed nothing.
+ * The functions read_* and write_* process the tokens of a message; a comment marks the lines of each token. They work
+ * on a local copy of the handshake's state. Each public function commits the copy once, on success, and wipes it on
+ * every path, so a message that fails has changed nothing.
  */
 #include "crypto/noise.h"
 
@@ -22,7 +23,7 @@
 
 #define INITIATION_INTERVAL (20 * NS_PER_MS)
 
-enum { TIMESTAMP_GRAIN = 1 << 24 }; /* ns */
+enum { TIMESTAMP_UNIT = 1 << 24 }; /* ns */
 
 static void clamp(uint8_t private_key[NOISE_KEY])
 {
@@ -83,12 +84,12 @@ void noise_remote_destroy(struct noise_remote *remote)
 
 void noise_timestamp(uint8_t stamp[NOISE_TIMESTAMP], uint64_t realtime)
 {
-	/* TAI64 counts from 2^62 at 1970-01-01 TAI, which was 10 s before 1970-01-01 UTC. */
+	/* TAI64 is 2^62 at 1970-01-01 TAI, which was 10 s before 1970-01-01 UTC. */
 	put_be64(stamp, (UINT64_C(1) << 62) + 10 + realtime / NS_PER_S);
-	put_be32(stamp + 8, (uint32_t)(realtime % NS_PER_S) & ~(uint32_t)(TIMESTAMP_GRAIN - 1));
+	put_be32(stamp + 8, (uint32_t)(realtime % NS_PER_S) & ~(uint32_t)(TIMESTAMP_UNIT - 1));
 }
 
-static void make_ephemeral(uint8_t private_key[NOISE_KEY], uint8_t public_key[NOISE_KEY])
+static void generate_ephemeral(uint8_t private_key[NOISE_KEY], uint8_t public_key[NOISE_KEY])
 {
 	randombytes_buf(private_key, NOISE_KEY);
 	clamp(private_key);
@@ -97,11 +98,11 @@ static void make_ephemeral(uint8_t private_key[NOISE_KEY], uint8_t public_key[NO
 
 static void mix_ephemeral(struct symmetric *symmetric, const uint8_t public_key[NOISE_KEY])
 {
-	symmetric_mix_key(symmetric, public_key); /* Noise does so in every pattern with a psk */
+	symmetric_mix_key(symmetric, public_key); /* required by Noise in every pattern that has a psk token */
 	symmetric_mix_hash(symmetric, public_key, NOISE_KEY);
 }
 
-/* A zero secret means a public key of low order, which forces a secret that everybody knows. */
+/* Rejects a public key of low order: the DH gives zero then, a secret that everybody knows. */
 static int mix_dh(struct symmetric *symmetric, const uint8_t private_key[NOISE_KEY],
 				  const uint8_t public_key[NOISE_KEY])
 {
@@ -116,7 +117,7 @@ static int mix_dh(struct symmetric *symmetric, const uint8_t private_key[NOISE_K
 	return error;
 }
 
-/* The DH that does not change from handshake to handshake: done once, when it is first needed. */
+/* The DH of both static keys is the same in all handshakes, so compute it once, at first use. */
 static int mix_static_static(struct symmetric *symmetric, const struct noise_identity *local,
 							 struct noise_remote *remote)
 {
@@ -131,21 +132,23 @@ static int mix_static_static(struct symmetric *symmetric, const struct noise_ide
 	return 0;
 }
 
-static void resume(struct symmetric *symmetric, const struct noise_remote *remote)
+/* Loads the state after the last message. */
+static void load_symmetric(struct symmetric *symmetric, const struct noise_remote *remote)
 {
 	symmetric->suite = remote->suite;
 	memcpy(symmetric->hash, remote->handshake.hash, NOISE_HASH);
 	memcpy(symmetric->chaining_key, remote->handshake.chaining_key, NOISE_HASH);
 }
 
-static void commit(struct noise_handshake *handshake, const struct symmetric *symmetric, enum noise_state state)
+static void commit_symmetric(struct noise_handshake *handshake, const struct symmetric *symmetric,
+							 enum noise_state state)
 {
 	memcpy(handshake->hash, symmetric->hash, NOISE_HASH);
 	memcpy(handshake->chaining_key, symmetric->chaining_key, NOISE_HASH);
 	handshake->state = state;
 }
 
-/* --- the initiator's first message --- */
+/* --- create initiation --- */
 
 static int write_initiation(struct symmetric *symmetric, const struct noise_identity *local,
 							struct noise_remote *remote, const uint8_t ephemeral_private[NOISE_KEY],
@@ -189,11 +192,11 @@ int noise_create_initiation(const struct noise_identity *local, struct noise_rem
 	*message = (struct message_initiation) { 0 };
 	put_le32(message->type, MESSAGE_INITIATION);
 	put_le32(message->sender, index);
-	make_ephemeral(ephemeral_private, message->ephemeral);
+	generate_ephemeral(ephemeral_private, message->ephemeral);
 	error = write_initiation(&symmetric, local, remote, ephemeral_private, timestamp, message);
 	if (!error) {
 		noise_handshake_clear(remote);
-		commit(handshake, &symmetric, NOISE_INITIATION_SENT);
+		commit_symmetric(handshake, &symmetric, NOISE_INITIATION_SENT);
 		memcpy(handshake->ephemeral_private, ephemeral_private, NOISE_KEY);
 		handshake->local_index = index;
 	}
@@ -202,9 +205,9 @@ int noise_create_initiation(const struct noise_identity *local, struct noise_rem
 	return error;
 }
 
-/* --- the responder reads it --- */
+/* --- consume initiation --- */
 
-/* As far as the sender's static key, under one suite. `secret` is the DH of es. */
+/* Reads the initiation up to the sender's static key, with the given suite. `secret` is the DH of the es token. */
 static int read_static(struct symmetric *symmetric, enum suite suite, const struct noise_identity *local,
 					   const struct message_initiation *message, const uint8_t secret[NOISE_KEY],
 					   uint8_t remote_static[NOISE_KEY])
@@ -222,9 +225,9 @@ static int read_static(struct symmetric *symmetric, enum suite suite, const stru
 }
 
 /*
- * The same under whichever suite fits. Only the message tells who sent it, and so which suite it ought to be; tried are
- * also suites that none of our peers has, so that a mistaken `Cipher` can be named. The DH, which is nearly all of the
- * work, is done once.
+ * Reads the initiation up to the sender's static key, with whichever suite decrypts it. The sender, and with it the
+ * configured suite, is unknown until then. This also tries suites that no peer of ours has, so that a `Cipher` that
+ * differs at the two ends can be reported. The DH is nearly all of the work and is done only once.
  */
 static int read_static_any(struct symmetric *symmetric, const struct noise_identity *local,
 						   const struct message_initiation *message, uint8_t remote_static[NOISE_KEY])
@@ -266,10 +269,10 @@ static int read_initiation(struct symmetric *symmetric, const struct noise_ident
 	return symmetric_decrypt_and_hash(symmetric, timestamp, message->encrypted_timestamp, NOISE_TIMESTAMP);
 }
 
-/* Admits an authentic initiation unless it is a replay or comes too soon, and remembers it. */
+/* Records an authentic initiation, or rejects it if it is a replay or follows the last one too soon. */
 static int admit_initiation(struct noise_remote *remote, const uint8_t timestamp[NOISE_TIMESTAMP], uint64_t now)
 {
-	/* Big endian, so the order of the bytes is the order of time. It is no secret. */
+	/* Timestamps are big endian, so memcmp orders them by time. They are not secret. */
 	if (remote->timestamp_known && memcmp(timestamp, remote->timestamp, NOISE_TIMESTAMP) <= 0)
 		return -EALREADY;
 	if (remote->consumed_known && now < remote->consumed + INITIATION_INTERVAL)
@@ -299,8 +302,8 @@ int noise_consume_initiation(const struct noise_identity *local, const struct me
 	if (!error)
 		error = admit_initiation(found, timestamp, now);
 	if (!error) {
-		commit(&found->handshake, &symmetric, NOISE_INITIATION_CONSUMED);
-		/* An initiation of ours is given up for this one; its index stays for now, so that it can be released. */
+		commit_symmetric(&found->handshake, &symmetric, NOISE_INITIATION_CONSUMED);
+		/* This aborts our own initiation, if any. Keep its local_index, so that the caller can release the index. */
 		sodium_memzero(found->handshake.ephemeral_private, NOISE_KEY);
 		memcpy(found->handshake.remote_ephemeral, message->ephemeral, NOISE_KEY);
 		found->handshake.remote_index = get_le32(message->sender);
@@ -310,14 +313,14 @@ int noise_consume_initiation(const struct noise_identity *local, const struct me
 	return error;
 }
 
-/* --- the responder's answer --- */
+/* --- create response --- */
 
 static int write_response(struct symmetric *symmetric, const struct noise_remote *remote,
 						  const uint8_t ephemeral_private[NOISE_KEY], struct message_response *message)
 {
 	int error;
 
-	resume(symmetric, remote);
+	load_symmetric(symmetric, remote);
 
 	/* e */
 	mix_ephemeral(symmetric, message->ephemeral);
@@ -353,10 +356,10 @@ int noise_create_response(struct noise_remote *remote, uint32_t index, struct me
 	put_le32(message->type, MESSAGE_RESPONSE);
 	put_le32(message->sender, index);
 	put_le32(message->receiver, handshake->remote_index);
-	make_ephemeral(ephemeral_private, message->ephemeral);
+	generate_ephemeral(ephemeral_private, message->ephemeral);
 	error = write_response(&symmetric, remote, ephemeral_private, message);
 	if (!error) {
-		commit(handshake, &symmetric, NOISE_RESPONSE_SENT);
+		commit_symmetric(handshake, &symmetric, NOISE_RESPONSE_SENT);
 		handshake->local_index = index;
 	}
 	sodium_memzero(&symmetric, sizeof symmetric);
@@ -364,14 +367,14 @@ int noise_create_response(struct noise_remote *remote, uint32_t index, struct me
 	return error;
 }
 
-/* --- the initiator reads it --- */
+/* --- consume response --- */
 
 static int read_response(struct symmetric *symmetric, const struct noise_identity *local,
 						 const struct noise_remote *remote, const struct message_response *message)
 {
 	int error;
 
-	resume(symmetric, remote);
+	load_symmetric(symmetric, remote);
 
 	/* e */
 	mix_ephemeral(symmetric, message->ephemeral);
@@ -406,7 +409,7 @@ int noise_consume_response(const struct noise_identity *local, struct noise_remo
 		return -ENOENT;
 	error = read_response(&symmetric, local, remote, message);
 	if (!error) {
-		commit(handshake, &symmetric, NOISE_RESPONSE_CONSUMED);
+		commit_symmetric(handshake, &symmetric, NOISE_RESPONSE_CONSUMED);
 		handshake->remote_index = get_le32(message->sender);
 		sodium_memzero(handshake->ephemeral_private, NOISE_KEY);
 	}
@@ -425,7 +428,7 @@ int noise_derive(struct noise_remote *remote, struct noise_keys *keys)
 	keys->initiator = initiator;
 	keys->local_index = handshake->local_index;
 	keys->remote_index = handshake->remote_index;
-	/* The first key is for what the initiator sends. */
+	/* The initiator sends with the first key. */
 	hash_kdf(initiator ? keys->send : keys->receive, initiator ? keys->receive : keys->send, NULL,
 			 handshake->chaining_key, NULL, 0);
 	noise_handshake_clear(remote);

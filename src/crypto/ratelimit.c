@@ -1,27 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The limit on handshakes per source. Each source has a virtual clock: every handshake puts it COST on, it never falls
- * behind the real one, and who is ahead by a whole burst has to wait. That is a token bucket in one number, whose zero
- * is a full bucket: an unknown source and one that has been quiet are the same, and forgetting the latter loses
- * nothing.
+ * The limit on handshakes per sender address: a set-associative table of token buckets.
+ *
+ * An entry with a full bucket is equivalent to no entry. A new sender therefore replaces the entry of its set whose
+ * bucket is, or will be, full first. State is lost only if all senders of a set are being limited.
  */
 #include "crypto/cookie.h"
 
 #include <sodium.h>
 #include <stdlib.h>
 
+#include "base/token_bucket.h"
+
 enum {
 	PER_SECOND = 20,
 	BURST = 5,
-	SETS = 1024, /* with WAYS entries each: 128 KiB */
+	SETS = 1024, /* of WAYS entries: 128 KiB in all */
 	WAYS = 8,
 };
 
-#define COST (NS_PER_S / PER_SECOND)
-
 struct entry {
-	uint64_t source; /* its keyed hash, in place of the address */
-	uint64_t ahead;  /* its virtual clock */
+	uint64_t sender; /* keyed hash of the address */
+	struct token_bucket bucket;
 };
 
 struct ratelimit {
@@ -43,8 +43,11 @@ void ratelimit_destroy(struct ratelimit *limit)
 	free(limit);
 }
 
-/* Whoever has an IPv6 /64 has all of its addresses: they count as one. The hash tells 4 bytes from 8. */
-static uint64_t hash_source(const struct ratelimit *limit, const uint8_t *address, size_t length)
+/*
+ * The holder of an IPv6 /64 can use all of its addresses, so only the first 8 bytes of an IPv6 address count. SipHash
+ * covers the length, so that an IPv4 address and an IPv6 prefix never hash the same input.
+ */
+static uint64_t hash_sender(const struct ratelimit *limit, const uint8_t *address, size_t length)
 {
 	uint64_t hash;
 
@@ -53,30 +56,25 @@ static uint64_t hash_source(const struct ratelimit *limit, const uint8_t *addres
 	return hash;
 }
 
-/* The entry of `source` in its set, or in place of the one whose clock is the furthest behind. */
-static struct entry *find_entry(struct entry set[WAYS], uint64_t source)
+/* Returns the sender's entry, or replaces the entry whose bucket is full first. */
+static struct entry *find_entry(struct entry set[WAYS], uint64_t sender)
 {
-	struct entry *oldest = set;
+	struct entry *fullest = set;
 
 	for (struct entry *entry = set; entry < set + WAYS; entry++) {
-		if (entry->source == source)
+		if (entry->sender == sender)
 			return entry;
-		if (entry->ahead < oldest->ahead)
-			oldest = entry;
+		if (entry->bucket.full_at < fullest->bucket.full_at)
+			fullest = entry;
 	}
-	*oldest = (struct entry) { .source = source };
-	return oldest;
+	*fullest = (struct entry) { .sender = sender };
+	return fullest;
 }
 
 bool ratelimit_allow(struct ratelimit *limit, const uint8_t *address, size_t length, uint64_t now)
 {
-	uint64_t source = hash_source(limit, address, length);
-	struct entry *entry = find_entry(limit->sets[source % SETS], source);
+	uint64_t sender = hash_sender(limit, address, length);
+	struct entry *entry = find_entry(limit->sets[sender % SETS], sender);
 
-	if (entry->ahead < now)
-		entry->ahead = now;
-	if (entry->ahead - now > (BURST - 1) * COST)
-		return false;
-	entry->ahead += COST;
-	return true;
+	return token_bucket_take(&entry->bucket, BURST, NS_PER_S / PER_SECOND, now);
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
+/* The replay window. */
 #include "crypto/replay.h"
 
 #include "crypto/message.h"
 
 /*
- * The words are a ring: counter c has its bit in word c / 64, modulo their number. When the highest counter enters a
- * new word, the words between (at most all) still hold counters of one round ago and are cleared.
+ * The words form a ring: the bit of counter c is in word c / 64 modulo REPLAY_WORDS. When the highest counter enters a
+ * new word, that word and those it skipped still hold counters of the previous round, so clear them.
  */
 static void advance(struct replay *window, uint64_t word)
 {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Sessions: keys, counters, ages, sealing and opening, and the order in which sessions replace each other. */
 #include "crypto/session.h"
 
 #include <errno.h>
@@ -7,17 +8,17 @@
 
 #include "base/bytes.h"
 
-static_assert(offsetof(struct session, send_counter) == SESSION_LINE, "what never changes is one cache line");
+static_assert(offsetof(struct session, send_counter) == SESSION_LINE, "the constant part fits one cache line");
 
-static size_t aligned(size_t size)
+static size_t round_to_line(size_t size)
 {
 	return (size + SESSION_LINE - 1) / SESSION_LINE * SESSION_LINE;
 }
 
-/* The session and its two prepared keys are one allocation: this many bytes. */
+/* The size of the one allocation that holds the session and its two prepared keys. */
 static size_t session_size(const struct aead_cipher *cipher)
 {
-	return aligned(sizeof(struct session)) + 2 * aligned(cipher->key_size);
+	return round_to_line(sizeof(struct session)) + 2 * round_to_line(cipher->key_size);
 }
 
 struct session *session_create(const struct aead_provider *aead, const struct noise_keys *keys, uint64_t now)
@@ -30,8 +31,8 @@ struct session *session_create(const struct aead_provider *aead, const struct no
 	*session = (struct session) {
 		.aead = aead,
 		.cipher = cipher,
-		.send_key = (uint8_t *)session + aligned(sizeof *session),
-		.receive_key = (uint8_t *)session + aligned(sizeof *session) + aligned(cipher->key_size),
+		.send_key = (uint8_t *)session + round_to_line(sizeof *session),
+		.receive_key = (uint8_t *)session + round_to_line(sizeof *session) + round_to_line(cipher->key_size),
 		.local_index = keys->local_index,
 		.remote_index = keys->remote_index,
 		.created = now,
@@ -58,7 +59,7 @@ uint32_t session_reserve(struct session *session, uint32_t wanted, uint64_t *fir
 	uint64_t left;
 
 	do {
-		left = REJECT_AFTER_MESSAGES - counter; /* the counter never passes the limit */
+		left = REJECT_AFTER_MESSAGES - counter; /* cannot wrap: the counter never exceeds the limit */
 		if (wanted > left)
 			wanted = (uint32_t)left;
 		if (!wanted)
@@ -69,29 +70,29 @@ uint32_t session_reserve(struct session *session, uint32_t wanted, uint64_t *fir
 	return wanted;
 }
 
-/* A worker's clock may be read a little before the session was made: sums, for a difference would wrap. */
-static bool older(const struct session *session, uint64_t age, uint64_t now)
+/* A worker may have read `now` shortly before the session was created, so a difference could wrap; this sum cannot. */
+static bool older_than(const struct session *session, uint64_t age, uint64_t now)
 {
 	return now >= session->created + age;
 }
 
 bool session_expired(const struct session *session, uint64_t now)
 {
-	return older(session, REJECT_AFTER_TIME, now);
+	return older_than(session, REJECT_AFTER_TIME, now);
 }
 
 bool session_rekey_on_send(const struct session *session, uint64_t now)
 {
-	uint64_t most = session->cipher->suite == SUITE_AES256GCM ? REKEY_AFTER_MESSAGES_AES : REKEY_AFTER_MESSAGES;
+	uint64_t limit = session->cipher->suite == SUITE_AES256GCM ? REKEY_AFTER_MESSAGES_AES : REKEY_AFTER_MESSAGES;
 
-	if (atomic_load_explicit(&session->send_counter, memory_order_relaxed) >= most)
+	if (atomic_load_explicit(&session->send_counter, memory_order_relaxed) >= limit)
 		return true;
-	return session->initiator && older(session, REKEY_AFTER_TIME, now);
+	return session->initiator && older_than(session, REKEY_AFTER_TIME, now);
 }
 
 bool session_rekey_on_receive(const struct session *session, uint64_t now)
 {
-	return session->initiator && older(session, REJECT_AFTER_TIME - KEEPALIVE_TIMEOUT - REKEY_TIMEOUT, now);
+	return session->initiator && older_than(session, REJECT_AFTER_TIME - KEEPALIVE_TIMEOUT - REKEY_TIMEOUT, now);
 }
 
 void session_seal_by(const struct session *session, const struct aead_provider *aead, uint64_t counter, uint8_t *slot,
@@ -113,14 +114,14 @@ int session_open_by(struct session *session, const struct aead_provider *aead, u
 
 	if (error)
 		return error;
-	/* After the open, or a forged counter could push the window on. */
+	/* Only after the tag was checked, because otherwise a forged counter could move the window. */
 	pthread_mutex_lock(&session->replay_lock);
 	fresh = replay_accept(&session->replay, counter);
 	pthread_mutex_unlock(&session->replay_lock);
 	return fresh ? 0 : -EALREADY;
 }
 
-/* The slots are settled before anything is retired, so that `retire` finds them as they will stay. */
+/* Called after the slots have their final values, so that `retire` may look at them. */
 static void retire_all(struct session *const *sessions, size_t count,
 					   void (*retire)(void *context, struct session *session), void *context)
 {
@@ -137,21 +138,22 @@ void session_install(struct session_slots *slots, struct session *session,
 
 	if (!session->initiator) {
 		/*
-		 * Only its first packet under this key shows that the other end has our response: until then we send under
-		 * current. A next that was never confirmed is void, for its initiator has begun anew. And previous goes, for an
-		 * initiator that starts over has no use for what came before current.
+		 * Until the first packet arrives under this key, we do not know whether the remote has our response, so we keep
+		 * sending under current. The initiator has started over, so it has given up an unconfirmed next and no longer
+		 * uses previous: retire both.
 		 */
 		*slots = (struct session_slots) { .current = old.current, .next = session };
 		retire_all((struct session *[]) { old.next, old.previous }, 2, retire, context);
 	} else if (old.next) {
 		/*
-		 * Both ends began a handshake at once. Next is the one that the other end began; it may hold it for its current
-		 * and be sending under it already, so it is kept to receive with, and current is the one that goes.
+		 * Both ends started a handshake at the same time. The remote initiated next, so next may already be its current
+		 * session. Keep next to receive with, and retire current instead.
 		 */
 		*slots = (struct session_slots) { .current = session, .previous = old.next };
 		retire_all((struct session *[]) { old.current, old.previous }, 2, retire, context);
 	} else {
-		/* The response proves that the other end has the key: send under it, and receive what is still under way. */
+		/* The response proves that the remote has the key, so send under it. Packets in flight still use the old one.
+		 */
 		*slots = (struct session_slots) { .current = session, .previous = old.current };
 		retire_all((struct session *[]) { old.previous }, 1, retire, context);
 	}

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Cipher suites: names and availability. */
 #include "crypto/suite.h"
 
 #include <assert.h>
@@ -10,7 +11,7 @@ static const char *const names[] = {
 	[SUITE_CHACHA20POLY1305] = "chacha20poly1305",
 	[SUITE_AES256GCM] = "aes256gcm",
 };
-static_assert(sizeof names / sizeof *names == SUITES, "a name for each suite");
+static_assert(sizeof names / sizeof *names == SUITES, "each suite has a name");
 
 const char *suite_name(enum suite suite)
 {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The symmetric state of the handshake. */
 #include "symmetric.h"
 
 #include <errno.h>
@@ -11,13 +12,13 @@ static const char *const constructions[] = {
 	[SUITE_CHACHA20POLY1305] = "Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s",
 	[SUITE_AES256GCM] = "Noise_IKpsk2_25519_AESGCM_BLAKE2s",
 };
-static_assert(sizeof constructions / sizeof *constructions == SUITES, "a construction for each suite");
+static_assert(sizeof constructions / sizeof *constructions == SUITES, "each suite has a construction");
 
 static const char identifier[] = "WireGuard v1 zx2c4 Jason@zx2c4.com";
 
-/* A key serves for one field only. */
+/* Each key encrypts one field only, so the nonce is always zero. */
 static const uint8_t nonce_zero[crypto_aead_chacha20poly1305_ietf_NPUBBYTES];
-static_assert(sizeof nonce_zero == crypto_aead_aes256gcm_NPUBBYTES, "one nonce for all suites");
+static_assert(sizeof nonce_zero == crypto_aead_aes256gcm_NPUBBYTES, "all suites have the same nonce size");
 
 void symmetric_init(struct symmetric *symmetric, enum suite suite, const uint8_t responder_public[NOISE_KEY])
 {
@@ -32,7 +33,10 @@ void symmetric_mix_hash(struct symmetric *symmetric, const void *data, size_t le
 	hash_blake2s(symmetric->hash, symmetric->hash, NOISE_HASH, data, length);
 }
 
-/* Where the paper has KDF_1, whose output is the first of KDF_2, no field is encrypted before the next mix. */
+/*
+ * The paper uses KDF_1 where no field is encrypted before the next mix. KDF_2 gives the same chaining key, and nobody
+ * uses the other output then.
+ */
 void symmetric_mix_key(struct symmetric *symmetric, const uint8_t input[NOISE_KEY])
 {
 	hash_kdf(symmetric->chaining_key, symmetric->key, NULL, symmetric->chaining_key, input, NOISE_KEY);

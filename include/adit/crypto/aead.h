@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The AEAD of transport data, behind tables of functions: one table a suite and library. There is no associated data,
- * and the nonce is 32 zero bits and the 64-bit counter (WireGuard paper, section 5.4.6): little endian for
- * ChaCha20-Poly1305 (RFC 8439), big endian for AES-256-GCM (NIST SP 800-38D; Noise, revision 34, section 12).
+ * The AEAD of transport data: one table of functions per suite and library.
  *
- * A cipher may scribble: while it works it may write AEAD_HEADROOM bytes in front of the data and AEAD_TAILROOM bytes
- * behind it (the tag is the first 16 of these). What was in front is restored by seal and not by open; what was behind
- * is lost. So slots are sealed in ascending order, and opened packets have a gap between them. No key is left in these
- * bytes. All here expects that sodium_init() has been called.
+ * There is no associated data. The nonce is 32 zero bits and the 64-bit counter (WireGuard paper, section 5.4.6):
+ * little endian for ChaCha20-Poly1305 (RFC 8439), big endian for AES-256-GCM (NIST SP 800-38D; Noise, revision 34,
+ * section 12).
  *
- * Datagrams are sealed and opened one by one. The job interface of IPsec-MB 1.3 would take many at once, but works them
- * off one after another: a burst of 45 was measured to be no faster than 45 calls, for either suite and any size.
+ * A cipher may use the memory around the data as scratch space: AEAD_HEADROOM bytes in front of the data and
+ * AEAD_TAILROOM bytes after it, of which the first AEAD_TAG hold the tag. seal restores the headroom, open does not.
+ * Neither restores the tailroom. So slots are sealed in ascending order, and opened packets have a gap between them. No
+ * key remains in the scratch space.
+ *
+ * Call sodium_init() before anything in this header.
+ *
+ * Datagrams are sealed and opened one at a time. The job interface of IPsec-MB 1.3 accepts many at once but processes
+ * them one after another: a burst of 45 measured no faster than 45 calls, for either suite and any size.
  */
 #ifndef ADIT_CRYPTO_AEAD_H
 #define ADIT_CRYPTO_AEAD_H
@@ -30,56 +34,61 @@ enum {
 
 struct aead_provider;
 
-/* One suite as one library does it. Constant, as are all keys: only what hangs off the provider changes. */
+/* One suite as implemented by one library. Constant, and so are prepared keys: scratch memory is the provider's. */
 struct aead_cipher {
-	const char *library; /* as `CryptoProvider =` says it */
+	const char *library; /* its name for `CryptoProvider =` */
 	enum suite suite;
 	size_t key_size; /* bytes of a prepared key, which the caller allocates (64-byte aligned) and wipes */
 	void (*key_set)(const struct aead_provider *aead, void *key, const uint8_t secret[AEAD_KEY]);
 
-	/* Seals data[0..length) in place; the tag goes to data + length. */
+	/* Seals data[0..length) in place and writes the tag to data + length. */
 	void (*seal)(const struct aead_provider *aead, const void *key, uint64_t counter, uint8_t *data, size_t length);
 
 	/*
-	 * Opens `length` bytes and the tag behind them from `in` to `out`. `in` is not written, but AEAD_HEADROOM bytes in
-	 * front of it and AEAD_TAILROOM bytes behind are read, so they must be mapped. `in` and `out` do not overlap, or,
-	 * where `in_place` says so, are the same. 0, or -EBADMSG, and then what was written to `out` must not be used.
+	 * Opens `length` bytes and the tag that follows them from `in` to `out`. Reads up to AEAD_HEADROOM bytes in front
+	 * of `in` and AEAD_TAILROOM bytes after it, so these must be mapped. `in` and `out` must not overlap, except that
+	 * they may be equal if `in_place` is set. Returns 0, or -EBADMSG if the tag is wrong; the bytes at `out` must then
+	 * not be used.
 	 */
 	int (*open)(const struct aead_provider *aead, const void *key, uint64_t counter, uint8_t *out, const uint8_t *in,
 				size_t length);
-	bool in_place; /* open can be given out == in; it writes the packet's own bytes then, and none around them */
+	bool in_place; /* open accepts out == in, and then writes nothing outside the packet */
 };
 
 /*
- * What seals and opens for one thread: the cipher chosen for each suite, and what these keep between calls. A key that
- * one provider prepared serves with all that have the same ciphers (aead_init_like).
+ * The ciphers that one thread uses, one per suite, and their scratch memory. A key prepared through one provider works
+ * with every provider that has the same ciphers (aead_init_like).
  */
 struct aead_provider {
-	const char *name;                         /* of the library that does ChaCha20-Poly1305 */
-	const struct aead_cipher *cipher[SUITES]; /* NULL: not to be had on this machine (suite_available) */
-	struct ipsec_mb *ipsec_mb;                /* scratch of that library; NULL: none of the ciphers needs it */
+	const char *name;                         /* the library that does ChaCha20-Poly1305 */
+	const struct aead_cipher *cipher[SUITES]; /* NULL: unavailable on this machine (suite_available) */
+	struct ipsec_mb *ipsec_mb;                /* scratch memory of IPsec-MB; NULL if no cipher uses it */
 };
 
 /*
- * Makes the provider `name`: a library, or "auto": for each suite the library that is right (by known answers, against
- * libsodium's one-shot functions) and fastest here and now. To find that out takes less than a millisecond, and
- * IPsec-MB some more for a self test of its own. All suites that suite_available says are there. 0; -EINVAL: no such
- * name; -ENOTSUP: this build lacks it, this machine cannot run it, or it gave a wrong answer; -ENOMEM.
+ * Initializes the provider `name`: a library, or "auto" for the fastest correct library per suite. Correct means that
+ * known answers match libsodium's one-shot functions. Speed is measured on the spot, which takes less than a
+ * millisecond; IPsec-MB's own self test takes some more. On success every suite has a cipher for which suite_available
+ * returns true. Returns 0; -EINVAL if the name is unknown; -ENOTSUP if the library is not in this build, cannot run on
+ * this machine or gave a wrong answer; or -ENOMEM.
  */
 int aead_init(struct aead_provider *aead, const char *name);
-/* The same for another thread: the ciphers of `model`, with scratch of its own. 0, -ENOTSUP or -ENOMEM. */
+/*
+ * Initializes a provider for another thread: the ciphers of `model`, with scratch memory of its own. Returns 0,
+ * -ENOTSUP or -ENOMEM.
+ */
 int aead_init_like(struct aead_provider *aead, const struct aead_provider *model);
-/* Wipes and frees what the ciphers kept; takes a zeroed struct. */
+/* Wipes and frees the scratch memory. Accepts a zeroed struct. */
 void aead_destroy(struct aead_provider *aead);
 
-/* True for "auto" and the name of a library that adit can be built with. */
+/* Returns true for "auto" and for every library that some build of adit supports. */
 bool aead_known(const char *name);
-/* True when this build has it, too; whether the machine can run it, aead_init says. */
+/* Returns true if this build supports the library too. Only aead_init can find out whether it runs on this machine. */
 bool aead_built_in(const char *name);
-/* The names that are known, for messages: "auto, libsodium, ipsec-mb". */
+/* Returns the known names, for messages: "auto, libsodium, ipsec-mb". */
 const char *aead_names(void);
 
-/* libsodium for all suites. It keeps nothing, so this one serves all threads and needs no init. */
+/* libsodium for all suites. It has no scratch memory, so all threads share this provider, and it needs no init. */
 extern const struct aead_provider aead_libsodium;
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * MAC1, MAC2 and cookies (WireGuard paper, section 5.3 and 5.4.4, 5.4.7), both sides, and the limit on handshakes per
- * source address while under load.
+ * MAC1, MAC2 and cookies (WireGuard paper, sections 5.3, 5.4.4 and 5.4.7) for both ends, and the limit on handshakes
+ * per sender address under load.
  */
 #ifndef ADIT_CRYPTO_COOKIE_H
 #define ADIT_CRYPTO_COOKIE_H
@@ -12,69 +12,77 @@
 
 #include "crypto/message.h"
 
-/* What we check with, as the one who is spoken to. One a device. */
+/* The receiver's side: checks messages and issues cookies. One per device. */
 struct cookie_checker {
 	uint8_t mac1_key[NOISE_KEY];   /* HASH("mac1----" || our public key) */
 	uint8_t cookie_key[NOISE_KEY]; /* HASH("cookie--" || our public key) */
-	uint8_t secret[NOISE_KEY];     /* changed every COOKIE_LIFETIME */
+	uint8_t secret[NOISE_KEY];     /* replaced every COOKIE_LIFETIME */
 	bool secret_known;
 	uint64_t secret_since;
 };
 
-/* Checks for this public key, ours, from now on; the secret is made at first use. */
+/* Resets the checker and derives its keys from our public key. The first cookie generates the secret. */
 void cookie_checker_set(struct cookie_checker *checker, const uint8_t public_key[NOISE_KEY]);
 
-enum cookie_verdict { COOKIE_FORGED, COOKIE_MAC1, COOKIE_MAC2 }; /* no valid MAC1; MAC1 alone; both */
+enum cookie_verdict {
+	COOKIE_FORGED, /* MAC1 is invalid */
+	COOKIE_MAC1,   /* only MAC1 is valid */
+	COOKIE_MAC2,   /* both are valid */
+};
 
 /*
- * Checks the macs at the end of a handshake message of `n` bytes. `source` is address and port as bytes of any fixed
- * form (the cookie covers both). MAC2 is only looked at when `under_load`.
+ * Checks the MACs at the end of a handshake message of `n` bytes. `address` holds the sender's address and port in any
+ * fixed form, because a cookie covers both. MAC2 is checked only if `under_load` is true. `now`, here and below, is in
+ * ns of CLOCK_BOOTTIME.
  */
 enum cookie_verdict cookie_check(struct cookie_checker *checker, const uint8_t *message, size_t n,
-								 const uint8_t *source, size_t source_length, bool under_load, uint64_t now);
+								 const uint8_t *address, size_t address_length, bool under_load, uint64_t now);
 
 /*
- * Makes the cookie reply to a message that passed MAC1: `sender` is its sender index, `source` is as for cookie_check.
- * The cookie is sealed with XChaCha20-Poly1305 under a random nonce, and bound to `mac1` (section 5.4.7).
+ * Creates the cookie reply to a message whose MAC1 is valid. `sender` is the message's sender index, `mac1` its MAC1,
+ * and `address` is as for cookie_check. The cookie is sealed with XChaCha20-Poly1305 under a random nonce, with `mac1`
+ * as associated data (section 5.4.7).
  */
 void cookie_reply(struct cookie_checker *checker, struct message_cookie *reply, const uint8_t sender[4],
-				  const uint8_t mac1[MAC_BYTES], const uint8_t *source, size_t source_length, uint64_t now);
+				  const uint8_t mac1[MAC_BYTES], const uint8_t *address, size_t address_length, uint64_t now);
 
 /*
- * What we speak with. One a peer; zeroed memory is a jar with no cookie. The keys that stamping and opening take are
- * made of the peer's public key each time: a hash is little beside a handshake's curve work, and most peers are silent.
+ * The sender's side: the last cookie that a peer sent us. One per peer; zeroed memory is a jar without a cookie. The
+ * two keys are derived from the peer's public key on every call: a hash costs little next to a handshake's curve
+ * operations, and most peers are idle.
  */
 struct cookie_jar {
-	bool mac1_sent;
-	uint8_t last_mac1[MAC_BYTES]; /* a reply is bound to it */
+	bool mac1_sent;               /* last_mac1 is valid and awaits a reply */
+	uint8_t last_mac1[MAC_BYTES]; /* of our last message; a reply is bound to it */
 	bool cookie_known;
 	uint8_t cookie[COOKIE_BYTES];
 	uint64_t cookie_since;
 };
 
 /*
- * Fills in mac1 at the end of the message of `n` bytes to the one with `public_key`, and mac2: zeros unless a cookie
- * younger than COOKIE_LIFETIME - 5 s is at hand.
+ * Writes both MACs at the end of a message of `n` bytes to the peer with `public_key`. mac2 is zero unless the jar
+ * holds a cookie younger than COOKIE_LIFETIME - 5 s.
  */
 void cookie_stamp(struct cookie_jar *jar, const uint8_t public_key[NOISE_KEY], uint8_t *message, size_t n,
 				  uint64_t now);
 /*
- * Keeps the cookie of a reply from the one with `public_key`. 0; -EBADMSG: forged; -ENOENT: we sent nothing that it
- * could answer, or it has been.
+ * Stores the cookie of a reply from the peer with `public_key`. Returns 0; -EBADMSG if the reply is forged; -ENOENT if
+ * no message of ours awaits a reply.
  */
 int cookie_consume(struct cookie_jar *jar, const uint8_t public_key[NOISE_KEY], const struct message_cookie *reply,
 				   uint64_t now);
 
 /*
- * Handshakes per source while under load: a token bucket of 20 a second, bursts of 5, per IPv4 address or IPv6 /64, in
- * a table of fixed size, keyed by a secret, in which the source that has been quiet the longest makes room.
+ * The limit on handshakes under load: a token bucket of 20 per second with bursts of 5, per IPv4 address or IPv6 /64.
+ * The table has a fixed size; a new sender replaces one that has been idle the longest. A secret key decides which
+ * entries a sender may use.
  */
 struct ratelimit;
-/* NULL without memory. */
+/* Returns NULL if there is no memory. */
 struct ratelimit *ratelimit_create(void);
-/* NULL is allowed. */
+/* Accepts NULL. */
 void ratelimit_destroy(struct ratelimit *limit);
-/* True when one more handshake from `address`, of 4 or 16 bytes, may be looked at; `now` in ns of CLOCK_BOOTTIME. */
+/* Takes a token for `address` (4 or 16 bytes). Returns false if the handshake must be dropped. */
 bool ratelimit_allow(struct ratelimit *limit, const uint8_t *address, size_t length, uint64_t now);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The wire: every message of the protocol, its size and its limits (WireGuard paper, section 5.4). Integers are little
- * endian. All structs are made of bytes, so they have no padding and may lie anywhere.
+ * The wire format: all messages of the protocol with their sizes, and the protocol's limits (WireGuard paper, sections
+ * 5.4 and 6). Integers are little endian. All structs consist of bytes, so they have no padding and need no alignment.
  */
 #ifndef ADIT_CRYPTO_MESSAGE_H
 #define ADIT_CRYPTO_MESSAGE_H
@@ -20,8 +20,8 @@ enum message_type {
 };
 
 enum {
-	NOISE_KEY = 32, /* an X25519 point or scalar, a pre-shared key, a hash, a chaining key */
-	NOISE_HASH = 32,
+	NOISE_KEY = 32,  /* a public, private, pre-shared or symmetric key */
+	NOISE_HASH = 32, /* a hash or a chaining key */
 	NOISE_TAG = 16,
 	NOISE_TIMESTAMP = 12, /* TAI64N */
 	COOKIE_BYTES = 16,
@@ -34,7 +34,7 @@ struct message_macs {
 };
 
 struct message_initiation {
-	uint8_t type[4]; /* the type, then three zero bytes: together a little-endian 32-bit number */
+	uint8_t type[4]; /* the type and three reserved zero bytes, read as one little-endian number */
 	uint8_t sender[4];
 	uint8_t ephemeral[NOISE_KEY];
 	uint8_t encrypted_static[NOISE_KEY + NOISE_TAG];
@@ -58,37 +58,56 @@ struct message_cookie {
 	uint8_t encrypted_cookie[COOKIE_BYTES + NOISE_TAG];
 };
 
-/* In front of every data datagram; the sealed packet and its tag follow. */
+/* The header of a data message. The sealed packet and its tag follow. */
 struct message_data {
 	uint8_t type[4];
 	uint8_t receiver[4];
 	uint8_t counter[8];
 };
 
-static_assert(sizeof(struct message_initiation) == 148 && sizeof(struct message_response) == 92, "handshake sizes");
-static_assert(sizeof(struct message_cookie) == 64 && sizeof(struct message_data) == 16, "cookie and data sizes");
-static_assert(offsetof(struct message_initiation, ephemeral) == 8, "initiation: ephemeral");
-static_assert(offsetof(struct message_initiation, encrypted_static) == 40, "initiation: static");
-static_assert(offsetof(struct message_initiation, encrypted_timestamp) == 88, "initiation: timestamp");
-static_assert(offsetof(struct message_initiation, macs) == 116, "initiation: macs");
-static_assert(offsetof(struct message_response, receiver) == 8, "response: receiver");
-static_assert(offsetof(struct message_response, ephemeral) == 12, "response: ephemeral");
-static_assert(offsetof(struct message_response, encrypted_nothing) == 44, "response: nothing");
-static_assert(offsetof(struct message_response, macs) == 60, "response: macs");
-static_assert(offsetof(struct message_cookie, nonce) == 8, "cookie: nonce");
-static_assert(offsetof(struct message_cookie, encrypted_cookie) == 32, "cookie: cookie");
-static_assert(offsetof(struct message_data, receiver) == 4 && offsetof(struct message_data, counter) == 8, "data");
+static_assert(sizeof(struct message_macs) == 32, "size of message_macs");
+static_assert(offsetof(struct message_macs, mac1) == 0, "message_macs.mac1");
+static_assert(offsetof(struct message_macs, mac2) == 16, "message_macs.mac2");
+
+static_assert(sizeof(struct message_initiation) == 148, "size of message_initiation");
+static_assert(offsetof(struct message_initiation, type) == 0, "message_initiation.type");
+static_assert(offsetof(struct message_initiation, sender) == 4, "message_initiation.sender");
+static_assert(offsetof(struct message_initiation, ephemeral) == 8, "message_initiation.ephemeral");
+static_assert(offsetof(struct message_initiation, encrypted_static) == 40, "message_initiation.encrypted_static");
+static_assert(offsetof(struct message_initiation, encrypted_timestamp) == 88, "message_initiation.encrypted_timestamp");
+static_assert(offsetof(struct message_initiation, macs) == 116, "message_initiation.macs");
+
+static_assert(sizeof(struct message_response) == 92, "size of message_response");
+static_assert(offsetof(struct message_response, type) == 0, "message_response.type");
+static_assert(offsetof(struct message_response, sender) == 4, "message_response.sender");
+static_assert(offsetof(struct message_response, receiver) == 8, "message_response.receiver");
+static_assert(offsetof(struct message_response, ephemeral) == 12, "message_response.ephemeral");
+static_assert(offsetof(struct message_response, encrypted_nothing) == 44, "message_response.encrypted_nothing");
+static_assert(offsetof(struct message_response, macs) == 60, "message_response.macs");
+
+static_assert(sizeof(struct message_cookie) == 64, "size of message_cookie");
+static_assert(offsetof(struct message_cookie, type) == 0, "message_cookie.type");
+static_assert(offsetof(struct message_cookie, receiver) == 4, "message_cookie.receiver");
+static_assert(offsetof(struct message_cookie, nonce) == 8, "message_cookie.nonce");
+static_assert(offsetof(struct message_cookie, encrypted_cookie) == 32, "message_cookie.encrypted_cookie");
+
+static_assert(sizeof(struct message_data) == 16, "size of message_data");
+static_assert(offsetof(struct message_data, type) == 0, "message_data.type");
+static_assert(offsetof(struct message_data, receiver) == 4, "message_data.receiver");
+static_assert(offsetof(struct message_data, counter) == 8, "message_data.counter");
 
 enum {
 	DATA_HEADER = sizeof(struct message_data),
-	DATA_OVERHEAD = sizeof(struct message_data) + NOISE_TAG, /* an empty packet: a keepalive */
+	DATA_OVERHEAD = sizeof(struct message_data) + NOISE_TAG, /* also the size of a keepalive, an empty packet */
 	MESSAGE_SMALLEST = DATA_OVERHEAD,
 };
 
-/* Section 6. Times in ns, counts in messages; 64-bit values are no enum. */
+/* Section 6. Times are in ns, counts in messages. These are macros because an enum cannot hold 64-bit values. */
 #define REKEY_AFTER_MESSAGES (UINT64_C(1) << 60)
-#define REKEY_AFTER_MESSAGES_AES (UINT64_C(1) << 34)             /* ours: GCM wears out with the blocks under one key */
-#define REJECT_AFTER_MESSAGES (UINT64_MAX - (UINT64_C(1) << 13)) /* 2^64 - 2^13 - 1: the first counter refused */
+/* Not in the paper: the security bounds of GCM degrade with the number of blocks sealed under one key. */
+#define REKEY_AFTER_MESSAGES_AES (UINT64_C(1) << 34)
+/* 2^64 - 2^13 - 1, the first counter that is rejected. */
+#define REJECT_AFTER_MESSAGES (UINT64_MAX - (UINT64_C(1) << 13))
 #define REKEY_AFTER_TIME (120 * NS_PER_S)
 #define REJECT_AFTER_TIME (180 * NS_PER_S)
 #define REKEY_ATTEMPT_TIME (90 * NS_PER_S)

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The handshake: Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s as in the WireGuard paper, section 5.4, or the same with AESGCM
- * in the place of ChaChaPoly, as the suite of the remote says. It knows keys and messages and no peer: struct
- * noise_remote is the part of a peer that belongs here, and consuming an initiation finds it by a callback. MACs and
- * cookies are not its business (cookie.h): mac1 and mac2 of the messages it makes are left zero.
+ * instead of ChaChaPoly, depending on the remote's suite.
+ *
+ * This module sees keys and messages, but no peers: struct noise_remote is the part of a peer that the handshake needs,
+ * and a callback looks it up when an initiation arrives. MACs and cookies belong to cookie.h; the messages created here
+ * have zero MACs.
  */
 #ifndef ADIT_CRYPTO_NOISE_H
 #define ADIT_CRYPTO_NOISE_H
@@ -14,13 +16,13 @@
 #include "crypto/message.h"
 #include "crypto/suite.h"
 
-/* Our own static key. */
+/* Our own static key pair. */
 struct noise_identity {
 	bool has_key;
 	uint8_t private_key[NOISE_KEY], public_key[NOISE_KEY];
 };
 
-/* Sets the private key, clamped (RFC 7748, section 5), and its public key; NULL clears both. */
+/* Sets the private key, clamped (RFC 7748, section 5), and derives the public key. NULL clears both. */
 void noise_identity_set(struct noise_identity *local, const uint8_t *private_key);
 
 enum noise_state {
@@ -31,7 +33,7 @@ enum noise_state {
 	NOISE_RESPONSE_CONSUMED,
 };
 
-/* One handshake under way; secret, wiped when it ends. */
+/* A handshake in progress. Secret; wiped when it ends. */
 struct noise_handshake {
 	enum noise_state state;
 	uint32_t local_index, remote_index;
@@ -39,22 +41,22 @@ struct noise_handshake {
 	uint8_t ephemeral_private[NOISE_KEY], remote_ephemeral[NOISE_KEY];
 };
 
-/* The other end, as far as the handshake knows it. */
+/* The handshake's view of a peer. */
 struct noise_remote {
 	enum suite suite;
 	uint8_t public_key[NOISE_KEY];
-	uint8_t preshared_key[NOISE_KEY]; /* zeros: none */
-	bool static_known;                /* static_static holds DH(our static, its static), done at first use */
-	bool static_refused;              /* ... and it was zero: a low-order key, with which no handshake is made */
-	uint8_t static_static[NOISE_KEY];
-	bool timestamp_known; /* an initiation was accepted before */
-	uint8_t timestamp[NOISE_TIMESTAMP];
-	bool consumed_known;
-	uint64_t consumed; /* ns, when that was: at most one each 20 ms */
+	uint8_t preshared_key[NOISE_KEY];   /* zero: none */
+	bool static_known;                  /* static_static or static_refused is valid; both are computed at first use */
+	bool static_refused;                /* the DH gave zero: its key has low order, so every handshake fails */
+	uint8_t static_static[NOISE_KEY];   /* DH(our static key, its static key) */
+	bool timestamp_known;               /* `timestamp` is valid */
+	uint8_t timestamp[NOISE_TIMESTAMP]; /* of the last initiation accepted */
+	bool consumed_known;                /* `consumed` is valid */
+	uint64_t consumed;                  /* when the last initiation was accepted; at most one per 20 ms is */
 	struct noise_handshake handshake;
 };
 
-/* Keys and indices of a finished handshake; secret, wiped by whoever asked for them. */
+/* The result of a handshake: transport keys and indices. Secret; the caller wipes it. */
 struct noise_keys {
 	enum suite suite;
 	uint8_t send[NOISE_KEY], receive[NOISE_KEY];
@@ -63,57 +65,66 @@ struct noise_keys {
 };
 
 /*
- * A remote that was never heard of, under SUITE_CHACHA20POLY1305 and with no pre-shared key. Any public key is taken,
- * also one of low order.
+ * Initializes a remote with SUITE_CHACHA20POLY1305 and without a pre-shared key. Accepts any public key, even one of
+ * low order.
  */
 void noise_remote_init(struct noise_remote *remote, const uint8_t public_key[NOISE_KEY]);
-/* Sets or (NULL) clears the pre-shared key. It counts from the next response made or consumed; sessions stay. */
+/* Sets or, if NULL, clears the pre-shared key. Takes effect with the next response; sessions are kept. */
 void noise_remote_set_psk(struct noise_remote *remote, const uint8_t *psk);
-/* Sets the suite, which must be available. Another than before ends the handshake under way; sessions stay. */
+/* Sets the suite, which must be available. A change aborts the handshake in progress; sessions are kept. */
 void noise_remote_set_suite(struct noise_remote *remote, enum suite suite);
-/* Our own key changed: the cached DH and the handshake under way are void. */
+/* Drops all state that depends on our own key, after a change of that key: the cached DH and the handshake. */
 void noise_remote_reset(struct noise_remote *remote);
-/* Forgets the handshake under way, and nothing else: the timestamp stays, or old initiations could be replayed. */
+/* Aborts the handshake in progress. Keeps the timestamp, without which old initiations could be replayed. */
 void noise_handshake_clear(struct noise_remote *remote);
-/* Wipes everything, the timestamp too. */
+/* Wipes everything, including the timestamp. */
 void noise_remote_destroy(struct noise_remote *remote);
 
-/* The TAI64N stamp of `realtime` ns since the epoch, cut to multiples of 2^24 ns (it tells little of the clock). */
+/*
+ * Writes the TAI64N timestamp of `realtime`, in ns since the Unix epoch. It is rounded down to multiples of 2^24 ns,
+ * which hides the exact clock.
+ */
 void noise_timestamp(uint8_t stamp[NOISE_TIMESTAMP], uint64_t realtime);
 
 /*
- * Makes an initiation under `index` (section 5.4.2); a handshake under way is given up for it. 0; -ENOKEY without a
- * private key; -EKEYREJECTED when a DH gave zero. On an error nothing has changed, here and below.
+ * Creates an initiation with sender index `index` (section 5.4.2). A handshake in progress is aborted. Returns 0;
+ * -ENOKEY without a private key; -EKEYREJECTED if a DH gave zero. After an error, here and below, nothing has changed.
  */
 int noise_create_initiation(const struct noise_identity *local, struct noise_remote *remote, uint32_t index,
 							const uint8_t timestamp[NOISE_TIMESTAMP], struct message_initiation *message);
 
-/* The remote with that static key, or NULL. */
+/* Returns the remote that has this static key, or NULL. */
 typedef struct noise_remote *noise_find(void *context, const uint8_t public_key[NOISE_KEY]);
 
 /*
- * Consumes an initiation; on 0 *remote is who sent it and its handshake awaits noise_create_response (and, until then,
- * keeps the local_index of an initiation of ours that it replaces). -EBADMSG: not authentic; -ENOENT: an unknown peer;
- * -EPROTONOSUPPORT: *remote sent it, but under another suite than it is set to here; -EALREADY: a replay (its timestamp
- * is not newer); -EBUSY: less than 20 ms after the last; -ENOKEY, -EKEYREJECTED as above. `now` in ns of
- * CLOCK_BOOTTIME.
+ * Consumes an initiation. `now` is in ns of CLOCK_BOOTTIME. Returns 0 and sets *remote to the sender, which is then
+ * ready for noise_create_response. Until that call, its local_index is still that of our own initiation, if the message
+ * replaced one.
+ *
+ * Errors: -EBADMSG: not authentic. -ENOENT: unknown static key. -EPROTONOSUPPORT: *remote sent the message, but with
+ * another suite than the one configured here. -EALREADY: a replay, because the timestamp is not newer. -EBUSY: less
+ * than 20 ms after the last one. -ENOKEY and -EKEYREJECTED as above.
  */
 int noise_consume_initiation(const struct noise_identity *local, const struct message_initiation *message,
 							 noise_find *find, void *context, uint64_t now, struct noise_remote **remote);
 
-/* Answers the initiation consumed last (section 5.4.3), under `index`. 0; -ENOENT: there is none; -EKEYREJECTED. */
+/*
+ * Creates the response to the initiation that was consumed last, with sender index `index` (section 5.4.3). Returns 0;
+ * -ENOENT if there is no such initiation; or -EKEYREJECTED.
+ */
 int noise_create_response(struct noise_remote *remote, uint32_t index, struct message_response *message);
 
 /*
- * Consumes the response to the initiation that we sent `remote` under the message's receiver index. 0; -ENOENT: we sent
- * none; -EBADMSG: not authentic, or another pre-shared key; -ENOKEY, -EKEYREJECTED as above.
+ * Consumes a response from `remote` to our initiation. Returns 0; -ENOENT if the receiver index is not that of an
+ * initiation in progress; -EBADMSG if the message is not authentic or the pre-shared keys differ; -ENOKEY or
+ * -EKEYREJECTED as above.
  */
 int noise_consume_response(const struct noise_identity *local, struct noise_remote *remote,
 						   const struct message_response *message);
 
 /*
- * After noise_create_response or noise_consume_response: derives the transport keys (section 5.4.5) and wipes the
- * handshake. 0, or -ENOENT when there is nothing to derive from.
+ * Derives the transport keys (section 5.4.5) after noise_create_response or noise_consume_response, and wipes the
+ * handshake. Returns 0, or -ENOENT if the handshake is not complete.
  */
 int noise_derive(struct noise_remote *remote, struct noise_keys *keys);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The replay window (RFC 6479, with a window of 8192 bits): which counters of a session have been seen. */
+/* The replay window: which counters of a session have been received (RFC 6479, with a window of 8192 bits). */
 #ifndef ADIT_CRYPTO_REPLAY_H
 #define ADIT_CRYPTO_REPLAY_H
 
@@ -7,18 +7,21 @@
 #include <stdint.h>
 
 enum {
-	REPLAY_WORD = 64,
-	REPLAY_WORDS = 8192 / REPLAY_WORD + 1, /* one word more than the window: it is being filled */
-	REPLAY_WINDOW = 8192,                  /* counters behind the highest that are still told apart */
+	REPLAY_WORD = 64,                               /* bits */
+	REPLAY_WINDOW = 8192,                           /* counters below the highest that can still be accepted */
+	REPLAY_WORDS = REPLAY_WINDOW / REPLAY_WORD + 1, /* one more, because the newest word is only partly in use */
 };
 
-/* Zeroed memory is a window that has seen nothing. */
+/* Zeroed memory is a window that has seen no counter. */
 struct replay {
 	uint64_t next; /* the highest counter seen, plus one */
 	uint64_t words[REPLAY_WORDS];
 };
 
-/* Checks and marks `counter` in one step: false when it was seen, is too old, or is at the limit of a session. */
+/*
+ * Marks `counter` as seen. Returns false if the counter was seen before, is below the window, or is at or past
+ * REJECT_AFTER_MESSAGES.
+ */
 bool replay_accept(struct replay *window, uint64_t counter);
 
 #endif

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A session (keypair): the keys that one handshake gave, for REJECT_AFTER_TIME. Immutable once made, but for the send
- * counter and the replay window; and the three places a peer keeps sessions in: previous, current and next (WireGuard
- * paper, section 6.1 and its implementation note on key confirmation).
+ * Sessions (the paper's keypairs). A session holds the keys of one handshake for REJECT_AFTER_TIME. Apart from the send
+ * counter, the replay window and `confirmed`, it does not change after the caller has set `owner`.
+ *
+ * A peer has three slots for sessions: previous, current and next (WireGuard paper, section 6.1, and the implementation
+ * note on key confirmation).
  */
 #ifndef ADIT_CRYPTO_SESSION_H
 #define ADIT_CRYPTO_SESSION_H
@@ -20,63 +22,66 @@
 
 enum { SESSION_LINE = 64 }; /* bytes of a cache line */
 
-/* What never changes, what senders write and what receivers write: each on cache lines of its own. */
+/* The constant part, the part that senders write and the part that receivers write are on separate cache lines. */
 struct session {
-	const struct aead_provider *aead; /* of the thread that made it */
+	const struct aead_provider *aead; /* of the thread that created the session */
 	const struct aead_cipher *cipher;
-	void *send_key, *receive_key; /* prepared keys, in the session's own memory */
+	void *send_key, *receive_key; /* prepared keys, in the same allocation as the session */
 	uint32_t local_index, remote_index;
 	uint64_t created;       /* ns of CLOCK_BOOTTIME */
-	void *owner;            /* the caller's own: the peer */
-	bool initiator;         /* we began the handshake */
-	_Atomic bool confirmed; /* a packet came under it while it was next */
+	void *owner;            /* for the caller; the tunnel stores its index entry (struct peer_index), not the peer */
+	bool initiator;         /* we sent the initiation */
+	_Atomic bool confirmed; /* for the caller: a packet has arrived under it while it was next */
 	alignas(SESSION_LINE) _Atomic uint64_t send_counter;
-	alignas(SESSION_LINE) pthread_mutex_t replay_lock; /* two workers meet here after roaming */
+	alignas(SESSION_LINE) pthread_mutex_t replay_lock; /* after the remote has roamed, two workers may receive */
 	struct replay replay;
 };
 
 /*
- * A session made of `keys`, which the caller wipes. Allocated; NULL without memory, or when `aead`, which must outlive
- * it, has no cipher for the suite.
+ * Allocates a session with a copy of `keys`, which the caller wipes. `aead` must outlive the session. Returns NULL if
+ * there is no memory or `aead` has no cipher for the suite.
  */
 struct session *session_create(const struct aead_provider *aead, const struct noise_keys *keys, uint64_t now);
-/* Wipes and frees; NULL is allowed. */
+/* Wipes and frees the session. Accepts NULL. */
 void session_destroy(struct session *session);
 
 /*
- * Reserves up to `wanted` consecutive nonces by compare-exchange and returns how many, beginning at *first: never past
- * REJECT_AFTER_MESSAGES; 0 when none is left.
+ * Reserves up to `wanted` consecutive counters, starting at *first, and returns the number reserved. Never goes past
+ * REJECT_AFTER_MESSAGES; returns 0 when no counter is left. Lock-free; any thread may call it.
  */
 uint32_t session_reserve(struct session *session, uint32_t wanted, uint64_t *first);
 
-/* True when the session is too old to seal or open at `now`. */
+/* Returns true if the session is too old to seal or open packets at `now`. */
 bool session_expired(const struct session *session, uint64_t now);
 
 /*
- * True when a packet sent now ought to bring on a new handshake: by age only for the initiator, by count for either,
- * which is REKEY_AFTER_MESSAGES or, under AES-GCM, REKEY_AFTER_MESSAGES_AES.
+ * Returns true if a packet sent at `now` should start a new handshake: because of its age, if we are the initiator, or
+ * because of its counter, which may reach REKEY_AFTER_MESSAGES (with AES-GCM: REKEY_AFTER_MESSAGES_AES).
  */
 bool session_rekey_on_send(const struct session *session, uint64_t now);
-/* True when a packet received now ought to: the initiator's, REKEY_TIMEOUT + KEEPALIVE_TIMEOUT before it expires. */
+/*
+ * Returns true if a packet received at `now` should start a new handshake: if we are the initiator and the session
+ * expires within REKEY_TIMEOUT + KEEPALIVE_TIMEOUT.
+ */
 bool session_rekey_on_receive(const struct session *session, uint64_t now);
 
 /*
- * Writes header and tag around the packet at slot + DATA_HEADER: `length` bytes, padding included. `aead` is the
- * calling thread's, with the same ciphers as the one that made the session.
+ * Seals the packet of `length` bytes, padding included, at slot + DATA_HEADER: writes the header in front of it and the
+ * tag after it. `aead` is the calling thread's provider and must have the same ciphers as the session's.
  */
 void session_seal_by(const struct session *session, const struct aead_provider *aead, uint64_t counter, uint8_t *slot,
 					 size_t length);
 
 /*
- * Opens the datagram (header, packet, tag: `n` bytes, at least DATA_OVERHEAD) to `out` and passes it through the replay
- * window. The packet's length is n - DATA_OVERHEAD; where the cipher works in place, `out` may be the sealed packet,
- * datagram + DATA_HEADER. 0, -EBADMSG (forged) or -EALREADY (authentic, but seen before, too
- * old, or past REJECT_AFTER_MESSAGES). `aead` as above.
+ * Opens a datagram of `n` bytes (header, packet, tag; at least DATA_OVERHEAD) and checks its counter against the replay
+ * window. Writes the packet of n - DATA_OVERHEAD bytes to `out`, which may be datagram + DATA_HEADER if the cipher
+ * works in place. `aead` is as above. Returns 0; -EBADMSG if the datagram is forged; -EALREADY if it is authentic, but
+ * was received before, is too old, or is past REJECT_AFTER_MESSAGES.
  */
 int session_open_by(struct session *session, const struct aead_provider *aead, uint8_t *out, const uint8_t *datagram,
 					size_t n);
 
-/* The same in the thread that made the session. */
+/* session_seal_by and session_open_by for the thread that created the session. */
 static inline void session_seal(const struct session *session, uint64_t counter, uint8_t *slot, size_t length)
 {
 	session_seal_by(session, session->aead, counter, slot, length);
@@ -87,19 +92,23 @@ static inline int session_open(struct session *session, uint8_t *out, const uint
 	return session_open_by(session, session->aead, out, datagram, n);
 }
 
-/* The sessions of one peer. Zeroed memory has none. */
+/* The sessions of one peer. Zeroed memory holds none. */
 struct session_slots {
 	struct session *current, *previous, *next;
 };
 
 /*
- * Puts a new session in its place: the initiator's is current at once; the responder's is next until the first packet
- * under it. What falls out is handed to `retire` (unhook it, then session_destroy).
+ * Puts a new session into its slot. An initiator's session becomes current at once; a responder's is next until its
+ * first packet arrives. `retire` is called for each session that no longer has a slot; it must remove all other
+ * references and call session_destroy.
  */
 void session_install(struct session_slots *slots, struct session *session,
 					 void (*retire)(void *context, struct session *session), void *context);
 
-/* A packet came under `session`: if it was next it becomes current. True when that happened: the key is confirmed. */
+/*
+ * Records that a packet arrived under `session`. If the session was next, it becomes current and the function returns
+ * true: the key is confirmed. Otherwise nothing changes.
+ */
 bool session_confirm(struct session_slots *slots, struct session *session,
 					 void (*retire)(void *context, struct session *session), void *context);
 
