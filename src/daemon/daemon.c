@@ -86,9 +86,9 @@ int daemon_init(struct daemon *daemon, const char *aead, enum backend_kind backe
 	}
 	if (count > 1 && !queues->steered)
 		log_info(queues->name, "flows cannot be steered to queues by bpf(2); forwarded packets may be reordered");
-	if (backend == BACKEND_IO_URING && workers_backend(&daemon->workers)->refused)
+	if (backend == BACKEND_IO_URING && workers_backend(&daemon->workers)->ring_error)
 		log_warning(queues->name, "io_uring is unavailable (%s); using system calls",
-					strerror(-workers_backend(&daemon->workers)->refused));
+					strerror(-workers_backend(&daemon->workers)->ring_error));
 	watch_signals(daemon);
 	loop_sleep_without_end(daemon->loop, &daemon->never);
 	return 0;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* TUN backends: the choice between system calls and io_uring, and the reads by system calls. */
 #include "io/backend.h"
 
 #include <errno.h>
@@ -7,7 +8,7 @@
 
 #include "backend_ring.h"
 
-static ssize_t syscalls_read(struct backend *backend, uint8_t **packet, int most)
+static ssize_t syscalls_read(struct backend *backend, uint8_t **packet, int max)
 {
 	*packet = backend->buffer;
 	return tun_read(backend->tun, backend->buffer);
@@ -20,13 +21,13 @@ static void syscalls_close(struct backend *backend)
 
 static const struct backend_ops syscalls = { "syscalls", syscalls_read, syscalls_close };
 
-/* A ring that can be had and, where that is the question, pays; else NULL. */
-static struct backend_ring *open_ring(enum backend_kind kind, const struct tun *tun, int *refused)
+/* Opens a ring. Returns NULL if there is none or, with BACKEND_AUTO, if it is not faster than system calls. */
+static struct backend_ring *open_ring(enum backend_kind kind, const struct tun *tun, int *error)
 {
 	struct backend_ring *ring = NULL;
 
-	*refused = backend_ring_open(&ring, tun);
-	if (ring && kind == BACKEND_AUTO && !backend_ring_pays(ring)) {
+	*error = backend_ring_open(&ring, tun);
+	if (ring && kind == BACKEND_AUTO && !backend_ring_faster(ring)) {
 		backend_ring_close(ring);
 		ring = NULL;
 	}
@@ -37,7 +38,7 @@ int backend_open(struct backend *backend, enum backend_kind kind, struct tun *tu
 {
 	*backend = (struct backend) { .ops = &syscalls, .tun = tun };
 	if (kind != BACKEND_SYSCALLS)
-		backend->ring = open_ring(kind, tun, &backend->refused);
+		backend->ring = open_ring(kind, tun, &backend->ring_error);
 	if (backend->ring) {
 		backend->ops = backend_io_uring;
 		return 0;

@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: MIT */
-/* What the two halves of the I/O backend say to each other: the ring, and the choice of it. */
+/* The io_uring backend, as backend.c sees it. */
 #ifndef ADIT_IO_BACKEND_RING_H
 #define ADIT_IO_BACKEND_RING_H
 
 #include "io/backend.h"
 
-/* Reads by io_uring, where this build has it; NULL else. */
+/* The functions of the io_uring backend; NULL if this build does not support it. */
 extern const struct backend_ops *const backend_io_uring;
 
 /*
- * Makes the ring that reads `tun`, restricted to that, and sees that the kernel really reads so. 0; -ENOSYS where this
- * build or the kernel has none, or what else refused it.
+ * Opens a ring that is restricted to reads, and checks that it can read `tun`. Returns 0 or a negative errno; -ENOSYS
+ * if this build or the kernel does not support io_uring.
  */
 int backend_ring_open(struct backend_ring **opened, const struct tun *tun);
-/* Takes NULL. */
+/* Accepts NULL. */
 void backend_ring_close(struct backend_ring *ring);
 
-/* True when there are packets that were read and not handed out. */
+/* Returns true if the ring holds packets that were read ahead. */
 bool backend_ring_pending(const struct backend_ring *ring);
 
-/* True when batches of small reads take less time by the ring than one by one. Takes 0.2 ms. */
-bool backend_ring_pays(struct backend_ring *ring);
+/* Returns true if small reads in batches are faster than single reads. The measurement takes 0.2 ms. */
+bool backend_ring_faster(struct backend_ring *ring);
 
 #endif

@@ -1,27 +1,32 @@
 /* SPDX-License-Identifier: MIT */
 /*
+ * The io_uring backend: reads several packets from the TUN per system call.
+ *
  * Theory of operation
  *
- * Several reads of the TUN go into the ring and leave with one system call. They carry RWF_NOWAIT, so each ends before
- * that call returns, with a packet or with -EAGAIN, and nothing is ever under way between two calls: the ring needs no
- * watcher of its own, and the TUN's (level-triggered) tells of what comes later. The kernel reads in the order of
- * submission and each read has its own buffer, so a flow keeps its order. All completions are taken before the next
- * submission, half of what the completion queue holds at most: it cannot overflow. Where the last read of a batch found
- * the queue empty, the next answer is -EAGAIN, without asking again. One that did so between others was raced by a
- * packet, and the answer lies behind it.
+ * A batch of reads is submitted with one system call. All reads carry RWF_NOWAIT, so each completes during that call,
+ * with a packet or with -EAGAIN, and no read is in flight between two calls. The ring therefore needs no watcher of its
+ * own: the TUN's descriptor is level-triggered and announces later packets. The kernel processes the reads in order,
+ * each into its own buffer, so the packets of a flow stay in order. All completions are consumed before the next batch
+ * is submitted. A batch fills at most half of the completion queue, so the queue cannot overflow.
  *
- * How many reads go into a batch is what the last drain says about this one. `found` counts the packets since the queue
- * was last seen empty, `expected` is how many there were that time. As long as fewer came than expected, the rest and
- * the end are asked for at once; beyond, the surplus grows the batch: 4, 8, 16. Below FEW one read(2) a packet is as
- * good: so a packet that comes alone costs what it costs with system calls, none waits for company, and few reads find
- * nothing. A large packet starts the count anew: its copy outweighs the call, and it stays in the cache longer when
- * one buffer serves for all.
+ * If the last read of a batch returned -EAGAIN, the queue is empty, and the next backend_read returns -EAGAIN without
+ * another system call. If a read in the middle of a batch did, a packet arrived just after it, and a later read of the
+ * batch returned that packet.
  *
- * Buffers lie an odd number of cache lines apart: small packets touch one page of each and not the same cache sets.
+ * The batch size is predicted from the last time the queue was drained. `found` counts the packets since the queue was
+ * last empty, and `expected` is the count of the previous drain. While `found` is less than `expected`, one batch
+ * requests the remaining packets and the -EAGAIN that ends them. Beyond that, the batch grows with the excess: 4,
+ * 8, 16. For fewer than FEW packets read(2) is used, because it is as fast. So a single packet costs the same as with
+ * system calls, no packet waits for others, and few reads return -EAGAIN. A large packet resets both counts: the copy
+ * of its data outweighs the system call, and one buffer that is used for all packets stays in the cache longer.
  *
- * The ring can do nothing but read, and nothing can be registered with it any more. The TUN is no fixed file of it,
- * which would save 45 ns a read: the kernel lets go of those tens of milliseconds after a process was killed, and a
- * daemon that is started again would find its interface still there.
+ * The distance between buffers is an odd number of cache lines, so that small packets, which use only the first lines
+ * of a buffer, do not compete for the same cache sets.
+ *
+ * The ring is restricted to reads, and nothing can be registered with it later. The TUN is not registered as a fixed
+ * file, although that would save 45 ns per read: when a process is killed, the kernel releases fixed files only tens of
+ * milliseconds later, and a restarted daemon would find its interface still in use.
  */
 #include "backend_ring.h"
 
@@ -37,27 +42,27 @@
 #include "base/clock.h"
 
 enum {
-	DEPTH = 16,    /* reads in a batch at most */
-	FEW = 4,       /* and at least, else read(2) does it */
-	LARGE = 8192,  /* bytes of a packet that gains nothing from a batch */
-	STRIDE = 65600 /* between buffers: 1025 cache lines */
+	DEPTH = 16,    /* maximum of reads per batch */
+	FEW = 4,       /* minimum of reads per batch; fewer are done by read(2) */
+	LARGE = 8192,  /* bytes; a packet of this size gains nothing from a batch */
+	STRIDE = 65600 /* distance between buffers: 1025 cache lines */
 };
 
-_Static_assert((int)STRIDE >= (int)TUN_READ && STRIDE / 64 % 2, "room for a packet, and an odd number of cache lines");
+_Static_assert((int)STRIDE >= (int)TUN_READ && STRIDE / 64 % 2, "a packet fits, and the number of cache lines is odd");
 
 struct backend_ring {
 	struct io_uring uring;
-	uint8_t *buffers; /* DEPTH of STRIDE bytes */
+	uint8_t *buffers; /* DEPTH buffers, STRIDE bytes apart */
 	int result[DEPTH];
-	int next, count; /* results from next to count have not been handed out */
+	int next, count; /* result[next..count) have not been returned yet */
 	unsigned found, expected;
-	bool empty;  /* the last read found nothing */
-	bool broken; /* the kernel took less than it was given: from now on one by one */
+	bool empty;  /* the last read of the batch returned -EAGAIN */
+	bool broken; /* the kernel accepted only a part of a batch; use read(2) from now on */
 };
 
-/* --- submit and harvest ------------------------------------------------------------------------------------------ */
+/* --- submit --- */
 
-/* Waits only if the kernel went to work in the background, which it never did for these. */
+/* With RWF_NOWAIT the completion is already there. Waits if the kernel handles the read in the background after all. */
 static struct io_uring_cqe *wait_completion(struct io_uring *uring)
 {
 	struct io_uring_cqe *completion;
@@ -69,7 +74,8 @@ static struct io_uring_cqe *wait_completion(struct io_uring *uring)
 	return error ? NULL : completion;
 }
 
-static int harvest(struct backend_ring *ring, int count)
+/* Stores the results of `count` reads. Returns `count` or a negative errno. */
+static int collect_results(struct backend_ring *ring, int count)
 {
 	for (int i = 0; i < count; i++) {
 		struct io_uring_cqe *completion = wait_completion(&ring->uring);
@@ -82,7 +88,7 @@ static int harvest(struct backend_ring *ring, int count)
 	return count;
 }
 
-static void prepare(struct backend_ring *ring, int slot, int fd, void *buffer, size_t room)
+static void prepare_read(struct backend_ring *ring, int slot, int fd, void *buffer, size_t room)
 {
 	struct io_uring_sqe *submission = io_uring_get_sqe(&ring->uring);
 
@@ -91,31 +97,31 @@ static void prepare(struct backend_ring *ring, int slot, int fd, void *buffer, s
 	submission->user_data = (unsigned)slot;
 }
 
-/* How many of the prepared reads came back with a result, from the first on, or negative errno. */
-static int submit(struct backend_ring *ring)
+/* Submits the prepared reads. Returns the number of results, from the first read on, or a negative errno. */
+static int submit_reads(struct backend_ring *ring)
 {
 	int submitted = io_uring_submit(&ring->uring);
 
-	return submitted < 0 ? submitted : harvest(ring, submitted);
+	return submitted < 0 ? submitted : collect_results(ring, submitted);
 }
 
-/* --- read -------------------------------------------------------------------------------------------------------- */
+/* --- read --- */
 
 static void read_batch(struct backend_ring *ring, const struct tun *tun, int count)
 {
 	for (int i = 0; i < count; i++) {
 		struct iovec target = tun_target(tun, ring->buffers + i * STRIDE);
-		prepare(ring, i, tun->fd, target.iov_base, target.iov_len);
+		prepare_read(ring, i, tun->fd, target.iov_base, target.iov_len);
 	}
 	ring->next = 0;
-	ring->count = submit(ring);
+	ring->count = submit_reads(ring);
 	ring->broken = ring->count != count;
 	if (ring->count < 0)
 		ring->count = 0;
 	ring->empty = ring->count && ring->result[ring->count - 1] == -EAGAIN;
 }
 
-static int batch_size(const struct backend_ring *ring, int most)
+static int batch_size(const struct backend_ring *ring, int max)
 {
 	unsigned size = ring->found < ring->expected ? ring->expected - ring->found + 1 : ring->found - ring->expected;
 
@@ -123,10 +129,11 @@ static int batch_size(const struct backend_ring *ring, int most)
 		return 1;
 	if (size > DEPTH)
 		size = DEPTH;
-	return size < (unsigned)most ? (int)size : most;
+	return size < (unsigned)max ? (int)size : max;
 }
 
-static void learn(struct backend_ring *ring, ssize_t length)
+/* Counts a packet or the end of the queue, for batch_size. */
+static void update_prediction(struct backend_ring *ring, ssize_t length)
 {
 	if (length == -EAGAIN)
 		ring->expected = ring->found;
@@ -138,7 +145,7 @@ static void learn(struct backend_ring *ring, ssize_t length)
 		ring->found++;
 }
 
-/* The next of the batch at hand; -EAGAIN when there is none. */
+/* Returns the next packet of the current batch, or -EAGAIN. */
 static ssize_t next_of_batch(struct backend_ring *ring, const struct tun *tun, uint8_t **packet)
 {
 	while (ring->next < ring->count) {
@@ -152,29 +159,32 @@ static ssize_t next_of_batch(struct backend_ring *ring, const struct tun *tun, u
 	return -EAGAIN;
 }
 
-static ssize_t read_next(struct backend_ring *ring, struct tun *tun, uint8_t **packet, int most)
+static ssize_t read_next(struct backend_ring *ring, struct tun *tun, uint8_t **packet, int max)
 {
-	ssize_t length;
+	for (;;) {
+		ssize_t length = next_of_batch(ring, tun, packet);
+		int size;
 
-	while ((length = next_of_batch(ring, tun, packet)) == -EAGAIN && !ring->empty) {
-		int size = batch_size(ring, most);
-
+		if (length != -EAGAIN)
+			return length;
+		if (ring->empty) {
+			ring->empty = false;
+			return -EAGAIN;
+		}
+		size = batch_size(ring, max);
 		if (size == 1) {
 			*packet = ring->buffers;
 			return tun_read(tun, *packet);
 		}
 		read_batch(ring, tun, size);
 	}
-	if (length == -EAGAIN)
-		ring->empty = false;
-	return length;
 }
 
-static ssize_t ring_read(struct backend *backend, uint8_t **packet, int most)
+static ssize_t ring_read(struct backend *backend, uint8_t **packet, int max)
 {
-	ssize_t length = read_next(backend->ring, backend->tun, packet, most);
+	ssize_t length = read_next(backend->ring, backend->tun, packet, max);
 
-	learn(backend->ring, length);
+	update_prediction(backend->ring, length);
 	return length;
 }
 
@@ -186,9 +196,9 @@ bool backend_ring_pending(const struct backend_ring *ring)
 	return false;
 }
 
-/* --- open -------------------------------------------------------------------------------------------------------- */
+/* --- open --- */
 
-/* liburing 2.3 declares calls for these two and does not export them. */
+/* Uses io_uring_register, because liburing 2.3 declares wrappers for both calls but does not export them. */
 static int restrict_to_reads(struct io_uring *uring)
 {
 	struct io_uring_restriction reads = { .opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_READ };
@@ -197,13 +207,14 @@ static int restrict_to_reads(struct io_uring *uring)
 	return error < 0 ? error : io_uring_register((unsigned)uring->ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
 }
 
-/* Reads no bytes, which takes no packet: does the TUN know RWF_NOWAIT, and may we read it so? */
+/* Checks that the ring may read the TUN and that the TUN supports RWF_NOWAIT. Reads 0 bytes, which removes no packet.
+ */
 static int try_read(struct backend_ring *ring, const struct tun *tun)
 {
 	int count;
 
-	prepare(ring, 0, tun->fd, ring->buffers, 0);
-	count = submit(ring);
+	prepare_read(ring, 0, tun->fd, ring->buffers, 0);
+	count = submit_reads(ring);
 	if (count != 1)
 		return count < 0 ? count : -EIO;
 	return ring->result[0] == -EAGAIN || ring->result[0] > 0 ? 0 : ring->result[0];
@@ -216,19 +227,28 @@ int backend_ring_open(struct backend_ring **opened, const struct tun *tun)
 
 	if (!ring)
 		return -ENOMEM;
-	error = io_uring_queue_init(DEPTH, &ring->uring, IORING_SETUP_R_DISABLED);
-	if (error) {
-		free(ring);
-		return error;
-	}
+	error = -ENOMEM;
 	ring->buffers = malloc((size_t)DEPTH * STRIDE);
-	error = ring->buffers ? restrict_to_reads(&ring->uring) : -ENOMEM;
-	if (!error)
-		error = try_read(ring, tun);
+	if (!ring->buffers)
+		goto free_ring;
+	error = io_uring_queue_init(DEPTH, &ring->uring, IORING_SETUP_R_DISABLED);
 	if (error)
-		backend_ring_close(ring);
-	else
-		*opened = ring;
+		goto free_buffers;
+	error = restrict_to_reads(&ring->uring);
+	if (error)
+		goto exit_queue;
+	error = try_read(ring, tun);
+	if (error)
+		goto exit_queue;
+	*opened = ring;
+	return 0;
+
+exit_queue:
+	io_uring_queue_exit(&ring->uring);
+free_buffers:
+	free(ring->buffers);
+free_ring:
+	free(ring);
 	return error;
 }
 
@@ -249,11 +269,11 @@ static void ring_close(struct backend *backend)
 static const struct backend_ops ops = { "io_uring", ring_read, ring_close };
 const struct backend_ops *const backend_io_uring = &ops;
 
-/* --- trial ------------------------------------------------------------------------------------------------------- */
+/* --- measure --- */
 
 /*
- * What a TUN would take for a batch cannot be tried without packets. A semaphore of eventfd(2) has DEPTH small reads
- * ready at any time, and the difference of the two ways is the same: the calls less the ring.
+ * Reading the TUN cannot be measured without packets. An eventfd(2) semaphore always has DEPTH small reads ready, and
+ * the difference between the two ways is the same: the overhead of the system calls against that of the ring.
  */
 static uint64_t time_calls(int fd)
 {
@@ -270,15 +290,15 @@ static uint64_t time_batch(struct backend_ring *ring, int fd)
 	uint64_t begin = clock_boottime();
 
 	for (int i = 0; i < DEPTH; i++)
-		prepare(ring, i, fd, ring->buffers + i * STRIDE, sizeof(uint64_t));
-	if (submit(ring) != DEPTH || ring->result[DEPTH - 1] != sizeof(uint64_t))
+		prepare_read(ring, i, fd, ring->buffers + i * STRIDE, sizeof(uint64_t));
+	if (submit_reads(ring) != DEPTH || ring->result[DEPTH - 1] != sizeof(uint64_t))
 		return UINT64_MAX;
 	return clock_boottime() - begin;
 }
 
-bool backend_ring_pays(struct backend_ring *ring)
+bool backend_ring_faster(struct backend_ring *ring)
 {
-	enum { ROUNDS = 16 }; /* of which the fastest counts: an interrupt or two do not matter */
+	enum { ROUNDS = 16 }; /* the fastest counts, so that interrupts do not matter */
 	uint64_t calls = UINT64_MAX, batch = UINT64_MAX;
 	int fd = eventfd(2 * ROUNDS * DEPTH, EFD_SEMAPHORE | EFD_NONBLOCK | EFD_CLOEXEC);
 
@@ -293,7 +313,7 @@ bool backend_ring_pays(struct backend_ring *ring)
 	return batch < calls;
 }
 
-#else
+#else /* !ADIT_IO_URING */
 
 const struct backend_ops *const backend_io_uring = NULL;
 
@@ -311,7 +331,7 @@ bool backend_ring_pending(const struct backend_ring *ring)
 	return false;
 }
 
-bool backend_ring_pays(struct backend_ring *ring)
+bool backend_ring_faster(struct backend_ring *ring)
 {
 	return false;
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Endpoints: comparison and text. */
 #include "io/endpoint.h"
 
 #include <arpa/inet.h>
@@ -60,7 +61,7 @@ static void text_v4(char text[ENDPOINT_TEXT], const struct sockaddr_in *to)
 	snprintf(text, ENDPOINT_TEXT, "%s:%u", address, ntohs(to->sin_port));
 }
 
-/* RFC 4007, 11: address%zone. The zone is the interface's name, or its number when it has no name any more. */
+/* RFC 4007, section 11: address%zone. The zone is the interface's name, or its index if the interface is gone. */
 static void text_v6(char text[ENDPOINT_TEXT], const struct sockaddr_in6 *to)
 {
 	char address[INET6_ADDRSTRLEN], name[IF_NAMESIZE], zone[IF_NAMESIZE + 1] = "";
@@ -88,7 +89,7 @@ const char *endpoint_text(char text[ENDPOINT_TEXT], const struct endpoint *endpo
 	return text;
 }
 
-static size_t join(uint8_t *bytes, const void *address, size_t length, const in_port_t *port)
+static size_t join_address_port(uint8_t *bytes, const void *address, size_t length, const in_port_t *port)
 {
 	memcpy(bytes, address, length);
 	memcpy(bytes + length, port, sizeof *port);
@@ -99,9 +100,11 @@ size_t endpoint_bytes(uint8_t bytes[ENDPOINT_BYTES], const struct endpoint *endp
 {
 	switch (endpoint->to.any.sa_family) {
 	case AF_INET:
-		return join(bytes, &endpoint->to.v4.sin_addr, sizeof endpoint->to.v4.sin_addr, &endpoint->to.v4.sin_port);
+		return join_address_port(bytes, &endpoint->to.v4.sin_addr, sizeof endpoint->to.v4.sin_addr,
+								 &endpoint->to.v4.sin_port);
 	case AF_INET6:
-		return join(bytes, &endpoint->to.v6.sin6_addr, sizeof endpoint->to.v6.sin6_addr, &endpoint->to.v6.sin6_port);
+		return join_address_port(bytes, &endpoint->to.v6.sin6_addr, sizeof endpoint->to.v6.sin6_addr,
+								 &endpoint->to.v6.sin6_port);
 	default:
 		return 0;
 	}

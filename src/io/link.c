@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The state of the TUN's link. */
 #include "io/link.h"
 
 #include <errno.h>
@@ -21,32 +22,34 @@ static ino_t inode_of(int fd)
 	return fd >= 0 && !fstat(fd, &status) ? status.st_ino : 0;
 }
 
-/* What the device is called now; it may have been renamed. */
-static int name_of(int tun, struct ifreq *request)
+/* Sets the name in `request` to that of the device, which may have been renamed. */
+static int get_device_name(int tun, struct ifreq *request)
 {
 	memset(request, 0, sizeof *request);
 	return ioctl(tun, TUNGETIFF, request) ? -errno : 0;
 }
 
-/* Opens the sockets in the namespace that the thread is in. */
+/* Opens the sockets in the thread's current namespace. */
 static int open_here(struct link *link)
 {
 	struct ifreq request;
-	int error = name_of(link->tun, &request);
+	int error = get_device_name(link->tun, &request);
 
 	if (error)
 		return error;
 	link->query = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (link->query < 0)
+		return -errno;
 	link->watch = netlink_watch_open();
-	if (link->query < 0 || link->watch < 0)
-		return link->query < 0 ? -errno : link->watch;
+	if (link->watch < 0)
+		return link->watch;
 	if (ioctl(link->query, SIOCGIFINDEX, &request))
 		return -errno;
 	link->index = (uint32_t)request.ifr_ifindex;
 	return 0;
 }
 
-/* The namespace of the device, or of the process where the kernel cannot tell (Linux before 5.2). */
+/* Returns a descriptor of the device's namespace, or of our own if the kernel does not support TUNGETDEVNETNS (5.2). */
 static int device_namespace(int tun, int own)
 {
 	int fd = ioctl(tun, TUNGETDEVNETNS);
@@ -54,7 +57,8 @@ static int device_namespace(int tun, int own)
 	return fd >= 0 ? fd : fcntl(own, F_DUPFD_CLOEXEC, 0);
 }
 
-static int open_sockets(struct link *link)
+/* Opens the sockets in the device's namespace. */
+static int open_link_sockets(struct link *link)
 {
 	int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), device, error = 0;
 
@@ -68,7 +72,7 @@ static int open_sockets(struct link *link)
 		error = -errno;
 	} else {
 		error = open_here(link);
-		if (setns(own, CLONE_NEWNET)) /* staying there would open our UDP sockets in the wrong place */
+		if (setns(own, CLONE_NEWNET)) /* our UDP sockets would be opened in the wrong namespace */
 			error = -errno;
 	}
 	close(device);
@@ -81,7 +85,7 @@ int link_open(struct link *link, int tun)
 	int error;
 
 	*link = (struct link) { .tun = tun, .watch = -1, .query = -1 };
-	error = open_sockets(link);
+	error = open_link_sockets(link);
 	if (error)
 		link_close(link);
 	return error;
@@ -99,7 +103,7 @@ void link_close(struct link *link)
 int link_state(const struct link *link, struct link_state *state)
 {
 	struct ifreq request;
-	int error = name_of(link->tun, &request);
+	int error = get_device_name(link->tun, &request);
 
 	if (error)
 		return error;
@@ -115,7 +119,7 @@ int link_state(const struct link *link, struct link_state *state)
 int link_set_mtu(const struct link *link, uint32_t mtu)
 {
 	struct ifreq request;
-	int error = name_of(link->tun, &request);
+	int error = get_device_name(link->tun, &request);
 
 	if (error)
 		return error;
@@ -123,12 +127,13 @@ int link_set_mtu(const struct link *link, uint32_t mtu)
 	return ioctl(link->query, SIOCSIFMTU, &request) ? -errno : 0;
 }
 
-static void note(void *context, const struct netlink_event *event)
+static void note_event(void *context, const struct netlink_event *event)
 {
 	*(bool *)context = true;
 }
 
-static bool moved(const struct link *link)
+/* Returns true if the device is now in another namespace. */
+static bool link_moved(const struct link *link)
 {
 	int fd = ioctl(link->tun, TUNGETDEVNETNS);
 	bool elsewhere = fd >= 0 && inode_of(fd) != link->namespace;
@@ -141,13 +146,13 @@ static bool moved(const struct link *link)
 int link_read(struct link *link)
 {
 	bool changed = false;
-	int error = netlink_watch_read(link->watch, link->index, note, &changed);
+	int error = netlink_watch_read(link->watch, link->index, note_event, &changed);
 
 	if (error && error != -ENOBUFS)
 		return error;
 	if (!changed && !error)
 		return 0;
-	if (moved(link)) { /* a move is told as a deletion */
+	if (link_moved(link)) { /* the kernel reports a move as a deletion */
 		int tun = link->tun;
 		link_close(link);
 		error = link_open(link, tun);

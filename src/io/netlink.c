@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* rtnetlink requests: building, sending, and reading the answers. */
 #include "io/netlink.h"
 
 #include <errno.h>
@@ -20,7 +21,7 @@ struct netlink *netlink_open(void)
 	netlink->socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
 	if (!netlink->socket)
 		goto failed;
-	/* Lets the kernel filter dumps (Linux 4.20). Without it all comes and we filter, which we do anyway. */
+	/* Makes the kernel filter dumps (Linux 4.20). Older kernels send everything, so the handlers filter as well. */
 	mnl_socket_setsockopt(netlink->socket, NETLINK_GET_STRICT_CHK, &on, sizeof on);
 	if (mnl_socket_bind(netlink->socket, 0, MNL_SOCKET_AUTOPID) < 0)
 		goto failed;
@@ -39,9 +40,9 @@ void netlink_close(struct netlink *netlink)
 	free(netlink);
 }
 
-static struct nlmsghdr *begin_at(struct netlink *netlink, char *place, uint16_t type, uint16_t flags)
+static struct nlmsghdr *begin_at(struct netlink *netlink, char *buffer, uint16_t type, uint16_t flags)
 {
-	struct nlmsghdr *message = mnl_nlmsg_put_header(place);
+	struct nlmsghdr *message = mnl_nlmsg_put_header(buffer);
 
 	message->nlmsg_type = type;
 	message->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | flags;
@@ -69,7 +70,7 @@ struct nlmsghdr *netlink_begin_another(struct netlink *netlink, uint16_t type, u
 	return begin_at(netlink, netlink->request + used, type, flags);
 }
 
-/* The sequence number of the last is netlink->sequence. */
+/* Numbers and sends all requests. Afterwards netlink->sequence is the number of the last one. */
 static int send_requests(struct netlink *netlink)
 {
 	size_t bytes = request_bytes(netlink);
@@ -82,7 +83,7 @@ static int send_requests(struct netlink *netlink)
 	return mnl_socket_sendto(netlink->socket, netlink->request, bytes) < 0 ? -errno : 0;
 }
 
-/* The errno in NLMSG_ERROR (0 is the acknowledgement) and, after a dump, in NLMSG_DONE. */
+/* Returns the errno in an NLMSG_ERROR (0: an acknowledgement) or in the NLMSG_DONE that ends a dump. */
 static int final_status(const struct nlmsghdr *message)
 {
 	int status;
@@ -95,11 +96,11 @@ static int final_status(const struct nlmsghdr *message)
 
 struct answer {
 	bool done;
-	bool interrupted; /* things changed during the dump */
+	bool interrupted; /* entries changed during the dump */
 	int status;
 };
 
-/* Other sequence numbers are left over from a request that failed half-way. */
+/* Skips messages with other sequence numbers, which belong to an earlier request that was not read to the end. */
 static void read_messages(struct netlink *netlink, int length, struct answer *answer, netlink_handler *handle,
 						  void *context)
 {
@@ -119,8 +120,8 @@ static void read_messages(struct netlink *netlink, int length, struct answer *an
 	}
 }
 
-/* Bytes of the next part of an answer, or negative errno. */
-static ssize_t receive(struct netlink *netlink)
+/* Reads the next part of an answer. Returns its size or a negative errno. */
+static ssize_t receive_answer(struct netlink *netlink)
 {
 	ssize_t length;
 
@@ -130,12 +131,12 @@ static ssize_t receive(struct netlink *netlink)
 	return length < 0 ? -errno : length;
 }
 
-static int read_answer(struct netlink *netlink, netlink_handler *handle, void *context)
+static int read_whole_answer(struct netlink *netlink, netlink_handler *handle, void *context)
 {
 	struct answer answer = { 0 };
 
 	while (!answer.done) {
-		ssize_t length = receive(netlink);
+		ssize_t length = receive_answer(netlink);
 		if (length < 0)
 			return (int)length;
 		read_messages(netlink, (int)length, &answer, handle, context);
@@ -150,12 +151,12 @@ int netlink_finish(struct netlink *netlink, netlink_handler *handle, void *conte
 	for (int attempt = 0; status == -EINTR && attempt < DUMP_ATTEMPTS; attempt++) {
 		status = send_requests(netlink);
 		if (status == 0)
-			status = read_answer(netlink, handle, context);
+			status = read_whole_answer(netlink, handle, context);
 	}
 	return status;
 }
 
-/* Notes what the kernel says of requests; true when it has spoken of the last, for it answers them in order. */
+/* Stores the status of each request. Returns true after that of the last one, because the kernel answers in order. */
 static bool read_statuses(const struct netlink *netlink, int length, int *status, size_t count)
 {
 	const struct nlmsghdr *message = (const struct nlmsghdr *)(const void *)netlink->answer;
@@ -178,7 +179,7 @@ void netlink_finish_all(struct netlink *netlink, int *status, size_t count)
 
 	memset(status, 0, count * sizeof *status);
 	while (!error && !done) {
-		ssize_t length = receive(netlink);
+		ssize_t length = receive_answer(netlink);
 		if (length < 0)
 			error = (int)length;
 		else

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Links and addresses by rtnetlink. */
 #include <errno.h>
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
@@ -24,8 +25,11 @@ static void take_mtu(void *context, const struct nlmsghdr *message)
 	const struct nlattr *attribute;
 	uint32_t *mtu = context;
 
-	mnl_attr_for_each(attribute, message, sizeof(struct ifinfomsg)) if (mnl_attr_get_type(attribute) == IFLA_MTU) *mtu =
-		netlink_get_u32(attribute);
+	mnl_attr_for_each(attribute, message, sizeof(struct ifinfomsg))
+	{
+		if (mnl_attr_get_type(attribute) == IFLA_MTU)
+			*mtu = netlink_get_u32(attribute);
+	}
 }
 
 int netlink_link_mtu(struct netlink *netlink, uint32_t index, uint32_t *mtu)
@@ -38,8 +42,8 @@ int netlink_link_mtu(struct netlink *netlink, uint32_t index, uint32_t *mtu)
 	return netlink_finish(netlink, take_mtu, mtu);
 }
 
-static int change_address(struct netlink *netlink, uint16_t type, uint16_t flags, uint32_t index,
-						  const struct ip_prefix *address)
+static int request_address(struct netlink *netlink, uint16_t type, uint16_t flags, uint32_t index,
+						   const struct ip_prefix *address)
 {
 	struct nlmsghdr *message = netlink_begin(netlink, type, flags);
 	struct ifaddrmsg *head = mnl_nlmsg_put_extra_header(message, sizeof *head);
@@ -55,12 +59,12 @@ static int change_address(struct netlink *netlink, uint16_t type, uint16_t flags
 
 int netlink_address_add(struct netlink *netlink, uint32_t index, const struct ip_prefix *address)
 {
-	return change_address(netlink, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, index, address);
+	return request_address(netlink, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, index, address);
 }
 
 int netlink_address_del(struct netlink *netlink, uint32_t index, const struct ip_prefix *address)
 {
-	return change_address(netlink, RTM_DELADDR, 0, index, address);
+	return request_address(netlink, RTM_DELADDR, 0, index, address);
 }
 
 struct address_visit {
@@ -70,7 +74,10 @@ struct address_visit {
 	void *context;
 };
 
-/* IPv4 has the address of the other end in IFA_ADDRESS; IPv6 leaves IFA_LOCAL out when there is no other end. */
+/*
+ * IFA_LOCAL is our own address. IFA_ADDRESS is the remote end of a point-to-point link, or our own address if there is
+ * no remote end; IPv6 omits IFA_LOCAL then.
+ */
 static void visit_address(void *context, const struct nlmsghdr *message)
 {
 	const struct ifaddrmsg *head = mnl_nlmsg_get_payload(message);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One request to rtnetlink and its answer: what the netlink_*.c files share. */
+/* Requests to rtnetlink and their answers, for the netlink_*.c files. */
 #ifndef ADIT_IO_NETLINK_REQUEST_H
 #define ADIT_IO_NETLINK_REQUEST_H
 
@@ -9,51 +9,53 @@
 #include "io/netlink.h"
 
 enum {
-	NETLINK_REQUEST_MAX = 512, /* bytes of one request */
-	NETLINK_REQUEST_BYTES = 4096,
-	NETLINK_ANSWER_BYTES = 32768
-}; /* the kernel fills at most 32 KiB a message of a dump */
+	NETLINK_REQUEST_MAX = 512,    /* bytes of one request */
+	NETLINK_REQUEST_BYTES = 4096, /* of all requests that are sent together */
+	NETLINK_ANSWER_BYTES = 32768, /* the kernel's maximum for one message of a dump */
+};
 
 struct netlink {
 	struct mnl_socket *socket;
 	uint32_t sequence;
-	struct nlmsghdr *last; /* of the requests that stand in `request` */
+	struct nlmsghdr *last; /* the last request in `request` */
 	_Alignas(struct nlmsghdr) char request[NETLINK_REQUEST_BYTES];
 	_Alignas(struct nlmsghdr) char answer[NETLINK_ANSWER_BYTES];
 };
 
 typedef void netlink_handler(void *context, const struct nlmsghdr *message);
 
-/* Begins a request of `type`, with NLM_F_REQUEST and NLM_F_ACK besides `flags`. It stands in netlink->request. */
+/* Starts a request of `type` in netlink->request, with NLM_F_REQUEST and NLM_F_ACK in addition to `flags`. */
 struct nlmsghdr *netlink_begin(struct netlink *netlink, uint16_t type, uint16_t flags);
 
 /*
- * Begins another request behind those that were begun, to leave with them; NULL when there is no room. Only the last is
- * acknowledged: of the others the kernel tells errors alone.
+ * Starts another request that is sent together with the previous ones. Returns NULL if the buffer is full. Only the
+ * last request is acknowledged; for the others the kernel reports only errors.
  */
 struct nlmsghdr *netlink_begin_another(struct netlink *netlink, uint16_t type, uint16_t flags);
 
-/* Sends the `count` requests that were begun. `status` gets 0 or a negative errno for each; none of them is a dump. */
+/*
+ * Sends all requests, `count` of them, and waits for the answers. Sets `status` of each request to 0 or a negative
+ * errno. None of them may be a dump.
+ */
 void netlink_finish_all(struct netlink *netlink, int *status, size_t count);
 
 /*
- * Sends what netlink_begin began, hands each message of the answer to `handle` (NULL: there are none) and waits for its
- * end. 0 or a negative errno of the kernel. A dump during which things changed is asked for again: `handle` may meet an
- * entry twice.
+ * Sends the request, waits for the answer and calls `handle` (may be NULL) for each message in it. Returns 0 or the
+ * kernel's negative errno. A dump during which entries changed is repeated, so `handle` may see an entry twice.
  */
 int netlink_finish(struct netlink *netlink, netlink_handler *handle, void *context);
 
-/* Bytes of an address of `family`. */
+/* Returns the size of an address of `family`. */
 static inline size_t netlink_address_bytes(uint8_t family)
 {
 	return family == AF_INET6 ? 16 : 4;
 }
 
-/* Puts the address of `prefix` in as attribute `type`. */
+/* Appends the address of `prefix` as an attribute of type `type`. */
 void netlink_put_address(struct nlmsghdr *message, uint16_t type, const struct ip_prefix *prefix);
-/* Reads an address attribute into `prefix`, whose family is set; one of another length changes nothing. */
+/* Reads an address attribute into `prefix`, whose family must be set. Ignores an attribute of the wrong length. */
 void netlink_get_address(const struct nlattr *attribute, struct ip_prefix *prefix);
-/* The value of a 32-bit attribute; 0 when it is shorter. */
+/* Returns the value of a 32-bit attribute, or 0 if it is too short. */
 uint32_t netlink_get_u32(const struct nlattr *attribute);
 
 #endif

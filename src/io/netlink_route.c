@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Routes by rtnetlink. */
 #include <errno.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
@@ -19,8 +20,11 @@ static void put_route(struct nlmsghdr *message, uint32_t index, const struct ip_
 	mnl_attr_put_u32(message, RTA_OIF, index);
 }
 
-/* As many of the routes as go into one send: a call each would take as long as the kernel's work for it. */
-static size_t add_some(struct netlink *netlink, const struct netlink_route *routes, size_t count, int *status)
+/*
+ * Adds as many routes as fit into one send and returns their number. With a system call for each route, the calls would
+ * take as long as the work that the kernel does for them.
+ */
+static size_t add_route_batch(struct netlink *netlink, const struct netlink_route *routes, size_t count, int *status)
 {
 	const uint16_t flags = NLM_F_CREATE | NLM_F_EXCL;
 	struct nlmsghdr *message = netlink_begin(netlink, RTM_NEWROUTE, flags);
@@ -37,8 +41,10 @@ static size_t add_some(struct netlink *netlink, const struct netlink_route *rout
 
 void netlink_routes_add(struct netlink *netlink, const struct netlink_route *routes, size_t count, int *status)
 {
-	for (size_t done = 0; done < count;)
-		done += add_some(netlink, routes + done, count - done, status + done);
+	size_t done = 0;
+
+	while (done < count)
+		done += add_route_batch(netlink, routes + done, count - done, status + done);
 }
 
 int netlink_route_del(struct netlink *netlink, uint32_t index, const struct ip_prefix *to, uint32_t table)
@@ -52,8 +58,11 @@ static uint32_t metrics_mtu(const struct nlattr *metrics)
 	const struct nlattr *attribute;
 	uint32_t mtu = 0;
 
-	mnl_attr_for_each_nested(attribute, metrics) if (mnl_attr_get_type(attribute) == RTAX_MTU) mtu =
-		netlink_get_u32(attribute);
+	mnl_attr_for_each_nested(attribute, metrics)
+	{
+		if (mnl_attr_get_type(attribute) == RTAX_MTU)
+			mtu = netlink_get_u32(attribute);
+	}
 	return mtu;
 }
 
@@ -106,7 +115,7 @@ struct route_visit {
 	void *context;
 };
 
-/* A kernel that does not filter sends all tables, and IPv6's cached routes too. */
+/* Older kernels do not filter: they send all tables, and also cached IPv6 routes. */
 static void visit_route(void *context, const struct nlmsghdr *message)
 {
 	const struct rtmsg *head = mnl_nlmsg_get_payload(message);
@@ -133,7 +142,7 @@ int netlink_route_each(struct netlink *netlink, uint8_t family, uint32_t index, 
 	if (index)
 		mnl_attr_put_u32(message, RTA_OIF, index);
 	status = netlink_finish(netlink, visit_route, &visit);
-	/* -ENOENT: no such table. -EOPNOTSUPP: the kernel has no such family. */
+	/* -ENOENT: the table does not exist. -EOPNOTSUPP: the kernel does not support the family. */
 	return status == -ENOENT || status == -EOPNOTSUPP ? 0 : status;
 }
 
@@ -175,7 +184,7 @@ static void take_route(void *context, const struct nlmsghdr *message)
 		*(struct netlink_route *)context = read_route(message);
 }
 
-static int ask_route(struct netlink *netlink, const struct ip_prefix *to, uint32_t mark, struct netlink_route *route)
+static int query_route(struct netlink *netlink, const struct ip_prefix *to, uint32_t mark, struct netlink_route *route)
 {
 	struct nlmsghdr *message = netlink_begin(netlink, RTM_GETROUTE, 0);
 	struct rtmsg *head = mnl_nlmsg_put_extra_header(message, sizeof *head);
@@ -188,9 +197,10 @@ static int ask_route(struct netlink *netlink, const struct ip_prefix *to, uint32
 	return netlink_finish(netlink, take_route, route);
 }
 
-static int route_towards(struct netlink *netlink, const struct ip_prefix *to, struct netlink_route *route)
+/* Finds the route to an address. If there is none, returns 0 and leaves `route` zero. */
+static int find_route(struct netlink *netlink, const struct ip_prefix *to, struct netlink_route *route)
 {
-	int status = ask_route(netlink, to, 0, route);
+	int status = query_route(netlink, to, 0, route);
 
 	return status == -ENETUNREACH || status == -EHOSTUNREACH ? 0 : status;
 }
@@ -198,7 +208,7 @@ static int route_towards(struct netlink *netlink, const struct ip_prefix *to, st
 int netlink_route_interface(struct netlink *netlink, const struct ip_prefix *to, uint32_t mark, uint32_t *index)
 {
 	struct netlink_route route = { 0 };
-	int status = ask_route(netlink, to, mark, &route);
+	int status = query_route(netlink, to, mark, &route);
 
 	*index = route.index;
 	return status;
@@ -207,7 +217,7 @@ int netlink_route_interface(struct netlink *netlink, const struct ip_prefix *to,
 int netlink_route_mtu(struct netlink *netlink, const struct ip_prefix *to, uint32_t *mtu)
 {
 	struct netlink_route route = { 0 };
-	int status = to->family ? route_towards(netlink, to, &route) : default_route(netlink, &route);
+	int status = to->family ? find_route(netlink, to, &route) : default_route(netlink, &route);
 
 	*mtu = route.mtu;
 	if (status == 0 && !route.mtu && route.index)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Policy rules by rtnetlink. */
 #include <errno.h>
 #include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
@@ -7,14 +8,14 @@
 
 enum { NOT_SUPPRESSED = -1 };
 
-/* A rule made of these and nothing else. */
+/* A rule that has only these conditions. */
 struct rule {
 	uint8_t family;
 	bool inverted;
 	uint32_t mark;    /* with a full mask; 0: any */
-	int32_t suppress; /* the longest prefix length whose routes are passed over */
+	int32_t suppress; /* ignore routes with at most this prefix length, or NOT_SUPPRESSED */
 	uint32_t table;
-	uint32_t priority; /* small goes first; 0: not given, so the kernel puts it before all others */
+	uint32_t priority; /* lower ones come first; 0: unset, and the kernel puts the rule in front of all others */
 };
 
 static bool rule_equal(const struct rule *a, const struct rule *b)
@@ -41,8 +42,8 @@ static int change_rule(struct netlink *netlink, uint16_t type, uint16_t flags, c
 	return netlink_finish(netlink, NULL, NULL);
 }
 
-/* False when the rule has a condition that struct rule does not know. */
-static bool read_attribute(const struct nlattr *attribute, struct rule *rule)
+/* Returns false if the attribute is a condition that struct rule does not have. */
+static bool read_rule_attribute(const struct nlattr *attribute, struct rule *rule)
 {
 	uint32_t value = netlink_get_u32(attribute);
 
@@ -68,6 +69,7 @@ static bool read_attribute(const struct nlattr *attribute, struct rule *rule)
 	}
 }
 
+/* Returns false if the message is not a rule that struct rule can represent. */
 static bool read_rule(const struct nlmsghdr *message, struct rule *rule)
 {
 	const struct fib_rule_hdr *head = mnl_nlmsg_get_payload(message);
@@ -82,11 +84,15 @@ static bool read_rule(const struct nlmsghdr *message, struct rule *rule)
 		.suppress = NOT_SUPPRESSED,
 		.table = head->table,
 	};
-	mnl_attr_for_each(attribute, message, sizeof *head) if (!read_attribute(attribute, rule)) return false;
+	mnl_attr_for_each(attribute, message, sizeof *head)
+	{
+		if (!read_rule_attribute(attribute, rule))
+			return false;
+	}
 	return true;
 }
 
-static void keep_last(void *context, const struct nlmsghdr *message)
+static void keep_last_rule(void *context, const struct nlmsghdr *message)
 {
 	struct rule *wanted = context, found;
 
@@ -95,26 +101,31 @@ static void keep_last(void *context, const struct nlmsghdr *message)
 }
 
 /*
- * The kernel's own search takes any rule that has what the request names, even one with further conditions or without
- * the inversion: so we search, and name the priority.
+ * Deletes the last rule that is equal to `rule`. The kernel would delete the first rule that has the requested
+ * conditions, even if it has others too or is not inverted. So find the rule in a dump and delete it by its priority.
  */
-static int delete_last(struct netlink *netlink, struct rule *rule)
+static int delete_last_rule(struct netlink *netlink, struct rule *rule)
 {
 	struct nlmsghdr *message = netlink_begin(netlink, RTM_GETRULE, NLM_F_DUMP);
 	struct fib_rule_hdr *head = mnl_nlmsg_put_extra_header(message, sizeof *head);
 	int status;
 
 	head->family = rule->family;
-	status = netlink_finish(netlink, keep_last, rule);
-	if (status < 0) /* a kernel without the family has no rules of it */
+	status = netlink_finish(netlink, keep_last_rule, rule);
+	if (status < 0) /* a kernel without the family has no rules for it */
 		return status == -EAFNOSUPPORT || status == -EOPNOTSUPP ? -ENOENT : status;
 	return rule->priority ? change_rule(netlink, RTM_DELRULE, 0, rule) : -ENOENT;
 }
 
 static struct rule not_mark(uint8_t family, uint32_t mark, uint32_t table)
 {
-	return (
-		struct rule) { .family = family, .inverted = true, .mark = mark, .suppress = NOT_SUPPRESSED, .table = table };
+	return (struct rule) {
+		.family = family,
+		.inverted = true,
+		.mark = mark,
+		.suppress = NOT_SUPPRESSED,
+		.table = table,
+	};
 }
 
 static struct rule suppress_main(uint8_t family)
@@ -137,11 +148,11 @@ int netlink_rule_add_suppress_main(struct netlink *netlink, uint8_t family)
 int netlink_rule_del_not_mark(struct netlink *netlink, uint8_t family, uint32_t mark, uint32_t table)
 {
 	struct rule rule = not_mark(family, mark, table);
-	return delete_last(netlink, &rule);
+	return delete_last_rule(netlink, &rule);
 }
 
 int netlink_rule_del_suppress_main(struct netlink *netlink, uint8_t family)
 {
 	struct rule rule = suppress_main(family);
-	return delete_last(netlink, &rule);
+	return delete_last_rule(netlink, &rule);
 }

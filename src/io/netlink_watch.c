@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Netlink events: changes of links, addresses, routes and rules. */
 #include <errno.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
@@ -7,7 +8,10 @@
 
 #include "netlink_request.h"
 
-enum { WATCH_BYTES = 16384, WATCH_MESSAGES = 64 };
+enum {
+	WATCH_BYTES = 16384,
+	WATCH_MESSAGES = 64, /* maximum per call */
+};
 
 static int open_groups(uint32_t groups)
 {
@@ -41,7 +45,7 @@ bool netlink_routes_watch_read(int fd)
 	bool any = false;
 	ssize_t n;
 
-	/* What changed does not matter, only that something did; ENOBUFS says that much did. */
+	/* The content of the events does not matter. ENOBUFS means that events were lost. */
 	do {
 		n = recv(fd, unread, sizeof unread, MSG_TRUNC);
 		any |= n >= 0 || errno == ENOBUFS;
@@ -49,7 +53,10 @@ bool netlink_routes_watch_read(int fd)
 	return any;
 }
 
-/* Bridges announce their ports by the same messages with a family of their own: leaving a bridge is not being gone. */
+/*
+ * Bridges send the same messages for their ports, with family AF_BRIDGE. An RTM_DELLINK of these means that the device
+ * has left the bridge, not that it was deleted.
+ */
 static bool read_event(const struct nlmsghdr *message, struct netlink_event *event)
 {
 	const struct ifinfomsg *link = mnl_nlmsg_get_payload(message);
@@ -63,13 +70,19 @@ static bool read_event(const struct nlmsghdr *message, struct netlink_event *eve
 		.up = link->ifi_flags & IFF_UP,
 		.gone = message->nlmsg_type == RTM_DELLINK,
 	};
-	mnl_attr_for_each(attribute, message, sizeof *link) if (mnl_attr_get_type(attribute) == IFLA_MTU) event->mtu =
-		netlink_get_u32(attribute);
+	mnl_attr_for_each(attribute, message, sizeof *link)
+	{
+		if (mnl_attr_get_type(attribute) == IFLA_MTU)
+			event->mtu = netlink_get_u32(attribute);
+	}
 	return true;
 }
 
-/* The bytes of one datagram of the kernel, 0 for one that is not the kernel's; -ENOBUFS when some did not fit. */
-static int receive(int fd, char *buffer)
+/*
+ * Reads one datagram. Returns its size, 0 if it did not come from the kernel, or a negative errno; -ENOBUFS if it was
+ * too long.
+ */
+static int receive_events(int fd, char *buffer)
 {
 	struct sockaddr_nl from = { 0 };
 	struct iovec iov = { buffer, WATCH_BYTES };
@@ -90,7 +103,7 @@ int netlink_watch_read(int fd, uint32_t index, void (*handle)(void *context, con
 
 	for (int i = 0; i < WATCH_MESSAGES; i++) {
 		const struct nlmsghdr *message = (const struct nlmsghdr *)(const void *)buffer;
-		int length = receive(fd, buffer);
+		int length = receive_events(fd, buffer);
 		struct netlink_event event;
 
 		if (length == -EINTR)

@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One ring of slots holds questions and answers: the owner asks at `asked`, the thread answers in the same order at
- * `answered`, the owner takes at `taken`. taken <= answered <= asked <= taken + RESOLVER_QUEUE, all under the lock; a
- * slot between the marks belongs to one side, so getaddrinfo(3) runs on it without the lock.
+ * The resolver.
  *
- * A thread lives while there are questions. It cannot be stopped in getaddrinfo(3), so nobody waits for it: owner and
- * thread each hold the resolver, and the last to let go frees it.
+ * Theory of operation
+ *
+ * One ring of slots holds queries and answers. The owner adds queries at `asked`, the thread answers them in the same
+ * order at `answered`, and the owner takes answers at `taken`. The lock protects these counters, and taken <= answered
+ * <= asked
+ * <= taken + RESOLVER_QUEUE. The slots from `answered` to `asked` belong to the thread, so getaddrinfo(3) writes to a
+ * slot without the lock.
+ *
+ * The thread exits when there are no more queries. It cannot be stopped in getaddrinfo(3), so resolver_destroy does not
+ * wait for it. The owner and the thread each hold a reference (`owned`, `running`), and the last one to drop its
+ * reference frees the resolver.
  */
 #include "io/resolve.h"
 
@@ -27,15 +34,15 @@ struct slot {
 
 struct resolver {
 	pthread_mutex_t lock;
-	int wake; /* eventfd that counts the answers waiting */
+	int wake; /* eventfd; counts the answers not yet taken */
 	bool owned, running;
 	uint64_t asked, answered, taken;
 	struct slot slots[RESOLVER_QUEUE];
 };
 
-static struct slot *slot_at(struct resolver *resolver, uint64_t place)
+static struct slot *slot_at(struct resolver *resolver, uint64_t number)
 {
-	return &resolver->slots[place % RESOLVER_QUEUE];
+	return &resolver->slots[number % RESOLVER_QUEUE];
 }
 
 struct resolver *resolver_create(void)
@@ -54,8 +61,9 @@ struct resolver *resolver_create(void)
 	return resolver;
 }
 
-/* Called with the lock held, by a side that has just let go; gives the lock back. */
-static void release(struct resolver *resolver)
+/* Unlocks the resolver and frees it if no reference is left. The caller holds the lock and has dropped its reference.
+ */
+static void unlock_and_release(struct resolver *resolver)
 {
 	bool last = !resolver->owned && !resolver->running;
 
@@ -73,7 +81,7 @@ void resolver_destroy(struct resolver *resolver)
 		return;
 	pthread_mutex_lock(&resolver->lock);
 	resolver->owned = false;
-	release(resolver);
+	unlock_and_release(resolver);
 }
 
 int resolver_fd(const struct resolver *resolver)
@@ -81,7 +89,7 @@ int resolver_fd(const struct resolver *resolver)
 	return resolver->wake;
 }
 
-/* The first address, as wg(8) takes it. */
+/* Takes the first address, like wg(8). */
 static int look_up(const char *host, const char *port, int flags, struct endpoint *endpoint)
 {
 	struct addrinfo hints = { .ai_flags = flags, .ai_socktype = SOCK_DGRAM, .ai_protocol = IPPROTO_UDP }, *found;
@@ -104,7 +112,7 @@ static void answer_one(struct resolver *resolver)
 	slot->error = look_up(slot->host, slot->port, AI_NUMERICSERV, &slot->endpoint);
 	pthread_mutex_lock(&resolver->lock);
 	resolver->answered++;
-	eventfd_write(resolver->wake, 1); /* cannot fail: it never counts beyond RESOLVER_QUEUE */
+	eventfd_write(resolver->wake, 1); /* cannot fail: the count is at most RESOLVER_QUEUE */
 }
 
 static void *answer_all(void *context)
@@ -115,21 +123,21 @@ static void *answer_all(void *context)
 	while (resolver->owned && resolver->answered != resolver->asked)
 		answer_one(resolver);
 	resolver->running = false;
-	release(resolver);
+	unlock_and_release(resolver);
 	return NULL;
 }
 
-/* Signals are for the thread that runs the loop. */
+/* Blocks all signals in the new thread, because the thread of the event loop handles them. */
 static int start_thread(struct resolver *resolver)
 {
-	sigset_t all, before;
+	sigset_t all, old;
 	pthread_t thread;
 	int error;
 
 	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
 	error = pthread_create(&thread, NULL, answer_all, resolver);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (error)
 		return -EAGAIN;
 	pthread_detach(thread);

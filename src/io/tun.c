@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/* The TUN device. */
 #include "io/tun.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
@@ -21,6 +23,8 @@
 #define VIRTIO_NET_HDR_GSO_UDP_L4 5
 #endif
 
+static_assert(TUN_VIRTIO == sizeof(struct virtio_net_hdr), "size of the virtio header");
+
 static int open_device(void)
 {
 	int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
@@ -39,8 +43,8 @@ static int attach(int fd, const char *name, int flags)
 }
 
 /*
- * Name and kind as the kernel has them. That a descriptor puts four bytes of its own in front of each packet cannot be
- * asked: the kernel answers with IFF_NOFILTER in the bit of IFF_NO_PI.
+ * Reads the name and the type of the device. It is not possible to find out whether IFF_NO_PI is set, without which
+ * each packet has four more bytes in front: TUNGETIFF reports IFF_NOFILTER in the same bit.
  */
 static int identify(struct tun *tun)
 {
@@ -57,9 +61,9 @@ static int identify(struct tun *tun)
 }
 
 /*
- * From most to least: kernels before 6.2 do not know USO, and some do not take ECN. The mask belongs to the device and
- * not to the descriptor, so the same ladder on each queue takes nothing away from the others. Without the virtio header
- * nobody could tell how a super-packet is to be cut: such a device is to have none.
+ * Requests offloads in decreasing order, because kernels before 6.2 do not support USO, and some do not support ECN.
+ * The mask belongs to the device and not to the queue; each queue requests the same, so none takes offloads from the
+ * others. A device without the virtio header gets no offloads, because the header says how to segment a super-packet.
  */
 static void set_offloads(struct tun *tun)
 {
@@ -74,11 +78,12 @@ static void set_offloads(struct tun *tun)
 }
 
 /*
- * Writes a super-packet of two segments that goes nowhere: a device that is down says EIO once it has understood the
- * virtio header, and in one that is up the IP layer drops the packet, for its header checksum is wrong. It shows as
- * one dropped packet of the device, or as one IP header error.
+ * Writes a super-packet of two segments to find out whether the device accepts its type. A device that is down parses
+ * the virtio header and then returns EIO. If the device is up, the IP layer drops the packet, because its header
+ * checksum is wrong. The packet is counted as one drop of the device or as one IP header error.
  */
-static bool takes_super(const struct tun *tun, uint8_t gso_type, uint8_t protocol, uint8_t header, uint8_t csum_offset)
+static bool accepts_super(const struct tun *tun, uint8_t gso_type, uint8_t protocol, uint8_t header,
+						  uint8_t csum_offset)
 {
 	enum { IP = 20, TCP = 20, PAYLOAD = 2 };
 	struct virtio_net_hdr virtio = {
@@ -96,8 +101,8 @@ static bool takes_super(const struct tun *tun, uint8_t gso_type, uint8_t protoco
 	return tun->virtio && (writev(tun->fd, parts, 2) >= 0 || errno != EINVAL);
 }
 
-/* What tun_open and tun_adopt do alike. */
-static int prepare(struct tun *tun, int fd)
+/* Initializes `tun` for an attached descriptor. The caller closes the descriptor on failure. */
+static int init_queue(struct tun *tun, int fd)
 {
 	int size = TUN_VIRTIO, error;
 
@@ -105,12 +110,12 @@ static int prepare(struct tun *tun, int fd)
 	error = identify(tun);
 	if (error)
 		return error;
-	/* A device that was there before keeps the header size that its last user gave it. */
+	/* A persistent device still has the header size that its last user set. */
 	if (tun->virtio && ioctl(fd, TUNSETVNETHDRSZ, &size))
 		return -errno;
 	set_offloads(tun);
-	tun->write_tso = takes_super(tun, VIRTIO_NET_HDR_GSO_TCPV4, IPPROTO_TCP, 20, 16);
-	tun->write_uso = takes_super(tun, VIRTIO_NET_HDR_GSO_UDP_L4, IPPROTO_UDP, 8, 6);
+	tun->write_tso = accepts_super(tun, VIRTIO_NET_HDR_GSO_TCPV4, IPPROTO_TCP, 20, 16);
+	tun->write_uso = accepts_super(tun, VIRTIO_NET_HDR_GSO_UDP_L4, IPPROTO_UDP, 8, 6);
 	return 0;
 }
 
@@ -125,10 +130,10 @@ static int open_queue(struct tun *tun, const char *name, int flags)
 	if (fd < 0)
 		return fd;
 	error = attach(fd, name, flags | IFF_VNET_HDR);
-	if (error == -EINVAL) /* some kernels know only the plain TUN */
+	if (error == -EINVAL) /* some kernels support only a plain TUN */
 		error = attach(fd, name, flags);
 	if (!error)
-		error = prepare(tun, fd);
+		error = init_queue(tun, fd);
 	if (error) {
 		close(fd);
 		*tun = (struct tun) { .fd = -1 };
@@ -143,20 +148,19 @@ int tun_open(struct tun *tun, const char *name)
 
 int tun_open_queues(struct tun *queues, unsigned count, const char *name)
 {
-	unsigned open = 0;
-	int error = 0;
-
 	if (count == 1)
 		return tun_open(queues, name);
-	while (open < count && !error) {
-		error = open_queue(&queues[open], open ? queues[0].name : name, IFF_MULTI_QUEUE);
-		open += !error;
+	for (unsigned i = 0; i < count; i++) {
+		int error = open_queue(&queues[i], i ? queues[0].name : name, IFF_MULTI_QUEUE);
+
+		if (error) {
+			while (i)
+				tun_close(&queues[--i]);
+			return error;
+		}
 	}
-	while (error && open)
-		tun_close(&queues[--open]);
-	if (!error)
-		queues[0].steered = !tun_steer(queues[0].fd);
-	return error;
+	queues[0].steered = !tun_steer(queues[0].fd);
+	return 0;
 }
 
 int tun_adopt(struct tun *tun, int fd)
@@ -166,7 +170,7 @@ int tun_adopt(struct tun *tun, int fd)
 	*tun = (struct tun) { .fd = -1 };
 	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) || fcntl(fd, F_SETFD, FD_CLOEXEC))
 		return -errno;
-	error = prepare(tun, fd);
+	error = init_queue(tun, fd);
 	if (error)
 		*tun = (struct tun) { .fd = -1 };
 	return error;
@@ -174,7 +178,7 @@ int tun_adopt(struct tun *tun, int fd)
 
 void tun_close(struct tun *tun)
 {
-	if (!tun->name[0]) /* zeroed, or never open */
+	if (!tun->name[0]) /* zeroed or not open */
 		return;
 	close(tun->fd);
 	*tun = (struct tun) { .fd = -1 };
@@ -205,7 +209,7 @@ ssize_t tun_read(struct tun *tun, uint8_t *buffer)
 	return tun_finish(tun, buffer, bytes < 0 ? -errno : bytes);
 }
 
-/* A plain device has nobody to cut or to sum what the header asks for. */
+/* A plain device cannot segment packets or complete checksums. */
 static int write_plain(const struct tun *tun, const struct iovec *iov, int count)
 {
 	struct virtio_net_hdr virtio;

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
+ * Steering: an eBPF program (TUNSETSTEERINGEBPF) that chooses the queue of a packet by a hash of its flow.
+ *
  * Theory of operation
  *
- * The kernel remembers for each flow, both directions taken as one, by which queue it was written last, and gives its
- * packets to that queue. Where both directions enter by the TUN, as on a host that forwards between its peers, that
- * changes with every write, and packets of one flow pass each other in two queues. So a program of a few instructions
- * (eBPF, TUNSETSTEERINGEBPF) takes the place of that: the queue is a hash of the addresses and, of TCP and UDP packets
- * that are not fragments, the ports, always the same.
+ * By default the kernel remembers for each flow, in both directions, the queue to which it was last written, and uses
+ * that queue for the packets of the flow. On a host that forwards between its peers both directions are written to the
+ * TUN, so the queue changes with every write, and packets of one flow overtake each other in two queues. The program
+ * hashes the addresses and, for TCP and UDP packets that are not fragments, the ports instead, so a flow always has the
+ * same queue.
  *
- * What it reads of a packet it has copied to its stack, by two calls of a helper or three: loads from the packet
- * (BPF_LD) are such a call each. A copy past the end of the packet ends the program, and the packet goes to queue 0.
+ * The program copies the headers to its stack with two or three helper calls, because a direct load from the packet
+ * (BPF_LD) costs a call each. If a copy would go past the end of the packet, the program ends and the packet goes to
+ * queue 0.
  */
 #include "tun_steer.h"
 
@@ -22,7 +25,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* The program's registers that calls leave alone, and what lies where on its stack. */
+/* Registers that survive calls, and offsets on the program's stack. */
 enum { CONTEXT = BPF_REG_6, HASH = BPF_REG_7, PROTOCOL = BPF_REG_8, TRANSPORT = BPF_REG_9 };
 enum { IP = -40, PORTS = -48, V4 = 20, V6 = 40 };
 
@@ -40,8 +43,10 @@ enum { IP = -40, PORTS = -48, V4 = 20, V6 = 40 };
 	{ .code = BPF_JMP | (condition) | BPF_K, .dst_reg = (register), .imm = (value), .off = (over) }
 #define JUMP(over) { .code = BPF_JMP | BPF_JA, .off = (over) }
 #define EXIT { .code = BPF_JMP | BPF_EXIT }
-/* Copies n bytes of the packet from where R2 says to the stack, or ends with queue 0. Jumps count it as eight
- * instructions, and MIX as two. */
+/*
+ * Copies n bytes of the packet, from the offset in R2, to the stack, or exits with queue 0. FETCH is eight instructions long
+ * and MIX two, which jumps over them must count.
+ */
 #define FETCH(n, to) \
 	COPY(BPF_REG_1, CONTEXT), COPY(BPF_REG_3, BPF_REG_10), ADD(BPF_REG_3, to), SET(BPF_REG_4, n), \
 	{ .code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_skb_load_bytes }, \
@@ -56,7 +61,7 @@ static const struct bpf_insn program[] = {
 	COPY(BPF_REG_0, TRANSPORT),
 	ALU(BPF_RSH, BPF_REG_0, 4),
 	JUMP_IF(BPF_JEQ, BPF_REG_0, 6, 11),
-	/* IPv4 (RFC 791): addresses, protocol, the header's length; of a fragment no ports */
+	/* IPv4 (RFC 791): addresses, protocol, header length; fragments skip the ports */
 	READ(HASH, BPF_W, IP + 12),
 	MIX(IP + 16),
 	READ(PROTOCOL, BPF_B, IP + 9),
@@ -67,7 +72,7 @@ static const struct bpf_insn program[] = {
 	ALU(BPF_AND, BPF_REG_0, 0x3fff),
 	JUMP_IF(BPF_JNE, BPF_REG_0, 0, 32),
 	JUMP(18),
-	/* IPv6 (RFC 8200): the lower halves of the addresses, the next header */
+	/* IPv6 (RFC 8200): the lower half of each address, the next header */
 	SET(BPF_REG_2, V4),
 	FETCH(V6 - V4, IP + V4),
 	READ(HASH, BPF_W, IP + 16),
@@ -82,7 +87,7 @@ static const struct bpf_insn program[] = {
 	COPY(BPF_REG_2, TRANSPORT),
 	FETCH(4, PORTS),
 	MIX(PORTS),
-	/* the upper half of a product is the best mixed (Knuth, volume 3, section 6.4) */
+	/* multiplicative hash: the upper bits of the product are mixed best (Knuth, volume 3, section 6.4) */
 	FROM_NETWORK(HASH, 32),
 	ALU(BPF_MUL, HASH, (int32_t)0x9e3779b1),
 	ALU(BPF_RSH, HASH, 16),
@@ -104,6 +109,6 @@ int tun_steer(int fd)
 		return -errno;
 	if (ioctl(fd, TUNSETSTEERINGEBPF, &loaded))
 		error = -errno;
-	close(loaded); /* the TUN holds it from here on */
+	close(loaded); /* the TUN holds a reference */
 	return error;
 }

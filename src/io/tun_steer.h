@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Which queue of a TUN a packet goes to. */
+/* Steering: which queue of a TUN the kernel uses for a packet. */
 #ifndef ADIT_IO_TUN_STEER_H
 #define ADIT_IO_TUN_STEER_H
 
 /*
- * Makes the TUN of `fd`, one of its queues, give each flow to a queue for good. 0; or what bpf(2) or the TUN say, and
- * then the kernel's own way stays (EPERM: no CAP_BPF; ENOSYS; EINVAL: before Linux 4.16).
+ * Installs the steering program on the device of queue `fd`, after which each flow stays on one queue. Returns 0 or the
+ * negative errno of bpf(2) or the TUN (-EPERM: no CAP_BPF; -ENOSYS; -EINVAL: before Linux 4.16). On failure the
+ * kernel's default steering remains.
  */
 int tun_steer(int fd);
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
+/* Control messages of a UDP socket. */
 #include "udp_control.h"
 
 #include <netinet/udp.h>
 #include <string.h>
 
-static void put(struct msghdr *message, int level, int type, const void *value, size_t bytes)
+static void put_cmsg(struct msghdr *message, int level, int type, const void *value, size_t bytes)
 {
 	struct cmsghdr head = { .cmsg_len = CMSG_LEN(bytes), .cmsg_level = level, .cmsg_type = type };
 	uint8_t *at = (uint8_t *)message->msg_control + message->msg_controllen;
@@ -16,55 +17,55 @@ static void put(struct msghdr *message, int level, int type, const void *value, 
 }
 
 /*
- * The address alone, without the interface: an interface would override the routing table, and where it has no route
- * to the peer the kernel would take the peer for a neighbour on it.
+ * Sets the address but not the interface. The interface would override the routing table: if it has no route to the
+ * peer, the kernel would assume that the peer is directly attached to it.
  */
-static void put_source_v4(struct msghdr *message, const struct in_pktinfo *source)
+static void put_local_v4(struct msghdr *message, const struct in_pktinfo *local)
 {
-	struct in_pktinfo info = { .ipi_spec_dst = source->ipi_spec_dst };
+	struct in_pktinfo info = { .ipi_spec_dst = local->ipi_spec_dst };
 
-	put(message, IPPROTO_IP, IP_PKTINFO, &info, sizeof info);
+	put_cmsg(message, IPPROTO_IP, IP_PKTINFO, &info, sizeof info);
 }
 
-/* A link-local address means nothing without its interface. */
-static void put_source_v6(struct msghdr *message, const struct in6_pktinfo *source)
+/* A link-local address needs its interface. */
+static void put_local_v6(struct msghdr *message, const struct in6_pktinfo *local)
 {
-	struct in6_pktinfo info = { .ipi6_addr = source->ipi6_addr };
+	struct in6_pktinfo info = { .ipi6_addr = local->ipi6_addr };
 
-	if (IN6_IS_ADDR_LINKLOCAL(&source->ipi6_addr))
-		info.ipi6_ifindex = source->ipi6_ifindex;
-	put(message, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof info);
+	if (IN6_IS_ADDR_LINKLOCAL(&local->ipi6_addr))
+		info.ipi6_ifindex = local->ipi6_ifindex;
+	put_cmsg(message, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof info);
 }
 
-static void put_source(struct msghdr *message, const struct endpoint *to)
+static void put_local(struct msghdr *message, const struct endpoint *to)
 {
 	if (to->to.any.sa_family == AF_INET)
-		put_source_v4(message, &to->local.v4);
+		put_local_v4(message, &to->local.v4);
 	else
-		put_source_v6(message, &to->local.v6);
+		put_local_v6(message, &to->local.v6);
 }
 
 static void put_traffic_class(struct msghdr *message, const struct endpoint *to, int traffic_class)
 {
 	if (to->to.any.sa_family == AF_INET)
-		put(message, IPPROTO_IP, IP_TOS, &traffic_class, sizeof traffic_class);
+		put_cmsg(message, IPPROTO_IP, IP_TOS, &traffic_class, sizeof traffic_class);
 	else
-		put(message, IPPROTO_IPV6, IPV6_TCLASS, &traffic_class, sizeof traffic_class);
+		put_cmsg(message, IPPROTO_IPV6, IPV6_TCLASS, &traffic_class, sizeof traffic_class);
 }
 
 void udp_control_write(struct msghdr *message, union udp_control *control, const struct udp_run *run, uint32_t length)
 {
 	message->msg_control = control->bytes;
 	message->msg_controllen = 0;
-	if (!run->lost_local && endpoint_local_known(run->to))
-		put_source(message, run->to);
+	if (!run->local_gone && endpoint_local_known(run->to))
+		put_local(message, run->to);
 	if (run->traffic_class)
 		put_traffic_class(message, run->to, run->traffic_class);
 	if (length > run->size)
-		put(message, IPPROTO_UDP, UDP_SEGMENT, &run->size, sizeof run->size);
+		put_cmsg(message, IPPROTO_UDP, UDP_SEGMENT, &run->size, sizeof run->size);
 }
 
-static void read_source_v4(struct udp_message *into, const uint8_t *data, size_t bytes)
+static void read_local_v4(struct udp_message *into, const uint8_t *data, size_t bytes)
 {
 	struct in_pktinfo info;
 
@@ -75,13 +76,13 @@ static void read_source_v4(struct udp_message *into, const uint8_t *data, size_t
 	into->from.local.v4.ipi_ifindex = info.ipi_ifindex;
 }
 
-static void read_source_v6(struct udp_message *into, const uint8_t *data, size_t bytes)
+static void read_local_v6(struct udp_message *into, const uint8_t *data, size_t bytes)
 {
 	if (bytes >= sizeof into->from.local.v6)
 		memcpy(&into->from.local.v6, data, sizeof into->from.local.v6);
 }
 
-/* IPv4 hands over one byte (ip(7)), IPv6 an int (RFC 3542, 6.5). */
+/* IPv4 passes one byte (ip(7)), IPv6 an int (RFC 3542, section 6.5). */
 static void read_traffic_class(struct udp_message *into, const uint8_t *data, size_t bytes)
 {
 	int value;
@@ -94,7 +95,7 @@ static void read_traffic_class(struct udp_message *into, const uint8_t *data, si
 	}
 }
 
-static void read_size(struct udp_message *into, const uint8_t *data, size_t bytes)
+static void read_segment_size(struct udp_message *into, const uint8_t *data, size_t bytes)
 {
 	int value;
 
@@ -105,18 +106,18 @@ static void read_size(struct udp_message *into, const uint8_t *data, size_t byte
 		into->size = (uint32_t)value;
 }
 
-static void read_one(struct udp_message *into, const struct cmsghdr *head, const uint8_t *data, size_t bytes)
+static void read_cmsg(struct udp_message *into, const struct cmsghdr *head, const uint8_t *data, size_t bytes)
 {
 	if (head->cmsg_level == IPPROTO_IP && head->cmsg_type == IP_PKTINFO)
-		read_source_v4(into, data, bytes);
+		read_local_v4(into, data, bytes);
 	else if (head->cmsg_level == IPPROTO_IPV6 && head->cmsg_type == IPV6_PKTINFO)
-		read_source_v6(into, data, bytes);
+		read_local_v6(into, data, bytes);
 	else if (head->cmsg_level == IPPROTO_IP && head->cmsg_type == IP_TOS)
 		read_traffic_class(into, data, bytes);
 	else if (head->cmsg_level == IPPROTO_IPV6 && head->cmsg_type == IPV6_TCLASS)
 		read_traffic_class(into, data, bytes);
 	else if (head->cmsg_level == IPPROTO_UDP && head->cmsg_type == UDP_GRO)
-		read_size(into, data, bytes);
+		read_segment_size(into, data, bytes);
 }
 
 void udp_control_read(const struct msghdr *message, struct udp_message *into)
@@ -134,9 +135,9 @@ void udp_control_read(const struct msghdr *message, struct udp_message *into)
 		memcpy(&head, at, sizeof head);
 		if (head.cmsg_len < CMSG_LEN(0) || head.cmsg_len > left)
 			break;
-		read_one(into, &head, at + CMSG_LEN(0), head.cmsg_len - CMSG_LEN(0));
+		read_cmsg(into, &head, at + CMSG_LEN(0), head.cmsg_len - CMSG_LEN(0));
 		step = CMSG_ALIGN(head.cmsg_len);
-		if (step > left) /* the last one may come without its padding */
+		if (step > left) /* the last one may lack its padding */
 			break;
 		at += step;
 		left -= step;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The control messages (cmsg(3)) of a UDP socket: source address, traffic class and segment size, both ways. Pure
- * functions over a msghdr.
+ * Control messages (cmsg(3)) of a UDP socket, sent and received: local address, traffic class and segment size. The
+ * functions work on a msghdr only and have no state.
  */
 #ifndef ADIT_IO_UDP_CONTROL_H
 #define ADIT_IO_UDP_CONTROL_H
@@ -11,25 +11,26 @@
 #include "io/udp.h"
 
 enum {
-	/* PKTINFO, TCLASS and SEGMENT out; PKTINFO, TCLASS and GRO in. IPv6 needs the more. */
+	/* PKTINFO, TCLASS and SEGMENT when sending, PKTINFO, TCLASS and GRO when receiving. IPv6 needs more than IPv4. */
 	UDP_CONTROL_BYTES = CMSG_SPACE(sizeof(struct in6_pktinfo)) + 2 * CMSG_SPACE(sizeof(int)),
 };
 
-/* Room for the control messages of one message, aligned as they must be. */
+/* An aligned buffer for the control messages of one message. */
 union udp_control {
 	struct cmsghdr align;
 	uint8_t bytes[UDP_CONTROL_BYTES];
 };
 
 /*
- * Puts into `control` what `run` needs and no more, and points `message` at it: the segment size when `length` bytes
- * are more than one datagram, the source when it is known and not lost, the traffic class when it is not 0.
+ * Writes the control messages that a message of `length` bytes of the run needs, and points `message` to them: the
+ * local address if it is known and not gone, the traffic class if it is not 0, the segment size if the message has
+ * several datagrams.
  */
 void udp_control_write(struct msghdr *message, union udp_control *control, const struct udp_run *run, uint32_t length);
 
 /*
- * Reads source, traffic class and segment size into `into`, whose length and from.to are set already. What is
- * missing, too short or unknown changes nothing; a length that cannot be true ends the walk.
+ * Reads the local address, traffic class and segment size into `into`, whose length and from.to must be set. Control
+ * messages that are too short or unknown are ignored, and an invalid length ends the parsing.
  */
 void udp_control_read(const struct msghdr *message, struct udp_message *into);
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* UDP sockets: opening, options and offloads. */
 #include "io/udp.h"
 
 #include <arpa/inet.h>
@@ -7,9 +8,9 @@
 #include <unistd.h>
 
 enum {
-	RANDOM_TRIES = 16,        /* a port may be free for IPv4 and taken for IPv6 */
-	BUFFER_BYTES = 7 << 20,   /* the usual default has room for three messages of 64 KiB */
-	PROBE_DATAGRAM = 16 + 32, /* the least data message with a packet in it */
+	RANDOM_TRIES = 16,        /* a port that is free for IPv4 may be in use for IPv6 */
+	BUFFER_BYTES = 7 << 20,   /* the usual default holds only three messages of 64 KiB */
+	PROBE_DATAGRAM = 16 + 32, /* the smallest data message that carries a packet */
 };
 
 static int set_option(int fd, int level, int name, int value)
@@ -17,7 +18,10 @@ static int set_option(int fd, int level, int name, int value)
 	return setsockopt(fd, level, name, &value, sizeof value) ? -errno : 0;
 }
 
-/* A plain UDP socket sets DF, and then a full packet that grew by our headers would be lost: no MTU discovery. */
+/*
+ * Disables path MTU discovery. Otherwise the kernel sets DF, and full-sized packets are lost, because our headers make
+ * them larger than the path MTU.
+ */
 static int set_options(int fd, int family)
 {
 	static const struct {
@@ -44,7 +48,7 @@ static int set_options(int fd, int family)
 	return 0;
 }
 
-/* As much as may be had: the plain options stop at the limit of the host, the others need CAP_NET_ADMIN. */
+/* Tries both: the plain options are limited by sysctls, and the FORCE options need CAP_NET_ADMIN. */
 static void set_buffers(int fd)
 {
 	set_option(fd, SOL_SOCKET, SO_RCVBUF, BUFFER_BYTES);
@@ -63,7 +67,7 @@ static int bind_port(int fd, int family, uint16_t port)
 	return bind(fd, (struct sockaddr *)&v6, sizeof v6) ? -errno : 0;
 }
 
-/* A bound socket, or a negative errno. */
+/* Returns a bound socket or a negative errno. */
 static int open_socket(int family, uint16_t port, uint32_t mark, bool shared)
 {
 	int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP), error;
@@ -96,7 +100,7 @@ static int bound_port(int fd, uint16_t *port)
 	return 0;
 }
 
-/* IPv4 chooses the port, IPv6 follows. */
+/* With port 0, the kernel chooses a port for IPv4, and IPv6 uses the same. */
 static int open_pair(struct udp *udp, uint16_t port, uint32_t mark, bool shared)
 {
 	int v4 = open_socket(AF_INET, port, mark, shared), v6, error;
@@ -113,8 +117,7 @@ static int open_pair(struct udp *udp, uint16_t port, uint32_t mark, bool shared)
 	return 0;
 }
 
-/* True when the kernel took the option and says so: before Linux 5.12 it cannot say, and is not to be trusted with it.
- */
+/* Enables GRO and reads the option back. Kernels before 5.12 cannot report it, so GRO stays off there. */
 static bool enable_gro(int fd)
 {
 	int value = 0;
@@ -128,7 +131,7 @@ static bool enable_gro(int fd)
 	return false;
 }
 
-/* Two sockets of loopback, one connected to the other. */
+/* Opens two sockets on loopback and connects the first to the second. The caller closes both, even on failure. */
 static int open_probe(int ends[2])
 {
 	struct sockaddr_in name = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
@@ -143,8 +146,8 @@ static int open_probe(int ends[2])
 }
 
 /*
- * Whether UDP_RUN_SEGMENTS full segments pass, or one less: kernels before 6.9 count the IP and UDP headers as payload.
- * Tried within the host; where loopback is down the answer is the smaller.
+ * Returns UDP_RUN_SEGMENTS if the kernel accepts as many full segments, else one less: kernels before 6.9 count the IP
+ * and UDP headers as payload. Sends on loopback; if loopback is down, assumes the smaller number.
  */
 static uint16_t probe_segments(void)
 {
@@ -211,7 +214,7 @@ static void close_one(int *fd)
 
 void udp_close(struct udp *udp)
 {
-	if (!udp->port) /* zeroed: 0 is nobody's socket */
+	if (!udp->port) /* zeroed: descriptor 0 is not ours */
 		return;
 	close_one(&udp->v4);
 	close_one(&udp->v6);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Receiving: one recvmmsg(2) per batch. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,12 +9,12 @@
 struct udp_batch {
 	struct mmsghdr headers[UDP_BATCH];
 	struct iovec parts[UDP_BATCH];
-	struct sockaddr_in6 names[UDP_BATCH]; /* IPv4 ones are shorter */
+	struct sockaddr_in6 names[UDP_BATCH]; /* large enough for both families */
 	union udp_control controls[UDP_BATCH];
 	struct {
-		uint8_t before[UDP_HEADROOM];
+		uint8_t headroom[UDP_HEADROOM];
 		uint8_t data[UDP_MESSAGE];
-		uint8_t behind[UDP_TAILROOM];
+		uint8_t tailroom[UDP_TAILROOM];
 	} buffers[UDP_BATCH];
 };
 
@@ -40,8 +41,8 @@ void udp_batch_destroy(struct udp_batch *batch)
 	free(batch);
 }
 
-/* The kernel leaves the lengths of what it wrote behind: a call with those would truncate. */
-static void reset(struct udp_batch *batch)
+/* Restores the buffer sizes, which the kernel has overwritten with the sizes of the last messages. */
+static void reset_headers(struct udp_batch *batch)
 {
 	for (int i = 0; i < UDP_BATCH; i++) {
 		batch->headers[i].msg_hdr.msg_namelen = sizeof batch->names[i];
@@ -50,7 +51,7 @@ static void reset(struct udp_batch *batch)
 	}
 }
 
-static void describe(struct udp_message *message, const struct mmsghdr *received)
+static void fill_message(struct udp_message *message, const struct mmsghdr *received)
 {
 	const struct msghdr *header = &received->msg_hdr;
 	size_t name = header->msg_namelen;
@@ -67,16 +68,16 @@ int udp_receive(struct udp *udp, int fd, struct udp_batch *batch, struct udp_mes
 {
 	int received, count = 0;
 
-	reset(batch);
+	reset_headers(batch);
 	received = recvmmsg(fd, batch->headers, UDP_BATCH, MSG_DONTWAIT, NULL);
 	if (received < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
 	for (int i = 0; i < received; i++) {
-		/* Without its control messages a message may not be cut: the segment size could be among what was lost. */
+		/* If control messages are missing, the segment size may be among them, and the message cannot be split. */
 		if (batch->headers[i].msg_hdr.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
 			++*truncated;
 		else
-			describe(&messages[count++], &batch->headers[i]);
+			fill_message(&messages[count++], &batch->headers[i]);
 	}
 	return count;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sending. The runs are laid out as messages, one a run or one a datagram, and handed to sendmmsg until all are gone
- * or the socket is full. What the kernel says concerns the first message it did not take; it is settled there, and the
- * loop goes on. Each turn sends a message, gives a run up, or sets a flag of one, so the loop ends.
+ * Sending: runs become messages, either one per run (UDP_SEGMENT) or one per datagram, and sendmmsg sends them until
+ * all are sent or the socket is full. An error of sendmmsg concerns the first message that was not sent.
+ * handle_send_error handles it, and the loop continues. Each iteration sends a message, fails a run, or sets a flag of
+ * a run that is set only once, so the loop ends.
  */
 #include <assert.h>
 #include <errno.h>
@@ -10,21 +11,21 @@
 #include "udp_control.h"
 
 enum {
-	MESSAGES = 128, /* in one sendmmsg */
-	STARVED = 8,    /* ENOBUFS in a row before a run is given up */
+	MESSAGES = 128,  /* maximum per sendmmsg */
+	STARVED_MAX = 8, /* consecutive ENOBUFS errors until a run fails */
 };
 
-/* What one sendmmsg takes: messages to one socket, and the run that each belongs to. */
-struct batch {
+/* The messages of one sendmmsg, which all leave through the same socket, and the run of each. */
+struct send_batch {
 	struct mmsghdr headers[MESSAGES];
-	struct iovec parts[MESSAGES]; /* of messages that are not a whole run in parts of its own */
+	struct iovec parts[MESSAGES]; /* of messages that do not use the parts of the run */
 	uint32_t lengths[MESSAGES];
 	union udp_control controls[MESSAGES];
 	struct udp_run *runs[MESSAGES];
 	int count;
 };
 
-/* -1 when there is no socket of the family. */
+/* Returns -1 if there is no socket for the family. */
 static int socket_of(const struct udp *udp, const struct udp_run *run)
 {
 	switch (run->to->to.any.sa_family) {
@@ -42,28 +43,28 @@ static socklen_t name_length(const struct endpoint *endpoint)
 	return endpoint->to.any.sa_family == AF_INET ? sizeof endpoint->to.v4 : sizeof endpoint->to.v6;
 }
 
-/* Bytes settled, sent or not. Only the last datagram is shorter than `size`, so the sum is right up to it. */
-static uint32_t settled(const struct udp_run *run)
+/* Returns the bytes sent or failed. Counts failed datagrams as `size` bytes, which only the last one may not have. */
+static uint32_t bytes_done(const struct udp_run *run)
 {
 	return run->sent + (uint32_t)run->failed * run->size;
 }
 
-static bool done(const struct udp_run *run)
+static bool run_done(const struct udp_run *run)
 {
-	return settled(run) >= run->bytes;
+	return bytes_done(run) >= run->bytes;
 }
 
-/* All that is left of it: what the first datagram met, the others would meet too. */
-static void give_up(struct udp_run *run, int error)
+/* Fails all remaining datagrams, because they would meet the same error. */
+static void fail_run(struct udp_run *run, int error)
 {
-	uint32_t left = run->bytes - settled(run);
+	uint32_t left = run->bytes - bytes_done(run);
 
 	run->error = error;
 	run->failed += (uint16_t)((left + run->size - 1) / run->size);
 }
 
-/* Where the datagram at `offset` of the run lies: no datagram is in two parts. */
-static const uint8_t *locate(const struct udp_run *run, uint32_t offset)
+/* Returns the datagram at `offset` of the run. No datagram spans two parts. */
+static const uint8_t *datagram_at(const struct udp_run *run, uint32_t offset)
 {
 	const struct iovec *part = run->parts;
 
@@ -74,7 +75,7 @@ static const uint8_t *locate(const struct udp_run *run, uint32_t offset)
 	return (const uint8_t *)part->iov_base + offset;
 }
 
-static void add_message(struct batch *batch, struct udp_run *run, uint32_t offset, uint32_t length)
+static void add_message(struct send_batch *batch, struct udp_run *run, uint32_t offset, uint32_t length)
 {
 	int i = batch->count++;
 	struct msghdr *message = &batch->headers[i].msg_hdr;
@@ -83,7 +84,7 @@ static void add_message(struct batch *batch, struct udp_run *run, uint32_t offse
 	batch->runs[i] = run;
 	batch->lengths[i] = length;
 	if (!whole)
-		batch->parts[i] = (struct iovec) { (void *)locate(run, offset), length };
+		batch->parts[i] = (struct iovec) { (void *)datagram_at(run, offset), length };
 	message->msg_name = (void *)&run->to->to;
 	message->msg_namelen = name_length(run->to);
 	message->msg_iov = whole ? (struct iovec *)run->parts : &batch->parts[i];
@@ -92,31 +93,36 @@ static void add_message(struct batch *batch, struct udp_run *run, uint32_t offse
 	udp_control_write(message, &batch->controls[i], run, length);
 }
 
-/* What is left of the run: one message, or as many datagrams as there is room for. */
-static void add_run(struct batch *batch, struct udp_run *run, bool ungrouped)
+/* Adds the rest of the run: as one message, or one message per datagram until the batch is full. */
+static void add_run(struct send_batch *batch, struct udp_run *run, bool no_gso)
 {
-	for (uint32_t offset = settled(run), length; offset < run->bytes && batch->count < MESSAGES; offset += length) {
-		length = run->bytes - offset;
-		if ((ungrouped || (run->parts && offset)) && length > run->size)
+	uint32_t offset = bytes_done(run);
+
+	while (offset < run->bytes && batch->count < MESSAGES) {
+		uint32_t length = run->bytes - offset;
+
+		/* A run in parts is sent whole or one by one, because the rest may start inside a part. */
+		if ((no_gso || (run->parts && offset)) && length > run->size)
 			length = run->size;
 		add_message(batch, run, offset, length);
+		offset += length;
 	}
 }
 
-/* The runs from the front on that leave by the same socket as the first. Returns that socket. */
-static int fill(struct batch *batch, const struct udp *udp, struct udp_run *runs, int count)
+/* Adds runs that use the same socket as the first one, which it returns. */
+static int fill_batch(struct send_batch *batch, const struct udp *udp, struct udp_run *runs, int count)
 {
 	int fd = socket_of(udp, &runs[0]);
 
 	batch->count = 0;
 	for (int i = 0; i < count && batch->count < MESSAGES && socket_of(udp, &runs[i]) == fd; i++) {
 		assert(runs[i].size);
-		add_run(batch, &runs[i], runs[i].ungrouped || runs[i].refused_group || !udp->gso);
+		add_run(batch, &runs[i], runs[i].no_gso || runs[i].gso_refused || !udp->gso);
 	}
 	return fd;
 }
 
-static void commit(const struct batch *batch, int sent)
+static void record_sent(const struct send_batch *batch, int sent)
 {
 	for (int i = 0; i < sent; i++)
 		batch->runs[i]->sent += batch->lengths[i];
@@ -130,29 +136,29 @@ static void set_blocked(struct udp *udp, int fd, bool blocked)
 		udp->v6_blocked = blocked;
 }
 
-/* True when the run may try again without its source, which is only once. */
-static bool lose_source(struct udp_run *run)
+/* Returns true if the run may be retried without its local address, which happens once per run. */
+static bool retry_without_local(struct udp_run *run)
 {
-	if (run->lost_local || !endpoint_local_known(run->to))
+	if (run->local_gone || !endpoint_local_known(run->to))
 		return false;
-	run->lost_local = true;
-	/* Nothing went out yet, so a group was refused for its source: without it the group has its chance again. */
-	if (!settled(run))
-		run->refused_group = false;
+	run->local_gone = true;
+	/* If nothing was sent yet, the local address may be the reason for gso_refused, so try GSO again without it. */
+	if (!bytes_done(run))
+		run->gso_refused = false;
 	return true;
 }
 
-/* Memory is short. True when that lasts. */
-static bool starved(struct udp *udp)
+/* Counts a failure for lack of memory. Returns true if there were too many in a row. */
+static bool memory_exhausted(struct udp *udp)
 {
-	if (++udp->starved < STARVED)
+	if (++udp->starved < STARVED_MAX)
 		return false;
 	udp->starved = 0;
 	return true;
 }
 
-/* Settles what the kernel said of a message of `length` bytes. False: it stays where it is, the socket is full. */
-static bool settle(struct udp *udp, struct udp_run *run, size_t length, int error)
+/* Handles the error of a message of `length` bytes. Returns false if the socket is full. */
+static bool handle_send_error(struct udp *udp, struct udp_run *run, size_t length, int error)
 {
 	switch (error) {
 	case EAGAIN:
@@ -161,40 +167,40 @@ static bool settle(struct udp *udp, struct udp_run *run, size_t length, int erro
 		return true;
 	case ENOBUFS:
 	case ENOMEM:
-		if (!starved(udp))
+		if (!memory_exhausted(udp))
 			return false;
 		break;
-	case EIO: /* the device cannot do the checksums, or a transform wants whole packets */
+	case EIO: /* the device cannot compute checksums, or an xfrm policy applies */
 	case EMSGSIZE:
-	case EINVAL: /* longer than the route's MTU (before Linux 6.14), or a source of IPv6 that is gone */
+	case EINVAL: /* a segment exceeds the route's MTU (before Linux 6.14), or an IPv6 local address is gone */
 		if (length > run->size) {
-			run->refused_group = true;
+			run->gso_refused = true;
 			return true;
 		}
-		if (error == EINVAL && lose_source(run))
+		if (error == EINVAL && retry_without_local(run))
 			return true;
 		break;
-	case ENETUNREACH: /* also a source of IPv4 that is gone */
-	case ENODEV:      /* also a source whose interface is gone */
-		if (lose_source(run))
+	case ENETUNREACH: /* perhaps because an IPv4 local address is gone */
+	case ENODEV:      /* perhaps because the interface of the local address is gone */
+		if (retry_without_local(run))
 			return true;
 		break;
 	}
-	give_up(run, error);
+	fail_run(run, error);
 	return true;
 }
 
-/* One sendmmsg. False when the socket is full. */
-static bool send_batch(struct udp *udp, struct batch *batch, int fd)
+/* Calls sendmmsg once. Returns false if the socket is full. */
+static bool send_messages(struct udp *udp, struct send_batch *batch, int fd)
 {
 	int sent = fd < 0 ? -1 : sendmmsg(fd, batch->headers, (unsigned)batch->count, 0);
 	bool room = true;
 
 	if (sent > 0) {
-		commit(batch, sent);
+		record_sent(batch, sent);
 		udp->starved = 0;
 	} else {
-		room = settle(udp, batch->runs[0], batch->lengths[0], fd < 0 ? EAFNOSUPPORT : errno);
+		room = handle_send_error(udp, batch->runs[0], batch->lengths[0], fd < 0 ? EAFNOSUPPORT : errno);
 	}
 	if (fd >= 0)
 		set_blocked(udp, fd, !room);
@@ -203,17 +209,18 @@ static bool send_batch(struct udp *udp, struct batch *batch, int fd)
 
 int udp_send(struct udp *udp, struct udp_run *runs, int count)
 {
-	struct batch batch;
+	struct send_batch batch;
+	int first = 0;
 
-	for (int first = 0;;) {
+	for (;;) {
 		int fd;
 
-		while (first < count && done(&runs[first]))
+		while (first < count && run_done(&runs[first]))
 			first++;
 		if (first == count)
 			return count;
-		fd = fill(&batch, udp, runs + first, count - first);
-		if (!send_batch(udp, &batch, fd))
+		fd = fill_batch(&batch, udp, runs + first, count - first);
+		if (!send_messages(udp, &batch, fd))
 			return first;
 	}
 }

@@ -64,11 +64,11 @@ void egress_forget(struct egress *egress, const struct peer *peer)
 /* What the path of a run showed about itself. */
 static void learn(struct worker *worker, struct peer *peer, const struct udp_run *run)
 {
-	if (run->refused_group) {
+	if (run->gso_refused) {
 		atomic_store_explicit(&peer->ungrouped_until, worker->now + UNGROUPED_TIME, memory_order_relaxed);
 		worker_count(worker, COUNT_GROUP_REFUSED, 1);
 	}
-	if (run->lost_local) {
+	if (run->local_gone) {
 		notice_peer(peer, NOTICE_SOURCE_LOST, worker->now);
 		worker_count(worker, COUNT_SOURCE_LOST, 1);
 	}
@@ -116,7 +116,7 @@ static bool send_runs(struct worker *worker, int count)
 			.bytes = from->bytes,
 			.size = from->size,
 			.traffic_class = from->label.traffic_class,
-			.ungrouped = worker->now < atomic_load_explicit(&peer->ungrouped_until, memory_order_relaxed),
+			.no_gso = worker->now < atomic_load_explicit(&peer->ungrouped_until, memory_order_relaxed),
 		};
 	}
 	done = count ? udp_send(&worker->udp, runs, count) : 0;

@@ -15,7 +15,7 @@ int transmit(struct device *device, struct udp *udp, uint64_t now, struct peer *
 		peer_verify_local(peer);
 	if (udp_send(udp, &run, 1) < 1)
 		return -EAGAIN;
-	if (run.lost_local && peer) {
+	if (run.local_gone && peer) {
 		peer_clear_local(peer);
 		device_count(device, COUNT_SOURCE_LOST, 1);
 	}

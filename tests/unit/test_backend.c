@@ -140,7 +140,7 @@ static void begin(enum backend_kind kind)
 {
 	open_device(false);
 	assert_int_equal(backend_open(&backend, kind, &tun), 0);
-	assert_int_equal(backend.refused, kind == BACKEND_IO_URING && !backend_built_in(kind) ? -ENOSYS : 0);
+	assert_int_equal(backend.ring_error, kind == BACKEND_IO_URING && !backend_built_in(kind) ? -ENOSYS : 0);
 	reads = submits = submitted_max = 0;
 }
 
@@ -460,7 +460,7 @@ static void expect_refused(enum backend_kind kind, int error)
 {
 	assert_int_equal(backend_open(&backend, kind, &tun), 0);
 	assert_string_equal(backend.ops->name, "syscalls");
-	assert_int_equal(backend.refused, error);
+	assert_int_equal(backend.ring_error, error);
 	send_many(MANY);
 	assert_int_equal(drain(), MANY);
 	backend_close(&backend);
@@ -492,7 +492,7 @@ static void a_file_that_would_wait_is_not_read_by_a_ring(void **state)
 	open_device(false);
 	assert_int_equal(backend_open(&backend, BACKEND_IO_URING, &waits), 0);
 	assert_string_equal(backend.ops->name, "syscalls");
-	assert_int_equal(backend.refused, -EOPNOTSUPP);
+	assert_int_equal(backend.ring_error, -EOPNOTSUPP);
 	close(waits.fd);
 }
 
@@ -520,7 +520,7 @@ static void a_sandbox_may_refuse_the_ring(void **state)
 	child = fork();
 	if (!child) {
 		refuse_rings();
-		if (backend_open(&backend, BACKEND_IO_URING, &tun) || backend.refused != -EPERM)
+		if (backend_open(&backend, BACKEND_IO_URING, &tun) || backend.ring_error != -EPERM)
 			_exit(3);
 		_exit(strcmp(backend.ops->name, "syscalls") ? 4 : 0);
 	}

@@ -349,7 +349,7 @@ static void test_run_segments(void **state)
 
 		assert_int_equal(udp_send(&pair.a, &run, 1), 1);
 		assert_int_equal(run.sent, bytes);
-		assert_false(run.refused_group);
+		assert_false(run.gso_refused);
 		receive_all(i ? pair.b.v6 : pair.b.v4, 0, bytes, 48);
 	}
 }
@@ -400,9 +400,9 @@ static void test_batch(void **state)
 	struct udp_message messages[UDP_BATCH];
 	struct udp_run run = run_of(&to, 0, 1000, 100);
 
-	run.ungrouped = true;
+	run.no_gso = true;
 	assert_int_equal(udp_send(&pair.a, &run, 1), 1);
-	assert_false(run.refused_group);
+	assert_false(run.gso_refused);
 	assert_int_equal(receive(pair.b.v4, messages), UDP_BATCH);
 	for (int i = 0; i < UDP_BATCH; i++)
 		assert_memory_equal(messages[i].data, pair.data + 100 * i, 100);
@@ -417,7 +417,7 @@ static void test_margins(void **state)
 	struct udp_message messages[UDP_BATCH];
 	struct udp_run run = run_of(&to, 0, UDP_BATCH * 100, 100);
 
-	run.ungrouped = true;
+	run.no_gso = true;
 	assert_int_equal(udp_send(&pair.a, &run, 1), 1);
 	assert_int_equal(receive(pair.b.v4, messages), UDP_BATCH);
 	for (int i = 0; i < UDP_BATCH; i++) {
@@ -446,7 +446,7 @@ static void test_truncated(void **state)
 	struct udp_run run = run_of(&to, 0, 400, 100);
 	uint64_t truncated = 5;
 
-	run.ungrouped = true;
+	run.no_gso = true;
 	flags_of[0] = MSG_TRUNC;
 	flags_of[2] = MSG_CTRUNC;
 	assert_int_equal(udp_send(&pair.a, &run, 1), 1);
@@ -493,7 +493,7 @@ static void round_trip(const char *address, const char *source, int fd_a, int fd
 	answer = run_of(&peer, 0, 3000, 1000);
 	assert_int_equal(udp_send(&pair.b, &answer, 1), 1);
 	assert_int_equal(answer.error, 0);
-	assert_false(answer.lost_local);
+	assert_false(answer.local_gone);
 	receive(fd_a, messages);
 	endpoint_clear_local(&messages[0].from);
 	assert_true(endpoint_equal(&messages[0].from, &expected));
@@ -532,29 +532,29 @@ static void test_link_local(void **state)
 	answer = run_of(&peer, 0, 10, 10);
 	assert_int_equal(udp_send(&pair.b, &answer, 1), 1);
 	assert_int_equal(answer.error, 0);
-	assert_false(answer.lost_local);
+	assert_false(answer.local_gone);
 	receive(pair.a.v6, messages);
 	sandbox_run("ip addr del fe80::1 dev lo");
 }
 
 /* The source that a peer spoke to is gone: the run goes out all the same, as a group, and says so. */
-static void lost_local(struct endpoint *to, const struct endpoint *gone, int fd)
+static void local_gone(struct endpoint *to, const struct endpoint *gone, int fd)
 {
 	for (int groups = 0; groups < 2; groups++) {
 		struct udp_run run = run_of(to, 0, 3000, 1000);
 
 		to->local = gone->local;
-		run.ungrouped = !groups;
+		run.no_gso = !groups;
 		assert_int_equal(udp_send(&pair.a, &run, 1), 1);
 		assert_int_equal(run.error, 0);
 		assert_int_equal(run.sent, 3000);
-		assert_true(run.lost_local);
-		assert_false(run.refused_group);
+		assert_true(run.local_gone);
+		assert_false(run.gso_refused);
 		receive_all(fd, 0, 3000, 1000);
 		endpoint_clear_local(to);
 		run = run_of(to, 0, 3000, 1000);
 		assert_int_equal(udp_send(&pair.a, &run, 1), 1);
-		assert_false(run.lost_local);
+		assert_false(run.local_gone);
 		receive_all(fd, 0, 3000, 1000);
 	}
 }
@@ -564,12 +564,12 @@ static void test_lost_source(void **state)
 	struct endpoint v4 = at("127.0.0.1", pair.b.port), v6 = at("::1", pair.b.port), gone = { 0 };
 
 	gone.local.v4 = (struct in_pktinfo) { .ipi_spec_dst = at("203.0.113.9", 1).to.v4.sin_addr };
-	lost_local(&v4, &gone, pair.b.v4);
+	local_gone(&v4, &gone, pair.b.v4);
 	gone.local.v6 = (struct in6_pktinfo) { .ipi6_addr = at("2001:db8:9::9", 1).to.v6.sin6_addr };
-	lost_local(&v6, &gone, pair.b.v6);
+	local_gone(&v6, &gone, pair.b.v6);
 	/* Link-local, of an interface that is gone. */
 	gone.local.v6 = (struct in6_pktinfo) { at("fe80::9", 1).to.v6.sin6_addr, 12345 };
-	lost_local(&v6, &gone, pair.b.v6);
+	local_gone(&v6, &gone, pair.b.v6);
 }
 
 /* --- bad ways --- */
@@ -612,10 +612,10 @@ static void test_route_mtu(void **state)
 		struct udp_run runs[] = { run_of(&to[i & 1], 0, 10000, 1400), run_of(&to[i & 1], 10000, 4800, 1200) };
 		int fd = i & 1 ? pair.b.v6 : pair.b.v4;
 
-		runs[0].ungrouped = i & 2;
+		runs[0].no_gso = i & 2;
 		assert_int_equal(udp_send(&pair.a, runs, 2), 2);
-		assert_int_equal(runs[0].refused_group, !(i & 2));
-		assert_false(runs[1].refused_group);
+		assert_int_equal(runs[0].gso_refused, !(i & 2));
+		assert_false(runs[1].gso_refused);
 		assert_int_equal(runs[0].failed, 0);
 		receive_all(fd, 0, 10000, 1400);
 		receive_all(fd, 10000, 4800, 1200);
@@ -634,7 +634,7 @@ static void test_full_socket(void **state)
 	__real_setsockopt(pair.a.v4, SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
 	for (int i = 0; i < 64; i++) {
 		runs[i] = run_of(&to, 4000u * (uint32_t)i, 4000, 1000);
-		runs[i].ungrouped = i % 2;
+		runs[i].no_gso = i % 2;
 	}
 	for (int done = 0; done < 64;) {
 		struct pollfd wait = { .fd = pair.a.v4, .events = POLLOUT };

@@ -141,7 +141,7 @@ static void test_write_lost_source(void **state)
 	struct udp_run run = run_to(&to, AF_INET6);
 
 	to.local.v6.ipi6_addr = in6addr_loopback;
-	run.lost_local = true;
+	run.local_gone = true;
 	udp_control_write(&message, &control, &run, 100);
 	assert_int_equal(message.msg_controllen, 0);
 }

@@ -166,7 +166,7 @@ static size_t make_runs(int count, int destinations, uint16_t most)
 			.to = &endpoints[rand() % destinations],
 			.data = data + at,
 			.size = (uint16_t)(32 + rand() % 200),
-			.ungrouped = rand() % 8 == 0,
+			.no_gso = rand() % 8 == 0,
 		};
 		runs[i].bytes = (uint32_t)runs[i].size * (uint32_t)(rand() % most) + 1u + (uint32_t)rand() % runs[i].size;
 		at += runs[i].bytes;
@@ -211,11 +211,11 @@ static void check(int count)
 		assert_int_equal(run->sent, run->bytes);
 		assert_int_equal(run->failed, 0);
 		assert_int_equal(run->error, 0);
-		assert_int_equal(run->lost_local, to->source_error != 0);
-		if (run->ungrouped || count_datagrams(run) == 1)
-			assert_false(run->refused_group);
+		assert_int_equal(run->local_gone, to->source_error != 0);
+		if (run->no_gso || count_datagrams(run) == 1)
+			assert_false(run->gso_refused);
 		else
-			assert_int_equal(run->refused_group, to->group_error != 0);
+			assert_int_equal(run->gso_refused, to->group_error != 0);
 		assert_memory_equal(kernel.log + at, run->data, run->bytes);
 		at += run->bytes;
 	}
@@ -252,7 +252,7 @@ static void test_random(void **state)
 		udp.gso = rand() % 8;
 		make_runs(RUNS / 2, DESTINATIONS, seed % 2 ? 4 : 64);
 		for (int i = 0; i < RUNS / 2 && !udp.gso; i++)
-			runs[i].ungrouped = true;
+			runs[i].no_gso = true;
 		send_all(RUNS / 2);
 		check(RUNS / 2);
 	}
@@ -307,7 +307,7 @@ static void test_no_gso(void **state)
 	assert_int_equal(udp_send(&udp, runs, 1), 1);
 	assert_int_equal(kernel.destinations[0].messages, 5);
 	assert_int_equal(kernel.destinations[0].datagrams, 5);
-	assert_false(runs[0].refused_group);
+	assert_false(runs[0].gso_refused);
 }
 
 /* The route's MTU: each of the three errors ungroups this run, in this call, and no other. */
@@ -322,7 +322,7 @@ static void test_ungroup(void **state)
 		runs[1] = runs[0], runs[1].to = &endpoints[2], runs[1].data += runs[0].bytes;
 		assert_int_equal(udp_send(&udp, runs, 2), 2);
 		check(2);
-		assert_true(runs[0].refused_group && !runs[1].refused_group);
+		assert_true(runs[0].gso_refused && !runs[1].gso_refused);
 		assert_int_equal(kernel.destinations[0].messages, 5);
 		assert_int_equal(kernel.destinations[2].messages, 1);
 	}
@@ -334,8 +334,8 @@ static void test_source_is_not_group(void **state)
 	kernel.destinations[1].source_error = EINVAL;
 	single(1, 5);
 	assert_int_equal(udp_send(&udp, runs, 1), 1);
-	assert_true(runs[0].lost_local);
-	assert_false(runs[0].refused_group);
+	assert_true(runs[0].local_gone);
+	assert_false(runs[0].gso_refused);
 	assert_int_equal(kernel.destinations[1].messages, 1);
 	assert_int_equal(kernel.destinations[1].datagrams, 5);
 }
@@ -344,7 +344,7 @@ static void test_source_is_not_group(void **state)
 static void test_source_lost_midway(void **state)
 {
 	single(0, 6);
-	runs[0].ungrouped = true;
+	runs[0].no_gso = true;
 	kernel.left = 3;
 	assert_int_equal(udp_send(&udp, runs, 1), 0);
 	assert_int_equal(runs[0].sent, 300);
@@ -358,7 +358,7 @@ static void test_no_v6(void **state)
 {
 	udp.v6 = -1;
 	single(1, 3);
-	runs[1] = runs[0], runs[1].ungrouped = true;
+	runs[1] = runs[0], runs[1].no_gso = true;
 	runs[2] = runs[0], runs[2].to = &endpoints[0];
 	runs[3] = runs[0], runs[3].to = &(struct endpoint) { 0 };
 	assert_int_equal(udp_send(&udp, runs, 4), 4);

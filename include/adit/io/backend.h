@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How a worker reads its TUN: with one system call a packet, or with one for many by io_uring (io_uring(7)). A table of
- * functions, and what they keep between calls; one a worker, and nothing is shared.
+ * TUN backends: read packets from the TUN either with one system call each, or many per system call by io_uring
+ * (io_uring(7)). A backend is a table of functions and their state. Each worker has its own; nothing is shared.
  *
- * TUN writes and the UDP sockets are no part of it: their packets leave and come in groups already, and a ring was
- * measured not to pay there (docs/performance.md).
+ * TUN writes and UDP sockets do not go through a backend. Their packets already travel in groups, and io_uring measured
+ * no faster there (docs/performance.md).
  */
 #ifndef ADIT_IO_BACKEND_H
 #define ADIT_IO_BACKEND_H
@@ -20,46 +20,49 @@ enum backend_kind { BACKEND_AUTO, BACKEND_SYSCALLS, BACKEND_IO_URING, BACKEND_KI
 struct backend;
 
 struct backend_ops {
-	const char *name; /* as `TunBackend =` says it */
-	ssize_t (*read)(struct backend *backend, uint8_t **packet, int most);
+	const char *name; /* its name for `TunBackend =` */
+	ssize_t (*read)(struct backend *backend, uint8_t **packet, int max);
 	void (*close)(struct backend *backend);
 };
 
 struct backend {
 	const struct backend_ops *ops;
 	struct tun *tun;
-	uint8_t *buffer;           /* of system calls: TUN_READ bytes */
-	struct backend_ring *ring; /* of io_uring */
-	int refused;               /* why there is no ring: the negative errno of who refused it; 0: none was wanted */
+	uint8_t *buffer;           /* of TUN_READ bytes; system calls only */
+	struct backend_ring *ring; /* io_uring only */
+	int ring_error;            /* negative errno if a ring was requested but is unavailable; else 0 */
 };
 
 /*
- * Prepares to read `tun`, which stays where it is until backend_close. BACKEND_AUTO takes whichever reads many small
- * packets in less time, as a trial here and now finds (0.2 ms). A ring that cannot be had (the kernel, seccomp(2), a
- * sysctl, a limit of memory or this build refuses it) gives way to system calls, and `refused` says why. 0 or -ENOMEM.
+ * Prepares to read `tun`, which must not move until backend_close. BACKEND_AUTO measures both ways with many small
+ * reads, which takes 0.2 ms, and chooses the faster one. If io_uring is unavailable (because of the kernel, seccomp(2),
+ * a sysctl, a memory limit or this build), the backend uses system calls and sets ring_error. Returns 0 or -ENOMEM.
  */
 int backend_open(struct backend *backend, enum backend_kind kind, struct tun *tun);
-/* Takes a zeroed struct. The TUN stays open. */
+/* Frees the backend and leaves the TUN open. Accepts a zeroed struct. */
 void backend_close(struct backend *backend);
 
 /*
- * The next packet with its virtio header, in a buffer of the backend that stays as it is until the next call. May read
- * up to `most` (at least 1) packets ahead of need, this one included. Returns as tun_read does. After -EAGAIN the queue
- * has been seen empty; a packet that came since makes the descriptor readable.
+ * Returns the next packet with its virtio header, in a buffer of the backend that is valid until the next call. May
+ * read ahead: at most `max` packets (at least 1) including this one. Returns the same values as tun_read. -EAGAIN means
+ * that the queue was empty; a later packet makes the descriptor readable.
  */
-static inline ssize_t backend_read(struct backend *backend, uint8_t **packet, int most)
+static inline ssize_t backend_read(struct backend *backend, uint8_t **packet, int max)
 {
-	return backend->ops->read(backend, packet, most);
+	return backend->ops->read(backend, packet, max);
 }
 
-/* True when packets have been read ahead: the descriptor does not tell of these, so they must be asked for. */
+/*
+ * Returns true if the backend holds packets that were read ahead. These do not make the descriptor readable, so the
+ * caller has to call backend_read again.
+ */
 bool backend_pending(const struct backend *backend);
 
-/* Finds the kind called `name`: "auto", "syscalls", "io_uring". False: there is none. */
+/* Finds the kind called `name`: "auto", "syscalls" or "io_uring". Returns false if there is none. */
 bool backend_find(enum backend_kind *kind, const char *name);
-/* The names that are known, for messages: "auto, syscalls, io_uring". */
+/* Returns the known names, for messages: "auto, syscalls, io_uring". */
 const char *backend_names(void);
-/* True when this build has it; whether the kernel grants it, backend_open finds. */
+/* Returns true if this build supports the kind. Only backend_open can find out whether the kernel permits it. */
 bool backend_built_in(enum backend_kind kind);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The link of the TUN, followed by netlink: its MTU, whether it is up, and where it is, for it may move to another
- * network namespace while the process stays (network_namespaces(7)).
+ * The state of the TUN's link: its MTU, whether it is up, and its network namespace. The device may be moved to another
+ * namespace while the process stays where it is (network_namespaces(7)).
  */
 #ifndef ADIT_IO_LINK_H
 #define ADIT_IO_LINK_H
@@ -16,25 +16,27 @@ struct link_state {
 };
 
 struct link {
-	int tun;        /* the caller's descriptor of the device */
-	int watch;      /* link events of the namespace that the device is in; for an event loop */
-	int query;      /* a socket of that namespace to ask by */
-	uint32_t index; /* of the device there */
-	ino_t namespace;
+	int tun;         /* descriptor of the device; belongs to the caller */
+	int watch;       /* netlink socket for link events, in the device's namespace; for an event loop */
+	int query;       /* socket for ioctls, in the device's namespace */
+	uint32_t index;  /* of the device in that namespace */
+	ino_t namespace; /* identifies the namespace */
 };
 
-/* Begins to follow the link of the TUN descriptor `tun`. 0 or negative errno; -EBADFD: the device was deleted. */
+/* Opens the sockets for the device of descriptor `tun`. Returns 0 or a negative errno; -EBADFD if it was deleted. */
 int link_open(struct link *link, int tun);
 void link_close(struct link *link);
 
-/* How the link is now. 0, or -EBADFD when the device was deleted, or another negative errno. */
+/* Reads the current state. Returns 0 or a negative errno; -EBADFD if the device was deleted. */
 int link_state(const struct link *link, struct link_state *state);
 
+/* Sets the MTU. Returns 0 or a negative errno. */
 int link_set_mtu(const struct link *link, uint32_t mtu);
 
 /*
- * Takes what is readable from link->watch. 1: something may have changed, ask link_state; link->watch is another
- * descriptor when the device has moved. 0: nothing of interest. Negative errno as link_open.
+ * Reads pending events from link->watch. Returns 1 if the state may have changed: call link_state. If the device has
+ * moved to another namespace, link->watch is a new descriptor then. Returns 0 if nothing has changed, or a negative
+ * errno as link_open.
  */
 int link_read(struct link *link);
 

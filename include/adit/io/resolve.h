@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Names to addresses without blocking: getaddrinfo(3) in a thread of its own, its answers fetched by the loop through a
- * descriptor.
- */
+/* The resolver: runs getaddrinfo(3) in a thread, so that the event loop never blocks on a name lookup. */
 #ifndef ADIT_IO_RESOLVE_H
 #define ADIT_IO_RESOLVE_H
 
@@ -13,43 +10,43 @@
 struct resolver;
 
 enum {
-	RESOLVER_QUEUE = 64, /* questions that may be under way, answers not yet taken among them */
+	RESOLVER_QUEUE = 64, /* maximum of queries in progress and answers not yet taken */
 	ENDPOINT_HOST = 256,
 	ENDPOINT_PORT = 32,
 };
 
-/* NULL and errno on failure. The thread starts with the first question, so a configuration without names has none. */
+/* Returns NULL and sets errno on failure. The first query starts the thread. */
 struct resolver *resolver_create(void);
-/* Waits for nothing: an answer still under way is dropped. Takes NULL. */
+/* Does not wait for a lookup in progress; its answer is dropped. Accepts NULL. */
 void resolver_destroy(struct resolver *resolver);
 
-/* Readable when answers wait. */
+/* Returns a descriptor that is readable while answers are pending. */
 int resolver_fd(const struct resolver *resolver);
 
 /*
- * Asks for the first address of `host` and `port`; both are copied. `id` comes back with the answer, and answers come
- * in the order of the questions. 0; -EAGAIN when the queue is full or no thread is to be had: ask again later; -EINVAL
- * for a host or port that is too long.
+ * Queues a query for the first address of `host` and `port`, which are copied. The answer carries `id`; answers arrive
+ * in the order of the queries. Returns 0; -EAGAIN if the queue is full or a thread cannot be started, so try again
+ * later; -EINVAL if the host or port is too long.
  */
 int resolver_ask(struct resolver *resolver, uint64_t id, const char *host, const char *port);
 
 /*
- * Takes one answer: 1 with *id, and *error 0 and *endpoint (source unknown), or with *error (EAI_*) not 0 when the name
- * did not resolve, and *endpoint all zero. 0: none waits.
+ * Takes one answer. Returns 1 and sets *id, *error and *endpoint, or returns 0 if there is none. *error is 0 or, if the
+ * lookup failed, an EAI_* code; *endpoint is zero then. The endpoint's local address is unknown.
  */
 int resolver_take(struct resolver *resolver, uint64_t *id, struct endpoint *endpoint, int *error);
 
 /*
- * "host:port" or "[host]:port" cut in two, by the rules of wg(8): without brackets the last colon ends the host, so
- * "2001:db8::1:51820" is an address and a port. A port is 1 to 65535 in digits; names of services, which wg(8) leaves
- * to getaddrinfo(3), are refused, so that a slip shows when the file is read. 0, or -EINVAL when the text is no
+ * Splits "host:port" or "[host]:port" by the rules of wg(8): without brackets the last colon ends the host, so
+ * "2001:db8::1:51820" is an address and a port. A port is a number from 1 to 65535. Service names, which wg(8) accepts,
+ * are rejected, so that a typing error is found when the file is read. Returns 0, or -EINVAL if the text is not an
  * endpoint.
  */
 int endpoint_split(const char *text, char host[ENDPOINT_HOST], char port[ENDPOINT_PORT]);
 /*
- * 0 when host is a numeric address, with a scope id perhaps ("fe80::1%eth0"), and port as endpoint_split wants it;
- * -EINVAL when it is a name, or the interface of the scope does not exist (yet): both may be asked of a resolver. Never
- * blocks.
+ * Parses a numeric host, optionally with a scope ID ("fe80::1%eth0"), and a port as above. Never blocks. Returns 0, or
+ * -EINVAL if the host is a name or its scope names an interface that does not exist. The resolver accepts both, and the
+ * interface may exist later.
  */
 int endpoint_numeric(const char *host, const char *port, struct endpoint *endpoint);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The TUN device (Linux, Documentation/networking/tuntap.rst), opened with a virtio-net header in front of each packet
- * and with every offload that the kernel has.
+ * The TUN device (Linux, Documentation/networking/tuntap.rst), with a virtio-net header in front of each packet and all
+ * offloads that the kernel supports.
  */
 #ifndef ADIT_IO_TUN_H
 #define ADIT_IO_TUN_H
@@ -14,57 +14,64 @@
 #include <sys/uio.h>
 
 enum {
-	TUN_VIRTIO = 10,               /* bytes of virtio header in front of a packet */
-	TUN_READ = TUN_VIRTIO + 65535, /* the room a read needs: with less the kernel truncates */
+	TUN_VIRTIO = 10,               /* bytes of the virtio header in front of a packet */
+	TUN_READ = TUN_VIRTIO + 65535, /* size of a read buffer; the kernel truncates packets if it is smaller */
 };
 
+/* One queue of a device. */
 struct tun {
 	int fd;
 	char name[IFNAMSIZ];
-	bool virtio;    /* packets carry the header; else they are plain and tun_read fills in an empty one */
-	bool read_tso;  /* the kernel hands us TCP super-packets */
-	bool read_uso;  /* ... and UDP ones (Linux 6.2) */
-	bool write_tso; /* the kernel takes TCP super-packets from us, as a real write found; a refusal clears it */
-	bool write_uso; /* ... and UDP ones (Linux 6.2) */
-	bool steered;   /* of the first of several queues: each flow has its queue for good */
+	bool virtio;    /* packets on the descriptor have the header; if not, tun_read adds an empty one */
+	bool read_tso;  /* the kernel sends us TCP super-packets */
+	bool read_uso;  /* the kernel sends us UDP super-packets (Linux 6.2) */
+	bool write_tso; /* the kernel accepts TCP super-packets, as a test write showed; the caller clears it on -EINVAL */
+	bool write_uso; /* the same for UDP super-packets (Linux 6.2) */
+	bool steered;   /* first queue only: each flow stays on one queue */
 };
 
 /*
- * Opens or makes the device `name` (a %d is numbered by the kernel). Asks for offloads from most to least: CSUM TSO4
- * TSO6 TSO_ECN USO4 USO6, without USO, without ECN, none. A kernel that refuses the virtio header gives a plain device.
- * Then writes one super-packet of each kind to see which the device takes; they are dropped (see takes_super in tun.c).
- * 0, or -EPERM, -EBUSY (another holds it), -EINVAL (no TUN, or one with several queues), -ENODEV (no /dev/net/tun);
- * then nothing is open.
+ * Opens or creates the device `name`, in which the kernel replaces %d by a number. If the kernel rejects the virtio
+ * header, opens a plain device.
+ *
+ * Requests offloads in decreasing order: CSUM TSO4 TSO6 TSO_ECN USO4 USO6, the same without USO, also without ECN,
+ * none. Then writes one super-packet of each kind to find out whether the device accepts them; the kernel drops these
+ * packets (see accepts_super in tun.c).
+ *
+ * Returns 0; -EPERM; -EBUSY if another process has the device open; -EINVAL if it is not a TUN or has multiple queues;
+ * -ENODEV if there is no /dev/net/tun. On failure nothing is open.
  */
 int tun_open(struct tun *tun, const char *name);
 /*
- * The same with `count` queues (IFF_MULTI_QUEUE), each a descriptor of its own: a flow goes to one of
- * them by its hash, or where the kernel allows no such program (bpf(2)) to the one it was written by last. A device
- * that is there already must have been made so.
+ * Opens a device with `count` queues (IFF_MULTI_QUEUE), each with its own descriptor. A hash of the flow chooses its
+ * queue, or, if bpf(2) is not permitted, the kernel uses the queue to which the flow was last written. An existing
+ * device must have been created with multiple queues.
  */
 int tun_open_queues(struct tun *queues, unsigned count, const char *name);
 /*
- * Takes over an open descriptor of a TUN (TUNGETIFF tells what it is), and makes it non-blocking. 0; -EINVAL for a TAP
- * or a TUN without IFF_NO_PI, or what the kernel says of a descriptor that is no TUN. On failure it stays the caller's.
+ * Takes over an open descriptor of a TUN and makes it non-blocking. Returns 0; -EINVAL if it is a TAP or a TUN without
+ * IFF_NO_PI; or another negative errno, for example if it is not a TUN. On failure the caller keeps the descriptor.
  */
 int tun_adopt(struct tun *tun, int fd);
-/* Takes a zeroed struct, and one that is closed already. */
+/* Accepts a zeroed struct and a closed one. */
 void tun_close(struct tun *tun);
 
 /*
- * Reads one packet with its virtio header into `buffer` (TUN_READ bytes). The bytes read, header included, at least
- * TUN_VIRTIO; -EAGAIN; -EBADFD when the device was deleted; another errno.
+ * Reads one packet with its virtio header into `buffer` of TUN_READ bytes. Returns the number of bytes including the
+ * header, at least TUN_VIRTIO; -EAGAIN; -EBADFD if the device was deleted; or another negative errno.
  */
 ssize_t tun_read(struct tun *tun, uint8_t *buffer);
-/* The two halves of it, for who reads by other means: where in `buffer` the kernel is to read to, and what becomes of
- * its result, bytes or negative errno. */
+/*
+ * The two halves of tun_read, for callers that do not use read(2). tun_target returns the part of `buffer` to read
+ * into. tun_finish converts the result of the read (bytes or negative errno) to a return value of tun_read.
+ */
 struct iovec tun_target(const struct tun *tun, uint8_t *buffer);
 ssize_t tun_finish(const struct tun *tun, uint8_t *buffer, ssize_t result);
 
 /*
- * Writes one packet, iov[0] being its virtio header. 0 or negative errno: -EBADFD when the device was deleted, -EIO
- * while it is down. -EINVAL on a super-packet says that the device does not take it: clear write_tso or write_uso and
- * write its packets one by one.
+ * Writes one packet; iov[0] is its virtio header. Returns 0 or a negative errno: -EBADFD if the device was deleted,
+ * -EIO while it is down. -EINVAL for a super-packet means that the device does not accept this kind: clear write_tso or
+ * write_uso and write the packets one by one.
  */
 int tun_write(struct tun *tun, const struct iovec *iov, int count);
 

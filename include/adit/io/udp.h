@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The UDP sockets: IPv4 and IPv6 on one port, in batches, with segmentation and receive offload (UDP_SEGMENT, UDP_GRO;
- * udp(7)) where the kernel has them.
+ * The UDP sockets, for IPv4 and IPv6 on one port. They send and receive in batches, with segmentation and receive
+ * offload (UDP_SEGMENT, UDP_GRO; udp(7)) if the kernel supports them.
  */
 #ifndef ADIT_IO_UDP_H
 #define ADIT_IO_UDP_H
@@ -13,94 +13,96 @@
 #include "io/endpoint.h"
 
 struct udp {
-	int v4, v6;                  /* -1: not there (a host without IPv6) */
-	uint16_t port;               /* host order; outlives udp_close, so that a random port can be asked for again */
-	bool gso;                    /* runs may leave as one message; cleared, every datagram leaves by itself */
-	bool gro;                    /* messages may hold several datagrams */
-	uint16_t run_segments;       /* full segments in one UDP_SEGMENT send at most, as probed */
-	bool v4_blocked, v6_blocked; /* the last send said EAGAIN (or ENOBUFS, see udp_send) */
-	uint8_t starved;             /* ENOBUFS in a row, with nothing sent in between */
+	int v4, v6;                  /* -1: no socket, for example on a host without IPv6 */
+	uint16_t port;               /* host byte order; kept by udp_close, so that a random port can be opened again */
+	bool gso;                    /* a run may be sent as one message; if cleared, each datagram is its own message */
+	bool gro;                    /* received messages may hold several datagrams */
+	uint16_t run_segments;       /* maximum of full segments in a UDP_SEGMENT send, as probed */
+	bool v4_blocked, v6_blocked; /* the last send returned EAGAIN (or ENOBUFS, see udp_send) */
+	uint8_t starved;             /* consecutive ENOBUFS errors without a successful send in between */
 };
 
 /*
- * Opens both sockets on `port` (0: a random one, the same for both), with firewall mark `mark` (0: none). 0;
- * -EADDRINUSE; another errno, and then nothing is open. A host without IPv6 gets the IPv4 socket alone.
+ * Opens both sockets on `port` (0: a random port, the same for both) with firewall mark `mark` (0: none). On a host
+ * without IPv6 opens only the IPv4 socket. Returns 0; -EADDRINUSE; or another negative errno, and then nothing is open.
  */
 int udp_open(struct udp *udp, uint16_t port, uint32_t mark);
 /*
- * Opens another pair on the port of `first`, which gets SO_REUSEPORT only now: so the first found out whether the port
- * was free. The kernel gives all datagrams of one sender to one of the pairs. 0 or negative errno.
+ * Opens another pair of sockets on the port of `first`. Sets SO_REUSEPORT on the first pair only now, so that udp_open
+ * could detect a port in use. The kernel delivers all datagrams of one sender to the same pair. Returns 0 or a negative
+ * errno.
  */
 int udp_open_like(struct udp *udp, const struct udp *first, uint32_t mark);
-/* Takes a zeroed struct, and one that is closed already. */
+/* Accepts a zeroed struct and a closed one. */
 void udp_close(struct udp *udp);
-/* Sets the mark of both sockets. 0 or a negative errno (-EPERM). */
+/* Sets the firewall mark of both sockets. Returns 0 or a negative errno (-EPERM). */
 int udp_set_mark(struct udp *udp, uint32_t mark);
 
 enum {
 	UDP_RUN_SEGMENTS = 64,
-	/* With the headers of IPv6, UDP and tagged Ethernet the most that the kernel hands to a device in one piece. */
+	/* With the headers of IPv6, UDP and tagged Ethernet, the kernel can still pass a run to a device in one piece. */
 	UDP_RUN_BYTES = 65535 - 40 - 8 - 18,
 };
 
 /*
- * Datagrams to one endpoint, back to back: all of `size` bytes but the last, which may be shorter. At most
- * udp->run_segments of them and UDP_RUN_BYTES in all, or the kernel refuses the group and they leave one by one.
+ * A run: datagrams to one endpoint, all of `size` bytes except that the last may be shorter. It has at most
+ * udp->run_segments datagrams and UDP_RUN_BYTES bytes; the kernel rejects a larger one, and the datagrams are then sent
+ * one by one.
  */
 struct udp_run {
 	const struct endpoint *to;
-	const uint8_t *data;       /* back to back, when parts is NULL */
-	const struct iovec *parts; /* or in several places, no datagram in two of them */
+	const uint8_t *data;       /* contiguous datagrams; used if parts is NULL */
+	const struct iovec *parts; /* or the datagrams in several pieces; no datagram spans two of them */
 	uint16_t part_count;
-	uint32_t bytes;
+	uint32_t bytes;        /* of all datagrams */
 	uint16_t size;         /* at least 1 */
 	uint8_t traffic_class; /* ToS or traffic class of the outer header */
-	bool ungrouped;        /* in: the peer's path refuses groups, send the datagrams one by one */
+	bool no_gso;           /* send the datagrams one by one, because the path to the peer does not support GSO */
 
-	/* out, zero before the first udp_send, complete when udp_send has passed the run */
-	uint32_t sent;      /* bytes handed over: progress inside a run sent apart */
-	bool refused_group; /* EIO, EMSGSIZE, EINVAL: it was sent apart instead; remember that for the peer */
-	bool lost_local;    /* the source address is gone: forget it */
-	int error;          /* the last errno (positive) of datagrams that could not be sent; 0: all went */
-	uint16_t failed;    /* how many */
+	/* Results. Zero before the first udp_send, and complete when udp_send has passed the run. */
+	uint32_t sent;    /* bytes sent so far */
+	bool gso_refused; /* EIO, EMSGSIZE or EINVAL: the datagrams were sent one by one; remember this for the peer */
+	bool local_gone;  /* the endpoint's local address is no longer valid; clear it */
+	int error;        /* the last errno (positive) of datagrams that were not sent; 0: all were sent */
+	uint16_t failed;  /* datagrams that were not sent */
 };
 
 /*
- * Sends runs in order, by as few sendmmsg as can be. Returns how many are done, from the front: sent, or given up with
- * their error set and the rest of their datagrams failed, which never stops the runs behind. Fewer than `count` means
- * that the socket is full: v4_blocked or v6_blocked tells which; call again with the rest, unchanged, when it can be
- * written.
+ * Sends runs in order, with as few sendmmsg calls as possible. A run is done when all of its datagrams were sent or it
+ * has failed: then `error` is set, its remaining datagrams count as failed, and the next run follows. Returns the
+ * number of runs that are done, from the first one on. If that is less than `count`, a socket is full: v4_blocked or
+ * v6_blocked is set. When the socket is writable, call again with the remaining runs, unchanged.
  *
- * Both families may be mixed in one call; a full socket stops the call also when the other has room. Memory that is
- * short (ENOBUFS, ENOMEM) counts as a full socket, but no socket event ends it: after 8 calls without progress the
- * run in front is given up, so that a caller that comes back each time does not turn for ever.
+ * A call may mix both families. A full socket stops the call even if the other socket has room. Lack of memory
+ * (ENOBUFS, ENOMEM) counts as a full socket, but no socket event announces the end of it. After 8 consecutive calls
+ * without progress the first run therefore fails, so that a caller that retries immediately does not loop forever.
  */
 int udp_send(struct udp *udp, struct udp_run *runs, int count);
 
 enum {
-	UDP_BATCH = 8,      /* messages one udp_receive takes at most */
-	UDP_HEADROOM = 64,  /* readable bytes in front of each message */
-	UDP_TAILROOM = 512, /* and behind it, for a cipher that reads over the edge */
+	UDP_BATCH = 8,      /* maximum of messages per udp_receive */
+	UDP_HEADROOM = 64,  /* readable bytes in front of each message, for the cipher (AEAD_HEADROOM) */
+	UDP_TAILROOM = 512, /* readable bytes after it (AEAD_TAILROOM) */
 	UDP_MESSAGE = 65536,
 };
 
-/* One received message: one datagram, or with UDP_GRO several of one sender, each `size` bytes but the last. */
+/* A received message: one datagram or, with UDP_GRO, several of one sender, all of `size` bytes except the last. */
 struct udp_message {
 	uint8_t *data;
 	uint32_t length;
 	uint32_t size;        /* at least 1 */
-	struct endpoint from; /* source filled in from PKTINFO */
+	struct endpoint from; /* with the local address that received it (PKTINFO) */
 	uint8_t traffic_class;
 };
 
-/* Room for a batch; allocated once. NULL and errno on failure; destroy takes NULL. */
+/* Buffers for udp_receive. udp_batch_create returns NULL and sets errno on failure; udp_batch_destroy accepts NULL. */
 struct udp_batch;
 struct udp_batch *udp_batch_create(void);
 void udp_batch_destroy(struct udp_batch *batch);
 
 /*
- * Receives from `fd` (udp->v4 or udp->v6) without waiting. Returns how many messages (0: none), or negative errno.
- * Truncated ones are left out and counted in *truncated. messages[i] stay valid until the next call.
+ * Receives from `fd` (udp->v4 or udp->v6) without blocking. Returns the number of messages (0: none) or a negative
+ * errno. Truncated messages are dropped and added to *truncated. The messages are valid until the next call.
  */
 int udp_receive(struct udp *udp, int fd, struct udp_batch *batch, struct udp_message messages[UDP_BATCH],
 				uint64_t *truncated);
