@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Two ends of a handshake, and the steps between them, for the tests of noise.h. cmocka.h stands before this. */
+/* Two ends of a handshake and the steps between them, for tests of noise.h. Include cmocka.h first. */
 #ifndef ADIT_NOISE_ENDS_H
 #define ADIT_NOISE_ENDS_H
 
@@ -11,10 +11,10 @@
 
 #define NOW (1000 * NS_PER_S)
 
-/* Of the group of tests at hand. */
+/* The suite of the current group of tests. */
 static enum suite suite;
 
-/* Two ends that know each other: `peer` is the other one. */
+/* One end; `peer` is the other one. */
 struct end {
 	struct noise_identity identity;
 	struct noise_remote peer;
@@ -31,7 +31,7 @@ static inline void make_ends(struct end *a, struct end *b)
 {
 	uint8_t private_key[NOISE_KEY];
 
-	memset(a, 0, sizeof *a); /* they are compared whole, with what lies between the fields */
+	memset(a, 0, sizeof *a); /* the tests compare whole structs, including padding */
 	memset(b, 0, sizeof *b);
 	randombytes_buf(private_key, sizeof private_key);
 	noise_identity_set(&a->identity, private_key);
@@ -60,8 +60,8 @@ static inline int consume_at(struct end *at, const struct message_initiation *me
 	return error;
 }
 
-/* As consume_at, for a message that is refused: nothing may change but the cached DH. */
-static inline int refuse_at(struct end *at, const struct message_initiation *message, uint64_t now)
+/* Like consume_at, for a message that is rejected. Only the cached DH may change. */
+static inline int reject_at(struct end *at, const struct message_initiation *message, uint64_t now)
 {
 	struct end before = *at;
 	int error = consume_at(at, message, now);
@@ -74,7 +74,8 @@ static inline int refuse_at(struct end *at, const struct message_initiation *mes
 	return error;
 }
 
-static inline int refuse_response(struct end *at, const struct message_response *message)
+/* Consumes a response that is rejected. Nothing may change. */
+static inline int reject_response(struct end *at, const struct message_response *message)
 {
 	struct end before = *at;
 	int error = noise_consume_response(&at->identity, &at->peer, message);
@@ -84,7 +85,7 @@ static inline int refuse_response(struct end *at, const struct message_response 
 	return error;
 }
 
-/* From a to b and back, as far as a's check of the answer. */
+/* Runs a handshake from a to b, up to the point where a has consumed the response. */
 static inline int handshake_at(struct end *a, struct end *b, uint64_t now)
 {
 	struct message_initiation initiation;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The trial of ciphers: those that are right pass, and each of those that are wrong in some way does not. */
+/* Tests of the trial: correct ciphers pass, and each kind of faulty cipher fails. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,21 +16,21 @@
 
 static const struct aead_provider *const libsodium = &aead_libsodium;
 
-/* What the tests take for a cipher: the right one, with one thing done wrong. */
+/* Faulty ciphers: the correct cipher with one fault each. */
 
-static int fault_length; /* the only length at which the fault shows, or -1: at all */
+static int fault_length; /* the only length with the fault, or -1: all lengths */
 
 static bool faulty(size_t length)
 {
 	return fault_length < 0 || (size_t)fault_length == length;
 }
 
-static void right_seal(uint64_t counter, const void *key, uint8_t *data, size_t length)
+static void correct_seal(uint64_t counter, const void *key, uint8_t *data, size_t length)
 {
 	libsodium->cipher[0]->seal(libsodium, key, counter, data, length);
 }
 
-static int right_open(uint64_t counter, const void *key, uint8_t *out, const uint8_t *in, size_t length)
+static int correct_open(uint64_t counter, const void *key, uint8_t *out, const uint8_t *in, size_t length)
 {
 	return libsodium->cipher[0]->open(libsodium, key, counter, out, in, length);
 }
@@ -42,31 +42,31 @@ static void key_set(const struct aead_provider *aead, void *key, const uint8_t s
 
 static void seal(const struct aead_provider *aead, const void *key, uint64_t counter, uint8_t *data, size_t length)
 {
-	right_seal(counter, key, data, length);
+	correct_seal(counter, key, data, length);
 }
 
 static int open_one(const struct aead_provider *aead, const void *key, uint64_t counter, uint8_t *out,
 					const uint8_t *in, size_t length)
 {
-	return right_open(counter, key, out, in, length);
+	return correct_open(counter, key, out, in, length);
 }
 
-static void leave_as_it_is(const struct aead_provider *aead, const void *key, uint64_t counter, uint8_t *data,
-						   size_t length)
+static void leave_plain(const struct aead_provider *aead, const void *key, uint64_t counter, uint8_t *data,
+						size_t length)
 {
 	if (!faulty(length))
-		right_seal(counter, key, data, length);
+		correct_seal(counter, key, data, length);
 }
 
 static void other_counter(const struct aead_provider *aead, const void *key, uint64_t counter, uint8_t *data,
 						  size_t length)
 {
-	right_seal(counter + faulty(length), key, data, length);
+	correct_seal(counter + faulty(length), key, data, length);
 }
 
 static void wrong_tag(const struct aead_provider *aead, const void *key, uint64_t counter, uint8_t *data, size_t length)
 {
-	right_seal(counter, key, data, length);
+	correct_seal(counter, key, data, length);
 	data[length + AEAD_TAG - 1] ^= faulty(length);
 }
 
@@ -79,24 +79,24 @@ static void other_key(const struct aead_provider *aead, void *key, const uint8_t
 	libsodium->cipher[0]->key_set(libsodium, key, other);
 }
 
-static int refuse_all(const struct aead_provider *aead, const void *key, uint64_t counter, uint8_t *out,
+static int reject_all(const struct aead_provider *aead, const void *key, uint64_t counter, uint8_t *out,
 					  const uint8_t *in, size_t length)
 {
-	return faulty(length) ? -EBADMSG : right_open(counter, key, out, in, length);
+	return faulty(length) ? -EBADMSG : correct_open(counter, key, out, in, length);
 }
 
-static int take_forgeries(const struct aead_provider *aead, const void *key, uint64_t counter, uint8_t *out,
-						  const uint8_t *in, size_t length)
+static int accept_forgeries(const struct aead_provider *aead, const void *key, uint64_t counter, uint8_t *out,
+							const uint8_t *in, size_t length)
 {
-	int error = right_open(counter, key, out, in, length);
+	int error = correct_open(counter, key, out, in, length);
 
 	return faulty(length) ? 0 : error;
 }
 
-static int open_to_nothing(const struct aead_provider *aead, const void *key, uint64_t counter, uint8_t *out,
+static int open_to_garbage(const struct aead_provider *aead, const void *key, uint64_t counter, uint8_t *out,
 						   const uint8_t *in, size_t length)
 {
-	int error = right_open(counter, key, out, in, length);
+	int error = correct_open(counter, key, out, in, length);
 
 	if (faulty(length))
 		memset(out, 0xee, length);
@@ -108,27 +108,29 @@ static bool passes(const struct aead_cipher *cipher)
 	return aead_trial_passed(libsodium, cipher);
 }
 
-static const struct aead_cipher sound = { "sound", SUITE_CHACHA20POLY1305, AEAD_KEY, key_set, seal, open_one, false };
+static const struct aead_cipher correct = {
+	"correct", SUITE_CHACHA20POLY1305, AEAD_KEY, key_set, seal, open_one, false
+};
 
-static void the_right_pass(void **state)
+static void correct_ciphers_pass(void **state)
 {
-	assert_true(passes(&sound));
+	assert_true(passes(&correct));
 	for (int suite = 0; suite < SUITES; suite++) {
 		if (suite_available((enum suite)suite))
 			assert_true(passes(libsodium->cipher[suite]));
 	}
 }
 
-static void the_wrong_do_not(void **state)
+static void faulty_ciphers_fail(void **state)
 {
 	const struct aead_cipher wrong[] = {
-		{ "", 0, AEAD_KEY, key_set, leave_as_it_is, open_one, false },
+		{ "", 0, AEAD_KEY, key_set, leave_plain, open_one, false },
 		{ "", 0, AEAD_KEY, key_set, other_counter, open_one, false },
 		{ "", 0, AEAD_KEY, key_set, wrong_tag, open_one, false },
 		{ "", 0, AEAD_KEY, other_key, seal, open_one, false },
-		{ "", 0, AEAD_KEY, key_set, seal, refuse_all, false },
-		{ "", 0, AEAD_KEY, key_set, seal, take_forgeries, false },
-		{ "", 0, AEAD_KEY, key_set, seal, open_to_nothing, false },
+		{ "", 0, AEAD_KEY, key_set, seal, reject_all, false },
+		{ "", 0, AEAD_KEY, key_set, seal, accept_forgeries, false },
+		{ "", 0, AEAD_KEY, key_set, seal, open_to_garbage, false },
 	};
 
 	fault_length = -1;
@@ -138,7 +140,7 @@ static void the_wrong_do_not(void **state)
 
 enum { LARGE_KEY = 5000 };
 
-/* Writes all of a key that is larger than any library has today, with the real key at its end. */
+/* Fills a prepared key that is larger than that of any library, with the real key at its end. */
 static void set_large_key(const struct aead_provider *aead, void *key, const uint8_t secret[AEAD_KEY])
 {
 	memset(key, 0xee, LARGE_KEY);
@@ -148,17 +150,17 @@ static void set_large_key(const struct aead_provider *aead, void *key, const uin
 static void seal_large_key(const struct aead_provider *aead, const void *key, uint64_t counter, uint8_t *data,
 						   size_t length)
 {
-	right_seal(counter, (const uint8_t *)key + LARGE_KEY - AEAD_KEY, data, length);
+	correct_seal(counter, (const uint8_t *)key + LARGE_KEY - AEAD_KEY, data, length);
 }
 
 static int open_large_key(const struct aead_provider *aead, const void *key, uint64_t counter, uint8_t *out,
 						  const uint8_t *in, size_t length)
 {
-	return right_open(counter, (const uint8_t *)key + LARGE_KEY - AEAD_KEY, out, in, length);
+	return correct_open(counter, (const uint8_t *)key + LARGE_KEY - AEAD_KEY, out, in, length);
 }
 
-/* The size of a prepared key depends on the library and its version: gcm_key_data of IPsec-MB 2.0 has 1264 bytes. */
-static void key_of_any_size_is_tried(void **state)
+/* The size of a prepared key depends on the library and its version: 1264 bytes for AES-GCM with IPsec-MB 2.0. */
+static void the_trial_allocates_keys_of_any_size(void **state)
 {
 	const struct aead_cipher large = { "large",        SUITE_CHACHA20POLY1305, LARGE_KEY, set_large_key,
 									   seal_large_key, open_large_key,         false };
@@ -167,21 +169,20 @@ static void key_of_any_size_is_tried(void **state)
 	assert_in_range(aead_trial_time(libsodium, &large), 1, NS_PER_S);
 }
 
-/* One suite's code under the other's name. */
-static void the_other_suite_does_not(void **state)
+/* ChaCha20-Poly1305 under the name of the other suite. */
+static void the_other_suite_fails(void **state)
 {
-	struct aead_cipher mistaken = sound;
+	struct aead_cipher mistaken = correct;
 
 	mistaken.suite = SUITE_AES256GCM;
 	if (suite_available(SUITE_AES256GCM))
 		assert_false(passes(&mistaken));
 }
 
-/* It is enough to be wrong at one of the lengths tried. */
-static void one_length_is_enough(void **state)
+static void a_fault_at_one_length_fails(void **state)
 {
 	static const int lengths[] = { 0, 1, 2, 3, 4, 5, 6, 7, 8 };
-	struct aead_cipher wrong = sound;
+	struct aead_cipher wrong = correct;
 
 	for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
 		fault_length = lengths[i];
@@ -189,12 +190,12 @@ static void one_length_is_enough(void **state)
 		wrong.open = open_one;
 		assert_false(passes(&wrong));
 		wrong.seal = seal;
-		wrong.open = take_forgeries;
+		wrong.open = accept_forgeries;
 		assert_false(passes(&wrong));
 	}
 }
 
-static int calls, quick_call; /* of slow_seal; the one that is no slower than others */
+static int calls, quick_call; /* of slow_seal; the round that is not slow */
 
 static void slow_seal(const struct aead_provider *aead, const void *key, uint64_t counter, uint8_t *data, size_t length)
 {
@@ -202,12 +203,12 @@ static void slow_seal(const struct aead_provider *aead, const void *key, uint64_
 
 	if (calls++ / 2 != quick_call)
 		nanosleep(&nap, NULL);
-	right_seal(counter, key, data, length);
+	correct_seal(counter, key, data, length);
 }
 
-static void the_fastest_try_counts(void **state)
+static void the_fastest_round_counts(void **state)
 {
-	struct aead_cipher slow = sound;
+	struct aead_cipher slow = correct;
 
 	slow.seal = slow_seal;
 	calls = 0;
@@ -221,9 +222,9 @@ static void the_fastest_try_counts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_right_pass),           cmocka_unit_test(the_wrong_do_not),
-		cmocka_unit_test(the_other_suite_does_not), cmocka_unit_test(one_length_is_enough),
-		cmocka_unit_test(the_fastest_try_counts),   cmocka_unit_test(key_of_any_size_is_tried),
+		cmocka_unit_test(correct_ciphers_pass),     cmocka_unit_test(faulty_ciphers_fail),
+		cmocka_unit_test(the_other_suite_fails),    cmocka_unit_test(a_fault_at_one_length_fails),
+		cmocka_unit_test(the_fastest_round_counts), cmocka_unit_test(the_trial_allocates_keys_of_any_size),
 	};
 	return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* MAC1, MAC2 and cookies against the vectors of tests/vectors/handshake.py, and the limit on handshakes per source. */
+/* Tests of MAC1, MAC2 and cookies (vectors of tests/vectors/handshake.py), and of the limit on handshakes per sender.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -25,7 +26,7 @@ enum {
 	MAC2 = INITIATION - MAC_BYTES
 };
 
-/* Both ends of the first vector: who sends the initiation, and who checks it. */
+/* Both ends of a vector: the jar of the initiator and the checker of the responder. */
 struct fixture {
 	const struct handshake_vector *v;
 	struct cookie_jar jar;
@@ -62,7 +63,7 @@ static int consume(struct fixture *f, const struct message_cookie *reply, uint64
 	return cookie_consume(&f->jar, f->v->responder_public, reply, now);
 }
 
-/* The message is refused for want of a cookie, one is handed out and consumed, and the message goes out again. */
+/* Sends the message, answers it with a cookie, consumes the cookie and sends the message again. */
 static void fetch_cookie(struct fixture *f, uint64_t now)
 {
 	struct message_cookie reply;
@@ -73,7 +74,7 @@ static void fetch_cookie(struct fixture *f, uint64_t now)
 	stamp(f, now);
 }
 
-static void byte_for_byte(void **state)
+static void messages_match_the_vectors(void **state)
 {
 	for (size_t i = 0; i < VECTORS; i++) {
 		struct fixture f;
@@ -100,7 +101,7 @@ static void byte_for_byte(void **state)
 	}
 }
 
-static void response_is_stamped_too(void **state)
+static void a_response_has_mac1(void **state)
 {
 	for (size_t i = 0; i < VECTORS; i++) {
 		const struct handshake_vector *v = &handshake_vectors[i];
@@ -114,7 +115,7 @@ static void response_is_stamped_too(void **state)
 	}
 }
 
-static void mac1_covers_every_byte(void **state)
+static void mac1_covers_each_byte(void **state)
 {
 	struct fixture f;
 
@@ -129,11 +130,11 @@ static void mac1_covers_every_byte(void **state)
 	assert_int_equal(check(&f, false, NOW), COOKIE_MAC1);
 	for (size_t n = 0; n < INITIATION; n++)
 		assert_int_equal(cookie_check(&f.checker, f.message, n, f.v->source, 6, true, NOW), COOKIE_FORGED);
-	cookie_checker_set(&f.checker, f.v->initiator_public); /* meant for somebody else */
+	cookie_checker_set(&f.checker, f.v->initiator_public); /* another receiver */
 	assert_int_equal(check(&f, false, NOW), COOKIE_FORGED);
 }
 
-static void cookie_covers_address_and_port(void **state)
+static void a_cookie_covers_address_and_port(void **state)
 {
 	struct fixture f;
 	struct handshake_vector elsewhere = handshake_vectors[0];
@@ -151,15 +152,15 @@ static void cookie_covers_address_and_port(void **state)
 		assert_int_equal(check(&f, true, NOW), COOKIE_MAC1);
 		f.message[i] ^= 1;
 	}
-	assert_int_equal(check(&f, false, NOW), COOKIE_MAC1); /* MAC2 is not looked at */
+	assert_int_equal(check(&f, false, NOW), COOKIE_MAC1); /* MAC2 is not checked */
 }
 
-static void secret_is_renewed(void **state)
+static void the_secret_is_replaced(void **state)
 {
 	struct fixture f;
 	uint8_t first[NOISE_KEY];
 
-	/* At boot too: that no secret was made yet is a flag, not time 0. */
+	/* At time 0, just after boot: a flag, not the time, means that there is no secret yet. */
 	prepare(&f, handshake_vectors);
 	fetch_cookie(&f, 0);
 	assert_true(f.checker.secret_known);
@@ -172,13 +173,13 @@ static void secret_is_renewed(void **state)
 	assert_true(f.checker.secret_since == COOKIE_LIFETIME);
 }
 
-static void cookie_is_given_up_in_time(void **state)
+static void a_cookie_expires_before_the_secret(void **state)
 {
 	static const uint8_t none[MAC_BYTES];
 	struct fixture f;
 
 	prepare(&f, handshake_vectors);
-	stamp(&f, 0); /* "never had one" is no cookie of time 0 */
+	stamp(&f, 0); /* no cookie, which differs from a cookie of time 0 */
 	assert_memory_equal(f.message + MAC2, none, MAC_BYTES);
 	fetch_cookie(&f, NOW);
 	assert_memory_not_equal(f.message + MAC2, none, MAC_BYTES);
@@ -188,7 +189,7 @@ static void cookie_is_given_up_in_time(void **state)
 	assert_memory_equal(f.message + MAC2, none, MAC_BYTES);
 }
 
-static void reply_is_bound_to_our_last_message(void **state)
+static void a_reply_is_bound_to_our_last_message(void **state)
 {
 	struct fixture f;
 	struct cookie_jar before;
@@ -196,10 +197,10 @@ static void reply_is_bound_to_our_last_message(void **state)
 
 	prepare(&f, handshake_vectors);
 	reply_to(&f, &reply, NOW);
-	assert_int_equal(consume(&f, &reply, NOW), -ENOENT); /* we said nothing */
+	assert_int_equal(consume(&f, &reply, NOW), -ENOENT); /* no message was sent */
 	stamp(&f, NOW);
 	before = f.jar;
-	assert_int_equal(consume(&f, &reply, NOW), -EBADMSG); /* it answers another MAC1 */
+	assert_int_equal(consume(&f, &reply, NOW), -EBADMSG); /* the reply is to another MAC1 */
 	reply_to(&f, &reply, NOW);
 	for (size_t i = offsetof(struct message_cookie, nonce); i < sizeof reply; i++) {
 		((uint8_t *)&reply)[i] ^= 1;
@@ -208,7 +209,7 @@ static void reply_is_bound_to_our_last_message(void **state)
 	}
 	assert_memory_equal(&f.jar, &before, sizeof before);
 	assert_int_equal(consume(&f, &reply, NOW), 0);
-	assert_int_equal(consume(&f, &reply, NOW), -ENOENT); /* once */
+	assert_int_equal(consume(&f, &reply, NOW), -ENOENT); /* it was consumed already */
 }
 
 static void reply_nonces_differ(void **state)
@@ -226,7 +227,7 @@ static void reply_nonces_differ(void **state)
 
 /* --- the limit on handshakes --- */
 
-/* How many of `tries` handshakes at `now` are let through. */
+/* Returns how many of `tries` handshakes at `now` are allowed. */
 static int count_allowed(struct ratelimit *limit, const char *address, size_t length, int tries, uint64_t now)
 {
 	int allowed = 0;
@@ -236,7 +237,7 @@ static int count_allowed(struct ratelimit *limit, const char *address, size_t le
 	return allowed;
 }
 
-static void burst_and_rate(void **state)
+static void burst_and_rate_are_limited(void **state)
 {
 	struct ratelimit *limit = ratelimit_create();
 	uint64_t now = 0;
@@ -247,14 +248,14 @@ static void burst_and_rate(void **state)
 	assert_int_equal(count_allowed(limit, "\x0a\0\0\1", 4, 9, now + 50 * NS_PER_MS - 1), 0);
 	assert_int_equal(count_allowed(limit, "\x0a\0\0\1", 4, 9, now + 50 * NS_PER_MS), 1);
 	now += 10 * NS_PER_S;
-	assert_int_equal(count_allowed(limit, "\x0a\0\0\1", 4, 9, now), 5); /* full again, and no fuller */
+	assert_int_equal(count_allowed(limit, "\x0a\0\0\1", 4, 9, now), 5); /* the bucket is full, and not fuller */
 	for (int ms = 1; ms <= 10000; ms++)
 		allowed += count_allowed(limit, "\x0a\0\0\1", 4, 1, now + (uint64_t)ms * NS_PER_MS);
 	assert_int_equal(allowed, 10 * 20);
 	ratelimit_destroy(limit);
 }
 
-static void each_v4_address_and_v6_64_by_itself(void **state)
+static void each_ipv4_address_and_ipv6_64_has_a_bucket(void **state)
 {
 	struct ratelimit *limit = ratelimit_create();
 
@@ -264,24 +265,24 @@ static void each_v4_address_and_v6_64_by_itself(void **state)
 	assert_int_equal(count_allowed(limit, "\x20\1\0\0\0\0\0\1\0\0\0\0\0\0\0\1", 16, 3, NOW), 3);
 	assert_int_equal(count_allowed(limit, "\x20\1\0\0\0\0\0\1\xff\xff\xff\xff\xff\xff\xff\xff", 16, 9, NOW), 2);
 	assert_int_equal(count_allowed(limit, "\x20\1\0\0\0\0\0\2\0\0\0\0\0\0\0\1", 16, 9, NOW), 5);
-	/* An IPv6 prefix that begins like an IPv4 address is another source. */
+	/* An IPv6 prefix that starts with the bytes of an IPv4 address is another sender. */
 	assert_int_equal(count_allowed(limit, "\x0a\0\0\1\0\0\0\0\0\0\0\0\0\0\0\0", 16, 9, NOW), 5);
 	ratelimit_destroy(limit);
 }
 
-static void table_is_bounded(void **state)
+static void the_table_is_bounded(void **state)
 {
-	enum { SOURCES = 50000, ENTRIES = 8192 };
+	enum { SENDERS = 50000, ENTRIES = 8192 };
 	struct ratelimit *limit = ratelimit_create();
 	int remembered = 0;
 	uint8_t address[4];
 
 	assert_non_null(limit);
-	for (uint32_t i = 0; i < SOURCES; i++) {
+	for (uint32_t i = 0; i < SENDERS; i++) {
 		put_be32(address, i);
 		assert_int_equal(count_allowed(limit, (const char *)address, 4, 9, NOW), 5);
 	}
-	for (uint32_t i = SOURCES; i-- > 0;) {
+	for (uint32_t i = SENDERS; i-- > 0;) {
 		put_be32(address, i);
 		remembered += !ratelimit_allow(limit, address, 4, NOW);
 	}
@@ -289,8 +290,8 @@ static void table_is_bounded(void **state)
 	ratelimit_destroy(limit);
 }
 
-/* The ones that make room are those that have been quiet, not the ones that are being held back. */
-static void who_is_held_back_is_not_forgotten(void **state)
+/* New senders replace senders with full buckets, not senders that are being limited. */
+static void a_limited_sender_is_not_replaced(void **state)
 {
 	struct ratelimit *limit = ratelimit_create();
 	uint8_t address[4];
@@ -308,18 +309,18 @@ static void who_is_held_back_is_not_forgotten(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(byte_for_byte),
-		cmocka_unit_test(response_is_stamped_too),
-		cmocka_unit_test(mac1_covers_every_byte),
-		cmocka_unit_test(cookie_covers_address_and_port),
-		cmocka_unit_test(secret_is_renewed),
-		cmocka_unit_test(cookie_is_given_up_in_time),
-		cmocka_unit_test(reply_is_bound_to_our_last_message),
+		cmocka_unit_test(messages_match_the_vectors),
+		cmocka_unit_test(a_response_has_mac1),
+		cmocka_unit_test(mac1_covers_each_byte),
+		cmocka_unit_test(a_cookie_covers_address_and_port),
+		cmocka_unit_test(the_secret_is_replaced),
+		cmocka_unit_test(a_cookie_expires_before_the_secret),
+		cmocka_unit_test(a_reply_is_bound_to_our_last_message),
 		cmocka_unit_test(reply_nonces_differ),
-		cmocka_unit_test(burst_and_rate),
-		cmocka_unit_test(each_v4_address_and_v6_64_by_itself),
-		cmocka_unit_test(table_is_bounded),
-		cmocka_unit_test(who_is_held_back_is_not_forgotten),
+		cmocka_unit_test(burst_and_rate_are_limited),
+		cmocka_unit_test(each_ipv4_address_and_ipv6_64_has_a_bucket),
+		cmocka_unit_test(the_table_is_bounded),
+		cmocka_unit_test(a_limited_sender_is_not_replaced),
 	};
 	return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
 }

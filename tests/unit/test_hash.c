@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* BLAKE2s, HMAC and KDF against RFC 7693 and against Python's (tests/vectors/hash.py). */
+/* Tests of BLAKE2s, HMAC and KDF against RFC 7693 and against Python (tests/vectors/hash.py). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,7 +21,7 @@ static void pattern(uint8_t bytes[LONGEST], uint8_t start)
 		bytes[i] = (uint8_t)(start + 7 * i);
 }
 
-static void rfc7693_abc(void **state)
+static void blake2s_matches_rfc7693(void **state)
 {
 	static const uint8_t expected[HASH_BYTES] = {
 		0x50, 0x8c, 0x5e, 0x8c, 0x32, 0x7c, 0x14, 0xe2, 0xe1, 0xa7, 0x2b, 0xa3, 0x4e, 0xeb, 0x45, 0x2f,
@@ -35,7 +35,7 @@ static void rfc7693_abc(void **state)
 	assert_memory_equal(hash, expected, sizeof hash);
 }
 
-static void blake2s_in_two_parts(void **state)
+static void blake2s_accepts_two_parts(void **state)
 {
 	uint8_t data[LONGEST], hash[HASH_BYTES];
 
@@ -49,18 +49,18 @@ static void blake2s_in_two_parts(void **state)
 	}
 }
 
-static void blake2s_over_its_own_input(void **state)
+static void blake2s_may_overwrite_its_input(void **state)
 {
 	uint8_t hash[HASH_BYTES], data[LONGEST];
 
 	pattern(data, 3);
-	hash_blake2s(data, data, HASH_BYTES, data + HASH_BYTES, 1); /* 33 bytes in all: vector 5 */
+	hash_blake2s(data, data, HASH_BYTES, data + HASH_BYTES, 1); /* 33 bytes: vector 5 */
 	assert_int_equal(hash_vectors[5].length, HASH_BYTES + 1);
 	memcpy(hash, hash_vectors[5].hash, sizeof hash);
 	assert_memory_equal(data, hash, sizeof hash);
 }
 
-static void mac_by_key_length(void **state)
+static void mac_matches_python(void **state)
 {
 	uint8_t data[LONGEST], key[LONGEST], mac[HASH_MAC_BYTES];
 
@@ -73,7 +73,7 @@ static void mac_by_key_length(void **state)
 	}
 }
 
-static void hmac_by_key_length(void **state)
+static void hmac_matches_python(void **state)
 {
 	uint8_t data[LONGEST], key[LONGEST], hmac[HASH_BYTES];
 
@@ -86,7 +86,7 @@ static void hmac_by_key_length(void **state)
 	}
 }
 
-static void kdf_of_each_count(void **state)
+static void kdf_matches_python(void **state)
 {
 	uint8_t data[LONGEST], key[LONGEST], out[3][HASH_BYTES];
 
@@ -104,7 +104,7 @@ static void kdf_of_each_count(void **state)
 	}
 }
 
-static void kdf_over_its_own_key(void **state)
+static void kdf_may_overwrite_its_key(void **state)
 {
 	uint8_t key[LONGEST], second[HASH_BYTES];
 
@@ -118,13 +118,13 @@ static void kdf_over_its_own_key(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(rfc7693_abc),
-		cmocka_unit_test(blake2s_in_two_parts),
-		cmocka_unit_test(blake2s_over_its_own_input),
-		cmocka_unit_test(mac_by_key_length),
-		cmocka_unit_test(hmac_by_key_length),
-		cmocka_unit_test(kdf_of_each_count),
-		cmocka_unit_test(kdf_over_its_own_key),
+		cmocka_unit_test(blake2s_matches_rfc7693),
+		cmocka_unit_test(blake2s_accepts_two_parts),
+		cmocka_unit_test(blake2s_may_overwrite_its_input),
+		cmocka_unit_test(mac_matches_python),
+		cmocka_unit_test(hmac_matches_python),
+		cmocka_unit_test(kdf_matches_python),
+		cmocka_unit_test(kdf_may_overwrite_its_key),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

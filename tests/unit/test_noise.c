@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The handshake: byte for byte against another implementation (tests/vectors/handshake.py), and every way it can go
- * wrong, each of which must leave the state as it was.
+ * Tests of the handshake: a comparison with another implementation (tests/vectors/handshake.py), and all failures,
+ * which must not change any state.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -35,7 +35,7 @@ static void unhex(uint8_t bytes[NOISE_KEY], const char *hex)
 }
 
 /* RFC 7748, section 5.2 and 6.1. */
-static void x25519_vectors(void **state)
+static void x25519_matches_rfc7748(void **state)
 {
 	static const char *const products[][3] = {
 		{ "a546e36bf0527c9d3b16154b82465edd62144c0ac1fc5a18506a2244ba449ac4",
@@ -87,7 +87,7 @@ static void check_keys(struct noise_remote *remote, const uint8_t *sends, const 
 	assert_int_equal(keys.initiator, initiator);
 }
 
-static void handshake_byte_for_byte(void **state)
+static void a_handshake_matches_the_vectors(void **state)
 {
 	static const struct message_macs no_macs;
 
@@ -125,7 +125,7 @@ static void handshake_byte_for_byte(void **state)
 	}
 }
 
-static void timestamp_labels(void **state)
+static void timestamps_are_rounded_tai64n(void **state)
 {
 	static const struct {
 		uint64_t realtime;
@@ -148,7 +148,7 @@ static void timestamp_labels(void **state)
 
 /* --- keys --- */
 
-static void private_key_is_clamped_and_cleared(void **state)
+static void a_private_key_is_clamped_and_cleared(void **state)
 {
 	static const struct noise_identity none;
 	uint8_t ones[NOISE_KEY];
@@ -163,7 +163,7 @@ static void private_key_is_clamped_and_cleared(void **state)
 	assert_memory_equal(&local, &none, sizeof none);
 }
 
-static void nothing_without_a_private_key(void **state)
+static void nothing_works_without_a_private_key(void **state)
 {
 	struct end a, b;
 	struct message_initiation initiation;
@@ -174,12 +174,12 @@ static void nothing_without_a_private_key(void **state)
 	assert_int_equal(consume_at(&b, &initiation, NOW), 0);
 	assert_int_equal(noise_create_response(&b.peer, 2, &response), 0);
 	noise_identity_set(&a.identity, NULL);
-	assert_int_equal(refuse_response(&a, &response), -ENOKEY);
-	assert_int_equal(refuse_at(&a, &initiation, NOW), -ENOKEY);
+	assert_int_equal(reject_response(&a, &response), -ENOKEY);
+	assert_int_equal(reject_at(&a, &initiation, NOW), -ENOKEY);
 	assert_int_equal(initiate_at(&a, 1, NOW, &initiation), -ENOKEY);
 }
 
-static void psk_is_always_mixed(void **state)
+static void both_ends_need_the_same_psk(void **state)
 {
 	static const uint8_t zeros[NOISE_KEY], psk[NOISE_KEY] = { 1 }, other[NOISE_KEY] = { 2 };
 	struct {
@@ -199,7 +199,7 @@ static void psk_is_always_mixed(void **state)
 	}
 }
 
-static void new_psk_counts_from_the_next_handshake(void **state)
+static void a_new_psk_takes_effect_with_the_next_handshake(void **state)
 {
 	static const uint8_t psk[NOISE_KEY] = { 1 };
 	struct noise_keys keys;
@@ -208,7 +208,7 @@ static void new_psk_counts_from_the_next_handshake(void **state)
 	make_ends(&a, &b);
 	assert_int_equal(handshake_at(&a, &b, NOW), 0);
 	noise_remote_set_psk(&a.peer, psk);
-	assert_keys_match(&a, &b, &keys); /* this one was agreed without it */
+	assert_keys_match(&a, &b, &keys); /* this handshake did not use it */
 	assert_int_equal(handshake_at(&a, &b, NOW + NS_PER_S), -EBADMSG);
 	noise_remote_set_psk(&b.peer, psk);
 	assert_int_equal(handshake_at(&a, &b, NOW + 2 * NS_PER_S), 0);
@@ -217,7 +217,7 @@ static void new_psk_counts_from_the_next_handshake(void **state)
 	assert_int_equal(handshake_at(&a, &b, NOW + 3 * NS_PER_S), 0);
 }
 
-static void static_dh_is_cached_at_first_use(void **state)
+static void the_static_dh_is_cached_at_first_use(void **state)
 {
 	struct end a, b;
 
@@ -229,18 +229,18 @@ static void static_dh_is_cached_at_first_use(void **state)
 	assert_false(a.peer.static_refused || b.peer.static_refused);
 	assert_memory_equal(a.peer.static_static, b.peer.static_static, NOISE_KEY);
 
-	/* It is really used: with the cache spoilt the other end refuses, and after a reset it is done anew. */
+	/* With a corrupted cache the other end rejects the message. A reset clears the cache. */
 	struct message_initiation initiation;
 	a.peer.static_static[0] ^= 1;
 	assert_int_equal(initiate_at(&a, 1, NOW + NS_PER_S, &initiation), 0);
-	assert_int_equal(refuse_at(&b, &initiation, NOW + NS_PER_S), -EBADMSG);
+	assert_int_equal(reject_at(&b, &initiation, NOW + NS_PER_S), -EBADMSG);
 	noise_remote_reset(&a.peer);
 	assert_false(a.peer.static_known);
 	assert_true(sodium_is_zero(a.peer.static_static, NOISE_KEY));
 	assert_int_equal(handshake_at(&a, &b, NOW + 2 * NS_PER_S), 0);
 }
 
-/* All the encodings of points of low order, and of what is beyond the field. */
+/* All points of low order, with their non-canonical encodings. */
 static const char *const low_order[] = {
 	"0000000000000000000000000000000000000000000000000000000000000000",
 	"0100000000000000000000000000000000000000000000000000000000000000",
@@ -253,7 +253,7 @@ static const char *const low_order[] = {
 };
 enum { LOW_ORDER = sizeof low_order / sizeof *low_order };
 
-static void low_order_peer_gets_no_initiation(void **state)
+static void a_peer_of_low_order_gets_no_initiation(void **state)
 {
 	for (size_t i = 0; i < LOW_ORDER; i++) {
 		static const struct noise_handshake none;
@@ -272,7 +272,7 @@ static void low_order_peer_gets_no_initiation(void **state)
 	}
 }
 
-static void low_order_ephemeral_is_refused(void **state)
+static void an_ephemeral_key_of_low_order_is_rejected(void **state)
 {
 	for (size_t i = 0; i < LOW_ORDER; i++) {
 		struct message_initiation initiation, sent;
@@ -283,16 +283,16 @@ static void low_order_ephemeral_is_refused(void **state)
 		assert_int_equal(initiate_at(&a, 1, NOW, &sent), 0);
 		initiation = sent;
 		unhex(initiation.ephemeral, low_order[i]);
-		assert_int_equal(refuse_at(&b, &initiation, NOW), -EKEYREJECTED); /* es */
+		assert_int_equal(reject_at(&b, &initiation, NOW), -EKEYREJECTED); /* es */
 		assert_int_equal(consume_at(&b, &sent, NOW), 0);
 		assert_int_equal(noise_create_response(&b.peer, 2, &response), 0);
 		unhex(response.ephemeral, low_order[i]);
-		assert_int_equal(refuse_response(&a, &response), -EKEYREJECTED); /* ee */
+		assert_int_equal(reject_response(&a, &response), -EKEYREJECTED); /* ee */
 	}
 }
 
-/* One who says that its static key is a point of low order: anybody could, for ss is zero whoever computes it. */
-static void low_order_static_is_refused(void **state)
+/* A sender may claim a static key of low order. Nobody needs a private key for that, because ss is always zero. */
+static void a_static_key_of_low_order_is_rejected(void **state)
 {
 	for (size_t i = 0; i < LOW_ORDER; i++) {
 		struct message_initiation initiation;
@@ -303,14 +303,14 @@ static void low_order_static_is_refused(void **state)
 		noise_remote_init(&b.peer, a.identity.public_key);
 		noise_remote_set_suite(&b.peer, suite);
 		assert_int_equal(initiate_at(&a, 1, NOW, &initiation), 0);
-		assert_int_equal(refuse_at(&b, &initiation, NOW), -EKEYREJECTED); /* ss */
+		assert_int_equal(reject_at(&b, &initiation, NOW), -EKEYREJECTED); /* ss */
 		assert_true(b.peer.static_refused);
-		assert_int_equal(refuse_at(&b, &initiation, NOW), -EKEYREJECTED); /* ... from the cache */
+		assert_int_equal(reject_at(&b, &initiation, NOW), -EKEYREJECTED); /* ss, from the cache */
 	}
 }
 
-/* The DHs of the response that no message can bring to zero, since the initiation would have been refused. */
-static void response_refuses_zero_too(void **state)
+/* No message can make ee and se zero here, because the initiation would have been rejected. So change the state. */
+static void a_response_is_not_created_from_a_zero_dh(void **state)
 {
 	struct message_initiation initiation;
 	struct message_response response;
@@ -331,9 +331,9 @@ static void response_refuses_zero_too(void **state)
 	assert_int_equal(b.peer.handshake.state, NOISE_INITIATION_CONSUMED);
 }
 
-/* --- what is refused --- */
+/* --- rejected messages --- */
 
-static void every_byte_is_covered(void **state)
+static void every_byte_is_authenticated(void **state)
 {
 	struct message_initiation initiation, forged;
 	struct message_response response, forged_response;
@@ -344,19 +344,19 @@ static void every_byte_is_covered(void **state)
 	for (size_t i = offsetof(struct message_initiation, ephemeral); i < INITIATION_MACS; i++) {
 		forged = initiation;
 		((uint8_t *)&forged)[i] ^= 0x80;
-		assert_int_equal(refuse_at(&b, &forged, NOW), -EBADMSG);
+		assert_int_equal(reject_at(&b, &forged, NOW), -EBADMSG);
 	}
 	assert_int_equal(consume_at(&b, &initiation, NOW), 0);
 	assert_int_equal(noise_create_response(&b.peer, 2, &response), 0);
 	for (size_t i = offsetof(struct message_response, ephemeral); i < RESPONSE_MACS; i++) {
 		forged_response = response;
 		((uint8_t *)&forged_response)[i] ^= 0x80;
-		assert_int_equal(refuse_response(&a, &forged_response), -EBADMSG);
+		assert_int_equal(reject_response(&a, &forged_response), -EBADMSG);
 	}
 	assert_int_equal(noise_consume_response(&a.identity, &a.peer, &response), 0);
 }
 
-static void unknown_peer_is_refused(void **state)
+static void an_unknown_peer_is_rejected(void **state)
 {
 	struct message_initiation initiation;
 	struct end a, b, stranger, other;
@@ -366,11 +366,11 @@ static void unknown_peer_is_refused(void **state)
 	noise_remote_init(&stranger.peer, b.identity.public_key);
 	noise_remote_set_suite(&stranger.peer, suite);
 	assert_int_equal(initiate_at(&stranger, 1, NOW, &initiation), 0);
-	assert_int_equal(refuse_at(&b, &initiation, NOW), -ENOENT);
-	assert_int_equal(refuse_at(&other, &initiation, NOW), -EBADMSG); /* not even meant for it */
+	assert_int_equal(reject_at(&b, &initiation, NOW), -ENOENT);
+	assert_int_equal(reject_at(&other, &initiation, NOW), -EBADMSG); /* it was sent to another responder */
 }
 
-static void old_and_equal_timestamps_are_refused(void **state)
+static void old_and_equal_timestamps_are_rejected(void **state)
 {
 	struct message_initiation initiation, older;
 	struct end a, b;
@@ -380,16 +380,16 @@ static void old_and_equal_timestamps_are_refused(void **state)
 	assert_int_equal(initiate_at(&a, 1, NOW - (1 << 24), &older), 0);
 	assert_int_equal(initiate_at(&a, 1, NOW, &initiation), 0);
 	assert_int_equal(consume_at(&b, &initiation, now += NS_PER_S), 0);
-	assert_int_equal(refuse_at(&b, &initiation, now += NS_PER_S), -EALREADY);
-	assert_int_equal(refuse_at(&b, &older, now += NS_PER_S), -EALREADY);
-	assert_int_equal(initiate_at(&a, 1, NOW, &initiation), 0); /* another message, the same stamp */
-	assert_int_equal(refuse_at(&b, &initiation, now += NS_PER_S), -EALREADY);
+	assert_int_equal(reject_at(&b, &initiation, now += NS_PER_S), -EALREADY);
+	assert_int_equal(reject_at(&b, &older, now += NS_PER_S), -EALREADY);
+	assert_int_equal(initiate_at(&a, 1, NOW, &initiation), 0); /* another message with the same timestamp */
+	assert_int_equal(reject_at(&b, &initiation, now += NS_PER_S), -EALREADY);
 	assert_int_equal(initiate_at(&a, 1, NOW + (1 << 24), &initiation), 0);
 	assert_int_equal(consume_at(&b, &initiation, now += NS_PER_S), 0);
 }
 
-/* That none was seen yet is a flag: the smallest stamp there is counts, once. */
-static void first_timestamp_is_any(void **state)
+/* A flag, not a timestamp of 0, means that there was no initiation yet. */
+static void the_first_timestamp_may_be_zero(void **state)
 {
 	static const uint8_t zeros[NOISE_TIMESTAMP];
 	struct message_initiation initiation;
@@ -398,7 +398,7 @@ static void first_timestamp_is_any(void **state)
 	make_ends(&a, &b);
 	assert_int_equal(noise_create_initiation(&a.identity, &a.peer, 1, zeros, &initiation), 0);
 	assert_int_equal(consume_at(&b, &initiation, NOW), 0);
-	assert_int_equal(refuse_at(&b, &initiation, NOW + NS_PER_S), -EALREADY);
+	assert_int_equal(reject_at(&b, &initiation, NOW + NS_PER_S), -EALREADY);
 }
 
 static void clearing_keeps_the_timestamp(void **state)
@@ -412,35 +412,35 @@ static void clearing_keeps_the_timestamp(void **state)
 	assert_int_equal(consume_at(&b, &initiation, NOW), 0);
 	noise_handshake_clear(&b.peer);
 	assert_int_equal(b.peer.handshake.state, NOISE_IDLE);
-	assert_int_equal(refuse_at(&b, &initiation, NOW + NS_PER_S), -EALREADY);
+	assert_int_equal(reject_at(&b, &initiation, NOW + NS_PER_S), -EALREADY);
 	noise_remote_reset(&b.peer);
-	assert_int_equal(refuse_at(&b, &initiation, NOW + 2 * NS_PER_S), -EALREADY);
+	assert_int_equal(reject_at(&b, &initiation, NOW + 2 * NS_PER_S), -EALREADY);
 	assert_int_equal(handshake_at(&a, &b, NOW + 3 * NS_PER_S), 0);
 	assert_keys_match(&a, &b, &keys);
-	assert_int_equal(refuse_at(&b, &initiation, NOW + 4 * NS_PER_S), -EALREADY);
+	assert_int_equal(reject_at(&b, &initiation, NOW + 4 * NS_PER_S), -EALREADY);
 }
 
-static void one_initiation_each_20_ms(void **state)
+static void one_initiation_per_20_ms_is_accepted(void **state)
 {
 	struct message_initiation initiation;
 	struct end a, b;
 	uint64_t realtime = NOW;
 
 	make_ends(&a, &b);
-	/* The first is let in at any time, also at 0: "never" is a flag. */
+	/* The first initiation is accepted even at time 0. */
 	assert_int_equal(initiate_at(&a, 1, realtime, &initiation), 0);
 	assert_int_equal(consume_at(&b, &initiation, 0), 0);
 	assert_int_equal(initiate_at(&a, 1, realtime += NS_PER_S, &initiation), 0);
-	assert_int_equal(refuse_at(&b, &initiation, 0), -EBUSY);
-	assert_int_equal(refuse_at(&b, &initiation, 20 * NS_PER_MS - 1), -EBUSY);
-	/* One that was refused does not count, nor is its timestamp kept. */
+	assert_int_equal(reject_at(&b, &initiation, 0), -EBUSY);
+	assert_int_equal(reject_at(&b, &initiation, 20 * NS_PER_MS - 1), -EBUSY);
+	/* A rejected initiation does not restart the interval, and its timestamp is not kept. */
 	assert_int_equal(consume_at(&b, &initiation, 20 * NS_PER_MS), 0);
 	assert_int_equal(initiate_at(&a, 1, realtime += NS_PER_S, &initiation), 0);
-	assert_int_equal(refuse_at(&b, &initiation, 40 * NS_PER_MS - 1), -EBUSY);
+	assert_int_equal(reject_at(&b, &initiation, 40 * NS_PER_MS - 1), -EBUSY);
 	assert_int_equal(consume_at(&b, &initiation, 40 * NS_PER_MS), 0);
 }
 
-static void response_must_answer_what_was_asked(void **state)
+static void a_response_must_match_the_initiation(void **state)
 {
 	struct message_initiation first, second;
 	struct message_response response;
@@ -452,19 +452,19 @@ static void response_must_answer_what_was_asked(void **state)
 	assert_int_equal(noise_create_response(&b.peer, 2, &response), 0);
 
 	noise_handshake_clear(&a.peer);
-	assert_int_equal(refuse_response(&a, &response), -ENOENT); /* nothing was asked */
+	assert_int_equal(reject_response(&a, &response), -ENOENT); /* no initiation was sent */
 	assert_int_equal(initiate_at(&a, 7, NOW + NS_PER_S, &second), 0);
-	assert_int_equal(refuse_response(&a, &response), -ENOENT); /* something else was */
+	assert_int_equal(reject_response(&a, &response), -ENOENT); /* the initiation had another index */
 	assert_int_equal(initiate_at(&a, 1, NOW + NS_PER_S, &second), 0);
-	assert_int_equal(refuse_response(&a, &response), -EBADMSG); /* the same index, but another ephemeral key */
+	assert_int_equal(reject_response(&a, &response), -EBADMSG); /* same index, another ephemeral key */
 
 	assert_int_equal(consume_at(&b, &second, NOW + NS_PER_S), 0);
 	assert_int_equal(noise_create_response(&b.peer, 2, &response), 0);
 	assert_int_equal(noise_consume_response(&a.identity, &a.peer, &response), 0);
-	assert_int_equal(refuse_response(&a, &response), -ENOENT); /* answered already */
+	assert_int_equal(reject_response(&a, &response), -ENOENT); /* consumed already */
 }
 
-static void steps_out_of_order_are_refused(void **state)
+static void steps_out_of_order_are_rejected(void **state)
 {
 	struct message_initiation initiation;
 	struct message_response response;
@@ -485,7 +485,7 @@ static void steps_out_of_order_are_refused(void **state)
 	assert_int_equal(noise_derive(&b.peer, &keys), -ENOENT);
 }
 
-/* Who is asked while it asks answers, and its own question is void; the index it asked under can still be released. */
+/* An initiation that arrives while ours is in progress replaces ours. Our index is kept, so that it can be released. */
 static void their_initiation_replaces_ours(void **state)
 {
 	struct message_initiation ours, theirs;
@@ -531,14 +531,14 @@ static void secrets_are_wiped(void **state)
 
 /* --- suites --- */
 
-/* The suite that the group is not about. */
+/* The suite that is not that of the current group. */
 static enum suite other_suite(void)
 {
 	return suite == SUITE_AES256GCM ? SUITE_CHACHA20POLY1305 : SUITE_AES256GCM;
 }
 
-/* Ends that disagree get no key, and the one that is asked can tell why. */
-static void ends_of_different_suites(void **state)
+/* Ends with different suites get no keys, and the responder learns which peer it was. */
+static void ends_with_different_suites_get_no_keys(void **state)
 {
 	struct message_initiation initiation, unanswered;
 	struct noise_remote *sender = NULL;
@@ -548,17 +548,17 @@ static void ends_of_different_suites(void **state)
 	noise_remote_set_suite(&a.peer, other_suite());
 	assert_int_equal(initiate_at(&a, 1, NOW, &initiation), 0);
 	assert_int_equal(initiate_at(&b, 1, NOW, &unanswered), 0);
-	before = b; /* the DH of the static keys has been done: now nothing may change */
+	before = b; /* the static DH is cached now, so nothing may change */
 	assert_int_equal(noise_consume_initiation(&b.identity, &initiation, find_peer, &b, NOW, &sender), -EPROTONOSUPPORT);
 	assert_ptr_equal(sender, &b.peer);
 	assert_memory_equal(&b, &before, sizeof before);
 
-	/* Only who proved to have the key is named. */
+	/* The peer is reported only if it has proved that it has the private key. */
 	initiation.encrypted_timestamp[0] ^= 1;
-	assert_int_equal(refuse_at(&b, &initiation, NOW), -EBADMSG);
+	assert_int_equal(reject_at(&b, &initiation, NOW), -EBADMSG);
 }
 
-/* The next handshake is of another suite, and all that is kept between handshakes fits it. */
+/* The state that is kept between handshakes does not depend on the suite. */
 static void the_suite_can_change(void **state)
 {
 	struct noise_keys keys;
@@ -575,7 +575,7 @@ static void the_suite_can_change(void **state)
 	assert_int_equal(keys.suite, other_suite());
 }
 
-static void another_suite_ends_the_handshake(void **state)
+static void a_new_suite_aborts_the_handshake(void **state)
 {
 	struct message_initiation initiation;
 	struct message_response response;
@@ -584,14 +584,14 @@ static void another_suite_ends_the_handshake(void **state)
 	make_ends(&a, &b);
 	assert_int_equal(initiate_at(&a, 1, NOW, &initiation), 0);
 	assert_int_equal(consume_at(&b, &initiation, NOW), 0);
-	noise_remote_set_suite(&b.peer, suite); /* the same: nothing happens */
+	noise_remote_set_suite(&b.peer, suite); /* unchanged: no effect */
 	assert_int_equal(noise_create_response(&b.peer, 2, &response), 0);
 	noise_remote_set_suite(&a.peer, other_suite());
 	assert_true(sodium_is_zero((void *)&a.peer.handshake, sizeof a.peer.handshake));
-	assert_int_equal(refuse_response(&a, &response), -ENOENT);
+	assert_int_equal(reject_response(&a, &response), -ENOENT);
 }
 
-static void the_suite_outlives_handshakes(void **state)
+static void the_suite_is_kept_between_handshakes(void **state)
 {
 	static const uint8_t key[NOISE_KEY] = { 8 };
 	struct noise_remote remote;
@@ -608,26 +608,26 @@ static void the_suite_outlives_handshakes(void **state)
 static int test_suite(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(x25519_vectors),
-		cmocka_unit_test(handshake_byte_for_byte),
-		cmocka_unit_test(timestamp_labels),
-		cmocka_unit_test(private_key_is_clamped_and_cleared),
-		cmocka_unit_test(nothing_without_a_private_key),
-		cmocka_unit_test(psk_is_always_mixed),
-		cmocka_unit_test(new_psk_counts_from_the_next_handshake),
-		cmocka_unit_test(static_dh_is_cached_at_first_use),
-		cmocka_unit_test(low_order_peer_gets_no_initiation),
-		cmocka_unit_test(low_order_ephemeral_is_refused),
-		cmocka_unit_test(low_order_static_is_refused),
-		cmocka_unit_test(response_refuses_zero_too),
-		cmocka_unit_test(every_byte_is_covered),
-		cmocka_unit_test(unknown_peer_is_refused),
-		cmocka_unit_test(old_and_equal_timestamps_are_refused),
-		cmocka_unit_test(first_timestamp_is_any),
+		cmocka_unit_test(x25519_matches_rfc7748),
+		cmocka_unit_test(a_handshake_matches_the_vectors),
+		cmocka_unit_test(timestamps_are_rounded_tai64n),
+		cmocka_unit_test(a_private_key_is_clamped_and_cleared),
+		cmocka_unit_test(nothing_works_without_a_private_key),
+		cmocka_unit_test(both_ends_need_the_same_psk),
+		cmocka_unit_test(a_new_psk_takes_effect_with_the_next_handshake),
+		cmocka_unit_test(the_static_dh_is_cached_at_first_use),
+		cmocka_unit_test(a_peer_of_low_order_gets_no_initiation),
+		cmocka_unit_test(an_ephemeral_key_of_low_order_is_rejected),
+		cmocka_unit_test(a_static_key_of_low_order_is_rejected),
+		cmocka_unit_test(a_response_is_not_created_from_a_zero_dh),
+		cmocka_unit_test(every_byte_is_authenticated),
+		cmocka_unit_test(an_unknown_peer_is_rejected),
+		cmocka_unit_test(old_and_equal_timestamps_are_rejected),
+		cmocka_unit_test(the_first_timestamp_may_be_zero),
 		cmocka_unit_test(clearing_keeps_the_timestamp),
-		cmocka_unit_test(one_initiation_each_20_ms),
-		cmocka_unit_test(response_must_answer_what_was_asked),
-		cmocka_unit_test(steps_out_of_order_are_refused),
+		cmocka_unit_test(one_initiation_per_20_ms_is_accepted),
+		cmocka_unit_test(a_response_must_match_the_initiation),
+		cmocka_unit_test(steps_out_of_order_are_rejected),
 		cmocka_unit_test(their_initiation_replaces_ours),
 		cmocka_unit_test(secrets_are_wiped),
 	};
@@ -637,10 +637,10 @@ static int test_suite(void)
 int main(void)
 {
 	const struct CMUnitTest both[] = {
-		cmocka_unit_test(ends_of_different_suites),
+		cmocka_unit_test(ends_with_different_suites_get_no_keys),
 		cmocka_unit_test(the_suite_can_change),
-		cmocka_unit_test(another_suite_ends_the_handshake),
-		cmocka_unit_test(the_suite_outlives_handshakes),
+		cmocka_unit_test(a_new_suite_aborts_the_handshake),
+		cmocka_unit_test(the_suite_is_kept_between_handshakes),
 	};
 	int failed = sodium_init() < 0;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The replay window: a table of cases at its edges, and against a model that remembers every counter. */
+/* Tests of the replay window: cases at its edges, and a comparison with a model that stores every counter. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,7 +19,7 @@ struct step {
 	bool accepted;
 };
 
-static void run(const struct step *steps, size_t count)
+static void run_steps(const struct step *steps, size_t count)
 {
 	struct replay window = { 0 };
 
@@ -32,18 +32,18 @@ static void run(const struct step *steps, size_t count)
 #define RUN(...)                                                                                                       \
 	do {                                                                                                               \
 		const struct step steps[] = { __VA_ARGS__ };                                                                   \
-		run(steps, sizeof steps / sizeof *steps);                                                                      \
+		run_steps(steps, sizeof steps / sizeof *steps);                                                                \
 	} while (0)
 
 enum { W = REPLAY_WINDOW };
 
-static void in_order_and_again(void **state)
+static void counters_in_order_are_accepted_once(void **state)
 {
 	RUN({ 0, true }, { 0, false }, { 1, true }, { 1, false }, { 0, false }, { 2, true }, { 63, true }, { 64, true },
 		{ 63, false }, { 64, false }, { 3, true }, { 3, false });
 }
 
-static void first_is_any(void **state)
+static void the_first_counter_may_have_any_value(void **state)
 {
 	RUN({ 5, true }, { 0, true }, { 0, false }, { 5, false });
 	RUN({ W, true }, { 0, true }, { W, false }, { 0, false });
@@ -51,18 +51,18 @@ static void first_is_any(void **state)
 	RUN({ LAST, true }, { 0, false }, { LAST - W, true }, { LAST - W - 1, false }, { LAST, false });
 }
 
-static void edge_of_the_window(void **state)
+static void the_window_has_exactly_8192_counters(void **state)
 {
-	/* At each place of the highest counter in its word: exactly W behind is told apart, one more is too old. */
+	/* For every position of the highest counter in its word: W below is still in the window, W + 1 is too old. */
 	for (uint64_t highest = 2 * W; highest < 2 * W + 2 * REPLAY_WORD; highest++) {
 		RUN({ highest - W - 1, true }, { highest, true }, { highest - W, true }, { highest - W, false },
 			{ highest - W - 1, false }, { highest - 1, true }, { highest - 1, false }, { highest, false });
 	}
 }
 
-static void jumps_forget_what_they_pass(void **state)
+static void a_jump_clears_the_skipped_words(void **state)
 {
-	/* The same bits of the ring, one round on and many rounds on. */
+	/* The same bits of the ring, one round and many rounds later. */
 	const uint64_t ring = REPLAY_WORDS * REPLAY_WORD;
 
 	RUN({ 7, true }, { 7 + ring, true }, { 7, false }, { 7 + ring, false }, { 6 + ring, true });
@@ -71,13 +71,14 @@ static void jumps_forget_what_they_pass(void **state)
 	RUN({ 1, true }, { UINT64_C(1) << 63, true }, { (UINT64_C(1) << 63) - 1, true }, { 1, false });
 }
 
-static void limit_of_a_session(void **state)
+static void the_limit_of_a_session_is_rejected(void **state)
 {
 	RUN({ LAST, true }, { LAST + 1, false }, { UINT64_MAX, false }, { LAST, false }, { LAST - 1, true });
-	RUN({ UINT64_MAX, false }, { REJECT_AFTER_MESSAGES, false }, { 0, true }); /* what is refused moves nothing */
+	RUN({ UINT64_MAX, false }, { REJECT_AFTER_MESSAGES, false },
+		{ 0, true }); /* a rejected counter does not move the window */
 }
 
-/* The model: every counter below MODEL_MAX by itself. */
+/* The model: a flag for every counter below MODEL_MAX. */
 enum { MODEL_MAX = 1 << 20 };
 
 struct model {
@@ -95,52 +96,53 @@ static bool model_accept(struct model *model, uint64_t counter)
 	return true;
 }
 
-/* Mostly close to the highest, at times at the far edge of the window or anywhere in it, seldom a jump ahead. */
+/* Mostly close to the highest counter, sometimes at the far edge of the window or anywhere in it, rarely a jump ahead.
+ */
 static uint64_t next_counter(uint64_t highest)
 {
-	uint64_t ahead, behind, any = (uint64_t)random();
+	uint64_t ahead, below, any = (uint64_t)random();
 
 	switch (random() % 8) {
 	case 0:
-		ahead = 0, behind = W - 100 + any % 200;
+		ahead = 0, below = W - 100 + any % 200;
 		break;
 	case 1:
-		ahead = any % 256 ? 1 : any % (2 * W), behind = 0;
+		ahead = any % 256 ? 1 : any % (2 * W), below = 0;
 		break;
 	case 2:
 	case 3:
-		ahead = any % 4, behind = 0;
+		ahead = any % 4, below = 0;
 		break;
 	case 4:
-		ahead = 0, behind = any % (W + 100);
+		ahead = 0, below = any % (W + 100);
 		break;
 	default:
-		ahead = 0, behind = any % 64;
+		ahead = 0, below = any % 64;
 	}
-	return highest + ahead - (behind > highest ? highest : behind);
+	return highest + ahead - (below > highest ? highest : below);
 }
 
-static void against_a_model(void **state)
+static void a_model_agrees(void **state)
 {
 	struct model *model = malloc(sizeof *model);
 
 	assert_non_null(model);
 	for (unsigned seed = 0; seed < 8; seed++) {
 		struct replay window = { 0 };
-		size_t accepted = 0, refused = 0;
+		size_t accepted = 0, rejected = 0;
 
 		srandom(seed);
 		memset(model, 0, sizeof *model);
-		for (uint64_t counter = 0; counter < MODEL_MAX && accepted + refused < 200000;) {
+		for (uint64_t counter = 0; counter < MODEL_MAX && accepted + rejected < 200000;) {
 			bool fresh = model_accept(model, counter);
 			if (replay_accept(&window, counter) != fresh)
 				fail_msg("seed %u: counter %llu, next %llu", seed, (unsigned long long)counter,
 						 (unsigned long long)model->next);
 			accepted += fresh;
-			refused += !fresh;
+			rejected += !fresh;
 			counter = next_counter(model->next - 1);
 		}
-		assert_true(accepted > 1000 && refused > 1000);
+		assert_true(accepted > 1000 && rejected > 1000);
 	}
 	free(model);
 }
@@ -148,9 +150,9 @@ static void against_a_model(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(in_order_and_again), cmocka_unit_test(first_is_any),
-		cmocka_unit_test(edge_of_the_window), cmocka_unit_test(jumps_forget_what_they_pass),
-		cmocka_unit_test(limit_of_a_session), cmocka_unit_test(against_a_model),
+		cmocka_unit_test(counters_in_order_are_accepted_once),  cmocka_unit_test(the_first_counter_may_have_any_value),
+		cmocka_unit_test(the_window_has_exactly_8192_counters), cmocka_unit_test(a_jump_clears_the_skipped_words),
+		cmocka_unit_test(the_limit_of_a_session_is_rejected),   cmocka_unit_test(a_model_agrees),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

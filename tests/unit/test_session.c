@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Sessions: nonces, ages, seal and open, and the order in which a peer's sessions follow one another. */
+/* Tests of sessions: counters, rekey_and_expiry_by_age, seal and open, and the order in which sessions replace each
+ * other. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,36 +20,36 @@
 #include "base/bytes.h"
 #include "crypto/session.h"
 
-#define BORN (1000 * NS_PER_S)
+#define CREATED (1000 * NS_PER_S)
 
 enum { ROOM = 2048 };
 
-/* What the sessions of the group of tests at hand are made with. */
+/* The provider and suite of the current group of tests. */
 static struct aead_provider aead;
 static enum suite suite;
 
-/* Where packets are sealed and opened, with what a provider may touch on both sides. */
+/* A packet buffer with headroom and tailroom. */
 struct arena {
-	uint8_t before[AEAD_HEADROOM], bytes[ROOM], behind[AEAD_TAILROOM];
+	uint8_t headroom[AEAD_HEADROOM], bytes[ROOM], tailroom[AEAD_TAILROOM];
 };
 
-static struct session *make(bool initiator)
+static struct session *make_session(bool initiator)
 {
 	struct noise_keys keys = { .suite = suite, .initiator = initiator, .local_index = 11, .remote_index = 22 };
 	struct session *session;
 
 	memset(keys.send, initiator ? 1 : 2, NOISE_KEY);
 	memset(keys.receive, initiator ? 2 : 1, NOISE_KEY);
-	session = session_create(&aead, &keys, BORN);
+	session = session_create(&aead, &keys, CREATED);
 	assert_non_null(session);
 	return session;
 }
 
-/* --- nonces --- */
+/* --- counters --- */
 
-static void nonces_follow_one_another(void **state)
+static void counters_are_consecutive(void **state)
 {
-	struct session *session = make(true);
+	struct session *session = make_session(true);
 	uint64_t first = 99;
 
 	assert_int_equal(session_reserve(session, 1, &first), 1);
@@ -61,7 +62,7 @@ static void nonces_follow_one_another(void **state)
 	session_destroy(session);
 }
 
-static void nonces_end_at_the_limit(void **state)
+static void counters_end_at_the_limit(void **state)
 {
 	static const struct {
 		uint64_t left;
@@ -70,7 +71,7 @@ static void nonces_end_at_the_limit(void **state)
 		{ 0, 1, 0 }, { 0, UINT32_MAX, 0 }, { 1, 1, 1 }, { 1, 2, 1 },
 		{ 5, 4, 4 }, { 5, 5, 5 },          { 5, 6, 5 }, { 64, UINT32_MAX, 64 },
 	};
-	struct session *session = make(true);
+	struct session *session = make_session(true);
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		uint64_t at = REJECT_AFTER_MESSAGES - cases[i].left, first = 0;
@@ -83,11 +84,11 @@ static void nonces_end_at_the_limit(void **state)
 	session_destroy(session);
 }
 
-enum { THREADS = 2, ROUNDS = 20000, NONCES = THREADS * ROUNDS * 4 };
+enum { THREADS = 2, ROUNDS = 20000, COUNTERS = THREADS * ROUNDS * 4 };
 
 struct crowd {
 	struct session *session, *sender;
-	_Atomic uint8_t seen[NONCES];
+	_Atomic uint8_t seen[COUNTERS];
 	atomic_int arrived, accepted;
 };
 
@@ -104,7 +105,7 @@ static void *reserve_many(void *context)
 	return NULL;
 }
 
-static void together(void *work(void *context), struct crowd *crowd)
+static void run_threads(void *work(void *context), struct crowd *crowd)
 {
 	pthread_t threads[THREADS];
 
@@ -114,23 +115,23 @@ static void together(void *work(void *context), struct crowd *crowd)
 		assert_int_equal(pthread_join(threads[i], NULL), 0);
 }
 
-static void threads_never_share_a_nonce(void **state)
+static void threads_never_share_a_counter(void **state)
 {
 	struct crowd *crowd = calloc(1, sizeof *crowd);
 	uint64_t sent;
 
 	assert_non_null(crowd);
-	crowd->session = make(true);
-	together(reserve_many, crowd);
+	crowd->session = make_session(true);
+	run_threads(reserve_many, crowd);
 	sent = atomic_load(&crowd->session->send_counter);
 	assert_int_equal(sent, THREADS * (uint64_t)ROUNDS * 10 / 4);
-	for (uint64_t i = 0; i < NONCES; i++)
+	for (uint64_t i = 0; i < COUNTERS; i++)
 		assert_int_equal(crowd->seen[i], i < sent);
 	session_destroy(crowd->session);
 	free(crowd);
 }
 
-/* Both threads open each packet at the same moment, or nearly: the window is a few instructions wide. */
+/* Makes both threads open each packet at nearly the same time, because a race would last only a few instructions. */
 static void *open_all(void *context)
 {
 	struct crowd *crowd = context;
@@ -155,9 +156,9 @@ static void threads_accept_a_packet_once(void **state)
 	struct crowd *crowd = calloc(1, sizeof *crowd);
 
 	assert_non_null(crowd);
-	crowd->session = make(true);
-	crowd->sender = make(false);
-	together(open_all, crowd);
+	crowd->session = make_session(true);
+	crowd->sender = make_session(false);
+	run_threads(open_all, crowd);
 	assert_int_equal(crowd->accepted, ROUNDS);
 	assert_int_equal(crowd->session->replay.next, ROUNDS);
 	session_destroy(crowd->session);
@@ -165,9 +166,9 @@ static void threads_accept_a_packet_once(void **state)
 	free(crowd);
 }
 
-/* --- ages --- */
+/* --- rekey_and_expiry_by_age --- */
 
-static void ages(void **state)
+static void rekey_and_expiry_by_age(void **state)
 {
 	static const struct {
 		uint64_t age;
@@ -182,10 +183,10 @@ static void ages(void **state)
 		{ 180 * NS_PER_S, true, true, true },
 		{ 540 * NS_PER_S, true, true, true },
 	};
-	struct session *initiator = make(true), *responder = make(false);
+	struct session *initiator = make_session(true), *responder = make_session(false);
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		uint64_t now = BORN + cases[i].age;
+		uint64_t now = CREATED + cases[i].age;
 
 		assert_int_equal(session_rekey_on_send(initiator, now), cases[i].rekey_on_send);
 		assert_int_equal(session_rekey_on_receive(initiator, now), cases[i].rekey_on_receive);
@@ -198,28 +199,27 @@ static void ages(void **state)
 	session_destroy(responder);
 }
 
-/* A clock that was read before the session was made must not make it old. */
-static void younger_than_new(void **state)
+static void a_clock_read_before_creation_does_not_expire_it(void **state)
 {
-	struct session *session = make(true);
+	struct session *session = make_session(true);
 
-	assert_false(session_expired(session, BORN - 1));
-	assert_false(session_rekey_on_send(session, BORN - 1));
+	assert_false(session_expired(session, CREATED - 1));
+	assert_false(session_rekey_on_send(session, CREATED - 1));
 	assert_false(session_rekey_on_receive(session, 0));
 	session_destroy(session);
 }
 
-static void rekey_by_count_for_either(void **state)
+static void both_ends_rekey_by_count(void **state)
 {
-	uint64_t most = suite == SUITE_AES256GCM ? UINT64_C(1) << 34 : UINT64_C(1) << 60;
+	uint64_t limit = suite == SUITE_AES256GCM ? UINT64_C(1) << 34 : UINT64_C(1) << 60;
 
 	for (int initiator = 0; initiator < 2; initiator++) {
-		struct session *session = make(initiator);
+		struct session *session = make_session(initiator);
 
-		atomic_store(&session->send_counter, most - 1);
-		assert_false(session_rekey_on_send(session, BORN));
-		atomic_store(&session->send_counter, most);
-		assert_true(session_rekey_on_send(session, BORN));
+		atomic_store(&session->send_counter, limit - 1);
+		assert_false(session_rekey_on_send(session, CREATED));
+		atomic_store(&session->send_counter, limit);
+		assert_true(session_rekey_on_send(session, CREATED));
 		session_destroy(session);
 	}
 }
@@ -234,10 +234,10 @@ static struct session *from_vector(const struct handshake_vector *v, bool initia
 	memcpy(keys.receive, initiator ? v->responder_sends : v->initiator_sends, NOISE_KEY);
 	keys.local_index = initiator ? v->initiator_index : v->responder_index;
 	keys.remote_index = initiator ? v->responder_index : v->initiator_index;
-	return session_create(&aead, &keys, BORN);
+	return session_create(&aead, &keys, CREATED);
 }
 
-/* Seals the packet as `counter`, compares with the vector, and opens it at the other end. */
+/* Seals the packet with `counter`, compares it with the vector and opens it at the other end. */
 static void check_packet(struct session *from, struct session *to, uint64_t counter, const uint8_t *packet,
 						 size_t length, const uint8_t *datagram)
 {
@@ -250,7 +250,7 @@ static void check_packet(struct session *from, struct session *to, uint64_t coun
 	assert_memory_equal(opened.bytes, packet, length);
 }
 
-static void packets_byte_for_byte(void **state)
+static void packets_match_the_vectors(void **state)
 {
 	for (size_t i = 0; i < sizeof handshake_vectors / sizeof *handshake_vectors; i++) {
 		const struct handshake_vector *v = &handshake_vectors[i];
@@ -268,16 +268,16 @@ static void packets_byte_for_byte(void **state)
 	}
 }
 
-static void replays_and_forgeries(void **state)
+static void replays_and_forgeries_are_rejected(void **state)
 {
-	struct session *from = make(true), *to = make(false);
+	struct session *from = make_session(true), *to = make_session(false);
 	struct arena sent = { 0 }, opened;
 
 	session_seal(from, 5, sent.bytes, 100);
 	assert_int_equal(session_open(to, opened.bytes, sent.bytes, DATA_OVERHEAD + 100), 0);
 	assert_int_equal(session_open(to, opened.bytes, sent.bytes, DATA_OVERHEAD + 100), -EALREADY);
 
-	/* A forged counter, however high, is refused before the window looks at it. */
+	/* A forged counter must not move the window. */
 	put_le64(sent.bytes + 8, UINT64_C(1) << 40);
 	assert_int_equal(session_open(to, opened.bytes, sent.bytes, DATA_OVERHEAD + 100), -EBADMSG);
 	assert_int_equal(to->replay.next, 6);
@@ -286,13 +286,13 @@ static void replays_and_forgeries(void **state)
 	assert_int_equal(session_open(to, opened.bytes, sent.bytes, DATA_OVERHEAD + 100), -EBADMSG);
 	sent.bytes[DATA_HEADER] ^= 1;
 	assert_int_equal(session_open(to, opened.bytes, sent.bytes, DATA_OVERHEAD + 100), 0);
-	/* Our own packet, sent back to us. */
+	/* Our own packet, reflected to us. */
 	assert_int_equal(session_open(from, opened.bytes, sent.bytes, DATA_OVERHEAD + 100), -EBADMSG);
 	session_destroy(from);
 	session_destroy(to);
 }
 
-static void counters_are_64_bits_and_end(void **state)
+static void counters_have_64_bits_and_a_limit(void **state)
 {
 	static const struct {
 		uint64_t counter;
@@ -302,7 +302,7 @@ static void counters_are_64_bits_and_end(void **state)
 		{ REJECT_AFTER_MESSAGES - 1, 0 }, { REJECT_AFTER_MESSAGES, -EALREADY },
 		{ UINT64_MAX, -EALREADY },
 	};
-	struct session *from = make(true), *to = make(false);
+	struct session *from = make_session(true), *to = make_session(false);
 	struct arena sent = { 0 }, opened;
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -314,7 +314,7 @@ static void counters_are_64_bits_and_end(void **state)
 	session_destroy(to);
 }
 
-/* The linker puts __wrap_free in the place of free, also in the library under test. */
+/* The linker replaces free by __wrap_free, in the code under test too. */
 void __real_free(void *memory);
 void __wrap_free(void *memory);
 
@@ -335,7 +335,7 @@ void __wrap_free(void *memory)
 
 static void keys_are_aligned_and_wiped(void **state)
 {
-	struct session *session = make(true);
+	struct session *session = make_session(true);
 	const uint8_t *send = session->send_key, *receive = session->receive_key;
 	size_t key_size = aead.cipher[suite]->key_size;
 
@@ -353,13 +353,17 @@ static void keys_are_aligned_and_wiped(void **state)
 	session_destroy(NULL);
 }
 
-/* A peer holds two sessions between handshakes, and is to need no more than 8 KiB with them. */
+/*
+ * Every peer has up to three sessions, so their size matters. The size of a prepared key depends on the library: 1264
+ * bytes for AES-GCM with IPsec-MB 2.0.
+ */
 static void sessions_are_small(void **state)
 {
-	struct session *session = make(true);
+	struct session *session = make_session(true);
 	const uint8_t *end = (const uint8_t *)session->receive_key + aead.cipher[suite]->key_size;
+	size_t key_lines = (aead.cipher[suite]->key_size + SESSION_LINE - 1) / SESSION_LINE;
 
-	assert_true(end - (const uint8_t *)session <= 3400);
+	assert_true((size_t)(end - (const uint8_t *)session) <= 1280 + 2 * key_lines * SESSION_LINE);
 	session_destroy(session);
 }
 
@@ -370,7 +374,7 @@ struct retired {
 	size_t count;
 };
 
-static void note(void *context, struct session *session)
+static void record_retired(void *context, struct session *session)
 {
 	struct retired *retired = context;
 
@@ -381,17 +385,17 @@ static void note(void *context, struct session *session)
 
 enum { CURRENT = 1, PREVIOUS = 2, NEXT = 4 };
 
-/* What was in a slot before: NONE, the current, previous or next of then, or the session that came. */
+/* The session in a slot afterwards: none, the one that was current, previous or next, or the new one. */
 enum was { NONE, WAS_CURRENT, WAS_PREVIOUS, WAS_NEXT, NEW };
 
 struct transition {
-	int filled; /* the slots that hold something before */
+	int filled; /* the slots that hold a session before */
 	enum was current, previous, next;
 };
 
-/* Puts the new session in by `put`, and compares the slots with the table; what is in no slot was retired, once. */
+/* Calls `change` and compares the slots with the table. Sessions that lost their slot must be retired exactly once. */
 static void check_transition(const struct transition *t, bool initiator,
-							 void put(struct session_slots *, struct session *, struct retired *))
+							 void change(struct session_slots *, struct session *, struct retired *))
 {
 	struct session a = { .initiator = true }, b = { .initiator = true }, c = { 0 }, new = { .initiator = initiator };
 	struct session *was[] = {
@@ -403,7 +407,7 @@ static void check_transition(const struct transition *t, bool initiator,
 	struct session_slots slots = { was[WAS_CURRENT], was[WAS_PREVIOUS], was[WAS_NEXT] };
 	struct retired retired = { 0 };
 
-	put(&slots, &new, &retired);
+	change(&slots, &new, &retired);
 	assert_ptr_equal(slots.current, was[t->current]);
 	assert_ptr_equal(slots.previous, was[t->previous]);
 	assert_ptr_equal(slots.next, was[t->next]);
@@ -418,10 +422,10 @@ static void check_transition(const struct transition *t, bool initiator,
 
 static void install(struct session_slots *slots, struct session *session, struct retired *retired)
 {
-	session_install(slots, session, note, retired);
+	session_install(slots, session, record_retired, retired);
 }
 
-static void initiators_session_is_current_at_once(void **state)
+static void an_initiators_session_becomes_current(void **state)
 {
 	static const struct transition table[] = {
 		{ 0, NEW, NONE, NONE },
@@ -437,7 +441,7 @@ static void initiators_session_is_current_at_once(void **state)
 		check_transition(&table[i], true, install);
 }
 
-static void responders_session_waits_as_next(void **state)
+static void a_responders_session_becomes_next(void **state)
 {
 	static const struct transition table[] = {
 		{ 0, NONE, NONE, NEW },
@@ -455,10 +459,10 @@ static void responders_session_waits_as_next(void **state)
 
 static void confirm_next(struct session_slots *slots, struct session *session, struct retired *retired)
 {
-	assert_true(session_confirm(slots, slots->next, note, retired));
+	assert_true(session_confirm(slots, slots->next, record_retired, retired));
 }
 
-static void first_packet_confirms_next(void **state)
+static void the_first_packet_confirms_next(void **state)
 {
 	static const struct transition table[] = {
 		{ NEXT, WAS_NEXT, NONE, NONE },
@@ -476,36 +480,36 @@ static void other_packets_confirm_nothing(void **state)
 	struct session_slots slots = { &current, &previous, &next }, before = slots;
 	struct retired retired = { 0 };
 
-	assert_false(session_confirm(&slots, &current, note, &retired));
-	assert_false(session_confirm(&slots, &previous, note, &retired));
-	assert_false(session_confirm(&slots, &gone, note, &retired));
+	assert_false(session_confirm(&slots, &current, record_retired, &retired));
+	assert_false(session_confirm(&slots, &previous, record_retired, &retired));
+	assert_false(session_confirm(&slots, &gone, record_retired, &retired));
 	assert_memory_equal(&slots, &before, sizeof before);
-	assert_true(session_confirm(&slots, &next, note, &retired));
-	assert_false(session_confirm(&slots, &next, note, &retired)); /* it is current now */
+	assert_true(session_confirm(&slots, &next, record_retired, &retired));
+	assert_false(session_confirm(&slots, &next, record_retired, &retired)); /* it is already current */
 	assert_int_equal(retired.count, 1);
 	assert_ptr_equal(retired.sessions[0], &previous);
 	slots = (struct session_slots) { 0 };
-	assert_false(session_confirm(&slots, NULL, note, &retired));
+	assert_false(session_confirm(&slots, NULL, record_retired, &retired));
 }
 
 static int test_suite(const char *library)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(nonces_follow_one_another),
-		cmocka_unit_test(nonces_end_at_the_limit),
-		cmocka_unit_test(threads_never_share_a_nonce),
+		cmocka_unit_test(counters_are_consecutive),
+		cmocka_unit_test(counters_end_at_the_limit),
+		cmocka_unit_test(threads_never_share_a_counter),
 		cmocka_unit_test(threads_accept_a_packet_once),
-		cmocka_unit_test(ages),
-		cmocka_unit_test(younger_than_new),
-		cmocka_unit_test(rekey_by_count_for_either),
-		cmocka_unit_test(packets_byte_for_byte),
-		cmocka_unit_test(replays_and_forgeries),
-		cmocka_unit_test(counters_are_64_bits_and_end),
+		cmocka_unit_test(rekey_and_expiry_by_age),
+		cmocka_unit_test(a_clock_read_before_creation_does_not_expire_it),
+		cmocka_unit_test(both_ends_rekey_by_count),
+		cmocka_unit_test(packets_match_the_vectors),
+		cmocka_unit_test(replays_and_forgeries_are_rejected),
+		cmocka_unit_test(counters_have_64_bits_and_a_limit),
 		cmocka_unit_test(keys_are_aligned_and_wiped),
 		cmocka_unit_test(sessions_are_small),
-		cmocka_unit_test(initiators_session_is_current_at_once),
-		cmocka_unit_test(responders_session_waits_as_next),
-		cmocka_unit_test(first_packet_confirms_next),
+		cmocka_unit_test(an_initiators_session_becomes_current),
+		cmocka_unit_test(a_responders_session_becomes_next),
+		cmocka_unit_test(the_first_packet_confirms_next),
 		cmocka_unit_test(other_packets_confirm_nothing),
 	};
 	char name[64];
@@ -517,12 +521,15 @@ static int test_suite(const char *library)
 int main(void)
 {
 	static const char *const libraries[] = { "libsodium", "ipsec-mb" };
-	int failed = sodium_init() < 0;
+	int failed = sodium_init() < 0, error;
 
 	for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++) {
 		if (!aead_built_in(libraries[i]))
 			continue;
-		failed += aead_init(&aead, libraries[i]) != 0;
+		error = aead_init(&aead, libraries[i]);
+		if (error == -ENOTSUP && !suite_available(SUITE_AES256GCM))
+			continue; /* IPsec-MB does not run on such an old processor */
+		failed += error != 0;
 		for (suite = 0; suite < SUITES; suite++)
 			failed += suite_available(suite) ? test_suite(libraries[i]) : 0;
 		aead_destroy(&aead);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Suites and their names; and a machine without AES instructions, which the linker's wrapper plays. */
+/* Tests of suites: names, and machines without AES instructions, which a wrapped libsodium function simulates. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,7 +22,7 @@ int __wrap_crypto_aead_aes256gcm_is_available(void)
 	return aes_available;
 }
 
-static void names_go_both_ways(void **state)
+static void names_convert_both_ways(void **state)
 {
 	for (int i = 0; i < SUITES; i++) {
 		enum suite suite = SUITES;
@@ -35,7 +35,7 @@ static void names_go_both_ways(void **state)
 	assert_string_equal(suite_name(SUITE_AES256GCM), "aes256gcm");
 }
 
-static void other_names_are_none(void **state)
+static void other_names_are_unknown(void **state)
 {
 	static const char *const names[] = { "", "aes", "aes256gc", "aes256gcm ", "AES256GCM", "aes128gcm" };
 
@@ -47,7 +47,7 @@ static void other_names_are_none(void **state)
 	}
 }
 
-static void aes_is_where_libsodium_has_it(void **state)
+static void aes_is_available_if_libsodium_supports_it(void **state)
 {
 	for (aes_available = 0; aes_available < 2; aes_available++) {
 		assert_true(suite_available(SUITE_CHACHA20POLY1305));
@@ -55,8 +55,7 @@ static void aes_is_where_libsodium_has_it(void **state)
 	}
 }
 
-/* Whatever libraries there are. */
-static void nothing_seals_aes_without_it(void **state)
+static void no_provider_has_aes_without_aes_instructions(void **state)
 {
 	struct noise_keys keys = { .suite = SUITE_AES256GCM };
 	struct aead_provider aead;
@@ -76,10 +75,10 @@ static void nothing_seals_aes_without_it(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(names_go_both_ways),
-		cmocka_unit_test(other_names_are_none),
-		cmocka_unit_test(aes_is_where_libsodium_has_it),
-		cmocka_unit_test(nothing_seals_aes_without_it),
+		cmocka_unit_test(names_convert_both_ways),
+		cmocka_unit_test(other_names_are_unknown),
+		cmocka_unit_test(aes_is_available_if_libsodium_supports_it),
+		cmocka_unit_test(no_provider_has_aes_without_aes_instructions),
 	};
 	return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
 }

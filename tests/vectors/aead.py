@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """
-What packets of every length are sealed to, by the AEADs of the package `cryptography`. So that two thousand packets
-need no room here, they are hashed together.
+Packets of every length, sealed by the AEADs of the package `cryptography`. The vector is a hash of all of them, because
+two thousand packets are too large for a header.
 
-    tests/vectors/aead.py            writes aead.h beside this file
-    tests/vectors/aead.py --check    exits 1 when aead.h is not what would be written
+    tests/vectors/aead.py            writes aead.h next to this file
+    tests/vectors/aead.py --check    exits with 1 if aead.h is out of date
 """
 
 import hashlib
@@ -20,7 +20,7 @@ LONGEST = 2048
 
 
 def case(suite, cipher, order):
-    """BLAKE2b of all sealed packets, one behind the other; a packet's counter grows with its length."""
+    """Returns the BLAKE2b hash of all sealed packets, in order of length. The counter depends on the length."""
     key = hashlib.shake_128(b"adit test vector: aead").digest(32)
     digest = hashlib.blake2b(digest_size=32)
     for length in range(LONGEST + 1):

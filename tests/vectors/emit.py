@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""Writes test vectors as C headers, or compares them with what stands there."""
+"""Writes test vectors as C headers, or compares them with existing headers."""
 
 import pathlib
 import sys
 
 
 def c_value(value):
-    """A C initialiser: an integer, or bytes as an array."""
+    """Returns a C initialiser for an integer or for bytes."""
     if isinstance(value, int):
         return f" {value:#x}"
     lines = [value[i : i + 16] for i in range(0, len(value), 16)]
@@ -18,8 +18,8 @@ def c_field(name, value):
 
 
 def header(script, kind, cases):
-    """A header with `struct kind` and the array `kind`s: each case is a dict of the same names and sizes."""
-    text = f"/* Made by {script}; do not edit. */\n#include <stdint.h>\n\n"
+    """Returns a header with `struct kind` and the array `kind`s. Each case is a dict with the same names and sizes."""
+    text = f"/* SPDX-License-Identifier: MIT */\n/* Made by {script}; do not edit. */\n#include <stdint.h>\n\n"
     text += f"struct {kind} {{\n" + "".join(c_field(*item) for item in cases[0].items()) + "};\n\n"
     text += f"static const struct {kind} {kind}s[] = {{\n"
     for case in cases:
@@ -28,9 +28,9 @@ def header(script, kind, cases):
 
 
 def write_or_check(path, text):
-    """With --check among the arguments, says whether `path` holds `text`; else writes it."""
+    """Writes `text` to `path`. With --check on the command line, exits with an error if the file differs."""
     path = pathlib.Path(path)
     if "--check" not in sys.argv[1:]:
         path.write_text(text)
     elif not path.exists() or path.read_text() != text:
-        sys.exit(f"{path.name}: differs from what its script makes")
+        sys.exit(f"{path.name}: differs from the output of its script")

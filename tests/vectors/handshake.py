@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """
-A second implementation of the handshake, written from the WireGuard paper (section 5.4) without regard to speed, to
-compare the daemon's with byte for byte. Keys are fixed, so its output is too.
+A second implementation of the handshake, written from the WireGuard paper (section 5.4) without regard to speed. The
+daemon's messages must be identical. All keys are fixed, so the output is reproducible.
 
-    tests/vectors/handshake.py            writes handshake.h beside this file
-    tests/vectors/handshake.py --check    exits 1 when handshake.h is not what would be written
+    tests/vectors/handshake.py            writes handshake.h next to this file
+    tests/vectors/handshake.py --check    exits with 1 if handshake.h is out of date
 
 Needs Python 3.9 and the package `cryptography` (Debian: python3-cryptography).
 """
@@ -25,12 +25,12 @@ IDENTIFIER = b"WireGuard v1 zx2c4 Jason@zx2c4.com"
 LABEL_MAC1 = b"mac1----"
 LABEL_COOKIE = b"cookie--"
 
-# A suite: its number in the daemon, its name in Noise, its AEAD and how that takes the counter (Noise, section 12).
+# A suite: its number in the daemon, its name in Noise, its AEAD and the byte order of the counter (Noise, section 12).
 CHACHAPOLY = (0, b"ChaChaPoly", ChaCha20Poly1305, "<Q")
 AES = (1, b"AESGCM", AESGCM, ">Q")
 
 
-# Primitives, under the names of the paper.
+# Primitives, named as in the paper.
 
 
 def HASH(data):
@@ -72,12 +72,12 @@ def PUBLIC(private):
 
 
 def TAI64N(realtime):
-    """Nanoseconds since 1970 as a label, cut to multiples of 2^24 ns within the second."""
+    """Returns the timestamp of `realtime` ns since 1970, rounded down to multiples of 2^24 ns within the second."""
     seconds, nanoseconds = divmod(realtime, 10**9)
     return struct.pack(">QI", 2**62 + 10 + seconds, nanoseconds // 2**24 * 2**24)
 
 
-# XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03), which the package lacks.
+# XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03), which `cryptography` does not have.
 
 
 def quarter_round(s, a, b, c, d):
@@ -101,14 +101,14 @@ def XAEAD(key, nonce, plain, additional):
     return ChaCha20Poly1305(hchacha20(key, nonce[:16])).encrypt(bytes(4) + nonce[16:], plain, additional)
 
 
-# Section 2.2.1 of the draft.
+# The test vector of section 2.2.1 of the draft.
 assert (
     hchacha20(bytes(range(32)), bytes.fromhex("000000090000004a0000000031415927")).hex()
     == "82413b4227b27bfed30e42508a877d73a0f9e4d58a74a853c12ec41326d3ecdc"
 )
 
 
-# The messages.
+# Messages.
 
 
 def macs(message, receiver_public, cookie=None):
@@ -118,29 +118,48 @@ def macs(message, receiver_public, cookie=None):
 
 
 def initiation(suite, static, ephemeral, responder_public, index, timestamp):
-    """The message before its macs, and what it leaves: chaining key and hash."""
+    """Returns the message without its MACs, and the chaining key and hash after it."""
     c = HASH(CONSTRUCTION(suite))
     h = HASH(c + IDENTIFIER)
     h = HASH(h + responder_public)
+
+    # e
     (c,) = KDF(1, c, PUBLIC(ephemeral))
     h = HASH(h + PUBLIC(ephemeral))
+
+    # es
     c, k = KDF(2, c, DH(ephemeral, responder_public))
+
+    # s
     sealed_static = AEAD(suite, k, 0, PUBLIC(static), h)
     h = HASH(h + sealed_static)
+
+    # ss
     c, k = KDF(2, c, DH(static, responder_public))
+
+    # {timestamp}
     sealed_timestamp = AEAD(suite, k, 0, timestamp, h)
     h = HASH(h + sealed_timestamp)
     return struct.pack("<II", 1, index) + PUBLIC(ephemeral) + sealed_static + sealed_timestamp, c, h
 
 
 def response(suite, c, h, ephemeral, initiator_ephemeral, initiator_public, psk, index, initiator_index):
-    """The same for the answer."""
+    """Returns the same as initiation() for the response."""
+    # e
     (c,) = KDF(1, c, PUBLIC(ephemeral))
     h = HASH(h + PUBLIC(ephemeral))
+
+    # ee
     (c,) = KDF(1, c, DH(ephemeral, initiator_ephemeral))
+
+    # se
     (c,) = KDF(1, c, DH(ephemeral, initiator_public))
+
+    # psk
     c, t, k = KDF(3, c, psk)
     h = HASH(h + t)
+
+    # {}
     sealed_nothing = AEAD(suite, k, 0, b"", h)
     h = HASH(h + sealed_nothing)
     return struct.pack("<III", 2, index, initiator_index) + PUBLIC(ephemeral) + sealed_nothing, c, h
@@ -151,7 +170,7 @@ def data(suite, key, receiver, counter, packet):
 
 
 def fixed(name, length=32):
-    """Bytes that look random and are always the same."""
+    """Returns bytes that look random but are reproducible."""
     return hashlib.shake_128(b"adit test vector: " + name.encode()).digest(length)
 
 

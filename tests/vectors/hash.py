@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """
-Vectors for the hash functions, made by Python's hashlib and hmac alone.
+Vectors for the hash functions, computed with Python's hashlib and hmac only.
 
-    tests/vectors/hash.py            writes hash.h beside this file
-    tests/vectors/hash.py --check    exits 1 when hash.h is not what would be written
+    tests/vectors/hash.py            writes hash.h next to this file
+    tests/vectors/hash.py --check    exits with 1 if hash.h is out of date
 """
 
 import hashlib
@@ -26,7 +26,7 @@ def hmac_blake2s(key, data):
 
 
 def kdf(key, data):
-    """Section 5.4 of the WireGuard paper: all three outputs."""
+    """Returns the three outputs of KDF_3 (WireGuard paper, section 5.4)."""
     secret = hmac_blake2s(key, data)
     outputs, last = [], b""
     for number in (1, 2, 3):
@@ -36,7 +36,7 @@ def kdf(key, data):
 
 
 def case(length):
-    """All functions over `length` bytes of data; the keys go through their own lengths meanwhile."""
+    """Returns the results of all functions for `length` bytes of data. The lengths of the keys vary with it."""
     mac_key = pattern(100, length % 33)
     hmac_key = pattern(200, LONGEST - length)
     data = pattern(3, length)

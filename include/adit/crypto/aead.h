@@ -88,7 +88,10 @@ bool aead_built_in(const char *name);
 /* Returns the known names, for messages: "auto, libsodium, ipsec-mb". */
 const char *aead_names(void);
 
-/* libsodium for all suites. It has no scratch memory, so all threads share this provider, and it needs no init. */
+/*
+ * libsodium for all suites, even for those that this machine does not support. It has no scratch memory, so it needs no
+ * init, and all threads may share it.
+ */
 extern const struct aead_provider aead_libsodium;
 
 #endif
