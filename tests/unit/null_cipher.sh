@@ -1,59 +1,67 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Shows that the null cipher of the benchmarks is in no other build, and that a build which has it is not installed.
-# null_cipher.sh COMPILER SOURCE-FOLDER ADIT
+# Checks that only builds for benchmarks (ADIT_NULL_CIPHER) contain the null cipher, and that these cannot be installed.
+# null_cipher.sh SOURCE-FOLDER ADIT NM CMAKE CMAKE-OPTION...
+# The options select the compiler of the build that runs this test. EMULATOR, if set, is the command that runs ADIT.
 set -eu
-compiler=$1
-source=$2
-adit=$3
+source=$1
+adit=$2
+nm=$3
+cmake=$4
+shift 4
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 failures=0
 
-# expect WHAT COMMAND...
+# expect STATEMENT COMMAND...
 expect() {
-	what=$1
+	statement=$1
 	shift
-	"$@" >"$work/said" 2>&1 || {
-		echo "not so: $what"
-		cat "$work/said"
+	"$@" >"$work/output" 2>&1 || {
+		echo "false: $statement"
+		cat "$work/output"
 		failures=$((failures + 1))
 	}
 }
 
 has_name() {
-	nm "$1" | grep -q "$2"
+	"$nm" "$1" | grep -q "$2"
 }
 
 lacks_name() {
 	! has_name "$@"
 }
 
-refused() {
+# Succeeds if `adit check` rejects the provider $1.
+rejected() {
 	cat >"$work/x.conf" <<-END
 		[Interface]
-		PrivateKey = $("$adit" genkey)
+		PrivateKey = $(${EMULATOR-} "$adit" genkey)
 		CryptoProvider = $1
 	END
 	chmod 600 "$work/x.conf"
-	! "$adit" check "$work/x.conf" >"$work/check" 2>&1 && grep -q "CryptoProvider: .*$1.* is not one of" "$work/check"
+	! ${EMULATOR-} "$adit" check "$work/x.conf" >"$work/check" 2>&1 && grep -q "CryptoProvider: .*$1.* is not one of" "$work/check"
 }
 
 accepted() {
-	! refused "$1"
+	! rejected "$1"
+}
+
+configure() {
+	"$cmake" -S "$source" -B "$work/build" -DADIT_NULL_CIPHER=ON -DADIT_TESTS=OFF -DCMAKE_BUILD_TYPE=Debug "$@"
 }
 
 not_installed() {
-	cmake -S "$source" -B "$work/build" -DADIT_NULL_CIPHER=ON -DADIT_TESTS=OFF >/dev/null &&
-		! DESTDIR=$work/root cmake --install "$work/build" 2>"$work/install" && grep -q "is not installed" "$work/install"
+	! DESTDIR="$work/root" "$cmake" --install "$work/build" 2>"$work/install" &&
+		grep -q "is not installed" "$work/install"
 }
 
-"$compiler" -std=gnu17 -D_GNU_SOURCE -DADIT_NULL_CIPHER -I "$source/include/adit" \
-	-c -o "$work/null.o" "$source/src/crypto/aead_null.c"
-expect "the file of the null cipher defines it" has_name "$work/null.o" aead_null
-expect "the program has the names of its ciphers" has_name "$adit" aead_libsodium
-expect "... and not the null cipher's" lacks_name "$adit" 'aead_null\|null_seal\|null_cipher'
-expect "CryptoProvider = null is refused" refused null
-expect "CryptoProvider = libsodium is not" accepted libsodium
-expect "a build that has it is not installed" not_installed
+expect "a build for benchmarks can be configured" configure "$@"
+expect "its library crypto can be built" "$cmake" --build "$work/build" --target crypto
+expect "the library contains the null cipher" has_name "$work/build/libcrypto.a" aead_null
+expect "a build for benchmarks cannot be installed" not_installed
+expect "adit contains libsodium's ciphers" has_name "$adit" aead_libsodium
+expect "adit does not contain the null cipher" lacks_name "$adit" 'aead_null\|null_seal\|null_cipher'
+expect "adit rejects the provider null" rejected null
+expect "adit accepts the provider libsodium" accepted libsodium
 exit $((failures > 0))
