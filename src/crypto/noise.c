@@ -67,7 +67,7 @@ void noise_remote_set_suite(struct noise_remote *remote, enum suite suite)
 void noise_remote_reset(struct noise_remote *remote)
 {
 	remote->static_known = false;
-	remote->static_refused = false;
+	remote->static_rejected = false;
 	sodium_memzero(remote->static_static, sizeof remote->static_static);
 	noise_handshake_clear(remote);
 }
@@ -122,11 +122,11 @@ static int mix_static_static(struct symmetric *symmetric, const struct noise_ide
 							 struct noise_remote *remote)
 {
 	if (!remote->static_known) {
-		remote->static_refused =
+		remote->static_rejected =
 			crypto_scalarmult_curve25519(remote->static_static, local->private_key, remote->public_key) != 0;
 		remote->static_known = true;
 	}
-	if (remote->static_refused)
+	if (remote->static_rejected)
 		return -EKEYREJECTED;
 	symmetric_mix_key(symmetric, remote->static_static);
 	return 0;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# Answers of other kernels and of full sockets are played by wrapped system calls.
+# Wrapped system calls simulate other kernels and full sockets.
 adit_test(io tun)
 target_link_options(test_tun PRIVATE -Wl,--wrap=ioctl,--wrap=writev)
 adit_test(io backend)

@@ -69,7 +69,7 @@ static inline int reject_at(struct end *at, const struct message_initiation *mes
 	assert_int_not_equal(error, 0);
 	memcpy(before.peer.static_static, at->peer.static_static, NOISE_KEY);
 	before.peer.static_known = at->peer.static_known;
-	before.peer.static_refused = at->peer.static_refused;
+	before.peer.static_rejected = at->peer.static_rejected;
 	assert_memory_equal(at, &before, sizeof before);
 	return error;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Both I/O backends on a TUN of the kernel, in a namespace of the test. The calls they make are counted; what other
- * kernels and sandboxes refuse is played by wrapped calls, and once by a real seccomp filter.
+ * Tests of both TUN backends on a real device in a network namespace. Wrapped functions count system calls and simulate
+ * other kernels. A real seccomp filter serves as a sandbox.
  */
 #include "io/backend.h"
 
@@ -28,9 +28,9 @@
 #include <cmocka.h>
 
 enum {
-	HEADERS = TUN_VIRTIO + 28, /* virtio, IPv4 and UDP in front of what was sent */
-	RING = 16,                 /* reads in a batch at most */
-	SLOW = 20000,              /* ns: a call that takes this is the slower one */
+	HEADERS = TUN_VIRTIO + 28, /* virtio, IPv4 and UDP */
+	RING = 16,                 /* maximum of reads per batch */
+	SLOW = 20000,              /* ns; the duration of an artificially slow call */
 	MANY = 64,
 };
 
@@ -38,14 +38,14 @@ enum {
 
 static struct tun tun;
 static struct backend backend;
-static int out; /* what is sent here to 192.0.2.2 comes to the TUN */
+static int out; /* a socket that sends to 192.0.2.2, through the TUN */
 static uint32_t sent, seen;
 
-/* What was called, and what the wrapped calls do. */
+/* Counters of the wrapped functions, and their behaviour. */
 static int reads, submits, submitted_max;
 static bool slow_reads, slow_submits;
 
-static void dawdle(void)
+static void be_slow(void)
 {
 	uint64_t end = clock_boottime() + SLOW;
 
@@ -59,7 +59,7 @@ ssize_t __wrap_read(int fd, void *buffer, size_t room)
 {
 	reads++;
 	if (slow_reads)
-		dawdle();
+		be_slow();
 	return __real_read(fd, buffer, room);
 }
 
@@ -67,8 +67,8 @@ ssize_t __wrap_read(int fd, void *buffer, size_t room)
 
 #include <liburing.h>
 
-static struct io_uring *ring; /* which submitted last */
-static int init_error, submit_error, leave_behind;
+static struct io_uring *ring; /* the ring that submitted last */
+static int init_error, submit_error, not_submitted;
 
 int __real_io_uring_queue_init(unsigned entries, struct io_uring *made, unsigned flags);
 int __wrap_io_uring_queue_init(unsigned entries, struct io_uring *made, unsigned flags);
@@ -86,30 +86,30 @@ int __wrap_io_uring_submit(struct io_uring *of)
 	ring = of;
 	submits++;
 	if (slow_submits)
-		dawdle();
+		be_slow();
 	if (submit_error)
 		return submit_error;
-	of->sq.sqe_tail -= (unsigned)leave_behind;
+	of->sq.sqe_tail -= (unsigned)not_submitted;
 	count = __real_io_uring_submit(of);
 	if (count > submitted_max)
 		submitted_max = count;
 	return count;
 }
 
-static void refuse_nothing(void)
+static void reject_nothing(void)
 {
-	init_error = submit_error = leave_behind = 0;
+	init_error = submit_error = not_submitted = 0;
 }
 
 #else
 
-static void refuse_nothing(void)
+static void reject_nothing(void)
 {
 }
 
 #endif
 
-/* --- the lab --- */
+/* --- devices and packets --- */
 
 static int plain_device(void)
 {
@@ -120,7 +120,7 @@ static int plain_device(void)
 	return fd;
 }
 
-/* The device is 192.0.2.1/24; one that is plain has no virtio header. */
+/* Opens a device with address 192.0.2.1/24, without virtio headers if `plain`. */
 static void open_device(bool plain)
 {
 	struct sockaddr_in local = { .sin_family = AF_INET, .sin_port = htons(1000) };
@@ -147,14 +147,14 @@ static void begin(enum backend_kind kind)
 static int end(void **state)
 {
 	slow_reads = slow_submits = false;
-	refuse_nothing();
+	reject_nothing();
 	backend_close(&backend);
 	tun_close(&tun);
 	close(out);
 	return 0;
 }
 
-/* One packet whose first four bytes of payload count up. */
+/* Sends one packet. The first four bytes of its payload are a sequence number. */
 static void send_sized(size_t bytes)
 {
 	static uint8_t data[60000];
@@ -169,10 +169,10 @@ static void send_many(int count)
 		send_sized(64);
 }
 
-static ssize_t next(int most)
+static ssize_t next(int max)
 {
 	uint8_t *packet;
-	ssize_t length = backend_read(&backend, &packet, most);
+	ssize_t length = backend_read(&backend, &packet, max);
 
 	if (length > 0) {
 		assert_true(length >= HEADERS + 4);
@@ -184,7 +184,7 @@ static ssize_t next(int most)
 	return length;
 }
 
-/* Reads until the queue is empty; how many came. */
+/* Reads until the queue is empty. Returns the number of packets. */
 static int drain(void)
 {
 	uint32_t before = seen;
@@ -209,7 +209,7 @@ static bool reads_ahead(void **state)
 	return of(state) == BACKEND_IO_URING && backend_built_in(BACKEND_IO_URING);
 }
 
-static void packets_come_in_order(void **state)
+static void packets_arrive_in_order(void **state)
 {
 	begin(of(state));
 	for (int round = 0; round < 20; round++) {
@@ -218,7 +218,7 @@ static void packets_come_in_order(void **state)
 	}
 }
 
-static void an_empty_queue_says_so_again_and_again(void **state)
+static void an_empty_queue_always_returns_eagain(void **state)
 {
 	begin(of(state));
 	for (int i = 0; i < 3; i++)
@@ -230,8 +230,8 @@ static void an_empty_queue_says_so_again_and_again(void **state)
 	}
 }
 
-/* Bursts of any length, sizes of any kind, and a reader that stops and goes on anywhere. */
-static void nothing_is_lost_or_doubled(void **state)
+/* Random bursts and sizes, and a reader that pauses at random. */
+static void no_packet_is_lost_or_duplicated(void **state)
 {
 	static const size_t sizes[] = { 4, 64, 64, 64, 64, 64, 1400, 2000, 9000, 30000 };
 	unsigned chance = 1;
@@ -250,7 +250,7 @@ static void nothing_is_lost_or_doubled(void **state)
 	assert_int_equal(seen, sent);
 }
 
-static void no_more_is_read_than_was_asked_for(void **state)
+static void at_most_max_packets_are_read_ahead(void **state)
 {
 	begin(of(state));
 	for (int round = 0; round < 3; round++) {
@@ -258,14 +258,14 @@ static void no_more_is_read_than_was_asked_for(void **state)
 		drain();
 	}
 	send_many(10);
-	for (int most = 4; most; most--) {
-		assert_true(next(most) > 0);
-		assert_int_equal(backend_pending(&backend), reads_ahead(state) && most > 1);
+	for (int max = 4; max; max--) {
+		assert_true(next(max) > 0);
+		assert_int_equal(backend_pending(&backend), reads_ahead(state) && max > 1);
 	}
 	assert_int_equal(drain(), 6);
 }
 
-static void a_packet_stays_until_the_next_read(void **state)
+static void a_packet_is_valid_until_the_next_read(void **state)
 {
 	static uint8_t copy[TUN_READ];
 	uint8_t *packet;
@@ -286,7 +286,7 @@ static void a_packet_stays_until_the_next_read(void **state)
 	}
 }
 
-static void super_packets_come_whole(void **state)
+static void super_packets_arrive_whole(void **state)
 {
 	begin(of(state));
 	for (int i = 0; i < 20; i++) {
@@ -298,7 +298,7 @@ static void super_packets_come_whole(void **state)
 	}
 }
 
-static void what_was_read_before_the_device_went_is_there(void **state)
+static void packets_read_ahead_survive_the_device(void **state)
 {
 	bool ahead = reads_ahead(state);
 	uint8_t *packet;
@@ -311,13 +311,13 @@ static void what_was_read_before_the_device_went_is_there(void **state)
 	sandbox_run("ip link del tested");
 	for (int i = 0; ahead && i < 9; i++)
 		assert_true(next(MANY) > 0);
-	if (ahead) /* the queue was seen empty then */
+	if (ahead) /* the backend has seen the empty queue */
 		assert_int_equal(next(MANY), -EAGAIN);
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(backend_read(&backend, &packet, MANY), -EBADFD);
 }
 
-static void a_plain_device_is_read_too(void **state)
+static void a_plain_device_can_be_read(void **state)
 {
 	static const uint8_t none[TUN_VIRTIO];
 	uint8_t *packet;
@@ -346,7 +346,7 @@ static int descriptors(void)
 	return count;
 }
 
-static void nothing_stays_open(void **state)
+static void close_closes_everything(void **state)
 {
 	struct backend none = { 0 };
 	int before;
@@ -360,7 +360,7 @@ static void nothing_stays_open(void **state)
 		backend_close(&backend);
 	}
 	assert_int_equal(descriptors(), before);
-	/* The TUN is nobody's but ours: it goes when we close it. */
+	/* Only we have the TUN open, so the kernel deletes it when we close it. */
 	assert_int_equal(backend_open(&backend, of(state), &tun), 0);
 	send_many(MANY);
 	drain();
@@ -368,7 +368,7 @@ static void nothing_stays_open(void **state)
 	assert_int_equal(if_nametoindex("tested"), 0);
 }
 
-static void names_are_known(void **state)
+static void names_are_found(void **state)
 {
 	enum backend_kind kind = BACKEND_KINDS;
 
@@ -380,7 +380,7 @@ static void names_are_known(void **state)
 	assert_true(backend_built_in(BACKEND_AUTO) && backend_built_in(BACKEND_SYSCALLS));
 }
 
-static void system_calls_read_one_by_one(void **state)
+static void system_calls_read_one_packet_each(void **state)
 {
 	begin(BACKEND_SYSCALLS);
 	assert_string_equal(backend.ops->name, "syscalls");
@@ -403,7 +403,7 @@ static void calls_of_a_drain(int count, int expected_reads, int expected_submits
 	assert_int_equal(submits, expected_submits);
 }
 
-static void a_lone_packet_costs_what_it_costs_with_system_calls(void **state)
+static void a_single_packet_needs_no_batch(void **state)
 {
 	begin(BACKEND_IO_URING);
 	assert_string_equal(backend.ops->name, "io_uring");
@@ -416,11 +416,11 @@ static void a_lone_packet_costs_what_it_costs_with_system_calls(void **state)
 static void batches_grow_with_the_queue(void **state)
 {
 	begin(BACKEND_IO_URING);
-	calls_of_a_drain(MANY, 4, 6); /* 4, 8, 16, 16, 16, and one that finds nothing */
-	calls_of_a_drain(MANY, 1, 4); /* as many as last time, and a look behind them */
-	calls_of_a_drain(10, 0, 1);   /* the end of the queue is seen in the same batch */
+	calls_of_a_drain(MANY, 4, 6); /* 4, 8, 16, 16, 16, and a batch that returns only -EAGAIN */
+	calls_of_a_drain(MANY, 1, 4); /* the predicted number, and one more read for the end of the queue */
+	calls_of_a_drain(10, 0, 1);   /* the same batch reaches the end of the queue */
 	calls_of_a_drain(10, 0, 1);
-	calls_of_a_drain(1, 0, 1); /* once too many */
+	calls_of_a_drain(1, 0, 1); /* one batch that is too large */
 	calls_of_a_drain(1, 2, 0);
 	assert_int_equal(submitted_max, RING);
 }
@@ -441,7 +441,7 @@ static void large_packets_are_read_one_by_one(void **state)
 
 /* --- the choice --- */
 
-static void the_faster_one_is_chosen(void **state)
+static void auto_chooses_the_faster_backend(void **state)
 {
 	slow_reads = true;
 	begin(BACKEND_AUTO);
@@ -456,7 +456,7 @@ static void the_faster_one_is_chosen(void **state)
 	assert_string_equal(backend.ops->name, "io_uring");
 }
 
-static void expect_refused(enum backend_kind kind, int error)
+static void expect_ring_error(enum backend_kind kind, int error)
 {
 	assert_int_equal(backend_open(&backend, kind, &tun), 0);
 	assert_string_equal(backend.ops->name, "syscalls");
@@ -466,7 +466,7 @@ static void expect_refused(enum backend_kind kind, int error)
 	backend_close(&backend);
 }
 
-static void without_a_ring_system_calls_do_it(void **state)
+static void system_calls_replace_an_unavailable_ring(void **state)
 {
 	static const int errors[] = { -ENOSYS, -EPERM, -ENOMEM };
 	int before;
@@ -475,17 +475,17 @@ static void without_a_ring_system_calls_do_it(void **state)
 	before = descriptors();
 	for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
 		init_error = errors[i];
-		expect_refused(BACKEND_IO_URING, errors[i]);
-		expect_refused(BACKEND_AUTO, errors[i]);
+		expect_ring_error(BACKEND_IO_URING, errors[i]);
+		expect_ring_error(BACKEND_AUTO, errors[i]);
 	}
 	init_error = 0;
 	submit_error = -EBUSY;
-	expect_refused(BACKEND_AUTO, -EBUSY);
+	expect_ring_error(BACKEND_AUTO, -EBUSY);
 	assert_int_equal(descriptors(), before);
 }
 
-/* A regular file of proc(5) does not take RWF_NOWAIT, as the TUN did not once. */
-static void a_file_that_would_wait_is_not_read_by_a_ring(void **state)
+/* A file of proc(5) does not support RWF_NOWAIT, like the TUN of old kernels. */
+static void a_file_without_rwf_nowait_is_not_read_by_a_ring(void **state)
 {
 	struct tun waits = { .fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC), .virtio = true };
 
@@ -496,7 +496,7 @@ static void a_file_that_would_wait_is_not_read_by_a_ring(void **state)
 	close(waits.fd);
 }
 
-static void refuse_rings(void)
+static void forbid_rings(void)
 {
 	struct sock_filter filter[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
@@ -510,8 +510,8 @@ static void refuse_rings(void)
 		_exit(2);
 }
 
-/* In a child, which the filter goes with. */
-static void a_sandbox_may_refuse_the_ring(void **state)
+/* The filter cannot be removed, so this runs in a child process. */
+static void a_sandbox_may_forbid_the_ring(void **state)
 {
 	int status;
 	pid_t child;
@@ -519,7 +519,7 @@ static void a_sandbox_may_refuse_the_ring(void **state)
 	open_device(false);
 	child = fork();
 	if (!child) {
-		refuse_rings();
+		forbid_rings();
 		if (backend_open(&backend, BACKEND_IO_URING, &tun) || backend.ring_error != -EPERM)
 			_exit(3);
 		_exit(strcmp(backend.ops->name, "syscalls") ? 4 : 0);
@@ -528,9 +528,9 @@ static void a_sandbox_may_refuse_the_ring(void **state)
 	assert_int_equal(status, 0);
 }
 
-/* --- a ring that is limited, and one that fails --- */
+/* --- restrictions and failures of the ring --- */
 
-/* What the kernel answers to one submission on the backend's own ring. */
+/* Submits one operation to the backend's ring and returns its result. */
 static int answer(void (*prepare)(struct io_uring_sqe *submission))
 {
 	struct io_uring_sqe *submission = io_uring_get_sqe(ring);
@@ -547,25 +547,25 @@ static int answer(void (*prepare)(struct io_uring_sqe *submission))
 
 static uint8_t scratch[TUN_READ];
 
-static void to_read(struct io_uring_sqe *submission)
+static void prepare_read(struct io_uring_sqe *submission)
 {
 	io_uring_prep_read(submission, tun.fd, scratch, sizeof scratch, 0);
 	submission->rw_flags = RWF_NOWAIT;
 }
 
-static void to_read_fixed(struct io_uring_sqe *submission)
+static void prepare_read_fixed(struct io_uring_sqe *submission)
 {
-	to_read(submission);
+	prepare_read(submission);
 	submission->fd = 0;
 	submission->flags = IOSQE_FIXED_FILE;
 }
 
-static void to_write(struct io_uring_sqe *submission)
+static void prepare_write(struct io_uring_sqe *submission)
 {
 	io_uring_prep_write(submission, tun.fd, scratch, 60, 0);
 }
 
-static void to_open(struct io_uring_sqe *submission)
+static void prepare_open(struct io_uring_sqe *submission)
 {
 	io_uring_prep_openat(submission, AT_FDCWD, "/proc/self/status", O_RDONLY, 0);
 }
@@ -575,17 +575,17 @@ static void the_ring_can_only_read(void **state)
 	begin(BACKEND_IO_URING);
 	send_many(MANY);
 	drain();
-	assert_int_equal(answer(to_read), -EAGAIN);
-	assert_int_equal(answer(to_write), -EACCES);
-	assert_int_equal(answer(to_open), -EACCES);
+	assert_int_equal(answer(prepare_read), -EAGAIN);
+	assert_int_equal(answer(prepare_write), -EACCES);
+	assert_int_equal(answer(prepare_open), -EACCES);
 	assert_int_equal(answer(io_uring_prep_nop), -EACCES);
-	assert_int_equal(answer(to_read_fixed), -EACCES);
+	assert_int_equal(answer(prepare_read_fixed), -EACCES);
 	assert_int_equal(io_uring_register_files(ring, &tun.fd, 1), -EACCES);
 	send_many(MANY);
 	assert_int_equal(drain(), MANY);
 }
 
-static void a_ring_that_fails_loses_nothing(void **state)
+static void a_failing_ring_loses_no_packet(void **state)
 {
 	begin(BACKEND_IO_URING);
 	send_many(MANY);
@@ -597,14 +597,14 @@ static void a_ring_that_fails_loses_nothing(void **state)
 	calls_of_a_drain(MANY, MANY + 1, 0);
 }
 
-static void a_ring_that_takes_less_loses_nothing(void **state)
+static void a_partial_submission_loses_no_packet(void **state)
 {
 	begin(BACKEND_IO_URING);
 	send_many(MANY);
 	drain();
-	leave_behind = 5;
+	not_submitted = 5;
 	calls_of_a_drain(MANY, MANY - (RING - 5) + 1, 1);
-	leave_behind = 0;
+	not_submitted = 0;
 	calls_of_a_drain(MANY, MANY + 1, 0);
 }
 
@@ -622,33 +622,33 @@ static enum backend_kind kinds[] = { BACKEND_SYSCALLS, BACKEND_IO_URING };
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		EACH(packets_come_in_order),
-		EACH(an_empty_queue_says_so_again_and_again),
-		EACH(nothing_is_lost_or_doubled),
-		EACH(no_more_is_read_than_was_asked_for),
-		EACH(a_packet_stays_until_the_next_read),
-		EACH(super_packets_come_whole),
-		EACH(what_was_read_before_the_device_went_is_there),
-		EACH(a_plain_device_is_read_too),
-		EACH(nothing_stays_open),
-		TEST(names_are_known),
-		TEST(system_calls_read_one_by_one),
+		EACH(packets_arrive_in_order),
+		EACH(an_empty_queue_always_returns_eagain),
+		EACH(no_packet_is_lost_or_duplicated),
+		EACH(at_most_max_packets_are_read_ahead),
+		EACH(a_packet_is_valid_until_the_next_read),
+		EACH(super_packets_arrive_whole),
+		EACH(packets_read_ahead_survive_the_device),
+		EACH(a_plain_device_can_be_read),
+		EACH(close_closes_everything),
+		TEST(names_are_found),
+		TEST(system_calls_read_one_packet_each),
 #ifdef ADIT_IO_URING
-		TEST(a_lone_packet_costs_what_it_costs_with_system_calls),
+		TEST(a_single_packet_needs_no_batch),
 		TEST(batches_grow_with_the_queue),
 		TEST(large_packets_are_read_one_by_one),
-		TEST(the_faster_one_is_chosen),
-		TEST(without_a_ring_system_calls_do_it),
-		TEST(a_file_that_would_wait_is_not_read_by_a_ring),
-		TEST(a_sandbox_may_refuse_the_ring),
+		TEST(auto_chooses_the_faster_backend),
+		TEST(system_calls_replace_an_unavailable_ring),
+		TEST(a_file_without_rwf_nowait_is_not_read_by_a_ring),
+		TEST(a_sandbox_may_forbid_the_ring),
 		TEST(the_ring_can_only_read),
-		TEST(a_ring_that_fails_loses_nothing),
-		TEST(a_ring_that_takes_less_loses_nothing),
+		TEST(a_failing_ring_loses_no_packet),
+		TEST(a_partial_submission_loses_no_packet),
 #endif
 	};
 
 	sandbox_enter();
-	if (!access(IPV6_OFF, W_OK)) /* it says hello on every new device */
+	if (!access(IPV6_OFF, W_OK)) /* otherwise IPv6 sends packets on every new device */
 		sandbox_write(IPV6_OFF, "1");
 	return cmocka_run_group_tests_name("backend", tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Tests of endpoints. */
 #include "io/endpoint.h"
 
 #include <arpa/inet.h>
@@ -26,7 +27,7 @@ static struct endpoint v6(const char *address, uint16_t port, uint32_t scope)
 	return e;
 }
 
-static void test_known(void **state)
+static void a_zeroed_endpoint_is_unknown(void **state)
 {
 	struct endpoint none = { 0 }, e = v4("192.0.2.1", 1);
 
@@ -34,7 +35,7 @@ static void test_known(void **state)
 	assert_true(endpoint_known(&e));
 }
 
-static void test_equal_v4(void **state)
+static void ipv4_endpoints_are_compared(void **state)
 {
 	struct endpoint a = v4("192.0.2.1", 51820), b = a;
 
@@ -47,11 +48,11 @@ static void test_equal_v4(void **state)
 	assert_false(endpoint_equal(&a, &b));
 	b = a, b.local.v4.ipi_ifindex = 1;
 	assert_false(endpoint_equal(&a, &b));
-	b = a, memset(b.to.v4.sin_zero, 1, sizeof b.to.v4.sin_zero); /* padding is no difference */
+	b = a, memset(b.to.v4.sin_zero, 1, sizeof b.to.v4.sin_zero); /* padding does not count */
 	assert_true(endpoint_equal(&a, &b));
 }
 
-static void test_equal_v6(void **state)
+static void ipv6_endpoints_are_compared(void **state)
 {
 	struct endpoint a = v6("2001:db8::1", 51820, 0), b = a;
 
@@ -70,7 +71,7 @@ static void test_equal_v6(void **state)
 	assert_true(endpoint_equal(&a, &b));
 }
 
-static void test_equal_families(void **state)
+static void families_are_compared(void **state)
 {
 	struct endpoint none = { 0 }, other = { 0 }, a = v4("192.0.2.1", 1), b = v6("2001:db8::1", 1, 0);
 
@@ -79,12 +80,12 @@ static void test_equal_families(void **state)
 	assert_false(endpoint_equal(&a, &b));
 }
 
-static void test_source(void **state)
+static void the_local_address_is_known_and_cleared(void **state)
 {
 	struct endpoint none = { 0 }, a = v4("192.0.2.1", 1), b = v6("2001:db8::1", 1, 0), before;
 
 	assert_false(endpoint_local_known(&none));
-	a.local.v4.ipi_ifindex = 3; /* an interface alone is no source */
+	a.local.v4.ipi_ifindex = 3; /* an interface without an address does not count */
 	b.local.v6.ipi6_ifindex = 3;
 	assert_false(endpoint_local_known(&a));
 	assert_false(endpoint_local_known(&b));
@@ -100,7 +101,7 @@ static void test_source(void **state)
 	assert_true(endpoint_equal(&b, &before));
 }
 
-static void test_text(void **state)
+static void endpoints_are_formatted(void **state)
 {
 	struct endpoint none = { 0 }, a = v4("192.0.2.1", 51820), b = v6("2001:db8::1", 65535, 0);
 	struct endpoint lo = v6("fe80::1", 1, if_nametoindex("lo")), gone = v6("fe80::1", 1, UINT32_MAX);
@@ -115,7 +116,7 @@ static void test_text(void **state)
 	assert_string_equal(endpoint_text(text, &longest), "[fe80:ffff:ffff:ffff:ffff:ffff:ffff:ffff%4294967295]:65535");
 }
 
-static void test_bytes(void **state)
+static void endpoints_become_bytes(void **state)
 {
 	static const uint8_t expected_v4[] = { 192, 0, 2, 1, 0xca, 0x6c };
 	static const uint8_t expected_v6[] = { 0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xca, 0x6c };
@@ -132,9 +133,13 @@ static void test_bytes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_known),          cmocka_unit_test(test_equal_v4), cmocka_unit_test(test_equal_v6),
-		cmocka_unit_test(test_equal_families), cmocka_unit_test(test_source),   cmocka_unit_test(test_text),
-		cmocka_unit_test(test_bytes),
+		cmocka_unit_test(a_zeroed_endpoint_is_unknown),
+		cmocka_unit_test(ipv4_endpoints_are_compared),
+		cmocka_unit_test(ipv6_endpoints_are_compared),
+		cmocka_unit_test(families_are_compared),
+		cmocka_unit_test(the_local_address_is_known_and_cleared),
+		cmocka_unit_test(endpoints_are_formatted),
+		cmocka_unit_test(endpoints_become_bytes),
 	};
 
 	return cmocka_run_group_tests_name("endpoint", tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The link of a TUN, followed where it goes. */
+/* Tests of the TUN's link: its state, its events, and moves to another namespace. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,8 +16,8 @@
 
 enum { WAIT_MS = 2000 };
 
-/* Waits for news that link_read finds of interest; what it said. */
-static int news(struct link *link)
+/* Waits for an event that link_read does not ignore. Returns its result. */
+static int wait_for_event(struct link *link)
 {
 	int status = 0;
 
@@ -39,7 +39,7 @@ static void expect(const struct link *link, bool up, uint32_t mtu)
 	assert_int_equal(state.mtu, mtu);
 }
 
-static void state_is_what_ip_set(void **state)
+static void the_state_is_reported(void **state)
 {
 	int tun = namespace_tun("link0");
 	struct link link;
@@ -47,25 +47,25 @@ static void state_is_what_ip_set(void **state)
 	assert_int_equal(link_open(&link, tun), 0);
 	expect(&link, false, 1500);
 	sandbox_run("ip link set link0 mtu 1337 up");
-	assert_int_equal(news(&link), 1);
+	assert_int_equal(wait_for_event(&link), 1);
 	expect(&link, true, 1337);
 	assert_int_equal(link_set_mtu(&link, 65535 - 100), 0);
-	assert_int_equal(news(&link), 1);
+	assert_int_equal(wait_for_event(&link), 1);
 	expect(&link, true, 65535 - 100);
 	sandbox_run("ip link set link0 down");
-	assert_int_equal(news(&link), 1);
+	assert_int_equal(wait_for_event(&link), 1);
 	expect(&link, false, 65535 - 100);
 	link_close(&link);
 	close(tun);
 }
 
-static void other_links_are_no_news(void **state)
+static void events_of_other_links_are_ignored(void **state)
 {
 	int tun = namespace_tun("link0");
 	struct link link;
 
 	assert_int_equal(link_open(&link, tun), 0);
-	while (news(&link)) /* its own making */
+	while (wait_for_event(&link)) /* events of its creation */
 		continue;
 	sandbox_run("ip link set lo up");
 	assert_int_equal(link_read(&link), 0);
@@ -73,7 +73,7 @@ static void other_links_are_no_news(void **state)
 	close(tun);
 }
 
-static void a_device_that_moves_is_followed(void **state)
+static void a_move_to_another_namespace_is_followed(void **state)
 {
 	int tun = namespace_tun("link0"), here;
 	struct link link;
@@ -82,15 +82,15 @@ static void a_device_that_moves_is_followed(void **state)
 	assert_int_equal(link_open(&link, tun), 0);
 	snprintf(holder, sizeof holder, "%s", namespace_run("unshare -n sleep 30 >/dev/null 2>&1 & sleep 0.2; echo $!"));
 	sandbox_run("ip link set link0 netns %d", atoi(holder));
-	assert_int_equal(news(&link), 1);
+	assert_int_equal(wait_for_event(&link), 1);
 	expect(&link, false, 1500);
 	sandbox_run("nsenter -t %d -n ip link set link0 name other", atoi(holder));
 	sandbox_run("nsenter -t %d -n ip link set other mtu 1400 up", atoi(holder));
-	assert_int_equal(news(&link), 1);
-	while (news(&link))
+	assert_int_equal(wait_for_event(&link), 1);
+	while (wait_for_event(&link))
 		continue;
 	expect(&link, true, 1400);
-	here = socket(AF_INET, SOCK_DGRAM, 0); /* this thread has come back */
+	here = socket(AF_INET, SOCK_DGRAM, 0); /* the thread is in its namespace again */
 	assert_true(here >= 0);
 	sandbox_run("ip link show lo >/dev/null && ! ip link show other 2>/dev/null");
 	close(here);
@@ -99,7 +99,7 @@ static void a_device_that_moves_is_followed(void **state)
 	sandbox_run("kill %d", atoi(holder));
 }
 
-static void a_deleted_device_is_told(void **state)
+static void a_deleted_device_returns_ebadfd(void **state)
 {
 	int tun = namespace_tun("link0");
 	struct link_state unused;
@@ -107,7 +107,7 @@ static void a_deleted_device_is_told(void **state)
 
 	assert_int_equal(link_open(&link, tun), 0);
 	sandbox_run("ip link del link0");
-	assert_true(news(&link) != 0);
+	assert_true(wait_for_event(&link) != 0);
 	assert_int_equal(link_state(&link, &unused), -EBADFD);
 	link_close(&link);
 	assert_int_equal(link_open(&link, tun), -EBADFD);
@@ -117,10 +117,10 @@ static void a_deleted_device_is_told(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(state_is_what_ip_set),
-		cmocka_unit_test(other_links_are_no_news),
-		cmocka_unit_test(a_device_that_moves_is_followed),
-		cmocka_unit_test(a_deleted_device_is_told),
+		cmocka_unit_test(the_state_is_reported),
+		cmocka_unit_test(events_of_other_links_are_ignored),
+		cmocka_unit_test(a_move_to_another_namespace_is_followed),
+		cmocka_unit_test(a_deleted_device_returns_ebadfd),
 	};
 	sandbox_enter();
 	return cmocka_run_group_tests_name("link", tests, NULL, NULL);

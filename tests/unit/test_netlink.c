@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* rtnetlink calls in a namespace of their own, checked by what ip(8) reads back. */
+/* Tests of the rtnetlink calls in a network namespace. ip(8) shows the results. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -73,7 +73,7 @@ static void link_is_set(void **context)
 	assert_int_equal(netlink_link_set(state->netlink, state->index, 0, true), 0);
 }
 
-static void addresses_come_and_go(void **context)
+static void addresses_are_added_and_deleted(void **context)
 {
 	struct state *state = *context;
 	struct ip_prefix v4 = prefix("10.7.0.1", 24), v6 = prefix("fd07::1", 64);
@@ -118,10 +118,10 @@ static void addresses_are_listed(void **context)
 	assert_int_equal(addresses.count, 1);
 	assert_memory_equal(&addresses.last, &v4, sizeof v4);
 	assert_int_equal(netlink_address_each(state->netlink, state->index, AF_INET6, count_address, &addresses), 0);
-	assert_int_equal(addresses.count, 3); /* and the link-local one */
+	assert_int_equal(addresses.count, 3); /* including the link-local one */
 	netlink_address_del(state->netlink, state->index, &v4);
 	netlink_address_del(state->netlink, state->index, &v6);
-	/* With the address of another end, our own is the one that counts. */
+	/* On a point-to-point address, our own end counts. */
 	assert_string_equal(namespace_run("ip address add 10.7.0.2 peer 10.7.0.9/32 dev tun0"), "");
 	v4 = prefix("10.7.0.2", 32);
 	netlink_address_each(state->netlink, state->index, AF_INET, count_address, &addresses);
@@ -138,7 +138,7 @@ static int add_route(const struct state *state, uint32_t index, const struct ip_
 	return status;
 }
 
-static void routes_come_and_go(void **context)
+static void routes_are_added_and_deleted(void **context)
 {
 	struct state *state = *context;
 	struct ip_prefix v4 = prefix("10.9.0.0", 16), v6 = prefix("fd09::", 48), all = prefix("0.0.0.0", 0);
@@ -168,7 +168,7 @@ static void routes_come_and_go(void **context)
 	assert_string_equal(namespace_run("ip route show"), "");
 }
 
-/* More than go into one send, and some that the kernel refuses in between. */
+/* More routes than fit into one send, with some that the kernel rejects. */
 static void routes_are_added_together(void **context)
 {
 	enum { COUNT = 200, EVERY = 7 };
@@ -178,7 +178,7 @@ static void routes_are_added_together(void **context)
 
 	for (uint32_t i = 0; i < COUNT; i++) {
 		routes[i] = (struct netlink_route) { { .family = AF_INET, .length = 24 }, TABLE, state->index, 0 };
-		put_be32(routes[i].to.address, 0x0a000000 | i << 8 | (i % EVERY ? 0 : 1)); /* a bit past its length */
+		put_be32(routes[i].to.address, 0x0a000000 | i << 8 | (i % EVERY ? 0 : 1)); /* a bit after the prefix */
 	}
 	netlink_routes_add(state->netlink, routes, COUNT, status);
 	for (uint32_t i = 0; i < COUNT; i++) {
@@ -192,7 +192,7 @@ static void routes_are_added_together(void **context)
 	routes[1].index = 9999;
 	netlink_routes_add(state->netlink, routes, 2, status);
 	assert_int_equal(status[1], -ENODEV);
-	/* The socket is at the end of its answers: the next request gets its own. */
+	/* All answers were read, so the next request gets its own answer. */
 	assert_int_equal(netlink_table_used(state->netlink, AF_INET, TABLE), 1);
 	namespace_run("ip route flush table 51820");
 	assert_int_equal(netlink_table_used(state->netlink, AF_INET, TABLE), 0);
@@ -203,7 +203,7 @@ static void count_route(void *context, const struct netlink_route *route)
 	(*(int *)context)++;
 }
 
-/* More than one message of a dump holds. */
+/* The lists do not fit into one message of a dump. */
 static void long_lists_are_read_whole(void **context)
 {
 	struct state *state = *context;
@@ -237,7 +237,7 @@ static uint32_t mtu_towards(struct state *state, const char *address)
 	return mtu;
 }
 
-static void mtu_follows_the_route(void **context)
+static void the_mtu_of_a_route_is_found(void **context)
 {
 	struct state *state = *context;
 
@@ -259,7 +259,7 @@ static void mtu_follows_the_route(void **context)
 	namespace_run("ip link del v0");
 }
 
-static void rules_are_those_of_wg_quick(void **context)
+static void rules_match_wg_quick(void **context)
 {
 	static const uint8_t families[] = { AF_INET, AF_INET6 };
 	struct state *state = *context;
@@ -282,8 +282,8 @@ static void rules_are_those_of_wg_quick(void **context)
 	}
 }
 
-/* The kernel alone would take any of these for ours. */
-static void rules_of_others_stay(void **context)
+/* The kernel's own search would match any of these rules. */
+static void other_rules_are_kept(void **context)
 {
 	struct state *state = *context;
 	char before[4096];
@@ -300,8 +300,9 @@ static void rules_of_others_stay(void **context)
 	namespace_run("ip rule flush; ip rule add table main priority 32766; ip rule add table default priority 32767");
 }
 
-/* Tunnel A came first, so B's rules stand before A's; when A goes, B must keep a suppressing rule before its own. */
-static void a_second_tunnel_keeps_its_order(void **context)
+/* B started after A, so its rules are in front of A's. When A stops, B must keep a suppressing rule in front of its
+ * own. */
+static void a_second_tunnel_keeps_its_suppressing_rule(void **context)
 {
 	struct state *state = *context;
 
@@ -351,7 +352,7 @@ static void link_events_arrive(void **context)
 	seen = read_events(fd, index);
 	assert_true(seen.events > 0);
 	assert_false(seen.last.up);
-	assert_int_equal(read_events(fd, index).events, 0); /* nothing waits, and it does not block */
+	assert_int_equal(read_events(fd, index).events, 0); /* no events, and the call does not block */
 	netlink_link_set(state->netlink, index, 1400, true);
 	seen = read_events(fd, index);
 	assert_true(seen.last.up && !seen.last.gone);
@@ -360,14 +361,14 @@ static void link_events_arrive(void **context)
 	netlink_link_set(state->netlink, index, 0, false);
 	assert_false(read_events(fd, index).last.up);
 	netlink_link_set(state->netlink, state->index, 1300, true);
-	assert_int_equal(read_events(fd, index).events, 0); /* of another interface */
+	assert_int_equal(read_events(fd, index).events, 0); /* the event was of another interface */
 	close(tun);
 	seen = read_events(fd, index);
 	assert_true(seen.last.gone);
 	close(fd);
 }
 
-static void leaving_a_bridge_is_not_being_gone(void **context)
+static void leaving_a_bridge_is_not_a_deletion(void **context)
 {
 	int fd = netlink_watch_open();
 	struct seen seen;
@@ -386,7 +387,7 @@ static void leaving_a_bridge_is_not_being_gone(void **context)
 	close(fd);
 }
 
-static void lost_events_are_told(void **context)
+static void lost_events_are_reported(void **context)
 {
 	struct state *state = *context;
 	int fd = netlink_watch_open(), size = 4096, status = 0;
@@ -406,18 +407,18 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(link_is_set),
-		cmocka_unit_test(addresses_come_and_go),
+		cmocka_unit_test(addresses_are_added_and_deleted),
 		cmocka_unit_test(addresses_are_listed),
-		cmocka_unit_test(routes_come_and_go),
+		cmocka_unit_test(routes_are_added_and_deleted),
 		cmocka_unit_test(routes_are_added_together),
 		cmocka_unit_test(long_lists_are_read_whole),
-		cmocka_unit_test(mtu_follows_the_route),
-		cmocka_unit_test(rules_are_those_of_wg_quick),
-		cmocka_unit_test(rules_of_others_stay),
-		cmocka_unit_test(a_second_tunnel_keeps_its_order),
+		cmocka_unit_test(the_mtu_of_a_route_is_found),
+		cmocka_unit_test(rules_match_wg_quick),
+		cmocka_unit_test(other_rules_are_kept),
+		cmocka_unit_test(a_second_tunnel_keeps_its_suppressing_rule),
 		cmocka_unit_test(link_events_arrive),
-		cmocka_unit_test(leaving_a_bridge_is_not_being_gone),
-		cmocka_unit_test(lost_events_are_told),
+		cmocka_unit_test(leaving_a_bridge_is_not_a_deletion),
+		cmocka_unit_test(lost_events_are_reported),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -226,7 +226,7 @@ static void the_static_dh_is_cached_at_first_use(void **state)
 	assert_false(b.peer.static_known);
 	assert_int_equal(handshake_at(&a, &b, NOW), 0);
 	assert_true(a.peer.static_known && b.peer.static_known);
-	assert_false(a.peer.static_refused || b.peer.static_refused);
+	assert_false(a.peer.static_rejected || b.peer.static_rejected);
 	assert_memory_equal(a.peer.static_static, b.peer.static_static, NOISE_KEY);
 
 	/* With a corrupted cache the other end rejects the message. A reset clears the cache. */
@@ -304,7 +304,7 @@ static void a_static_key_of_low_order_is_rejected(void **state)
 		noise_remote_set_suite(&b.peer, suite);
 		assert_int_equal(initiate_at(&a, 1, NOW, &initiation), 0);
 		assert_int_equal(reject_at(&b, &initiation, NOW), -EKEYREJECTED); /* ss */
-		assert_true(b.peer.static_refused);
+		assert_true(b.peer.static_rejected);
 		assert_int_equal(reject_at(&b, &initiation, NOW), -EKEYREJECTED); /* ss, from the cache */
 	}
 }

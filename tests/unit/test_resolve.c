@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The resolver against a getaddrinfo(3) of the test's own, which can be held up; endpoints as text against a table. */
+/* Tests of the resolver with a simulated getaddrinfo(3) that can block, and of the parsing of endpoints. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -24,12 +24,13 @@
 
 enum { PATIENCE_MS = 5000 };
 
-static sem_t entered, let_go; /* a look-up of "slow" has begun; it may end */
+static sem_t entered, proceed; /* a lookup of "slow" has started; it may end */
 static bool thread_takes_signals;
 
 typedef int look_up(const char *host, const char *port, const struct addrinfo *hints, struct addrinfo **found);
 
-/* "slow" waits, "one" and "slow" have an address, what has a digit first is numeric, and no other name exists. */
+/* "slow" blocks. "one" and "slow" have an address, hosts that start with a digit are numeric, other names do not exist.
+ */
 int getaddrinfo(const char *host, const char *port, const struct addrinfo *hints, struct addrinfo **found)
 {
 	union {
@@ -45,7 +46,7 @@ int getaddrinfo(const char *host, const char *port, const struct addrinfo *hints
 	thread_takes_signals = !sigismember(&blocked, SIGTERM) || !sigismember(&blocked, SIGINT);
 	if (strcmp(host, "slow") == 0) {
 		sem_post(&entered);
-		sem_wait(&let_go);
+		sem_wait(&proceed);
 		return real.function("192.0.2.9", port, hints, found);
 	}
 	return strcmp(host, "one") == 0 ? real.function("2001:db8::1", port, hints, found) : EAI_NONAME;
@@ -110,11 +111,11 @@ static void names_are_answered_in_order(void **state)
 	assert_false(answers_wait(resolver, 0));
 	assert_int_equal(resolver_take(resolver, &id, &endpoint, &error), 0);
 	assert_false(thread_takes_signals);
-	wait_for_threads(threads); /* none is kept with nothing to do */
+	wait_for_threads(threads); /* an idle thread exits */
 	resolver_destroy(resolver);
 }
 
-static void asking_never_blocks_and_is_bounded(void **state)
+static void queries_do_not_block_and_are_limited(void **state)
 {
 	struct resolver *resolver = resolver_create();
 	struct endpoint endpoint;
@@ -126,9 +127,9 @@ static void asking_never_blocks_and_is_bounded(void **state)
 	assert_int_equal(resolver_ask(resolver, 99, "one", "1"), -EAGAIN);
 	sem_wait(&entered);
 	assert_false(answers_wait(resolver, 0));
-	sem_post(&let_go);
+	sem_post(&proceed);
 	assert_true(answers_wait(resolver, PATIENCE_MS));
-	assert_int_equal(resolver_ask(resolver, 99, "one", "1"), -EAGAIN); /* an answer not taken holds its place */
+	assert_int_equal(resolver_ask(resolver, 99, "one", "1"), -EAGAIN); /* answers that were not taken count */
 	assert_int_equal(resolver_take(resolver, &id, &endpoint, &error), 1);
 	assert_string_equal(text(&endpoint), "192.0.2.9:1");
 	assert_int_equal(resolver_ask(resolver, RESOLVER_QUEUE, "one", "1"), 0);
@@ -141,24 +142,24 @@ static void asking_never_blocks_and_is_bounded(void **state)
 	resolver_destroy(resolver);
 }
 
-static void destroy_waits_for_nothing(void **state)
+static void destroy_does_not_wait(void **state)
 {
 	struct resolver *resolver = resolver_create();
 	int threads = 1;
 
-	wait_for_threads(threads); /* those of the tests before may be on their way out */
+	wait_for_threads(threads); /* threads of earlier tests may still be exiting */
 	resolver_ask(resolver, 1, "slow", "1");
 	resolver_ask(resolver, 2, "slow", "1");
 	sem_wait(&entered);
-	resolver_destroy(resolver); /* would hang here */
+	resolver_destroy(resolver); /* must not block */
 	assert_int_equal(count_threads(), threads + 1);
-	sem_post(&let_go);
+	sem_post(&proceed);
 	wait_for_threads(threads);
-	assert_int_equal(sem_trywait(&entered), -1); /* the second question was not looked up */
+	assert_int_equal(sem_trywait(&entered), -1); /* the second query was dropped */
 	resolver_destroy(NULL);
 }
 
-static void long_names_are_refused(void **state)
+static void long_names_are_rejected(void **state)
 {
 	struct resolver *resolver = resolver_create();
 	char host[ENDPOINT_HOST + 1];
@@ -173,7 +174,7 @@ static void long_names_are_refused(void **state)
 	resolver_destroy(resolver);
 }
 
-static void endpoints_are_cut_as_wg_does(void **state)
+static void endpoints_are_split_like_wg_does(void **state)
 {
 	static const struct {
 		const char *text, *host, *port;
@@ -217,14 +218,14 @@ static void endpoints_are_cut_as_wg_does(void **state)
 	}
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
 		if (endpoint_split(bad[i], host, port) != -EINVAL)
-			fail_msg("taken: %s", bad[i]);
+			fail_msg("accepted: %s", bad[i]);
 	memset(longest, 'a', sizeof longest);
 	strcpy(longest + ENDPOINT_HOST, ":1");
 	assert_int_equal(endpoint_split(longest, host, port), -EINVAL);
 	assert_int_equal(endpoint_split(longest + 1, host, port), 0);
 }
 
-static void numeric_endpoints_need_no_thread(void **state)
+static void numeric_endpoints_need_no_lookup(void **state)
 {
 	struct endpoint endpoint;
 	int threads = count_threads();
@@ -242,18 +243,21 @@ static void numeric_endpoints_need_no_thread(void **state)
 	assert_int_equal(endpoint_numeric("192.0.2.1", "0", &endpoint), -EINVAL);
 	assert_int_equal(endpoint_numeric("192.0.2.1", "65536", &endpoint), -EINVAL);
 	assert_int_equal(endpoint_numeric("192.0.2.1", "http", &endpoint), -EINVAL);
-	assert_true(count_threads() <= threads); /* one of a case before may have ended meanwhile */
+	assert_true(count_threads() <= threads); /* a thread of an earlier test may have exited */
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(names_are_answered_in_order),  cmocka_unit_test(asking_never_blocks_and_is_bounded),
-		cmocka_unit_test(destroy_waits_for_nothing),    cmocka_unit_test(long_names_are_refused),
-		cmocka_unit_test(endpoints_are_cut_as_wg_does), cmocka_unit_test(numeric_endpoints_need_no_thread),
+		cmocka_unit_test(names_are_answered_in_order),
+		cmocka_unit_test(queries_do_not_block_and_are_limited),
+		cmocka_unit_test(destroy_does_not_wait),
+		cmocka_unit_test(long_names_are_rejected),
+		cmocka_unit_test(endpoints_are_split_like_wg_does),
+		cmocka_unit_test(numeric_endpoints_need_no_lookup),
 	};
 
 	sem_init(&entered, 0, 0);
-	sem_init(&let_go, 0, 0);
+	sem_init(&proceed, 0, 0);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

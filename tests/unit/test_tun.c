@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The TUN module against the kernel, in a namespace of its own; what other kernels refuse is played by wrapped calls.
- */
+/* Tests of the TUN on a real device in a network namespace. Wrapped system calls simulate other kernels. */
 #include "io/tun.h"
 
 #include <arpa/inet.h>
@@ -28,7 +27,7 @@
 
 enum { UDP_L4 = 5, ALL = ~0, USO = TUN_F_USO4 | TUN_F_USO6, TSO = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 };
 
-/* What the kernel is made to look like, and what it was asked last. */
+/* The simulated limits of the kernel, and its last request. */
 static unsigned offloads_known = ALL;
 static bool vnet_known = true, super_known = true;
 static unsigned long offloads_set;
@@ -37,15 +36,15 @@ int __real_ioctl(int fd, unsigned long request, void *argument);
 int __wrap_ioctl(int fd, unsigned long request, void *argument);
 int __wrap_ioctl(int fd, unsigned long request, void *argument)
 {
-	bool refused = false;
+	bool rejected = false;
 
 	if (request == TUNSETOFFLOAD) {
 		offloads_set = (unsigned long)(uintptr_t)argument;
-		refused = offloads_set & ~(unsigned long)offloads_known;
+		rejected = offloads_set & ~(unsigned long)offloads_known;
 	} else if (request == TUNSETIFF) {
-		refused = !vnet_known && ((struct ifreq *)argument)->ifr_flags & IFF_VNET_HDR;
+		rejected = !vnet_known && ((struct ifreq *)argument)->ifr_flags & IFF_VNET_HDR;
 	}
-	if (!refused)
+	if (!rejected)
 		return __real_ioctl(fd, request, argument);
 	errno = EINVAL;
 	return -1;
@@ -80,7 +79,7 @@ static int reset(void **state)
 
 /* --- opening --- */
 
-static void test_open(void **state)
+static void open_requests_all_offloads(void **state)
 {
 	struct tun tun;
 
@@ -97,8 +96,8 @@ static void test_open(void **state)
 	assert_int_equal(if_nametoindex("adit0"), 0);
 }
 
-/* Descriptor 0 is somebody's. */
-static void test_close_zeroed(void **state)
+/* Descriptor 0 must stay open. */
+static void a_zeroed_tun_can_be_closed(void **state)
 {
 	struct tun tun = { 0 };
 
@@ -107,7 +106,7 @@ static void test_close_zeroed(void **state)
 	assert_true(fcntl(0, F_GETFD) >= 0);
 }
 
-static void test_open_refused(void **state)
+static void errors_of_open_are_returned(void **state)
 {
 	struct tun tun, other;
 
@@ -120,7 +119,7 @@ static void test_open_refused(void **state)
 	tun_close(&tun);
 }
 
-static void test_ladder(void **state)
+static void offloads_are_requested_in_decreasing_order(void **state)
 {
 	static const struct {
 		unsigned known, set;
@@ -145,7 +144,7 @@ static void test_ladder(void **state)
 	}
 }
 
-static void test_no_virtio(void **state)
+static void a_kernel_without_virtio_gives_a_plain_device(void **state)
 {
 	struct tun tun;
 
@@ -156,7 +155,7 @@ static void test_no_virtio(void **state)
 	tun_close(&tun);
 }
 
-static void test_super_refused(void **state)
+static void a_kernel_may_reject_super_packets(void **state)
 {
 	struct tun tun;
 
@@ -167,7 +166,7 @@ static void test_super_refused(void **state)
 	tun_close(&tun);
 }
 
-/* --- taking over --- */
+/* --- adopting a descriptor --- */
 
 static int raw_tun(const char *name, int flags)
 {
@@ -187,7 +186,7 @@ static int header_size(int fd)
 	return size;
 }
 
-static void test_adopt(void **state)
+static void a_descriptor_is_adopted(void **state)
 {
 	int fd = raw_tun("passed", IFF_TUN | IFF_NO_PI | IFF_VNET_HDR), size = 12;
 	struct tun tun;
@@ -202,7 +201,7 @@ static void test_adopt(void **state)
 	tun_close(&tun);
 }
 
-static void test_adopt_plain(void **state)
+static void a_plain_descriptor_is_adopted(void **state)
 {
 	int fd = raw_tun("passed", IFF_TUN | IFF_NO_PI);
 	struct tun tun;
@@ -213,7 +212,7 @@ static void test_adopt_plain(void **state)
 	tun_close(&tun);
 }
 
-static void test_adopt_refused(void **state)
+static void unsuitable_descriptors_are_rejected(void **state)
 {
 	int tap = raw_tun("tap", IFF_TAP | IFF_NO_PI);
 	int none = open("/dev/null", O_RDWR), fresh = open("/dev/net/tun", O_RDWR);
@@ -224,12 +223,12 @@ static void test_adopt_refused(void **state)
 	assert_int_equal(tun_adopt(&tun, none), -ENOTTY);
 	assert_int_equal(tun_adopt(&tun, fresh), -EBADFD);
 	assert_int_equal(tun_adopt(&tun, -1), -EBADF);
-	/* They stay the caller's. */
+	/* The caller keeps the descriptors. */
 	assert_int_equal(close(tap) | close(none) | close(fresh), 0);
 }
 
-/* A persistent device keeps what its last user set. */
-static void test_header_size_kept(void **state)
+/* A persistent device has the header size that its last user set. */
+static void the_header_size_is_reset(void **state)
 {
 	int fd = raw_tun("keeps", IFF_TUN | IFF_NO_PI | IFF_VNET_HDR), size = 20;
 	struct tun tun;
@@ -243,8 +242,8 @@ static void test_header_size_kept(void **state)
 	tun_close(&tun);
 }
 
-/* The mask is the device's: a second queue must not take TSO and USO from the first. */
-static void test_queues_share_offloads(void **state)
+/* The mask belongs to the device: a second queue must not take TSO and USO from the first. */
+static void queues_share_offloads(void **state)
 {
 	int flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE;
 	int fds[2] = { raw_tun("queues", flags), raw_tun("queues", flags) };
@@ -262,7 +261,7 @@ static void test_queues_share_offloads(void **state)
 
 /* --- packets --- */
 
-/* The device is 192.0.2.1/24, and whatever it sends to 192.0.2.2 comes to tun_read. */
+/* Opens a device with address 192.0.2.1/24. Packets to 192.0.2.2 then arrive at tun_read. */
 static int open_up(struct tun *tun, const char *name)
 {
 	struct sockaddr_in local = { .sin_family = AF_INET, .sin_port = htons(1000) };
@@ -283,7 +282,7 @@ static ssize_t send_peer(int fd, const void *data, size_t bytes)
 	return sendto(fd, data, bytes, 0, (struct sockaddr *)&peer, sizeof peer);
 }
 
-/* The next packet of IPv4: IPv6 says hello on every new device. */
+/* Reads the next IPv4 packet. Skips IPv6 packets, which the kernel sends on every new device. */
 static ssize_t read_v4(struct tun *tun, uint8_t *buffer)
 {
 	ssize_t bytes;
@@ -308,7 +307,7 @@ static void check_read(struct tun *tun, int fd)
 	assert_int_equal(read_v4(tun, buffer), -EAGAIN);
 }
 
-static void test_read(void **state)
+static void packets_are_read(void **state)
 {
 	struct tun tun;
 	int fd = open_up(&tun, "reads");
@@ -318,7 +317,7 @@ static void test_read(void **state)
 	close(fd);
 }
 
-static void test_read_plain(void **state)
+static void a_plain_device_gets_empty_headers(void **state)
 {
 	static const uint8_t empty[TUN_VIRTIO];
 	static uint8_t buffer[TUN_READ];
@@ -336,8 +335,7 @@ static void test_read_plain(void **state)
 	close(fd);
 }
 
-/* The longest packet there is comes whole. */
-static void test_read_longest(void **state)
+static void the_longest_packet_is_not_truncated(void **state)
 {
 	static uint8_t data[65507], buffer[TUN_READ];
 	struct tun tun;
@@ -351,8 +349,8 @@ static void test_read_longest(void **state)
 	close(fd);
 }
 
-/* Several datagrams of one send come as one super-packet where the device has USO, else one by one. */
-static void test_read_super(void **state)
+/* Datagrams of one UDP_SEGMENT send arrive as one super-packet if the device has USO, else one by one. */
+static void super_packets_are_read(void **state)
 {
 	static uint8_t data[2500], buffer[TUN_READ];
 	struct tun tun;
@@ -378,7 +376,7 @@ static void test_read_super(void **state)
 	close(fd);
 }
 
-/* A UDP packet from 192.0.2.2 with `bytes` of payload. UDP checksum 0: none. */
+/* Builds a UDP packet from 192.0.2.2 with `bytes` of payload and without a UDP checksum. */
 static size_t packet_build(uint8_t *ip, uint8_t bytes)
 {
 	static const uint8_t addresses[] = { 192, 0, 2, 2, 192, 0, 2, 1 };
@@ -406,7 +404,8 @@ static int write_packet(struct tun *tun, struct virtio_net_hdr header, uint8_t p
 	return tun_write(tun, parts, 3);
 }
 
-/* The checksum field of a GSO packet would hold the pseudo-header sum; the kernel does not check what it computes. */
+/* The checksum field should contain the pseudo-header sum, but the kernel does not verify checksums that it computes.
+ */
 static const struct virtio_net_hdr super_header = {
 	.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
 	.gso_type = UDP_L4,
@@ -416,7 +415,7 @@ static const struct virtio_net_hdr super_header = {
 	.csum_offset = 6,
 };
 
-static void test_write(void **state)
+static void packets_are_written(void **state)
 {
 	struct virtio_net_hdr none = { 0 }, wrong = { .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .csum_start = 5000 };
 	uint8_t data[300];
@@ -438,7 +437,7 @@ static void test_write(void **state)
 	close(fd);
 }
 
-static void test_write_plain(void **state)
+static void a_plain_device_rejects_super_packets(void **state)
 {
 	struct virtio_net_hdr none = { 0 }, checksum = { .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM },
 						  gso = { .gso_type = UDP_L4 };
@@ -462,7 +461,7 @@ struct received {
 	unsigned long long bytes, packets, errors, dropped;
 };
 
-/* What the device has received, as /proc/net/dev says. */
+/* The receive counters of the device in /proc/net/dev. */
 static struct received device_received(const char *name)
 {
 	FILE *stream = fopen("/proc/net/dev", "r");
@@ -482,8 +481,8 @@ static struct received device_received(const char *name)
 	return received;
 }
 
-/* The probe at opening tells nobody anything: a device that is down drops it. */
-static void test_probe_harmless(void **state)
+/* A device that is down drops the test write of tun_open. */
+static void the_test_write_is_dropped_while_down(void **state)
 {
 	struct received received;
 	struct tun tun;
@@ -496,8 +495,8 @@ static void test_probe_harmless(void **state)
 	tun_close(&tun);
 }
 
-/* In a device that is up the probe gets as far as the header checksum, and no answer or ICMP error comes of it. */
-static void test_probe_up(void **state)
+/* A device that is up drops the test write because of its header checksum, and sends no reply or ICMP error. */
+static void the_test_write_is_dropped_while_up(void **state)
 {
 	static uint8_t buffer[TUN_READ];
 	struct tun tun, again;
@@ -512,7 +511,7 @@ static void test_probe_up(void **state)
 	close(fd);
 }
 
-static void test_down(void **state)
+static void a_write_while_down_returns_eio(void **state)
 {
 	struct virtio_net_hdr none = { 0 };
 	static uint8_t buffer[TUN_READ];
@@ -526,7 +525,7 @@ static void test_down(void **state)
 	close(fd);
 }
 
-static void test_deleted(void **state)
+static void a_deleted_device_returns_ebadfd(void **state)
 {
 	struct virtio_net_hdr none = { 0 };
 	static uint8_t buffer[TUN_READ];
@@ -547,27 +546,27 @@ static void test_deleted(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_open, reset),
-		cmocka_unit_test_setup(test_close_zeroed, reset),
-		cmocka_unit_test_setup(test_open_refused, reset),
-		cmocka_unit_test_setup(test_ladder, reset),
-		cmocka_unit_test_setup(test_no_virtio, reset),
-		cmocka_unit_test_setup(test_super_refused, reset),
-		cmocka_unit_test_setup(test_adopt, reset),
-		cmocka_unit_test_setup(test_adopt_plain, reset),
-		cmocka_unit_test_setup(test_adopt_refused, reset),
-		cmocka_unit_test_setup(test_header_size_kept, reset),
-		cmocka_unit_test_setup(test_queues_share_offloads, reset),
-		cmocka_unit_test_setup(test_read, reset),
-		cmocka_unit_test_setup(test_read_plain, reset),
-		cmocka_unit_test_setup(test_read_longest, reset),
-		cmocka_unit_test_setup(test_read_super, reset),
-		cmocka_unit_test_setup(test_write, reset),
-		cmocka_unit_test_setup(test_write_plain, reset),
-		cmocka_unit_test_setup(test_probe_harmless, reset),
-		cmocka_unit_test_setup(test_probe_up, reset),
-		cmocka_unit_test_setup(test_down, reset),
-		cmocka_unit_test_setup(test_deleted, reset),
+		cmocka_unit_test_setup(open_requests_all_offloads, reset),
+		cmocka_unit_test_setup(a_zeroed_tun_can_be_closed, reset),
+		cmocka_unit_test_setup(errors_of_open_are_returned, reset),
+		cmocka_unit_test_setup(offloads_are_requested_in_decreasing_order, reset),
+		cmocka_unit_test_setup(a_kernel_without_virtio_gives_a_plain_device, reset),
+		cmocka_unit_test_setup(a_kernel_may_reject_super_packets, reset),
+		cmocka_unit_test_setup(a_descriptor_is_adopted, reset),
+		cmocka_unit_test_setup(a_plain_descriptor_is_adopted, reset),
+		cmocka_unit_test_setup(unsuitable_descriptors_are_rejected, reset),
+		cmocka_unit_test_setup(the_header_size_is_reset, reset),
+		cmocka_unit_test_setup(queues_share_offloads, reset),
+		cmocka_unit_test_setup(packets_are_read, reset),
+		cmocka_unit_test_setup(a_plain_device_gets_empty_headers, reset),
+		cmocka_unit_test_setup(the_longest_packet_is_not_truncated, reset),
+		cmocka_unit_test_setup(super_packets_are_read, reset),
+		cmocka_unit_test_setup(packets_are_written, reset),
+		cmocka_unit_test_setup(a_plain_device_rejects_super_packets, reset),
+		cmocka_unit_test_setup(the_test_write_is_dropped_while_down, reset),
+		cmocka_unit_test_setup(the_test_write_is_dropped_while_up, reset),
+		cmocka_unit_test_setup(a_write_while_down_returns_eio, reset),
+		cmocka_unit_test_setup(a_deleted_device_returns_ebadfd, reset),
 	};
 
 	sandbox_enter();

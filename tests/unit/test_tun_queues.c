@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A TUN of several queues, and which flow goes to which, against the kernel in a namespace of its own. */
+/* Tests of a TUN with several queues and of steering, on a real device in a network namespace. */
 #include "io/tun.h"
 
 #include <arpa/inet.h>
@@ -18,9 +18,9 @@
 
 #include <cmocka.h>
 
-enum { MOST = 4, FLOWS = 64, MTU = 1500, NOWHERE = -1 };
+enum { QUEUES_MAX = 4, FLOWS = 64, MTU = 1500, NOWHERE = -1 };
 
-/* What the kernel is made to refuse: the queue of this number and all behind it, bpf(2), a program for steering. */
+/* Simulated failures: of the queue with this number and all later ones, of bpf(2), of installing the program. */
 static int queues_known;
 static bool no_bpf, no_steering;
 
@@ -52,10 +52,9 @@ static int reset(void **state)
 	return 0;
 }
 
-/* --- opening ---------------------------------------------------------------------------------------------------------
- */
+/* --- opening --- */
 
-/* The lowest free descriptor tells whether any was left open below. */
+/* Returns the lowest free descriptor, which shows whether any descriptor was leaked. */
 static int lowest_free(void)
 {
 	int fd = dup(0);
@@ -70,16 +69,16 @@ static void close_all(struct tun *queues, unsigned count)
 		tun_close(&queues[--count]);
 }
 
-static void queues_are_opened_and_alike(void **state)
+static void all_queues_are_opened_alike(void **state)
 {
 	static const unsigned counts[] = { 1, 2, 4 };
 
 	for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
-		struct tun queues[MOST] = { 0 };
+		struct tun queues[QUEUES_MAX] = { 0 };
 
 		assert_int_equal(tun_open_queues(queues, counts[i], "adit%d"), 0);
 		for (unsigned k = 0; k < counts[i]; k++) {
-			assert_string_equal(queues[k].name, "adit0"); /* the number is the kernel's, once */
+			assert_string_equal(queues[k].name, "adit0"); /* the kernel has chosen a number once */
 			assert_true(queues[k].virtio && queues[k].read_tso && queues[k].write_tso);
 			assert_int_equal(queues[k].read_uso, queues[0].read_uso);
 			assert_int_equal(queues[k].write_uso, queues[0].write_uso);
@@ -91,14 +90,14 @@ static void queues_are_opened_and_alike(void **state)
 	}
 }
 
-static void a_queue_that_cannot_be_had_closes_all(void **state)
+static void a_failing_queue_closes_all(void **state)
 {
-	struct tun queues[MOST];
+	struct tun queues[QUEUES_MAX];
 	int free_before = lowest_free();
 
-	for (int known = 0; known < MOST; known++) {
+	for (int known = 0; known < QUEUES_MAX; known++) {
 		queues_known = known;
-		assert_int_equal(tun_open_queues(queues, MOST, "some"), -E2BIG);
+		assert_int_equal(tun_open_queues(queues, QUEUES_MAX, "some"), -E2BIG);
 		assert_int_equal(lowest_free(), free_before);
 		for (int i = 0; i <= known; i++)
 			assert_int_equal(queues[i].fd, -1);
@@ -106,7 +105,7 @@ static void a_queue_that_cannot_be_had_closes_all(void **state)
 	}
 }
 
-static void a_device_of_one_queue_is_refused_and_the_reverse(void **state)
+static void single_and_multiple_queues_do_not_mix(void **state)
 {
 	struct tun one, queues[2];
 
@@ -123,7 +122,7 @@ static void a_device_of_one_queue_is_refused_and_the_reverse(void **state)
 	close_all(queues, 2);
 }
 
-static void without_bpf_nothing_is_steered(void **state)
+static void without_bpf_steering_is_off(void **state)
 {
 	struct tun queues[2];
 
@@ -136,17 +135,16 @@ static void without_bpf_nothing_is_steered(void **state)
 	}
 }
 
-/* --- steering --------------------------------------------------------------------------------------------------------
- */
+/* --- steering --- */
 
-static struct tun queues[MOST];
-static int wire; /* sends packets out by the device as they are */
+static struct tun queues[QUEUES_MAX];
+static int wire; /* sends raw packets through the device */
 
 static void open_up(const char *name)
 {
 	struct sockaddr_ll to = { .sll_family = AF_PACKET, .sll_protocol = htons(0x0800) };
 
-	assert_int_equal(tun_open_queues(queues, MOST, name), 0);
+	assert_int_equal(tun_open_queues(queues, QUEUES_MAX, name), 0);
 	sandbox_run("ip link set %s mtu %d up", name, MTU);
 	to.sll_ifindex = (int)if_nametoindex(name);
 	wire = socket(AF_PACKET, SOCK_DGRAM, 0);
@@ -160,7 +158,7 @@ static int set_up(void **state)
 	return 0;
 }
 
-static int set_up_kernels_way(void **state)
+static int set_up_default_steering(void **state)
 {
 	reset(state);
 	no_bpf = true;
@@ -170,12 +168,12 @@ static int set_up_kernels_way(void **state)
 
 static int tear_down(void **state)
 {
-	close_all(queues, MOST);
+	close_all(queues, QUEUES_MAX);
 	close(wire);
 	return 0;
 }
 
-/* The queue that the packet came out of, as it went in. */
+/* Sends a packet and returns the queue on which it arrives unchanged. */
 static int queue_of(const uint8_t *packet, size_t n)
 {
 	static uint8_t read[TUN_READ];
@@ -184,11 +182,11 @@ static int queue_of(const uint8_t *packet, size_t n)
 
 	to.sll_protocol = htons(packet[0] >> 4 == 6 ? 0x86dd : 0x0800);
 	assert_int_equal(sendto(wire, packet, n, 0, (struct sockaddr *)&to, sizeof to), n);
-	for (int i = 0; i < MOST; i++) {
+	for (int i = 0; i < QUEUES_MAX; i++) {
 		for (ssize_t bytes; (bytes = tun_read(&queues[i], read)) != -EAGAIN;) {
 			assert_true(bytes > 0);
 			if (bytes != (ssize_t)(TUN_VIRTIO + n) || memcmp(read + TUN_VIRTIO, packet, n) != 0)
-				continue; /* IPv6 says hello */
+				continue; /* an IPv6 packet of the kernel */
 			assert_int_equal(found, NOWHERE);
 			found = i;
 		}
@@ -210,7 +208,7 @@ static struct flow reversed(struct flow flow)
 
 enum { PAYLOAD = 32, ROOM = 60 + 40 + PAYLOAD };
 
-/* `options` bytes of them; `fragment` is the field of flags and offset. */
+/* Builds an IPv4 packet with `options` bytes of options. `fragment` is the field with flags and offset. */
 static size_t build4(uint8_t packet[ROOM], struct flow flow, size_t options, uint16_t fragment)
 {
 	size_t header = 20 + options, n = header + PAYLOAD;
@@ -263,7 +261,7 @@ static struct flow flow_of(uint8_t protocol, int number)
 	return (struct flow) { protocol, 1, (uint8_t)(2 + number % 3), (uint16_t)(1000 + number), 443 };
 }
 
-/* The other direction of the flow, from a peer: by a queue of the test's choice. */
+/* Writes a packet of the other direction of the flow to the given queue. */
 static void write_by(int queue, struct flow flow)
 {
 	uint8_t header[TUN_VIRTIO] = { 0 }, packet[ROOM];
@@ -273,7 +271,8 @@ static void write_by(int queue, struct flow flow)
 	assert_int_equal(tun_write(&queues[queue], parts, 2), 0);
 }
 
-/* How many of the flows change their queue when the other direction is written by each of the queues in turn. */
+/* Writes the other direction of each flow to all queues in turn. Returns the number of flows that change their queue.
+ */
 static int unsteady_flows(void)
 {
 	int unsteady = 0;
@@ -282,7 +281,7 @@ static int unsteady_flows(void)
 		struct flow flow = flow_of(IPPROTO_TCP, i);
 		int first = queue4(flow, 0, 0), changes = 0;
 
-		for (int by = 0; by < MOST; by++) {
+		for (int by = 0; by < QUEUES_MAX; by++) {
 			write_by(by, flow);
 			changes += queue4(flow, 0, 0) != first;
 		}
@@ -291,23 +290,23 @@ static int unsteady_flows(void)
 	return unsteady;
 }
 
-static void a_flow_has_its_queue_whoever_writes_the_other_direction(void **state)
+static void a_flow_stays_on_its_queue(void **state)
 {
 	assert_true(queues[0].steered);
 	assert_int_equal(unsteady_flows(), 0);
 }
 
-/* What the program is for; and that the test above can fail. */
-static void the_kernels_way_follows_the_writer(void **state)
+/* Shows that the program is needed, and that the previous test can fail. */
+static void default_steering_follows_the_writer(void **state)
 {
 	assert_false(queues[0].steered);
 	assert_int_equal(unsteady_flows(), FLOWS);
 }
 
-static void expect_spread(const int used[MOST])
+static void expect_spread(const int used[QUEUES_MAX])
 {
-	for (int i = 0; i < MOST; i++)
-		assert_in_range(used[i], FLOWS / MOST / 3, FLOWS); /* not even, but none idle */
+	for (int i = 0; i < QUEUES_MAX; i++)
+		assert_in_range(used[i], FLOWS / QUEUES_MAX / 3, FLOWS); /* not uniform, but no queue is idle */
 }
 
 static void many_flows_use_all_queues(void **state)
@@ -315,7 +314,7 @@ static void many_flows_use_all_queues(void **state)
 	static const uint8_t protocols[] = { IPPROTO_TCP, IPPROTO_UDP };
 
 	for (size_t p = 0; p < sizeof protocols; p++) {
-		int used4[MOST] = { 0 }, with_options[MOST] = { 0 }, used6[MOST] = { 0 };
+		int used4[QUEUES_MAX] = { 0 }, with_options[QUEUES_MAX] = { 0 }, used6[QUEUES_MAX] = { 0 };
 
 		for (int i = 0; i < FLOWS; i++) {
 			used4[queue4(flow_of(protocols[p], i), 0, 0)]++;
@@ -328,10 +327,10 @@ static void many_flows_use_all_queues(void **state)
 	}
 }
 
-/* Of hosts, too, where there are no ports. */
+/* The addresses count even without ports. */
 static void many_hosts_use_all_queues(void **state)
 {
-	int used4[MOST] = { 0 }, used6[MOST] = { 0 };
+	int used4[QUEUES_MAX] = { 0 }, used6[QUEUES_MAX] = { 0 };
 
 	for (int i = 0; i < FLOWS; i++) {
 		struct flow flow = { IPPROTO_ICMP, 1, (uint8_t)(2 + i), 0, 0 };
@@ -343,16 +342,16 @@ static void many_hosts_use_all_queues(void **state)
 	expect_spread(used6);
 }
 
-/* The ports stand behind the options. */
-static void options_do_not_hide_the_ports(void **state)
+/* The ports follow the options. */
+static void ports_are_found_after_options(void **state)
 {
 	for (int i = 0; i < FLOWS; i++)
 		for (size_t options = 4; options <= 40; options += 12)
 			assert_int_equal(queue4(flow_of(IPPROTO_UDP, i), options, 0), queue4(flow_of(IPPROTO_UDP, i), 0, 0));
 }
 
-/* Later fragments have no ports, so the first one's do not count either. */
-static void the_fragments_of_a_datagram_stay_together(void **state)
+/* Later fragments have no ports, so the ports of the first one must not count. */
+static void fragments_of_a_datagram_use_one_queue(void **state)
 {
 	enum { MORE = 0x2000, DONT = 0x4000 };
 	int moved = 0;
@@ -366,14 +365,14 @@ static void the_fragments_of_a_datagram_stay_together(void **state)
 		assert_int_equal(queue4(later, 0, MORE | 4), first);
 		assert_int_equal(queue4(later, 0, 8), first);
 		assert_int_equal(queue4(later, 0, 0x1fff), first);
-		assert_int_equal(queue4(flow, 0, DONT), queue4(flow, 0, 0)); /* that is no fragment */
+		assert_int_equal(queue4(flow, 0, DONT), queue4(flow, 0, 0)); /* DF only, so not a fragment */
 		moved += queue4(flow, 0, 0) != first;
 	}
 	assert_true(moved > 0);
 }
 
-/* ICMP errors and echoes of two hosts, whatever stands where ports would. */
-static void other_protocols_go_by_their_addresses(void **state)
+/* ICMP errors and echoes of two hosts use one queue, whatever bytes are in the place of ports. */
+static void other_protocols_use_the_addresses(void **state)
 {
 	struct flow flow = { IPPROTO_ICMP, 1, 2, 0, 0 }, flow6 = { IPPROTO_ICMPV6, 1, 2, 0, 0 };
 	int first = queue4(flow, 0, 0), first6 = queue6(flow6);
@@ -385,8 +384,8 @@ static void other_protocols_go_by_their_addresses(void **state)
 	}
 }
 
-/* Each goes to some queue, whole, and to the same one again; the flows behind it go where they went. */
-static void packets_cut_short_go_somewhere(void **state)
+/* A truncated packet arrives, and always on the same queue. Later flows are not affected. */
+static void truncated_packets_are_delivered(void **state)
 {
 	uint8_t packet[ROOM];
 	size_t n;
@@ -398,7 +397,7 @@ static void packets_cut_short_go_somewhere(void **state)
 			n = version == 4 ? build4(packet, flow, 20, 0) : build6(packet, flow);
 			assert_true(length < n);
 			assert_int_equal(queue_of(packet, length), queue_of(packet, length));
-			if (length < 20) /* the program ended before it had a hash */
+			if (length < 20) /* the program exits before the hash */
 				assert_int_equal(queue_of(packet, length), 0);
 		}
 	}
@@ -412,18 +411,18 @@ static void packets_cut_short_go_somewhere(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(queues_are_opened_and_alike, reset),
-		cmocka_unit_test_setup(a_queue_that_cannot_be_had_closes_all, reset),
-		cmocka_unit_test_setup(a_device_of_one_queue_is_refused_and_the_reverse, reset),
-		cmocka_unit_test_setup(without_bpf_nothing_is_steered, reset),
-		STEERED(a_flow_has_its_queue_whoever_writes_the_other_direction),
-		cmocka_unit_test_setup_teardown(the_kernels_way_follows_the_writer, set_up_kernels_way, tear_down),
+		cmocka_unit_test_setup(all_queues_are_opened_alike, reset),
+		cmocka_unit_test_setup(a_failing_queue_closes_all, reset),
+		cmocka_unit_test_setup(single_and_multiple_queues_do_not_mix, reset),
+		cmocka_unit_test_setup(without_bpf_steering_is_off, reset),
+		STEERED(a_flow_stays_on_its_queue),
+		cmocka_unit_test_setup_teardown(default_steering_follows_the_writer, set_up_default_steering, tear_down),
 		STEERED(many_flows_use_all_queues),
 		STEERED(many_hosts_use_all_queues),
-		STEERED(options_do_not_hide_the_ports),
-		STEERED(the_fragments_of_a_datagram_stay_together),
-		STEERED(other_protocols_go_by_their_addresses),
-		STEERED(packets_cut_short_go_somewhere),
+		STEERED(ports_are_found_after_options),
+		STEERED(fragments_of_a_datagram_use_one_queue),
+		STEERED(other_protocols_use_the_addresses),
+		STEERED(truncated_packets_are_delivered),
 	};
 
 	sandbox_enter();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The UDP sockets against the kernel, over lo in a namespace of their own; what other kernels say is played. */
+/* Tests of the UDP sockets on lo in a network namespace. Wrapped system calls simulate other kernels. */
 #include "io/udp.h"
 
 #include <arpa/inet.h>
@@ -17,7 +17,7 @@
 
 enum { MARK = 7, PATIENCE_MS = 2000 };
 
-/* The kernel without one thing, and received messages with flags. */
+/* Simulated: a kernel without some feature, and flags of received messages. */
 static bool no_v6, no_gro_answer, no_segment, short_groups;
 static int flags_of[UDP_BATCH];
 
@@ -128,7 +128,7 @@ static struct udp_run run_of(const struct endpoint *to, uint32_t from, uint32_t 
 	return (struct udp_run) { .to = to, .data = pair.data + from, .bytes = bytes, .size = size };
 }
 
-/* Waits for the next messages of b. */
+/* Waits for the next messages to b. */
 static int receive(int fd, struct udp_message messages[UDP_BATCH])
 {
 	struct pollfd wait = { .fd = fd, .events = POLLIN };
@@ -142,7 +142,7 @@ static int receive(int fd, struct udp_message messages[UDP_BATCH])
 	return count;
 }
 
-/* All that comes at b until `bytes` are there, which must equal pair.data from `from` on, in datagrams of `size`. */
+/* Receives `bytes` at b and compares them with pair.data from offset `from`, in datagrams of `size`. */
 static int receive_all(int fd, uint32_t from, uint32_t bytes, uint16_t size)
 {
 	struct udp_message messages[UDP_BATCH];
@@ -183,7 +183,7 @@ static uint16_t port_of(int fd)
 	return ntohs(name.sin6_port);
 }
 
-static void test_options(void **state)
+static void both_sockets_have_their_options(void **state)
 {
 	const struct udp *udp = &pair.a;
 
@@ -202,8 +202,8 @@ static void test_options(void **state)
 	}
 }
 
-/* The kernel doubles what it is asked for. Whoever may not use force gets what the host allows, as this socket does. */
-static void test_buffers(void **state)
+/* The kernel doubles the size. Without CAP_NET_ADMIN the host limits it, as it does for this test's own socket. */
+static void buffers_are_as_large_as_permitted(void **state)
 {
 	static const int names[][2] = { { SO_RCVBUF, SO_RCVBUFFORCE }, { SO_SNDBUF, SO_SNDBUFFORCE } };
 	int room = 7 << 20, fd = __real_socket(AF_INET, SOCK_DGRAM, 0);
@@ -221,7 +221,7 @@ static void test_buffers(void **state)
 	close(fd);
 }
 
-static void test_mark(void **state)
+static void sockets_are_marked(void **state)
 {
 	struct udp udp;
 
@@ -234,8 +234,7 @@ static void test_mark(void **state)
 	udp_close(&udp);
 }
 
-/* A port that somebody has, for either family, is refused, and nothing stays open. */
-static void test_port_taken(void **state)
+static void a_port_in_use_is_an_error(void **state)
 {
 	struct udp udp;
 	int before = dup(0);
@@ -245,7 +244,7 @@ static void test_port_taken(void **state)
 	close(pair.a.v4);
 	assert_int_equal(udp_open(&udp, pair.a.port, 0), -EADDRINUSE);
 	assert_true(udp.v4 == -1 && udp.v6 == -1);
-	pair.a.v4 = dup(0); /* the lowest free descriptor: none leaked */
+	pair.a.v4 = dup(0); /* the lowest free descriptor shows that none leaked */
 	assert_true(pair.a.v4 <= before);
 	close(pair.a.v6);
 	pair.a.v6 = -1;
@@ -254,9 +253,11 @@ static void test_port_taken(void **state)
 	udp_close(&udp);
 }
 
-/* One port of four is taken for IPv6: now and then it comes up, and is not kept. Where it is the only one, none is
- * left. */
-static void test_random_port(void **state)
+/*
+ * Of four ports one is in use for IPv6. The kernel chooses it sometimes for IPv4, and udp_open must try another. If it
+ * is the only port, udp_open fails.
+ */
+static void a_random_port_is_free_for_both_families(void **state)
 {
 	struct sockaddr_in6 taken = { .sin6_family = AF_INET6, .sin6_port = htons(40000) };
 	int fd = __real_socket(AF_INET6, SOCK_DGRAM, 0), one = 1;
@@ -276,8 +277,8 @@ static void test_random_port(void **state)
 	close(fd);
 }
 
-/* Link down and up: the port is asked for again. */
-static void test_port_kept(void **state)
+/* When the link goes down and up, the daemon opens the same port again. */
+static void the_port_is_kept_across_close(void **state)
 {
 	uint16_t port = pair.a.port;
 
@@ -287,7 +288,7 @@ static void test_port_kept(void **state)
 	assert_int_equal(pair.a.port, port);
 }
 
-static void test_close_zeroed(void **state)
+static void a_zeroed_udp_can_be_closed(void **state)
 {
 	struct udp udp = { 0 };
 
@@ -296,7 +297,7 @@ static void test_close_zeroed(void **state)
 	assert_true(fcntl(0, F_GETFD) >= 0);
 }
 
-static void test_no_v6(void **state)
+static void a_host_without_ipv6_has_one_socket(void **state)
 {
 	struct endpoint v4 = at("127.0.0.1", pair.b.port), v6 = at("::1", pair.b.port);
 	struct udp_run runs[] = { run_of(&v6, 0, 10, 10), run_of(&v4, 0, 10, 10) };
@@ -313,7 +314,7 @@ static void test_no_v6(void **state)
 	udp_close(&udp);
 }
 
-static void test_old_kernels(void **state)
+static void old_kernels_have_no_offloads(void **state)
 {
 	struct udp udp;
 
@@ -337,8 +338,8 @@ static void test_old_kernels(void **state)
 	udp_close(&udp);
 }
 
-/* As many full segments as the probe found do pass, for the shortest data messages too, in both families. */
-static void test_run_segments(void **state)
+/* The kernel accepts the probed number of full segments in both families, for the smallest data messages too. */
+static void the_probed_segments_are_accepted(void **state)
 {
 	struct endpoint to[] = { at("127.0.0.1", pair.b.port), at("::1", pair.b.port) };
 
@@ -354,10 +355,10 @@ static void test_run_segments(void **state)
 	}
 }
 
-/* --- the way there --- */
+/* --- sending and receiving --- */
 
-/* Runs of all shapes: what goes in groups is what goes one by one, received in one piece or in many. */
-static void test_paths_equal(void **state)
+/* Runs of all shapes arrive the same with and without GSO and GRO. */
+static void runs_arrive_the_same_with_and_without_offloads(void **state)
 {
 	static const uint32_t shapes[][2] = { { 1, 1 },        { 1452, 1452 }, { 1452 * 40 + 7, 1452 },
 										  { 48 * 60, 48 }, { 3000, 1000 }, { UDP_RUN_BYTES, 1200 } };
@@ -379,8 +380,8 @@ static void test_paths_equal(void **state)
 	}
 }
 
-/* A message may be shorter or longer than the one before it: the lengths of the batch are set anew each time. */
-static void test_lengths_reset(void **state)
+/* udp_receive must reset the sizes in the batch, because a message may be longer than the previous one. */
+static void sizes_are_reset_for_each_batch(void **state)
 {
 	struct endpoint to[] = { at("::1", pair.b.port), at("127.0.0.1", pair.b.port) };
 
@@ -394,7 +395,7 @@ static void test_lengths_reset(void **state)
 	}
 }
 
-static void test_batch(void **state)
+static void a_batch_receives_several_messages(void **state)
 {
 	struct endpoint to = at("127.0.0.1", pair.b.port);
 	struct udp_message messages[UDP_BATCH];
@@ -410,8 +411,8 @@ static void test_batch(void **state)
 	expect_silence(pair.b.v4);
 }
 
-/* What may be read around a message is there, and no neighbour's. */
-static void test_margins(void **state)
+/* The headroom and tailroom of a message do not overlap other messages. */
+static void messages_have_headroom_and_tailroom(void **state)
 {
 	struct endpoint to = at("127.0.0.1", pair.b.port);
 	struct udp_message messages[UDP_BATCH];
@@ -423,12 +424,12 @@ static void test_margins(void **state)
 	for (int i = 0; i < UDP_BATCH; i++) {
 		for (int before = 1; before <= UDP_HEADROOM; before++)
 			assert_int_equal(messages[i].data[-before], 0);
-		for (int behind = 0; behind < UDP_TAILROOM; behind++)
-			assert_int_equal(messages[i].data[UDP_MESSAGE + behind], 0);
+		for (int after = 0; after < UDP_TAILROOM; after++)
+			assert_int_equal(messages[i].data[UDP_MESSAGE + after], 0);
 	}
 }
 
-static void test_empty_datagram(void **state)
+static void an_empty_datagram_arrives(void **state)
 {
 	struct endpoint to = at("127.0.0.1", pair.b.port);
 	struct udp_message messages[UDP_BATCH];
@@ -439,7 +440,7 @@ static void test_empty_datagram(void **state)
 	assert_int_equal(messages[0].size, 1);
 }
 
-static void test_truncated(void **state)
+static void truncated_messages_are_counted(void **state)
 {
 	struct endpoint to = at("127.0.0.1", pair.b.port);
 	struct udp_message messages[UDP_BATCH];
@@ -456,7 +457,7 @@ static void test_truncated(void **state)
 	assert_memory_equal(messages[1].data, pair.data + 300, 100);
 }
 
-static void test_receive_error(void **state)
+static void receive_errors_are_returned(void **state)
 {
 	struct udp_message messages[UDP_BATCH];
 	uint64_t truncated = 0;
@@ -467,14 +468,14 @@ static void test_receive_error(void **state)
 
 /* --- addresses --- */
 
-/* The kernel adds the local route of an IPv6 address when it finds the time: until then nothing arrives. */
+/* Waits for the local route of an IPv6 address, which the kernel adds with a delay. Nothing arrives before. */
 static void add_address(const char *address)
 {
 	sandbox_run("ip addr add %s dev lo nodad", address);
 	sandbox_run("timeout 5 sh -c 'until ip route get %s | grep -q ^local; do sleep 0.01; done'", address);
 }
 
-/* b answers from the address it was spoken to, with the traffic class it is told, and a sees both. */
+/* a sends to `address` of b. b must reply from that address with the given traffic class. */
 static void round_trip(const char *address, const char *source, int fd_a, int fd_b, uint8_t traffic_class)
 {
 	struct endpoint to = at(address, pair.b.port), expected = at(address, pair.b.port);
@@ -500,7 +501,7 @@ static void round_trip(const char *address, const char *source, int fd_a, int fd
 	assert_int_equal(messages[0].traffic_class, 0);
 }
 
-static void test_source_round_trip(void **state)
+static void replies_come_from_the_address_used(void **state)
 {
 	add_address("192.0.2.1");
 	add_address("192.0.2.2");
@@ -513,8 +514,7 @@ static void test_source_round_trip(void **state)
 	sandbox_run("ip addr flush dev lo to 192.0.2.0/24 && ip addr flush dev lo to 2001:db8::/64");
 }
 
-/* A link-local endpoint keeps its scope, there and back. */
-static void test_link_local(void **state)
+static void a_link_local_endpoint_keeps_its_scope(void **state)
 {
 	struct endpoint to = at("fe80::1", pair.b.port);
 	struct udp_message messages[UDP_BATCH];
@@ -537,8 +537,8 @@ static void test_link_local(void **state)
 	sandbox_run("ip addr del fe80::1 dev lo");
 }
 
-/* The source that a peer spoke to is gone: the run goes out all the same, as a group, and says so. */
-static void local_gone(struct endpoint *to, const struct endpoint *gone, int fd)
+/* Sends a run whose local address is gone. It must be sent with GSO and report local_gone. */
+static void check_local_gone(struct endpoint *to, const struct endpoint *gone, int fd)
 {
 	for (int groups = 0; groups < 2; groups++) {
 		struct udp_run run = run_of(to, 0, 3000, 1000);
@@ -559,23 +559,23 @@ static void local_gone(struct endpoint *to, const struct endpoint *gone, int fd)
 	}
 }
 
-static void test_lost_source(void **state)
+static void a_run_is_sent_without_a_local_address_that_is_gone(void **state)
 {
 	struct endpoint v4 = at("127.0.0.1", pair.b.port), v6 = at("::1", pair.b.port), gone = { 0 };
 
 	gone.local.v4 = (struct in_pktinfo) { .ipi_spec_dst = at("203.0.113.9", 1).to.v4.sin_addr };
-	local_gone(&v4, &gone, pair.b.v4);
+	check_local_gone(&v4, &gone, pair.b.v4);
 	gone.local.v6 = (struct in6_pktinfo) { .ipi6_addr = at("2001:db8:9::9", 1).to.v6.sin6_addr };
-	local_gone(&v6, &gone, pair.b.v6);
-	/* Link-local, of an interface that is gone. */
+	check_local_gone(&v6, &gone, pair.b.v6);
+	/* A link-local address of an interface that is gone. */
 	gone.local.v6 = (struct in6_pktinfo) { at("fe80::9", 1).to.v6.sin6_addr, 12345 };
-	local_gone(&v6, &gone, pair.b.v6);
+	check_local_gone(&v6, &gone, pair.b.v6);
 }
 
-/* --- bad ways --- */
+/* --- errors of paths --- */
 
-/* No route, a firewall, a port of 0, an interface that is gone: each is its own run's misfortune. */
-static void test_bad_destinations(void **state)
+/* No route, a firewall, port 0, an interface that is gone: only the run in question fails. */
+static void a_bad_destination_fails_only_its_run(void **state)
 {
 	uint16_t port = pair.b.port;
 	struct endpoint good = at("127.0.0.1", port), good6 = at("::1", port), gone = at("fe80::2", port);
@@ -602,8 +602,9 @@ static void test_bad_destinations(void **state)
 	sandbox_run("nft delete table ip t && ip route del unreachable 198.51.100.1");
 }
 
-/* A group of segments that do not fit the route leaves one by one; the kernel fragments them, for DF is not set. */
-static void test_route_mtu(void **state)
+/* If segments exceed the MTU of the route, they are sent one by one. The kernel fragments them, because DF is not set.
+ */
+static void segments_above_the_route_mtu_are_sent_singly(void **state)
 {
 	struct endpoint to[] = { at("127.0.0.1", pair.b.port), at("::1", pair.b.port) };
 
@@ -623,8 +624,8 @@ static void test_route_mtu(void **state)
 	sandbox_run("ip link set lo mtu 65536");
 }
 
-/* A slow device and a small buffer: the socket fills up again and again, and every datagram arrives once, in order. */
-static void test_full_socket(void **state)
+/* With a slow device and a small buffer the socket is often full. Every datagram must arrive once and in order. */
+static void a_full_socket_loses_nothing(void **state)
 {
 	struct endpoint to = at("127.0.0.1", pair.b.port);
 	struct udp_run runs[64];
@@ -651,10 +652,10 @@ static void test_full_socket(void **state)
 }
 
 /*
- * In a fresh namespace, where lo is down, the segments cannot be probed: the answer is the one that every kernel takes.
- * Comes last, for there is no way back.
+ * In a new namespace, where lo is down, the number of segments cannot be probed. udp_open then uses the number that
+ * every kernel accepts. This test is the last one, because it cannot return to the old namespace.
  */
-static void test_probe_without_lo(void **state)
+static void without_lo_the_probe_assumes_fewer_segments(void **state)
 {
 	struct udp udp;
 
@@ -670,20 +671,36 @@ static void test_probe_without_lo(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_options),      TEST(test_buffers),       TEST(test_mark),
-		TEST(test_port_taken),   TEST(test_random_port),   TEST(test_port_kept),
-		TEST(test_close_zeroed), TEST(test_no_v6),         TEST(test_old_kernels),
-		TEST(test_run_segments), TEST(test_paths_equal),   TEST(test_lengths_reset),
-		TEST(test_batch),        TEST(test_margins),       TEST(test_empty_datagram),
-		TEST(test_truncated),    TEST(test_receive_error), TEST(test_source_round_trip),
-		TEST(test_link_local),   TEST(test_lost_source),   TEST(test_bad_destinations),
-		TEST(test_route_mtu),    TEST(test_full_socket),   TEST(test_probe_without_lo),
+		TEST(both_sockets_have_their_options),
+		TEST(buffers_are_as_large_as_permitted),
+		TEST(sockets_are_marked),
+		TEST(a_port_in_use_is_an_error),
+		TEST(a_random_port_is_free_for_both_families),
+		TEST(the_port_is_kept_across_close),
+		TEST(a_zeroed_udp_can_be_closed),
+		TEST(a_host_without_ipv6_has_one_socket),
+		TEST(old_kernels_have_no_offloads),
+		TEST(the_probed_segments_are_accepted),
+		TEST(runs_arrive_the_same_with_and_without_offloads),
+		TEST(sizes_are_reset_for_each_batch),
+		TEST(a_batch_receives_several_messages),
+		TEST(messages_have_headroom_and_tailroom),
+		TEST(an_empty_datagram_arrives),
+		TEST(truncated_messages_are_counted),
+		TEST(receive_errors_are_returned),
+		TEST(replies_come_from_the_address_used),
+		TEST(a_link_local_endpoint_keeps_its_scope),
+		TEST(a_run_is_sent_without_a_local_address_that_is_gone),
+		TEST(a_bad_destination_fails_only_its_run),
+		TEST(segments_above_the_route_mtu_are_sent_singly),
+		TEST(a_full_socket_loses_nothing),
+		TEST(without_lo_the_probe_assumes_fewer_segments),
 	};
 	cpu_set_t cpu = { 0 };
 
 	sandbox_enter();
 	sandbox_run("ip link set lo up");
 	CPU_SET(sched_getcpu(), &cpu);
-	sched_setaffinity(0, sizeof cpu, &cpu); /* with several, lo may deliver out of order */
+	sched_setaffinity(0, sizeof cpu, &cpu); /* with several processors, lo may reorder datagrams */
 	return cmocka_run_group_tests_name("udp", tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The control messages alone: what is written for a run, and what is made of anything that may be received. */
+/* Tests of control messages: writing them for a run, and reading valid, truncated and corrupt ones. */
 #include "udp_control.h"
 
 #include <errno.h>
@@ -17,9 +17,9 @@ static struct udp_run run_to(struct endpoint *to, int family)
 	return (struct udp_run) { .to = to, .size = 100 };
 }
 
-/* --- out --- */
+/* --- writing --- */
 
-/* The value of one control message, or NULL; how many there are in *count. */
+/* Returns the value of one control message or NULL. Sets *count to the number of all control messages. */
 static const void *find(struct msghdr *message, int level, int type, size_t bytes, int *count)
 {
 	const void *found = NULL;
@@ -31,7 +31,7 @@ static const void *find(struct msghdr *message, int level, int type, size_t byte
 	return found;
 }
 
-static void test_write_nothing(void **state)
+static void a_plain_run_needs_no_control_messages(void **state)
 {
 	union udp_control control;
 	struct msghdr message = { 0 };
@@ -45,7 +45,7 @@ static void test_write_nothing(void **state)
 	assert_int_equal(message.msg_controllen, 0);
 }
 
-static void test_write_size(void **state)
+static void a_group_has_its_segment_size(void **state)
 {
 	union udp_control control;
 	struct msghdr message = { 0 };
@@ -63,7 +63,7 @@ static void test_write_size(void **state)
 	assert_int_equal(count, 1);
 }
 
-static void test_write_all_v4(void **state)
+static void all_ipv4_control_messages_are_written(void **state)
 {
 	union udp_control control;
 	struct msghdr message = { 0 };
@@ -81,7 +81,7 @@ static void test_write_all_v4(void **state)
 	assert_non_null(value);
 	memcpy(&info, value, sizeof info);
 	assert_int_equal(info.ipi_spec_dst.s_addr, htonl(INADDR_LOOPBACK));
-	assert_int_equal(info.ipi_ifindex, 0); /* the route decides */
+	assert_int_equal(info.ipi_ifindex, 0); /* the routing table decides */
 	value = find(&message, IPPROTO_IP, IP_TOS, sizeof traffic_class, &count);
 	assert_non_null(value);
 	memcpy(&traffic_class, value, sizeof traffic_class);
@@ -90,7 +90,7 @@ static void test_write_all_v4(void **state)
 	assert_int_equal(count, 3);
 }
 
-static void test_write_all_v6(void **state)
+static void all_ipv6_control_messages_are_written(void **state)
 {
 	union udp_control control;
 	struct msghdr message = { 0 };
@@ -114,8 +114,7 @@ static void test_write_all_v6(void **state)
 	assert_int_equal(count, 3);
 }
 
-/* A link-local source names its interface. */
-static void test_write_link_local(void **state)
+static void a_link_local_address_has_its_interface(void **state)
 {
 	union udp_control control;
 	struct msghdr message = { 0 };
@@ -133,7 +132,7 @@ static void test_write_link_local(void **state)
 	assert_int_equal(info.ipi6_ifindex, 7);
 }
 
-static void test_write_lost_source(void **state)
+static void a_local_address_that_is_gone_is_not_written(void **state)
 {
 	union udp_control control;
 	struct msghdr message = { 0 };
@@ -146,9 +145,9 @@ static void test_write_lost_source(void **state)
 	assert_int_equal(message.msg_controllen, 0);
 }
 
-/* --- in --- */
+/* --- reading --- */
 
-/* Control messages laid into memory of their exact size, so that a sanitizer sees a read past the end. */
+/* Control messages in memory of their exact size, so that a sanitizer detects reads past the end. */
 struct received {
 	uint8_t bytes[256];
 	size_t length;
@@ -177,7 +176,7 @@ static struct udp_message parse(const struct received *r, int family, uint32_t l
 	return into;
 }
 
-static void test_read_nothing(void **state)
+static void no_control_messages_give_defaults(void **state)
 {
 	struct received r = { .length = 0 };
 	struct udp_message m = parse(&r, AF_INET, 1000);
@@ -186,10 +185,10 @@ static void test_read_nothing(void **state)
 	assert_int_equal(m.traffic_class, 0);
 	assert_false(endpoint_local_known(&m.from));
 	m = parse(&r, AF_INET, 0);
-	assert_int_equal(m.size, 1); /* a cut by it must end */
+	assert_int_equal(m.size, 1); /* splitting by 0 would never end */
 }
 
-static void test_read_all(void **state)
+static void all_control_messages_are_read(void **state)
 {
 	struct in_pktinfo v4 = { 3, { htonl(INADDR_LOOPBACK) }, { 5 } };
 	struct in6_pktinfo v6 = { in6addr_loopback, 4 };
@@ -206,7 +205,7 @@ static void test_read_all(void **state)
 	assert_int_equal(m.traffic_class, 0xb8);
 	assert_int_equal(m.from.local.v4.ipi_ifindex, 3);
 	assert_int_equal(m.from.local.v4.ipi_spec_dst.s_addr, htonl(INADDR_LOOPBACK));
-	assert_int_equal(m.from.local.v4.ipi_addr.s_addr, 0); /* no part of the source */
+	assert_int_equal(m.from.local.v4.ipi_addr.s_addr, 0); /* the destination in the header is not the local address */
 
 	r.length = 0;
 	append(&r, IPPROTO_UDP, UDP_GRO, &size, sizeof size);
@@ -218,7 +217,7 @@ static void test_read_all(void **state)
 	assert_memory_equal(&m.from.local.v6, &v6, sizeof v6);
 }
 
-static void test_read_sizes(void **state)
+static void segment_sizes_are_validated(void **state)
 {
 	static const struct {
 		int value;
@@ -234,8 +233,7 @@ static void test_read_sizes(void **state)
 	}
 }
 
-/* Messages that are too short for what they should hold say nothing. */
-static void test_read_short(void **state)
+static void short_control_messages_are_ignored(void **state)
 {
 	static const uint8_t junk[64] = { 1, 1, 1, 1, 1, 1, 1, 1 };
 	struct received r = { .length = 0 };
@@ -251,8 +249,8 @@ static void test_read_short(void **state)
 	assert_false(endpoint_local_known(&m.from));
 }
 
-/* A length that cannot be true ends the walk: what stood before it counts, what stands behind does not. */
-static void test_read_corrupt(void **state)
+/* An invalid length ends the parsing. Earlier control messages count, later ones do not. */
+static void an_invalid_length_ends_the_parsing(void **state)
 {
 	static const size_t lengths[] = { 0, 1, CMSG_LEN(0) - 1, 1000, SIZE_MAX, SIZE_MAX - 7, SIZE_MAX / 2 + 1 };
 	int size = 500, class = 3;
@@ -273,8 +271,8 @@ static void test_read_corrupt(void **state)
 	}
 }
 
-/* Cut anywhere, a buffer is read no further than it goes. */
-static void test_read_cut(void **state)
+/* A buffer truncated anywhere is not read past its end. */
+static void a_truncated_buffer_is_not_overrun(void **state)
 {
 	int size = 500, class = 3;
 	struct received whole = { .length = 0 };
@@ -292,9 +290,8 @@ static void test_read_cut(void **state)
 	}
 }
 
-/* Well-formed messages with bytes changed and an end cut off: the walk ends, within the buffer, with a size to cut by.
- */
-static void test_read_random(void **state)
+/* With random bytes changed and the end truncated, parsing stays in the buffer and gives a valid segment size. */
+static void random_changes_do_no_harm(void **state)
 {
 	static const int kinds[][2] = { { IPPROTO_IP, IP_PKTINFO }, { IPPROTO_IPV6, IPV6_PKTINFO },
 									{ IPPROTO_IP, IP_TOS },     { IPPROTO_IPV6, IPV6_TCLASS },
@@ -324,13 +321,19 @@ static void test_read_random(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_write_nothing),    cmocka_unit_test(test_write_size),
-		cmocka_unit_test(test_write_all_v4),     cmocka_unit_test(test_write_all_v6),
-		cmocka_unit_test(test_write_link_local), cmocka_unit_test(test_write_lost_source),
-		cmocka_unit_test(test_read_nothing),     cmocka_unit_test(test_read_all),
-		cmocka_unit_test(test_read_sizes),       cmocka_unit_test(test_read_short),
-		cmocka_unit_test(test_read_corrupt),     cmocka_unit_test(test_read_cut),
-		cmocka_unit_test(test_read_random),
+		cmocka_unit_test(a_plain_run_needs_no_control_messages),
+		cmocka_unit_test(a_group_has_its_segment_size),
+		cmocka_unit_test(all_ipv4_control_messages_are_written),
+		cmocka_unit_test(all_ipv6_control_messages_are_written),
+		cmocka_unit_test(a_link_local_address_has_its_interface),
+		cmocka_unit_test(a_local_address_that_is_gone_is_not_written),
+		cmocka_unit_test(no_control_messages_give_defaults),
+		cmocka_unit_test(all_control_messages_are_read),
+		cmocka_unit_test(segment_sizes_are_validated),
+		cmocka_unit_test(short_control_messages_are_ignored),
+		cmocka_unit_test(an_invalid_length_ends_the_parsing),
+		cmocka_unit_test(a_truncated_buffer_is_not_overrun),
+		cmocka_unit_test(random_changes_do_no_harm),
 	};
 
 	return cmocka_run_group_tests_name("udp_control", tests, NULL, NULL);

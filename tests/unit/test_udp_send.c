@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * udp_send against a kernel that is played: sendmmsg takes what a random schedule lets it, refuses groups, sources and
- * destinations as told, and writes down every datagram. Nothing may be lost without being counted, sent twice, or sent
- * out of order, whatever the schedule.
+ * Tests of udp_send with a simulated kernel. Its sendmmsg accepts a random number of messages, rejects groups, local
+ * addresses and destinations as configured, and logs every datagram. No datagram may be lost without being counted,
+ * sent twice or sent out of order.
  */
 #include "io/udp.h"
 
@@ -19,21 +19,21 @@
 
 enum { V4 = 1004, V6 = 1006, DESTINATIONS = 16, RUNS = 300, ROOM = 1 << 22 };
 
-/* How a destination behaves. It is found by its port. Errors are 0 or positive. */
+/* The behaviour of a destination, selected by its port. Errors are 0 or positive. */
 struct destination {
-	int group_error;  /* for a message of several datagrams */
-	int source_error; /* for a message with PKTINFO */
-	int error;        /* for all */
+	int group_error; /* for a message of several datagrams */
+	int local_error; /* for a message with PKTINFO */
+	int error;       /* for all messages */
 	uint64_t datagrams, messages;
 };
 
 static struct kernel {
 	struct destination destinations[DESTINATIONS];
-	int full;    /* answered once `left` is used up */
-	int left;    /* messages taken before that; INT_MAX: all */
-	bool random; /* `left` is drawn anew at each call */
+	int full;    /* the error after `left` messages */
+	int left;    /* messages accepted before the error; INT_MAX: all */
+	bool random; /* choose a new `left` at each call */
 	uint64_t calls;
-	uint8_t log[ROOM]; /* what went out: all payloads, one after the other */
+	uint8_t log[ROOM]; /* the payloads of all datagrams, concatenated */
 	size_t logged;
 } kernel;
 
@@ -59,10 +59,10 @@ static void deliver(struct destination *to, const struct iovec *part, uint16_t s
 	}
 }
 
-/* 0 or a positive errno. */
+/* Accepts one message. Returns 0 or a positive errno. */
 static int take(int fd, struct msghdr *message)
 {
-	const struct sockaddr_in *name = message->msg_name; /* the port is at the same place in both families */
+	const struct sockaddr_in *name = message->msg_name; /* the port has the same offset in both families */
 	struct destination *to = &kernel.destinations[ntohs(name->sin_port) % DESTINATIONS];
 	bool source = control(message, IPPROTO_IP, IP_PKTINFO) || control(message, IPPROTO_IPV6, IPV6_PKTINFO);
 	const void *segment = control(message, IPPROTO_UDP, UDP_SEGMENT);
@@ -74,8 +74,8 @@ static int take(int fd, struct msghdr *message)
 		memcpy(&size, segment, sizeof size);
 	if (segment && to->group_error)
 		return to->group_error;
-	if (source && to->source_error)
-		return to->source_error;
+	if (source && to->local_error)
+		return to->local_error;
 	if (to->error)
 		return to->error;
 	to->messages++;
@@ -84,7 +84,7 @@ static int take(int fd, struct msghdr *message)
 	return 0;
 }
 
-/* As sendmmsg(2): an error is told only for the first message. */
+/* Like sendmmsg(2), reports only an error of the first message. */
 int __wrap_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags);
 int __wrap_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
 {
@@ -113,7 +113,7 @@ static struct udp_run runs[RUNS];
 static uint8_t data[ROOM];
 static struct iovec pieces[RUNS][8];
 
-/* Sockets of both families, every other destination of each, all with a known source. */
+/* Sockets of both families. Destinations alternate between the families and have a local address. */
 static int reset(void **state)
 {
 	memset(&kernel, 0, sizeof kernel);
@@ -141,7 +141,7 @@ static uint32_t count_datagrams(const struct udp_run *run)
 	return (run->bytes + run->size - 1) / run->size;
 }
 
-/* Tells a run's place as parts of whole datagrams, the last with what is left. */
+/* Splits a run into parts of whole datagrams, the last with the rest. */
 static void split(struct udp_run *run, struct iovec parts[8])
 {
 	uint32_t at = 0;
@@ -156,8 +156,8 @@ static void split(struct udp_run *run, struct iovec parts[8])
 	run->parts = parts;
 }
 
-/* `count` runs, back to back in `data`; some of them say so in parts. */
-static size_t make_runs(int count, int destinations, uint16_t most)
+/* Makes `count` runs, contiguous in `data`. Some of them use parts. */
+static size_t make_runs(int count, int destinations, uint16_t max)
 {
 	size_t at = 0;
 
@@ -168,7 +168,7 @@ static size_t make_runs(int count, int destinations, uint16_t most)
 			.size = (uint16_t)(32 + rand() % 200),
 			.no_gso = rand() % 8 == 0,
 		};
-		runs[i].bytes = (uint32_t)runs[i].size * (uint32_t)(rand() % most) + 1u + (uint32_t)rand() % runs[i].size;
+		runs[i].bytes = (uint32_t)runs[i].size * (uint32_t)(rand() % max) + 1u + (uint32_t)rand() % runs[i].size;
 		at += runs[i].bytes;
 		if (rand() % 2)
 			split(&runs[i], pieces[i]);
@@ -176,7 +176,7 @@ static size_t make_runs(int count, int destinations, uint16_t most)
 	return at;
 }
 
-/* Calls as an event loop would until all is done. Returns the number of calls. */
+/* Calls udp_send until all runs are done, like an event loop. Returns the number of calls. */
 static int send_all(int count)
 {
 	int calls = 0;
@@ -193,7 +193,7 @@ static int send_all(int count)
 	return calls;
 }
 
-/* The log is what the runs hold, but for those to destinations that take nothing. */
+/* The log must contain all runs except those to destinations that reject everything. */
 static void check(int count)
 {
 	size_t at = 0;
@@ -211,7 +211,7 @@ static void check(int count)
 		assert_int_equal(run->sent, run->bytes);
 		assert_int_equal(run->failed, 0);
 		assert_int_equal(run->error, 0);
-		assert_int_equal(run->local_gone, to->source_error != 0);
+		assert_int_equal(run->local_gone, to->local_error != 0);
 		if (run->no_gso || count_datagrams(run) == 1)
 			assert_false(run->gso_refused);
 		else
@@ -222,19 +222,19 @@ static void check(int count)
 	assert_int_equal(kernel.logged, at);
 }
 
-static void test_one_call(void **state)
+static void many_runs_need_few_calls(void **state)
 {
 	srand(1);
 	make_runs(100, 1, 8);
 	assert_int_equal(send_all(100), 1);
 	check(100);
-	assert_true(kernel.calls <= 3); /* 100 groups, some apart, 128 messages a call */
+	assert_true(kernel.calls <= 3); /* 100 groups, some sent singly, 128 messages per call */
 }
 
-static void test_random(void **state)
+static void random_schedules_lose_nothing(void **state)
 {
 	static const int group_errors[] = { 0, 0, EIO, EMSGSIZE, EINVAL };
-	static const int source_errors[] = { 0, 0, EINVAL, ENETUNREACH, ENODEV };
+	static const int local_errors[] = { 0, 0, EINVAL, ENETUNREACH, ENODEV };
 	static const int errors[] = {
 		0, 0, 0, EPERM, EHOSTUNREACH, ENETUNREACH, ECONNREFUSED, EINVAL, ENODEV, EMSGSIZE, EIO
 	};
@@ -244,7 +244,7 @@ static void test_random(void **state)
 		srand(seed);
 		for (int i = 0; i < DESTINATIONS; i++) {
 			kernel.destinations[i].group_error = group_errors[rand() % 5];
-			kernel.destinations[i].source_error = source_errors[rand() % 5];
+			kernel.destinations[i].local_error = local_errors[rand() % 5];
 			kernel.destinations[i].error = errors[rand() % 11];
 		}
 		kernel.random = rand() % 4;
@@ -258,8 +258,8 @@ static void test_random(void **state)
 	}
 }
 
-/* Stopped at every single message, in a group and in a run sent apart. */
-static void test_resume_anywhere(void **state)
+/* The socket is full after each possible number of messages, with and without GSO. */
+static void a_run_resumes_after_any_message(void **state)
 {
 	for (int stop = 0; stop < 60; stop++) {
 		int first;
@@ -284,7 +284,7 @@ static void single(int destination, uint32_t datagrams)
 		(struct udp_run) { .to = &endpoints[destination], .data = data, .size = 100, .bytes = 100 * datagrams - 50 };
 }
 
-static void test_blocked_flags(void **state)
+static void the_full_socket_is_flagged(void **state)
 {
 	single(0, 2);
 	kernel.left = 0;
@@ -300,7 +300,7 @@ static void test_blocked_flags(void **state)
 	assert_int_equal(kernel.destinations[1].datagrams, 2);
 }
 
-static void test_no_gso(void **state)
+static void without_gso_datagrams_are_sent_singly(void **state)
 {
 	udp.gso = false;
 	single(0, 5);
@@ -310,8 +310,8 @@ static void test_no_gso(void **state)
 	assert_false(runs[0].gso_refused);
 }
 
-/* The route's MTU: each of the three errors ungroups this run, in this call, and no other. */
-static void test_ungroup(void **state)
+/* After each of the three errors this run, and no other, is sent one by one in the same call. */
+static void a_rejected_group_is_sent_singly(void **state)
 {
 	static const int errors[] = { EIO, EMSGSIZE, EINVAL };
 
@@ -328,10 +328,10 @@ static void test_ungroup(void **state)
 	}
 }
 
-/* A gone source of IPv6 is EINVAL, as is a group that is refused: the group is not blamed for the source. */
-static void test_source_is_not_group(void **state)
+/* EINVAL is the error for a gone IPv6 local address as well as for a rejected group. The group must not be blamed. */
+static void a_gone_local_address_keeps_the_group(void **state)
 {
-	kernel.destinations[1].source_error = EINVAL;
+	kernel.destinations[1].local_error = EINVAL;
 	single(1, 5);
 	assert_int_equal(udp_send(&udp, runs, 1), 1);
 	assert_true(runs[0].local_gone);
@@ -340,8 +340,7 @@ static void test_source_is_not_group(void **state)
 	assert_int_equal(kernel.destinations[1].datagrams, 5);
 }
 
-/* The source goes away in the middle of a run sent apart. */
-static void test_source_lost_midway(void **state)
+static void the_local_address_may_disappear_midway(void **state)
 {
 	single(0, 6);
 	runs[0].no_gso = true;
@@ -349,12 +348,12 @@ static void test_source_lost_midway(void **state)
 	assert_int_equal(udp_send(&udp, runs, 1), 0);
 	assert_int_equal(runs[0].sent, 300);
 	kernel.left = INT_MAX;
-	kernel.destinations[0].source_error = ENETUNREACH;
+	kernel.destinations[0].local_error = ENETUNREACH;
 	assert_int_equal(udp_send(&udp, runs, 1), 1);
 	check(1);
 }
 
-static void test_no_v6(void **state)
+static void without_ipv6_its_runs_fail(void **state)
 {
 	udp.v6 = -1;
 	single(1, 3);
@@ -370,8 +369,8 @@ static void test_no_v6(void **state)
 	assert_false(udp.v4_blocked || udp.v6_blocked);
 }
 
-/* Short of memory: the caller is sent away a few times, then the run is given up and counted, and only that. */
-static void test_starved(void **state)
+/* Without memory udp_send returns a few times without progress, and then fails the first run only. */
+static void lasting_lack_of_memory_fails_a_run(void **state)
 {
 	int calls = 0;
 
@@ -384,13 +383,13 @@ static void test_starved(void **state)
 		assert_int_equal(udp.v4_blocked, done < 3);
 		assert_true(calls < 20);
 	}
-	assert_true(calls >= 14); /* each of the two had its share */
+	assert_true(calls >= 14); /* each of the two runs was retried */
 	assert_int_equal(udp.starved, 0);
 	check(3);
 }
 
-/* Memory comes back: nothing was lost, and the patience is whole again. */
-static void test_starved_briefly(void **state)
+/* When memory is available again, nothing is lost, and the number of retries starts over. */
+static void a_brief_lack_of_memory_loses_nothing(void **state)
 {
 	single(0, 3);
 	for (int round = 0; round < 20; round++) {
@@ -405,8 +404,8 @@ static void test_starved_briefly(void **state)
 	assert_int_equal(kernel.destinations[0].datagrams, 60);
 }
 
-/* Whatever the socket says, a run costs a handful of system calls at most. */
-static void test_hopeless(void **state)
+/* For every errno a run takes only a few system calls. */
+static void every_error_ends_in_few_calls(void **state)
 {
 	for (int error = 1; error < 134; error++) {
 		if (error == EAGAIN || error == ENOBUFS || error == ENOMEM || error == EINTR)
@@ -422,7 +421,7 @@ static void test_hopeless(void **state)
 	}
 }
 
-static void test_nothing(void **state)
+static void no_runs_need_no_calls(void **state)
 {
 	single(0, 1);
 	runs[0].bytes = 0;
@@ -434,19 +433,19 @@ static void test_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_one_call, reset),
-		cmocka_unit_test_setup(test_random, reset),
-		cmocka_unit_test_setup(test_resume_anywhere, reset),
-		cmocka_unit_test_setup(test_blocked_flags, reset),
-		cmocka_unit_test_setup(test_no_gso, reset),
-		cmocka_unit_test_setup(test_ungroup, reset),
-		cmocka_unit_test_setup(test_source_is_not_group, reset),
-		cmocka_unit_test_setup(test_source_lost_midway, reset),
-		cmocka_unit_test_setup(test_no_v6, reset),
-		cmocka_unit_test_setup(test_starved, reset),
-		cmocka_unit_test_setup(test_starved_briefly, reset),
-		cmocka_unit_test_setup(test_hopeless, reset),
-		cmocka_unit_test_setup(test_nothing, reset),
+		cmocka_unit_test_setup(many_runs_need_few_calls, reset),
+		cmocka_unit_test_setup(random_schedules_lose_nothing, reset),
+		cmocka_unit_test_setup(a_run_resumes_after_any_message, reset),
+		cmocka_unit_test_setup(the_full_socket_is_flagged, reset),
+		cmocka_unit_test_setup(without_gso_datagrams_are_sent_singly, reset),
+		cmocka_unit_test_setup(a_rejected_group_is_sent_singly, reset),
+		cmocka_unit_test_setup(a_gone_local_address_keeps_the_group, reset),
+		cmocka_unit_test_setup(the_local_address_may_disappear_midway, reset),
+		cmocka_unit_test_setup(without_ipv6_its_runs_fail, reset),
+		cmocka_unit_test_setup(lasting_lack_of_memory_fails_a_run, reset),
+		cmocka_unit_test_setup(a_brief_lack_of_memory_loses_nothing, reset),
+		cmocka_unit_test_setup(every_error_ends_in_few_calls, reset),
+		cmocka_unit_test_setup(no_runs_need_no_calls, reset),
 	};
 
 	return cmocka_run_group_tests_name("udp_send", tests, NULL, NULL);

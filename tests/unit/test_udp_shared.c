@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Several pairs of sockets on one port, over lo in a namespace of their own. */
+/* Tests of several pairs of sockets on one port, on lo in a network namespace. */
 #include "io/udp.h"
 
 #include <arpa/inet.h>
@@ -16,7 +16,7 @@
 enum { PAIRS = 4, SENDERS = 64, EACH = 5, MARK = 7, PATIENCE_MS = 2000 };
 
 static bool no_v6;
-static int sockets_left; /* how many can be had; negative: any number */
+static int sockets_left; /* sockets that can still be opened; negative: no limit */
 
 int __real_socket(int family, int type, int protocol);
 int __wrap_socket(int family, int type, int protocol);
@@ -71,8 +71,8 @@ static uint16_t port_of(int fd)
 	return ntohs(name.sin6_port);
 }
 
-/* Somebody else asks for the port: the errno that he gets, or 0. */
-static int third_party(int family, uint16_t port)
+/* Another program binds the port. Returns its errno or 0. */
+static int bind_by_other_program(int family, uint16_t port)
 {
 	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(port) };
 	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
@@ -86,7 +86,7 @@ static int third_party(int family, uint16_t port)
 	return error;
 }
 
-static void the_pairs_share_port_and_options(void **state)
+static void pairs_share_port_and_options(void **state)
 {
 	open_like();
 	for (int i = 0; i < PAIRS; i++) {
@@ -114,23 +114,24 @@ static void each_pair_is_marked(void **state)
 	assert_int_equal(option(pairs[0].v4, SOL_SOCKET, SO_MARK), 0);
 }
 
-static void a_third_party_is_refused_before_and_after(void **state)
+static void other_programs_cannot_bind_the_port(void **state)
 {
 	static const int families[] = { AF_INET, AF_INET6 };
 	struct udp other;
 
 	for (int i = 0; i < 2; i++)
-		assert_int_equal(third_party(families[i], pairs[0].port), EADDRINUSE);
+		assert_int_equal(bind_by_other_program(families[i], pairs[0].port), EADDRINUSE);
 	assert_int_equal(udp_open(&other, pairs[0].port, 0), -EADDRINUSE);
 	open_like();
 	for (int i = 0; i < 2; i++)
-		assert_int_equal(third_party(families[i], pairs[0].port), EADDRINUSE);
+		assert_int_equal(bind_by_other_program(families[i], pairs[0].port), EADDRINUSE);
 	assert_int_equal(udp_open(&other, pairs[0].port, 0), -EADDRINUSE);
 	assert_int_equal(other.v4, -1);
 }
 
-/* One that shares, too: the first found out that the port is its own, and shares it only once there is a second. */
-static void the_first_does_not_share_before_there_is_a_second(void **state)
+/* Even a program that sets SO_REUSEPORT is rejected, because the first pair sets it only when a second one is opened.
+ */
+static void the_first_pair_shares_only_with_a_second(void **state)
 {
 	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(pairs[0].port) };
 	int fd = __real_socket(AF_INET, SOCK_DGRAM, 0), on = 1;
@@ -141,20 +142,20 @@ static void the_first_does_not_share_before_there_is_a_second(void **state)
 	close(fd);
 }
 
-static void the_port_is_free_when_all_are_closed(void **state)
+static void the_port_is_free_after_all_are_closed(void **state)
 {
 	uint16_t port = pairs[0].port;
 
 	open_like();
 	for (int i = 0; i < PAIRS; i++) {
-		assert_int_equal(third_party(AF_INET, port), EADDRINUSE);
+		assert_int_equal(bind_by_other_program(AF_INET, port), EADDRINUSE);
 		udp_close(&pairs[i]);
 	}
-	assert_int_equal(third_party(AF_INET, port), 0);
-	assert_int_equal(third_party(AF_INET6, port), 0);
+	assert_int_equal(bind_by_other_program(AF_INET, port), 0);
+	assert_int_equal(bind_by_other_program(AF_INET6, port), 0);
 }
 
-static void a_socket_that_cannot_be_had_leaves_nothing_open(void **state)
+static void a_failing_socket_closes_all(void **state)
 {
 	for (int can = 0; can < 2; can++) {
 		int free_before = dup(0);
@@ -170,7 +171,7 @@ static void a_socket_that_cannot_be_had_leaves_nothing_open(void **state)
 	}
 }
 
-static void without_ipv6_the_pairs_are_single(void **state)
+static void without_ipv6_pairs_have_one_socket(void **state)
 {
 	udp_close(&pairs[0]);
 	no_v6 = true;
@@ -181,11 +182,10 @@ static void without_ipv6_the_pairs_are_single(void **state)
 		assert_int_equal(port_of(pairs[i].v4), pairs[0].port);
 		assert_int_equal(pairs[i].gso, pairs[0].gso);
 	}
-	assert_int_equal(third_party(AF_INET, pairs[0].port), EADDRINUSE);
+	assert_int_equal(bind_by_other_program(AF_INET, pairs[0].port), EADDRINUSE);
 }
 
-/* --- who gets what ---------------------------------------------------------------------------------------------------
- */
+/* --- distribution --- */
 
 static int sender_to(int family, uint16_t port)
 {
@@ -206,7 +206,7 @@ static int end_of(const struct udp *udp, int family)
 	return family == AF_INET ? udp->v4 : udp->v6;
 }
 
-/* The pair that the next datagram came to: one and no other. */
+/* Returns the pair at which the datagram arrived. It must not arrive at another one. */
 static int arrived_at(int family, uint8_t content)
 {
 	struct pollfd wait[PAIRS];
@@ -223,7 +223,7 @@ static int arrived_at(int family, uint8_t content)
 	return at;
 }
 
-static void a_sender_has_its_pair_and_many_use_all(void **state)
+static void a_sender_stays_on_one_pair(void **state)
 {
 	static const int families[] = { AF_INET, AF_INET6 };
 
@@ -256,10 +256,10 @@ static void a_sender_has_its_pair_and_many_use_all(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(the_pairs_share_port_and_options),          TEST(each_pair_is_marked),
-		TEST(a_third_party_is_refused_before_and_after), TEST(the_first_does_not_share_before_there_is_a_second),
-		TEST(the_port_is_free_when_all_are_closed),      TEST(a_socket_that_cannot_be_had_leaves_nothing_open),
-		TEST(without_ipv6_the_pairs_are_single),         TEST(a_sender_has_its_pair_and_many_use_all),
+		TEST(pairs_share_port_and_options),          TEST(each_pair_is_marked),
+		TEST(other_programs_cannot_bind_the_port),   TEST(the_first_pair_shares_only_with_a_second),
+		TEST(the_port_is_free_after_all_are_closed), TEST(a_failing_socket_closes_all),
+		TEST(without_ipv6_pairs_have_one_socket),    TEST(a_sender_stays_on_one_pair),
 	};
 
 	sandbox_enter();

@@ -46,8 +46,8 @@ struct noise_remote {
 	enum suite suite;
 	uint8_t public_key[NOISE_KEY];
 	uint8_t preshared_key[NOISE_KEY];   /* zero: none */
-	bool static_known;                  /* static_static or static_refused is valid; both are computed at first use */
-	bool static_refused;                /* the DH gave zero: its key has low order, so every handshake fails */
+	bool static_known;                  /* static_static or static_rejected is valid; both are computed at first use */
+	bool static_rejected;               /* the DH gave zero: its key has low order, so every handshake fails */
 	uint8_t static_static[NOISE_KEY];   /* DH(our static key, its static key) */
 	bool timestamp_known;               /* `timestamp` is valid */
 	uint8_t timestamp[NOISE_TIMESTAMP]; /* of the last initiation accepted */
