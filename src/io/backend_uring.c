@@ -62,7 +62,7 @@ struct backend_ring {
 
 /* --- submit --- */
 
-/* With RWF_NOWAIT the completion is already there. Waits if the kernel handles the read in the background after all. */
+/* With RWF_NOWAIT the completion is already there. Waits only if the kernel does the read in the background. */
 static struct io_uring_cqe *wait_completion(struct io_uring *uring)
 {
 	struct io_uring_cqe *completion;

@@ -10,7 +10,7 @@
  * <= taken + RESOLVER_QUEUE. The slots from `answered` to `asked` belong to the thread, so getaddrinfo(3) writes to a
  * slot without the lock.
  *
- * The thread exits when there are no more queries. It cannot be stopped in getaddrinfo(3), so resolver_destroy does not
+ * The thread exits when the queue is empty. It cannot be stopped in getaddrinfo(3), so resolver_destroy does not
  * wait for it. The owner and the thread each hold a reference (`owned`, `running`), and the last one to drop its
  * reference frees the resolver.
  */

@@ -60,7 +60,7 @@ static inline int consume_at(struct end *at, const struct message_initiation *me
 	return error;
 }
 
-/* Like consume_at, for a message that is rejected. Only the cached DH may change. */
+/* Consumes an initiation that must be rejected. Only the cached DH may change. */
 static inline int reject_at(struct end *at, const struct message_initiation *message, uint64_t now)
 {
 	struct end before = *at;
@@ -74,7 +74,7 @@ static inline int reject_at(struct end *at, const struct message_initiation *mes
 	return error;
 }
 
-/* Consumes a response that is rejected. Nothing may change. */
+/* Consumes a response that must be rejected. Nothing may change. */
 static inline int reject_response(struct end *at, const struct message_response *message)
 {
 	struct end before = *at;

@@ -371,7 +371,7 @@ static void fragments_of_a_datagram_use_one_queue(void **state)
 	assert_true(moved > 0);
 }
 
-/* ICMP errors and echoes of two hosts use one queue, whatever bytes are in the place of ports. */
+/* ICMP errors and echoes of two hosts use one queue, whatever bytes are at the offset of the ports. */
 static void other_protocols_use_the_addresses(void **state)
 {
 	struct flow flow = { IPPROTO_ICMP, 1, 2, 0, 0 }, flow6 = { IPPROTO_ICMPV6, 1, 2, 0, 0 };

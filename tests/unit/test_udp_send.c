@@ -404,7 +404,7 @@ static void a_brief_lack_of_memory_loses_nothing(void **state)
 	assert_int_equal(kernel.destinations[0].datagrams, 60);
 }
 
-/* For every errno a run takes only a few system calls. */
+/* udp_send handles every errno within a few system calls. */
 static void every_error_ends_in_few_calls(void **state)
 {
 	for (int error = 1; error < 134; error++) {
