@@ -16,8 +16,8 @@
  *
  * The batch size is predicted from the last time the queue was drained. `found` counts the packets since the queue was
  * last empty, and `expected` is the count of the previous drain. While `found` is less than `expected`, one batch
- * requests the remaining packets and the -EAGAIN that ends them. Beyond that, the batch grows with the excess: 4,
- * 8, 16. For fewer than FEW packets read(2) is used, because it is as fast. So a single packet costs the same as with
+ * requests the remaining packets and the -EAGAIN that ends them. Beyond that, the batch grows with the excess: 4, 8,
+ * 16. For fewer than FEW packets read(2) is used, because it is as fast. So a single packet costs the same as with
  * system calls, no packet waits for others, and few reads return -EAGAIN. A large packet resets both counts: the copy
  * of its data outweighs the system call, and one buffer that is used for all packets stays in the cache longer.
  *
@@ -207,8 +207,7 @@ static int restrict_to_reads(struct io_uring *uring)
 	return error < 0 ? error : io_uring_register((unsigned)uring->ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
 }
 
-/* Checks that the ring may read the TUN and that the TUN supports RWF_NOWAIT. Reads 0 bytes, which removes no packet.
- */
+/* Checks that the ring may read the TUN and that the TUN supports RWF_NOWAIT. Reading 0 bytes removes no packet. */
 static int try_read(struct backend_ring *ring, const struct tun *tun)
 {
 	int count;

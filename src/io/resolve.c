@@ -6,13 +6,12 @@
  *
  * One ring of slots holds queries and answers. The owner adds queries at `asked`, the thread answers them in the same
  * order at `answered`, and the owner takes answers at `taken`. The lock protects these counters, and taken <= answered
- * <= asked
- * <= taken + RESOLVER_QUEUE. The slots from `answered` to `asked` belong to the thread, so getaddrinfo(3) writes to a
- * slot without the lock.
+ * <= asked <= taken + RESOLVER_QUEUE. The slots from `answered` to `asked` belong to the thread, so getaddrinfo(3)
+ * writes to a slot without the lock.
  *
- * The thread exits when the queue is empty. It cannot be stopped in getaddrinfo(3), so resolver_destroy does not
- * wait for it. The owner and the thread each hold a reference (`owned`, `running`), and the last one to drop its
- * reference frees the resolver.
+ * The thread exits when the queue is empty. It cannot be stopped in getaddrinfo(3), so resolver_destroy does not wait
+ * for it. The owner and the thread each hold a reference (`owned`, `running`), and the last one to drop its reference
+ * frees the resolver.
  */
 #include "io/resolve.h"
 
@@ -61,8 +60,7 @@ struct resolver *resolver_create(void)
 	return resolver;
 }
 
-/* Unlocks the resolver and frees it if no reference is left. The caller holds the lock and has dropped its reference.
- */
+/* Unlocks the resolver and frees it if no reference is left. The caller has dropped its reference under the lock. */
 static void unlock_and_release(struct resolver *resolver)
 {
 	bool last = !resolver->owned && !resolver->running;

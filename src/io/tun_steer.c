@@ -7,7 +7,7 @@
  * By default the kernel remembers for each flow, in both directions, the queue to which it was last written, and uses
  * that queue for the packets of the flow. On a host that forwards between its peers both directions are written to the
  * TUN, so the queue changes with every write, and packets of one flow overtake each other in two queues. The program
- * hashes the addresses and, for TCP and UDP packets that are not fragments, the ports instead, so a flow always has the
+ * instead hashes the addresses and, for TCP and UDP packets that are not fragments, the ports. So a flow always has the
  * same queue.
  *
  * The program copies the headers to its stack with two or three helper calls, because a direct load from the packet
@@ -44,8 +44,8 @@ enum { IP = -40, PORTS = -48, V4 = 20, V6 = 40 };
 #define JUMP(over) { .code = BPF_JMP | BPF_JA, .off = (over) }
 #define EXIT { .code = BPF_JMP | BPF_EXIT }
 /*
- * Copies n bytes of the packet, from the offset in R2, to the stack, or exits with queue 0. FETCH is eight instructions long
- * and MIX two, which jumps over them must count.
+ * Copies n bytes of the packet, from the offset in R2, to the stack, or exits with queue 0. In jump offsets FETCH
+ * counts as eight instructions and MIX as two.
  */
 #define FETCH(n, to) \
 	COPY(BPF_REG_1, CONTEXT), COPY(BPF_REG_3, BPF_REG_10), ADD(BPF_REG_3, to), SET(BPF_REG_4, n), \

@@ -3,7 +3,7 @@
  * Sending: runs become messages, either one per run (UDP_SEGMENT) or one per datagram, and sendmmsg sends them until
  * all are sent or the socket is full. An error of sendmmsg concerns the first message that was not sent.
  * handle_send_error handles it, and the loop continues. Each iteration sends a message, fails a run, or sets a flag of
- * a run that is set only once, so the loop ends.
+ * a run, so the loop ends.
  */
 #include <assert.h>
 #include <errno.h>
@@ -43,7 +43,7 @@ static socklen_t name_length(const struct endpoint *endpoint)
 	return endpoint->to.any.sa_family == AF_INET ? sizeof endpoint->to.v4 : sizeof endpoint->to.v6;
 }
 
-/* Returns the bytes sent or failed. Counts failed datagrams as `size` bytes, which only the last one may not have. */
+/* Returns the bytes sent or failed. Exact until the run is done, because only the last datagram may be shorter. */
 static uint32_t bytes_done(const struct udp_run *run)
 {
 	return run->sent + (uint32_t)run->failed * run->size;

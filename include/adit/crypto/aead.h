@@ -7,9 +7,9 @@
  * section 12).
  *
  * A cipher may use the memory around the data as scratch space: AEAD_HEADROOM bytes in front of the data and
- * AEAD_TAILROOM bytes after it. The tag is in the first AEAD_TAG bytes of the tailroom. seal restores the headroom, open
- * does not. Neither restores the tailroom. So slots are sealed in ascending order, and opened packets have a gap between
- * them. No key remains in the scratch space.
+ * AEAD_TAILROOM bytes after it. The tag is in the first AEAD_TAG bytes of the tailroom. seal restores the headroom,
+ * open does not. Neither restores the tailroom. So slots are sealed in ascending order, and opened packets have a gap
+ * between them. No key remains in the scratch space.
  *
  * Call sodium_init() before anything in this header.
  *
