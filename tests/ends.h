@@ -20,14 +20,16 @@
 #include "base/clock.h"
 #include "packet/checksum.h"
 #include "packet/ip.h"
+#include "tunnel/control.h"
 #include "tunnel/handshake.h"
-#include "tunnel/worker.h"
+#include "tunnel/worker_pool.h"
 
 enum { MTU = 1420, ROOM = 4 << 20 };
 
 struct end {
 	struct device device;
-	struct worker worker;
+	struct worker_pool pool;
+	struct worker *worker; /* the only one */
 	struct peer *peer;
 	int kernel;
 	uint8_t inner[4]; /* its address inside */
@@ -48,37 +50,37 @@ static inline bool end_open(struct end *end, struct ev_loop *loop, const char *n
 	tun.fd = pair[0];
 	end->kernel = pair[1];
 	memcpy(end->inner, (uint8_t[]) { 10, 0, 0, host }, 4);
-	if (device_init(&end->device, name, aead, loop) ||
-		worker_start(&end->worker, &end->device, loop, &tun, backend, gone, NULL) ||
-		device_set_up(&end->device, true, clock_boottime()))
+	if (control_init(&end->device, name, aead, loop) ||
+		worker_pool_start(&end->pool, &end->device, loop, backend, &tun, 1, gone, NULL) ||
+		control_set_up(&end->device, true, clock_boottime()))
 		return false;
+	end->worker = end->pool.workers;
 	end->device.mtu = MTU;
 	randombytes_buf(key, sizeof key);
-	device_set_private_key(&end->device, key);
+	control_set_private_key(&end->device, key);
 	return true;
 }
 
 /* Makes `other` a peer of `end`, at its address inside and out. */
 static inline bool end_acquaint(struct end *end, const struct end *other)
 {
-	end->peer = device_add_peer(&end->device, other->device.identity.public_key);
+	end->peer = peer_add(&end->device, other->device.identity.public_key);
 	if (!end->peer)
 		return false;
 	end->peer->endpoint.to.v4 = (struct sockaddr_in) { .sin_family = AF_INET,
-													   .sin_port = htons(other->worker.udp.port),
+													   .sin_port = htons(other->worker->udp.port),
 													   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	return !allowedips_insert(&end->device.allowed_ips, AF_INET, other->inner, 32, end->peer);
+	return !allowedips_insert(&end->device.allowed_ips, AF_INET, other->inner, 32, &end->peer->allowed_ips);
 }
 
 static inline void end_close(struct end *end, struct ev_loop *loop)
 {
-	worker_stop(&end->worker);
-	device_destroy(&end->device, loop);
+	worker_pool_stop(&end->pool);
+	control_destroy(&end->device, loop);
 	close(end->kernel);
 }
 
-/* --- packets as the kernel hands them over, behind their virtio header ----------------------------------------------
- */
+/* --- packets as the kernel hands them over, behind their virtio header -------------- */
 
 static inline void put_ipv4(uint8_t *ip, const struct end *from, const struct end *to, uint8_t protocol, size_t length)
 {

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "apply_peer.h"
+#include "tunnel/control.h"
 
 /* Upper bounds of the peers and prefixes that a change adds. */
 struct apply_need {
@@ -26,27 +27,27 @@ static void apply_private_key(struct device *device, const uint8_t private_key[K
 
 	if (sodium_is_zero(private_key, KEY_BYTES)) {
 		if (device->identity.has_key)
-			device_set_private_key(device, NULL);
+			control_set_private_key(device, NULL);
 		return;
 	}
 	noise_identity_set(&identity, private_key); /* clamps the key */
 	same = device->identity.has_key && !sodium_memcmp(device->identity.private_key, identity.private_key, KEY_BYTES);
 	sodium_memzero(&identity, sizeof identity);
 	if (!same)
-		device_set_private_key(device, private_key);
+		control_set_private_key(device, private_key);
 }
 
 /* The mark goes first because it can always be restored. The old port might be taken once we give it up. */
 static int apply_sockets(struct device *device, const struct config *config)
 {
 	uint32_t old_mark = device->mark;
-	int error = config->has_fwmark ? device_set_mark(device, config->fwmark) : 0;
+	int error = config->has_fwmark ? control_set_mark(device, config->fwmark) : 0;
 
 	if (error || !config->has_listen_port)
 		return error;
-	error = device_set_port(device, config->listen_port);
+	error = control_set_port(device, config->listen_port);
 	if (error)
-		device_set_mark(device, old_mark);
+		control_set_mark(device, old_mark);
 	return error;
 }
 
@@ -61,7 +62,7 @@ static struct apply_need need_of_set(const struct device *device, const struct c
 			continue;
 		}
 		/* Once a line has removed a peer, an existing peer may have to be created again. */
-		if (!peer->update_only && (removes || !device_find_peer(device, peer->public_key)))
+		if (!peer->update_only && (removes || !peer_lookup(device, peer->public_key)))
 			need.peers++;
 		for (const struct config_prefix *prefix = peer->allowed_ips; prefix; prefix = prefix->next) {
 			if (!prefix->remove)
@@ -76,7 +77,7 @@ static struct apply_need need_of_reload(const struct device *device, const struc
 	struct apply_need need = { 0 };
 
 	for (const struct config_peer *wanted = config->peers; wanted; wanted = wanted->next) {
-		const struct peer *peer = device_find_peer(device, wanted->public_key);
+		const struct peer *peer = peer_lookup(device, wanted->public_key);
 		if (!peer)
 			need.peers++;
 		else if (apply_prefixes_same(peer, wanted))
@@ -89,23 +90,30 @@ static struct apply_need need_of_reload(const struct device *device, const struc
 
 static void commit_set_peer(struct device *device, const struct config_peer *config, uint64_t now)
 {
-	struct peer *peer = device_find_peer(device, config->public_key);
+	struct peer *peer = peer_lookup(device, config->public_key);
 
 	if (config->remove) {
-		if (peer)
-			device_remove_peer(device, peer);
+		if (peer) {
+			device_lock(device);
+			peer_remove(peer);
+			device_unlock(device);
+		}
 		return;
 	}
 	if (!peer && !config->update_only)
-		peer = device_add_peer(device, config->public_key);
+		peer = peer_add(device, config->public_key);
 	if (peer) /* NULL if it has our own public key */
 		apply_peer_set(peer, config, now);
 }
 
 static void commit_set(struct device *device, const struct config *config, uint64_t now)
 {
-	while (config->replace_peers && device->first)
-		device_remove_peer(device, device->first);
+	if (config->replace_peers) {
+		device_lock(device);
+		while (peer_first(device))
+			peer_remove(peer_first(device));
+		device_unlock(device);
+	}
 	if (config->has_private_key)
 		apply_private_key(device, config->private_key);
 	for (const struct config_peer *peer = config->peers; peer; peer = peer->next)
@@ -118,38 +126,40 @@ static void commit_set(struct device *device, const struct config *config, uint6
  */
 static void commit_reload(struct device *device, const struct config *config, uint64_t now)
 {
-	for (struct peer *peer = device->first; peer; peer = peer->next)
+	list_for_each (peer, &device->peers, struct peer, node)
 		peer->marked = true;
 	apply_private_key(device, config->private_key);
 	for (const struct config_peer *wanted = config->peers; wanted; wanted = wanted->next) {
-		struct peer *peer = device_find_peer(device, wanted->public_key);
+		struct peer *peer = peer_lookup(device, wanted->public_key);
 		if (!peer)
-			peer = device_add_peer(device, wanted->public_key);
+			peer = peer_add(device, wanted->public_key);
 		if (!peer) /* our own public key: the parser has warned */
 			continue;
 		peer->marked = false;
 		apply_peer_reload(peer, wanted, now);
 	}
-	for (struct peer *peer = device->first, *next; peer; peer = next) {
-		next = peer->next;
+	device_lock(device);
+	for (struct peer *peer = peer_first(device), *next; peer; peer = next) {
+		next = peer_next(peer);
 		if (peer->marked)
-			device_remove_peer(device, peer);
+			peer_remove(peer);
 		else
 			apply_peer_sweep(peer);
 	}
+	device_unlock(device);
 }
 
 static int apply_change(struct device *device, const struct config *config, struct apply_need need, uint64_t now,
 						void (*commit)(struct device *device, const struct config *config, uint64_t now))
 {
-	int error = device_reserve(device, need.peers, need.prefixes);
+	int error = peer_reserve(device, need.peers, need.prefixes);
 
 	if (error)
 		return error;
 	error = apply_sockets(device, config);
 	if (!error)
 		commit(device, config, now);
-	device_unreserve(device);
+	peer_unreserve(device);
 	return error;
 }
 

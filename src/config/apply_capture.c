@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tunnel/peer.h"
+
 /* Keeps the order of the peer's list. Returns false without memory; `list` then holds the prefixes copied so far. */
 static bool capture_prefixes(const struct peer *peer, struct config_prefix **list)
 {
@@ -35,7 +37,7 @@ static bool capture_peer(const struct peer *peer, struct config_peer *config)
 	config->endpoint = endpoint_known(&peer->configured) ? peer->configured : peer->endpoint;
 	endpoint_clear_local(&config->endpoint);
 	config->has_endpoint = endpoint_known(&config->endpoint);
-	config->keepalive = peer->keepalive;
+	config->keepalive = peer->timers.keepalive;
 	config->has_keepalive = true;
 	config->cipher = peer->remote.suite;
 	config->has_cipher = true;
@@ -46,7 +48,7 @@ int apply_capture(const struct device *device, struct config *config)
 {
 	struct config_peer **tail = &config->peers;
 
-	for (const struct peer *peer = device->first; peer; peer = peer->next) {
+	list_for_each (peer, &device->peers, const struct peer, node) {
 		struct config_peer *captured = calloc(1, sizeof *captured);
 		if (!captured)
 			goto out_of_memory;

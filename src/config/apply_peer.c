@@ -37,14 +37,13 @@ static void apply_endpoint(struct peer *peer, const struct endpoint *endpoint)
 
 static void apply_keepalive(struct peer *peer, uint16_t seconds, uint64_t now)
 {
-	bool turned_on = seconds && !peer->keepalive;
+	bool turned_on = seconds && !peer->timers.keepalive;
 
-	if (seconds == peer->keepalive)
+	if (seconds == peer->timers.keepalive)
 		return;
 	device_lock(peer->device);
-	peer->keepalive = seconds;
+	timers_set_keepalive(&peer->device->timers, &peer->timers, seconds, now);
 	device_unlock(peer->device);
-	timers_keepalive_changed(peer, now);
 	if (turned_on && peer->device->up)
 		handshake_keepalive(peer, now);
 }
@@ -57,9 +56,9 @@ static void add_or_remove_prefixes(struct peer *peer, const struct config_prefix
 	for (; prefix; prefix = prefix->next) {
 		const struct ip_prefix *ip = &prefix->prefix;
 		if (prefix->remove)
-			allowedips_remove(table, ip->family, ip->address, ip->length, peer);
+			allowedips_remove(table, ip->family, ip->address, ip->length, &peer->allowed_ips);
 		else
-			allowedips_insert(table, ip->family, ip->address, ip->length, peer);
+			allowedips_insert(table, ip->family, ip->address, ip->length, &peer->allowed_ips);
 	}
 	device_unlock(peer->device);
 }
@@ -69,7 +68,7 @@ static void replace_prefixes(struct peer *peer, const struct config_peer *config
 {
 	if (apply_prefixes_same(peer, config))
 		return;
-	allowedips_mark(&peer->device->allowed_ips, peer);
+	allowedips_mark(&peer->device->allowed_ips, &peer->allowed_ips);
 	add_or_remove_prefixes(peer, config->allowed_ips);
 }
 
@@ -99,9 +98,7 @@ bool apply_prefixes_same(const struct peer *peer, const struct config_peer *conf
 
 void apply_peer_sweep(struct peer *peer)
 {
-	device_lock(peer->device);
-	allowedips_sweep(&peer->device->allowed_ips, peer);
-	device_unlock(peer->device);
+	allowedips_sweep(&peer->device->allowed_ips, &peer->allowed_ips);
 }
 
 void apply_peer_set(struct peer *peer, const struct config_peer *config, uint64_t now)
@@ -114,7 +111,9 @@ void apply_peer_set(struct peer *peer, const struct config_peer *config, uint64_
 		apply_endpoint(peer, &endpoint);
 	if (config->replace_allowed_ips) {
 		replace_prefixes(peer, config);
+		device_lock(peer->device);
 		apply_peer_sweep(peer);
+		device_unlock(peer->device);
 	} else {
 		add_or_remove_prefixes(peer, config->allowed_ips);
 	}
@@ -130,7 +129,9 @@ void apply_peer_reload(struct peer *peer, const struct config_peer *config, uint
 
 	if (peer->remote.suite != config->cipher) {
 		noise_remote_set_suite(&peer->remote, config->cipher);
+		device_lock(peer->device);
 		peer_forget_keys(peer); /* a session must not continue under the old cipher */
+		device_unlock(peer->device);
 	}
 	noise_remote_set_psk(&peer->remote, config->preshared_key);
 	if (!same_destination(&peer->configured, &endpoint))

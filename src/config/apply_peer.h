@@ -16,7 +16,7 @@ void apply_peer_set(struct peer *peer, const struct config_peer *config, uint64_
  * IPs that the section does not list are only marked; apply_peer_sweep removes them.
  */
 void apply_peer_reload(struct peer *peer, const struct config_peer *config, uint64_t now);
-/* Removes the marked allowed IPs. */
+/* Removes the marked allowed IPs. The caller holds the device lock. */
 void apply_peer_sweep(struct peer *peer);
 
 /* True if the peer has exactly these allowed IPs, in this order. */

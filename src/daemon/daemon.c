@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "tunnel/control.h"
 #include "tunnel/loop.h"
+#include "tunnel/peer.h"
 
 static void log_counters(struct device *device)
 {
@@ -17,7 +19,7 @@ static void log_counters(struct device *device)
 	for (unsigned i = 0; i < COUNTERS; i++)
 		if (counters.value[i])
 			log_info(device->name, "%s %llu", counter_name(i), (unsigned long long)counters.value[i]);
-	for (const struct peer *peer = device->first; peer; peer = peer->next)
+	list_for_each (peer, &device->peers, const struct peer, node)
 		log_info(peer->text, "rx_bytes %llu tx_bytes %llu", (unsigned long long)peer->rx_bytes,
 				 (unsigned long long)peer->tx_bytes);
 }
@@ -73,27 +75,27 @@ int daemon_init(struct daemon *daemon, const char *aead, enum backend_kind backe
 		reason_set_errno(reason, error, "crypto provider %s", aead);
 		goto destroy_loop;
 	}
-	error = device_init(&daemon->device, queues->name, &daemon->aead, daemon->loop);
+	error = control_init(&daemon->device, queues->name, &daemon->aead, daemon->loop);
 	if (error) {
 		reason_set_errno(reason, error, "device");
 		goto destroy_aead;
 	}
-	error = workers_start(&daemon->workers, &daemon->device, daemon->loop, backend, queues, count, on_device_deleted,
-						  daemon);
+	error = worker_pool_start(&daemon->workers, &daemon->device, daemon->loop, backend, queues, count,
+							  on_device_deleted, daemon);
 	if (error) {
 		reason_set_errno(reason, error, "workers");
 		goto destroy_device;
 	}
 	if (count > 1 && !queues->steered)
 		log_info(queues->name, "flows cannot be steered to queues by bpf(2); forwarded packets may be reordered");
-	if (backend == BACKEND_IO_URING && workers_backend(&daemon->workers)->ring_error)
+	if (backend == BACKEND_IO_URING && worker_pool_backend(&daemon->workers)->ring_error)
 		log_warning(queues->name, "io_uring is unavailable (%s); using system calls",
-					strerror(-workers_backend(&daemon->workers)->ring_error));
+					strerror(-worker_pool_backend(&daemon->workers)->ring_error));
 	watch_signals(daemon);
 	loop_sleep_without_end(daemon->loop, &daemon->never);
 	return 0;
 destroy_device:
-	device_destroy(&daemon->device, daemon->loop);
+	control_destroy(&daemon->device, daemon->loop);
 destroy_aead:
 	aead_destroy(&daemon->aead);
 destroy_loop:
@@ -106,7 +108,7 @@ close_tun:
 
 int daemon_watch_link(struct daemon *daemon, struct reason *reason)
 {
-	int error = link_watch_start(&daemon->link_watch, &daemon->device, workers_tun(&daemon->workers), daemon->loop,
+	int error = link_watch_start(&daemon->link_watch, &daemon->device, worker_pool_tun(&daemon->workers), daemon->loop,
 								 on_device_deleted, daemon);
 
 	if (error)
@@ -137,8 +139,8 @@ void daemon_destroy(struct daemon *daemon)
 	for (int i = 0; i < DAEMON_SIGNALS; i++)
 		ev_signal_stop(daemon->loop, &daemon->signals[i]);
 	ev_periodic_stop(daemon->loop, &daemon->never);
-	workers_stop(&daemon->workers);
-	device_destroy(&daemon->device, daemon->loop);
+	worker_pool_stop(&daemon->workers);
+	control_destroy(&daemon->device, daemon->loop);
 	aead_destroy(&daemon->aead);
 	ev_loop_destroy(daemon->loop);
 }

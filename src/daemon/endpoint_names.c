@@ -67,7 +67,7 @@ static bool same_remote(const struct endpoint *a, const struct endpoint *b)
 
 static void name_resolved(struct endpoint_names *names, struct endpoint_name *name, const struct endpoint *endpoint)
 {
-	struct peer *peer = device_find_peer(names->device, name->public_key);
+	struct peer *peer = peer_lookup(names->device, name->public_key);
 	bool replace = name->refresh;
 
 	name->resolved = true;
@@ -75,7 +75,7 @@ static void name_resolved(struct endpoint_names *names, struct endpoint_name *na
 	if (!peer || (!replace && endpoint_known(&peer->endpoint)) || same_remote(&peer->endpoint, endpoint))
 		return;
 	peer_set_endpoint(peer, endpoint);
-	if (peer->keepalive || staged_waiting(&peer->staged))
+	if (peer->timers.keepalive || staged_waiting(&peer->staged))
 		handshake_keepalive(peer, clock_boottime());
 }
 

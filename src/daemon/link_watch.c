@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "tunnel/control.h"
 
 /* A socket that cannot be opened is logged, and is not an error: the link may go down and up again. */
 static int apply_link_state(struct link_watch *watch)
@@ -22,7 +23,7 @@ static int apply_link_state(struct link_watch *watch)
 	device_lock(device);
 	device->mtu = state.mtu;
 	device_unlock(device);
-	error = device_set_up(device, state.up, clock_boottime());
+	error = control_set_up(device, state.up, clock_boottime());
 	if (error)
 		log_error(device->name, "the link is up, but UDP port %u cannot be opened: %s", device->listen_port,
 				  strerror(-error));

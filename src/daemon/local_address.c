@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tunnel/control.h"
+
 /* If the lookup fails, the address counts as usable; a send error will show otherwise. */
 static bool local_address_usable(void *context, const struct endpoint *from)
 {
@@ -27,7 +29,7 @@ static void on_route_change(struct ev_loop *loop, struct ev_io *watcher, int eve
 	struct local_addresses *addresses = watcher->data;
 
 	if (netlink_routes_watch_read(watcher->fd))
-		device_recheck_locals(addresses->device);
+		control_recheck_locals(addresses->device);
 }
 
 int local_address_start(struct local_addresses *addresses, struct device *device, struct ev_loop *loop)
@@ -47,7 +49,7 @@ int local_address_start(struct local_addresses *addresses, struct device *device
 	ev_set_priority(&addresses->watcher, EV_MAXPRI); /* before packets that were sent after the change */
 	ev_io_start(loop, &addresses->watcher);
 	device->local_usable = local_address_usable;
-	device->sources = addresses;
+	device->local_usable_context = addresses;
 	return 0;
 }
 

@@ -19,6 +19,8 @@
 #include "daemon/endpoint_names.h"
 #include "daemon/notify.h"
 #include "network/network.h"
+#include "tunnel/control.h"
+#include "tunnel/peer.h"
 #include "uapi/uapi.h"
 
 struct service {
@@ -48,7 +50,7 @@ static struct endpoint *known_endpoints(const struct device *device, size_t *cou
 	struct endpoint *endpoints = calloc(device->peer_count + 1, sizeof *endpoints);
 
 	*count = 0;
-	for (const struct peer *peer = device->first; endpoints && peer; peer = peer->next)
+	for (const struct peer *peer = peer_first(device); endpoints && peer; peer = peer_next(peer))
 		if (endpoint_known(&peer->endpoint))
 			endpoints[(*count)++] = peer->endpoint;
 	return endpoints;
@@ -186,7 +188,7 @@ static int open_queues(struct tun *queues, unsigned *count, const struct config 
 	const char *interface = config->interface;
 	int error;
 
-	*count = config->workers ? config->workers : workers_auto();
+	*count = config->workers ? config->workers : worker_pool_auto();
 	error = tun_open_queues(queues, *count, interface);
 	if (error == -EINVAL && *count > 1 && !config->workers) {
 		*count = 1;
@@ -241,7 +243,7 @@ static int service_start(struct service *service, const struct network_plan *pla
 	error = apply_config(device, &service->config);
 	if (error)
 		return reason_set_errno(reason, error, "peers");
-	error = device_set_up(device, true, clock_boottime());
+	error = control_set_up(device, true, clock_boottime());
 	if (error)
 		return reason_set_errno(reason, error, "UDP port %u", device->listen_port);
 	memcpy(service->network.name, device->name, sizeof service->network.name);

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
+ * Allowed IPs: the cryptokey routing table.
+ *
  * Theory of operation
  *
- * Every prefix is one entry of a hash table; its key is IP version, length and bits. A lookup asks the table for the
- * address cut to each length that any prefix of this version has, from the longest down, and the first answer is the
- * longest match. Real tables have few lengths (hosts, some networks, perhaps a default route), so that is a handful of
- * questions, and none waits for the answer to another; where there are many lengths (all networks but the private ones
- * are fifteen), most are ruled out by the first six bits of the address. A trie has a level for about every bit in
- * which its prefixes differ: seventeen loads in a row for a hundred thousand of them, half of which miss the cache.
+ * Each prefix is one entry of a hash table; the key is IP version, length and bits. A lookup masks the address to each
+ * prefix length that is in use, from the longest down, and searches the table for it. The first hit is the longest
+ * match. Real tables use few lengths (hosts, some networks, perhaps a default route), so a lookup is a handful of
+ * searches, none of which depends on another. Some tables use many lengths: "everything except the private networks"
+ * has fifteen. Then the first six bits of the address rule out most of them. A trie would have about one level per bit
+ * in which its prefixes differ: seventeen dependent loads for 100,000 prefixes, half of them cache misses.
  *
- * All memory is two arrays, which grow by doubling. Entries stand in one and are named by their numbers, in the buckets
- * of the other as in the chains and in the lists of the peers; they are moved, never renumbered. There are at least as
- * many buckets as entries.
+ * All memory is two arrays that grow by doubling. One holds the entries, the other the buckets; there are at least as
+ * many buckets as entries. Buckets, chains and the lists of the owners refer to entries by index. Growing moves the
+ * entries but keeps their indices.
  */
 #include "tunnel/allowedips.h"
 
@@ -22,9 +24,8 @@
 #include <sys/socket.h>
 
 #include "base/bytes.h"
-#include "tunnel/peer.h"
 
-/* The first bits of an address, host order, all others zero; one of IPv4 fills the upper half of the first word. */
+/* The first bits of an address in host order, all others zero. An IPv4 prefix uses the upper half of `high`. */
 struct prefix {
 	uint64_t high, low;
 	uint8_t length;
@@ -33,9 +34,9 @@ struct prefix {
 
 struct allowedip {
 	uint64_t high, low;
-	struct peer *peer;
-	uint32_t chained;        /* the next in its bucket, or of those that are free */
-	uint32_t previous, next; /* in the peer's list */
+	struct allowedip_list *owner;
+	uint32_t chained;        /* the next entry of the bucket, or the next free entry */
+	uint32_t previous, next; /* in the list of the owner */
 	uint8_t length;
 	bool v6, marked;
 };
@@ -43,29 +44,29 @@ struct allowedip {
 enum { FIRST_ROOM = 16, BEGIN_BITS = 6 };
 
 /* Shifting a word by 64 is undefined, hence the two cases. */
-static inline uint64_t head(uint64_t word, unsigned bits)
+static inline uint64_t word_mask(uint64_t word, unsigned bits)
 {
 	return bits ? word & ~UINT64_C(0) << (64 - bits) : 0;
 }
 
-static inline struct prefix cut(uint64_t high, uint64_t low, unsigned length, bool v6)
+static inline struct prefix prefix_make(uint64_t high, uint64_t low, unsigned length, bool v6)
 {
 	return (struct prefix) {
-		.high = head(high, length < 64 ? length : 64),
-		.low = length > 64 ? head(low, length - 64) : 0,
+		.high = word_mask(high, length < 64 ? length : 64),
+		.low = length > 64 ? word_mask(low, length - 64) : 0,
 		.length = (uint8_t)length,
 		.v6 = v6,
 	};
 }
 
-static inline struct prefix cut_address(const uint8_t *address, unsigned length, bool v6)
+static inline struct prefix prefix_of_address(const uint8_t *address, unsigned length, bool v6)
 {
-	return v6 ? cut(get_be64(address), get_be64(address + 8), length, true)
-			  : cut((uint64_t)get_be32(address) << 32, 0, length, false);
+	return v6 ? prefix_make(get_be64(address), get_be64(address + 8), length, true)
+			  : prefix_make((uint64_t)get_be32(address) << 32, 0, length, false);
 }
 
-/* Odd constants with bits of no pattern; the best of a product is in its upper half. */
-static inline uint32_t hash(const struct prefix *prefix)
+/* Multiplicative hashing: odd constants without a pattern; the upper half of the product is the best mixed. */
+static inline uint32_t bucket_hash(const struct prefix *prefix)
 {
 	uint64_t mixed = (prefix->high ^ prefix->length) * UINT64_C(0x9e3779b97f4a7c15);
 
@@ -79,23 +80,24 @@ static inline bool is_prefix(const struct allowedip *entry, const struct prefix 
 		   entry->v6 == prefix->v6;
 }
 
-static inline uint32_t *bucket(const struct allowedips *table, const struct prefix *prefix)
+static inline uint32_t *prefix_bucket(const struct allowedips *table, const struct prefix *prefix)
 {
-	return &table->buckets[hash(prefix) & (table->room - 1)];
+	return &table->buckets[bucket_hash(prefix) & (table->room - 1)];
 }
 
-/* The number of the prefix's entry, or 0. There are buckets. */
-static inline uint32_t find(const struct allowedips *table, const struct prefix *prefix)
+/* Returns the index of the entry of the prefix, or 0. The table has buckets. */
+static inline uint32_t prefix_find(const struct allowedips *table, const struct prefix *prefix)
 {
-	uint32_t number = *bucket(table, prefix);
+	uint32_t number = *prefix_bucket(table, prefix);
 
 	while (number && !is_prefix(&table->entries[number], prefix))
 		number = table->entries[number].chained;
 	return number;
 }
 
-static inline struct peer *lookup(const struct allowedips *table, const struct allowedip_lengths *lengths,
-								  uint64_t high, uint64_t low, bool v6)
+static inline struct allowedip_list *address_lookup(const struct allowedips *table,
+													const struct allowedip_lengths *lengths, uint64_t high,
+													uint64_t low, bool v6)
 {
 	for (unsigned i = 0; i < lengths->count; i++) {
 		unsigned length = lengths->used[i];
@@ -103,33 +105,33 @@ static inline struct peer *lookup(const struct allowedips *table, const struct a
 		uint32_t number;
 		if (!(lengths->begins[length] >> (high >> (64 - BEGIN_BITS)) & 1))
 			continue;
-		prefix = cut(high, low, length, v6);
-		number = find(table, &prefix);
+		prefix = prefix_make(high, low, length, v6);
+		number = prefix_find(table, &prefix);
 		if (number)
-			return table->entries[number].peer;
+			return table->entries[number].owner;
 	}
 	return NULL;
 }
 
-struct peer *allowedips_lookup4(const struct allowedips *table, const uint8_t address[4])
+struct allowedip_list *allowedips_lookup4(const struct allowedips *table, const uint8_t address[4])
 {
-	return lookup(table, &table->v4, (uint64_t)get_be32(address) << 32, 0, false);
+	return address_lookup(table, &table->v4, (uint64_t)get_be32(address) << 32, 0, false);
 }
 
-struct peer *allowedips_lookup6(const struct allowedips *table, const uint8_t address[16])
+struct allowedip_list *allowedips_lookup6(const struct allowedips *table, const uint8_t address[16])
 {
-	return lookup(table, &table->v6, get_be64(address), get_be64(address + 8), true);
+	return address_lookup(table, &table->v6, get_be64(address), get_be64(address + 8), true);
 }
 
-/* --- the table --------------------------------------------------------------------------------------------------- */
+/* --- the table ---------------------------------------------------------------------- */
 
 static struct allowedip_lengths *lengths_of(struct allowedips *table, bool v6)
 {
 	return v6 ? &table->v6 : &table->v4;
 }
 
-/* A bit for each beginning that an address of the prefix can have: a shorter prefix than these bits has several. */
-static uint64_t begins(const struct prefix *prefix)
+/* Returns one bit per value of the first BEGIN_BITS bits in the prefix. A prefix shorter than that has several. */
+static uint64_t begin_bits(const struct prefix *prefix)
 {
 	unsigned open = prefix->length < BEGIN_BITS ? BEGIN_BITS - prefix->length : 0;
 	uint64_t bits = open < BEGIN_BITS ? (UINT64_C(1) << (1U << open)) - 1 : ~UINT64_C(0);
@@ -142,7 +144,7 @@ static void length_add(struct allowedip_lengths *lengths, const struct prefix *p
 	unsigned at = lengths->count;
 	uint8_t length = prefix->length;
 
-	lengths->begins[length] |= begins(prefix);
+	lengths->begins[length] |= begin_bits(prefix);
 	if (lengths->prefixes[length]++)
 		return;
 	for (; at && lengths->used[at - 1] < length; at--)
@@ -151,7 +153,7 @@ static void length_add(struct allowedip_lengths *lengths, const struct prefix *p
 	lengths->count++;
 }
 
-/* What beginnings the others of its length have is not known, so the bits stay until it is the last. */
+/* Other prefixes of this length may need the bits of `begins`, so they are cleared with the last prefix only. */
 static void length_remove(struct allowedip_lengths *lengths, uint8_t length)
 {
 	unsigned at = 0;
@@ -165,21 +167,21 @@ static void length_remove(struct allowedip_lengths *lengths, uint8_t length)
 	memmove(&lengths->used[at], &lengths->used[at + 1], lengths->count - at);
 }
 
-static void chain(struct allowedips *table, uint32_t number, const struct prefix *prefix)
+static void entry_chain(struct allowedips *table, uint32_t number, const struct prefix *prefix)
 {
-	uint32_t *first = bucket(table, prefix);
+	uint32_t *first = prefix_bucket(table, prefix);
 
 	table->entries[number].chained = *first;
 	*first = number;
 }
 
-static struct prefix prefix_of(const struct allowedip *entry)
+static struct prefix entry_prefix(const struct allowedip *entry)
 {
 	return (struct prefix) { entry->high, entry->low, entry->length, entry->v6 };
 }
 
-/* Moves all to larger arrays; of the entries that are free, none is in a chain. */
-static void move(struct allowedips *table, struct allowedip *entries, uint32_t *buckets, uint32_t room)
+/* Moves everything to larger arrays. Free entries are in no chain. */
+static void table_move(struct allowedips *table, struct allowedip *entries, uint32_t *buckets, uint32_t room)
 {
 	uint32_t *old = table->buckets, old_room = table->room;
 
@@ -193,15 +195,15 @@ static void move(struct allowedips *table, struct allowedip *entries, uint32_t *
 	table->room = room;
 	for (uint32_t i = 0; i < old_room; i++) {
 		for (uint32_t number = old[i], next; number; number = next) {
-			struct prefix prefix = prefix_of(&entries[number]);
+			struct prefix prefix = entry_prefix(&entries[number]);
 			next = entries[number].chained;
-			chain(table, number, &prefix);
+			entry_chain(table, number, &prefix);
 		}
 	}
 	free(old);
 }
 
-/* Memory of entries that were never used is never touched. */
+/* Entries that were never used are never written to, so their pages cost nothing. */
 int allowedips_reserve(struct allowedips *table, size_t prefixes)
 {
 	size_t wanted = 1 + table->count + prefixes, room = table->room ? table->room : FIRST_ROOM;
@@ -221,11 +223,11 @@ int allowedips_reserve(struct allowedips *table, size_t prefixes)
 		free(buckets);
 		return -ENOMEM;
 	}
-	move(table, entries, buckets, (uint32_t)room);
+	table_move(table, entries, buckets, (uint32_t)room);
 	return 0;
 }
 
-/* A new entry, of nobody yet. There is room. */
+/* Makes an entry without an owner. The caller has reserved room. */
 static uint32_t entry_create(struct allowedips *table, const struct prefix *prefix)
 {
 	uint32_t number = table->spare ? table->spare : table->touched;
@@ -237,7 +239,7 @@ static uint32_t entry_create(struct allowedips *table, const struct prefix *pref
 		table->touched++;
 	*entry =
 		(struct allowedip) { .high = prefix->high, .low = prefix->low, .length = prefix->length, .v6 = prefix->v6 };
-	chain(table, number, prefix);
+	entry_chain(table, number, prefix);
 	length_add(lengths_of(table, prefix->v6), prefix);
 	table->count++;
 	return number;
@@ -246,8 +248,8 @@ static uint32_t entry_create(struct allowedips *table, const struct prefix *pref
 static void entry_free(struct allowedips *table, uint32_t number)
 {
 	struct allowedip *entry = &table->entries[number];
-	struct prefix prefix = prefix_of(entry);
-	uint32_t *place = bucket(table, &prefix);
+	struct prefix prefix = entry_prefix(entry);
+	uint32_t *place = prefix_bucket(table, &prefix);
 
 	while (*place != number)
 		place = &table->entries[*place].chained;
@@ -258,14 +260,13 @@ static void entry_free(struct allowedips *table, uint32_t number)
 	table->count--;
 }
 
-/* --- the peer's list --------------------------------------------------------------------------------------------- */
+/* --- lists of owners ---------------------------------------------------------------- */
 
-static void list_add(struct allowedips *table, struct peer *peer, uint32_t number)
+static void owner_add(struct allowedips *table, struct allowedip_list *list, uint32_t number)
 {
-	struct allowedip_list *list = &peer->allowed_ips;
 	struct allowedip *entry = &table->entries[number];
 
-	entry->peer = peer;
+	entry->owner = list;
 	entry->marked = false;
 	entry->previous = list->last;
 	entry->next = 0;
@@ -275,10 +276,10 @@ static void list_add(struct allowedips *table, struct peer *peer, uint32_t numbe
 	list->changes++;
 }
 
-static void list_remove(struct allowedips *table, uint32_t number)
+static void owner_remove(struct allowedips *table, uint32_t number)
 {
 	const struct allowedip *entry = &table->entries[number];
-	struct allowedip_list *list = &entry->peer->allowed_ips;
+	struct allowedip_list *list = entry->owner;
 
 	*(entry->previous ? &table->entries[entry->previous].next : &list->first) = entry->next;
 	*(entry->next ? &table->entries[entry->next].previous : &list->last) = entry->previous;
@@ -286,88 +287,90 @@ static void list_remove(struct allowedips *table, uint32_t number)
 	list->changes++;
 }
 
-/* --- changes ----------------------------------------------------------------------------------------------------- */
+/* --- changes ------------------------------------------------------------------------ */
 
-static void take_away(struct allowedips *table, uint32_t number)
+static void entry_remove(struct allowedips *table, uint32_t number)
 {
-	list_remove(table, number);
+	owner_remove(table, number);
 	entry_free(table, number);
 }
 
-static bool valid(int family, unsigned length)
+static bool prefix_valid(int family, unsigned length)
 {
 	return (family == AF_INET && length <= 32) || (family == AF_INET6 && length <= 128);
 }
 
-int allowedips_insert(struct allowedips *table, int family, const uint8_t *address, uint8_t length, struct peer *peer)
+int allowedips_insert(struct allowedips *table, int family, const uint8_t *address, uint8_t length,
+					  struct allowedip_list *owner)
 {
 	struct prefix prefix;
 	uint32_t number;
 
-	if (!valid(family, length))
+	if (!prefix_valid(family, length))
 		return -EINVAL;
 	if (allowedips_reserve(table, 1))
 		return -ENOMEM;
-	prefix = cut_address(address, length, family == AF_INET6);
-	number = find(table, &prefix);
+	prefix = prefix_of_address(address, length, family == AF_INET6);
+	number = prefix_find(table, &prefix);
 	if (number)
-		list_remove(table, number);
+		owner_remove(table, number);
 	else
 		number = entry_create(table, &prefix);
-	list_add(table, peer, number);
+	owner_add(table, owner, number);
 	return 0;
 }
 
-int allowedips_remove(struct allowedips *table, int family, const uint8_t *address, uint8_t length, struct peer *peer)
+int allowedips_remove(struct allowedips *table, int family, const uint8_t *address, uint8_t length,
+					  const struct allowedip_list *owner)
 {
 	struct prefix prefix;
 	uint32_t number;
 
-	if (!valid(family, length))
+	if (!prefix_valid(family, length))
 		return -EINVAL;
-	prefix = cut_address(address, length, family == AF_INET6);
-	number = table->count ? find(table, &prefix) : 0;
-	if (!number || table->entries[number].peer != peer)
+	prefix = prefix_of_address(address, length, family == AF_INET6);
+	number = table->count ? prefix_find(table, &prefix) : 0;
+	if (!number || table->entries[number].owner != owner)
 		return -ENOENT;
-	take_away(table, number);
+	entry_remove(table, number);
 	return 0;
 }
 
-void allowedips_remove_peer(struct allowedips *table, struct peer *peer)
+void allowedips_remove_all(struct allowedips *table, struct allowedip_list *owner)
 {
-	while (peer->allowed_ips.first)
-		take_away(table, peer->allowed_ips.first);
+	while (owner->first)
+		entry_remove(table, owner->first);
 }
 
-void allowedips_mark(struct allowedips *table, const struct peer *peer)
+void allowedips_mark(struct allowedips *table, const struct allowedip_list *owner)
 {
-	for (uint32_t number = peer->allowed_ips.first; number; number = table->entries[number].next)
+	for (uint32_t number = owner->first; number; number = table->entries[number].next)
 		table->entries[number].marked = true;
 }
 
-void allowedips_sweep(struct allowedips *table, struct peer *peer)
+void allowedips_sweep(struct allowedips *table, struct allowedip_list *owner)
 {
-	for (uint32_t number = peer->allowed_ips.first, next; number; number = next) {
+	for (uint32_t number = owner->first, next; number; number = next) {
 		next = table->entries[number].next;
 		if (table->entries[number].marked)
-			take_away(table, number);
+			entry_remove(table, number);
 	}
 }
 
 uint32_t allowedips_entry(const struct allowedips *table, uint32_t entry, int *family, uint8_t address[16],
 						  uint8_t *length)
 {
-	const struct allowedip *told = &table->entries[entry];
+	const struct allowedip *found = &table->entries[entry];
 
-	if (told->v6) {
-		put_be64(address, told->high);
-		put_be64(address + 8, told->low);
+	if (found->v6) {
+		put_be64(address, found->high);
+		put_be64(address + 8, found->low);
 	} else {
-		put_be32(address, (uint32_t)(told->high >> 32));
+		put_be32(address, (uint32_t)(found->high >> 32));
 	}
-	*family = told->v6 ? AF_INET6 : AF_INET;
-	*length = told->length;
-	return told->next;
+	*family = found->v6 ? AF_INET6 : AF_INET;
+	*length = found->length;
+	return found->next;
 }
 
 void allowedips_destroy(struct allowedips *table)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
+/* Counters: their names. */
 #include "tunnel/counters.h"
 
 #include <assert.h>
 
-static const char *const names[] = {
+static const char *const counter_names[] = {
 	[COUNT_TUN_READ] = "tun_read",
 	[COUNT_TUN_WRITTEN] = "tun_written",
 	[COUNT_SEALED] = "sealed",
@@ -15,7 +16,7 @@ static const char *const names[] = {
 	[COUNT_COOKIE_SENT] = "cookie_sent",
 	[COUNT_UNDER_LOAD] = "under_load",
 	[COUNT_GROUP_REFUSED] = "group_refused",
-	[COUNT_SOURCE_LOST] = "source_lost",
+	[COUNT_LOCAL_LOST] = "source_lost",
 	[COUNT_MERGE_REFUSED] = "merge_refused",
 	[COUNT_UNREACHABLE] = "unreachable_sent",
 	[DROP_NO_PEER] = "drop_no_peer",
@@ -36,14 +37,14 @@ static const char *const names[] = {
 	[DROP_FORGED] = "drop_forged",
 	[DROP_REPLAY] = "drop_replay",
 	[DROP_INNER] = "drop_inner",
-	[DROP_SOURCE] = "drop_source",
+	[DROP_INNER_SOURCE] = "drop_source",
 	[DROP_TUN_WRITE] = "drop_tun_write",
 };
-static_assert(sizeof names / sizeof *names == DROP_REFUSED, "each counter has a name");
+static_assert(sizeof counter_names / sizeof *counter_names == DROP_REFUSED, "each counter has a name");
 
 const char *counter_name(unsigned counter)
 {
 	if (counter < DROP_REFUSED)
-		return names[counter];
+		return counter_names[counter];
 	return segment_error_name((enum segment_error)(counter - DROP_REFUSED));
 }

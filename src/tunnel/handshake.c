@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
+/* The handshake with a peer. */
 #include "tunnel/handshake.h"
 
 #include <errno.h>
 #include <sodium.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/bytes.h"
@@ -10,37 +12,32 @@
 #include "crypto/message.h"
 
 enum {
-	TRAFFIC_CLASS = 0x88, /* AF41 (RFC 2597), as the kernel marks handshakes */
-	LOAD_PER_WINDOW = 64, /* handshakes in LOAD_WINDOW that keep one core about a tenth busy */
+	TRAFFIC_CLASS = 0x88, /* AF41 (RFC 2597), as the kernel marks handshake messages */
+	LOAD_BURST = 63,      /* handshake messages at once, and per LOAD_WINDOW, that are not load */
+	QUEUE_LOAD = MAILBOX_MESSAGES / 8,
 };
-#define LOAD_WINDOW (100 * NS_PER_MS)
-#define LOAD_AFTER NS_PER_S
+#define LOAD_WINDOW (100 * NS_PER_MS) /* answering LOAD_BURST messages in this time keeps a core about a tenth busy */
+#define LOAD_TIME NS_PER_S            /* how long the load lasts after the last excess */
 
-static int transmit(struct peer *peer, const struct endpoint *to, const void *message, size_t n, uint8_t traffic_class)
+/* --- sending ------------------------------------------------------------------------ */
+
+static void send_to_peer(struct peer *peer, const void *message, size_t n, uint8_t traffic_class, uint64_t now)
 {
-	struct device *device = peer->device;
+	const struct device *device = peer->device;
 
-	return device->ops->send(device->context, peer, to, message, n, traffic_class);
+	if (!device->ops->send(device->ops_context, peer, &peer->endpoint, message, n, traffic_class))
+		peer->tx_bytes += n;
+	timers_any_sent(&peer->device->timers, &peer->timers, now);
 }
 
-/* Stamps the MACs of a finished handshake message and sends it. */
+/* Adds the MACs to a handshake message and sends it. */
 static void send_handshake(struct peer *peer, void *message, size_t n, uint64_t now)
 {
 	cookie_stamp(&peer->cookies, peer->remote.public_key, message, n, now);
 	peer->handshake_sent = now;
 	peer->handshake_sent_known = true;
 	device_count(peer->device, COUNT_HANDSHAKE_SENT, 1);
-	if (!transmit(peer, &peer->endpoint, message, n, TRAFFIC_CLASS))
-		peer->tx_bytes += n;
-	timers_any_sent(peer, now);
-}
-
-/* Puts a new index in the place of the last handshake's. NULL without memory. */
-static struct peer_index *renew_index(struct peer *peer)
-{
-	peer_index_destroy(peer->handshake_index);
-	peer->handshake_index = peer_index_create(peer);
-	return peer->handshake_index;
+	send_to_peer(peer, message, n, TRAFFIC_CLASS, now);
 }
 
 void handshake_initiate(struct peer *peer, uint64_t now, bool retry)
@@ -48,26 +45,33 @@ void handshake_initiate(struct peer *peer, uint64_t now, bool retry)
 	struct device *device = peer->device;
 	struct message_initiation message;
 	uint8_t timestamp[NOISE_TIMESTAMP];
+	struct peer_index *index;
 	int error;
 
 	if (!retry)
 		peer->timers.attempts = 0;
 	if (peer->handshake_sent_known && now - peer->handshake_sent < REKEY_TIMEOUT)
 		return;
-	if (!device->up || !endpoint_known(&peer->endpoint) || !renew_index(peer))
+	if (!device->up || !endpoint_known(&peer->endpoint))
+		return;
+	index = peer_index_create(peer);
+	if (!index)
 		return;
 	noise_timestamp(timestamp, device->realtime());
-	error =
-		noise_create_initiation(&device->identity, &peer->remote, peer->handshake_index->index, timestamp, &message);
+	error = noise_create_initiation(&device->identity, &peer->remote, index->index, timestamp, &message);
 	if (error) {
+		free(index);
 		if (log_allowed(&peer->log, now))
 			log_info(peer->text, "no handshake: %s", strerror(-error));
 		return;
 	}
+	device_lock(device);
+	peer_set_handshake_index(peer, index);
+	device_unlock(device);
 	if (log_allowed(&peer->log, now))
 		log_debug(peer->text, "sending handshake initiation");
 	send_handshake(peer, &message, sizeof message, now);
-	timers_handshake_initiated(peer, now);
+	timers_handshake_initiated(&device->timers, &peer->timers, now);
 }
 
 void handshake_keepalive(struct peer *peer, uint64_t now)
@@ -76,54 +80,51 @@ void handshake_keepalive(struct peer *peer, uint64_t now)
 	uint8_t memory[AEAD_HEADROOM + DATA_HEADER + AEAD_TAILROOM], *slot = memory + AEAD_HEADROOM;
 	uint64_t counter;
 
-	if (session && staged_waiting(&peer->staged)) {
-		device_peer_ready(peer->device, peer);
+	if (session && peer_send_staged(peer))
 		return;
-	}
 	if (!session || !session_reserve(session, 1, &counter)) {
 		handshake_initiate(peer, now, false);
 		return;
 	}
 	session_seal(session, counter, slot, 0);
-	if (!transmit(peer, &peer->endpoint, slot, DATA_OVERHEAD, 0))
-		peer->tx_bytes += DATA_OVERHEAD;
-	timers_any_sent(peer, now);
+	send_to_peer(peer, slot, DATA_OVERHEAD, 0, now);
 	if (session_rekey_on_send(session, now))
 		handshake_initiate(peer, now, false);
 }
 
-/* Counts one handshake. Under load once a window held too many, and for LOAD_AFTER from then. */
-static bool under_load(struct device *device, uint64_t now)
+/* --- limits ------------------------------------------------------------------------- */
+
+/* Counts one handshake message and returns whether the device is under load. */
+static bool is_under_load(struct device *device, uint64_t now)
 {
-	if (now - device->load_since >= LOAD_WINDOW) {
-		device->load_since = now;
-		device->load_count = 0;
-	}
-	if (++device->load_count >= LOAD_PER_WINDOW || notices_waiting(device->notices) >= NOTICE_BUSY)
-		device->load_until = now + LOAD_AFTER;
+	bool within = token_bucket_take(&device->load, LOAD_BURST, LOAD_WINDOW / LOAD_BURST, now);
+
+	if (!within || mailbox_waiting(&device->mailbox) >= QUEUE_LOAD)
+		device->load_until = now + LOAD_TIME;
 	return now < device->load_until;
 }
 
 static void send_cookie(struct device *device, const uint8_t *message, size_t n, const struct endpoint *from,
-						const uint8_t *source, size_t source_length, uint64_t now)
+						const uint8_t *sender, size_t sender_length, uint64_t now)
 {
 	struct message_cookie reply;
 	const uint8_t *mac1 = message + n - sizeof(struct message_macs);
 
-	cookie_reply(&device->checker, &reply, message + offsetof(struct message_initiation, sender), mac1, source,
-				 source_length, now);
-	device->ops->send(device->context, NULL, from, &reply, sizeof reply, TRAFFIC_CLASS);
+	cookie_reply(&device->checker, &reply, message + offsetof(struct message_initiation, sender), mac1, sender,
+				 sender_length, now);
+	device->ops->send(device->ops_context, NULL, from, &reply, sizeof reply, TRAFFIC_CLASS);
 	device_count(device, COUNT_COOKIE_SENT, 1);
 }
 
-/* What stands before any curve work: mac1, and under load mac2 and the limit of the source. */
-static bool admitted(struct device *device, const uint8_t *message, size_t n, const struct endpoint *from, uint64_t now)
+/* The checks before any curve operation: mac1 and, under load, mac2 and the rate limit of the sender's address. */
+static bool is_admitted(struct device *device, const uint8_t *message, size_t n, const struct endpoint *from,
+						uint64_t now)
 {
-	uint8_t source[ENDPOINT_BYTES];
-	size_t length = endpoint_bytes(source, from);
-	bool loaded = under_load(device, now);
+	uint8_t sender[ENDPOINT_BYTES];
+	size_t length = endpoint_bytes(sender, from);
+	bool loaded = is_under_load(device, now);
 
-	switch (cookie_check(&device->checker, message, n, source, length, loaded, now)) {
+	switch (cookie_check(&device->checker, message, n, sender, length, loaded, now)) {
 	case COOKIE_FORGED:
 		device_count(device, DROP_MAC, 1);
 		return false;
@@ -131,45 +132,64 @@ static bool admitted(struct device *device, const uint8_t *message, size_t n, co
 		if (!loaded)
 			return true;
 		device_count(device, COUNT_UNDER_LOAD, 1);
-		send_cookie(device, message, n, from, source, length, now);
+		send_cookie(device, message, n, from, sender, length, now);
 		return false;
 	case COOKIE_MAC2:
 		break;
 	}
-	if (ratelimit_allow(device->ratelimit, source, length - sizeof(in_port_t), now))
+	if (ratelimit_allow(device->ratelimit, sender, length - sizeof(in_port_t), now))
 		return true;
 	device_count(device, DROP_RATE, 1);
 	return false;
 }
 
-static void refuse(struct device *device, const char *subject, struct log_limit *limit, const struct endpoint *from,
-				   int error, uint64_t now)
+/* --- receiving ---------------------------------------------------------------------- */
+
+/* `subject` and `limit` are those of the peer or, if it is not known, of the device. */
+static void reject_handshake(struct device *device, const char *subject, struct log_limit *limit,
+							 const struct endpoint *from, int error, uint64_t now)
 {
 	char text[ENDPOINT_TEXT];
 
 	device_count(device, DROP_HANDSHAKE, 1);
 	if (log_enabled(LOG_DEBUG) && log_allowed(limit, now))
-		log_debug(subject, "handshake from %s refused: %s", endpoint_text(text, from), strerror(-error));
+		log_debug(subject, "handshake from %s rejected: %s", endpoint_text(text, from), strerror(-error));
 }
 
-/* The one mistake that is easily made, and that neither end can see in its own file. */
-static void hint_at_cipher(struct peer *peer, uint64_t now)
+static struct peer *peer_of_remote(struct noise_remote *remote)
 {
-	if (log_allowed(&peer->log, now))
-		log_info(peer->text, "its Cipher differs from what is set here, %s; both ends must say the same",
-				 suite_name(peer->remote.suite));
+	return container_of(remote, struct peer, remote);
 }
 
 static struct noise_remote *find_remote(void *context, const uint8_t public_key[NOISE_KEY])
 {
-	struct peer *peer = device_find_peer(context, public_key);
+	struct peer *peer = peer_lookup(context, public_key);
 
 	return peer ? &peer->remote : NULL;
 }
 
-static struct peer *peer_of(struct noise_remote *remote)
+/* Creates the response and the session under a new index; only when both have succeeded, the lock is taken and both are
+ * installed. */
+static int respond(struct peer *peer, struct message_response *response, uint64_t now)
 {
-	return (struct peer *)(void *)((char *)remote - offsetof(struct peer, remote));
+	struct peer_index *index = peer_index_create(peer);
+	struct session *session;
+	int error;
+
+	if (!index)
+		return -ENOMEM;
+	error = noise_create_response(&peer->remote, index->index, response);
+	if (!error)
+		error = peer_derive_session(peer, now, &session);
+	if (error) {
+		free(index);
+		return error;
+	}
+	device_lock(peer->device);
+	peer_set_handshake_index(peer, index);
+	peer_install_session(peer, session);
+	device_unlock(peer->device);
+	return 0;
 }
 
 static void receive_initiation(struct device *device, const struct message_initiation *message,
@@ -180,22 +200,21 @@ static void receive_initiation(struct device *device, const struct message_initi
 	struct peer *peer;
 	int error = noise_consume_initiation(&device->identity, message, find_remote, device, now, &remote);
 
-	if (error == -EPROTONOSUPPORT)
-		hint_at_cipher(peer_of(remote), now);
+	/* This mistake is easily made, and neither end can see it in its own file. */
+	if (error == -EPROTONOSUPPORT && log_allowed(&peer_of_remote(remote)->log, now))
+		log_info(peer_of_remote(remote)->text,
+				 "the peer uses another Cipher than %s, which is set here; both ends must set the same",
+				 suite_name(remote->suite));
 	if (error) {
-		refuse(device, device->name, &device->log, from, error, now);
+		reject_handshake(device, device->name, &device->log, from, error, now);
 		return;
 	}
-	peer = peer_of(remote);
+	peer = peer_of_remote(remote);
 	peer_set_endpoint(peer, from);
 	peer_received(peer, sizeof *message, now);
-	if (!renew_index(peer))
-		return;
-	error = noise_create_response(remote, peer->handshake_index->index, &response);
-	if (!error)
-		error = peer_begin_session(peer, now);
+	error = respond(peer, &response, now);
 	if (error) {
-		refuse(device, peer->text, &peer->log, from, error, now);
+		reject_handshake(device, peer->text, &peer->log, from, error, now);
 		return;
 	}
 	if (log_allowed(&peer->log, now))
@@ -203,26 +222,35 @@ static void receive_initiation(struct device *device, const struct message_initi
 	send_handshake(peer, &response, sizeof response, now);
 }
 
-static struct peer_index *find_index(struct device *device, const uint8_t receiver[4])
+static struct peer_index *find_index(const struct device *device, const uint8_t receiver[4])
 {
-	return (struct peer_index *)(void *)map_first(&device->by_index, get_le32(receiver));
+	struct map_node *node = map_first(&device->by_index, get_le32(receiver));
+
+	return node ? container_of(node, struct peer_index, node) : NULL;
 }
 
-/* The handshake is over: its session is there, and what was staged goes before anything that comes now. */
-static int complete(struct peer *peer, const struct endpoint *from, uint64_t now)
+/*
+ * Installs the session and sends what is staged, or a keepalive, because the responder waits for the first packet.
+ * Staged packets become ready under the same lock as the session, so that a worker cannot send a newer packet first.
+ */
+static int complete_handshake(struct peer *peer, const struct endpoint *from, uint64_t now)
 {
-	int error;
+	struct session *session;
+	bool staged;
+	int error = peer_derive_session(peer, now, &session);
 
+	if (error)
+		return error;
+	peer_set_endpoint(peer, from);
 	device_lock(peer->device);
-	error = peer_begin_session(peer, now);
-	if (!error) {
-		peer_set_endpoint(peer, from);
-		peer_received(peer, sizeof(struct message_response), now);
-		peer_handshake_completed(peer);
-		handshake_keepalive(peer, now); /* or an empty packet: the responder waits for the first */
-	}
+	peer_install_session(peer, session);
+	staged = peer_send_staged(peer);
 	device_unlock(peer->device);
-	return error;
+	peer_received(peer, sizeof(struct message_response), now);
+	peer_handshake_completed(peer);
+	if (!staged)
+		handshake_keepalive(peer, now);
+	return 0;
 }
 
 static void receive_response(struct device *device, const struct message_response *message, const struct endpoint *from,
@@ -235,14 +263,14 @@ static void receive_response(struct device *device, const struct message_respons
 	if (index && !index->session)
 		error = noise_consume_response(&device->identity, &peer->remote, message);
 	if (!error)
-		error = complete(peer, from, now);
+		error = complete_handshake(peer, from, now);
 	if (error)
-		refuse(device, device->name, &device->log, from, error, now);
+		reject_handshake(device, device->name, &device->log, from, error, now);
 	else if (log_allowed(&peer->log, now))
 		log_debug(peer->text, "handshake completed");
 }
 
-/* The endpoint stays: a cookie reply is authentic only as far as the message it answers was seen. */
+/* The endpoint is not changed: a cookie reply only proves that its sender has seen our message. */
 static void receive_cookie(struct device *device, const struct message_cookie *message, const struct endpoint *from,
 						   uint64_t now)
 {
@@ -251,7 +279,7 @@ static void receive_cookie(struct device *device, const struct message_cookie *m
 	int error = peer ? cookie_consume(&peer->cookies, peer->remote.public_key, message, now) : -ENOENT;
 
 	if (error)
-		refuse(device, device->name, &device->log, from, error, now);
+		reject_handshake(device, device->name, &device->log, from, error, now);
 	else
 		peer->rx_bytes += sizeof *message;
 }
@@ -266,10 +294,10 @@ void handshake_receive(struct device *device, const uint8_t *message, size_t n, 
 	} else if (type == MESSAGE_COOKIE && n == sizeof(struct message_cookie)) {
 		receive_cookie(device, (const void *)message, from, now);
 	} else if (type == MESSAGE_INITIATION && n == sizeof(struct message_initiation)) {
-		if (admitted(device, message, n, from, now))
+		if (is_admitted(device, message, n, from, now))
 			receive_initiation(device, (const void *)message, from, now);
 	} else if (type == MESSAGE_RESPONSE && n == sizeof(struct message_response)) {
-		if (admitted(device, message, n, from, now))
+		if (is_admitted(device, message, n, from, now))
 			receive_response(device, (const void *)message, from, now);
 	} else {
 		device_count(device, DROP_MALFORMED, 1);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Loop: a periodic watcher that never fires. */
 #include "tunnel/loop.h"
 
 #define FAR_FUTURE 1e10 /* seconds since the epoch */

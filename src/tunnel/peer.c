@@ -1,49 +1,152 @@
 /* SPDX-License-Identifier: MIT */
+/* Peers: adding, finding and removing them, and their sessions. Endpoints are in peer_endpoint.c. */
 #include "tunnel/peer.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/bytes.h"
 #include "base/keytext.h"
-#include "tunnel/device.h"
 
-/* As wg(8) users know it: the first and last four characters of the key. */
-static void name_peer(struct peer *peer)
+/* --- the peers of a device ---------------------------------------------------------- */
+
+static uint64_t key_hash(const uint8_t public_key[NOISE_KEY])
 {
-	char key[KEY_BASE64];
-
-	key_to_base64(key, peer->remote.public_key);
-	snprintf(peer->text, sizeof peer->text, "%s: peer %.4s…%.4s", peer->device->name, key, key + 39);
+	return get_le64(public_key);
 }
 
-struct peer *peer_create(struct device *device, const uint8_t public_key[NOISE_KEY])
+struct peer *peer_lookup(const struct device *device, const uint8_t public_key[NOISE_KEY])
 {
-	struct peer *peer = device->spare;
+	for (struct map_node *node = map_first(&device->by_key, key_hash(public_key)); node; node = map_next(node)) {
+		struct peer *peer = container_of(node, struct peer, by_key);
 
-	if (peer)
-		device->spare = peer->next;
-	else
-		peer = malloc(sizeof *peer);
+		if (!memcmp(peer->remote.public_key, public_key, NOISE_KEY))
+			return peer;
+	}
+	return NULL;
+}
+
+/* The name of a peer has the first and last four characters of its key, as users of wg(8) know it. */
+static struct peer *peer_create(struct device *device, const uint8_t public_key[NOISE_KEY])
+{
+	struct list_node *spare = list_take_first(&device->spare);
+	struct peer *peer = spare ? container_of(spare, struct peer, node) : malloc(sizeof *peer);
+	char key[KEY_BASE64];
+
 	if (!peer)
 		return NULL;
 	*peer = (struct peer) { .device = device };
 	noise_remote_init(&peer->remote, public_key);
-	timers_peer_init(peer);
-	name_peer(peer);
+	timers_peer_init(&peer->timers);
+	key_to_base64(key, public_key);
+	snprintf(peer->text, sizeof peer->text, "%s: peer %.4s…%.4s", device->name, key, key + 39);
 	return peer;
 }
 
-void peer_destroy(struct peer *peer)
+struct peer *peer_add(struct device *device, const uint8_t public_key[NOISE_KEY])
 {
-	timers_peer_stop(peer);
+	const struct noise_identity *identity = &device->identity;
+	struct peer *peer = NULL;
+
+	if (identity->has_key && !memcmp(identity->public_key, public_key, NOISE_KEY)) {
+		errno = EADDRINUSE;
+		return NULL;
+	}
+	if (peer_lookup(device, public_key)) {
+		errno = EEXIST;
+		return NULL;
+	}
+	if (!timers_reserve(&device->timers, device->peer_count + 1))
+		peer = peer_create(device, public_key);
+	if (!peer) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	map_insert(&device->by_key, &peer->by_key, key_hash(public_key));
+	peer->serial = ++device->serial;
+	list_append(&device->peers, &peer->node);
+	device->peer_count++;
+	return peer;
+}
+
+int peer_reserve(struct device *device, size_t peers, size_t prefixes)
+{
+	if (timers_reserve(&device->timers, device->peer_count + peers))
+		return -ENOMEM;
+	for (; peers; peers--) {
+		struct peer *peer = malloc(sizeof *peer);
+
+		if (!peer)
+			goto unreserve;
+		peer->node = (struct list_node) { 0 };
+		list_append(&device->spare, &peer->node);
+	}
+	device_lock(device);
+	if (allowedips_reserve(&device->allowed_ips, prefixes)) { /* it may move the table */
+		device_unlock(device);
+		goto unreserve;
+	}
+	device_unlock(device);
+	return 0;
+unreserve:
+	peer_unreserve(device);
+	return -ENOMEM;
+}
+
+void peer_unreserve(struct device *device)
+{
+	for (struct list_node *node = list_take_first(&device->spare); node; node = list_take_first(&device->spare))
+		free(container_of(node, struct peer, node));
+}
+
+void peer_remove(struct peer *peer)
+{
+	struct device *device = peer->device;
+
+	assert(device->locked);
+	/* In direct mode a mailbox callback runs inside egress or ingress, which go on with the peer. */
+	assert(!device->mailbox.depth);
+	/* First nothing finds the peer any more: no route, key, index, timer or list. */
+	allowedips_remove_all(&device->allowed_ips, &peer->allowed_ips);
+	map_remove(&device->by_key, &peer->by_key);
+	list_remove(&peer->node);
+	device->peer_count--;
+	staged_clear_ready(&device->staged, &peer->staged);
+	timers_peer_stop(&device->timers, &peer->timers);
+	mailbox_forget(&device->mailbox, &peer->mail);
+	if (device->ops)
+		device->ops->peer_gone(device->ops_context, peer);
+	/* Then it is freed. No worker is awake, so none holds a pointer that peer_gone did not take. */
 	peer_forget_keys(peer);
-	staged_clear(&peer->device->staged, &peer->staged);
+	staged_clear(&device->staged, &peer->staged);
 	noise_remote_destroy(&peer->remote);
 	sodium_memzero(peer, sizeof *peer);
 	free(peer);
 }
+
+/* --- events ------------------------------------------------------------------------- */
+
+void peer_post(struct peer *peer, unsigned events, const struct session *in_use, uint64_t now)
+{
+	struct device *device = peer->device;
+	const struct session *outer;
+
+	if (mailbox_queues(&device->mailbox)) { /* `session_in_use` is not for several threads */
+		mailbox_post(&device->mailbox, &peer->mail, events, now);
+		return;
+	}
+	outer = device->session_in_use;
+	if (in_use) /* a timer that the handler sets posts again */
+		device->session_in_use = in_use;
+	mailbox_post(&device->mailbox, &peer->mail, events, now);
+	device->session_in_use = outer;
+}
+
+/* --- sessions ----------------------------------------------------------------------- */
 
 struct session *peer_session(const struct peer *peer, uint64_t now)
 {
@@ -54,140 +157,73 @@ struct session *peer_session(const struct peer *peer, uint64_t now)
 	return atomic_load_explicit(&session->send_counter, memory_order_relaxed) < REJECT_AFTER_MESSAGES ? session : NULL;
 }
 
-static bool source_holds(const struct device *device, const struct endpoint *endpoint)
-{
-	return !device->local_usable || !endpoint_local_known(endpoint) || device->local_usable(device->sources, endpoint);
-}
-
-void peer_set_endpoint(struct peer *peer, const struct endpoint *from)
-{
-	if (endpoint_equal(&peer->last_from, from))
-		return;
-	device_lock(peer->device);
-	peer->last_from = peer->endpoint = *from;
-	peer->local_unverified = true;
-	peer_verify_local(peer);
-	peer->ungrouped_until = 0;
-	device_unlock(peer->device);
-	if (log_enabled(LOG_DEBUG)) {
-		char text[ENDPOINT_TEXT];
-		log_debug(peer->text, "endpoint is %s", endpoint_text(text, from));
-	}
-}
-
-bool peer_move(struct peer *peer, const struct endpoint *from)
-{
-	unsigned stays = PEER_STAYS;
-
-	if (!atomic_compare_exchange_strong(&peer->move, &stays, PEER_MOVES))
-		return false;
-	peer->moved_to = *from;
-	atomic_store_explicit(&peer->move, PEER_MOVED, memory_order_release);
-	return true;
-}
-
-void peer_settle_move(struct peer *peer)
-{
-	device_lock(peer->device);
-	peer_set_endpoint(peer, &peer->moved_to);
-	atomic_store_explicit(&peer->move, PEER_STAYS, memory_order_relaxed);
-	device_unlock(peer->device);
-}
-
-void peer_clear_local(struct peer *peer)
-{
-	device_lock(peer->device);
-	endpoint_clear_local(&peer->endpoint);
-	endpoint_clear_local(&peer->last_from);
-	device_unlock(peer->device);
-}
-
-void peer_recheck_local(struct peer *peer)
-{
-	device_lock(peer->device);
-	endpoint_clear_local(&peer->last_from);
-	peer->local_unverified = true;
-	device_unlock(peer->device);
-}
-
-void peer_verify_local(struct peer *peer)
-{
-	bool holds;
-
-	if (!peer->local_unverified)
-		return;
-	holds = source_holds(peer->device, &peer->endpoint);
-	device_lock(peer->device);
-	peer->local_unverified = false;
-	if (!holds)
-		endpoint_clear_local(&peer->endpoint);
-	device_unlock(peer->device);
-}
-
 struct peer_index *peer_index_create(struct peer *peer)
 {
-	struct map *map = &peer->device->by_index;
 	struct peer_index *index = calloc(1, sizeof *index);
 
 	if (!index)
 		return NULL;
+	index->peer = peer;
 	do {
 		randombytes_buf(&index->index, sizeof index->index);
-	} while (map_first(map, index->index)); /* the hash is the index itself, so a hit is the same one */
-	index->peer = peer;
-	device_lock(peer->device);
-	map_insert(map, &index->node, index->index);
-	device_unlock(peer->device);
+	} while (map_first(&peer->device->by_index, index->index)); /* the hash is the index itself */
 	return index;
 }
 
-void peer_index_destroy(struct peer_index *index)
+static void peer_index_destroy(struct peer_index *index)
 {
-	struct device *device;
-
 	if (!index)
 		return;
-	device = index->peer->device;
-	device_lock(device);
-	map_remove(&device->by_index, &index->node);
-	device_unlock(device);
+	map_remove(&index->peer->device->by_index, &index->node);
 	free(index);
 }
 
-/* A session leaves: nothing finds it by its index any more, then it is wiped. */
-static void retire(void *context, struct session *session)
+void peer_set_handshake_index(struct peer *peer, struct peer_index *index)
 {
+	assert(peer->device->locked);
+	peer_index_destroy(peer->handshake_index);
+	peer->handshake_index = index;
+	map_insert(&peer->device->by_index, &index->node, index->index);
+}
+
+/* First nothing finds the session by its index any more, then it is wiped. */
+static void retire_session(void *context, struct session *session)
+{
+	const struct device *device = context;
+
+	assert(session != device->session_in_use);
 	peer_index_destroy(session->owner);
 	session_destroy(session);
 }
 
-int peer_begin_session(struct peer *peer, uint64_t now)
+int peer_derive_session(struct peer *peer, uint64_t now, struct session **session)
 {
 	struct noise_keys keys;
-	struct session *session = NULL;
 	int error = noise_derive(&peer->remote, &keys);
 
-	if (!error) {
-		session = session_create(peer->device->aead, &keys, now);
-		error = session ? 0 : -ENOMEM;
-	}
-	sodium_memzero(&keys, sizeof keys);
 	if (error)
 		return error;
-	device_lock(peer->device);
-	session->owner = peer->handshake_index;
-	peer->handshake_index->session = session;
-	peer->handshake_index = NULL;
-	session_install(&peer->sessions, session, retire, NULL);
-	device_unlock(peer->device);
-	timers_session_derived(peer, now);
+	*session = session_create(peer->device->aead, &keys, now);
+	sodium_memzero(&keys, sizeof keys);
+	if (!*session)
+		return -ENOMEM;
+	timers_session_derived(&peer->device->timers, &peer->timers, now);
 	device_count(peer->device, COUNT_HANDSHAKE_DONE, 1);
 	return 0;
 }
 
+void peer_install_session(struct peer *peer, struct session *session)
+{
+	assert(peer->device->locked);
+	session->owner = peer->handshake_index;
+	peer->handshake_index->session = session;
+	peer->handshake_index = NULL;
+	session_install(&peer->sessions, session, retire_session, peer->device);
+}
+
 void peer_handshake_completed(struct peer *peer)
 {
-	timers_handshake_completed(peer);
+	timers_handshake_completed(&peer->timers);
 	peer->handshake_completed = peer->device->realtime();
 }
 
@@ -195,42 +231,53 @@ void peer_confirm_next(struct peer *peer)
 {
 	struct session *next = peer->sessions.next;
 
+	assert(peer->device->locked);
 	if (!next || !atomic_load(&next->confirmed))
 		return;
-	device_lock(peer->device);
-	session_confirm(&peer->sessions, next, retire, NULL);
-	if (staged_waiting(&peer->staged))
-		device_peer_ready(peer->device, peer);
-	device_unlock(peer->device);
+	session_confirm(&peer->sessions, next, retire_session, peer->device);
+	peer_send_staged(peer);
 	peer_handshake_completed(peer);
 }
 
 void peer_forget_keys(struct peer *peer)
 {
-	struct session_slots *slots = &peer->sessions;
-	struct session **const each[] = { &slots->current, &slots->previous, &slots->next };
+	struct session_slots slots = peer->sessions;
+	struct session *const each[] = { slots.current, slots.previous, slots.next };
 
-	device_lock(peer->device);
-	for (size_t i = 0; i < sizeof each / sizeof *each; i++) {
-		if (*each[i])
-			retire(NULL, *each[i]);
-		*each[i] = NULL;
-	}
-	device_unlock(peer->device);
+	assert(peer->device->locked);
+	peer->sessions = (struct session_slots) { 0 };
+	for (size_t i = 0; i < sizeof each / sizeof *each; i++)
+		if (each[i])
+			retire_session(peer->device, each[i]);
 	noise_handshake_clear(&peer->remote);
 	peer_index_destroy(peer->handshake_index);
 	peer->handshake_index = NULL;
 	peer->handshake_sent_known = false;
 }
 
+/* --- traffic ------------------------------------------------------------------------ */
+
+bool peer_send_staged(struct peer *peer)
+{
+	struct device *device = peer->device;
+	uint32_t workers = staged_waiting(&peer->staged);
+
+	if (!workers)
+		return false;
+	staged_set_ready(&device->staged, &peer->staged);
+	if (device->ops && device->ops->wake)
+		device->ops->wake(device->ops_context, workers);
+	return true;
+}
+
 void peer_sent(struct peer *peer, size_t bytes, uint64_t now)
 {
 	peer->tx_bytes += bytes;
-	timers_any_sent(peer, now);
+	timers_any_sent(&peer->device->timers, &peer->timers, now);
 }
 
 void peer_received(struct peer *peer, size_t bytes, uint64_t now)
 {
 	peer->rx_bytes += bytes;
-	timers_any_received(peer, now);
+	timers_any_received(&peer->device->timers, &peer->timers, now);
 }

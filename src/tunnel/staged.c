@@ -1,21 +1,23 @@
 /* SPDX-License-Identifier: MIT */
+/* Staged packets: the pool of chunks, the queues and the list of ready queues. */
 #include "tunnel/staged.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
 
 enum { CHUNK_HEAD = 32 };
 
-/* A packet is a chain of chunks; its first one carries the length and leads to the next packet. */
+/* A packet is a chain of chunks. The first chunk holds its length and the link to the next packet. */
 struct staged_chunk {
-	struct staged_chunk *next;        /* of the same packet, or unused */
+	struct staged_chunk *next;        /* the next chunk of the packet, or the next unused chunk */
 	struct staged_chunk *next_packet; /* first chunks only */
 	uint32_t length;                  /* first chunks only */
 	uint16_t segments, worker;        /* first chunks only */
 	uint8_t data[STAGED_CHUNK - CHUNK_HEAD];
 };
-_Static_assert(sizeof(struct staged_chunk) <= STAGED_CHUNK, "a chunk keeps to its size");
+static_assert(sizeof(struct staged_chunk) <= STAGED_CHUNK, "a chunk has its size");
 
 enum {
 	CHUNK_DATA = sizeof(((struct staged_chunk *)0)->data),
@@ -61,14 +63,15 @@ static void chunk_put(struct staged_pool *pool, struct staged_chunk *chunk)
 	pool->available++;
 }
 
-static void drop(struct staged_pool *pool, struct staged_queue *queue, struct staged_chunk **place,
-				 struct staged_chunk *before)
+/* Drops the packet at *place; `previous` is the packet before it, or NULL. */
+static void drop_packet(struct staged_pool *pool, struct staged_queue *queue, struct staged_chunk **place,
+						struct staged_chunk *previous)
 {
 	struct staged_chunk *first = *place;
 
 	*place = first->next_packet;
 	if (queue->last == first)
-		queue->last = before;
+		queue->last = previous;
 	queue->segments -= first->segments;
 	for (struct staged_chunk *chunk = first, *next; chunk; chunk = next) {
 		next = chunk->next;
@@ -78,10 +81,10 @@ static void drop(struct staged_pool *pool, struct staged_queue *queue, struct st
 
 static void drop_first(struct staged_pool *pool, struct staged_queue *queue)
 {
-	drop(pool, queue, &queue->first, NULL);
+	drop_packet(pool, queue, &queue->first, NULL);
 }
 
-static void tell_waiting(struct staged_queue *queue)
+static void update_waiting(struct staged_queue *queue)
 {
 	uint32_t waiting = 0;
 
@@ -90,7 +93,7 @@ static void tell_waiting(struct staged_queue *queue)
 	atomic_store_explicit(&queue->waiting, waiting, memory_order_release);
 }
 
-static struct staged_chunk *store(struct staged_pool *pool, const uint8_t *packet, size_t length)
+static struct staged_chunk *store_packet(struct staged_pool *pool, const uint8_t *packet, size_t length)
 {
 	struct staged_chunk *first = NULL, **place = &first;
 
@@ -103,7 +106,7 @@ static struct staged_chunk *store(struct staged_pool *pool, const uint8_t *packe
 	return first;
 }
 
-static void append(struct staged_queue *queue, struct staged_chunk *first)
+static void append_packet(struct staged_queue *queue, struct staged_chunk *first)
 {
 	first->next_packet = NULL;
 	*(queue->last ? &queue->last->next_packet : &queue->first) = first;
@@ -122,43 +125,43 @@ uint32_t staged_push(struct staged_pool *pool, struct staged_queue *queue, unsig
 		dropped++;
 	}
 	if (chunks && pool->available >= chunks) {
-		struct staged_chunk *first = store(pool, packet, length);
+		struct staged_chunk *first = store_packet(pool, packet, length);
 		first->length = (uint32_t)length;
 		first->segments = (uint16_t)segments;
 		first->worker = (uint16_t)worker;
-		append(queue, first);
+		append_packet(queue, first);
 	} else {
 		dropped++;
 	}
-	tell_waiting(queue);
+	update_waiting(queue);
 	pthread_mutex_unlock(&pool->lock);
 	return dropped;
 }
 
-/* Copies out and drops the packet at *place. */
-static size_t take(struct staged_pool *pool, struct staged_queue *queue, struct staged_chunk **place,
-				   struct staged_chunk *before, uint8_t *packet)
+/* Copies the packet at *place to `packet` and drops it. Returns its length. */
+static size_t take_packet(struct staged_pool *pool, struct staged_queue *queue, struct staged_chunk **place,
+						  struct staged_chunk *previous, uint8_t *packet)
 {
 	const struct staged_chunk *chunk = *place;
 	size_t length = chunk->length;
 
 	for (size_t at = 0; at < length; at += CHUNK_DATA, chunk = chunk->next)
 		memcpy(packet + at, chunk->data, length - at < CHUNK_DATA ? length - at : CHUNK_DATA);
-	drop(pool, queue, place, before);
+	drop_packet(pool, queue, place, previous);
 	return length;
 }
 
 size_t staged_pop(struct staged_pool *pool, struct staged_queue *queue, unsigned worker, uint8_t *packet)
 {
-	struct staged_chunk **place, *before = NULL;
+	struct staged_chunk **place, *previous = NULL;
 	size_t length = 0;
 
 	pthread_mutex_lock(&pool->lock);
-	for (place = &queue->first; *place && (*place)->worker != worker; place = &before->next_packet)
-		before = *place;
+	for (place = &queue->first; *place && (*place)->worker != worker; place = &previous->next_packet)
+		previous = *place;
 	if (*place)
-		length = take(pool, queue, place, before, packet);
-	tell_waiting(queue);
+		length = take_packet(pool, queue, place, previous, packet);
+	update_waiting(queue);
 	pthread_mutex_unlock(&pool->lock);
 	return length;
 }
@@ -170,7 +173,50 @@ uint32_t staged_clear(struct staged_pool *pool, struct staged_queue *queue)
 	pthread_mutex_lock(&pool->lock);
 	for (; queue->first; dropped++)
 		drop_first(pool, queue);
-	tell_waiting(queue);
+	update_waiting(queue);
 	pthread_mutex_unlock(&pool->lock);
 	return dropped;
+}
+
+/* --- ready queues ------------------------------------------------------------------- */
+
+void staged_set_ready(struct staged_pool *pool, struct staged_queue *queue)
+{
+	pthread_mutex_lock(&pool->lock);
+	if (!list_linked(&queue->ready))
+		list_append(&pool->ready, &queue->ready);
+	atomic_store_explicit(&pool->any_ready, true, memory_order_relaxed);
+	pthread_mutex_unlock(&pool->lock);
+}
+
+/* The caller holds the lock. */
+static void unlink_ready(struct staged_pool *pool, struct staged_queue *queue)
+{
+	list_remove(&queue->ready);
+	atomic_store_explicit(&pool->any_ready, !list_empty(&pool->ready), memory_order_relaxed);
+}
+
+void staged_clear_ready(struct staged_pool *pool, struct staged_queue *queue)
+{
+	pthread_mutex_lock(&pool->lock);
+	unlink_ready(pool, queue);
+	pthread_mutex_unlock(&pool->lock);
+}
+
+struct staged_queue *staged_next_ready(struct staged_pool *pool, unsigned worker)
+{
+	struct staged_queue *queue, *next;
+
+	pthread_mutex_lock(&pool->lock);
+	for (queue = list_first_entry(&pool->ready, struct staged_queue, ready); queue; queue = next) {
+		uint32_t waiting = staged_waiting(queue);
+
+		if (waiting & UINT32_C(1) << worker)
+			break;
+		next = list_next_entry(&pool->ready, queue, struct staged_queue, ready);
+		if (!waiting)
+			unlink_ready(pool, queue);
+	}
+	pthread_mutex_unlock(&pool->lock);
+	return queue;
 }

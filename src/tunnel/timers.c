@@ -1,26 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
+ * Timers of the peers.
+ *
+ *   timer                  after             set by                     cancelled by      on expiry
+ *   retransmit handshake   5 s + jitter      initiation sent            session made      sends another, for 90 s
+ *   send keepalive         10 s              data received              anything sent     sends a keepalive
+ *   new handshake          15 s + jitter     data sent                  anything received sends an initiation
+ *   zero keys              540 s             session made, giving up    -                 wipes the keys
+ *   persistent keepalive   as configured     anything sent or received  -                 sends a keepalive
+ *
+ * "Send keepalive" is set again on expiry if more data was received in the meantime. The jitter is at most 333 ms.
+ *
  * Theory of operation
  *
- * The timers of a peer, and what moves them:
+ * Every packet moves some of these timers, so setting one must be cheap. `due` is the deadline; the heap may hold an
+ * earlier one. When the heap's deadline passes, a timer that is no longer pending leaves the heap, and a timer that is
+ * due later is queued again. So only a deadline that is earlier than the heap's needs control: needs_queueing reports
+ * it.
  *
- *   retransmit handshake: 5 s and up to 333 ms
- *       set by an initiation sent, cancelled by a session made; sends another initiation, until 90 s have passed
- *   send keepalive: 10 s
- *       set by data received, cancelled by anything sent; set again when more data came meanwhile
- *   new handshake: 15 s and up to 333 ms
- *       set by data sent, cancelled by anything received
- *   zero keys: 540 s
- *       set by a session made, and by giving up
- *   persistent keepalive: as configured
- *       set by anything sent or received
- *
- * Traffic moves three of them with every packet, so moving is cheap: `due` is what counts, and the heap holds a
- * deadline that may be too early. When that passes, a timer that is no longer pending is dropped, one that is due later
- * is put back.
- *
- * Workers set `due` and look at `queued`; control, which owns the heap, clears `queued` and looks at `due`. Each does
- * its write before its look, so that one of them sees the other and no deadline is lost between the two.
+ * A worker stores `due`, then loads `queued`. Control, which owns the heap, stores `queued`, then loads `due`. Each
+ * side stores before it loads, so at least one of them sees the other's store and no deadline is lost.
  */
 #include "tunnel/timers.h"
 
@@ -32,10 +31,8 @@
 #include <sodium.h>
 
 #include "base/clock.h"
+#include "base/list.h"
 #include "crypto/message.h"
-#include "tunnel/device.h"
-#include "tunnel/notice.h"
-#include "tunnel/peer.h"
 
 enum { ATTEMPTS_MAX = REKEY_ATTEMPT_TIME / REKEY_TIMEOUT };
 
@@ -52,22 +49,12 @@ static void set_alarm(struct timers *timers)
 		timerfd_settime(timers->fd, TFD_TIMER_ABSTIME, &when, NULL);
 }
 
-static struct timers *timers_of(const struct peer *peer)
+static bool timer_pending(const struct peer_timers *peer, enum timer_kind kind)
 {
-	return &peer->device->timers;
+	return atomic_load_explicit(&peer->timer[kind].due, memory_order_relaxed);
 }
 
-static struct timer *timer_of(struct peer *peer, enum timer_kind kind)
-{
-	return &peer->timers.timer[kind];
-}
-
-static uint64_t due_of(const struct timer *timer)
-{
-	return atomic_load_explicit(&timer->due, memory_order_relaxed);
-}
-
-static void queue(struct timers *timers, struct timer *timer)
+static void timer_queue(struct timers *timers, struct timer *timer)
 {
 	uint64_t due = atomic_load(&timer->due), queued = atomic_load_explicit(&timer->queued, memory_order_relaxed);
 
@@ -77,30 +64,30 @@ static void queue(struct timers *timers, struct timer *timer)
 	atomic_store(&timer->queued, due);
 }
 
-void timers_queue(struct peer *peer)
+void timers_queue(struct timers *timers, struct peer_timers *peer)
 {
 	for (int kind = 0; kind < TIMERS; kind++)
-		queue(timers_of(peer), timer_of(peer, kind));
-	set_alarm(timers_of(peer));
+		timer_queue(timers, &peer->timer[kind]);
+	set_alarm(timers);
 }
 
-static void arm(struct peer *peer, enum timer_kind kind, uint64_t due)
+static void timer_set(struct timers *timers, struct peer_timers *peer, enum timer_kind kind, uint64_t due)
 {
-	struct timer *timer = timer_of(peer, kind);
+	struct timer *timer = &peer->timer[kind];
 	uint64_t queued;
 
 	atomic_store(&timer->due, due);
 	queued = atomic_load(&timer->queued);
 	if (!queued || queued > due)
-		notice_peer(peer, NOTICE_TIMER, 0);
+		timers->ops->needs_queueing(peer);
 }
 
-static void cancel(struct peer *peer, enum timer_kind kind)
+static void timer_cancel(struct peer_timers *peer, enum timer_kind kind)
 {
-	atomic_store_explicit(&timer_of(peer, kind)->due, 0, memory_order_relaxed);
+	atomic_store_explicit(&peer->timer[kind].due, 0, memory_order_relaxed);
 }
 
-/* Up to REKEY_TIMEOUT_JITTER, so that two ends do not keep in step. No secret: xorshift64 will do. */
+/* Up to REKEY_TIMEOUT_JITTER, so that two ends do not keep in step. Not secret, so xorshift64 is good enough. */
 static uint64_t jitter(struct timers *timers)
 {
 	uint64_t random = atomic_load_explicit(&timers->random, memory_order_relaxed);
@@ -112,66 +99,59 @@ static uint64_t jitter(struct timers *timers)
 	return random % REKEY_TIMEOUT_JITTER;
 }
 
-static void retransmit_expired(struct peer *peer, uint64_t now)
-{
-	const struct timer_actions *actions = timers_of(peer)->actions;
+/* --- expiry ------------------------------------------------------------------------- */
 
-	if (peer->timers.attempts >= ATTEMPTS_MAX) {
-		cancel(peer, TIMER_SEND_KEEPALIVE);
-		actions->give_up(peer);
-		if (!due_of(timer_of(peer, TIMER_ZERO_KEYS)))
-			arm(peer, TIMER_ZERO_KEYS, now + 3 * REJECT_AFTER_TIME);
+static void expired_retransmit_handshake(struct timers *timers, struct peer_timers *peer, uint64_t now)
+{
+	if (peer->attempts < ATTEMPTS_MAX) {
+		peer->attempts++;
+		timers->ops->unanswered(peer);
+		timers->ops->initiate(peer, now, true);
 		return;
 	}
-	peer->timers.attempts++;
-	actions->unanswered(peer);
-	actions->initiate(peer, now, true);
+	timer_cancel(peer, TIMER_SEND_KEEPALIVE);
+	timers->ops->give_up(peer);
+	if (!timer_pending(peer, TIMER_ZERO_KEYS))
+		timer_set(timers, peer, TIMER_ZERO_KEYS, now + 3 * REJECT_AFTER_TIME);
 }
 
-static void keepalive_expired(struct peer *peer, uint64_t now)
+static void expired_send_keepalive(struct timers *timers, struct peer_timers *peer, uint64_t now)
 {
-	bool again = peer->timers.need_another_keepalive; /* sending clears it */
+	bool again = peer->need_another_keepalive; /* sending the keepalive clears it */
 
-	timers_of(peer)->actions->keepalive(peer, now);
+	timers->ops->keepalive(peer, now);
 	if (again)
-		arm(peer, TIMER_SEND_KEEPALIVE, now + KEEPALIVE_TIMEOUT);
+		timer_set(timers, peer, TIMER_SEND_KEEPALIVE, now + KEEPALIVE_TIMEOUT);
 }
 
-static void expired(struct peer *peer, enum timer_kind kind, uint64_t now)
+static void timer_expired(struct timers *timers, struct peer_timers *peer, enum timer_kind kind, uint64_t now)
 {
-	const struct timer_actions *actions = timers_of(peer)->actions;
-
 	switch (kind) {
 	case TIMER_RETRANSMIT_HANDSHAKE:
-		retransmit_expired(peer, now);
+		expired_retransmit_handshake(timers, peer, now);
 		break;
 	case TIMER_SEND_KEEPALIVE:
-		keepalive_expired(peer, now);
+		expired_send_keepalive(timers, peer, now);
 		break;
 	case TIMER_NEW_HANDSHAKE:
-		actions->unanswered(peer);
-		actions->initiate(peer, now, false);
+		timers->ops->unanswered(peer);
+		timers->ops->initiate(peer, now, false);
 		break;
 	case TIMER_ZERO_KEYS:
-		actions->zero_keys(peer);
+		timers->ops->zero_keys(peer);
 		break;
 	case TIMER_PERSISTENT_KEEPALIVE:
 		if (peer->keepalive)
-			actions->keepalive(peer, now);
+			timers->ops->keepalive(peer, now);
 		break;
 	case TIMERS:
 		break;
 	}
 }
 
-static struct peer *peer_of(struct timer *timer)
-{
-	struct timer *first = timer - timer->kind;
-	return (struct peer *)(void *)((char *)first - offsetof(struct peer, timers.timer));
-}
-
-/* Takes the timer out of the heap. True when it has gone off: it is due, and from now on no longer pending. */
-static bool lapse(struct timers *timers, struct timer *timer, uint64_t now)
+/* Removes the timer from the heap. Returns true if it is due; then it is no longer pending. Otherwise queues it again.
+ */
+static bool timer_take_due(struct timers *timers, struct timer *timer, uint64_t now)
 {
 	uint64_t due;
 
@@ -180,17 +160,21 @@ static bool lapse(struct timers *timers, struct timer *timer, uint64_t now)
 	due = atomic_load(&timer->due);
 	if (due && due <= now && atomic_compare_exchange_strong(&timer->due, &due, 0))
 		return true;
-	queue(timers, timer);
+	timer_queue(timers, timer);
 	return false;
 }
 
 void timers_expire(struct timers *timers, uint64_t now)
 {
-	for (struct heap_node *top; (top = heap_top(&timers->heap)) && top->key <= now;) {
-		struct timer *timer = (struct timer *)(void *)top; /* the node is its first member */
+	struct heap_node *top = heap_top(&timers->heap);
 
-		if (lapse(timers, timer, now))
-			expired(peer_of(timer), timer->kind, now);
+	while (top && top->key <= now) {
+		struct timer *timer = container_of(top, struct timer, node);
+		struct peer_timers *peer = container_of(timer - timer->kind, struct peer_timers, timer);
+
+		if (timer_take_due(timers, timer, now))
+			timer_expired(timers, peer, timer->kind, now);
+		top = heap_top(&timers->heap);
 	}
 	set_alarm(timers);
 }
@@ -202,13 +186,15 @@ static void on_alarm(struct ev_loop *loop, struct ev_io *watcher, int events)
 
 	if (read(timers->fd, &times, sizeof times) < 0 && errno != EAGAIN)
 		return;
-	timers->alarm = 0; /* it has gone off: whatever is next must be set anew */
+	timers->alarm = 0; /* the timerfd has expired and must be set again */
 	timers_expire(timers, clock_boottime());
 }
 
-int timers_init(struct timers *timers, const struct timer_actions *actions, struct ev_loop *loop)
+/* --- set-up ------------------------------------------------------------------------- */
+
+int timers_init(struct timers *timers, const struct timer_ops *ops, struct ev_loop *loop)
 {
-	*timers = (struct timers) { .actions = actions, .fd = -1 };
+	*timers = (struct timers) { .ops = ops, .fd = -1 };
 	timers->random = (uint64_t)randombytes_random() | 1;
 	if (!loop)
 		return 0;
@@ -223,12 +209,12 @@ int timers_init(struct timers *timers, const struct timer_actions *actions, stru
 
 void timers_destroy(struct timers *timers, struct ev_loop *loop)
 {
-	if (timers->fd >= 0 && loop) {
+	if (timers->ops && timers->fd >= 0) {
 		ev_io_stop(loop, &timers->watcher);
 		close(timers->fd);
 	}
 	heap_destroy(&timers->heap);
-	timers->fd = -1;
+	*timers = (struct timers) { .fd = -1 };
 }
 
 int timers_reserve(struct timers *timers, size_t peers)
@@ -236,77 +222,80 @@ int timers_reserve(struct timers *timers, size_t peers)
 	return heap_reserve(&timers->heap, peers * TIMERS);
 }
 
-void timers_peer_init(struct peer *peer)
+void timers_peer_init(struct peer_timers *peer)
 {
-	peer->timers = (struct peer_timers) { 0 };
+	*peer = (struct peer_timers) { 0 };
 	for (int kind = 0; kind < TIMERS; kind++)
-		peer->timers.timer[kind].kind = (uint8_t)kind;
+		peer->timer[kind].kind = (uint8_t)kind;
 }
 
-void timers_peer_stop(struct peer *peer)
+void timers_peer_stop(struct timers *timers, struct peer_timers *peer)
 {
 	for (int kind = 0; kind < TIMERS; kind++) {
-		cancel(peer, kind);
-		heap_remove(&timers_of(peer)->heap, &timer_of(peer, kind)->node);
-		atomic_store(&timer_of(peer, kind)->queued, 0);
+		timer_cancel(peer, kind);
+		heap_remove(&timers->heap, &peer->timer[kind].node);
+		atomic_store(&peer->timer[kind].queued, 0);
 	}
-	peer->timers.attempts = 0;
-	peer->timers.need_another_keepalive = false;
-	peer->timers.late_rekey_sent = false;
+	peer->attempts = 0;
+	peer->need_another_keepalive = false;
+	peer->late_rekey_sent = false;
 }
 
-void timers_data_sent(struct peer *peer, uint64_t now)
+/* --- events ------------------------------------------------------------------------- */
+
+void timers_data_sent(struct timers *timers, struct peer_timers *peer, uint64_t now)
 {
-	if (!due_of(timer_of(peer, TIMER_NEW_HANDSHAKE)))
-		arm(peer, TIMER_NEW_HANDSHAKE, now + KEEPALIVE_TIMEOUT + REKEY_TIMEOUT + jitter(timers_of(peer)));
+	if (!timer_pending(peer, TIMER_NEW_HANDSHAKE))
+		timer_set(timers, peer, TIMER_NEW_HANDSHAKE, now + KEEPALIVE_TIMEOUT + REKEY_TIMEOUT + jitter(timers));
 }
 
-void timers_data_received(struct peer *peer, uint64_t now)
+void timers_data_received(struct timers *timers, struct peer_timers *peer, uint64_t now)
 {
-	if (due_of(timer_of(peer, TIMER_SEND_KEEPALIVE)))
-		atomic_store_explicit(&peer->timers.need_another_keepalive, true, memory_order_relaxed);
+	if (timer_pending(peer, TIMER_SEND_KEEPALIVE))
+		atomic_store_explicit(&peer->need_another_keepalive, true, memory_order_relaxed);
 	else
-		arm(peer, TIMER_SEND_KEEPALIVE, now + KEEPALIVE_TIMEOUT);
+		timer_set(timers, peer, TIMER_SEND_KEEPALIVE, now + KEEPALIVE_TIMEOUT);
 }
 
-static void any_traffic(struct peer *peer, uint64_t now)
+static void any_traffic(struct timers *timers, struct peer_timers *peer, uint64_t now)
 {
 	if (peer->keepalive)
-		arm(peer, TIMER_PERSISTENT_KEEPALIVE, now + peer->keepalive * NS_PER_S);
+		timer_set(timers, peer, TIMER_PERSISTENT_KEEPALIVE, now + peer->keepalive * NS_PER_S);
 }
 
-void timers_any_sent(struct peer *peer, uint64_t now)
+void timers_any_sent(struct timers *timers, struct peer_timers *peer, uint64_t now)
 {
-	cancel(peer, TIMER_SEND_KEEPALIVE);
-	atomic_store_explicit(&peer->timers.need_another_keepalive, false, memory_order_relaxed);
-	any_traffic(peer, now);
+	timer_cancel(peer, TIMER_SEND_KEEPALIVE);
+	atomic_store_explicit(&peer->need_another_keepalive, false, memory_order_relaxed);
+	any_traffic(timers, peer, now);
 }
 
-void timers_any_received(struct peer *peer, uint64_t now)
+void timers_any_received(struct timers *timers, struct peer_timers *peer, uint64_t now)
 {
-	cancel(peer, TIMER_NEW_HANDSHAKE);
-	any_traffic(peer, now);
+	timer_cancel(peer, TIMER_NEW_HANDSHAKE);
+	any_traffic(timers, peer, now);
 }
 
-void timers_handshake_initiated(struct peer *peer, uint64_t now)
+void timers_handshake_initiated(struct timers *timers, struct peer_timers *peer, uint64_t now)
 {
-	arm(peer, TIMER_RETRANSMIT_HANDSHAKE, now + REKEY_TIMEOUT + jitter(timers_of(peer)));
+	timer_set(timers, peer, TIMER_RETRANSMIT_HANDSHAKE, now + REKEY_TIMEOUT + jitter(timers));
 }
 
-void timers_handshake_completed(struct peer *peer)
+void timers_handshake_completed(struct peer_timers *peer)
 {
-	cancel(peer, TIMER_RETRANSMIT_HANDSHAKE);
-	peer->timers.attempts = 0;
-	peer->timers.late_rekey_sent = false;
+	timer_cancel(peer, TIMER_RETRANSMIT_HANDSHAKE);
+	peer->attempts = 0;
+	peer->late_rekey_sent = false;
 }
 
-void timers_session_derived(struct peer *peer, uint64_t now)
+void timers_session_derived(struct timers *timers, struct peer_timers *peer, uint64_t now)
 {
-	arm(peer, TIMER_ZERO_KEYS, now + 3 * REJECT_AFTER_TIME);
+	timer_set(timers, peer, TIMER_ZERO_KEYS, now + 3 * REJECT_AFTER_TIME);
 }
 
-void timers_keepalive_changed(struct peer *peer, uint64_t now)
+void timers_set_keepalive(struct timers *timers, struct peer_timers *peer, uint16_t seconds, uint64_t now)
 {
-	cancel(peer, TIMER_PERSISTENT_KEEPALIVE);
-	any_traffic(peer, now);
+	peer->keepalive = seconds;
+	timer_cancel(peer, TIMER_PERSISTENT_KEEPALIVE);
+	any_traffic(timers, peer, now);
 }

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
+/* Transmit: sends one message and evaluates the result. */
 #include "tunnel/transmit.h"
 
 #include <errno.h>
 #include <string.h>
 
-int transmit(struct device *device, struct udp *udp, uint64_t now, struct peer *peer, const struct endpoint *to,
-			 const void *message, size_t n, uint8_t traffic_class)
+#include "base/clock.h"
+#include "tunnel/peer.h"
+
+int transmit(struct device *device, struct udp *udp, struct peer *peer, const struct endpoint *to, const void *message,
+			 size_t n, uint8_t traffic_class)
 {
 	struct udp_run run = {
 		.to = to, .data = message, .bytes = (uint32_t)n, .size = (uint16_t)n, .traffic_class = traffic_class
@@ -16,13 +20,15 @@ int transmit(struct device *device, struct udp *udp, uint64_t now, struct peer *
 	if (udp_send(udp, &run, 1) < 1)
 		return -EAGAIN;
 	if (run.local_gone && peer) {
+		device_lock(device);
 		peer_clear_local(peer);
-		device_count(device, COUNT_SOURCE_LOST, 1);
+		device_unlock(device);
+		device_count(device, COUNT_LOCAL_LOST, 1);
 	}
 	if (!run.error)
 		return 0;
 	device_count(device, DROP_SEND, 1);
-	if (peer && log_allowed(&peer->log, now)) {
+	if (peer && log_allowed(&peer->log, clock_boottime())) {
 		char text[ENDPOINT_TEXT];
 		log_info(peer->text, "sending to %s: %s", endpoint_text(text, to), strerror(run.error));
 	}

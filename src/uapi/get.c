@@ -19,6 +19,7 @@
 
 #include "base/clock.h"
 #include "text.h"
+#include "tunnel/peer.h"
 
 struct uapi_answer {
 	char *text;
@@ -91,13 +92,13 @@ static void answer_peer(struct uapi_answer *answer, const struct peer *peer)
 				  (unsigned long long)(peer->handshake_completed % NS_PER_S));
 	answer_printf(answer, "tx_bytes=%llu\n", (unsigned long long)peer->tx_bytes);
 	answer_printf(answer, "rx_bytes=%llu\n", (unsigned long long)peer->rx_bytes);
-	answer_printf(answer, "persistent_keepalive_interval=%u\n", peer->keepalive);
+	answer_printf(answer, "persistent_keepalive_interval=%u\n", peer->timers.keepalive);
 }
 
 /* NULL: none yet, or it has been removed. */
 static const struct peer *cursor_peer(const struct uapi_get *get, const struct device *device)
 {
-	const struct peer *peer = get->serial ? device_find_peer(device, get->public_key) : NULL;
+	const struct peer *peer = get->serial ? peer_lookup(device, get->public_key) : NULL;
 
 	return peer && peer->serial == get->serial ? peer : NULL;
 }
@@ -107,10 +108,10 @@ static const struct peer *cursor_next_peer(const struct uapi_get *get, const str
 	const struct peer *peer = cursor_peer(get, device);
 
 	if (peer)
-		return peer->next;
-	peer = device->first;
+		return peer_next(peer);
+	peer = peer_first(device);
 	while (peer && peer->serial <= get->serial)
-		peer = peer->next;
+		peer = peer_next(peer);
 	return peer;
 }
 

@@ -22,7 +22,7 @@ static _Noreturn void die(const char *what)
 	exit(EXIT_FAILURE);
 }
 
-/* --- a cipher that does nothing: callgrind leaves out what these functions do ----------------------------------- */
+/* --- a cipher that does nothing: callgrind leaves out what these functions do ------- */
 
 void nothing_seal(const struct aead_provider *aead, const void *key, uint64_t counter, uint8_t *data, size_t length);
 int nothing_open(const struct aead_provider *aead, const void *key, uint64_t counter, uint8_t *out, const uint8_t *in,
@@ -50,7 +50,7 @@ static const struct aead_cipher nothing = {
 };
 static const struct aead_provider provider = { .name = "nothing", .cipher = { [SUITE_CHACHA20POLY1305] = &nothing } };
 
-/* --- two ends --- */
+/* --- two ends ----------------------------------------------------------------------- */
 
 static void gone(void *context)
 {
@@ -59,7 +59,7 @@ static void gone(void *context)
 
 static uint64_t opened(const struct end *end)
 {
-	return end->device.counters.value[COUNT_OPENED];
+	return end->worker->counters.value[COUNT_OPENED];
 }
 
 /* Turns the loop until `end` has opened `datagrams` in all. */

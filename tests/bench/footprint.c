@@ -17,6 +17,7 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "tunnel/control.h"
 #include "tunnel/handshake.h"
 
 #define BETWEEN (50 * NS_PER_MS) /* handshakes: any faster and the device would ask for cookies */
@@ -57,13 +58,13 @@ static void hub_init(struct device *hub, const struct aead_provider *aead)
 {
 	uint8_t key[NOISE_KEY];
 
-	if (device_init(hub, "hub", aead, NULL))
+	if (control_init(hub, "hub", aead, NULL))
 		die("no device");
 	hub->realtime = realtime;
 	hub->ops = &ops;
 	hub->up = true;
 	randombytes_buf(key, sizeof key);
-	device_set_private_key(hub, key);
+	control_set_private_key(hub, key);
 }
 
 static void client_init(struct client *client, const struct device *hub, enum suite suite)
@@ -78,7 +79,7 @@ static void client_init(struct client *client, const struct device *hub, enum su
 
 static void configure(struct device *hub, const struct client *client, uint32_t number, uint32_t prefixes)
 {
-	struct peer *peer = device_add_peer(hub, client->identity.public_key);
+	struct peer *peer = peer_add(hub, client->identity.public_key);
 
 	if (!peer)
 		die("no peer");
@@ -88,7 +89,7 @@ static void configure(struct device *hub, const struct client *client, uint32_t 
 		int family = i % 2 ? AF_INET6 : AF_INET;
 
 		put_be32(address + (i % 2 ? 2 : 0), (10u << 24) + ((number * prefixes + i) << 8));
-		if (allowedips_insert(&hub->allowed_ips, family, address, i % 2 ? 64 : 24, peer))
+		if (allowedips_insert(&hub->allowed_ips, family, address, i % 2 ? 64 : 24, &peer->allowed_ips))
 			die("no prefix");
 	}
 }
@@ -99,7 +100,7 @@ static void shake_hands(struct device *hub, struct client *client, uint32_t numb
 	struct endpoint from = { 0 };
 	struct message_initiation message;
 	uint8_t stamp[NOISE_TIMESTAMP];
-	struct peer *peer = device_find_peer(hub, client->identity.public_key);
+	struct peer *peer = peer_lookup(hub, client->identity.public_key);
 
 	now += BETWEEN;
 	from.to.v4 = (struct sockaddr_in) { .sin_family = AF_INET,
@@ -113,7 +114,9 @@ static void shake_hands(struct device *hub, struct client *client, uint32_t numb
 	if (!peer->sessions.next)
 		die("no session");
 	peer->sessions.next->confirmed = true;
+	device_lock(hub);
 	peer_confirm_next(peer);
+	device_unlock(hub);
 }
 
 static size_t heap(void)
@@ -162,7 +165,7 @@ int main(int argc, char **argv)
 		client_init(&clients[i], &hub, suite);
 	measure(bytes, &hub, clients, peers, (uint32_t)atoi(argv[2]));
 	printf("{\"configured\": %.0f, \"one session\": %.0f, \"two sessions\": %.0f}\n", bytes[0], bytes[1], bytes[2]);
-	device_destroy(&hub, NULL);
+	control_destroy(&hub, NULL);
 	aead_destroy(&aead);
 	free(clients);
 	return argc == 6 && (bytes[0] > atof(argv[4]) || bytes[1] > atof(argv[5])) ? EXIT_FAILURE : EXIT_SUCCESS;

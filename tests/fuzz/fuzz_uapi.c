@@ -12,6 +12,7 @@
 
 #include "config/apply.h"
 #include "text.h"
+#include "tunnel/control.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -92,7 +93,7 @@ static void check_set(const char *text, size_t length)
 	struct device device;
 	int error;
 
-	check(copy && !device_init(&device, "fuzz", &aead_libsodium, NULL));
+	check(copy && !control_init(&device, "fuzz", &aead_libsodium, NULL));
 	memcpy(copy, text, length);
 	error = uapi_parse(&config, copy, length);
 	check(error == 0 || error == -EINVAL || error == -EPROTO || error == -EIO);
@@ -104,7 +105,7 @@ static void check_set(const char *text, size_t length)
 		check_get(&device);
 	}
 	config_destroy(&config);
-	device_destroy(&device, NULL);
+	control_destroy(&device, NULL);
 	free(copy);
 }
 

@@ -19,7 +19,8 @@
 #include "base/clock.h"
 #include "config/apply.h"
 #include "text.h"
-#include "tunnel/device.h"
+#include "tunnel/control.h"
+#include "tunnel/peer.h"
 
 enum { RIG_MESSAGES = 16 };
 
@@ -94,16 +95,16 @@ static const struct device_ops rig_ops = {
 static inline void rig_init(struct rig *rig, const char *name)
 {
 	memset(rig, 0, sizeof *rig);
-	assert_int_equal(device_init(&rig->device, name, &aead_libsodium, NULL), 0);
+	assert_int_equal(control_init(&rig->device, name, &aead_libsodium, NULL), 0);
 	rig->device.realtime = rig_realtime;
 	rig->device.ops = &rig_ops;
-	rig->device.context = rig;
+	rig->device.ops_context = rig;
 	rig->port_random = 40000;
 }
 
 static inline void rig_destroy(struct rig *rig)
 {
-	device_destroy(&rig->device, NULL);
+	control_destroy(&rig->device, NULL);
 }
 
 /* Returns a key that consists of 32 times `byte`. */
@@ -117,7 +118,7 @@ static inline const uint8_t *rig_key(uint8_t byte)
 
 static inline struct peer *rig_peer(struct rig *rig, uint8_t byte)
 {
-	return device_find_peer(&rig->device, rig_key(byte));
+	return peer_lookup(&rig->device, rig_key(byte));
 }
 
 /* Parses and applies a set request. Returns 0 or a negative errno. */

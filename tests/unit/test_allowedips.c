@@ -2,6 +2,7 @@
 /* The table against a list that is searched from end to end. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -11,13 +12,12 @@
 #include <cmocka.h>
 
 #include "tunnel/allowedips.h"
-#include "tunnel/peer.h"
 
-enum { PEERS = 16, RULES = 4000, LOOKUPS = 20000 };
+enum { OWNERS = 16, RULES = 4000, LOOKUPS = 20000 };
 
 struct rule {
 	uint8_t address[16], length;
-	struct peer *peer; /* NULL: not in force */
+	struct allowedip_list *owner; /* NULL: not in force */
 };
 
 struct model {
@@ -26,7 +26,7 @@ struct model {
 	int family;
 };
 
-static struct peer peers[PEERS];
+static struct allowedip_list owners[OWNERS];
 
 static bool covers(const uint8_t *prefix, unsigned length, const uint8_t *address)
 {
@@ -44,19 +44,19 @@ static struct rule *model_find(struct model *model, const uint8_t *address, unsi
 	return NULL;
 }
 
-static struct peer *model_lookup(const struct model *model, const uint8_t *address)
+static struct allowedip_list *model_lookup(const struct model *model, const uint8_t *address)
 {
 	const struct rule *best = NULL;
 
 	for (size_t i = 0; i < model->count; i++) {
 		const struct rule *rule = &model->rules[i];
-		if (rule->peer && covers(rule->address, rule->length, address) && (!best || rule->length > best->length))
+		if (rule->owner && covers(rule->address, rule->length, address) && (!best || rule->length > best->length))
 			best = rule;
 	}
-	return best ? best->peer : NULL;
+	return best ? best->owner : NULL;
 }
 
-static struct peer *lookup(const struct allowedips *table, int family, const uint8_t *address)
+static struct allowedip_list *lookup(const struct allowedips *table, int family, const uint8_t *address)
 {
 	return family == AF_INET ? allowedips_lookup4(table, address) : allowedips_lookup6(table, address);
 }
@@ -70,26 +70,26 @@ static void random_address(uint8_t *address, size_t width)
 
 static void change(struct model *model, struct allowedips *table)
 {
-	struct peer *peer = &peers[rand() % PEERS];
+	struct allowedip_list *owner = &owners[rand() % OWNERS];
 	uint8_t address[16] = { 0 }, length = (uint8_t)(rand() % (model->width * 8 + 1));
 	struct rule *rule;
 
 	random_address(address, model->width);
 	rule = model_find(model, address, length);
 	if (rand() % 4 == 0) {
-		bool there = rule && rule->peer == peer;
-		assert_int_equal(allowedips_remove(table, model->family, address, length, peer), there ? 0 : -2);
+		bool there = rule && rule->owner == owner;
+		assert_int_equal(allowedips_remove(table, model->family, address, length, owner), there ? 0 : -2);
 		if (there)
-			rule->peer = NULL;
+			rule->owner = NULL;
 		return;
 	}
-	assert_int_equal(allowedips_insert(table, model->family, address, length, peer), 0);
+	assert_int_equal(allowedips_insert(table, model->family, address, length, owner), 0);
 	if (!rule) {
 		rule = &model->rules[model->count++];
 		memcpy(rule->address, address, sizeof address);
 		rule->length = length;
 	}
-	rule->peer = peer;
+	rule->owner = owner;
 }
 
 static void compare(const struct model *model, const struct allowedips *table, int lookups)
@@ -101,12 +101,12 @@ static void compare(const struct model *model, const struct allowedips *table, i
 	}
 }
 
-static size_t in_force(const struct model *model, const struct peer *peer)
+static size_t in_force(const struct model *model, const struct allowedip_list *owner)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < model->count; i++)
-		n += model->rules[i].peer == peer;
+		n += model->rules[i].owner == owner;
 	return n;
 }
 
@@ -115,7 +115,7 @@ static void equals_a_naive_list(int family)
 	struct allowedips table = { 0 };
 	struct model *model = calloc(1, sizeof *model);
 
-	memset(peers, 0, sizeof peers);
+	memset(owners, 0, sizeof owners);
 	model->family = family;
 	model->width = family == AF_INET ? 4 : 16;
 	srand(family);
@@ -125,16 +125,16 @@ static void equals_a_naive_list(int family)
 			compare(model, &table, 100);
 	}
 	compare(model, &table, LOOKUPS / 10);
-	for (int i = 0; i < PEERS; i++)
-		assert_int_equal(peers[i].allowed_ips.count, in_force(model, &peers[i]));
-	for (int i = 0; i < PEERS; i++) {
-		allowedips_remove_peer(&table, &peers[i]);
+	for (int i = 0; i < OWNERS; i++)
+		assert_int_equal(owners[i].count, in_force(model, &owners[i]));
+	for (int i = 0; i < OWNERS; i++) {
+		allowedips_remove_all(&table, &owners[i]);
 		for (size_t r = 0; r < model->count; r++)
-			if (model->rules[r].peer == &peers[i])
-				model->rules[r].peer = NULL;
+			if (model->rules[r].owner == &owners[i])
+				model->rules[r].owner = NULL;
 		compare(model, &table, 200);
 	}
-	assert_int_equal(table.count, 0); /* nothing is left behind */
+	assert_int_equal(table.count, 0); /* no prefix remains */
 	allowedips_destroy(&table);
 	free(model);
 }
@@ -149,32 +149,32 @@ static void v6_equals_a_naive_list(void **state)
 	equals_a_naive_list(AF_INET6);
 }
 
-static void a_prefix_moves_to_who_claims_it_last(void **state)
+static void a_prefix_moves_to_its_last_owner(void **state)
 {
 	struct allowedips table = { 0 };
 	const uint8_t net[4] = { 10, 1, 2, 3 }, host[4] = { 10, 1, 2, 9 };
 
-	memset(peers, 0, sizeof peers);
-	assert_int_equal(allowedips_insert(&table, AF_INET, net, 24, &peers[0]), 0);
-	assert_int_equal(allowedips_insert(&table, AF_INET, host, 24, &peers[1]), 0);
-	assert_int_equal(peers[0].allowed_ips.count, 0);
-	assert_ptr_equal(allowedips_lookup4(&table, host), &peers[1]);
-	assert_int_equal(allowedips_remove(&table, AF_INET, net, 24, &peers[0]), -2); /* not its own any more */
+	memset(owners, 0, sizeof owners);
+	assert_int_equal(allowedips_insert(&table, AF_INET, net, 24, &owners[0]), 0);
+	assert_int_equal(allowedips_insert(&table, AF_INET, host, 24, &owners[1]), 0);
+	assert_int_equal(owners[0].count, 0);
+	assert_ptr_equal(allowedips_lookup4(&table, host), &owners[1]);
+	assert_int_equal(allowedips_remove(&table, AF_INET, net, 24, &owners[0]), -2); /* it belongs to another owner now */
 	allowedips_destroy(&table);
 }
 
-static void lengths_past_the_address_are_refused(void **state)
+static void lengths_past_the_address_are_rejected(void **state)
 {
 	struct allowedips table = { 0 };
 	const uint8_t address[16] = { 0 };
 
-	assert_int_equal(allowedips_insert(&table, AF_INET, address, 33, &peers[0]), -22);
-	assert_int_equal(allowedips_insert(&table, AF_INET6, address, 129, &peers[0]), -22);
-	assert_int_equal(allowedips_insert(&table, AF_UNIX, address, 8, &peers[0]), -22);
+	assert_int_equal(allowedips_insert(&table, AF_INET, address, 33, &owners[0]), -22);
+	assert_int_equal(allowedips_insert(&table, AF_INET6, address, 129, &owners[0]), -22);
+	assert_int_equal(allowedips_insert(&table, AF_UNIX, address, 8, &owners[0]), -22);
 	assert_int_equal(table.count, 0);
 }
 
-static void the_list_tells_prefixes_masked(void **state)
+static void a_list_holds_masked_prefixes(void **state)
 {
 	struct allowedips table = { 0 };
 	const uint8_t v4[4] = { 172, 31, 7, 7 }, v6[16] = { 0xfd, 0xff, [15] = 1 };
@@ -183,10 +183,10 @@ static void the_list_tells_prefixes_masked(void **state)
 	uint32_t entry;
 	int family;
 
-	memset(peers, 0, sizeof peers);
-	assert_int_equal(allowedips_insert(&table, AF_INET, v4, 12, &peers[3]), 0);
-	assert_int_equal(allowedips_insert(&table, AF_INET6, v6, 11, &peers[3]), 0);
-	entry = allowedips_entry(&table, peers[3].allowed_ips.first, &family, address, &length);
+	memset(owners, 0, sizeof owners);
+	assert_int_equal(allowedips_insert(&table, AF_INET, v4, 12, &owners[3]), 0);
+	assert_int_equal(allowedips_insert(&table, AF_INET6, v6, 11, &owners[3]), 0);
+	entry = allowedips_entry(&table, owners[3].first, &family, address, &length);
 	assert_int_equal(family, AF_INET);
 	assert_memory_equal(address, masked4, sizeof masked4);
 	assert_int_equal(length, 12);
@@ -197,71 +197,71 @@ static void the_list_tells_prefixes_masked(void **state)
 	allowedips_destroy(&table);
 }
 
-/* Lists survive that the entries move, and room that was asked for is there without another allocation. */
-static void what_is_reserved_does_not_move_again(void **state)
+/* Lists stay valid when the entries move, and reserved room needs no further allocation. */
+static void reserved_entries_do_not_move_again(void **state)
 {
 	enum { PREFIXES = 5000 };
 	struct allowedips table = { 0 };
 	const uint8_t first[4] = { 192, 0, 2, 1 };
 	const void *entries;
 	uint32_t entry;
-	int told = 0, family;
+	int prefixes = 0, family;
 
-	memset(peers, 0, sizeof peers);
-	assert_int_equal(allowedips_insert(&table, AF_INET, first, 32, &peers[0]), 0);
+	memset(owners, 0, sizeof owners);
+	assert_int_equal(allowedips_insert(&table, AF_INET, first, 32, &owners[0]), 0);
 	assert_int_equal(allowedips_reserve(&table, PREFIXES), 0);
 	entries = table.entries;
 	for (int i = 0; i < PREFIXES; i++) {
 		uint8_t address[16] = { 0xfd, (uint8_t)(i >> 8), (uint8_t)i };
-		assert_int_equal(allowedips_insert(&table, i % 2 ? AF_INET : AF_INET6, address, 24, &peers[0]), 0);
+		assert_int_equal(allowedips_insert(&table, i % 2 ? AF_INET : AF_INET6, address, 24, &owners[0]), 0);
 	}
 	assert_ptr_equal(table.entries, entries);
-	for (entry = peers[0].allowed_ips.first; entry; told++) {
+	for (entry = owners[0].first; entry; prefixes++) {
 		uint8_t address[16], length;
 		entry = allowedips_entry(&table, entry, &family, address, &length);
 	}
-	assert_int_equal(told, PREFIXES + 1);
+	assert_int_equal(prefixes, PREFIXES + 1);
 	allowedips_destroy(&table);
 }
 
-/* Each length by itself, so that a first byte that is ruled out wrongly is answered by no other. */
-static void every_first_byte_meets_every_short_prefix(void **state)
+/* One length at a time, so that no other length hides a first byte that is wrongly ruled out. */
+static void every_first_byte_is_tested_with_every_short_prefix(void **state)
 {
 	const uint8_t prefix[16] = { 0xb5, 0x80 };
 
-	memset(peers, 0, sizeof peers);
+	memset(owners, 0, sizeof owners);
 	for (int v6 = 0; v6 < 2; v6++) {
 		for (uint8_t length = 0; length <= 9; length++) {
 			struct allowedips table = { 0 };
 			int family = v6 ? AF_INET6 : AF_INET;
 
-			assert_int_equal(allowedips_insert(&table, family, prefix, length, &peers[1]), 0);
+			assert_int_equal(allowedips_insert(&table, family, prefix, length, &owners[1]), 0);
 			for (int first = 0; first < 256; first++) {
 				const uint8_t address[16] = { (uint8_t)first, 0xff };
-				struct peer *expected = covers(prefix, length, address) ? &peers[1] : NULL;
+				struct allowedip_list *expected = covers(prefix, length, address) ? &owners[1] : NULL;
 				assert_ptr_equal(lookup(&table, family, address), expected);
 			}
-			allowedips_remove_peer(&table, &peers[1]);
+			allowedips_remove_all(&table, &owners[1]);
 			allowedips_destroy(&table);
 		}
 	}
 }
 
-static void a_length_that_comes_back_is_found_again(void **state)
+static void a_length_that_returns_is_found_again(void **state)
 {
 	struct allowedips table = { 0 };
 	const uint8_t high[4] = { 200 }, low[4] = { 20 };
 
-	memset(peers, 0, sizeof peers);
-	assert_int_equal(allowedips_insert(&table, AF_INET, high, 8, &peers[1]), 0);
-	assert_int_equal(allowedips_insert(&table, AF_INET, high, 16, &peers[2]), 0);
+	memset(owners, 0, sizeof owners);
+	assert_int_equal(allowedips_insert(&table, AF_INET, high, 8, &owners[1]), 0);
+	assert_int_equal(allowedips_insert(&table, AF_INET, high, 16, &owners[2]), 0);
 	assert_int_equal(table.v4.count, 2);
-	assert_int_equal(allowedips_remove(&table, AF_INET, high, 8, &peers[1]), 0);
+	assert_int_equal(allowedips_remove(&table, AF_INET, high, 8, &owners[1]), 0);
 	assert_int_equal(table.v4.count, 1);
 	assert_null(allowedips_lookup4(&table, (const uint8_t[]) { 200, 1, 0, 0 }));
-	assert_int_equal(allowedips_insert(&table, AF_INET, low, 8, &peers[3]), 0);
-	assert_ptr_equal(allowedips_lookup4(&table, low), &peers[3]);
-	assert_ptr_equal(allowedips_lookup4(&table, high), &peers[2]);
+	assert_int_equal(allowedips_insert(&table, AF_INET, low, 8, &owners[3]), 0);
+	assert_ptr_equal(allowedips_lookup4(&table, low), &owners[3]);
+	assert_ptr_equal(allowedips_lookup4(&table, high), &owners[2]);
 	allowedips_destroy(&table);
 }
 
@@ -270,12 +270,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(v4_equals_a_naive_list),
 		cmocka_unit_test(v6_equals_a_naive_list),
-		cmocka_unit_test(a_prefix_moves_to_who_claims_it_last),
-		cmocka_unit_test(lengths_past_the_address_are_refused),
-		cmocka_unit_test(the_list_tells_prefixes_masked),
-		cmocka_unit_test(what_is_reserved_does_not_move_again),
-		cmocka_unit_test(every_first_byte_meets_every_short_prefix),
-		cmocka_unit_test(a_length_that_comes_back_is_found_again),
+		cmocka_unit_test(a_prefix_moves_to_its_last_owner),
+		cmocka_unit_test(lengths_past_the_address_are_rejected),
+		cmocka_unit_test(a_list_holds_masked_prefixes),
+		cmocka_unit_test(reserved_entries_do_not_move_again),
+		cmocka_unit_test(every_first_byte_is_tested_with_every_short_prefix),
+		cmocka_unit_test(a_length_that_returns_is_found_again),
 	};
 	return cmocka_run_group_tests_name("allowedips", tests, NULL, NULL);
 }

@@ -25,11 +25,11 @@ void *__wrap_calloc(size_t count, size_t size);
 void *__real_realloc(void *memory, size_t size);
 void *__wrap_realloc(void *memory, size_t size);
 int __real_allowedips_insert(struct allowedips *table, int family, const uint8_t *address, uint8_t length,
-							 struct peer *peer);
+							 struct allowedip_list *owner);
 int __wrap_allowedips_insert(struct allowedips *table, int family, const uint8_t *address, uint8_t length,
-							 struct peer *peer);
-void __real_allowedips_sweep(struct allowedips *table, struct peer *peer);
-void __wrap_allowedips_sweep(struct allowedips *table, struct peer *peer);
+							 struct allowedip_list *owner);
+void __real_allowedips_sweep(struct allowedips *table, struct allowedip_list *owner);
+void __wrap_allowedips_sweep(struct allowedips *table, struct allowedip_list *owner);
 
 static bool fails(void)
 {
@@ -61,21 +61,21 @@ static void watch(const struct allowedips *table)
 }
 
 int __wrap_allowedips_insert(struct allowedips *table, int family, const uint8_t *address, uint8_t length,
-							 struct peer *peer)
+							 struct allowedip_list *owner)
 {
 	int error;
 
 	insertions++;
 	watch(table);
-	error = __real_allowedips_insert(table, family, address, length, peer);
+	error = __real_allowedips_insert(table, family, address, length, owner);
 	watch(table);
 	return error;
 }
 
-void __wrap_allowedips_sweep(struct allowedips *table, struct peer *peer)
+void __wrap_allowedips_sweep(struct allowedips *table, struct allowedip_list *owner)
 {
 	watch(table);
-	__real_allowedips_sweep(table, peer);
+	__real_allowedips_sweep(table, owner);
 	watch(table);
 }
 
@@ -96,7 +96,7 @@ static int tear_down(void **state)
 
 static void link_up(void)
 {
-	assert_int_equal(device_set_up(&rig.device, true, now), 0);
+	assert_int_equal(control_set_up(&rig.device, true, now), 0);
 }
 
 #define set(...) rig_set(&rig, now, __VA_ARGS__)
@@ -238,7 +238,7 @@ static int fail_one_by_one(const char *text)
 		free(copy);
 	}
 	assert_int_equal(error, 0);
-	assert_null(rig.device.spare);
+	assert_true(list_empty(&rig.device.spare));
 	return failures - 1;
 }
 
@@ -346,7 +346,7 @@ static void a_peer_with_our_own_key_is_skipped(void **state)
 	crypto_scalarmult_base(own, rig_key(0x48));
 	key_to_hex(hex, own);
 	assert_int_equal(set("public_key=%s\n", hex), 0);
-	assert_non_null(device_find_peer(&rig.device, own));
+	assert_non_null(peer_lookup(&rig.device, own));
 	assert_int_equal(
 		set("private_key=%s\npublic_key=%s\nallowed_ip=10.0.0.0/8\npublic_key=%s\n", rig_hex(0x48), hex, rig_hex(2)),
 		0);
@@ -430,15 +430,15 @@ static void only_a_file_changes_the_cipher(void **state)
 	struct peer *made;
 
 	assert_int_equal(apply_config(&rig.device, &config), 0);
-	made = rig.device.first;
+	made = peer_first(&rig.device);
 	assert_int_equal(made->remote.suite, SUITE_AES256GCM);
 	assert_int_equal(set("fwmark=1\npublic_key=%s\nreplace_allowed_ips=true\n", "02" KEY_TAIL), 0);
 	assert_int_equal(made->remote.suite, SUITE_AES256GCM);
 	peer.cipher = SUITE_CHACHA20POLY1305;
 	assert_int_equal(apply_reload(&rig.device, &config, now), 0);
 	assert_int_equal(made->remote.suite, SUITE_CHACHA20POLY1305);
-	assert_ptr_equal(rig.device.first, made);
-	assert_null(made->next);
+	assert_ptr_equal(peer_first(&rig.device), made);
+	assert_null(peer_next(made));
 }
 
 static void a_file_configures_a_device(void **state)
@@ -500,12 +500,14 @@ static void a_reload_changes_fields_in_place(void **state)
 					 0);
 	assert_ptr_equal(rig_peer(&rig, 2), peer);
 	assert_int_equal(peer->rx_bytes, 9);
-	assert_int_equal(peer->keepalive, 3);
+	assert_int_equal(peer->timers.keepalive, 3);
 	assert_memory_equal(peer->remote.preshared_key, rig_key(9), KEY_BYTES);
 	assert_int_equal(peer->allowed_ips.count, 2);
 	assert_null(allowedips_lookup4(&rig.device.allowed_ips, (const uint8_t[]) { 10, 0, 0, 1 }));
-	assert_ptr_equal(allowedips_lookup4(&rig.device.allowed_ips, (const uint8_t[]) { 10, 1, 0, 1 }), peer);
-	assert_ptr_equal(allowedips_lookup4(&rig.device.allowed_ips, (const uint8_t[]) { 10, 2, 0, 1 }), peer);
+	assert_ptr_equal(
+		peer_of_allowed_ips(allowedips_lookup4(&rig.device.allowed_ips, (const uint8_t[]) { 10, 1, 0, 1 })), peer);
+	assert_ptr_equal(
+		peer_of_allowed_ips(allowedips_lookup4(&rig.device.allowed_ips, (const uint8_t[]) { 10, 2, 0, 1 })), peer);
 }
 
 static void an_allowed_ip_that_moves_always_belongs_to_a_peer(void **state)
@@ -517,7 +519,7 @@ static void an_allowed_ip_that_moves_always_belongs_to_a_peer(void **state)
 	assert_int_equal(reload("", sections(peer_section(2, "AllowedIPs = 10.2.0.0/16"),
 										 peer_section(3, "AllowedIPs = 10.3.0.0/16, 10.1.0.0/16"))),
 					 0);
-	assert_ptr_equal(allowedips_lookup4(&rig.device.allowed_ips, watched), rig_peer(&rig, 3));
+	assert_ptr_equal(peer_of_allowed_ips(allowedips_lookup4(&rig.device.allowed_ips, watched)), rig_peer(&rig, 3));
 	assert_true(times_watched > 0);
 	assert_int_equal(times_unrouted, 0);
 	times_watched = times_unrouted = 0;

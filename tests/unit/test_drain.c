@@ -7,9 +7,9 @@ static void a_drain_reads_64_packets_at_most(void **state)
 	connect_ends();
 	for (int i = 0; i < 70; i++)
 		route_in(&left, udp_packet(&left, &right, 60, 1));
-	assert_int_equal(egress_drain(&left.worker), 0);
+	assert_int_equal(egress_drain(&left.worker->egress, clock_boottime()), 0);
 	assert_int_equal(count(&left, COUNT_TUN_READ), 64);
-	assert_int_equal(egress_drain(&left.worker), 0);
+	assert_int_equal(egress_drain(&left.worker->egress, clock_boottime()), 0);
 	assert_int_equal(count(&left, COUNT_TUN_READ), 70);
 	assert_int_equal(EGRESS_READS, 64);
 }
@@ -20,13 +20,13 @@ static void a_drain_ends_with_less_than_72_kib_free(void **state)
 	for (int i = 0; i < 6; i++)
 		route_in(&left, tcp_packet(&left, &right, 65000, 1380));
 	refuse_sends = 1000000; /* or full runs would be sent, to make room for more */
-	assert_int_equal(egress_drain(&left.worker), 0);
+	assert_int_equal(egress_drain(&left.worker->egress, clock_boottime()), 0);
 	assert_int_equal(count(&left, COUNT_TUN_READ), 3); /* 3 x 68 KiB of 256 KiB: a fourth would leave too little */
 	assert_int_equal(BATCH_HALVES * BATCH_HALF, 2 * 128 * 1024);
 	assert_int_equal(EGRESS_RESERVE, 72 * 1024);
 	refuse_sends = 0;
-	egress_resume(&left.worker);
-	assert_int_equal(left.worker.egress.batch.run_count, 0);
+	egress_resume(&left.worker->egress, clock_boottime());
+	assert_int_equal(left.worker->egress.batch.run_count, 0);
 }
 
 /* What leaves in the middle of a drain are full runs; one that more could join waits for the end of it. */
@@ -39,7 +39,7 @@ static void full_runs_make_room_in_a_drain(void **state)
 	for (int i = 0; i < 20; i++)
 		route_in(&left, tcp_packet(&left, &right, 47 * 1380, 1380));
 	sends = 0;
-	assert_int_equal(egress_drain(&left.worker), 0);
+	assert_int_equal(egress_drain(&left.worker->egress, clock_boottime()), 0);
 	assert_int_equal(sends, EGRESS_SENDS + 1);
 	assert_in_range(count(&left, COUNT_TUN_READ), 7, 12);
 	assert_int_equal(count(&left, COUNT_SENT) - sent, 47 * count(&left, COUNT_TUN_READ));

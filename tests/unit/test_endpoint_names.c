@@ -17,6 +17,8 @@
 #include <unistd.h>
 
 #include "daemon/endpoint_names.h"
+#include "tunnel/control.h"
+#include "tunnel/peer.h"
 
 enum { TURNS = 200 }; /* of one millisecond: enough for an answer to arrive */
 
@@ -80,7 +82,7 @@ static int set_up(void **state)
 
 	lookups = 0;
 	loop = ev_loop_new(0);
-	assert_int_equal(device_init(&device, "names0", &aead_libsodium, loop), 0);
+	assert_int_equal(control_init(&device, "names0", &aead_libsodium, loop), 0);
 	device.ops = &ops;
 	memset(&config, 0, sizeof config);
 	memset(configured->public_key, 7, sizeof configured->public_key);
@@ -88,7 +90,7 @@ static int set_up(void **state)
 	strcpy(configured->endpoint_host, "right.example");
 	strcpy(configured->endpoint_port, "51820");
 	config.peers = configured;
-	peer = device_add_peer(&device, configured->public_key);
+	peer = peer_add(&device, configured->public_key);
 	assert_non_null(peer);
 	return 0;
 }
@@ -97,7 +99,7 @@ static int tear_down(void **state)
 {
 	endpoint_names_stop(&names);
 	config_destroy(&config);
-	device_destroy(&device, loop);
+	control_destroy(&device, loop);
 	ev_loop_destroy(loop);
 	return 0;
 }

@@ -11,6 +11,7 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "tunnel/control.h"
 #include "tunnel/handshake.h"
 
 enum { MAIL = 512 };
@@ -72,21 +73,44 @@ static void end_init(struct end *end, const char *name, uint8_t host)
 	uint8_t key[NOISE_KEY];
 
 	memset(end, 0, sizeof *end);
-	assert_int_equal(device_init(&end->device, name, &aead_libsodium, NULL), 0);
+	assert_int_equal(control_init(&end->device, name, &aead_libsodium, NULL), 0);
 	end->device.realtime = realtime;
 	end->device.ops = &ops;
-	end->device.context = end;
+	end->device.ops_context = end;
 	end->device.up = true;
 	end->address = address(host, 51820);
 	randombytes_buf(key, sizeof key);
-	device_set_private_key(&end->device, key);
+	control_set_private_key(&end->device, key);
 }
 
 static void acquaint(struct end *end, const struct end *other)
 {
-	end->peer = device_add_peer(&end->device, other->device.identity.public_key);
+	end->peer = peer_add(&end->device, other->device.identity.public_key);
 	assert_non_null(end->peer);
 	end->peer->endpoint = other->address;
+}
+
+static void remove_peer(struct peer *peer)
+{
+	struct device *device = peer->device;
+
+	device_lock(device);
+	peer_remove(peer);
+	device_unlock(device);
+}
+
+static void forget_keys(struct peer *peer)
+{
+	device_lock(peer->device);
+	peer_forget_keys(peer);
+	device_unlock(peer->device);
+}
+
+static void confirm_next(struct peer *peer)
+{
+	device_lock(peer->device);
+	peer_confirm_next(peer);
+	device_unlock(peer->device);
 }
 
 static int set_up(void **state)
@@ -101,8 +125,8 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-	device_destroy(&left.device, NULL);
-	device_destroy(&right.device, NULL);
+	control_destroy(&left.device, NULL);
+	control_destroy(&right.device, NULL);
 	return 0;
 }
 
@@ -182,7 +206,7 @@ static void the_wire_has_the_lengths_of_the_paper(void **state)
 static void confirm(void)
 {
 	right.peer->sessions.next->confirmed = true;
-	peer_confirm_next(right.peer);
+	confirm_next(right.peer);
 	assert_null(right.peer->sessions.next);
 }
 
@@ -199,7 +223,7 @@ static void a_responder_does_not_send_before_the_key_is_confirmed(void **state)
 {
 	shake_hands();
 	assert_null(peer_session(right.peer, now));
-	peer_confirm_next(right.peer); /* nothing was heard under it */
+	confirm_next(right.peer); /* nothing was heard under it */
 	assert_null(peer_session(right.peer, now));
 	confirm();
 	assert_non_null(peer_session(right.peer, now));
@@ -266,7 +290,7 @@ static void forgetting_keys_keeps_the_timestamp_and_opens_the_gate(void **state)
 {
 	handshake_initiate(left.peer, now, false);
 	hand_over(&right, last(&left), &left.address);
-	peer_forget_keys(right.peer);
+	forget_keys(right.peer);
 	assert_null(right.peer->sessions.next);
 	now += NS_PER_S;
 	hand_over(&right, last(&left), &left.address); /* old: its stamp is not newer */
@@ -307,7 +331,7 @@ static void wrong_lengths_and_types_are_malformed(void **state)
 
 static void a_stranger_is_refused(void **state)
 {
-	device_remove_peer(&right.device, right.peer);
+	remove_peer(right.peer);
 	handshake_initiate(left.peer, now, false);
 	carry();
 	assert_int_equal(right.count, 0);
@@ -337,15 +361,15 @@ static void a_new_private_key_ends_sessions_and_drops_ourselves(void **state)
 	randombytes_buf(key, sizeof key);
 	crypto_scalarmult_curve25519_base(public_key, key);
 	shake_hands();
-	assert_non_null(device_add_peer(&left.device, public_key));
-	device_set_private_key(&left.device, key);
-	assert_null(device_find_peer(&left.device, public_key));
+	assert_non_null(peer_add(&left.device, public_key));
+	control_set_private_key(&left.device, key);
+	assert_null(peer_lookup(&left.device, public_key));
 	assert_null(left.peer->sessions.current);
-	assert_null(device_add_peer(&left.device, public_key));
+	assert_null(peer_add(&left.device, public_key));
 	now += 6 * NS_PER_S;
 	shake_hands(); /* the other end does not know the new key */
 	assert_null(left.peer->sessions.current);
-	device_remove_peer(&right.device, right.peer);
+	remove_peer(right.peer);
 	acquaint(&right, &left);
 	now += 6 * NS_PER_S;
 	shake_hands();
@@ -355,7 +379,7 @@ static void a_new_private_key_ends_sessions_and_drops_ourselves(void **state)
 static void a_low_order_peer_is_taken_and_hears_nothing(void **state)
 {
 	const uint8_t zero[NOISE_KEY] = { 0 };
-	struct peer *peer = device_add_peer(&left.device, zero);
+	struct peer *peer = peer_add(&left.device, zero);
 
 	assert_non_null(peer);
 	peer->endpoint = right.address;
@@ -415,7 +439,7 @@ static void a_removed_peer_leaves_no_index_behind(void **state)
 	now += 6 * NS_PER_S;
 	handshake_initiate(left.peer, now, false);
 	assert_int_equal(left.device.by_index.count, 2); /* the session and the handshake under way */
-	device_remove_peer(&left.device, left.peer);
+	remove_peer(left.peer);
 	assert_int_equal(left.device.by_index.count, 0);
 	assert_null(heap_top(&left.device.timers.heap));
 	carry(); /* the response finds nobody */

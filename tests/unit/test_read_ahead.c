@@ -22,10 +22,10 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
-#include "tunnel/egress.h"
+#include "tunnel/control.h"
 #include "tunnel/handshake.h"
 #include "tunnel/loop.h"
-#include "tunnel/worker.h"
+#include "tunnel/worker_pool.h"
 
 enum {
 	SMALL = 60,
@@ -37,7 +37,8 @@ enum {
 
 struct end {
 	struct device device;
-	struct worker worker;
+	struct worker_pool pool;
+	struct worker *worker;
 	struct peer *peer;
 	int kernel;
 };
@@ -57,7 +58,7 @@ int __wrap_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
 	return -1;
 }
 
-/* --- the lab --- */
+/* --- the lab ------------------------------------------------------------------------ */
 
 static void gone(void *context)
 {
@@ -75,23 +76,24 @@ static void end_start(struct end *end, const char *name, enum backend_kind kind)
 	setsockopt(pair[1], SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room);
 	tun.fd = pair[0];
 	end->kernel = pair[1];
-	assert_int_equal(device_init(&end->device, name, &aead_libsodium, loop), 0);
-	assert_int_equal(worker_start(&end->worker, &end->device, loop, &tun, kind, gone, NULL), 0);
-	assert_int_equal(device_set_up(&end->device, true, clock_boottime()), 0);
+	assert_int_equal(control_init(&end->device, name, &aead_libsodium, loop), 0);
+	assert_int_equal(worker_pool_start(&end->pool, &end->device, loop, kind, &tun, 1, gone, NULL), 0);
+	end->worker = end->pool.workers;
+	assert_int_equal(control_set_up(&end->device, true, clock_boottime()), 0);
 	randombytes_buf(key, sizeof key);
-	device_set_private_key(&end->device, key);
+	control_set_private_key(&end->device, key);
 }
 
 static void acquaint(struct end *end, const struct end *other)
 {
 	static const uint8_t all[4];
 
-	end->peer = device_add_peer(&end->device, other->device.identity.public_key);
+	end->peer = peer_add(&end->device, other->device.identity.public_key);
 	assert_non_null(end->peer);
 	end->peer->endpoint.to.v4 = (struct sockaddr_in) { .sin_family = AF_INET,
-													   .sin_port = htons(other->worker.udp.port),
+													   .sin_port = htons(other->worker->udp.port),
 													   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	assert_int_equal(allowedips_insert(&end->device.allowed_ips, AF_INET, all, 0, end->peer), 0);
+	assert_int_equal(allowedips_insert(&end->device.allowed_ips, AF_INET, all, 0, &end->peer->allowed_ips), 0);
 }
 
 static void spin(int turns)
@@ -102,7 +104,10 @@ static void spin(int turns)
 
 static uint64_t count(unsigned counter)
 {
-	return left.device.counters.value[counter];
+	struct counters sum;
+
+	device_counters(&left.device, &sum);
+	return sum.value[counter];
 }
 
 static void route_in(size_t length)
@@ -135,6 +140,7 @@ static int set_up(void **state)
 	spin(3);
 	assert_int_equal(count(COUNT_TUN_READ), EGRESS_READS);
 	memset(&left.device.counters, 0, sizeof left.device.counters);
+	memset(&left.worker->counters, 0, sizeof left.worker->counters);
 	return 0;
 }
 
@@ -143,8 +149,8 @@ static int tear_down(void **state)
 	struct end *const ends[] = { &left, &right };
 
 	for (int i = 0; i < 2; i++) {
-		worker_stop(&ends[i]->worker);
-		device_destroy(&ends[i]->device, loop);
+		worker_pool_stop(&ends[i]->pool);
+		control_destroy(&ends[i]->device, loop);
 		close(ends[i]->kernel);
 	}
 	ev_loop_destroy(loop);
@@ -163,14 +169,14 @@ static bool reads_ahead(void **state)
 	return *(enum backend_kind *)*state == BACKEND_IO_URING && backend_built_in(BACKEND_IO_URING);
 }
 
-/* --- tests --- */
+/* --- tests -------------------------------------------------------------------------- */
 
 static void goes_with_the_drain(void **state)
 {
 	route_in_a_mix();
-	assert_int_equal(egress_drain(&left.worker), 0);
+	assert_int_equal(egress_drain(&left.worker->egress, clock_boottime()), 0);
 	assert_int_equal(count(COUNT_TUN_READ), 10);
-	assert_false(backend_pending(&left.worker.backend));
+	assert_false(backend_pending(&left.worker->backend));
 	assert_int_equal(count(COUNT_SENT), count(COUNT_SEALED));
 }
 
@@ -179,14 +185,14 @@ static void outlives_a_full_socket(void **state)
 	route_in_a_mix();
 	refuse_sends = ALWAYS;
 	spin(5);
-	assert_true(left.worker.egress.blocked);
+	assert_true(left.worker->egress.blocked);
 	assert_int_equal(count(COUNT_TUN_READ), 8);
-	assert_int_equal(backend_pending(&left.worker.backend), reads_ahead(state));
+	assert_int_equal(backend_pending(&left.worker->backend), reads_ahead(state));
 	refuse_sends = 0;
 	spin(10);
 	assert_int_equal(count(COUNT_TUN_READ), 10);
 	assert_int_equal(count(COUNT_SENT), 10);
-	assert_false(backend_pending(&left.worker.backend));
+	assert_false(backend_pending(&left.worker->backend));
 }
 
 /* The link goes down: its packets have no way to go, and are counted. */
@@ -195,12 +201,12 @@ static void goes_with_the_sockets(void **state)
 	route_in_a_mix();
 	refuse_sends = ALWAYS;
 	spin(5);
-	assert_true(left.worker.egress.blocked);
-	assert_int_equal(device_set_up(&left.device, false, clock_boottime()), 0);
+	assert_true(left.worker->egress.blocked);
+	assert_int_equal(control_set_up(&left.device, false, clock_boottime()), 0);
 	spin(5);
 	assert_int_equal(count(COUNT_TUN_READ), 10);
 	assert_int_equal(count(DROP_NO_ENDPOINT), 2);
-	assert_false(backend_pending(&left.worker.backend));
+	assert_false(backend_pending(&left.worker->backend));
 }
 
 /* What waited for a handshake is cut from a buffer of its own. */
@@ -209,7 +215,9 @@ static void is_left_alone_by_staged_packets(void **state)
 	route_in_a_mix();
 	refuse_sends = ALWAYS;
 	spin(5);
+	device_lock(&left.device);
 	peer_forget_keys(left.peer);
+	device_unlock(&left.device);
 	usleep(GATE_US);
 	refuse_sends = 0;
 	spin(10); /* now the rest is staged */

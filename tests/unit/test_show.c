@@ -67,7 +67,7 @@ static void populate(struct rig *rig)
 							 "allowed_ip=fd00::/64\npublic_key=%s\n",
 							 rig_hex(0x48), rig_hex(2), rig_hex(9), rig_hex(3)),
 					 0);
-	peer = rig->device.first;
+	peer = peer_first(&rig->device);
 	peer->handshake_completed = 1700000000 * NS_PER_S;
 	peer->rx_bytes = 5 << 20;
 	peer->tx_bytes = 1023;

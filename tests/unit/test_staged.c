@@ -86,8 +86,7 @@ static void a_full_pool_drops_and_recovers(void **state)
 	staged_pool_destroy(&pool);
 }
 
-/* --- several workers -------------------------------------------------------------------------------------------------
- */
+/* --- several workers ---------------------------------------------------------------- */
 
 static void push(struct staged_pool *pool, struct staged_queue *queue, unsigned worker, uint8_t content)
 {

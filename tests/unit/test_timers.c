@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The timers of one peer on a clock of our own: each line of the list at the top of timers.c. */
+/* The timers of one peer on a clock of the test: each line of the table at the top of timers.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,7 +12,7 @@
 
 #include "base/clock.h"
 #include "crypto/message.h"
-#include "tunnel/device.h"
+#include "tunnel/timers.h"
 
 enum { ATTEMPTS = 18, THREADS = 2, ROUNDS = 20000 };
 
@@ -21,51 +21,59 @@ struct seen {
 };
 
 static struct seen seen;
-static struct device device;
-static struct peer peer;
+static struct timers timers;
+static struct peer_timers peer;
 static uint64_t now;
 
-static void initiate(struct peer *p, uint64_t at, bool retry)
+static void initiate(struct peer_timers *p, uint64_t at, bool retry)
 {
 	seen.initiated++;
 	seen.retried += retry;
 	if (!retry)
-		p->timers.attempts = 0;
-	timers_any_sent(p, at);
-	timers_handshake_initiated(p, at);
+		p->attempts = 0;
+	timers_any_sent(&timers, p, at);
+	timers_handshake_initiated(&timers, p, at);
 }
 
-static void keepalive(struct peer *p, uint64_t at)
+static void keepalive(struct peer_timers *p, uint64_t at)
 {
 	seen.keepalives++;
-	timers_any_sent(p, at);
+	timers_any_sent(&timers, p, at);
 }
 
-static void give_up(struct peer *p)
+static void give_up(struct peer_timers *p)
 {
 	seen.given_up++;
 }
 
-static void zero_keys(struct peer *p)
+static void zero_keys(struct peer_timers *p)
 {
 	seen.zeroed++;
 }
 
-static void unanswered(struct peer *p)
+static void unanswered(struct peer_timers *p)
 {
 	seen.unanswered++;
 }
 
-static const struct timer_actions actions = { initiate, keepalive, give_up, zero_keys, unanswered };
+static bool several_threads;         /* control queues timers later, not at once */
+static _Atomic bool queueing_needed; /* and has been asked to */
+
+static void needs_queueing(struct peer_timers *p)
+{
+	if (several_threads)
+		atomic_store(&queueing_needed, true);
+	else
+		timers_queue(&timers, p);
+}
+
+static const struct timer_ops ops = { initiate, keepalive, give_up, zero_keys, unanswered, needs_queueing };
 
 static int set_up(void **state)
 {
-	memset(&device, 0, sizeof device);
-	memset(&peer, 0, sizeof peer);
 	memset(&seen, 0, sizeof seen);
-	peer.device = &device;
 	now = 0; /* CLOCK_BOOTTIME starts near 0 */
-	if (timers_init(&device.timers, &actions, NULL) || timers_reserve(&device.timers, 1))
+	if (timers_init(&timers, &ops, NULL) || timers_reserve(&timers, 1))
 		return -1;
 	timers_peer_init(&peer);
 	return 0;
@@ -73,17 +81,17 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-	timers_peer_stop(&peer);
-	timers_destroy(&device.timers, NULL);
+	timers_peer_stop(&timers, &peer);
+	timers_destroy(&timers, NULL);
 	return 0;
 }
 
-/* Lets `ms` pass, a millisecond at a time. */
+/* Advances the clock by `ms`, a millisecond at a time. */
 static void pass(uint64_t ms)
 {
 	while (ms--) {
 		now += NS_PER_MS;
-		timers_expire(&device.timers, now);
+		timers_expire(&timers, now);
 	}
 }
 
@@ -116,8 +124,8 @@ static void repeats_are_jittered(void **state)
 	for (int i = 0; i < 10; i++) {
 		uint64_t begin = now;
 		int before = seen.retried;
-		timers_handshake_initiated(&peer, now);
-		peer.timers.attempts = 0;
+		timers_handshake_initiated(&timers, &peer, now);
+		peer.attempts = 0;
 		while (seen.retried == before)
 			pass(1);
 		assert_in_range(now - begin, REKEY_TIMEOUT, REKEY_TIMEOUT + REKEY_TIMEOUT_JITTER + NS_PER_MS);
@@ -132,7 +140,7 @@ static void a_session_ends_the_repeats(void **state)
 	initiate(&peer, now, false);
 	pass(100);
 	timers_handshake_completed(&peer);
-	timers_session_derived(&peer, now);
+	timers_session_derived(&timers, &peer, now);
 	pass(30 * 1000);
 	assert_int_equal(seen.initiated, 1);
 	pass(509 * 1000);
@@ -143,9 +151,9 @@ static void a_session_ends_the_repeats(void **state)
 
 static void unanswered_data_brings_a_handshake_after_15_s(void **state)
 {
-	timers_data_sent(&peer, now);
+	timers_data_sent(&timers, &peer, now);
 	pass(14 * 1000);
-	timers_data_sent(&peer, now); /* the first unanswered one counts */
+	timers_data_sent(&timers, &peer, now); /* only the first unanswered packet counts */
 	assert_int_equal(seen.initiated, 0);
 	pass(1400);
 	assert_int_equal(seen.initiated, 1);
@@ -155,19 +163,19 @@ static void unanswered_data_brings_a_handshake_after_15_s(void **state)
 
 static void anything_received_cancels_that_handshake(void **state)
 {
-	timers_data_sent(&peer, now);
+	timers_data_sent(&timers, &peer, now);
 	pass(14 * 1000);
-	timers_any_received(&peer, now);
+	timers_any_received(&timers, &peer, now);
 	pass(60 * 1000);
 	assert_int_equal(seen.initiated, 0);
-	timers_data_sent(&peer, now);
+	timers_data_sent(&timers, &peer, now);
 	pass(15 * 1000 + 400);
 	assert_int_equal(seen.initiated, 1);
 }
 
 static void data_received_is_answered_within_10_s(void **state)
 {
-	timers_data_received(&peer, now);
+	timers_data_received(&timers, &peer, now);
 	pass(9999);
 	assert_int_equal(seen.keepalives, 0);
 	pass(2);
@@ -178,10 +186,10 @@ static void data_received_is_answered_within_10_s(void **state)
 
 static void anything_sent_cancels_the_keepalive(void **state)
 {
-	timers_data_received(&peer, now);
-	timers_data_received(&peer, now);
+	timers_data_received(&timers, &peer, now);
+	timers_data_received(&timers, &peer, now);
 	pass(9000);
-	timers_any_sent(&peer, now);
+	timers_any_sent(&timers, &peer, now);
 	pass(60 * 1000);
 	assert_int_equal(seen.keepalives, 0);
 }
@@ -189,7 +197,7 @@ static void anything_sent_cancels_the_keepalive(void **state)
 static void data_that_keeps_coming_keeps_being_answered(void **state)
 {
 	for (int i = 0; i < 60; i++) {
-		timers_data_received(&peer, now);
+		timers_data_received(&timers, &peer, now);
 		pass(1000);
 	}
 	assert_in_range(seen.keepalives, 5, 6);
@@ -201,42 +209,38 @@ static void data_that_keeps_coming_keeps_being_answered(void **state)
 
 static void persistent_keepalive_counts_from_the_last_traffic_either_way(void **state)
 {
-	peer.keepalive = 25;
-	timers_keepalive_changed(&peer, now);
+	timers_set_keepalive(&timers, &peer, 25, now);
 	pass(24 * 1000);
-	timers_any_received(&peer, now);
+	timers_any_received(&timers, &peer, now);
 	pass(24 * 1000);
-	timers_any_sent(&peer, now);
+	timers_any_sent(&timers, &peer, now);
 	pass(24 * 1000);
 	assert_int_equal(seen.keepalives, 0);
 	pass(1001);
 	assert_int_equal(seen.keepalives, 1);
 	pass(100 * 1000);
 	assert_int_equal(seen.keepalives, 5); /* each keepalive is traffic itself */
-	peer.keepalive = 0;
-	timers_keepalive_changed(&peer, now);
+	timers_set_keepalive(&timers, &peer, 0, now);
 	pass(100 * 1000);
 	assert_int_equal(seen.keepalives, 5);
 }
 
 static void a_shorter_interval_takes_effect_at_once(void **state)
 {
-	peer.keepalive = 3600;
-	timers_keepalive_changed(&peer, now);
-	peer.keepalive = 1;
-	timers_keepalive_changed(&peer, now);
+	timers_set_keepalive(&timers, &peer, 3600, now);
+	timers_set_keepalive(&timers, &peer, 1, now);
 	pass(1001);
 	assert_int_equal(seen.keepalives, 1);
 }
 
 static void a_stopped_peer_is_silent_and_out_of_the_heap(void **state)
 {
-	timers_data_sent(&peer, now);
-	timers_data_received(&peer, now);
+	timers_data_sent(&timers, &peer, now);
+	timers_data_received(&timers, &peer, now);
 	initiate(&peer, now, false);
-	assert_non_null(heap_top(&device.timers.heap));
-	timers_peer_stop(&peer);
-	assert_null(heap_top(&device.timers.heap));
+	assert_non_null(heap_top(&timers.heap));
+	timers_peer_stop(&timers, &peer);
+	assert_null(heap_top(&timers.heap));
 	pass(200 * 1000);
 	assert_int_equal(seen.initiated, 1);
 }
@@ -244,132 +248,116 @@ static void a_stopped_peer_is_silent_and_out_of_the_heap(void **state)
 static void a_long_sleep_is_one_wake_up(void **state)
 {
 	initiate(&peer, now, false);
-	timers_data_received(&peer, now);
+	timers_data_received(&timers, &peer, now);
 	now += 10000 * NS_PER_S; /* suspended */
-	timers_expire(&device.timers, now);
+	timers_expire(&timers, now);
 	assert_int_equal(seen.retried, 1);
 	assert_in_range(seen.keepalives, 0, 1);
 }
 
-/* --- a worker and control
- * ------------------------------------------------------------------------------------------------
+/* --- several threads ----------------------------------------------------------------
  *
- * What a worker does between two steps of control is played by actions, which run in the midst of an expiry, and by
- * notices that control has not got to.
+ * The actions play a worker that reports events while a timer expires, and control queues timers late.
  */
 
-static struct ev_loop *loop;
 static struct timer *new_handshake;
-static uint64_t restarts; /* how often the action starts its own timer again */
+static uint64_t restarts; /* how often the action sets its own timer again */
 
-static void never(void *context)
-{
-	fail();
-}
-
-static int set_up_notices(void **state)
+static int set_up_threads(void **state)
 {
 	if (set_up(state))
 		return -1;
 	restarts = 0;
-	new_handshake = &peer.timers.timer[TIMER_NEW_HANDSHAKE];
-	pthread_rwlock_init(&device.lock, NULL);
-	loop = ev_loop_new(0);
-	device.notices = notices_create(&device, loop, never, NULL);
-	return device.notices ? 0 : -1;
+	new_handshake = &peer.timer[TIMER_NEW_HANDSHAKE];
+	several_threads = true;
+	queueing_needed = false;
+	return 0;
 }
 
-static int tear_down_notices(void **state)
+static int tear_down_threads(void **state)
 {
-	notices_destroy(device.notices);
-	device.notices = NULL;
-	ev_loop_destroy(loop);
-	pthread_rwlock_destroy(&device.lock);
+	several_threads = false;
 	return tear_down(state);
 }
 
 static void control_looks(void)
 {
-	ev_run(loop, EVRUN_NOWAIT);
+	if (atomic_exchange(&queueing_needed, false))
+		timers_queue(&timers, &peer);
 }
 
-static bool told(void)
+static void a_timer_that_a_worker_sets_is_queued_by_control(void **state)
 {
-	return peer.noticed & NOTICE_TIMER;
-}
-
-static void what_a_worker_sets_stands_in_the_heap_when_control_has_looked(void **state)
-{
-	timers_data_sent(&peer, now);
-	assert_true(told());
-	assert_null(heap_top(&device.timers.heap));
+	timers_data_sent(&timers, &peer, now);
+	assert_true(queueing_needed);
+	assert_null(heap_top(&timers.heap));
 	assert_int_equal(new_handshake->queued, 0);
 	control_looks();
-	assert_ptr_equal(heap_top(&device.timers.heap), &new_handshake->node);
+	assert_ptr_equal(heap_top(&timers.heap), &new_handshake->node);
 	assert_int_equal(new_handshake->queued, new_handshake->due);
 	assert_int_equal(new_handshake->node.key, new_handshake->due);
 }
 
-/* The edge: traffic that moves a timer to later, or cancels it, has nothing to tell. */
-static void a_worker_tells_of_an_earlier_deadline_alone(void **state)
+/* Traffic that cancels a timer or sets it to a later deadline needs nothing from control. */
+static void only_an_earlier_deadline_needs_queueing(void **state)
 {
 	uint64_t first;
 
-	timers_data_sent(&peer, now);
+	timers_data_sent(&timers, &peer, now);
 	control_looks();
 	first = new_handshake->queued;
-	timers_any_received(&peer, now);
+	timers_any_received(&timers, &peer, now);
 	assert_int_equal(new_handshake->due, 0);
-	timers_data_sent(&peer, now + NS_PER_S); /* a second is more than the jitter */
-	assert_false(told());
+	timers_data_sent(&timers, &peer, now + NS_PER_S); /* a second is more than the jitter */
+	assert_false(queueing_needed);
 	assert_int_equal(new_handshake->queued, first);
-	timers_any_received(&peer, now);
+	timers_any_received(&timers, &peer, now);
 	new_handshake->queued = 0;
-	timers_data_sent(&peer, now);
-	assert_true(told());
+	timers_data_sent(&timers, &peer, now);
+	assert_true(queueing_needed);
 	control_looks();
 	peer.keepalive = 100;
-	timers_any_sent(&peer, now);
-	assert_true(told());
+	timers_any_sent(&timers, &peer, now);
+	assert_true(queueing_needed);
 	control_looks();
-	timers_any_sent(&peer, now + NS_PER_S);
-	assert_false(told());
+	timers_any_sent(&timers, &peer, now + NS_PER_S);
+	assert_false(queueing_needed);
 	peer.keepalive = 1;
-	timers_any_sent(&peer, now);
-	assert_true(told());
+	timers_any_sent(&timers, &peer, now);
+	assert_true(queueing_needed);
 }
 
-static void cancelled_before_control_looks_it_never_enters_the_heap(void **state)
+static void a_timer_cancelled_before_it_is_queued_never_enters_the_heap(void **state)
 {
-	timers_data_sent(&peer, now);
-	timers_any_received(&peer, now);
+	timers_data_sent(&timers, &peer, now);
+	timers_any_received(&timers, &peer, now);
 	control_looks();
-	assert_null(heap_top(&device.timers.heap));
+	assert_null(heap_top(&timers.heap));
 	assert_int_equal(new_handshake->queued, 0);
-	timers_data_sent(&peer, now);
-	assert_true(told());
+	timers_data_sent(&timers, &peer, now);
+	assert_true(queueing_needed);
 }
 
-static void cancelled_in_the_heap_it_goes_when_the_old_deadline_passes(void **state)
+static void a_timer_cancelled_in_the_heap_leaves_it_at_the_old_deadline(void **state)
 {
-	timers_data_sent(&peer, now);
+	timers_data_sent(&timers, &peer, now);
 	control_looks();
-	timers_any_received(&peer, now);
+	timers_any_received(&timers, &peer, now);
 	pass(16 * 1000);
 	assert_int_equal(seen.initiated, 0);
-	assert_null(heap_top(&device.timers.heap));
+	assert_null(heap_top(&timers.heap));
 	assert_int_equal(new_handshake->queued, 0);
 }
 
-static void moved_to_later_it_is_put_back_by_the_old_deadline(void **state)
+static void a_timer_set_to_later_is_queued_again_at_the_old_deadline(void **state)
 {
 	uint64_t due;
 
-	timers_data_sent(&peer, now);
+	timers_data_sent(&timers, &peer, now);
 	control_looks();
 	pass(10 * 1000);
-	timers_any_received(&peer, now);
-	timers_data_sent(&peer, now);
+	timers_any_received(&timers, &peer, now);
+	timers_data_sent(&timers, &peer, now);
 	due = new_handshake->due;
 	pass(6 * 1000);
 	assert_int_equal(seen.initiated, 0);
@@ -378,36 +366,36 @@ static void moved_to_later_it_is_put_back_by_the_old_deadline(void **state)
 	assert_int_equal(seen.initiated, 1);
 }
 
-/* While control is in the action of a timer, a worker starts the same one: the heap has it no more, so it is told. */
-static void start_again(struct peer *p, uint64_t at, bool retry)
+/* While control runs the action of a timer, a worker sets it again. The heap does not hold it, so it needs queueing. */
+static void start_again(struct peer_timers *p, uint64_t at, bool retry)
 {
 	seen.initiated++;
 	assert_int_equal(new_handshake->queued, 0);
 	if (restarts && restarts--)
-		timers_data_sent(p, at);
+		timers_data_sent(&timers, p, at);
 }
 
-static void started_again_in_the_midst_of_its_expiry_it_is_not_lost(void **state)
+static void a_timer_set_during_its_expiry_is_not_lost(void **state)
 {
-	const struct timer_actions again = { start_again, keepalive, give_up, zero_keys, unanswered };
+	const struct timer_ops again = { start_again, keepalive, give_up, zero_keys, unanswered, needs_queueing };
 
-	device.timers.actions = &again;
+	timers.ops = &again;
 	restarts = 3;
-	timers_data_sent(&peer, now);
+	timers_data_sent(&timers, &peer, now);
 	for (int i = 1; i <= 4; i++) {
 		control_looks();
 		assert_int_equal(new_handshake->queued, new_handshake->due);
 		pass(15 * 1000 + 400);
 		assert_int_equal(seen.initiated, i);
 	}
-	assert_false(told());
-	assert_null(heap_top(&device.timers.heap));
+	assert_false(queueing_needed);
+	assert_null(heap_top(&timers.heap));
 }
 
-/* Told late: the deadline has passed when control comes to look, and goes off then. */
-static void a_deadline_that_control_hears_of_too_late_goes_off_at_once(void **state)
+/* The deadline has passed by the time control queues the timer. */
+static void a_deadline_that_is_queued_too_late_expires_at_once(void **state)
 {
-	timers_data_sent(&peer, now);
+	timers_data_sent(&timers, &peer, now);
 	pass(20 * 1000);
 	assert_int_equal(seen.initiated, 0);
 	control_looks();
@@ -415,18 +403,18 @@ static void a_deadline_that_control_hears_of_too_late_goes_off_at_once(void **st
 	assert_int_equal(seen.initiated, 1);
 }
 
-static void a_stopped_peer_is_not_woken_by_what_was_told_before(void **state)
+static void a_stopped_peer_is_not_queued_by_an_earlier_event(void **state)
 {
-	timers_data_sent(&peer, now);
-	timers_peer_stop(&peer);
+	timers_data_sent(&timers, &peer, now);
+	timers_peer_stop(&timers, &peer);
 	control_looks();
-	assert_null(heap_top(&device.timers.heap));
+	assert_null(heap_top(&timers.heap));
 }
 
 static _Atomic int playing;
 static _Atomic uint64_t time_now;
 
-/* One peer's traffic, on a clock that all move on. */
+/* The traffic of one peer, on a clock that all threads advance. */
 static void *play(void *argument)
 {
 	unsigned random = *(const unsigned *)argument;
@@ -435,41 +423,39 @@ static void *play(void *argument)
 		uint64_t at = atomic_fetch_add(&time_now, NS_PER_MS * 5);
 
 		random = random * 1103515245 + 12345;
-		pthread_rwlock_rdlock(&device.lock);
 		switch (random >> 16 & 3) {
 		case 0:
-			timers_data_sent(&peer, at);
+			timers_data_sent(&timers, &peer, at);
 			break;
 		case 1:
-			timers_any_received(&peer, at);
-			timers_data_received(&peer, at);
+			timers_any_received(&timers, &peer, at);
+			timers_data_received(&timers, &peer, at);
 			break;
 		case 2:
-			timers_any_sent(&peer, at);
+			timers_any_sent(&timers, &peer, at);
 			break;
 		case 3:
 			atomic_fetch_add(&time_now, 20 * NS_PER_S);
 			break;
 		}
-		pthread_rwlock_unlock(&device.lock);
 	}
 	atomic_fetch_sub(&playing, 1);
 	return NULL;
 }
 
-static void only_count(struct peer *p, uint64_t at, bool retry)
+static void only_count(struct peer_timers *p, uint64_t at, bool retry)
 {
 	seen.initiated++;
 }
 
-/* Whatever is pending at the end stands in the heap, at its deadline or before: so it will go off. */
+/* At the end each pending timer is in the heap, at its deadline or earlier, so it will expire. */
 static void no_deadline_is_lost_between_threads(void **state)
 {
-	const struct timer_actions counting = { only_count, keepalive, give_up, zero_keys, unanswered };
+	const struct timer_ops counting = { only_count, keepalive, give_up, zero_keys, unanswered, needs_queueing };
 	unsigned seeds[THREADS] = { 1, 2 };
 	pthread_t ids[THREADS];
 
-	device.timers.actions = &counting;
+	timers.ops = &counting;
 	peer.keepalive = 25;
 	atomic_store(&time_now, 1);
 	atomic_store(&playing, THREADS);
@@ -477,29 +463,29 @@ static void no_deadline_is_lost_between_threads(void **state)
 		assert_int_equal(pthread_create(&ids[i], NULL, play, &seeds[i]), 0);
 	while (atomic_load(&playing)) {
 		control_looks();
-		timers_expire(&device.timers, atomic_load(&time_now));
+		timers_expire(&timers, atomic_load(&time_now));
 	}
 	for (int i = 0; i < THREADS; i++)
 		pthread_join(ids[i], NULL);
 	control_looks();
 	for (int kind = 0; kind < TIMERS; kind++) {
-		const struct timer *timer = &peer.timers.timer[kind];
+		const struct timer *timer = &peer.timer[kind];
 		if (timer->due)
 			assert_in_range(timer->queued, 1, timer->due);
 		if (timer->queued)
 			assert_int_equal(timer->node.key, timer->queued);
 	}
 	now = atomic_load(&time_now);
-	pass(16 * 1000); /* what is left goes off, and all of it works as before */
+	pass(16 * 1000); /* the rest expires, and everything still works */
 	assert_int_equal(new_handshake->due, 0);
 	seen.initiated = 0;
-	timers_data_sent(&peer, now);
+	timers_data_sent(&timers, &peer, now);
 	control_looks();
 	pass(16 * 1000);
 	assert_int_equal(seen.initiated, 1);
 }
 
-#define WITH_NOTICES(name) cmocka_unit_test_setup_teardown(name, set_up_notices, tear_down_notices)
+#define WITH_THREADS(name) cmocka_unit_test_setup_teardown(name, set_up_threads, tear_down_threads)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -517,15 +503,15 @@ int main(void)
 		TEST(a_shorter_interval_takes_effect_at_once),
 		TEST(a_stopped_peer_is_silent_and_out_of_the_heap),
 		TEST(a_long_sleep_is_one_wake_up),
-		WITH_NOTICES(what_a_worker_sets_stands_in_the_heap_when_control_has_looked),
-		WITH_NOTICES(a_worker_tells_of_an_earlier_deadline_alone),
-		WITH_NOTICES(cancelled_before_control_looks_it_never_enters_the_heap),
-		WITH_NOTICES(cancelled_in_the_heap_it_goes_when_the_old_deadline_passes),
-		WITH_NOTICES(moved_to_later_it_is_put_back_by_the_old_deadline),
-		WITH_NOTICES(started_again_in_the_midst_of_its_expiry_it_is_not_lost),
-		WITH_NOTICES(a_deadline_that_control_hears_of_too_late_goes_off_at_once),
-		WITH_NOTICES(a_stopped_peer_is_not_woken_by_what_was_told_before),
-		WITH_NOTICES(no_deadline_is_lost_between_threads),
+		WITH_THREADS(a_timer_that_a_worker_sets_is_queued_by_control),
+		WITH_THREADS(only_an_earlier_deadline_needs_queueing),
+		WITH_THREADS(a_timer_cancelled_before_it_is_queued_never_enters_the_heap),
+		WITH_THREADS(a_timer_cancelled_in_the_heap_leaves_it_at_the_old_deadline),
+		WITH_THREADS(a_timer_set_to_later_is_queued_again_at_the_old_deadline),
+		WITH_THREADS(a_timer_set_during_its_expiry_is_not_lost),
+		WITH_THREADS(a_deadline_that_is_queued_too_late_expires_at_once),
+		WITH_THREADS(a_stopped_peer_is_not_queued_by_an_earlier_event),
+		WITH_THREADS(no_deadline_is_lost_between_threads),
 	};
 	return cmocka_run_group_tests_name("timers", tests, NULL, NULL);
 }

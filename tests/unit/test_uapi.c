@@ -317,7 +317,7 @@ static void a_set_of_one_mebibyte_is_applied(void **state)
 	assert_true(end - text > 1 << 20);
 	assert_int_equal(parse(&config, text, (size_t)(end - text)), 0);
 	assert_int_equal(apply_set(&rig.device, &config, 0), 0);
-	assert_int_equal(rig.device.first->allowed_ips.count, PREFIXES);
+	assert_int_equal(peer_first(&rig.device)->allowed_ips.count, PREFIXES);
 	config_destroy(&config);
 	free(text);
 }
@@ -340,7 +340,7 @@ static void a_get_reports_every_key(void **state)
 							 "endpoint=192.0.2.1:1\n",
 							 rig_hex(0x48), rig_hex(2), rig_hex(9), rig_hex(1)),
 					 0);
-	peer = rig.device.first;
+	peer = peer_first(&rig.device);
 	peer->handshake_completed = 1700000000 * NS_PER_S + 123456789;
 	peer->tx_bytes = UINT64_MAX;
 	peer->rx_bytes = 1;
@@ -360,12 +360,12 @@ static void populate(unsigned peers, unsigned prefixes)
 {
 	for (unsigned i = 1; i <= peers; i++) {
 		uint8_t key[KEY_BYTES] = { (uint8_t)i, (uint8_t)(i >> 8), 1 };
-		struct peer *peer = device_add_peer(&rig.device, key);
+		struct peer *peer = peer_add(&rig.device, key);
 
 		assert_non_null(peer);
 		for (unsigned p = 0; p < prefixes; p++) {
 			uint8_t address[4] = { (uint8_t)(i >> 8), (uint8_t)i, (uint8_t)(p >> 8), (uint8_t)p };
-			assert_int_equal(allowedips_insert(&rig.device.allowed_ips, AF_INET, address, 32, peer), 0);
+			assert_int_equal(allowedips_insert(&rig.device.allowed_ips, AF_INET, address, 32, &peer->allowed_ips), 0);
 		}
 	}
 }
@@ -421,15 +421,22 @@ static char *get_while(void (*change)(unsigned part))
 }
 
 /* Removes a peer already reported, one not yet reported, and the current one. */
+static void remove_peer(struct peer *peer)
+{
+	device_lock(&rig.device);
+	peer_remove(peer);
+	device_unlock(&rig.device);
+}
+
 static void remove_peers(unsigned part)
 {
 	const uint8_t keys[3] = { 1, 40, (uint8_t)(part / 2 + 1) };
 
 	for (int i = 0; i < 3; i++) {
 		uint8_t key[KEY_BYTES] = { keys[i], 0, 1 };
-		struct peer *peer = device_find_peer(&rig.device, key);
+		struct peer *peer = peer_lookup(&rig.device, key);
 		if (peer && part % 5 == 4)
-			device_remove_peer(&rig.device, peer);
+			remove_peer(peer);
 	}
 }
 
@@ -440,7 +447,7 @@ static void peers_may_be_removed_during_a_get(void **state)
 	populate(50, 3);
 	text = get_while(remove_peers);
 	assert_true(rig.device.peer_count < 50);
-	for (const struct peer *peer = rig.device.first; peer; peer = peer->next) { /* the others are reported once */
+	list_for_each (peer, &rig.device.peers, const struct peer, node) { /* the others are reported once */
 		char hex[KEY_HEX];
 		key_to_hex(hex, peer->remote.public_key);
 		assert_int_equal(occurrences(text, hex), 1);
@@ -451,11 +458,11 @@ static void peers_may_be_removed_during_a_get(void **state)
 
 static void change_prefixes(unsigned part)
 {
-	struct peer *peer = rig.device.first;
+	struct peer *peer = peer_first(&rig.device);
 	uint8_t address[4] = { 0, 1, 0, (uint8_t)(200 - part) }, other[4] = { 11, 0, 0, (uint8_t)part };
 
-	allowedips_remove(&rig.device.allowed_ips, AF_INET, address, 32, peer);
-	allowedips_insert(&rig.device.allowed_ips, AF_INET, other, 32, peer);
+	allowedips_remove(&rig.device.allowed_ips, AF_INET, address, 32, &peer->allowed_ips);
+	allowedips_insert(&rig.device.allowed_ips, AF_INET, other, 32, &peer->allowed_ips);
 }
 
 static void prefixes_may_change_during_a_get(void **state)
@@ -475,11 +482,11 @@ static void prefixes_may_change_during_a_get(void **state)
 
 static void move_to_the_last_peer(unsigned part)
 {
-	struct peer *to = rig.device.last;
+	struct peer *to = container_of(rig.device.peers.head.previous, struct peer, node);
 
 	for (unsigned p = 0; p < 60 && part == 1; p++) {
 		uint8_t address[4] = { 0, 1, 0, (uint8_t)p };
-		allowedips_insert(&rig.device.allowed_ips, AF_INET, address, 32, to);
+		allowedips_insert(&rig.device.allowed_ips, AF_INET, address, 32, &to->allowed_ips);
 	}
 }
 
@@ -507,7 +514,7 @@ static void a_peer_that_is_added_again_is_a_new_peer(void **state)
 	length = uapi_get_next(&get, &rig.device, text, 700); /* stops within the first peer's prefixes */
 	text[length] = '\0';
 	assert_int_equal(occurrences(text, "public_key="), 1);
-	device_remove_peer(&rig.device, rig.device.first);
+	remove_peer(peer_first(&rig.device));
 	populate(1, 0); /* the same key again, now the last peer */
 	length = 0;
 	for (size_t part; (part = uapi_get_next(&get, &rig.device, text + length, sizeof text - length));)

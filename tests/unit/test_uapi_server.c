@@ -91,7 +91,7 @@ static void a_failed_request_does_not_close_the_connection(void **state)
 {
 	int fd = serve_connect(&serve);
 
-	assert_int_equal(device_set_up(&serve.rig.device, true, 1), 0);
+	assert_int_equal(control_set_up(&serve.rig.device, true, 1), 0);
 	serve.rig.port_taken = 53;
 	serve_expect(&serve, fd, "set=1\nlisten_port=53\n\n", "errno=-98\n\n");
 	serve_expect(&serve, fd, "set=1\nlisten_port\n\n", "errno=-71\n\n");
@@ -202,7 +202,7 @@ static void a_set_of_one_mebibyte_and_its_get(void **state)
 
 	serve_expect(&serve, fd, set, "errno=0\n\n");
 	assert_int_equal(serve.uapi.request_bytes, 0); /* the large buffer was freed */
-	prefixes = serve.rig.device.first->allowed_ips.count;
+	prefixes = peer_first(&serve.rig.device)->allowed_ips.count;
 	assert_true(prefixes > 40000);
 	serve_send(&serve, fd, "get=1\n\n", 7);
 	answer = serve_receive(&serve, fd);

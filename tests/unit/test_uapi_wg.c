@@ -103,7 +103,7 @@ static void show_dump_has_every_column(void **state)
 							 "allowed_ip=::/0\npublic_key=%s\n",
 							 rig_hex(0x48), rig_hex(2), rig_hex(9), rig_hex(3)),
 					 0);
-	peer = serve.rig.device.first;
+	peer = peer_first(&serve.rig.device);
 	peer->handshake_completed = 1700000000 * NS_PER_S + 5;
 	peer->rx_bytes = UINT64_C(1) << 40;
 	peer->tx_bytes = 12345;
@@ -155,7 +155,7 @@ static void syncconf_keeps_unchanged_peers(void **state)
 
 static void errors_reach_the_user(void **state)
 {
-	assert_int_equal(device_set_up(&serve.rig.device, true, 1), 0);
+	assert_int_equal(control_set_up(&serve.rig.device, true, 1), 0);
 	serve.rig.port_taken = 53;
 	assert_string_equal(run("wg set wgtest listen-port 53"),
 						"Unable to modify interface: Address already in use\nexit 1");

@@ -24,7 +24,7 @@ static int stranger(uint16_t *port)
 	assert_int_equal(bind(fd, (void *)&at, sizeof at), 0);
 	assert_int_equal(getsockname(fd, (void *)&at, &size), 0);
 	*port = at.sin_port;
-	at.sin_port = htons(right.worker.udp.port);
+	at.sin_port = htons(right.worker->udp.port);
 	assert_int_equal(connect(fd, (void *)&at, sizeof at), 0);
 	return fd;
 }
@@ -83,7 +83,7 @@ static void a_full_socket_stops_the_reading_of_the_tun(void **state)
 	for (int i = 0; i < 20; i++)
 		spin(1);
 	assert_in_range(count(&left, COUNT_TUN_READ), 1, 4);
-	assert_true(left.worker.egress.blocked);
+	assert_true(left.worker->egress.blocked);
 	refuse_sends = 0;
 	spin(300);
 	assert_int_equal(count(&left, COUNT_TUN_READ), 20);
@@ -96,12 +96,12 @@ static void a_peer_may_go_while_its_cut_waits(void **state)
 	refuse_sends = 1000000;
 	route_in(&left, tcp_packet(&left, &right, 60000, 10)); /* more than both halves hold */
 	spin(3);
-	assert_ptr_equal(left.worker.egress.peer, left.peer);
-	device_remove_peer(&left.device, left.peer);
+	assert_ptr_equal(left.worker->egress.peer, left.peer);
+	remove_peer(left.peer);
 	refuse_sends = 0;
 	spin(10);
-	assert_null(left.worker.egress.peer);
-	assert_int_equal(batch_free_bytes(&left.worker.egress.batch), 2 * 128 * 1024);
+	assert_null(left.worker->egress.peer);
+	assert_int_equal(batch_free_bytes(&left.worker->egress.batch), 2 * 128 * 1024);
 	assert_true(end_acquaint(&left, &right));
 	route_in(&left, udp_packet(&left, &right, 100, 1));
 	spin(5);
@@ -114,10 +114,10 @@ static void a_session_may_change_while_a_cut_waits(void **state)
 	refuse_sends = 1000000;
 	route_in(&left, tcp_packet(&left, &right, 60000, 10));
 	spin(3);
-	peer_forget_keys(left.peer);
+	forget_keys(left.peer);
 	refuse_sends = 0;
 	spin(30);
-	assert_null(left.worker.egress.peer);
+	assert_null(left.worker->egress.peer);
 	assert_int_equal(count(&left, DROP_STAGED), 1); /* the rest of it, not the half that went */
 	assert_int_equal(left.peer->staged.segments, 0);
 }
@@ -211,7 +211,7 @@ static void our_own_datagrams_routed_back_are_dropped(void **state)
 	size_t n;
 
 	connect_ends();
-	assert_int_equal(allowedips_insert(&left.device.allowed_ips, AF_INET, loopback, 8, left.peer), 0);
+	assert_int_equal(allowedips_insert(&left.device.allowed_ips, AF_INET, loopback, 8, &left.peer->allowed_ips), 0);
 	n = udp_packet(&left, &right, 200, 1);
 	memcpy(ip + 16, loopback, 4);
 	put_be16(ip + 20, left.device.listen_port);
@@ -245,15 +245,14 @@ static void lone_packets_of_a_drain_leave_as_one_run(void **state)
 	uint64_t before = count(&right, COUNT_RECEIVED);
 	for (int i = 0; i < 40; i++)
 		route_in(&left, udp_packet(&left, &right, 92, 1));
-	assert_int_equal(egress_drain(&left.worker), 0);
+	assert_int_equal(egress_drain(&left.worker->egress, clock_boottime()), 0);
 	refuse_sends = 0;
 	spin(5);
 	assert_int_equal(count(&right, COUNT_RECEIVED) - before, 40);
 	assert_int_equal(count(&left, COUNT_SENT), 40);
 }
 
-/* --- ingress ---------------------------------------------------------------------------------------------------------
- */
+/* --- ingress ------------------------------------------------------------------------ */
 
 static uint16_t endpoint_port(const struct end *end)
 {
@@ -287,7 +286,7 @@ static void a_source_of_somebody_else_is_dropped_but_the_endpoint_moves(void **s
 	connect_ends();
 	n = udp_packet(&right, &left, 96, 1) - VIRTIO_HEADER; /* claims to come from the right end itself */
 	port = send_strangely(sealed(packet + VIRTIO_HEADER, n), n + DATA_OVERHEAD, 0);
-	assert_int_equal(count(&right, DROP_SOURCE), 1);
+	assert_int_equal(count(&right, DROP_INNER_SOURCE), 1);
 	assert_int_equal(endpoint_port(&right), port);
 	assert_int_equal(read(right.kernel, received, sizeof received), -1);
 }

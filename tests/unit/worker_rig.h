@@ -16,8 +16,6 @@
 #include <fcntl.h>
 
 #include "../ends.h"
-#include "tunnel/egress.h"
-#include "tunnel/ingress.h"
 #include "tunnel/loop.h"
 
 enum { GATE_US = 40000 }; /* after which a responder takes another initiation, with a newer time stamp */
@@ -49,8 +47,7 @@ int __wrap_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
 	return __real_sendmmsg(fd, messages, count, flags);
 }
 
-/* --- the lab -------------------------------------------------------------------------------------------------------
- */
+/* --- the lab ------------------------------------------------------------------------ */
 
 static inline void gone(void *context)
 {
@@ -84,9 +81,28 @@ static inline void spin(int turns)
 		ev_run(loop, EVRUN_NOWAIT);
 }
 
-static inline uint64_t count(const struct end *end, unsigned counter)
+static inline uint64_t count(struct end *end, unsigned counter)
 {
-	return end->device.counters.value[counter];
+	struct counters sum;
+
+	device_counters(&end->device, &sum);
+	return sum.value[counter];
+}
+
+static inline void remove_peer(struct peer *peer)
+{
+	struct device *device = peer->device;
+
+	device_lock(device);
+	peer_remove(peer);
+	device_unlock(device);
+}
+
+static inline void forget_keys(struct peer *peer)
+{
+	device_lock(peer->device);
+	peer_forget_keys(peer);
+	device_unlock(peer->device);
 }
 
 static inline void connect_ends(void)
@@ -97,8 +113,7 @@ static inline void connect_ends(void)
 	assert_non_null(right.peer->sessions.current);
 }
 
-/* --- packets ---------------------------------------------------------------------------------------------------------
- */
+/* --- packets ------------------------------------------------------------------------ */
 
 static uint8_t packet[VIRTIO_HEADER + 65535], received[VIRTIO_HEADER + 65535];
 

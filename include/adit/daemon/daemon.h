@@ -9,7 +9,7 @@
 #include "daemon/link_watch.h"
 #include "daemon/local_address.h"
 #include "tunnel/device.h"
-#include "tunnel/workers.h"
+#include "tunnel/worker_pool.h"
 
 enum { DAEMON_SIGNALS = 4 };
 
@@ -17,7 +17,7 @@ struct daemon {
 	struct ev_loop *loop;
 	struct aead_provider aead;
 	struct device device;
-	struct workers workers;
+	struct worker_pool workers;
 	struct link_watch link_watch;
 	struct local_addresses local_addresses;
 	struct ev_signal signals[DAEMON_SIGNALS];

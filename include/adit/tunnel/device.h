@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The device: one interface with its key, its peers and its routing table. What control configures; what the workers
- * move packets by.
+ * The device: what all peers and workers of one interface share. Its key, sockets, lookup tables, timers and lock.
  *
- * With one worker there is one thread, and no lock. With several, control is a thread of its own and alone changes what
- * is here: it holds the lock while it changes what workers read, and reads without it. A worker shares the lock for as
- * long as it is awake, so it may keep no pointer to a peer or a session while it sleeps but what peer_gone takes from
- * it. What workers themselves change has its own means: peer.h tells.
+ * Control is the thread that configures the device and makes handshakes. It alone changes what is here. With one worker
+ * everything runs on control's loop and the lock is not taken. With several, each worker is a thread of its own:
+ *
+ * - Control holds the lock exclusively while it changes anything that workers read. It reads without the lock.
+ * - A worker holds the lock shared while it is awake. While it sleeps it keeps no pointer to a peer or a session,
+ * except those that device_ops.peer_gone takes from it.
+ * - What workers change is atomic or has a lock of its own: counters, timers, staged packets, the mailbox.
+ *
+ * No system call that waits for an answer, such as a netlink request, happens under the lock.
  */
 #ifndef ADIT_TUNNEL_DEVICE_H
 #define ADIT_TUNNEL_DEVICE_H
@@ -14,143 +18,120 @@
 #include <ev.h>
 #include <net/if.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/list.h"
 #include "base/log.h"
 #include "base/map.h"
+#include "base/token_bucket.h"
 #include "crypto/aead.h"
 #include "crypto/cookie.h"
 #include "crypto/noise.h"
-#include "io/udp.h"
+#include "io/endpoint.h"
 #include "tunnel/allowedips.h"
 #include "tunnel/counters.h"
-#include "tunnel/notice.h"
-#include "tunnel/peer.h"
+#include "tunnel/mailbox.h"
 #include "tunnel/staged.h"
 #include "tunnel/timers.h"
 
-/* What a device needs of whoever moves its packets: the worker, or a test. */
+struct peer;
+
+/* What a device needs of its workers, or of a test in their place. Control calls these. */
 struct device_ops {
-	/* Sends one message that is no data run: a handshake or a keepalive. `peer` may be NULL. 0 or negative errno. */
+	/*
+	 * Sends one message that is not a data run: a handshake message or a keepalive. `peer` is the peer with that
+	 * endpoint, or NULL. Called without the lock. Returns 0 or negative errno.
+	 */
 	int (*send)(void *context, struct peer *peer, const struct endpoint *to, const void *message, size_t n,
 				uint8_t traffic_class);
-	/* Opens sockets on *port (0: any, which it then tells) in the place of those there are. An error changes nothing.
+	/*
+	 * Replaces the sockets by new ones on *port, with the lock held. 0 is any port; *port is then set to the one
+	 * chosen. Returns 0 or negative errno, and then the old sockets stay.
 	 */
 	int (*bind)(void *context, uint16_t *port, uint32_t mark);
+	/* Closes the sockets, with the lock held. */
 	void (*unbind)(void *context);
-	/* Marks the sockets there are. 0 or negative errno. */
+	/* Sets the firewall mark of the open sockets. Returns 0 or negative errno. */
 	int (*set_mark)(void *context, uint32_t mark);
-	/* Lets go of a peer that is being removed. */
+	/* Drops every reference to a peer that is being removed, with the lock held. */
 	void (*peer_gone)(void *context, struct peer *peer);
-	/* The workers of this set (bit n: worker n) have staged packets that can go. NULL: the one there is sees it. */
+	/* Wakes the workers in the set (bit n: worker n): staged packets can be sent. May be NULL. */
 	void (*wake)(void *context, uint32_t workers);
-	/* Adds what the workers counted themselves. NULL: they count in the device's. */
+	/* Adds the counters of the workers to *sum, with the lock held. May be NULL. */
 	void (*add_counters)(void *context, struct counters *sum);
 };
 
 struct device {
 	char name[IFNAMSIZ];
-	const struct aead_provider *aead;
-	const char *backend; /* by which its workers read the TUN; NULL: it has none */
-	unsigned workers;    /* how many move its packets */
+	const struct aead_provider *aead; /* of control's thread */
+	const char *backend;              /* how the workers read the TUN; NULL: there are no workers */
+	unsigned workers;                 /* how many there are */
 	struct noise_identity identity;
 	uint32_t mtu;
-	bool up;              /* the link is up: sockets are open, peers are spoken to */
-	uint16_t listen_port; /* wanted, and once bound the real one; 0: any */
+	bool up;              /* the link is up and the sockets are open */
+	uint16_t listen_port; /* host order; 0: any, until the sockets are open */
 	uint32_t mark;        /* firewall mark of the sockets; 0: none */
 
-	struct map by_index; /* struct peer_index */
-	struct map by_key;   /* struct peer */
-	struct peer *first, *last;
+	struct list peers; /* struct peer, in the order they were added */
 	size_t peer_count;
-	uint64_t serial;    /* of the peer added last */
-	struct peer *spare; /* see device_reserve */
+	struct map by_key;   /* struct peer; not read by workers */
+	struct map by_index; /* struct peer_index */
 	struct allowedips allowed_ips;
+	struct list spare; /* unused struct peer, see peer_reserve */
+	uint64_t serial;   /* of the peer that was added last */
 
 	struct timers timers;
 	struct staged_pool staged;
-	_Atomic(struct peer *) ready; /* peers whose staged packets can go */
-	pthread_mutex_t ready_lock;
+	struct mailbox mailbox;
+	const struct session *session_in_use; /* one worker only, see peer_post */
 
-	struct notices *notices; /* NULL: there is one worker, in control's own thread */
-	pthread_rwlock_t lock;   /* see above */
-	unsigned locked;         /* how often control holds it */
+	pthread_rwlock_t lock;
+	bool locked; /* control holds the lock; set with one worker, too, for assertions */
 
 	struct cookie_checker checker;
 	struct ratelimit *ratelimit;
-	uint64_t load_since, load_until; /* handshakes are counted from load_since; under load until load_until */
-	uint32_t load_count;
+	struct token_bucket load; /* handshake messages that do not count as load */
+	uint64_t load_until;      /* under load until then */
 
-	uint64_t (*realtime)(void); /* ns since the epoch; clock_realtime, but for tests */
+	uint64_t (*realtime)(void); /* ns since the epoch; tests replace it */
 	const struct device_ops *ops;
-	void *context; /* of ops */
+	void *ops_context;
 
-	/* False: the routes lead to `from` by another interface than the one it came in by. NULL: nobody asks. */
-	bool (*local_usable)(void *sources, const struct endpoint *from);
-	void *sources;
-	void (*unanswered)(void *context,
-					   struct peer *peer); /* the peer is silent: its name may mean another address now */
+	/*
+	 * Returns false if the local address of `endpoint` cannot be used any more: it is gone, or the route to the peer
+	 * uses another interface. Asks the kernel, so it is called without the lock. NULL: every address is usable.
+	 */
+	bool (*local_usable)(void *context, const struct endpoint *endpoint);
+	void *local_usable_context;
+	/* The peer does not answer: its name may resolve to another address now. May be NULL. */
+	void (*unanswered)(void *context, struct peer *peer);
 	void *unanswered_context;
+	/* The TUN was deleted. */
+	void (*gone)(void *context);
+	void *gone_context;
 
-	struct counters counters; /* of control; see device_counters */
+	struct counters counters; /* of control; device_counters adds those of the workers */
 	struct log_limit log;
 };
 
-/* Prepares a device without key or peers. `loop` may be NULL: then timers_expire is called by hand. 0 or negative
- * errno. */
-int device_init(struct device *device, const char *name, const struct aead_provider *aead, struct ev_loop *loop);
-/* Removes all peers and wipes all keys. */
+/*
+ * Prepares a device without a key and without peers. `loop` may be NULL; then the caller calls timers_expire. Use
+ * control_init, which supplies the two tables. Returns 0 or negative errno.
+ */
+int device_init(struct device *device, const char *name, const struct aead_provider *aead, struct ev_loop *loop,
+				const struct timer_ops *timer_ops, const struct mailbox_ops *mailbox_ops);
+/* Frees everything and wipes the key. The peers have been removed. */
 void device_destroy(struct device *device, struct ev_loop *loop);
 
-/*
- * Sets (NULL: clears) the private key. Sessions and handshakes of all peers end; a peer that has our new public key is
- * removed.
- */
-void device_set_private_key(struct device *device, const uint8_t *private_key);
-
-struct peer *device_find_peer(const struct device *device, const uint8_t public_key[NOISE_KEY]);
-/* Adds a peer; NULL and errno: EEXIST, ENOMEM, EADDRINUSE for our own public key. */
-struct peer *device_add_peer(struct device *device, const uint8_t public_key[NOISE_KEY]);
-/*
- * Allocates ahead, so that adding `peers` peers and `prefixes` allowed IPs cannot fail; what is left of it goes with
- * device_unreserve. 0, or -ENOMEM and nothing is kept.
- */
-int device_reserve(struct device *device, size_t peers, size_t prefixes);
-void device_unreserve(struct device *device);
-/* Removes a peer: first nothing finds it any more, then it is freed. */
-void device_remove_peer(struct device *device, struct peer *peer);
-
-/*
- * The link went up or down. Up opens the sockets, and peers with a persistent keepalive are spoken to. Down closes them
- * and wipes the keys of all sessions; what a replay is told by stays. 0 or the errno of bind.
- */
-int device_set_up(struct device *device, bool up, uint64_t now);
-
-/* Changes port (0: any) or mark, at once when the link is up. 0 or negative errno, and then the old one stays. */
-int device_set_port(struct device *device, uint16_t port);
-int device_set_mark(struct device *device, uint32_t mark);
-
-/* Routes or addresses have changed: before a peer is spoken to again, it is asked whether its source still holds. */
-void device_recheck_locals(struct device *device);
-/* From where peers are spoken to is open again. */
-void device_clear_locals(struct device *device);
-
-/* The peer's staged packets can go: the workers will send them. */
-void device_peer_ready(struct device *device, struct peer *peer);
-/* The next such peer that has packets of this worker, or NULL. It stays the next until they are sent. */
-struct peer *device_next_ready(struct device *device, unsigned worker);
-/* They cannot, after all. */
-void device_peer_unready(struct device *device, struct peer *peer);
-
-/* Control's, around changes of what workers read. May be nested. */
+/* Control takes the lock for a change, not nested, and releases it. */
 void device_lock(struct device *device);
 void device_unlock(struct device *device);
 
-/* The sum of what control and all workers counted. */
+/* Returns the sum of the counters of control and all workers. Takes the lock. */
 void device_counters(struct device *device, struct counters *sum);
 
+/* Counts `n` events in control's counters. */
 static inline void device_count(struct device *device, unsigned counter, uint64_t n)
 {
 	device->counters.value[counter] += n;

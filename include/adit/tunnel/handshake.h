@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The handshake between peers: messages in and out (WireGuard paper, section 5), its limits and its load. */
+/*
+ * The handshake with a peer: sends and receives its messages (WireGuard paper, section 5), and limits what others can
+ * make us compute. For control, which does not hold the device lock: curve operations and system calls would keep all
+ * workers waiting. The lock is taken to commit a result.
+ */
 #ifndef ADIT_TUNNEL_HANDSHAKE_H
 #define ADIT_TUNNEL_HANDSHAKE_H
 
@@ -7,19 +11,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "tunnel/device.h"
+#include "tunnel/peer.h"
 
 /*
- * Sends an initiation, unless the last initiation or response is less than REKEY_TIMEOUT old, or nobody knows where the
- * peer is. `retry`: it is another attempt at the same session.
+ * Sends an initiation, unless the last initiation or response is less than REKEY_TIMEOUT old, the link is down or the
+ * endpoint is unknown. `retry`: another attempt for the same session.
  */
 void handshake_initiate(struct peer *peer, uint64_t now, bool retry);
 
-/* Takes an initiation, a response or a cookie reply of `n` bytes. */
+/* Has staged packets sent or, if there are none, sends a keepalive. Without a session, sends an initiation. */
+void handshake_keepalive(struct peer *peer, uint64_t now);
+
+/* Handles an initiation, a response or a cookie reply of `n` bytes. Anything else is counted as malformed. */
 void handshake_receive(struct device *device, const uint8_t *message, size_t n, const struct endpoint *from,
 					   uint64_t now);
-
-/* Sends what is staged, or else an empty data packet; without a session it begins a handshake instead. */
-void handshake_keepalive(struct peer *peer, uint64_t now);
 
 #endif

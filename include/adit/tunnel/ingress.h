@@ -1,15 +1,39 @@
 /* SPDX-License-Identifier: MIT */
-/* Ingress: UDP to TUN. Receive, open, check, coalesce, write. */
+/* Ingress: receives datagrams, opens and checks them, and writes the packets to the TUN. */
 #ifndef ADIT_TUNNEL_INGRESS_H
 #define ADIT_TUNNEL_INGRESS_H
 
-#include "tunnel/worker.h"
+#include <stddef.h>
+#include <stdint.h>
 
-/* 0 or -ENOMEM. */
-int ingress_init(struct ingress *ingress, struct worker *worker);
+#include "crypto/aead.h"
+#include "io/tun.h"
+#include "io/udp.h"
+#include "packet/coalesce.h"
+#include "tunnel/device.h"
+
+enum { INGRESS_OPENED = 192 << 10 }; /* bytes for opened packets */
+
+struct ingress {
+	/* set by the owner before ingress_init; all of it outlives the ingress */
+	struct device *device;
+	struct tun *tun;
+	struct udp *udp;
+	const struct aead_provider *aead; /* of this thread */
+	struct counters *counters;
+
+	struct udp_batch *received;
+	uint8_t *opened; /* INGRESS_OPENED bytes, for ciphers that do not open in place */
+	size_t used;     /* of `opened` */
+	struct coalescer coalescer;
+};
+
+/* Returns 0 or -ENOMEM. */
+int ingress_init(struct ingress *ingress);
+/* Takes a zeroed struct. */
 void ingress_destroy(struct ingress *ingress);
 
-/* One batch from `fd`, one of the worker's sockets. */
-void ingress_drain(struct worker *worker, int fd);
+/* Receives one batch of messages from `fd`, which is one of the two sockets. */
+void ingress_drain(struct ingress *ingress, int fd, uint64_t now);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A peer: who it is, where it is, its sessions, and what waits for it.
+ * A peer: its keys, endpoint, sessions and staged packets; and the set of peers of a device.
  *
- * Control alone changes it, under the lock of the device what workers read. What workers change is atomic or has a lock
- * of its own: byte counts, timers, staged packets, notices.
+ * Control alone changes a peer. The functions below that change what workers read require that control holds the device
+ * lock. Three of them ask the kernel first and take the lock themselves; they say so.
  */
 #ifndef ADIT_TUNNEL_PEER_H
 #define ADIT_TUNNEL_PEER_H
@@ -12,21 +12,32 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/list.h"
 #include "base/log.h"
 #include "base/map.h"
 #include "crypto/cookie.h"
 #include "crypto/noise.h"
 #include "crypto/session.h"
-#include "io/udp.h"
+#include "io/endpoint.h"
 #include "tunnel/allowedips.h"
+#include "tunnel/device.h"
+#include "tunnel/mailbox.h"
 #include "tunnel/staged.h"
 #include "tunnel/timers.h"
 
-struct device;
-
 enum { PEER_TEXT = 40 };
 
-/* A receiver index and what it stands for: a handshake under way, or the session that came of it. */
+/* What workers post about a peer, and control handles. */
+enum peer_event {
+	PEER_EVENT_TIMER = 1,            /* a timer must be queued, see timer_ops.needs_queueing */
+	PEER_EVENT_HANDSHAKE = 2,        /* packets wait for a session, or the session is due for renewal */
+	PEER_EVENT_CONFIRMED = 4,        /* a packet was opened under the next session, see session.confirmed */
+	PEER_EVENT_LOCAL_UNVERIFIED = 8, /* packets are sent from a local address that must be verified */
+	PEER_EVENT_LOCAL_LOST = 16,      /* the host has lost the local address */
+	PEER_EVENT_MOVED = 32,           /* an authentic packet came from another endpoint, see peer_move */
+};
+
+/* A receiver index and what it identifies: a session, or the handshake under way. */
 struct peer_index {
 	struct map_node node;
 	uint32_t index;
@@ -35,97 +46,160 @@ struct peer_index {
 };
 
 /*
- * A peer that was heard from elsewhere is spoken to there at once, but it is control that changes its endpoint: until
- * then what the worker heard counts. The next move waits for control, for others may be reading this one.
+ * A worker that opens a packet from a new endpoint sends there at once, but only control may change `endpoint`. So the
+ * worker stores the new endpoint in `moved_to`, which is used instead until control has copied it.
  */
-enum peer_move { PEER_STAYS, PEER_MOVES, PEER_MOVED };
+enum peer_move {
+	PEER_MOVE_NONE,
+	PEER_MOVE_WRITING, /* one worker writes `moved_to` */
+	PEER_MOVE_PENDING, /* `moved_to` counts; no worker writes it until control has copied it */
+};
 
-/* In the order of use, not of meaning: what every run of datagrams touches comes first and lies close together. */
+/* Ordered by use, not by meaning: the members that each run of datagrams touches come first and lie close together. */
 struct peer {
 	struct device *device;
 	struct session_slots sessions;
-	_Atomic uint64_t tx_bytes, rx_bytes; /* whole UDP payloads, handshakes included */
-	_Atomic uint64_t ungrouped_until;    /* the path refused a group of datagrams: send them apart until then */
-	_Atomic unsigned noticed;            /* what control is to be told; see notice.h */
-	uint16_t keepalive;                  /* persistent, in seconds; 0: off */
-	bool local_unverified;               /* routes have changed since it was last asked whether the source holds */
-	bool ready;                          /* stands in the device's list of peers whose staged packets can go */
-	bool marked;                         /* a reload has not met it yet */
+	_Atomic uint64_t tx_bytes, rx_bytes; /* whole UDP payloads, including handshake messages */
+	_Atomic uint64_t ungrouped_until;    /* the path refused a UDP_SEGMENT send: no more of them until then */
+	struct mailbox_peer mail;
+	_Atomic bool local_unverified; /* routes have changed since the local address was verified */
+	bool marked;                   /* a reload has not found this peer in the file yet */
 	bool handshake_sent_known;
-	struct endpoint endpoint;  /* where it is, and from where we speak to it */
-	struct endpoint last_from; /* as the last authentic message had it: tells whether anything changed */
-	struct endpoint moved_to;  /* where a worker heard it last, while `move` says so */
-	_Atomic unsigned move;     /* enum peer_move */
+	struct endpoint endpoint;  /* where the peer is, and the local address from which we send to it */
+	struct endpoint last_from; /* where the last authentic message came from, to detect a change */
+	struct endpoint moved_to;
+	_Atomic unsigned move; /* enum peer_move */
 	struct staged_queue staged;
-	struct peer *next_ready, *next_noticed;
 	struct peer_timers timers;
 
-	struct peer *previous, *next; /* in the order they were added */
-	uint64_t serial;              /* larger than that of any peer before it in the list; 0 is nobody's */
+	struct list_node node; /* in device.peers */
+	uint64_t serial;       /* greater than that of all peers added before; never 0 */
 	struct map_node by_key;
 	struct allowedip_list allowed_ips;
-	struct endpoint configured; /* as the configuration gave it last; the peer may have moved since */
+	struct endpoint configured; /* as last set by the configuration; the peer may have moved since */
 
 	struct noise_remote remote;
 	struct cookie_jar cookies;
 	struct peer_index *handshake_index;
-	uint64_t handshake_sent;      /* the last initiation or response, ns of CLOCK_BOOTTIME */
+	uint64_t handshake_sent;      /* when the last initiation or response was sent, ns of CLOCK_BOOTTIME */
 	uint64_t handshake_completed; /* ns since the epoch; 0: never */
 
 	struct log_limit log;
 	char text[PEER_TEXT]; /* "wg0: peer abcd…wxyz", for the log */
 };
 
-/* Makes a peer of the device, of its reserve where it has one. NULL without memory. The key is not yet known to the
- * device. */
-struct peer *peer_create(struct device *device, const uint8_t public_key[NOISE_KEY]);
-/* The second phase of removing one: nothing leads to it any more. Wipes its keys. */
-void peer_destroy(struct peer *peer);
+/* --- the peers of a device ---------------------------------------------------------- */
 
-/* The session that seals at `now`, or NULL: none, too old, or at its limit. */
-struct session *peer_session(const struct peer *peer, uint64_t now);
+/* Return the first and the next peer of the device, in the order in which they were added, or NULL. */
+static inline struct peer *peer_first(const struct device *device)
+{
+	return list_first_entry(&device->peers, struct peer, node);
+}
 
-/* Where it is now, and how it was heard last: for workers, as long as they are awake. */
+static inline struct peer *peer_next(const struct peer *peer)
+{
+	return list_next_entry(&peer->device->peers, peer, struct peer, node);
+}
+
+/* Returns the peer with that public key, or NULL. */
+struct peer *peer_lookup(const struct device *device, const uint8_t public_key[NOISE_KEY]);
+/* Adds a peer, for which the lock is not needed. Returns NULL and sets errno: EEXIST, ENOMEM, or EADDRINUSE for our own
+ * public key. */
+struct peer *peer_add(struct device *device, const uint8_t public_key[NOISE_KEY]);
+/*
+ * Allocates memory so that adding `peers` peers and `prefixes` allowed IPs cannot fail. Takes the lock. Returns 0, or
+ * -ENOMEM and keeps nothing.
+ */
+int peer_reserve(struct device *device, size_t peers, size_t prefixes);
+/* Frees what is left of the reserve. */
+void peer_unreserve(struct device *device);
+/* Removes and frees a peer, with the lock held: first it becomes unreachable, then its memory is wiped and freed. */
+void peer_remove(struct peer *peer);
+
+/* The owner of the longest prefix that contains the address, for workers. NULL: none. */
+static inline struct peer *peer_of_allowed_ips(struct allowedip_list *owner)
+{
+	return owner ? container_of(owner, struct peer, allowed_ips) : NULL;
+}
+
+/* --- events ------------------------------------------------------------------------- */
+
+/*
+ * Posts events (enum peer_event) to control. With one worker they are handled before the function returns, in the midst
+ * of egress or ingress. The handler never removes a peer. It retires a session only for PEER_EVENT_CONFIRMED, and then
+ * the previous one. `in_use` is the session that the worker goes on using, or NULL; an assertion checks that it is not
+ * retired.
+ */
+void peer_post(struct peer *peer, unsigned events, const struct session *in_use, uint64_t now);
+
+/* --- endpoint ----------------------------------------------------------------------- */
+
+/* The endpoint to send to. The pointer is valid while the worker is awake. */
 static inline const struct endpoint *peer_endpoint(const struct peer *peer)
 {
-	return atomic_load_explicit(&peer->move, memory_order_acquire) == PEER_MOVED ? &peer->moved_to : &peer->endpoint;
+	bool moved = atomic_load_explicit(&peer->move, memory_order_acquire) == PEER_MOVE_PENDING;
+
+	return moved ? &peer->moved_to : &peer->endpoint;
 }
 
+/* Where the last authentic message came from. */
 static inline const struct endpoint *peer_last_from(const struct peer *peer)
 {
-	return atomic_load_explicit(&peer->move, memory_order_acquire) == PEER_MOVED ? &peer->moved_to : &peer->last_from;
+	bool moved = atomic_load_explicit(&peer->move, memory_order_acquire) == PEER_MOVE_PENDING;
+
+	return moved ? &peer->moved_to : &peer->last_from;
 }
 
-/* A worker heard it from there. False when it is on the move already. */
+/*
+ * A worker calls this when an authentic packet came from `from`, which is not peer_last_from(peer). Returns true if the
+ * worker must post PEER_EVENT_MOVED; false while an earlier move is pending.
+ */
 bool peer_move(struct peer *peer, const struct endpoint *from);
-/* Control makes that its endpoint. */
-void peer_settle_move(struct peer *peer);
 
-/* Where an authenticated message came from. Compared first, written only when it differs. */
+/*
+ * These three verify the local address: they ask the kernel, without the lock, whether it can be used, and then take
+ * the lock for the change. peer_set_endpoint records where an authentic message came from, or a configured endpoint;
+ * it does nothing if the peer is there already. peer_commit_move does the same with a move of peer_move.
+ * peer_verify_local is called before a message is sent; it does nothing unless the address is unverified.
+ */
 void peer_set_endpoint(struct peer *peer, const struct endpoint *from);
-/* Leaves it to the routes from where we speak to the peer, until it is heard again. */
-void peer_clear_local(struct peer *peer);
-/* Routes or addresses have changed: the source may not hold. What is heard next is looked at anew. */
-void peer_recheck_local(struct peer *peer);
-/* To be called before sending: a source in doubt is kept if it holds, else forgotten. */
+void peer_commit_move(struct peer *peer);
 void peer_verify_local(struct peer *peer);
 
-/* A fresh random index that stands for the peer's handshake. NULL without memory. */
+/* Clears the local address, with the lock held: the routes choose it until the next authentic message. */
+void peer_clear_local(struct peer *peer);
+/* Marks the local address as unverified, with the lock held: routes or addresses have changed. */
+void peer_recheck_local(struct peer *peer);
+
+/* --- sessions ----------------------------------------------------------------------- */
+
+/* Returns the session that seals at `now`, or NULL: there is none, or it is too old or used up. */
+struct session *peer_session(const struct peer *peer, uint64_t now);
+
+/* Makes a fresh random index for a handshake, which nothing finds yet. Returns NULL without memory. */
 struct peer_index *peer_index_create(struct peer *peer);
-void peer_index_destroy(struct peer_index *index);
+/* Makes it the index of the peer's handshake, in place of the last one, with the lock held. */
+void peer_set_handshake_index(struct peer *peer, struct peer_index *index);
 
-/* Makes the session of a finished handshake and puts it in its place; the handshake's index goes over to it. 0 or
- * -ENOMEM. */
-int peer_begin_session(struct peer *peer, uint64_t now);
-/* The handshake is over, as the initiator sees it: its session can be used. */
-void peer_handshake_completed(struct peer *peer);
-/* If a packet was opened under the session that is next: that confirms the key, and what is staged can go. */
+/* Makes the session of a finished handshake, without the lock. Returns 0 or negative errno. */
+int peer_derive_session(struct peer *peer, uint64_t now, struct session **session);
+/* Makes it one of the peer's sessions, found by the handshake's index. With the lock held. */
+void peer_install_session(struct peer *peer, struct session *session);
+/* With the lock held: if a packet was opened under the next session, it becomes the current one. */
 void peer_confirm_next(struct peer *peer);
+/* The initiator has the response, or the responder the first packet: the session is in use. */
+void peer_handshake_completed(struct peer *peer);
 
-/* Wipes sessions and handshake. The timestamp of its last initiation stays. */
+/* Wipes the sessions and the handshake, with the lock held. The timestamp of the peer's last initiation is kept, so
+ * that old initiations still cannot be replayed. */
 void peer_forget_keys(struct peer *peer);
 
-/* `bytes` of UDP payload went to the peer, or came from it and were authentic: counted, and timers moved. */
+/* --- traffic ------------------------------------------------------------------------ */
+
+/* Has the workers send the staged packets, if there are any. Returns whether there were. */
+bool peer_send_staged(struct peer *peer);
+
+/* Counts `bytes` of UDP payload sent to the peer, or received from it and authentic, and moves the timers. */
 void peer_sent(struct peer *peer, size_t bytes, uint64_t now);
 void peer_received(struct peer *peer, size_t bytes, uint64_t now);
 

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Packets that wait for a handshake. They are kept as the TUN gave them, in chunks of one pool of fixed size that all
- * peers share: a full pool drops, and never grows.
+ * Staged packets: packets that wait until a handshake has made a session. They are kept as read from the TUN, in chunks
+ * from one pool of fixed size that all peers share. A full pool drops packets; it never grows.
  *
- * Any thread may push and pop. Each packet goes out by the worker that staged it, which has all later ones of its flow:
- * so none overtakes another.
+ * Any thread may push and pop. A packet is sent by the worker that staged it, which also reads all later packets of its
+ * flow, so no packet overtakes another of its flow.
+ *
+ * When a peer has a session, control marks its queue as ready. The workers then pop its packets.
  */
 #ifndef ADIT_TUNNEL_STAGED_H
 #define ADIT_TUNNEL_STAGED_H
@@ -15,50 +17,72 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/list.h"
+
 enum {
-	STAGED_SEGMENTS = 128, /* segments one peer may have waiting */
-	STAGED_CHUNK = 2048,
+	STAGED_SEGMENTS = 128, /* segments per peer that may wait */
+	STAGED_CHUNK = 2048,   /* bytes */
 	STAGED_CHUNKS = 1024,
-	STAGED_WORKERS = 32, /* at most */
+	STAGED_WORKERS = 32, /* max */
 };
 
 struct staged_chunk;
 
 struct staged_pool {
-	pthread_mutex_t lock; /* of all queues, too */
+	pthread_mutex_t lock; /* protects the pool, all queues and the list of ready queues */
 	struct staged_chunk *memory, *unused;
-	uint32_t fresh;     /* chunks from here on were never used */
-	uint32_t available; /* unused and fresh ones together */
+	uint32_t fresh;         /* chunks from this index on have never been used */
+	uint32_t available;     /* unused and fresh chunks */
+	struct list ready;      /* queues whose packets can be sent */
+	_Atomic bool any_ready; /* `ready` is not empty; read without the lock */
 };
 
-/* One peer's, oldest first. Zeroed memory is an empty queue. */
+/* The packets of one peer, oldest first. Zeroed memory is an empty queue. */
 struct staged_queue {
 	struct staged_chunk *first, *last; /* first chunks of packets */
 	uint32_t segments;
-	_Atomic uint32_t waiting; /* bit n: packets of worker n */
+	_Atomic uint32_t waiting; /* bit n: packets of worker n wait */
+	struct list_node ready;   /* in the pool's list */
 };
 
-/* Whose packets wait, bit n for worker n; 0: nobody's. */
+/* Returns the workers that have packets waiting, bit n for worker n. */
 static inline uint32_t staged_waiting(const struct staged_queue *queue)
 {
 	return atomic_load_explicit(&queue->waiting, memory_order_acquire);
 }
 
-/* 0 or -ENOMEM. Memory that is never staged into is never touched. */
+/* Returns whether any queue is ready. The answer may be out of date; the worker is woken when a queue becomes ready. */
+static inline bool staged_any_ready(const struct staged_pool *pool)
+{
+	return atomic_load_explicit(&pool->any_ready, memory_order_relaxed);
+}
+
+/* Returns 0 or -ENOMEM. Chunks that are never used are never written to, so their pages cost nothing. */
 int staged_pool_init(struct staged_pool *pool);
+/* Takes a zeroed struct. */
 void staged_pool_destroy(struct staged_pool *pool);
 
 /*
- * Appends a packet of `worker`, `length` bytes that will make `segments` segments. The oldest of this peer go before
- * the new one, which stays whole. Returns how many packets were dropped for it, itself included when the pool is full.
+ * Appends a packet of `worker`: `length` bytes that will become `segments` segments. To make room, the oldest packets
+ * of this peer are dropped. Returns how many packets were dropped, including the new one when the pool is full.
  */
 uint32_t staged_push(struct staged_pool *pool, struct staged_queue *queue, unsigned worker, const uint8_t *packet,
 					 size_t length, uint32_t segments);
 
-/* Takes the oldest packet of `worker` out and copies it to `packet`. Its length, or 0 when there is none. */
+/* Removes the oldest packet of `worker` and copies it to `packet`. Returns its length, or 0 when there is none. */
 size_t staged_pop(struct staged_pool *pool, struct staged_queue *queue, unsigned worker, uint8_t *packet);
 
-/* Drops all; returns how many packets. */
+/* Drops all packets of the queue and returns how many. */
 uint32_t staged_clear(struct staged_pool *pool, struct staged_queue *queue);
+
+/* Marks the queue as ready, or no longer ready. Both may be repeated. */
+void staged_set_ready(struct staged_pool *pool, struct staged_queue *queue);
+void staged_clear_ready(struct staged_pool *pool, struct staged_queue *queue);
+
+/*
+ * Returns the first ready queue with packets of `worker`, or NULL. The queue stays the first until its packets are
+ * popped; queues without any packets lose their mark on the way.
+ */
+struct staged_queue *staged_next_ready(struct staged_pool *pool, unsigned worker);
 
 #endif

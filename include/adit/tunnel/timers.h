@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The timers of the peers (WireGuard paper, section 6), named after the events that move them. All deadlines stand in
- * one heap behind one timerfd of CLOCK_BOOTTIME.
+ * Timers of the peers (WireGuard paper, section 6), named after the events that set and cancel them. One heap holds the
+ * deadlines of all peers; one timerfd on CLOCK_BOOTTIME waits for the earliest.
+ *
+ * The events (timers_data_sent and so on) may be reported by any thread. All other functions are for control.
  */
 #ifndef ADIT_TUNNEL_TIMERS_H
 #define ADIT_TUNNEL_TIMERS_H
@@ -13,81 +15,89 @@
 
 #include "base/heap.h"
 
-struct device;
-struct peer;
-
+/* The table at the top of timers.c lists what sets, cancels and expires each timer. */
 enum timer_kind {
-	TIMER_RETRANSMIT_HANDSHAKE, /* an initiation was not answered in 5 s: send another, for 90 s */
-	TIMER_SEND_KEEPALIVE,       /* 10 s after data came and nothing went back: say that we are there */
-	TIMER_NEW_HANDSHAKE,        /* 15 s after data went and nothing came back: the session may be dead */
-	TIMER_ZERO_KEYS,            /* 540 s after the last session was made: wipe what is left of it */
-	TIMER_PERSISTENT_KEEPALIVE, /* as configured, to keep a NAT mapping alive */
+	TIMER_RETRANSMIT_HANDSHAKE,
+	TIMER_SEND_KEEPALIVE,
+	TIMER_NEW_HANDSHAKE,
+	TIMER_ZERO_KEYS,
+	TIMER_PERSISTENT_KEEPALIVE,
 	TIMERS
 };
 
-/*
- * A deadline that is cheap to move, by any worker: it is set later or cancelled by `due` alone, and the heap learns of
- * it when the old deadline passes. So a timer that traffic moves all the time costs the heap nothing.
- */
+/* A timer. Setting it to a later deadline or cancelling it writes `due` only, so any thread can do it cheaply. */
 struct timer {
 	struct heap_node node;
 	_Atomic uint64_t due;    /* ns of CLOCK_BOOTTIME; 0: not pending */
-	_Atomic uint64_t queued; /* its deadline in the heap; 0: not in it. Written by control alone */
+	_Atomic uint64_t queued; /* the deadline in the heap; 0: not in the heap. Written by control only */
 	uint8_t kind;
 };
 
-/* What the timers of one peer remember beside their deadlines. */
+/* The timers of one peer. */
 struct peer_timers {
 	struct timer timer[TIMERS];
+	uint16_t keepalive;                  /* the interval of the persistent keepalive in seconds; 0: off */
 	unsigned attempts;                   /* initiations since the last session */
-	_Atomic bool need_another_keepalive; /* data came while a keepalive was pending */
-	_Atomic bool late_rekey_sent;        /* the one rekey on receive of this session was asked for */
+	_Atomic bool need_another_keepalive; /* data was received while a keepalive was pending */
+	_Atomic bool late_rekey_sent;        /* the late rekey of the current session was already requested */
 };
 
-/* What an expired timer does. A table, so that a test can watch. */
-struct timer_actions {
-	void (*initiate)(struct peer *peer, uint64_t now, bool retry);
-	void (*keepalive)(struct peer *peer, uint64_t now);
-	void (*give_up)(struct peer *peer);   /* drop what is staged */
-	void (*zero_keys)(struct peer *peer); /* wipe sessions and handshake */
-	void (*unanswered)(
-		struct peer *peer); /* before another try: where it is, or from where we speak, may have changed */
+/* The owner of the timers, called with the timers of a peer. */
+struct timer_ops {
+	/* Sends an initiation. `retry`: another attempt for the same session. */
+	void (*initiate)(struct peer_timers *peer, uint64_t now, bool retry);
+	void (*keepalive)(struct peer_timers *peer, uint64_t now);
+	/* No response came in REKEY_ATTEMPT_TIME. */
+	void (*give_up)(struct peer_timers *peer);
+	/* The last session is too old to be used: wipe what is left of it. */
+	void (*zero_keys)(struct peer_timers *peer);
+	/* The peer did not answer. Called before the next initiation. */
+	void (*unanswered)(struct peer_timers *peer);
+	/*
+	 * A timer was set that is not in the heap, or too late in it: control must call timers_queue. Unlike the others,
+	 * this is called by the thread that reported the event.
+	 */
+	void (*needs_queueing)(struct peer_timers *peer);
 };
 
 struct timers {
 	struct heap heap;
-	const struct timer_actions *actions;
-	_Atomic uint64_t random; /* state of the jitter, no secret */
-	uint64_t alarm;          /* when the timerfd goes off; 0: not set */
-	int fd;                  /* -1: nobody waits, timers_expire is called by hand */
+	const struct timer_ops *ops;
+	_Atomic uint64_t random; /* state of the jitter; not secret */
+	uint64_t alarm;          /* what the timerfd is set to; 0: not set */
+	int fd;                  /* -1: there is none; the caller calls timers_expire */
 	struct ev_io watcher;
 };
 
-/* Opens the timerfd and, with a loop, watches it. 0 or negative errno. */
-int timers_init(struct timers *timers, const struct timer_actions *actions, struct ev_loop *loop);
+/* With a loop, opens the timerfd and watches it. Returns 0 or negative errno. */
+int timers_init(struct timers *timers, const struct timer_ops *ops, struct ev_loop *loop);
+/* Takes a zeroed struct. */
 void timers_destroy(struct timers *timers, struct ev_loop *loop);
 
-/* Makes room for the timers of `peers` peers, so that arming one never fails. 0 or -ENOMEM. */
+/* Allocates memory for the timers of `peers` peers, so that queueing never fails. Returns 0 or -ENOMEM. */
 int timers_reserve(struct timers *timers, size_t peers);
 
-/* All but the events below is for control alone. Runs every timer that is due at `now`. */
+/* Runs every timer that is due at `now`. */
 void timers_expire(struct timers *timers, uint64_t now);
 
-void timers_peer_init(struct peer *peer);
-/* Cancels all of the peer's timers and takes them out of the heap. */
-void timers_peer_stop(struct peer *peer);
+void timers_peer_init(struct peer_timers *peer);
+/* Cancels all timers of the peer and removes them from the heap. No other thread may report events meanwhile. */
+void timers_peer_stop(struct timers *timers, struct peer_timers *peer);
 
-/* Puts what was set and the heap does not know, or has too late, into the heap. */
-void timers_queue(struct peer *peer);
+/* Moves the timers of the peer to their deadlines in the heap, if those are earlier than what the heap has. */
+void timers_queue(struct timers *timers, struct peer_timers *peer);
 
-/* Events. "Any" includes keepalives and handshake messages, "data" is a packet that is not empty. */
-void timers_data_sent(struct peer *peer, uint64_t now);
-void timers_data_received(struct peer *peer, uint64_t now);
-void timers_any_sent(struct peer *peer, uint64_t now);
-void timers_any_received(struct peer *peer, uint64_t now);
-void timers_handshake_initiated(struct peer *peer, uint64_t now);
-void timers_handshake_completed(struct peer *peer);
-void timers_session_derived(struct peer *peer, uint64_t now);
-void timers_keepalive_changed(struct peer *peer, uint64_t now);
+/* Sets the interval of the persistent keepalive in seconds (0: off), which starts now. No other thread may report
+ * events meanwhile. */
+void timers_set_keepalive(struct timers *timers, struct peer_timers *peer, uint16_t seconds, uint64_t now);
+
+/* Events. "Any" includes keepalives and handshake messages; "data" is a packet that is not empty. */
+void timers_data_sent(struct timers *timers, struct peer_timers *peer, uint64_t now);
+void timers_data_received(struct timers *timers, struct peer_timers *peer, uint64_t now);
+void timers_any_sent(struct timers *timers, struct peer_timers *peer, uint64_t now);
+void timers_any_received(struct timers *timers, struct peer_timers *peer, uint64_t now);
+void timers_handshake_initiated(struct timers *timers, struct peer_timers *peer, uint64_t now);
+void timers_handshake_completed(struct peer_timers *peer);
+void timers_session_derived(struct timers *timers, struct peer_timers *peer, uint64_t now);
 
 #endif

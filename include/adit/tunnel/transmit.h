@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Messages that are no data run: handshakes and keepalives. */
+/* Transmit: sends the messages that are not data runs, which are handshake messages and keepalives. */
 #ifndef ADIT_TUNNEL_TRANSMIT_H
 #define ADIT_TUNNEL_TRANSMIT_H
 
@@ -7,10 +7,10 @@
 #include "tunnel/device.h"
 
 /*
- * Sends a message of `n` bytes to `to`, now (`now` as of clock_boottime). When the socket is full it is lost, and a
- * timer repeats it. `peer` is whose endpoint that is, or NULL. 0 or negative errno.
+ * Sends a message of `n` bytes to `to` through `udp`, as device_ops.send. A message that meets a full socket is lost; a
+ * timer repeats it. Returns 0 or negative errno.
  */
-int transmit(struct device *device, struct udp *udp, uint64_t now, struct peer *peer, const struct endpoint *to,
-			 const void *message, size_t n, uint8_t traffic_class);
+int transmit(struct device *device, struct udp *udp, struct peer *peer, const struct endpoint *to, const void *message,
+			 size_t n, uint8_t traffic_class);
 
 #endif

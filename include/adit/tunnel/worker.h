@@ -1,89 +1,73 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A worker: a loop, a TUN queue, UDP sockets, buffers and what is under way in them. The two ways of the data are
- * egress.h and ingress.h; this is what they share, and the watchers that drive them.
+ * A worker: one TUN queue, one pair of UDP sockets, egress and ingress between them, and the watchers that drive them.
+ * It runs on control's loop or, threaded, on a loop and a thread of its own. worker_pool.h has all workers of a device.
  */
 #ifndef ADIT_TUNNEL_WORKER_H
 #define ADIT_TUNNEL_WORKER_H
 
 #include <ev.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
 #include <stdbool.h>
-#include <stdint.h>
 
+#include "crypto/aead.h"
 #include "io/backend.h"
 #include "io/tun.h"
 #include "io/udp.h"
-#include "packet/batch.h"
-#include "packet/coalesce.h"
-#include "packet/segment.h"
+#include "tunnel/counters.h"
 #include "tunnel/device.h"
-
-enum {
-	EGRESS_READS = 64,          /* TUN reads in one drain at most */
-	EGRESS_SENDS = 3,           /* of full runs in the middle of it at most, to make room */
-	EGRESS_RESERVE = 72 << 10,  /* and none with less than this free in the segment buffer */
-	INGRESS_OPENED = 192 << 10, /* room for opened packets */
-};
-
-/* The packet being cut. It outlives a drain when the socket is full; then its peer is looked up by pointer, its session
- * anew. */
-struct egress {
-	const uint8_t *packet; /* with its virtio header; in a buffer of the backend, or in `popped` */
-	size_t length;         /* of the packet being cut, virtio header included */
-	uint8_t *popped;       /* TUN_READ bytes: one that was staged */
-	struct segmenter cut;
-	struct peer *peer; /* NULL: nothing is being cut */
-	struct batch batch;
-	uint64_t icmp_since; /* ICMP errors sent since: icmp_used */
-	uint32_t icmp_used;
-	bool blocked; /* the socket is full: the TUN is not read until it can be written */
-};
-
-struct ingress {
-	struct udp_batch *received;
-	uint8_t *opened; /* INGRESS_OPENED bytes */
-	size_t used;
-	struct coalescer coalescer;
-};
+#include "tunnel/egress.h"
+#include "tunnel/ingress.h"
 
 struct worker {
 	struct device *device;
-	struct ev_loop *loop;
 	unsigned number; /* from 0 on */
-	const struct aead_provider *aead;
-	struct counters *counters;
+	struct ev_loop *loop;
 	struct tun tun;
 	struct backend backend; /* reads the TUN */
 	struct udp udp;
+	struct counters counters;
 	struct egress egress;
 	struct ingress ingress;
-	uint64_t now; /* of this wake-up */
 	struct ev_io tun_read, v4_read, v6_read, v4_write, v6_write;
-	struct ev_prepare ready; /* sends what became sendable during the wake-up */
-	void (*device_gone)(void *context);
-	void *context;
+	struct ev_prepare before_sleep; /* sends staged packets that became ready during the wake-up */
+
+	bool threaded; /* the rest is for a worker with a thread */
+	struct aead_provider aead;
+	pthread_t thread;
+	struct ev_async wake;
+	struct ev_periodic never;
+	bool stop; /* written under the lock */
+	atomic_bool asleep;
+	atomic_bool called; /* worker_call_out waits for `awake` to be posted */
+	sem_t awake;
 };
 
 /*
- * Begins to move packets for `device`: takes the open `tun` over, to be read by `kind`, and watches it in `loop`; the
- * sockets come with device_set_up. `device_gone` is called when the TUN was deleted. 0 or negative errno, and then
- * `tun` is still the caller's.
+ * Prepares a worker that has no sockets yet and takes over the open `tun`, which `backend` reads. `loop` is control's;
+ * NULL makes a threaded worker. Returns 0 or negative errno, and then `tun` is still the caller's.
  */
-int worker_start(struct worker *worker, struct device *device, struct ev_loop *loop, const struct tun *tun,
-				 enum backend_kind kind, void (*device_gone)(void *context), void *context);
-/* Takes over open sockets in the place of those there are, and moves packets through them. */
+int worker_init(struct worker *worker, struct device *device, unsigned number, const struct tun *tun,
+				enum backend_kind backend, struct ev_loop *loop);
+/* Closes the sockets and frees everything. A thread has ended. Closes the TUN, too, unless `keep_tun`. */
+void worker_destroy(struct worker *worker, bool keep_tun);
+
+/* Starts the thread of a threaded worker. Returns 0 or negative errno. */
+int worker_start_thread(struct worker *worker);
+/* Ends the thread, without the lock. */
+void worker_join_thread(struct worker *worker);
+
+/* Takes over open sockets in place of the present ones. The worker is asleep and has been called out. */
 void worker_bind(struct worker *worker, const struct udp *udp);
-/* Closes the sockets; what was under way is dropped. */
+/* Closes the sockets and drops what has not been sent. Likewise. */
 void worker_unbind(struct worker *worker);
-/* Stops, closes the sockets and the TUN, frees the buffers. */
-void worker_stop(struct worker *worker);
 
-static inline void worker_count(struct worker *worker, unsigned counter, uint64_t n)
-{
-	worker->counters->value[counter] += n;
-}
+/* Wakes the worker up. On control's loop it is awake already, and sends what is ready before the loop sleeps. */
+void worker_wake(struct worker *worker);
 
-/* Stops or resumes reading the TUN, as the sockets are full or not; what was read ahead goes on at once. */
-void worker_watch_writable(struct worker *worker);
+/* Returns when the worker does not sleep any more. The caller holds the lock, so the worker waits for it. */
+void worker_call_out(struct worker *worker);
 
 #endif

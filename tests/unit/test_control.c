@@ -16,14 +16,14 @@
 #include <sodium.h>
 
 #include "base/clock.h"
-#include "tunnel/device.h"
+#include "tunnel/control.h"
 #include "tunnel/handshake.h"
 
 enum {
 	PEERS = 4,
 	MAX_PER_WAKEUP = 256, /* peers, and messages, that control acts upon before others have their turn */
 	PORT = 1000,
-	LETTERS = NOTICE_MESSAGES,
+	LETTERS = MAILBOX_MESSAGES,
 	THREADS = 2,
 	ROUNDS = 3000,
 };
@@ -46,7 +46,7 @@ static int post(void *context, struct peer *peer, const struct endpoint *to, con
 	if (peer)
 		peer->handshake_sent_known = false; /* or a second one would be too soon */
 	if (peer && seen.again && seen.again--)
-		notice_peer(peer, NOTICE_HANDSHAKE, clock_boottime());
+		peer_post(peer, PEER_EVENT_HANDSHAKE, NULL, clock_boottime());
 	return 0;
 }
 
@@ -90,10 +90,17 @@ static struct peer *add_peer(in_port_t port)
 
 	randombytes_buf(secret, sizeof secret);
 	crypto_scalarmult_base(public, secret);
-	peer = device_add_peer(&device, public);
+	peer = peer_add(&device, public);
 	assert_non_null(peer);
 	peer->endpoint = peer->last_from = place(port);
 	return peer;
+}
+
+static void remove_peer(struct peer *peer)
+{
+	device_lock(&device);
+	peer_remove(peer);
+	device_unlock(&device);
 }
 
 static int set_up(void **state)
@@ -102,13 +109,13 @@ static int set_up(void **state)
 
 	memset(&seen, 0, sizeof seen);
 	loop = ev_loop_new(0);
-	if (device_init(&device, "notice", &aead_libsodium, NULL))
+	if (control_init(&device, "control", &aead_libsodium, NULL))
 		return -1;
 	device.ops = &ops;
 	device.up = true;
 	device.local_usable = local_usable;
 	randombytes_buf(key, sizeof key);
-	device_set_private_key(&device, key);
+	control_set_private_key(&device, key);
 	for (int i = 0; i < PEERS; i++)
 		peers[i] = add_peer((in_port_t)(PORT + i));
 	return 0;
@@ -118,15 +125,15 @@ static int set_up_list(void **state)
 {
 	if (set_up(state))
 		return -1;
-	device.notices = notices_create(&device, loop, tun_gone, &device);
-	return device.notices ? 0 : -1;
+	device.gone = tun_gone;
+	device.gone_context = &device;
+	return mailbox_start_queue(&device.mailbox, loop);
 }
 
 static int tear_down(void **state)
 {
-	notices_destroy(device.notices);
-	device.notices = NULL;
-	device_destroy(&device, NULL);
+	mailbox_stop_queue(&device.mailbox);
+	control_destroy(&device, NULL);
 	ev_loop_destroy(loop);
 	return 0;
 }
@@ -148,8 +155,7 @@ static struct session *next_session(struct peer *peer)
 	return peer->sessions.next;
 }
 
-/* --- each kind -------------------------------------------------------------------------------------------------------
- */
+/* --- each kind ---------------------------------------------------------------------- */
 
 struct before {
 	struct session *session;
@@ -160,7 +166,7 @@ struct before {
 static void hear_from(struct peer *peer, const struct endpoint *from)
 {
 	if (!endpoint_equal(peer_last_from(peer), from) && peer_move(peer, from))
-		notice_peer(peer, NOTICE_MOVED, clock_boottime());
+		peer_post(peer, PEER_EVENT_MOVED, NULL, clock_boottime());
 }
 
 /* All that can be noticed of the first peer, and one message. */
@@ -171,12 +177,12 @@ static struct before raise_all(void)
 	uint64_t now = clock_boottime();
 
 	peers[0]->local_unverified = true;
-	timers_data_sent(peers[0], now); /* raises NOTICE_TIMER */
-	notice_peer(peers[0], NOTICE_CONFIRMED, now);
-	notice_peer(peers[0], NOTICE_SOURCE, now);
-	notice_peer(peers[0], NOTICE_HANDSHAKE, now);
+	timers_data_sent(&device.timers, &peers[0]->timers, now); /* raises PEER_EVENT_TIMER */
+	peer_post(peers[0], PEER_EVENT_CONFIRMED, NULL, now);
+	peer_post(peers[0], PEER_EVENT_LOCAL_UNVERIFIED, NULL, now);
+	peer_post(peers[0], PEER_EVENT_HANDSHAKE, NULL, now);
 	hear_from(peers[0], &from);
-	assert_true(notice_message(&device, (const uint8_t[32]) { 9 }, 32, &from, now));
+	assert_true(mailbox_post_message(&device.mailbox, (const uint8_t[32]) { 9 }, 32, &from, now));
 	return before;
 }
 
@@ -208,8 +214,8 @@ static void with_one_worker_all_is_done_at_once(void **state)
 	struct before before = raise_all();
 
 	all_was_done_once(&before, 2); /* of both places it was asked whether the source holds */
-	assert_int_equal(peers[0]->noticed, 0);
-	assert_int_equal(notices_waiting(NULL), 0);
+	assert_int_equal(peers[0]->mail.events, 0);
+	assert_int_equal(mailbox_waiting(&device.mailbox), 0);
 }
 
 static void with_several_control_does_it_and_once(void **state)
@@ -217,18 +223,18 @@ static void with_several_control_does_it_and_once(void **state)
 	struct before before = raise_all();
 
 	nothing_was_done();
-	assert_int_equal(notices_waiting(device.notices), 1);
+	assert_int_equal(mailbox_waiting(&device.mailbox), 1);
 	spin(1);
 	all_was_done_once(&before, 1); /* the peer had moved by then */
 	spin(3);
 	all_was_done_once(&before, 1);
-	assert_int_equal(peers[0]->noticed, 0);
-	assert_int_equal(notices_waiting(device.notices), 0);
+	assert_int_equal(peers[0]->mail.events, 0);
+	assert_int_equal(mailbox_waiting(&device.mailbox), 0);
 }
 
 static void a_lost_source_is_forgotten_in_both_places(void **state)
 {
-	notice_peer(peers[1], NOTICE_SOURCE_LOST, 0);
+	peer_post(peers[1], PEER_EVENT_LOCAL_LOST, NULL, 0);
 	assert_true(endpoint_local_known(&peers[1]->endpoint));
 	spin(1);
 	assert_false(endpoint_local_known(&peers[1]->endpoint));
@@ -241,20 +247,20 @@ static void a_confirmation_that_comes_late_confirms_nothing(void **state)
 {
 	struct session *session = next_session(peers[0]);
 
-	notice_peer(peers[0], NOTICE_CONFIRMED, 0);
+	peer_post(peers[0], PEER_EVENT_CONFIRMED, NULL, 0);
 	atomic_store(&session->confirmed, false);
 	spin(1);
 	assert_ptr_equal(peers[0]->sessions.next, session);
 	assert_null(peers[0]->sessions.current);
 	atomic_store(&session->confirmed, true);
-	notice_peer(peers[0], NOTICE_CONFIRMED, 0);
+	peer_post(peers[0], PEER_EVENT_CONFIRMED, NULL, 0);
 	spin(1);
 	assert_ptr_equal(peers[0]->sessions.current, session);
 }
 
 static void a_tun_that_went_is_told_on_controls_loop(void **state)
 {
-	notice_gone(device.notices);
+	mailbox_post_gone(&device.mailbox);
 	assert_int_equal(seen.gone, 0);
 	spin(1);
 	assert_int_equal(seen.gone, 1);
@@ -262,8 +268,7 @@ static void a_tun_that_went_is_told_on_controls_loop(void **state)
 	assert_int_equal(seen.gone, 1);
 }
 
-/* --- the list of peers -----------------------------------------------------------------------------------------------
- */
+/* --- the list of peers -------------------------------------------------------------- */
 
 static void expect_sent(int count, const int order[])
 {
@@ -277,10 +282,10 @@ static void a_peer_stands_in_the_list_once_and_in_order(void **state)
 	static const int raised[] = { 2, 0, 2, 1, 0, 0, 2, 3, 1 };
 
 	for (size_t i = 0; i < sizeof raised / sizeof *raised; i++)
-		notice_peer(peers[raised[i]], NOTICE_HANDSHAKE, clock_boottime());
+		peer_post(peers[raised[i]], PEER_EVENT_HANDSHAKE, NULL, clock_boottime());
 	spin(3);
 	expect_sent(4, (const int[]) { 2, 0, 1, 3 });
-	notice_peer(peers[1], NOTICE_HANDSHAKE, clock_boottime());
+	peer_post(peers[1], PEER_EVENT_HANDSHAKE, NULL, clock_boottime());
 	spin(1);
 	expect_sent(5, (const int[]) { 2, 0, 1, 3, 1 });
 }
@@ -288,12 +293,12 @@ static void a_peer_stands_in_the_list_once_and_in_order(void **state)
 static void what_comes_while_control_acts_is_acted_upon_too(void **state)
 {
 	seen.again = 3;
-	notice_peer(peers[0], NOTICE_HANDSHAKE, clock_boottime());
-	notice_peer(peers[1], NOTICE_HANDSHAKE, clock_boottime());
+	peer_post(peers[0], PEER_EVENT_HANDSHAKE, NULL, clock_boottime());
+	peer_post(peers[1], PEER_EVENT_HANDSHAKE, NULL, clock_boottime());
 	spin(5);
 	assert_int_equal(seen.again, 0);
 	assert_int_equal(seen.letters, 5);
-	assert_int_equal(peers[0]->noticed | peers[1]->noticed, 0);
+	assert_int_equal(peers[0]->mail.events | peers[1]->mail.events, 0);
 }
 
 /* Workers that never cease do not keep control from the messages, nor from its other watchers. */
@@ -302,14 +307,14 @@ static void a_peer_noticed_without_end_does_not_hold_up_the_rest(void **state)
 	struct endpoint from = place(1);
 
 	seen.again = 2 * MAX_PER_WAKEUP;
-	notice_peer(peers[0], NOTICE_HANDSHAKE, clock_boottime());
-	assert_true(notice_message(&device, (const uint8_t[32]) { 9 }, 32, &from, clock_boottime()));
+	peer_post(peers[0], PEER_EVENT_HANDSHAKE, NULL, clock_boottime());
+	assert_true(mailbox_post_message(&device.mailbox, (const uint8_t[32]) { 9 }, 32, &from, clock_boottime()));
 	spin(1);
 	assert_int_equal(seen.letters, MAX_PER_WAKEUP);
 	assert_int_equal(device.counters.value[DROP_MALFORMED], 1);
 	spin(3);
 	assert_int_equal(seen.letters, 2 * MAX_PER_WAKEUP + 1);
-	assert_int_equal(peers[0]->noticed, 0);
+	assert_int_equal(peers[0]->mail.events, 0);
 }
 
 /* First, between, last and alone. */
@@ -319,63 +324,62 @@ static void a_removed_peer_leaves_nothing_in_the_list(void **state)
 
 	for (int i = 0; i < 3; i++) {
 		for (int k = 0; k < 3; k++)
-			notice_peer(peers[orders[i][k]], NOTICE_HANDSHAKE, clock_boottime());
-		device_remove_peer(&device, peers[0]);
-		notice_peer(peers[3], NOTICE_HANDSHAKE, clock_boottime());
+			peer_post(peers[orders[i][k]], PEER_EVENT_HANDSHAKE, NULL, clock_boottime());
+		remove_peer(peers[0]);
+		peer_post(peers[3], PEER_EVENT_HANDSHAKE, NULL, clock_boottime());
 		seen.letters = 0;
 		spin(2);
 		expect_sent(3, (const int[]) { 1, 2, 3 });
 		peers[0] = add_peer(PORT);
 	}
-	notice_peer(peers[0], NOTICE_HANDSHAKE, clock_boottime());
-	device_remove_peer(&device, peers[0]);
+	peer_post(peers[0], PEER_EVENT_HANDSHAKE, NULL, clock_boottime());
+	remove_peer(peers[0]);
 	seen.letters = 0;
 	spin(2);
 	assert_int_equal(seen.letters, 0);
-	notice_peer(peers[1], NOTICE_HANDSHAKE, clock_boottime());
+	peer_post(peers[1], PEER_EVENT_HANDSHAKE, NULL, clock_boottime());
 	spin(1);
 	assert_int_equal(seen.letters, 1);
 }
 
-/* --- the ring of messages ----------------------------------------------------------------------------------
- */
+/* --- the ring of messages ----------------------------------------------------------- */
 
 static bool message_from(in_port_t port, const void *message, size_t n)
 {
 	struct endpoint from = place(port);
 
-	return notice_message(&device, message, n, &from, clock_boottime());
+	return mailbox_post_message(&device.mailbox, message, n, &from, clock_boottime());
 }
 
 static void fill_ring(void)
 {
-	for (uint32_t i = 0; i < NOTICE_MESSAGES; i++)
+	for (uint32_t i = 0; i < MAILBOX_MESSAGES; i++)
 		assert_true(message_from(1, (const uint8_t[32]) { 9 }, 32));
-	assert_int_equal(notices_waiting(device.notices), NOTICE_MESSAGES);
+	assert_int_equal(mailbox_waiting(&device.mailbox), MAILBOX_MESSAGES);
 }
 
 static void a_full_ring_refuses_and_recovers(void **state)
 {
 	fill_ring();
 	assert_false(message_from(1, (const uint8_t[32]) { 9 }, 32));
-	for (int turn = 1; turn <= NOTICE_MESSAGES / MAX_PER_WAKEUP; turn++) {
+	for (int turn = 1; turn <= MAILBOX_MESSAGES / MAX_PER_WAKEUP; turn++) {
 		spin(1);
 		assert_int_equal(device.counters.value[DROP_MALFORMED], turn * MAX_PER_WAKEUP);
 	}
 	spin(2);
-	assert_int_equal(device.counters.value[DROP_MALFORMED], NOTICE_MESSAGES);
+	assert_int_equal(device.counters.value[DROP_MALFORMED], MAILBOX_MESSAGES);
 	assert_true(message_from(1, (const uint8_t[32]) { 9 }, 32));
 	spin(1);
-	assert_int_equal(device.counters.value[DROP_MALFORMED], NOTICE_MESSAGES + 1);
+	assert_int_equal(device.counters.value[DROP_MALFORMED], MAILBOX_MESSAGES + 1);
 }
 
 static void a_message_longer_than_any_is_refused(void **state)
 {
-	static const uint8_t message[NOTICE_MESSAGE + 1];
+	static const uint8_t message[MAILBOX_MESSAGE + 1];
 
-	assert_false(message_from(1, message, NOTICE_MESSAGE + 1));
-	assert_true(message_from(1, message, NOTICE_MESSAGE));
-	assert_int_equal(notices_waiting(device.notices), 1);
+	assert_false(message_from(1, message, MAILBOX_MESSAGE + 1));
+	assert_true(message_from(1, message, MAILBOX_MESSAGE));
+	assert_int_equal(mailbox_waiting(&device.mailbox), 1);
 }
 
 static void a_full_ring_holds_up_no_move(void **state)
@@ -395,7 +399,7 @@ static void a_move_waits_once_and_beside_other_notices(void **state)
 
 	hear_from(peers[0], &first);
 	hear_from(peers[0], &second);
-	notice_peer(peers[0], NOTICE_HANDSHAKE, clock_boottime());
+	peer_post(peers[0], PEER_EVENT_HANDSHAKE, NULL, clock_boottime());
 	assert_int_equal(ntohs(peer_endpoint(peers[0])->to.v4.sin_port), 77); /* at once, for those who send */
 	assert_int_equal(port_of(peers[0]), PORT);
 	spin(1);
@@ -414,27 +418,27 @@ static void a_removed_peer_leaves_no_move(void **state)
 	hear_from(peers[0], &to);
 	hear_from(peers[1], &to);
 	assert_true(message_from(1, (const uint8_t[32]) { 9 }, 32));
-	device_remove_peer(&device, peers[0]);
+	remove_peer(peers[0]);
 	spin(1);
-	assert_int_equal(notices_waiting(device.notices), 0);
+	assert_int_equal(mailbox_waiting(&device.mailbox), 0);
 	assert_int_equal(port_of(peers[1]), 77);
 	assert_int_equal(device.counters.value[DROP_MALFORMED], 1);
 }
 
 /* An initiation with a valid mac1 and nothing else. */
-static void stamped(uint8_t message[NOTICE_MESSAGE])
+static void stamped(uint8_t message[MAILBOX_MESSAGE])
 {
 	struct cookie_jar jar = { 0 };
 
-	memset(message, 0, NOTICE_MESSAGE);
+	memset(message, 0, MAILBOX_MESSAGE);
 	message[0] = MESSAGE_INITIATION;
-	cookie_stamp(&jar, device.identity.public_key, message, NOTICE_MESSAGE, clock_boottime());
+	cookie_stamp(&jar, device.identity.public_key, message, MAILBOX_MESSAGE, clock_boottime());
 }
 
 /* Under load each is answered by a cookie, to where it came from. */
 static void messages_keep_their_order(void **state)
 {
-	uint8_t message[NOTICE_MESSAGE];
+	uint8_t message[MAILBOX_MESSAGE];
 
 	stamped(message);
 	device.load_until = UINT64_MAX;
@@ -451,16 +455,16 @@ static void messages_keep_their_order(void **state)
 
 static void control_is_under_load_from_an_eighth_of_the_ring_on(void **state)
 {
-	uint8_t message[NOTICE_MESSAGE];
+	uint8_t message[MAILBOX_MESSAGE];
 
 	stamped(message);
 	for (int more = 0; more < 2; more++) {
 		device.load_until = 0;
-		device.load_since = 0; /* the count of a window begins anew */
+		device.load = (struct token_bucket) { 0 };
 		device.counters.value[COUNT_UNDER_LOAD] = device.counters.value[DROP_HANDSHAKE] = 0;
 		seen.letters = 0;
 		assert_true(message_from(1, message, sizeof message));
-		for (int i = 0; i < NOTICE_BUSY - 1 + more; i++) /* these wait behind the first */
+		for (int i = 0; i < (MAILBOX_MESSAGES / 8) - 1 + more; i++) /* these wait behind the first */
 			assert_true(message_from(1, (const uint8_t[32]) { 9 }, 32));
 		spin(4);
 		assert_int_equal(device.counters.value[COUNT_UNDER_LOAD], more);
@@ -469,8 +473,7 @@ static void control_is_under_load_from_an_eighth_of_the_ring_on(void **state)
 	}
 }
 
-/* --- threads ---------------------------------------------------------------------------------------------------------
- */
+/* --- threads ------------------------------------------------------------------------ */
 
 struct player {
 	pthread_t id;
@@ -488,17 +491,17 @@ static void meet(struct player *player, int round)
 	struct peer *peer;
 
 	pthread_rwlock_rdlock(&device.lock);
-	peer = device.first;
+	peer = peer_first(&device);
 	for (int i = 0; peer && i < round % PEERS; i++)
-		peer = peer->next;
+		peer = peer_next(peer);
 	if (peer) {
-		timers_data_received(peer, now);
-		timers_any_sent(peer, now);
-		timers_data_sent(peer, now);
-		notice_peer(peer, NOTICE_SOURCE_LOST, now);
+		timers_data_received(&device.timers, &peer->timers, now);
+		timers_any_sent(&device.timers, &peer->timers, now);
+		timers_data_sent(&device.timers, &peer->timers, now);
+		peer_post(peer, PEER_EVENT_LOCAL_LOST, NULL, now);
 		hear_from(peer, &from);
 	}
-	player->taken += notice_message(&device, (const uint8_t[32]) { 9 }, 32, &from, now);
+	player->taken += mailbox_post_message(&device.mailbox, (const uint8_t[32]) { 9 }, 32, &from, now);
 	pthread_rwlock_unlock(&device.lock);
 }
 
@@ -533,19 +536,19 @@ static void two_threads_raise_while_control_acts_and_peers_go(void **state)
 		if (turn % 8)
 			continue;
 		device_lock(&device);
-		device_remove_peer(&device, device.first);
-		add_peer(PORT);
+		peer_remove(peer_first(&device));
+		add_peer(PORT); /* the threads walk the list of peers, which workers do not */
 		device_unlock(&device);
 	}
 	for (int i = 0; i < THREADS; i++) {
 		pthread_join(players[i].id, NULL);
 		taken += players[i].taken;
 	}
-	spin(NOTICE_MESSAGES * 2 / MAX_PER_WAKEUP + 2);
-	assert_int_equal(notices_waiting(device.notices), 0);
+	spin(MAILBOX_MESSAGES * 2 / MAX_PER_WAKEUP + 2);
+	assert_int_equal(mailbox_waiting(&device.mailbox), 0);
 	assert_int_equal(device.counters.value[DROP_MALFORMED], taken);
-	for (struct peer *peer = device.first; peer; peer = peer->next) {
-		assert_int_equal(peer->noticed, 0);
+	list_for_each (peer, &device.peers, struct peer, node) {
+		assert_int_equal(peer->mail.events, 0);
 		no_deadline_was_lost(peer);
 	}
 }
@@ -576,5 +579,5 @@ int main(void)
 	};
 	if (sodium_init() < 0)
 		return 1;
-	return cmocka_run_group_tests_name("notice", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("control", tests, NULL, NULL);
 }

@@ -7,10 +7,10 @@
  *
  * All of left's workers share one address and port, so one of right's workers gets all that they send.
  */
-#ifndef ADIT_TEST_WORKERS_RIG_H
-#define ADIT_TEST_WORKERS_RIG_H
+#ifndef ADIT_TEST_WORKER_POOL_RIG_H
+#define ADIT_TEST_WORKER_POOL_RIG_H
 
-#include "tunnel/workers.h"
+#include "tunnel/worker_pool.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -32,6 +32,7 @@
 #include "base/clock.h"
 #include "packet/checksum.h"
 #include "packet/ip.h"
+#include "tunnel/control.h"
 #include "tunnel/handshake.h"
 #include "tunnel/loop.h"
 
@@ -49,7 +50,7 @@ enum {
 
 struct end {
 	struct device device;
-	struct workers workers;
+	struct worker_pool pool;
 	struct tun queues[MOST];
 	struct peer *peer;
 	int kernel[MOST];
@@ -63,8 +64,7 @@ static struct ev_loop *loop;
 static pthread_t control;
 static int tuns_gone;
 
-/* --- what the system is made to say --------------------------------------------------------------------------------
- */
+/* --- what the system is made to say ------------------------------------------------- */
 
 static _Atomic int sends;               /* calls of sendmmsg */
 static _Atomic bool full, full_by_half; /* all of them find the socket full; every other one does */
@@ -132,8 +132,17 @@ int __wrap_sched_getaffinity(pid_t process, size_t size, cpu_set_t *set)
 	return cpus ? 0 : -1;
 }
 
-/* --- the lab ---------------------------------------------------------------------------------------------------------
- */
+static int locked_by_control; /* how often the device lock was taken exclusively; only control does */
+
+int __real_pthread_rwlock_wrlock(pthread_rwlock_t *lock);
+int __wrap_pthread_rwlock_wrlock(pthread_rwlock_t *lock);
+int __wrap_pthread_rwlock_wrlock(pthread_rwlock_t *lock)
+{
+	locked_by_control++;
+	return __real_pthread_rwlock_wrlock(lock);
+}
+
+/* --- the lab ------------------------------------------------------------------------ */
 
 static inline int entries(const char *directory)
 {
@@ -182,13 +191,13 @@ static inline void end_start(struct end *end, const char *name, uint8_t host, un
 
 	memset(end, 0, sizeof *end);
 	end_queues(end, count);
-	assert_int_equal(device_init(&end->device, name, &aead_libsodium, loop), 0);
+	assert_int_equal(control_init(&end->device, name, &aead_libsodium, loop), 0);
 	end->device.mtu = MTU;
-	assert_int_equal(workers_start(&end->workers, &end->device, loop, BACKEND_SYSCALLS, end->queues, count, gone, end),
+	assert_int_equal(worker_pool_start(&end->pool, &end->device, loop, BACKEND_SYSCALLS, end->queues, count, gone, end),
 					 0);
-	assert_int_equal(device_set_up(&end->device, true, clock_boottime()), 0);
+	assert_int_equal(control_set_up(&end->device, true, clock_boottime()), 0);
 	randombytes_buf(key, sizeof key);
-	device_set_private_key(&end->device, key);
+	control_set_private_key(&end->device, key);
 	memcpy(end->inner, (uint8_t[]) { 10, 0, 0, host }, 4);
 }
 
@@ -206,12 +215,29 @@ static inline void acquaint(struct end *end, const struct end *other)
 {
 	struct endpoint endpoint = loopback(other->device.listen_port);
 
-	device_lock(&end->device);
-	end->peer = device_add_peer(&end->device, other->device.identity.public_key);
+	end->peer = peer_add(&end->device, other->device.identity.public_key);
 	assert_non_null(end->peer);
 	peer_set_endpoint(end->peer, &endpoint);
-	assert_int_equal(allowedips_insert(&end->device.allowed_ips, AF_INET, other->inner, 32, end->peer), 0);
+	device_lock(&end->device);
+	assert_int_equal(allowedips_insert(&end->device.allowed_ips, AF_INET, other->inner, 32, &end->peer->allowed_ips),
+					 0);
 	device_unlock(&end->device);
+}
+
+static inline void remove_peer(struct peer *peer)
+{
+	struct device *device = peer->device;
+
+	device_lock(device);
+	peer_remove(peer);
+	device_unlock(device);
+}
+
+static inline void forget_keys(struct peer *peer)
+{
+	device_lock(peer->device);
+	peer_forget_keys(peer);
+	device_unlock(peer->device);
 }
 
 static inline void reset(void)
@@ -251,10 +277,10 @@ static inline int set_up_one(void **state)
 
 static inline void end_stop(struct end *end)
 {
-	unsigned count = end->workers.count;
+	unsigned count = end->pool.count;
 
-	workers_stop(&end->workers);
-	device_destroy(&end->device, loop);
+	worker_pool_stop(&end->pool);
+	control_destroy(&end->device, loop);
 	for (unsigned i = 0; i < count; i++)
 		close(end->kernel[i]);
 }
@@ -318,8 +344,7 @@ static inline int bound_to(uint16_t port, int fds[FDS])
 	return found;
 }
 
-/* --- packets ---------------------------------------------------------------------------------------------------------
- */
+/* --- packets ------------------------------------------------------------------------ */
 
 /* The next packet of the queue's own flow: a UDP packet with the flow for its source port, and a number. */
 static inline size_t numbered(uint8_t *packet, const struct end *from, const struct end *to, unsigned flow,
@@ -353,7 +378,7 @@ static inline void route_in(struct end *from, const struct end *to, unsigned que
 
 static inline void route_in_all(struct end *from, const struct end *to, int packets)
 {
-	for (unsigned i = 0; i < from->workers.count; i++)
+	for (unsigned i = 0; i < from->pool.count; i++)
 		route_in(from, to, i, packets);
 }
 
@@ -363,7 +388,7 @@ static inline uint32_t take_out(struct end *end)
 	static uint8_t packet[VIRTIO_HEADER + 65535];
 	uint32_t total = 0;
 
-	for (unsigned i = 0; i < end->workers.count; i++) {
+	for (unsigned i = 0; i < end->pool.count; i++) {
 		while (__real_read(end->kernel[i], packet, sizeof packet) == VIRTIO_HEADER + LENGTH) {
 			unsigned flow = get_be16(packet + VIRTIO_HEADER + 20);
 			uint32_t number = get_be32(packet + VIRTIO_HEADER + 28);
@@ -411,7 +436,7 @@ static inline void connect_ends(void)
 
 static inline void packets_cross(void)
 {
-	unsigned workers = left.workers.count;
+	unsigned workers = left.pool.count;
 
 	route_in_all(&left, &right, 50);
 	expect_out(&right, 50 * workers);

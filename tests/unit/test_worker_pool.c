@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Several workers: what they move, how they start and stop, and what fails. */
-#include "workers_rig.h"
+#include "worker_pool_rig.h"
 
-/* --- moving packets --------------------------------------------------------------------------------------------------
- */
+/* --- moving packets ----------------------------------------------------------------- */
 
 static void packets_cross_in_order_and_the_counters_add_up(void **state)
 {
-	unsigned workers = left.workers.count;
+	unsigned workers = left.pool.count;
 	uint64_t before;
 
 	connect_ends();
@@ -30,8 +29,8 @@ static void one_worker_needs_no_thread(void **state)
 	connect_ends();
 	packets_cross();
 	assert_int_equal(before, threads());
-	assert_null(left.device.notices);
-	assert_int_equal(workers_tun(&left.workers), left.queues[0].fd);
+	assert_false(mailbox_queues(&left.device.mailbox));
+	assert_int_equal(worker_pool_tun(&left.pool), left.queues[0].fd);
 }
 
 static void each_worker_has_a_thread_and_a_pair_of_sockets(void **state)
@@ -40,10 +39,10 @@ static void each_worker_has_a_thread_and_a_pair_of_sockets(void **state)
 
 	assert_int_equal(bound_to(left.device.listen_port, fds), 2 * 4);
 	assert_int_equal(bound_to(right.device.listen_port, fds), 2 * 4);
-	assert_int_equal(workers_tun(&left.workers), left.queues[0].fd);
-	workers_stop(&left.workers);
+	assert_int_equal(worker_pool_tun(&left.pool), left.queues[0].fd);
+	worker_pool_stop(&left.pool);
 	assert_int_equal(threads(), before - 4);
-	left.workers = (struct workers) { .count = 4 }; /* stopped already */
+	left.pool = (struct worker_pool) { .count = 4 }; /* stopped already */
 }
 
 /* Nothing is left of them: threads, loops, sockets, and the TUN. What they counted stays. */
@@ -58,15 +57,15 @@ static void to_stop_ends_all_and_keeps_what_was_counted(void **state)
 	route_in_all(&left, &right, 20); /* under way */
 	WAIT_FOR(count(&left, COUNT_SENT) == 70 * 2);
 	device_counters(&left.device, &counted);
-	workers_stop(&left.workers);
-	left.workers = (struct workers) { .count = 2 };
+	worker_pool_stop(&left.pool);
+	left.pool = (struct worker_pool) { .count = 2 };
 	device_counters(&left.device, &kept);
 	assert_int_equal(kept.value[COUNT_SENT], 70 * 2);
 	assert_memory_equal(kept.value, counted.value, sizeof counted.value);
 	assert_int_equal(threads(), before - 2);
 	assert_int_equal(bound_to(port, fds), 0);
 	assert_null(left.device.ops);
-	assert_null(left.device.notices);
+	assert_false(mailbox_queues(&left.device.mailbox));
 	for (int i = 0; i < 2; i++)
 		assert_int_equal(fcntl(left.queues[i].fd, F_GETFD), -1);
 }
@@ -123,46 +122,63 @@ static void unstage(struct peer *peer, unsigned worker)
 	assert_int_equal(staged_pop(&peer->device->staged, &peer->staged, worker, packet), 1);
 }
 
-/* Whom a worker has packets for; a peer that has none left leaves the list at the next look. */
+static struct peer *next_ready(struct device *device, unsigned worker)
+{
+	struct staged_queue *queue = staged_next_ready(&device->staged, worker);
+
+	return queue ? container_of(queue, struct peer, staged) : NULL;
+}
+
+static void set_ready(struct device *device, struct peer *peer)
+{
+	staged_set_ready(&device->staged, &peer->staged);
+}
+
+static void clear_ready(struct device *device, struct peer *peer)
+{
+	staged_clear_ready(&device->staged, &peer->staged);
+}
+
+/* A peer without packets leaves the list at the next search. */
 static void each_worker_sees_the_ready_peers_it_has_packets_for(void **state)
 {
 	struct device device;
 	struct peer *first, *second;
 
-	assert_int_equal(device_init(&device, "ready", &aead_libsodium, NULL), 0);
-	first = device_add_peer(&device, (const uint8_t[NOISE_KEY]) { 1 });
-	second = device_add_peer(&device, (const uint8_t[NOISE_KEY]) { 2 });
+	assert_int_equal(control_init(&device, "ready", &aead_libsodium, NULL), 0);
+	first = peer_add(&device, (const uint8_t[NOISE_KEY]) { 1 });
+	second = peer_add(&device, (const uint8_t[NOISE_KEY]) { 2 });
 	stage_for(first, 0);
 	stage_for(first, 1);
 	stage_for(second, 1);
-	assert_null(device_next_ready(&device, 1)); /* nothing is ready */
-	device_peer_ready(&device, first);
-	device_peer_ready(&device, first);
-	assert_ptr_equal(device_next_ready(&device, 0), first);
-	assert_ptr_equal(device_next_ready(&device, 0), first); /* until its packets are sent */
-	assert_ptr_equal(device_next_ready(&device, 1), first);
-	assert_null(device_next_ready(&device, 2));
-	device_peer_ready(&device, second);
-	assert_ptr_equal(device_next_ready(&device, 0), first);
+	assert_null(next_ready(&device, 1)); /* nothing is ready */
+	set_ready(&device, first);
+	set_ready(&device, first);
+	assert_ptr_equal(next_ready(&device, 0), first);
+	assert_ptr_equal(next_ready(&device, 0), first); /* until its packets are sent */
+	assert_ptr_equal(next_ready(&device, 1), first);
+	assert_null(next_ready(&device, 2));
+	set_ready(&device, second);
+	assert_ptr_equal(next_ready(&device, 0), first);
 	unstage(first, 0);
-	assert_null(device_next_ready(&device, 0));
-	assert_true(first->ready);
+	assert_null(next_ready(&device, 0));
+	assert_true(list_linked(&first->staged.ready));
 	unstage(first, 1);
-	assert_ptr_equal(device_next_ready(&device, 1), second);
-	assert_null(device_next_ready(&device, 0));
-	assert_false(first->ready);
-	device_peer_unready(&device, second);
-	device_peer_unready(&device, second);
-	assert_null(device_next_ready(&device, 1));
-	assert_null(device.ready);
+	assert_ptr_equal(next_ready(&device, 1), second);
+	assert_null(next_ready(&device, 0));
+	assert_false(list_linked(&first->staged.ready));
+	clear_ready(&device, second);
+	clear_ready(&device, second);
+	assert_null(next_ready(&device, 1));
+	assert_false(staged_any_ready(&device.staged));
 	stage_for(first, 3);
-	device_peer_ready(&device, second);
-	device_peer_ready(&device, first);
-	device_remove_peer(&device, second); /* not the first in the list */
-	assert_ptr_equal(device_next_ready(&device, 3), first);
-	device_remove_peer(&device, first);
-	assert_null(device.ready);
-	device_destroy(&device, NULL);
+	set_ready(&device, second);
+	set_ready(&device, first);
+	remove_peer(second); /* not the first in the list */
+	assert_ptr_equal(next_ready(&device, 3), first);
+	remove_peer(first);
+	assert_false(staged_any_ready(&device.staged));
+	control_destroy(&device, NULL);
 }
 
 /* The one that was spoken to keeps what it has until the first packet under the new key. */
@@ -210,8 +226,7 @@ static void a_peer_that_moved_is_followed(void **state)
 	WAIT_FOR(ntohs(right.peer->endpoint.to.v4.sin_port) == left.device.listen_port);
 }
 
-/* --- what fails ------------------------------------------------------------------------------------------------------
- */
+/* --- what fails --------------------------------------------------------------------- */
 
 static void a_start_that_fails_leaves_the_queues_alone(void **state)
 {
@@ -221,29 +236,30 @@ static void a_start_that_fails_leaves_the_queues_alone(void **state)
 
 	reset();
 	loop = ev_loop_new(LOOP_FLAGS);
-	assert_int_equal(device_init(&device, "fails", &aead_libsodium, loop), 0);
+	assert_int_equal(control_init(&device, "fails", &aead_libsodium, loop), 0);
 	end_queues(&end, 4);
-	notices_destroy(notices_create(&device, loop, gone, NULL)); /* the loop keeps what it is woken by */
+	assert_int_equal(mailbox_start_queue(&device.mailbox, loop), 0); /* the loop keeps the descriptor that wakes it */
+	mailbox_stop_queue(&device.mailbox);
 	threads_before = threads();
 	descriptors_before = descriptors();
 	for (int can = 0; can < 4; can++) {
 		threads_left = can;
-		assert_int_equal(workers_start(&end.workers, &device, loop, BACKEND_SYSCALLS, end.queues, 4, gone, &end),
+		assert_int_equal(worker_pool_start(&end.pool, &device, loop, BACKEND_SYSCALLS, end.queues, 4, gone, &end),
 						 -EAGAIN);
 		assert_int_equal(threads(), threads_before);
 		assert_int_equal(descriptors(), descriptors_before);
 		assert_null(device.ops);
-		assert_null(device.notices);
+		assert_false(mailbox_queues(&device.mailbox));
 		for (int i = 0; i < 4; i++)
 			assert_true(fcntl(end.queues[i].fd, F_GETFD) >= 0);
 	}
 	threads_left = -1;
-	assert_int_equal(workers_start(&end.workers, &device, loop, BACKEND_SYSCALLS, end.queues, 4, gone, &end), 0);
+	assert_int_equal(worker_pool_start(&end.pool, &device, loop, BACKEND_SYSCALLS, end.queues, 4, gone, &end), 0);
 	assert_int_equal(threads(), threads_before + 4);
-	workers_stop(&end.workers);
+	worker_pool_stop(&end.pool);
 	assert_int_equal(threads(), threads_before);
 	assert_int_equal(descriptors(), descriptors_before - 4);
-	device_destroy(&device, loop);
+	control_destroy(&device, loop);
 	for (int i = 0; i < 4; i++)
 		close(end.kernel[i]);
 	ev_loop_destroy(loop);
@@ -260,7 +276,7 @@ static void a_bind_that_fails_leaves_the_old_sockets(void **state)
 		int before = descriptors();
 
 		sockets_left = can;
-		assert_int_equal(device_set_port(&left.device, 0), -EMFILE);
+		assert_int_equal(control_set_port(&left.device, 0), -EMFILE);
 		sockets_left = -1;
 		assert_int_equal(left.device.listen_port, port);
 		assert_int_equal(descriptors(), before);
@@ -278,8 +294,8 @@ static void a_port_in_use_is_refused(void **state)
 	assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &size), 0);
 	before = descriptors();
-	assert_int_equal(device_set_port(&left.device, ntohs(at.sin_port)), -EADDRINUSE);
-	assert_int_equal(device_set_port(&left.device, right.device.listen_port),
+	assert_int_equal(control_set_port(&left.device, ntohs(at.sin_port)), -EADDRINUSE);
+	assert_int_equal(control_set_port(&left.device, right.device.listen_port),
 					 -EADDRINUSE); /* shared, but not with us */
 	assert_int_equal(descriptors(), before);
 	close(fd);
@@ -287,8 +303,7 @@ static void a_port_in_use_is_refused(void **state)
 	packets_cross();
 }
 
-/* --- how many --------------------------------------------------------------------------------------------------------
- */
+/* --- how many ----------------------------------------------------------------------- */
 
 static void one_worker_for_every_two_processors(void **state)
 {
@@ -298,7 +313,7 @@ static void one_worker_for_every_two_processors(void **state)
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		cpus = cases[i][0];
-		assert_int_equal(workers_auto(), cases[i][1]);
+		assert_int_equal(worker_pool_auto(), cases[i][1]);
 	}
 }
 
@@ -326,5 +341,5 @@ int main(void)
 	};
 	if (sodium_init() < 0)
 		return 1;
-	return cmocka_run_group_tests_name("workers", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("worker_pool", tests, NULL, NULL);
 }

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Several workers under way while control changes what they work by. */
-#include "workers_rig.h"
+#include "worker_pool_rig.h"
 
-/* --- control acts ----------------------------------------------------------------------------------------------------
- */
+/* --- control acts ------------------------------------------------------------------- */
 
 static void a_peer_may_go_under_traffic(void **state)
 {
@@ -12,7 +11,7 @@ static void a_peer_may_go_under_traffic(void **state)
 	for (int i = 0; i < 100; i++) {
 		route_in_all(&left, &right, 5);
 		if (i % 10 == 9) {
-			device_remove_peer(&left.device, left.peer);
+			remove_peer(left.peer);
 			route_in_all(&left, &right, 2);
 			turn();
 			acquaint(&left, &right);
@@ -21,7 +20,7 @@ static void a_peer_may_go_under_traffic(void **state)
 		take_out(&right);
 	}
 	full_by_half = false;
-	device_remove_peer(&left.device, left.peer);
+	remove_peer(left.peer);
 	WAIT_FOR(count(&left, COUNT_TUN_READ) == 100 * 5 * 4 + 10 * 2 * 4);
 	let_gate_pass();
 	acquaint(&left, &right);
@@ -52,12 +51,12 @@ static void down_closes_the_sockets_and_up_opens_them_on_the_same_port(void **st
 		uint64_t dropped = count(&left, DROP_NO_ENDPOINT);
 
 		packets_cross();
-		assert_int_equal(device_set_up(&left.device, false, clock_boottime()), 0);
+		assert_int_equal(control_set_up(&left.device, false, clock_boottime()), 0);
 		assert_int_equal(bound_to(port, fds), 0);
 		assert_true(is_free(port)); /* at once, though the threads slept on them */
 		route_in_all(&left, &right, 3);
 		WAIT_FOR(count(&left, DROP_NO_ENDPOINT) == dropped + 3 * 4);
-		assert_int_equal(device_set_up(&left.device, true, clock_boottime()), 0);
+		assert_int_equal(control_set_up(&left.device, true, clock_boottime()), 0);
 		assert_int_equal(bound_to(port, fds), 2 * 4);
 		let_gate_pass();
 		connect_ends();
@@ -73,7 +72,7 @@ static void the_port_changes_under_traffic(void **state)
 		uint16_t port = left.device.listen_port;
 
 		route_in_all(&left, &right, 5);
-		assert_int_equal(device_set_port(&left.device, 0), 0);
+		assert_int_equal(control_set_port(&left.device, 0), 0);
 		assert_int_not_equal(left.device.listen_port, port);
 		assert_int_equal(bound_to(port, fds), 0);
 		assert_int_equal(bound_to(left.device.listen_port, fds), 2 * 4);
@@ -89,7 +88,7 @@ static void the_mark_is_that_of_all_sockets(void **state)
 {
 	int fds[FDS], sockets;
 
-	assert_int_equal(device_set_mark(&left.device, 7), 0);
+	assert_int_equal(control_set_mark(&left.device, 7), 0);
 	sockets = bound_to(left.device.listen_port, fds);
 	assert_int_equal(sockets, 2 * 4);
 	for (int i = 0; i < sockets; i++) {
@@ -121,15 +120,14 @@ static void control_may_do_anything_under_traffic(void **state)
 		route_in_all(&left, &right, 10);
 		route_in_all(&right, &left, 10);
 		device_lock(&right.device);
-		allowedips_insert(&right.device.allowed_ips, AF_INET, elsewhere, i % 32, right.peer);
-		right.peer->keepalive = i % 3;
+		allowedips_insert(&right.device.allowed_ips, AF_INET, elsewhere, i % 32, &right.peer->allowed_ips);
+		timers_set_keepalive(&right.device.timers, &right.peer->timers, i % 3, clock_boottime());
 		device_unlock(&right.device);
-		timers_keepalive_changed(right.peer, clock_boottime());
-		device_recheck_locals(&left.device);
+		control_recheck_locals(&left.device);
 		if (i % 4 == 0)
-			device_clear_locals(&right.device);
+			control_clear_locals(&right.device);
 		if (i % 10 == 5) {
-			peer_forget_keys(left.peer);
+			forget_keys(left.peer);
 			let_gate_pass();
 		}
 		turn();
@@ -137,13 +135,37 @@ static void control_may_do_anything_under_traffic(void **state)
 		take_out(&right);
 	}
 	WAIT_FOR(count(&left, COUNT_TUN_READ) == 60 * 10 * 4 && count(&right, COUNT_TUN_READ) == 60 * 10 * 4);
-	peer_forget_keys(left.peer);
+	forget_keys(left.peer);
 	let_gate_pass();
 	connect_ends();
 	assert_int_equal(left.disorder + right.disorder, 0);
 	let_pass(&left, &right);
 	let_pass(&right, &left);
 	packets_cross();
+}
+
+enum { MANY = 10000 };
+
+/* A hub with many peers: the change of a route takes the device lock once, not once per peer. */
+static void a_route_event_takes_the_lock_once(void **state)
+{
+	for (uint32_t i = 1; i < MANY; i++) {
+		uint8_t key[NOISE_KEY] = { 1 };
+
+		put_be32(key + 4, i);
+		assert_non_null(peer_add(&left.device, key));
+	}
+	assert_int_equal(left.device.peer_count, MANY);
+	assert_int_equal(left.pool.count, 4);
+	locked_by_control = 0;
+	control_recheck_locals(&left.device);
+	assert_int_equal(locked_by_control, 1);
+	list_for_each (peer, &left.device.peers, struct peer, node)
+		assert_true(peer->local_unverified);
+	control_clear_locals(&left.device);
+	assert_int_equal(locked_by_control, 2);
+	assert_int_equal(control_set_up(&left.device, false, clock_boottime()), 0);
+	assert_int_equal(locked_by_control, 3);
 }
 
 #define WITH(name, how) cmocka_unit_test_setup_teardown(name, how, tear_down)
@@ -155,8 +177,9 @@ int main(void)
 		TEST(a_peer_may_go_under_traffic),        TEST(down_closes_the_sockets_and_up_opens_them_on_the_same_port),
 		TEST(the_port_changes_under_traffic),     TEST(the_mark_is_that_of_all_sockets),
 		TEST(a_tun_that_went_is_told_to_control), TEST(control_may_do_anything_under_traffic),
+		TEST(a_route_event_takes_the_lock_once),
 	};
 	if (sodium_init() < 0)
 		return 1;
-	return cmocka_run_group_tests_name("workers_control", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("worker_pool_control", tests, NULL, NULL);
 }

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The mailbox: how workers report to control, which alone changes peers, keys and routes. A worker posts events of a
+ * peer, messages of the handshake, or that the device is gone; the mailbox calls control back.
+ *
+ * With one worker, which runs on control's own loop, posting calls back at once (direct mode). With several, what is
+ * posted waits until control's loop delivers it (queued mode).
+ *
+ * The mailbox knows neither peers nor handshakes: an event is a bit with a meaning of the owner's choice.
+ */
+#ifndef ADIT_TUNNEL_MAILBOX_H
+#define ADIT_TUNNEL_MAILBOX_H
+
+#include <ev.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/list.h"
+#include "io/endpoint.h"
+
+enum {
+	MAILBOX_MESSAGES = 4096, /* messages that may wait; more are dropped */
+	MAILBOX_MESSAGE = 148,   /* bytes of the largest message */
+};
+
+/* The part of a peer that the mailbox needs; zeroed memory has no events. */
+struct mailbox_peer {
+	_Atomic unsigned events; /* posted and not yet delivered */
+	struct list_node node;
+};
+
+/* Control's side. In queued mode, `now` is the time of delivery. */
+struct mailbox_ops {
+	void (*peer)(void *context, struct mailbox_peer *peer, unsigned events, uint64_t now);
+	void (*message)(void *context, const uint8_t *message, size_t n, const struct endpoint *from, uint64_t now);
+	void (*gone)(void *context);
+};
+
+struct mailbox_ring;
+
+struct mailbox {
+	const struct mailbox_ops *ops;
+	void *context;
+	unsigned depth;            /* direct mode: how many callbacks are running */
+	struct mailbox_ring *ring; /* NULL: direct mode */
+	struct ev_loop *loop;      /* queued mode: control's */
+	struct ev_async wake;
+	pthread_mutex_t lock; /* protects `peers`, `gone` and the ring */
+	struct list peers;    /* that have events */
+	bool gone;
+};
+
+/* Prepares a mailbox in direct mode. */
+void mailbox_init(struct mailbox *mailbox, const struct mailbox_ops *ops, void *context);
+/* Takes a zeroed struct. */
+void mailbox_destroy(struct mailbox *mailbox);
+
+/* Switches to queued mode, delivered by `loop`, while no worker runs. Returns 0 or -ENOMEM. */
+int mailbox_start_queue(struct mailbox *mailbox, struct ev_loop *loop);
+/* Switches back, while no worker runs. What waits is dropped. */
+void mailbox_stop_queue(struct mailbox *mailbox);
+
+/* Returns true in queued mode: there are workers with threads of their own. */
+static inline bool mailbox_queues(const struct mailbox *mailbox)
+{
+	return mailbox->ring;
+}
+
+/* Posts events of a peer. They are delivered together with those that wait already. */
+void mailbox_post(struct mailbox *mailbox, struct mailbox_peer *peer, unsigned events, uint64_t now);
+/* Posts a copy of the message. Returns false if it was dropped: too many messages wait, or it is too long. */
+bool mailbox_post_message(struct mailbox *mailbox, const uint8_t *message, size_t n, const struct endpoint *from,
+						  uint64_t now);
+/* Posts that the device is gone. */
+void mailbox_post_gone(struct mailbox *mailbox);
+
+/* Drops the events of a peer that is being removed. No worker may post for it meanwhile. */
+void mailbox_forget(struct mailbox *mailbox, struct mailbox_peer *peer);
+/* Returns how many messages wait. */
+uint32_t mailbox_waiting(struct mailbox *mailbox);
+
+#endif

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Control: what happens when a peer has an event, a timer expires, or the device changes.
+ *
+ * A loop over all peers takes the lock once.
+ */
+#include "tunnel/control.h"
+
+#include <assert.h>
+
+#include "crypto/message.h"
+#include "tunnel/handshake.h"
+#include "tunnel/peer.h"
+
+static_assert(MAILBOX_MESSAGE >= sizeof(struct message_initiation) &&
+				  MAILBOX_MESSAGE >= sizeof(struct message_response) &&
+				  MAILBOX_MESSAGE >= sizeof(struct message_cookie),
+			  "the mailbox has room for each message that is not data");
+
+/* --- what workers post -------------------------------------------------------------- */
+
+static void on_peer_events(void *context, struct mailbox_peer *mail, unsigned events, uint64_t now)
+{
+	struct peer *peer = container_of(mail, struct peer, mail);
+	struct device *device = context;
+
+	if (events & PEER_EVENT_TIMER)
+		timers_queue(&device->timers, &peer->timers);
+	if (events & (PEER_EVENT_CONFIRMED | PEER_EVENT_LOCAL_LOST)) {
+		device_lock(device);
+		if (events & PEER_EVENT_CONFIRMED)
+			peer_confirm_next(peer);
+		if (events & PEER_EVENT_LOCAL_LOST)
+			peer_clear_local(peer);
+		device_unlock(device);
+	}
+	if (events & PEER_EVENT_MOVED)
+		peer_commit_move(peer);
+	if (events & PEER_EVENT_LOCAL_UNVERIFIED)
+		peer_verify_local(peer);
+	if (events & PEER_EVENT_HANDSHAKE)
+		handshake_initiate(peer, now, false);
+}
+
+static void on_message(void *context, const uint8_t *message, size_t n, const struct endpoint *from, uint64_t now)
+{
+	handshake_receive(context, message, n, from, now);
+}
+
+static void on_device_gone(void *context)
+{
+	struct device *device = context;
+
+	device->gone(device->gone_context);
+}
+
+static const struct mailbox_ops mailbox_ops = {
+	.peer = on_peer_events,
+	.message = on_message,
+	.gone = on_device_gone,
+};
+
+/* --- timers ------------------------------------------------------------------------- */
+
+static struct peer *peer_of_timers(struct peer_timers *timers)
+{
+	return container_of(timers, struct peer, timers);
+}
+
+static void on_initiate(struct peer_timers *timers, uint64_t now, bool retry)
+{
+	handshake_initiate(peer_of_timers(timers), now, retry);
+}
+
+static void on_keepalive(struct peer_timers *timers, uint64_t now)
+{
+	handshake_keepalive(peer_of_timers(timers), now);
+}
+
+static void on_give_up(struct peer_timers *timers)
+{
+	struct peer *peer = peer_of_timers(timers);
+	struct device *device = peer->device;
+
+	device_count(device, DROP_STAGED_TIMEOUT, staged_clear(&device->staged, &peer->staged));
+	log_info(peer->text, "handshake not answered for 90 s, giving up until there is something to send");
+}
+
+static void on_zero_keys(struct peer_timers *timers)
+{
+	struct peer *peer = peer_of_timers(timers);
+
+	device_lock(peer->device);
+	peer_forget_keys(peer);
+	device_unlock(peer->device);
+}
+
+/* The peer may have another address now, or the route to it may use another local address. */
+static void on_peer_unanswered(struct peer_timers *timers)
+{
+	struct peer *peer = peer_of_timers(timers);
+	struct device *device = peer->device;
+
+	device_lock(device);
+	peer_clear_local(peer);
+	device_unlock(device);
+	if (device->unanswered)
+		device->unanswered(device->unanswered_context, peer);
+}
+
+/* Called by workers, too. */
+static void on_needs_queueing(struct peer_timers *timers)
+{
+	peer_post(peer_of_timers(timers), PEER_EVENT_TIMER, NULL, 0);
+}
+
+static const struct timer_ops timer_ops = {
+	.initiate = on_initiate,
+	.keepalive = on_keepalive,
+	.give_up = on_give_up,
+	.zero_keys = on_zero_keys,
+	.unanswered = on_peer_unanswered,
+	.needs_queueing = on_needs_queueing,
+};
+
+/* --- set-up ------------------------------------------------------------------------- */
+
+int control_init(struct device *device, const char *name, const struct aead_provider *aead, struct ev_loop *loop)
+{
+	return device_init(device, name, aead, loop, &timer_ops, &mailbox_ops);
+}
+
+void control_destroy(struct device *device, struct ev_loop *loop)
+{
+	device_lock(device);
+	while (!list_empty(&device->peers))
+		peer_remove(list_first_entry(&device->peers, struct peer, node));
+	device_unlock(device);
+	peer_unreserve(device);
+	device_destroy(device, loop);
+}
+
+/* --- local addresses ---------------------------------------------------------------- */
+
+/* The caller holds the lock. */
+static void clear_locals(struct device *device)
+{
+	list_for_each (peer, &device->peers, struct peer, node)
+		peer_clear_local(peer);
+}
+
+void control_clear_locals(struct device *device)
+{
+	device_lock(device);
+	clear_locals(device);
+	device_unlock(device);
+}
+
+void control_recheck_locals(struct device *device)
+{
+	device_lock(device);
+	list_for_each (peer, &device->peers, struct peer, node)
+		peer_recheck_local(peer);
+	device_unlock(device);
+}
+
+/* --- changes of the device ---------------------------------------------------------- */
+
+void control_set_private_key(struct device *device, const uint8_t *private_key)
+{
+	struct peer *ourselves = NULL;
+
+	noise_identity_set(&device->identity, private_key);
+	if (device->identity.has_key) {
+		cookie_checker_set(&device->checker, device->identity.public_key);
+		ourselves = peer_lookup(device, device->identity.public_key);
+	}
+	device_lock(device);
+	if (ourselves)
+		peer_remove(ourselves);
+	list_for_each (peer, &device->peers, struct peer, node) {
+		peer_forget_keys(peer);
+		noise_remote_reset(&peer->remote);
+	}
+	device_unlock(device);
+}
+
+static int link_went_up(struct device *device, uint64_t now)
+{
+	int error;
+
+	device_lock(device);
+	error = device->ops->bind(device->ops_context, &device->listen_port, device->mark);
+	device->up = !error;
+	device_unlock(device);
+	if (error)
+		return error;
+	list_for_each (peer, &device->peers, struct peer, node)
+		if (peer->timers.keepalive)
+			handshake_keepalive(peer, now);
+	return 0;
+}
+
+static void link_went_down(struct device *device)
+{
+	device_lock(device);
+	device->up = false;
+	list_for_each (peer, &device->peers, struct peer, node) {
+		timers_peer_stop(&device->timers, &peer->timers);
+		staged_clear_ready(&device->staged, &peer->staged);
+		staged_clear(&device->staged, &peer->staged);
+		peer_forget_keys(peer);
+		peer_clear_local(peer);
+	}
+	device->ops->unbind(device->ops_context);
+	device_unlock(device);
+}
+
+int control_set_up(struct device *device, bool up, uint64_t now)
+{
+	if (up == device->up)
+		return 0;
+	if (up)
+		return link_went_up(device, now);
+	link_went_down(device);
+	return 0;
+}
+
+int control_set_port(struct device *device, uint16_t port)
+{
+	int error = 0;
+
+	if (port && port == device->listen_port)
+		return 0;
+	device_lock(device);
+	if (device->up)
+		error = device->ops->bind(device->ops_context, &port, device->mark);
+	if (!error) {
+		device->listen_port = port;
+		clear_locals(device);
+	}
+	device_unlock(device);
+	return error;
+}
+
+int control_set_mark(struct device *device, uint32_t mark)
+{
+	int error = 0;
+
+	if (mark == device->mark)
+		return 0;
+	if (device->up)
+		error = device->ops->set_mark(device->ops_context, mark);
+	if (error)
+		return error;
+	device->mark = mark;
+	control_clear_locals(device);
+	return 0;
+}

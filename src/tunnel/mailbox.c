@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The mailbox between workers and control.
+ *
+ * Theory of operation
+ *
+ * A peer is in the list at most once: the worker that makes its set of events non-empty appends it, and control empties
+ * the set after it has taken the peer out. So the list needs no memory of its own and cannot overflow. Messages are
+ * copied into a ring of fixed size. When the ring is full, a message is lost, as it would be on a full socket.
+ */
+#include "tunnel/mailbox.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+enum { MAX_PER_WAKEUP = 256 }; /* peers, and messages, delivered before other watchers of the loop run */
+
+struct mailbox_message {
+	struct endpoint from;
+	uint16_t length;
+	uint8_t bytes[MAILBOX_MESSAGE];
+};
+
+struct mailbox_ring {
+	uint32_t head, count;
+	struct mailbox_message messages[MAILBOX_MESSAGES];
+};
+
+/* --- control's side ----------------------------------------------------------------- */
+
+/* Workers may post for a peer as fast as it is taken out, for example while its packets wait for a handshake. */
+static void deliver_peers(struct mailbox *mailbox, uint64_t now)
+{
+	for (int i = 0; i < MAX_PER_WAKEUP; i++) {
+		struct list_node *node;
+		struct mailbox_peer *peer;
+
+		pthread_mutex_lock(&mailbox->lock);
+		node = list_take_first(&mailbox->peers);
+		pthread_mutex_unlock(&mailbox->lock);
+		if (!node)
+			return;
+		peer = container_of(node, struct mailbox_peer, node);
+		mailbox->ops->peer(mailbox->context, peer, atomic_exchange(&peer->events, 0), now);
+	}
+	ev_async_send(mailbox->loop, &mailbox->wake);
+}
+
+static bool ring_take(struct mailbox *mailbox, struct mailbox_message *message)
+{
+	struct mailbox_ring *ring = mailbox->ring;
+	bool any;
+
+	pthread_mutex_lock(&mailbox->lock);
+	any = ring->count;
+	if (any) {
+		*message = ring->messages[ring->head];
+		ring->head = (ring->head + 1) % MAILBOX_MESSAGES;
+		ring->count--;
+	}
+	pthread_mutex_unlock(&mailbox->lock);
+	return any;
+}
+
+static void deliver_messages(struct mailbox *mailbox, uint64_t now)
+{
+	struct mailbox_message message;
+
+	for (int i = 0; i < MAX_PER_WAKEUP; i++) {
+		if (!ring_take(mailbox, &message))
+			return;
+		mailbox->ops->message(mailbox->context, message.bytes, message.length, &message.from, now);
+	}
+	ev_async_send(mailbox->loop, &mailbox->wake);
+}
+
+static void on_mail(struct ev_loop *loop, struct ev_async *watcher, int events)
+{
+	struct mailbox *mailbox = watcher->data;
+	uint64_t now = clock_boottime();
+	bool gone;
+
+	deliver_peers(mailbox, now);
+	deliver_messages(mailbox, now);
+	pthread_mutex_lock(&mailbox->lock);
+	gone = mailbox->gone;
+	pthread_mutex_unlock(&mailbox->lock);
+	if (gone)
+		mailbox->ops->gone(mailbox->context);
+}
+
+void mailbox_forget(struct mailbox *mailbox, struct mailbox_peer *peer)
+{
+	pthread_mutex_lock(&mailbox->lock);
+	list_remove(&peer->node);
+	pthread_mutex_unlock(&mailbox->lock);
+}
+
+uint32_t mailbox_waiting(struct mailbox *mailbox)
+{
+	uint32_t count;
+
+	if (!mailbox->ring)
+		return 0;
+	pthread_mutex_lock(&mailbox->lock);
+	count = mailbox->ring->count;
+	pthread_mutex_unlock(&mailbox->lock);
+	return count;
+}
+
+/* --- the workers' side -------------------------------------------------------------- */
+
+void mailbox_post(struct mailbox *mailbox, struct mailbox_peer *peer, unsigned events, uint64_t now)
+{
+	if (!mailbox->ring) {
+		mailbox->depth++;
+		mailbox->ops->peer(mailbox->context, peer, events, now);
+		mailbox->depth--;
+		return;
+	}
+	if (atomic_fetch_or(&peer->events, events))
+		return; /* the peer is in the list, or control is about to take its events */
+	pthread_mutex_lock(&mailbox->lock);
+	list_append(&mailbox->peers, &peer->node);
+	pthread_mutex_unlock(&mailbox->lock);
+	ev_async_send(mailbox->loop, &mailbox->wake);
+}
+
+static bool ring_put(struct mailbox *mailbox, const struct mailbox_message *message)
+{
+	struct mailbox_ring *ring = mailbox->ring;
+	bool room;
+
+	pthread_mutex_lock(&mailbox->lock);
+	room = ring->count < MAILBOX_MESSAGES;
+	if (room)
+		ring->messages[(ring->head + ring->count++) % MAILBOX_MESSAGES] = *message;
+	pthread_mutex_unlock(&mailbox->lock);
+	return room;
+}
+
+bool mailbox_post_message(struct mailbox *mailbox, const uint8_t *message, size_t n, const struct endpoint *from,
+						  uint64_t now)
+{
+	struct mailbox_message copy = { .from = *from, .length = (uint16_t)n };
+
+	if (!mailbox->ring) {
+		mailbox->depth++;
+		mailbox->ops->message(mailbox->context, message, n, from, now);
+		mailbox->depth--;
+		return true;
+	}
+	if (n > sizeof copy.bytes)
+		return false;
+	memcpy(copy.bytes, message, n);
+	if (!ring_put(mailbox, &copy))
+		return false;
+	ev_async_send(mailbox->loop, &mailbox->wake);
+	return true;
+}
+
+/* Direct mode: nothing of the device is in use when its owner learns that it is gone, so `depth` stays. */
+void mailbox_post_gone(struct mailbox *mailbox)
+{
+	if (!mailbox->ring) {
+		mailbox->ops->gone(mailbox->context);
+		return;
+	}
+	pthread_mutex_lock(&mailbox->lock);
+	mailbox->gone = true;
+	pthread_mutex_unlock(&mailbox->lock);
+	ev_async_send(mailbox->loop, &mailbox->wake);
+}
+
+/* --- set-up ------------------------------------------------------------------------- */
+
+void mailbox_init(struct mailbox *mailbox, const struct mailbox_ops *ops, void *context)
+{
+	*mailbox = (struct mailbox) { .ops = ops, .context = context };
+	pthread_mutex_init(&mailbox->lock, NULL);
+}
+
+void mailbox_destroy(struct mailbox *mailbox)
+{
+	mailbox_stop_queue(mailbox);
+	pthread_mutex_destroy(&mailbox->lock);
+	*mailbox = (struct mailbox) { 0 };
+}
+
+int mailbox_start_queue(struct mailbox *mailbox, struct ev_loop *loop)
+{
+	mailbox->ring = calloc(1, sizeof *mailbox->ring);
+	if (!mailbox->ring)
+		return -ENOMEM;
+	mailbox->loop = loop;
+	mailbox->gone = false;
+	ev_async_init(&mailbox->wake, on_mail);
+	mailbox->wake.data = mailbox;
+	ev_async_start(loop, &mailbox->wake);
+	return 0;
+}
+
+void mailbox_stop_queue(struct mailbox *mailbox)
+{
+	if (!mailbox->ring)
+		return;
+	ev_async_stop(mailbox->loop, &mailbox->wake);
+	for (struct list_node *node = list_take_first(&mailbox->peers); node; node = list_take_first(&mailbox->peers))
+		atomic_store(&container_of(node, struct mailbox_peer, node)->events, 0);
+	free(mailbox->ring);
+	mailbox->ring = NULL;
+}

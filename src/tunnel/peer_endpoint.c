@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/* Peers: endpoints, and the local addresses from which we send to them. */
+#include "tunnel/peer.h"
+
+#include <assert.h>
+
+/* Asks the kernel. The caller does not hold the lock, because workers would have to wait for the answer. */
+static bool is_local_usable(const struct device *device, const struct endpoint *endpoint)
+{
+	assert(!device->locked);
+	return !device->local_usable || !endpoint_local_known(endpoint) ||
+		   device->local_usable(device->local_usable_context, endpoint);
+}
+
+static void log_endpoint(const struct peer *peer)
+{
+	char text[ENDPOINT_TEXT];
+
+	if (log_enabled(LOG_DEBUG))
+		log_debug(peer->text, "endpoint is %s", endpoint_text(text, &peer->last_from));
+}
+
+/* `last_from` keeps a local address that is not usable, so that it is not verified for each message from there. */
+static void store_endpoint(struct peer *peer, const struct endpoint *from, bool usable)
+{
+	peer->last_from = peer->endpoint = *from;
+	if (!usable)
+		endpoint_clear_local(&peer->endpoint);
+	peer->local_unverified = false;
+	peer->ungrouped_until = 0;
+}
+
+void peer_set_endpoint(struct peer *peer, const struct endpoint *from)
+{
+	bool usable;
+
+	if (endpoint_equal(&peer->last_from, from))
+		return;
+	usable = is_local_usable(peer->device, from);
+	device_lock(peer->device);
+	store_endpoint(peer, from, usable);
+	device_unlock(peer->device);
+	log_endpoint(peer);
+}
+
+bool peer_move(struct peer *peer, const struct endpoint *from)
+{
+	unsigned none = PEER_MOVE_NONE;
+
+	if (!atomic_compare_exchange_strong(&peer->move, &none, PEER_MOVE_WRITING))
+		return false;
+	peer->moved_to = *from;
+	atomic_store_explicit(&peer->move, PEER_MOVE_PENDING, memory_order_release);
+	return true;
+}
+
+void peer_commit_move(struct peer *peer)
+{
+	bool changed = !endpoint_equal(&peer->last_from, &peer->moved_to);
+	bool usable = changed && is_local_usable(peer->device, &peer->moved_to);
+
+	device_lock(peer->device);
+	if (changed)
+		store_endpoint(peer, &peer->moved_to, usable);
+	atomic_store_explicit(&peer->move, PEER_MOVE_NONE, memory_order_relaxed);
+	device_unlock(peer->device);
+	if (changed)
+		log_endpoint(peer);
+}
+
+void peer_verify_local(struct peer *peer)
+{
+	if (!peer->local_unverified)
+		return;
+	peer->local_unverified = false;
+	if (is_local_usable(peer->device, &peer->endpoint))
+		return;
+	device_lock(peer->device);
+	endpoint_clear_local(&peer->endpoint);
+	device_unlock(peer->device);
+}
+
+void peer_clear_local(struct peer *peer)
+{
+	assert(peer->device->locked);
+	endpoint_clear_local(&peer->endpoint);
+	endpoint_clear_local(&peer->last_from);
+}
+
+void peer_recheck_local(struct peer *peer)
+{
+	assert(peer->device->locked);
+	endpoint_clear_local(&peer->last_from);
+	peer->local_unverified = true;
+}
