@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Ends of a tunnel in one process, joined by UDP on the loopback. Their TUNs are ends of sequenced-packet sockets, so
- * whoever includes this plays the kernel: what it writes to `kernel` was routed into the tunnel, what it reads there
- * came out of it.
+ * Ends of a tunnel in one process, connected by UDP on the loopback. Each TUN is one end of a SOCK_SEQPACKET pair, and
+ * the program has the other end, `kernel`: what it writes there is routed into the tunnel, and what it reads has come
+ * out of the tunnel.
  *
  *   left.kernel = left.worker = 127.0.0.1 = right.worker = right.kernel
  */
@@ -29,13 +29,13 @@ enum { MTU = 1420, ROOM = 4 << 20 };
 struct end {
 	struct device device;
 	struct worker_pool pool;
-	struct worker *worker; /* the only one */
+	struct worker *worker; /* the only worker of the pool */
 	struct peer *peer;
 	int kernel;
-	uint8_t inner[4]; /* its address inside */
+	uint8_t inner[4]; /* its inner address */
 };
 
-/* A zeroed end at 10.0.0.`host`, up, with a key. False when something failed. */
+/* Sets up a zeroed end with inner address 10.0.0.`host` and a key, its link up. Returns false on failure. */
 static inline bool end_open(struct end *end, struct ev_loop *loop, const char *name, uint8_t host,
 							const struct aead_provider *aead, enum backend_kind backend, void (*gone)(void *context))
 {
@@ -61,8 +61,8 @@ static inline bool end_open(struct end *end, struct ev_loop *loop, const char *n
 	return true;
 }
 
-/* Makes `other` a peer of `end`, at its address inside and out. */
-static inline bool end_acquaint(struct end *end, const struct end *other)
+/* Makes `other` a peer of `end`, with its inner address and its endpoint. */
+static inline bool end_add_peer(struct end *end, const struct end *other)
 {
 	end->peer = peer_add(&end->device, other->device.identity.public_key);
 	if (!end->peer)
@@ -80,7 +80,7 @@ static inline void end_close(struct end *end, struct ev_loop *loop)
 	close(end->kernel);
 }
 
-/* --- packets as the kernel hands them over, behind their virtio header -------------- */
+/* --- packets as read from a TUN, with their virtio header -------------- */
 
 static inline void put_ipv4(uint8_t *ip, const struct end *from, const struct end *to, uint8_t protocol, size_t length)
 {
@@ -95,7 +95,8 @@ static inline void put_ipv4(uint8_t *ip, const struct end *from, const struct en
 	put_raw16(ip + 10, (uint16_t)~checksum_fold(checksum_add(0, ip, IPV4_HEADER)));
 }
 
-/* A TCP super-packet with `payload` bytes, byte i of them i * 7 + i / 256, cut at `size`. Returns its whole length. */
+/* Makes a TCP super-packet with segments of `size` bytes; byte i of the payload is i * 7 + i / 256. Returns its length
+ * with the virtio header. */
 static inline size_t put_tcp(uint8_t *packet, const struct end *from, const struct end *to, size_t payload,
 							 uint16_t size)
 {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A load for callgrind: packets through the real egress and ingress of two devices, with a cipher that does nothing.
- * Nothing but a process is needed (../ends.h).
+ * A load for callgrind: sends packets through egress and ingress of two devices in one process (../ends.h), with a
+ * cipher that does nothing.
  *
  *   bench_datapath tcp | udp ROUNDS
  *
- * tcp: super-packets of 47 segments of 1380 bytes; udp: packets of 64 bytes of payload, which come alone, 64 in a
- * drain. Prints how many datagrams went through.
+ * tcp: super-packets of 47 segments of 1380 bytes. udp: single packets with 64 bytes of payload, 64 per drain. Prints
+ * how many datagrams were opened.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 #include "../ends.h"
 #include "tunnel/loop.h"
 
-enum { SEGMENT = 1380, SEGMENTS = 47, SMALL = 64, LONE = 64, PATIENCE = 100000 };
+enum { SEGMENT = 1380, SEGMENTS = 47, SMALL = 64, LONE = 64, TURNS_MAX = 100000 };
 
 static _Noreturn void die(const char *what)
 {
@@ -22,7 +22,7 @@ static _Noreturn void die(const char *what)
 	exit(EXIT_FAILURE);
 }
 
-/* --- a cipher that does nothing: callgrind leaves out what these functions do ------- */
+/* --- a cipher that does nothing; callgrind does not count these functions ------- */
 
 void nothing_seal(const struct aead_provider *aead, const void *key, uint64_t counter, uint8_t *data, size_t length);
 int nothing_open(const struct aead_provider *aead, const void *key, uint64_t counter, uint8_t *out, const uint8_t *in,
@@ -62,11 +62,11 @@ static uint64_t opened(const struct end *end)
 	return end->worker->counters.value[COUNT_OPENED];
 }
 
-/* Turns the loop until `end` has opened `datagrams` in all. */
+/* Runs the loop until `end` has opened `datagrams` datagrams in all. */
 static void spin(struct ev_loop *loop, const struct end *end, uint64_t datagrams)
 {
 	for (int turns = 0; opened(end) < datagrams; turns++) {
-		if (turns == PATIENCE)
+		if (turns == TURNS_MAX)
 			die("datagrams are missing");
 		ev_run(loop, EVRUN_NOWAIT);
 	}
@@ -79,7 +79,7 @@ static size_t tcp_packet(const struct end *from, const struct end *to)
 	return put_tcp(packet, from, to, SEGMENTS * SEGMENT, SEGMENT);
 }
 
-/* Its checksum is begun. */
+/* The checksum field holds the sum of the pseudo header. */
 static size_t udp_packet(const struct end *from, const struct end *to)
 {
 	const struct virtio_header header = { VIRTIO_NEEDS_CSUM, VIRTIO_GSO_NONE, 0, 0, IPV4_HEADER, 6 };
@@ -95,7 +95,7 @@ static size_t udp_packet(const struct end *from, const struct end *to)
 	return VIRTIO_HEADER + IPV4_HEADER + length;
 }
 
-/* Sends `copies` of the packet from left to right, `datagrams` in all, and takes what comes out. */
+/* Sends `copies` of the packet, which are `datagrams` datagrams, from left to right and reads what comes out. */
 static void pass(struct ev_loop *loop, struct end *left, struct end *right, size_t n, int copies, uint64_t datagrams)
 {
 	uint64_t before = opened(right);
@@ -120,8 +120,8 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	}
 	if (!end_open(&left, loop, "left", 1, &provider, BACKEND_SYSCALLS, gone) ||
-		!end_open(&right, loop, "right", 2, &provider, BACKEND_SYSCALLS, gone) || !end_acquaint(&left, &right) ||
-		!end_acquaint(&right, &left))
+		!end_open(&right, loop, "right", 2, &provider, BACKEND_SYSCALLS, gone) || !end_add_peer(&left, &right) ||
+		!end_add_peer(&right, &left))
 		die("starting two devices");
 	handshake_initiate(left.peer, clock_boottime(), false);
 	spin(loop, &right, 1); /* the packet that confirms the key */

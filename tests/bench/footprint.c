@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The heap that a peer takes: as configured, with one session, and with two as after a rekey. Peers that exist only
- * here make real handshakes with one device.
+ * Measures the heap memory per peer: as configured, with one session, and with two as after a rekey. Clients in this
+ * process make real handshakes with one device.
  *
  *   bench_footprint PEERS PREFIXES chacha20poly1305 | aes256gcm [CONFIGURED SESSION]
  *
- * Prints bytes a peer as JSON: {"configured": ..., "one session": ..., "two sessions": ...}, each the whole. Fails when
- * a peer takes more than CONFIGURED, or with one session more than SESSION.
+ * Prints the total bytes per peer as JSON: {"configured": ..., "one session": ..., "two sessions": ...}. Fails when a
+ * peer takes more than CONFIGURED bytes, or more than SESSION bytes with one session.
  */
 #include <arpa/inet.h>
 #include <malloc.h>
@@ -20,9 +20,9 @@
 #include "tunnel/control.h"
 #include "tunnel/handshake.h"
 
-#define BETWEEN (50 * NS_PER_MS) /* handshakes: any faster and the device would ask for cookies */
+#define BETWEEN (50 * NS_PER_MS) /* between handshakes; with less the device would be under load */
 
-/* Somebody out there. */
+/* A client of the hub. */
 struct client {
 	struct noise_identity identity;
 	struct noise_remote hub;
@@ -94,7 +94,7 @@ static void configure(struct device *hub, const struct client *client, uint32_t 
 	}
 }
 
-/* The client speaks first; the device's session is there when it has answered, and is used once it is confirmed. */
+/* The client initiates. The hub makes a session when it responds, and uses the session once it is confirmed. */
 static void shake_hands(struct device *hub, struct client *client, uint32_t number)
 {
 	struct endpoint from = { 0 };
@@ -129,7 +129,7 @@ static double each(size_t before, uint32_t peers)
 	return (double)(heap() - before) / peers;
 }
 
-/* Bytes a peer with no session, one and two. */
+/* Measures the bytes per peer without a session, with one and with two. */
 static void measure(double bytes[3], struct device *hub, struct client *clients, uint32_t peers, uint32_t prefixes)
 {
 	size_t before = heap();

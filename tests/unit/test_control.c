@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Notices: acted upon at once without a list to wait in, else by control's loop. Control is this thread; workers are
- * played by hand, and at the end by two threads.
+ * Control and the mailbox: in direct mode what workers post is handled at once, in queued mode by control's loop.
+ * Control is this thread. The tests post as workers would; the last one has two threads that do.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,7 +21,7 @@
 
 enum {
 	PEERS = 4,
-	MAX_PER_WAKEUP = 256, /* peers, and messages, that control acts upon before others have their turn */
+	MAX_PER_WAKEUP = 256, /* peers, and messages, handled per wake-up */
 	PORT = 1000,
 	LETTERS = MAILBOX_MESSAGES,
 	THREADS = 2,
@@ -32,10 +32,10 @@ static struct device device;
 static struct peer *peers[PEERS];
 static struct ev_loop *loop;
 static struct {
-	int gone, asked; /* calls of gone and of local_usable */
-	int again;       /* how many more handshakes are asked for while one is sent */
+	int gone, asked; /* calls of device.gone and device.local_usable */
+	int again;       /* how many more times a handshake is requested while one is being sent */
 	int letters;
-	in_port_t to[LETTERS]; /* of each message sent, in order */
+	in_port_t to[LETTERS]; /* the destination port of each message, in the order sent */
 } seen;
 
 static int post(void *context, struct peer *peer, const struct endpoint *to, const void *message, size_t n,
@@ -44,7 +44,7 @@ static int post(void *context, struct peer *peer, const struct endpoint *to, con
 	assert_true(seen.letters < LETTERS);
 	seen.to[seen.letters++] = ntohs(to->to.v4.sin_port);
 	if (peer)
-		peer->handshake_sent_known = false; /* or a second one would be too soon */
+		peer->handshake_sent_known = false; /* allow another initiation at once */
 	if (peer && seen.again && seen.again--)
 		peer_post(peer, PEER_EVENT_HANDSHAKE, NULL, clock_boottime());
 	return 0;
@@ -144,7 +144,7 @@ static void spin(int turns)
 		ev_run(loop, EVRUN_NOWAIT);
 }
 
-/* A session that waits for its first packet, and has had it. */
+/* Makes a next session under which a packet was opened. */
 static struct session *next_session(struct peer *peer)
 {
 	struct noise_keys keys = { .suite = SUITE_CHACHA20POLY1305 };
@@ -155,33 +155,33 @@ static struct session *next_session(struct peer *peer)
 	return peer->sessions.next;
 }
 
-/* --- each kind ---------------------------------------------------------------------- */
+/* --- each kind of event ---------------------------------------------------------------------- */
 
 struct before {
 	struct session *session;
 	in_port_t from;
 };
 
-/* What a worker does that hears a peer from another place. */
-static void hear_from(struct peer *peer, const struct endpoint *from)
+/* Does what ingress does when an authentic packet comes from another endpoint. */
+static void move_peer(struct peer *peer, const struct endpoint *from)
 {
 	if (!endpoint_equal(peer_last_from(peer), from) && peer_move(peer, from))
 		peer_post(peer, PEER_EVENT_MOVED, NULL, clock_boottime());
 }
 
-/* All that can be noticed of the first peer, and one message. */
-static struct before raise_all(void)
+/* Posts every event of the first peer, and one message. */
+static struct before post_all(void)
 {
 	struct before before = { next_session(peers[0]), PORT + 100 };
 	struct endpoint from = place(before.from);
 	uint64_t now = clock_boottime();
 
 	peers[0]->local_unverified = true;
-	timers_data_sent(&device.timers, &peers[0]->timers, now); /* raises PEER_EVENT_TIMER */
+	timers_data_sent(&device.timers, &peers[0]->timers, now); /* posts PEER_EVENT_TIMER */
 	peer_post(peers[0], PEER_EVENT_CONFIRMED, NULL, now);
 	peer_post(peers[0], PEER_EVENT_LOCAL_UNVERIFIED, NULL, now);
 	peer_post(peers[0], PEER_EVENT_HANDSHAKE, NULL, now);
-	hear_from(peers[0], &from);
+	move_peer(peers[0], &from);
 	assert_true(mailbox_post_message(&device.mailbox, (const uint8_t[32]) { 9 }, 32, &from, now));
 	return before;
 }
@@ -196,7 +196,7 @@ static void nothing_was_done(void)
 	assert_int_equal(device.counters.value[DROP_MALFORMED], 0);
 }
 
-static void all_was_done_once(const struct before *before, int asked)
+static void everything_was_done_once(const struct before *before, int asked)
 {
 	assert_int_not_equal(peers[0]->timers.timer[TIMER_NEW_HANDSHAKE].queued, 0);
 	assert_ptr_equal(peers[0]->sessions.current, before->session);
@@ -209,30 +209,30 @@ static void all_was_done_once(const struct before *before, int asked)
 	assert_int_equal(device.counters.value[DROP_MALFORMED], 1);
 }
 
-static void with_one_worker_all_is_done_at_once(void **state)
+static void in_direct_mode_everything_is_done_at_once(void **state)
 {
-	struct before before = raise_all();
+	struct before before = post_all();
 
-	all_was_done_once(&before, 2); /* of both places it was asked whether the source holds */
+	everything_was_done_once(&before, 2); /* the local address was verified at both endpoints */
 	assert_int_equal(peers[0]->mail.events, 0);
 	assert_int_equal(mailbox_waiting(&device.mailbox), 0);
 }
 
-static void with_several_control_does_it_and_once(void **state)
+static void in_queued_mode_control_does_everything_once(void **state)
 {
-	struct before before = raise_all();
+	struct before before = post_all();
 
 	nothing_was_done();
 	assert_int_equal(mailbox_waiting(&device.mailbox), 1);
 	spin(1);
-	all_was_done_once(&before, 1); /* the peer had moved by then */
+	everything_was_done_once(&before, 1); /* by then the peer had moved */
 	spin(3);
-	all_was_done_once(&before, 1);
+	everything_was_done_once(&before, 1);
 	assert_int_equal(peers[0]->mail.events, 0);
 	assert_int_equal(mailbox_waiting(&device.mailbox), 0);
 }
 
-static void a_lost_source_is_forgotten_in_both_places(void **state)
+static void a_lost_local_address_is_cleared_in_both_endpoints(void **state)
 {
 	peer_post(peers[1], PEER_EVENT_LOCAL_LOST, NULL, 0);
 	assert_true(endpoint_local_known(&peers[1]->endpoint));
@@ -242,8 +242,8 @@ static void a_lost_source_is_forgotten_in_both_places(void **state)
 	assert_true(endpoint_local_known(&peers[0]->endpoint));
 }
 
-/* The session was replaced before control got to it: the one that is next now was not heard. */
-static void a_confirmation_that_comes_late_confirms_nothing(void **state)
+/* The session was replaced before control handled the event: no packet was opened under the present next session. */
+static void a_late_confirmation_confirms_nothing(void **state)
 {
 	struct session *session = next_session(peers[0]);
 
@@ -258,7 +258,7 @@ static void a_confirmation_that_comes_late_confirms_nothing(void **state)
 	assert_ptr_equal(peers[0]->sessions.current, session);
 }
 
-static void a_tun_that_went_is_told_on_controls_loop(void **state)
+static void a_deleted_tun_is_reported_on_controls_loop(void **state)
 {
 	mailbox_post_gone(&device.mailbox);
 	assert_int_equal(seen.gone, 0);
@@ -277,7 +277,7 @@ static void expect_sent(int count, const int order[])
 		assert_int_equal(seen.to[i], PORT + order[i]);
 }
 
-static void a_peer_stands_in_the_list_once_and_in_order(void **state)
+static void a_peer_is_in_the_list_once_and_in_order(void **state)
 {
 	static const int raised[] = { 2, 0, 2, 1, 0, 0, 2, 3, 1 };
 
@@ -290,7 +290,7 @@ static void a_peer_stands_in_the_list_once_and_in_order(void **state)
 	expect_sent(5, (const int[]) { 2, 0, 1, 3, 1 });
 }
 
-static void what_comes_while_control_acts_is_acted_upon_too(void **state)
+static void events_posted_while_control_handles_others_are_handled_too(void **state)
 {
 	seen.again = 3;
 	peer_post(peers[0], PEER_EVENT_HANDSHAKE, NULL, clock_boottime());
@@ -301,8 +301,8 @@ static void what_comes_while_control_acts_is_acted_upon_too(void **state)
 	assert_int_equal(peers[0]->mail.events | peers[1]->mail.events, 0);
 }
 
-/* Workers that never cease do not keep control from the messages, nor from its other watchers. */
-static void a_peer_noticed_without_end_does_not_hold_up_the_rest(void **state)
+/* Workers that keep posting do not keep control from messages, nor from its other watchers. */
+static void a_peer_with_endless_events_does_not_hold_up_the_rest(void **state)
 {
 	struct endpoint from = place(1);
 
@@ -317,7 +317,7 @@ static void a_peer_noticed_without_end_does_not_hold_up_the_rest(void **state)
 	assert_int_equal(peers[0]->mail.events, 0);
 }
 
-/* First, between, last and alone. */
+/* The removed peer is the first, a middle, the last and the only one. */
 static void a_removed_peer_leaves_nothing_in_the_list(void **state)
 {
 	static const int orders[][3] = { { 0, 1, 2 }, { 1, 0, 2 }, { 1, 2, 0 } };
@@ -358,7 +358,7 @@ static void fill_ring(void)
 	assert_int_equal(mailbox_waiting(&device.mailbox), MAILBOX_MESSAGES);
 }
 
-static void a_full_ring_refuses_and_recovers(void **state)
+static void a_full_ring_drops_messages_and_recovers(void **state)
 {
 	fill_ring();
 	assert_false(message_from(1, (const uint8_t[32]) { 9 }, 32));
@@ -373,7 +373,7 @@ static void a_full_ring_refuses_and_recovers(void **state)
 	assert_int_equal(device.counters.value[DROP_MALFORMED], MAILBOX_MESSAGES + 1);
 }
 
-static void a_message_longer_than_any_is_refused(void **state)
+static void a_message_that_is_too_long_is_dropped(void **state)
 {
 	static const uint8_t message[MAILBOX_MESSAGE + 1];
 
@@ -382,31 +382,31 @@ static void a_message_longer_than_any_is_refused(void **state)
 	assert_int_equal(mailbox_waiting(&device.mailbox), 1);
 }
 
-static void a_full_ring_holds_up_no_move(void **state)
+static void a_full_ring_does_not_hold_up_a_move(void **state)
 {
 	struct endpoint to = place(77);
 
 	fill_ring();
-	hear_from(peers[0], &to);
+	move_peer(peers[0], &to);
 	spin(1);
 	assert_int_equal(port_of(peers[0]), 77);
 }
 
-/* One move waits at a time; where the peer went meanwhile its next packet tells. */
-static void a_move_waits_once_and_beside_other_notices(void **state)
+/* Only one move waits at a time. The next packet reports where the peer has gone meanwhile. */
+static void one_move_waits_together_with_other_events(void **state)
 {
 	struct endpoint first = place(77), second = place(78);
 
-	hear_from(peers[0], &first);
-	hear_from(peers[0], &second);
+	move_peer(peers[0], &first);
+	move_peer(peers[0], &second);
 	peer_post(peers[0], PEER_EVENT_HANDSHAKE, NULL, clock_boottime());
-	assert_int_equal(ntohs(peer_endpoint(peers[0])->to.v4.sin_port), 77); /* at once, for those who send */
+	assert_int_equal(ntohs(peer_endpoint(peers[0])->to.v4.sin_port), 77); /* workers send there at once */
 	assert_int_equal(port_of(peers[0]), PORT);
 	spin(1);
 	assert_int_equal(port_of(peers[0]), 77);
 	assert_int_equal(seen.letters, 1);
-	assert_int_equal(seen.to[0], 77); /* what it is sent goes to its new place */
-	hear_from(peers[0], &second);
+	assert_int_equal(seen.to[0], 77); /* the initiation goes to the new endpoint */
+	move_peer(peers[0], &second);
 	spin(1);
 	assert_int_equal(port_of(peers[0]), 78);
 }
@@ -415,8 +415,8 @@ static void a_removed_peer_leaves_no_move(void **state)
 {
 	struct endpoint to = place(77);
 
-	hear_from(peers[0], &to);
-	hear_from(peers[1], &to);
+	move_peer(peers[0], &to);
+	move_peer(peers[1], &to);
 	assert_true(message_from(1, (const uint8_t[32]) { 9 }, 32));
 	remove_peer(peers[0]);
 	spin(1);
@@ -425,7 +425,7 @@ static void a_removed_peer_leaves_no_move(void **state)
 	assert_int_equal(device.counters.value[DROP_MALFORMED], 1);
 }
 
-/* An initiation with a valid mac1 and nothing else. */
+/* Makes an initiation of zeros with a valid mac1. */
 static void stamped(uint8_t message[MAILBOX_MESSAGE])
 {
 	struct cookie_jar jar = { 0 };
@@ -435,14 +435,14 @@ static void stamped(uint8_t message[MAILBOX_MESSAGE])
 	cookie_stamp(&jar, device.identity.public_key, message, MAILBOX_MESSAGE, clock_boottime());
 }
 
-/* Under load each is answered by a cookie, to where it came from. */
+/* Under load each is answered by a cookie reply to its sender. */
 static void messages_keep_their_order(void **state)
 {
 	uint8_t message[MAILBOX_MESSAGE];
 
 	stamped(message);
 	device.load_until = UINT64_MAX;
-	for (int round = 0; round < 6; round++) { /* past the end of the ring */
+	for (int round = 0; round < 6; round++) { /* wraps around the ring */
 		seen.letters = 0;
 		for (int i = 0; i < 1000; i++)
 			assert_true(message_from((in_port_t)(i + 1), message, sizeof message));
@@ -464,7 +464,7 @@ static void control_is_under_load_from_an_eighth_of_the_ring_on(void **state)
 		device.counters.value[COUNT_UNDER_LOAD] = device.counters.value[DROP_HANDSHAKE] = 0;
 		seen.letters = 0;
 		assert_true(message_from(1, message, sizeof message));
-		for (int i = 0; i < (MAILBOX_MESSAGES / 8) - 1 + more; i++) /* these wait behind the first */
+		for (int i = 0; i < (MAILBOX_MESSAGES / 8) - 1 + more; i++) /* these wait after the first */
 			assert_true(message_from(1, (const uint8_t[32]) { 9 }, 32));
 		spin(4);
 		assert_int_equal(device.counters.value[COUNT_UNDER_LOAD], more);
@@ -478,13 +478,13 @@ static void control_is_under_load_from_an_eighth_of_the_ring_on(void **state)
 struct player {
 	pthread_t id;
 	unsigned number;
-	uint64_t taken; /* messages that found room */
+	uint64_t taken; /* messages that the ring took */
 };
 
 static _Atomic int playing;
 
-/* One wake-up of a worker that met the first peer: under the shared lock, as in workers.c. */
-static void meet(struct player *player, int round)
+/* One wake-up of a worker that has traffic of a peer, with the lock held shared as in worker.c. */
+static void wake_up(struct player *player, int round)
 {
 	struct endpoint from = place((in_port_t)(PORT + 10 * player->number + (unsigned)round % 3));
 	uint64_t now = clock_boottime();
@@ -499,7 +499,7 @@ static void meet(struct player *player, int round)
 		timers_any_sent(&device.timers, &peer->timers, now);
 		timers_data_sent(&device.timers, &peer->timers, now);
 		peer_post(peer, PEER_EVENT_LOCAL_LOST, NULL, now);
-		hear_from(peer, &from);
+		move_peer(peer, &from);
 	}
 	player->taken += mailbox_post_message(&device.mailbox, (const uint8_t[32]) { 9 }, 32, &from, now);
 	pthread_rwlock_unlock(&device.lock);
@@ -508,7 +508,7 @@ static void meet(struct player *player, int round)
 static void *play(void *argument)
 {
 	for (int round = 0; round < ROUNDS; round++)
-		meet(argument, round);
+		wake_up(argument, round);
 	atomic_fetch_sub(&playing, 1);
 	return NULL;
 }
@@ -522,7 +522,7 @@ static void no_deadline_was_lost(struct peer *peer)
 	}
 }
 
-static void two_threads_raise_while_control_acts_and_peers_go(void **state)
+static void two_threads_post_while_control_handles_events_and_removes_peers(void **state)
 {
 	struct player players[THREADS] = { { .number = 1 }, { .number = 2 } };
 	uint64_t taken = 0;
@@ -559,23 +559,23 @@ static void two_threads_raise_while_control_acts_and_peers_go(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		DIRECT(with_one_worker_all_is_done_at_once),
-		TEST(with_several_control_does_it_and_once),
-		TEST(a_lost_source_is_forgotten_in_both_places),
-		TEST(a_confirmation_that_comes_late_confirms_nothing),
-		TEST(a_tun_that_went_is_told_on_controls_loop),
-		TEST(a_peer_stands_in_the_list_once_and_in_order),
-		TEST(what_comes_while_control_acts_is_acted_upon_too),
-		TEST(a_peer_noticed_without_end_does_not_hold_up_the_rest),
+		DIRECT(in_direct_mode_everything_is_done_at_once),
+		TEST(in_queued_mode_control_does_everything_once),
+		TEST(a_lost_local_address_is_cleared_in_both_endpoints),
+		TEST(a_late_confirmation_confirms_nothing),
+		TEST(a_deleted_tun_is_reported_on_controls_loop),
+		TEST(a_peer_is_in_the_list_once_and_in_order),
+		TEST(events_posted_while_control_handles_others_are_handled_too),
+		TEST(a_peer_with_endless_events_does_not_hold_up_the_rest),
 		TEST(a_removed_peer_leaves_nothing_in_the_list),
-		TEST(a_full_ring_refuses_and_recovers),
-		TEST(a_message_longer_than_any_is_refused),
-		TEST(a_full_ring_holds_up_no_move),
-		TEST(a_move_waits_once_and_beside_other_notices),
+		TEST(a_full_ring_drops_messages_and_recovers),
+		TEST(a_message_that_is_too_long_is_dropped),
+		TEST(a_full_ring_does_not_hold_up_a_move),
+		TEST(one_move_waits_together_with_other_events),
 		TEST(a_removed_peer_leaves_no_move),
 		TEST(messages_keep_their_order),
 		TEST(control_is_under_load_from_an_eighth_of_the_ring_on),
-		TEST(two_threads_raise_while_control_acts_and_peers_go),
+		TEST(two_threads_post_while_control_handles_events_and_removes_peers),
 	};
 	if (sodium_init() < 0)
 		return 1;

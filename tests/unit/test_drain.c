@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The limits of one drain of the TUN, see worker_rig.h. */
+/* The limits of one drain of the TUN (worker_rig.h). */
 #include "worker_rig.h"
 
 static void a_drain_reads_64_packets_at_most(void **state)
@@ -19,7 +19,7 @@ static void a_drain_ends_with_less_than_72_kib_free(void **state)
 	connect_ends();
 	for (int i = 0; i < 6; i++)
 		route_in(&left, tcp_packet(&left, &right, 65000, 1380));
-	refuse_sends = 1000000; /* or full runs would be sent, to make room for more */
+	refuse_sends = 1000000; /* otherwise full runs would be sent to make room */
 	assert_int_equal(egress_drain(&left.worker->egress, clock_boottime()), 0);
 	assert_int_equal(count(&left, COUNT_TUN_READ), 3); /* 3 x 68 KiB of 256 KiB: a fourth would leave too little */
 	assert_int_equal(BATCH_HALVES * BATCH_HALF, 2 * 128 * 1024);
@@ -29,7 +29,7 @@ static void a_drain_ends_with_less_than_72_kib_free(void **state)
 	assert_int_equal(left.worker->egress.batch.run_count, 0);
 }
 
-/* What leaves in the middle of a drain are full runs; one that more could join waits for the end of it. */
+/* During a drain only full runs are sent. A run that more datagrams may join is sent at the end. */
 static void full_runs_make_room_in_a_drain(void **state)
 {
 	uint64_t sent;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Two devices that speak through an array instead of a network, on a clock of our own. */
+/* Two devices that exchange messages through an array instead of a network, on a clock of the test. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,7 +23,7 @@ struct letter {
 	struct endpoint to;
 };
 
-/* One end: a device, its only peer, and what it sent. */
+/* One end: a device, its only peer, and the messages that it sent. */
 struct end {
 	struct device device;
 	struct peer *peer;
@@ -83,7 +83,7 @@ static void end_init(struct end *end, const char *name, uint8_t host)
 	control_set_private_key(&end->device, key);
 }
 
-static void acquaint(struct end *end, const struct end *other)
+static void add_each_other(struct end *end, const struct end *other)
 {
 	end->peer = peer_add(&end->device, other->device.identity.public_key);
 	assert_non_null(end->peer);
@@ -118,8 +118,8 @@ static int set_up(void **state)
 	now = 1000 * NS_PER_S;
 	end_init(&left, "left", 1);
 	end_init(&right, "right", 2);
-	acquaint(&left, &right);
-	acquaint(&right, &left);
+	add_each_other(&left, &right);
+	add_each_other(&right, &left);
 	return 0;
 }
 
@@ -144,7 +144,7 @@ static void hand_over(struct end *to, const struct letter *letter, const struct 
 	handshake_receive(&to->device, copy, letter->n, from, now);
 }
 
-/* Carries handshake letters both ways until nobody has more to say; data letters are left unread. */
+/* Delivers handshake messages both ways until none is left. Data messages are not delivered. */
 static void carry(void)
 {
 	for (bool busy = true; busy;) {
@@ -190,19 +190,19 @@ static void both_ends_agree_on_keys(void **state)
 	assert_memory_equal(opened + 64, "sixteen bytes...", 16);
 }
 
-static void the_wire_has_the_lengths_of_the_paper(void **state)
+static void messages_have_the_lengths_of_the_paper(void **state)
 {
 	shake_hands();
 	assert_int_equal(left.sent[0].n, 148);
 	assert_int_equal(left.sent[0].traffic_class, 0x88);
 	assert_int_equal(right.sent[0].n, 92);
 	assert_int_equal(right.sent[0].traffic_class, 0x88);
-	assert_int_equal(left.sent[1].n, 32); /* the initiator speaks first: an empty packet */
+	assert_int_equal(left.sent[1].n, 32); /* the initiator sends the first packet, which is empty */
 	assert_int_equal(left.sent[1].traffic_class, 0);
 	assert_int_equal(right.count, 1);
 }
 
-/* The responder hears a packet under the session that waits for it. */
+/* The responder opens the first packet under its next session. */
 static void confirm(void)
 {
 	right.peer->sessions.next->confirmed = true;
@@ -210,7 +210,7 @@ static void confirm(void)
 	assert_null(right.peer->sessions.next);
 }
 
-static void counters_are_whole_payloads(void **state)
+static void byte_counters_count_whole_payloads(void **state)
 {
 	shake_hands();
 	assert_int_equal(left.peer->tx_bytes, 148 + 32);
@@ -223,7 +223,7 @@ static void a_responder_does_not_send_before_the_key_is_confirmed(void **state)
 {
 	shake_hands();
 	assert_null(peer_session(right.peer, now));
-	confirm_next(right.peer); /* nothing was heard under it */
+	confirm_next(right.peer); /* no packet was opened under the session */
 	assert_null(peer_session(right.peer, now));
 	confirm();
 	assert_non_null(peer_session(right.peer, now));
@@ -293,9 +293,9 @@ static void forgetting_keys_keeps_the_timestamp_and_opens_the_gate(void **state)
 	forget_keys(right.peer);
 	assert_null(right.peer->sessions.next);
 	now += NS_PER_S;
-	hand_over(&right, last(&left), &left.address); /* old: its stamp is not newer */
+	hand_over(&right, last(&left), &left.address); /* the timestamp is not newer */
 	assert_int_equal(right.count, 1);
-	handshake_initiate(right.peer, now, false); /* within 5 s of the response that was forgotten */
+	handshake_initiate(right.peer, now, false); /* within 5 s of the forgotten response */
 	assert_int_equal(right.count, 2);
 }
 
@@ -309,7 +309,7 @@ static void a_wrong_mac1_costs_no_curve_work(void **state)
 	hand_over(&right, &letter, &left.address);
 	assert_int_equal(right.count, 0);
 	assert_int_equal(count(&right, DROP_MAC), 1);
-	assert_false(right.peer->remote.static_known); /* no DH was done for it */
+	assert_false(right.peer->remote.static_known); /* no DH was computed */
 }
 
 static void wrong_lengths_and_types_are_malformed(void **state)
@@ -329,7 +329,7 @@ static void wrong_lengths_and_types_are_malformed(void **state)
 	assert_int_equal(right.count, 0);
 }
 
-static void a_stranger_is_refused(void **state)
+static void an_unknown_peer_is_rejected(void **state)
 {
 	remove_peer(right.peer);
 	handshake_initiate(left.peer, now, false);
@@ -338,7 +338,7 @@ static void a_stranger_is_refused(void **state)
 	assert_int_equal(count(&right, DROP_HANDSHAKE), 1);
 }
 
-static void a_new_psk_counts_from_the_next_handshake(void **state)
+static void a_new_psk_takes_effect_at_the_next_handshake(void **state)
 {
 	uint8_t psk[NOISE_KEY] = { 9 };
 
@@ -346,7 +346,7 @@ static void a_new_psk_counts_from_the_next_handshake(void **state)
 	noise_remote_set_psk(&left.peer->remote, psk);
 	assert_non_null(peer_session(left.peer, now));
 	now += 6 * NS_PER_S;
-	shake_hands(); /* only one end knows it */
+	shake_hands(); /* only one end has the new key */
 	assert_int_equal(count(&left, COUNT_HANDSHAKE_DONE), 1);
 	noise_remote_set_psk(&right.peer->remote, psk);
 	now += 6 * NS_PER_S;
@@ -354,7 +354,7 @@ static void a_new_psk_counts_from_the_next_handshake(void **state)
 	assert_int_equal(count(&left, COUNT_HANDSHAKE_DONE), 2);
 }
 
-static void a_new_private_key_ends_sessions_and_drops_ourselves(void **state)
+static void a_new_private_key_ends_sessions_and_removes_our_own_peer(void **state)
 {
 	uint8_t key[NOISE_KEY], public_key[NOISE_KEY];
 
@@ -367,16 +367,16 @@ static void a_new_private_key_ends_sessions_and_drops_ourselves(void **state)
 	assert_null(left.peer->sessions.current);
 	assert_null(peer_add(&left.device, public_key));
 	now += 6 * NS_PER_S;
-	shake_hands(); /* the other end does not know the new key */
+	shake_hands(); /* the other end does not have the new key */
 	assert_null(left.peer->sessions.current);
 	remove_peer(right.peer);
-	acquaint(&right, &left);
+	add_each_other(&right, &left);
 	now += 6 * NS_PER_S;
 	shake_hands();
 	assert_non_null(left.peer->sessions.current);
 }
 
-static void a_low_order_peer_is_taken_and_hears_nothing(void **state)
+static void a_low_order_peer_is_added_and_sent_nothing(void **state)
 {
 	const uint8_t zero[NOISE_KEY] = { 0 };
 	struct peer *peer = peer_add(&left.device, zero);
@@ -397,7 +397,7 @@ static void flood(int messages)
 		hand_over(&right, &letter, &left.address); /* valid mac1, an old timestamp after the first */
 }
 
-static void under_load_a_cookie_is_asked_for_and_then_honoured(void **state)
+static void under_load_a_cookie_is_required_and_then_accepted(void **state)
 {
 	flood(200);
 	assert_true(count(&right, COUNT_COOKIE_SENT) > 100);
@@ -405,11 +405,11 @@ static void under_load_a_cookie_is_asked_for_and_then_honoured(void **state)
 	assert_int_equal(count(&right, COUNT_HANDSHAKE_DONE), 1);
 	left.read = left.count;
 	right.read = right.count - 1;
-	carry(); /* the last cookie reply reaches the left end; it answers nothing at once */
+	carry(); /* the last cookie reply reaches the left end, which does not answer it at once */
 	assert_true(left.peer->cookies.cookie_known);
 	assert_int_equal(left.count, 1);
 	now += 5 * NS_PER_S;
-	flood(200); /* this one carries mac2: no cookie is asked for, and the limit of its source counts */
+	flood(200); /* these carry mac2: no cookie reply is sent, and the rate limit of the sender applies */
 	assert_int_equal(count(&right, COUNT_HANDSHAKE_DONE), 2);
 	assert_true(count(&right, DROP_RATE) > 100);
 }
@@ -424,7 +424,7 @@ static void a_cookie_reply_does_not_move_the_endpoint(void **state)
 	assert_true(endpoint_equal(&left.peer->endpoint, &right.address));
 }
 
-static void load_passes_a_second_after_the_flood(void **state)
+static void load_ends_a_second_after_the_flood(void **state)
 {
 	flood(200);
 	now += NS_PER_S + NS_PER_MS;
@@ -442,11 +442,11 @@ static void a_removed_peer_leaves_no_index_behind(void **state)
 	remove_peer(left.peer);
 	assert_int_equal(left.device.by_index.count, 0);
 	assert_null(heap_top(&left.device.timers.heap));
-	carry(); /* the response finds nobody */
+	carry(); /* the response finds no peer */
 	assert_int_equal(count(&left, COUNT_HANDSHAKE_DONE), 1);
 }
 
-static void old_sessions_leave_in_the_order_of_the_paper(void **state)
+static void old_sessions_are_retired_in_the_order_of_the_paper(void **state)
 {
 	for (int i = 0; i < 5; i++) {
 		shake_hands();
@@ -459,14 +459,14 @@ static void old_sessions_leave_in_the_order_of_the_paper(void **state)
 	assert_int_equal(right.device.by_index.count, 2);
 }
 
-static void a_session_older_than_180_s_is_none(void **state)
+static void a_session_older_than_180_s_is_not_used(void **state)
 {
 	shake_hands();
 	assert_non_null(peer_session(left.peer, now + REJECT_AFTER_TIME - 1));
 	assert_null(peer_session(left.peer, now + REJECT_AFTER_TIME));
 }
 
-static void a_session_at_its_limit_is_none(void **state)
+static void a_session_at_its_limit_is_not_used(void **state)
 {
 	shake_hands();
 	left.peer->sessions.current->send_counter = REJECT_AFTER_MESSAGES;
@@ -479,8 +479,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(both_ends_agree_on_keys),
-		TEST(the_wire_has_the_lengths_of_the_paper),
-		TEST(counters_are_whole_payloads),
+		TEST(messages_have_the_lengths_of_the_paper),
+		TEST(byte_counters_count_whole_payloads),
 		TEST(a_responder_does_not_send_before_the_key_is_confirmed),
 		TEST(no_initiation_within_5_s_of_the_last),
 		TEST(no_initiation_within_5_s_of_a_response),
@@ -491,17 +491,17 @@ int main(void)
 		TEST(forgetting_keys_keeps_the_timestamp_and_opens_the_gate),
 		TEST(a_wrong_mac1_costs_no_curve_work),
 		TEST(wrong_lengths_and_types_are_malformed),
-		TEST(a_stranger_is_refused),
-		TEST(a_new_psk_counts_from_the_next_handshake),
-		TEST(a_new_private_key_ends_sessions_and_drops_ourselves),
-		TEST(a_low_order_peer_is_taken_and_hears_nothing),
-		TEST(under_load_a_cookie_is_asked_for_and_then_honoured),
+		TEST(an_unknown_peer_is_rejected),
+		TEST(a_new_psk_takes_effect_at_the_next_handshake),
+		TEST(a_new_private_key_ends_sessions_and_removes_our_own_peer),
+		TEST(a_low_order_peer_is_added_and_sent_nothing),
+		TEST(under_load_a_cookie_is_required_and_then_accepted),
 		TEST(a_cookie_reply_does_not_move_the_endpoint),
-		TEST(load_passes_a_second_after_the_flood),
+		TEST(load_ends_a_second_after_the_flood),
 		TEST(a_removed_peer_leaves_no_index_behind),
-		TEST(old_sessions_leave_in_the_order_of_the_paper),
-		TEST(a_session_older_than_180_s_is_none),
-		TEST(a_session_at_its_limit_is_none),
+		TEST(old_sessions_are_retired_in_the_order_of_the_paper),
+		TEST(a_session_older_than_180_s_is_not_used),
+		TEST(a_session_at_its_limit_is_not_used),
 	};
 	if (sodium_init() < 0)
 		return 1;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Packets that a worker's backend has read ahead of need: the TUN's descriptor does not tell of them, and none is left.
- * The TUN is the end of a socket pair, so what the test writes to `kernel` was routed into the tunnel. The peer at the
- * other end is a worker too, for there is no session without one.
+ * Packets that the backend has read ahead. The descriptor of the TUN does not become readable for them, and yet none
+ * may be left. The TUN is one end of a socket pair: what the test writes to `kernel` is routed into the tunnel. The
+ * other end of the tunnel is a worker too, because a session needs two ends.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -29,10 +29,10 @@
 
 enum {
 	SMALL = 60,
-	LARGE = 60000, /* four of them are more than the segment buffer holds */
+	LARGE = 60000, /* the segment buffer holds fewer than four of these */
 	ALWAYS = 1 << 30,
 	ROOM = 4 << 20,
-	GATE_US = 40000, /* after which a responder takes another initiation */
+	GATE_US = 40000, /* the time between two initiations that a responder accepts */
 };
 
 struct end {
@@ -45,7 +45,7 @@ struct end {
 
 static struct end left, right;
 static struct ev_loop *loop;
-static int refuse_sends; /* how many calls of sendmmsg find the socket full from now on */
+static int refuse_sends; /* how many of the next calls of sendmmsg find the socket full */
 
 int __real_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags);
 int __wrap_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags);
@@ -58,7 +58,7 @@ int __wrap_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
 	return -1;
 }
 
-/* --- the lab ------------------------------------------------------------------------ */
+/* --- set-up ------------------------------------------------------------------------ */
 
 static void gone(void *context)
 {
@@ -84,7 +84,7 @@ static void end_start(struct end *end, const char *name, enum backend_kind kind)
 	control_set_private_key(&end->device, key);
 }
 
-static void acquaint(struct end *end, const struct end *other)
+static void add_peer_of(struct end *end, const struct end *other)
 {
 	static const uint8_t all[4];
 
@@ -121,7 +121,7 @@ static void route_in(size_t length)
 	assert_int_equal(write(left.kernel, packet, TUN_VIRTIO + length), TUN_VIRTIO + length);
 }
 
-/* Two ends with a session, the left one used to many small packets at a time. */
+/* Two ends with a session; the backend of the left one has learned that many small packets arrive at a time. */
 static int set_up(void **state)
 {
 	enum backend_kind *kind = *state;
@@ -130,8 +130,8 @@ static int set_up(void **state)
 	loop = ev_loop_new(LOOP_FLAGS);
 	end_start(&left, "left", *kind);
 	end_start(&right, "right", *kind);
-	acquaint(&left, &right);
-	acquaint(&right, &left);
+	add_peer_of(&left, &right);
+	add_peer_of(&right, &left);
 	handshake_initiate(left.peer, clock_boottime(), false);
 	spin(20);
 	assert_non_null(left.peer->sessions.current);
@@ -157,7 +157,8 @@ static int tear_down(void **state)
 	return 0;
 }
 
-/* Ten packets, five of them large: more than one drain without reading ahead, and more than one segment buffer. */
+/* Routes in ten packets, five of them large: more than a drain without reading ahead, and more than the segment buffer
+ * holds. */
 static void route_in_a_mix(void)
 {
 	for (int i = 0; i < 10; i++)
@@ -171,7 +172,7 @@ static bool reads_ahead(void **state)
 
 /* --- tests -------------------------------------------------------------------------- */
 
-static void goes_with_the_drain(void **state)
+static void packets_read_ahead_are_sent_in_the_drain(void **state)
 {
 	route_in_a_mix();
 	assert_int_equal(egress_drain(&left.worker->egress, clock_boottime()), 0);
@@ -180,7 +181,7 @@ static void goes_with_the_drain(void **state)
 	assert_int_equal(count(COUNT_SENT), count(COUNT_SEALED));
 }
 
-static void outlives_a_full_socket(void **state)
+static void packets_read_ahead_survive_a_full_socket(void **state)
 {
 	route_in_a_mix();
 	refuse_sends = ALWAYS;
@@ -195,8 +196,8 @@ static void outlives_a_full_socket(void **state)
 	assert_false(backend_pending(&left.worker->backend));
 }
 
-/* The link goes down: its packets have no way to go, and are counted. */
-static void goes_with_the_sockets(void **state)
+/* The link goes down: the packets are dropped and counted. */
+static void packets_read_ahead_are_dropped_with_the_sockets(void **state)
 {
 	route_in_a_mix();
 	refuse_sends = ALWAYS;
@@ -209,8 +210,8 @@ static void goes_with_the_sockets(void **state)
 	assert_false(backend_pending(&left.worker->backend));
 }
 
-/* What waited for a handshake is cut from a buffer of its own. */
-static void is_left_alone_by_staged_packets(void **state)
+/* Staged packets are cut from another buffer. */
+static void staged_packets_do_not_overwrite_packets_read_ahead(void **state)
 {
 	route_in_a_mix();
 	refuse_sends = ALWAYS;
@@ -239,10 +240,10 @@ static enum backend_kind kinds[] = { BACKEND_SYSCALLS, BACKEND_IO_URING };
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		EACH(goes_with_the_drain),
-		EACH(outlives_a_full_socket),
-		EACH(goes_with_the_sockets),
-		EACH(is_left_alone_by_staged_packets),
+		EACH(packets_read_ahead_are_sent_in_the_drain),
+		EACH(packets_read_ahead_survive_a_full_socket),
+		EACH(packets_read_ahead_are_dropped_with_the_sockets),
+		EACH(staged_packets_do_not_overwrite_packets_read_ahead),
 	};
 
 	if (sodium_init() < 0)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Staged packets: order, limits, several workers and several threads. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,7 +22,7 @@ static void fill(uint8_t seed)
 		packet[i] = (uint8_t)(i * 31 + seed);
 }
 
-static void packets_come_out_as_they_went_in(void **state)
+static void packets_are_popped_as_they_were_pushed(void **state)
 {
 	static const size_t lengths[] = { 1, 30, 2015, 2016, 2017, 4032, 40000, LARGEST };
 	struct staged_pool pool;
@@ -44,7 +45,7 @@ static void packets_come_out_as_they_went_in(void **state)
 	staged_pool_destroy(&pool);
 }
 
-static void the_oldest_go_first_and_the_new_one_stays_whole(void **state)
+static void the_oldest_packets_are_dropped_and_the_new_one_stays_whole(void **state)
 {
 	struct staged_pool pool;
 	struct staged_queue queue = { 0 };
@@ -55,10 +56,11 @@ static void the_oldest_go_first_and_the_new_one_stays_whole(void **state)
 	assert_int_equal(staged_push(&pool, &queue, 0, (const uint8_t *)"\x80", 1, 1), 1);
 	assert_int_equal(queue.segments, 128);
 	assert_int_equal(staged_pop(&pool, &queue, 0, copy), 1);
-	assert_int_equal(copy[0], 1); /* the 0 has gone */
+	assert_int_equal(copy[0], 1); /* packet 0 was dropped */
 	assert_int_equal(staged_push(&pool, &queue, 0, packet, 60000, 44), 43);
 	assert_int_equal(queue.segments, 128);
-	assert_int_equal(staged_push(&pool, &queue, 0, packet, 65000, 65000), 85); /* more than a queue, alone */
+	assert_int_equal(staged_push(&pool, &queue, 0, packet, 65000, 65000),
+					 85); /* one packet with more segments than a queue may hold */
 	assert_int_equal(staged_pop(&pool, &queue, 0, copy), 65000);
 	assert_null(queue.first);
 	staged_pool_destroy(&pool);
@@ -74,9 +76,10 @@ static void a_full_pool_drops_and_recovers(void **state)
 	assert_int_equal(staged_pool_init(&pool), 0);
 	while (pushed < 64 && !staged_push(&pool, &queues[pushed], 0, packet, LARGEST, 48))
 		pushed++;
-	assert_in_range(pushed, 16, 60); /* the pool is bounded, and holds a super-packet of some peers */
+	assert_in_range(pushed, 16, 60); /* the pool is bounded, and has room for super-packets of several peers */
 	assert_null(queues[pushed].first);
-	assert_int_equal(staged_push(&pool, &queues[0], 0, packet, LARGEST, 48), 1); /* its own oldest makes room */
+	assert_int_equal(staged_push(&pool, &queues[0], 0, packet, LARGEST, 48),
+					 1); /* the oldest packet of this queue makes room */
 	assert_int_equal(queues[0].segments, 48);
 	assert_int_equal(staged_clear(&pool, &queues[1]), 1);
 	assert_int_equal(staged_push(&pool, &queues[pushed], 0, packet, LARGEST, 48), 0);
@@ -99,7 +102,7 @@ static void expect(struct staged_pool *pool, struct staged_queue *queue, unsigne
 	assert_int_equal(copy[0], content);
 }
 
-static void each_worker_has_its_own_in_their_order(void **state)
+static void each_worker_pops_its_own_packets_in_order(void **state)
 {
 	static const uint8_t by[] = { 0, 1, 31, 1, 0, 31, 0, 1 };
 	struct staged_pool pool;
@@ -112,9 +115,9 @@ static void each_worker_has_its_own_in_their_order(void **state)
 	expect(&pool, &queue, 1, 1);
 	expect(&pool, &queue, 31, 2);
 	expect(&pool, &queue, 1, 3);
-	expect(&pool, &queue, 1, 7); /* the last of all */
+	expect(&pool, &queue, 1, 7); /* the last packet of the queue */
 	assert_int_equal(staged_pop(&pool, &queue, 1, copy), 0);
-	push(&pool, &queue, 1, 8); /* and the queue has a last one still */
+	push(&pool, &queue, 1, 8); /* the queue still has a valid last packet */
 	expect(&pool, &queue, 0, 0);
 	expect(&pool, &queue, 31, 5);
 	expect(&pool, &queue, 0, 4);
@@ -127,7 +130,7 @@ static void each_worker_has_its_own_in_their_order(void **state)
 	staged_pool_destroy(&pool);
 }
 
-static void it_is_told_whose_packets_wait(void **state)
+static void the_queue_knows_which_workers_have_packets(void **state)
 {
 	struct staged_pool pool;
 	struct staged_queue queue = { 0 };
@@ -149,8 +152,8 @@ static void it_is_told_whose_packets_wait(void **state)
 	staged_pool_destroy(&pool);
 }
 
-/* The oldest of the peer goes, whoever staged it; its worker has nothing left to wake up for. */
-static void the_oldest_of_another_worker_makes_room(void **state)
+/* The oldest packet of the peer is dropped, whichever worker staged it. That worker then has nothing waiting. */
+static void the_oldest_packet_of_another_worker_makes_room(void **state)
 {
 	struct staged_pool pool;
 	struct staged_queue queue = { 0 };
@@ -176,7 +179,7 @@ struct player {
 	uint64_t pushed, popped, dropped, disorder;
 };
 
-/* A packet of changing length that says its number, and whose it is. */
+/* A packet of varying length that contains its number and its queue. */
 static void push_numbered(struct player *player, uint32_t number)
 {
 	uint8_t numbered[5000] = { (uint8_t)player->number };
@@ -216,7 +219,7 @@ static void *play(void *argument)
 	return NULL;
 }
 
-static void threads_share_the_pool_and_lose_no_packet_uncounted(void **state)
+static void threads_share_the_pool_and_count_each_lost_packet(void **state)
 {
 	struct staged_pool pool;
 	struct staged_queue queues[SHARED] = { 0 };
@@ -246,13 +249,13 @@ static void threads_share_the_pool_and_lose_no_packet_uncounted(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(packets_come_out_as_they_went_in),
-		cmocka_unit_test(the_oldest_go_first_and_the_new_one_stays_whole),
+		cmocka_unit_test(packets_are_popped_as_they_were_pushed),
+		cmocka_unit_test(the_oldest_packets_are_dropped_and_the_new_one_stays_whole),
 		cmocka_unit_test(a_full_pool_drops_and_recovers),
-		cmocka_unit_test(each_worker_has_its_own_in_their_order),
-		cmocka_unit_test(it_is_told_whose_packets_wait),
-		cmocka_unit_test(the_oldest_of_another_worker_makes_room),
-		cmocka_unit_test(threads_share_the_pool_and_lose_no_packet_uncounted),
+		cmocka_unit_test(each_worker_pops_its_own_packets_in_order),
+		cmocka_unit_test(the_queue_knows_which_workers_have_packets),
+		cmocka_unit_test(the_oldest_packet_of_another_worker_makes_room),
+		cmocka_unit_test(threads_share_the_pool_and_count_each_lost_packet),
 	};
 	return cmocka_run_group_tests_name("staged", tests, NULL, NULL);
 }

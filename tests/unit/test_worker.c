@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A worker against another, see worker_rig.h: what goes through, what is dropped, and what moves the peer. */
+/* One worker against another (worker_rig.h): packets that pass, packets that are dropped, and peers that move. */
 #include "worker_rig.h"
 
-/* Seals `n` bytes of `inner` as the left end would, in a buffer that is readable around it. */
+/* Seals `n` bytes of `inner` as the left end would, in a buffer with headroom and tailroom. */
 static uint8_t *sealed(const uint8_t *inner, size_t n)
 {
 	static uint8_t memory[64 + 4096];
@@ -15,7 +15,7 @@ static uint8_t *sealed(const uint8_t *inner, size_t n)
 	return memory + 64;
 }
 
-static int stranger(uint16_t *port)
+static int unknown_socket(uint16_t *port)
 {
 	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t size = sizeof at;
@@ -29,11 +29,11 @@ static int stranger(uint16_t *port)
 	return fd;
 }
 
-/* Sends a datagram to the right end from a port that nobody knows; returns that port. */
-static uint16_t send_strangely(const uint8_t *datagram, size_t n, int tos)
+/* Sends a datagram to the right end from an unknown port, and returns that port. */
+static uint16_t send_from_unknown_port(const uint8_t *datagram, size_t n, int tos)
 {
 	uint16_t port;
-	int fd = stranger(&port);
+	int fd = unknown_socket(&port);
 
 	setsockopt(fd, IPPROTO_IP, IP_TOS, &tos, sizeof tos);
 	assert_int_equal(send(fd, datagram, n, 0), n);
@@ -42,8 +42,7 @@ static uint16_t send_strangely(const uint8_t *datagram, size_t n, int tos)
 	return port;
 }
 
-/* --- egress to ingress
- * ------------------------------------------------------------------------------------------------- */
+/* --- egress to ingress --------------------------------------------------------------- */
 
 static void a_super_packet_arrives_whole(void **state)
 {
@@ -63,7 +62,7 @@ static void thousands_of_tiny_segments_are_all_sent(void **state)
 	assert_int_equal(count(&left, COUNT_SEALED), 20000);
 }
 
-static void a_full_socket_loses_nothing_and_doubles_nothing(void **state)
+static void a_full_socket_loses_no_packet_and_repeats_none(void **state)
 {
 	connect_ends();
 	refuse_sends = -1;
@@ -90,7 +89,7 @@ static void a_full_socket_stops_the_reading_of_the_tun(void **state)
 	assert_int_equal(count(&left, COUNT_SENT), count(&left, COUNT_SEALED));
 }
 
-static void a_peer_may_go_while_its_cut_waits(void **state)
+static void a_peer_may_be_removed_while_its_packet_waits(void **state)
 {
 	connect_ends();
 	refuse_sends = 1000000;
@@ -102,13 +101,13 @@ static void a_peer_may_go_while_its_cut_waits(void **state)
 	spin(10);
 	assert_null(left.worker->egress.peer);
 	assert_int_equal(batch_free_bytes(&left.worker->egress.batch), 2 * 128 * 1024);
-	assert_true(end_acquaint(&left, &right));
+	assert_true(end_add_peer(&left, &right));
 	route_in(&left, udp_packet(&left, &right, 100, 1));
-	spin(5);
+	spin(1); /* the handshake is not answered within one turn */
 	assert_int_equal(left.peer->staged.segments, 1);
 }
 
-static void a_session_may_change_while_a_cut_waits(void **state)
+static void a_session_may_be_replaced_while_a_packet_waits(void **state)
 {
 	connect_ends();
 	refuse_sends = 1000000;
@@ -118,11 +117,11 @@ static void a_session_may_change_while_a_cut_waits(void **state)
 	refuse_sends = 0;
 	spin(30);
 	assert_null(left.worker->egress.peer);
-	assert_int_equal(count(&left, DROP_STAGED), 1); /* the rest of it, not the half that went */
+	assert_int_equal(count(&left, DROP_STAGED), 1); /* the rest of the packet, not the part that was sent */
 	assert_int_equal(left.peer->staged.segments, 0);
 }
 
-static void what_waited_for_the_handshake_is_sent_after_it(void **state)
+static void staged_packets_are_sent_after_the_handshake(void **state)
 {
 	route_in(&left, tcp_packet(&left, &right, 50000, 1380));
 	expect_tcp(&right, 50000);
@@ -130,9 +129,9 @@ static void what_waited_for_the_handshake_is_sent_after_it(void **state)
 	assert_int_equal(left.peer->staged.segments, 0);
 }
 
-static void the_responder_sends_what_waited_once_the_key_is_confirmed(void **state)
+static void the_responder_sends_staged_packets_once_the_key_is_confirmed(void **state)
 {
-	refuse_sends = 1000000; /* its own initiation is lost */
+	refuse_sends = 1000000; /* the initiation of the right end is lost */
 	route_in(&right, udp_packet(&right, &left, 200, 5));
 	spin(3);
 	refuse_sends = 0;
@@ -182,15 +181,15 @@ static void full_segments_are_not_padded_and_the_last_not_beyond_them(void **sta
 	assert_int_equal(right.peer->rx_bytes - before, 1041 + 64 + 2 * DATA_OVERHEAD);
 }
 
-static void refusals_have_their_counters(void **state)
+static void each_rejection_has_a_counter(void **state)
 {
 	connect_ends();
 	packet[VIRTIO_HEADER] = 0;
 	memset(packet, 0, VIRTIO_HEADER + 40);
 	route_in(&left, VIRTIO_HEADER + 40);
-	route_in(&left, 5); /* not even a header */
+	route_in(&left, 5); /* shorter than the virtio header */
 	udp_packet(&left, &left, 100, 1);
-	route_in(&left, VIRTIO_HEADER + 100); /* nobody has that address */
+	route_in(&left, VIRTIO_HEADER + 100); /* an address that no peer has */
 	spin(3);
 	assert_int_equal(read(left.kernel, received, sizeof received), VIRTIO_HEADER + 128); /* host unreachable */
 	assert_int_equal(count(&left, COUNT_UNREACHABLE), 1);
@@ -219,7 +218,7 @@ static void our_own_datagrams_routed_back_are_dropped(void **state)
 	route_in(&left, n);
 	spin(3);
 	assert_int_equal(count(&left, DROP_LOOP), 1);
-	put_be16(ip + 20, (uint16_t)(left.device.listen_port + 1)); /* somebody else who speaks to that place */
+	put_be16(ip + 20, (uint16_t)(left.device.listen_port + 1)); /* another program that sends to the peer's endpoint */
 	route_in(&left, n);
 	put_be16(ip + 20, left.device.listen_port);
 	put_be16(ip + 6, 100); /* a later fragment */
@@ -229,7 +228,7 @@ static void our_own_datagrams_routed_back_are_dropped(void **state)
 	assert_int_equal(count(&left, COUNT_SEALED), 2);
 }
 
-static void unreachable_is_said_in_bounds(void **state)
+static void icmp_errors_are_rate_limited(void **state)
 {
 	connect_ends();
 	for (int i = 0; i < 200; i++)
@@ -239,7 +238,7 @@ static void unreachable_is_said_in_bounds(void **state)
 	assert_in_range(count(&left, COUNT_UNREACHABLE), 40, 60);
 }
 
-static void lone_packets_of_a_drain_leave_as_one_run(void **state)
+static void single_packets_of_a_drain_are_sent_as_one_run(void **state)
 {
 	connect_ends();
 	uint64_t before = count(&right, COUNT_RECEIVED);
@@ -268,45 +267,45 @@ static void an_authentic_packet_moves_the_endpoint_and_a_replay_does_not(void **
 	connect_ends();
 	n = udp_packet(&left, &right, 96, 1) - VIRTIO_HEADER;
 	memcpy(copy, sealed(packet + VIRTIO_HEADER, n), n + DATA_OVERHEAD);
-	port = send_strangely(copy, n + DATA_OVERHEAD, 0);
+	port = send_from_unknown_port(copy, n + DATA_OVERHEAD, 0);
 	assert_int_equal(endpoint_port(&right), port);
-	assert_int_not_equal(send_strangely(copy, n + DATA_OVERHEAD, 0), endpoint_port(&right));
+	assert_int_not_equal(send_from_unknown_port(copy, n + DATA_OVERHEAD, 0), endpoint_port(&right));
 	assert_int_equal(count(&right, DROP_REPLAY), 1);
-	copy[8]++; /* another counter: not what was sealed */
-	send_strangely(copy, n + DATA_OVERHEAD, 0);
+	copy[8]++; /* another counter than the one it was sealed under */
+	send_from_unknown_port(copy, n + DATA_OVERHEAD, 0);
 	assert_int_equal(count(&right, DROP_FORGED), 1);
 	assert_int_equal(endpoint_port(&right), port);
 }
 
-static void a_source_of_somebody_else_is_dropped_but_the_endpoint_moves(void **state)
+static void a_foreign_inner_source_is_dropped_but_the_endpoint_moves(void **state)
 {
 	uint16_t port;
 	size_t n;
 
 	connect_ends();
-	n = udp_packet(&right, &left, 96, 1) - VIRTIO_HEADER; /* claims to come from the right end itself */
-	port = send_strangely(sealed(packet + VIRTIO_HEADER, n), n + DATA_OVERHEAD, 0);
+	n = udp_packet(&right, &left, 96, 1) - VIRTIO_HEADER; /* with the right end's own address as source */
+	port = send_from_unknown_port(sealed(packet + VIRTIO_HEADER, n), n + DATA_OVERHEAD, 0);
 	assert_int_equal(count(&right, DROP_INNER_SOURCE), 1);
 	assert_int_equal(endpoint_port(&right), port);
 	assert_int_equal(read(right.kernel, received, sizeof received), -1);
 }
 
-static void what_is_no_ip_packet_is_dropped_after_the_timers_were_stamped(void **state)
+static void an_invalid_inner_packet_is_dropped_but_moves_the_timers(void **state)
 {
 	uint8_t inner[64] = { 0x45 };
 
 	connect_ends();
 	put_be16(inner + 2, 65); /* longer than the packet */
-	send_strangely(sealed(inner, 64), 64 + DATA_OVERHEAD, 0);
+	send_from_unknown_port(sealed(inner, 64), 64 + DATA_OVERHEAD, 0);
 	put_be16(inner + 2, 19); /* shorter than its header */
-	send_strangely(sealed(inner, 64), 64 + DATA_OVERHEAD, 0);
+	send_from_unknown_port(sealed(inner, 64), 64 + DATA_OVERHEAD, 0);
 	inner[0] = 0x60;
 	put_be16(inner + 4, 65535 - 39); /* + 40 must not wrap */
-	send_strangely(sealed(inner, 64), 64 + DATA_OVERHEAD, 0);
+	send_from_unknown_port(sealed(inner, 64), 64 + DATA_OVERHEAD, 0);
 	inner[0] = 0x10;
-	send_strangely(sealed(inner, 64), 64 + DATA_OVERHEAD, 0);
+	send_from_unknown_port(sealed(inner, 64), 64 + DATA_OVERHEAD, 0);
 	inner[0] = 0x45;
-	send_strangely(sealed(inner, 1), 1 + DATA_OVERHEAD, 0);
+	send_from_unknown_port(sealed(inner, 1), 1 + DATA_OVERHEAD, 0);
 	assert_int_equal(count(&right, DROP_INNER), 5);
 	assert_true(right.peer->timers.timer[TIMER_SEND_KEEPALIVE].due);
 }
@@ -317,11 +316,11 @@ static void padding_is_trimmed(void **state)
 
 	connect_ends();
 	n = udp_packet(&left, &right, 90, 1) - VIRTIO_HEADER;
-	send_strangely(sealed(packet + VIRTIO_HEADER, n + 100), n + 100 + DATA_OVERHEAD, 0);
+	send_from_unknown_port(sealed(packet + VIRTIO_HEADER, n + 100), n + 100 + DATA_OVERHEAD, 0);
 	assert_int_equal(read(right.kernel, received, sizeof received), VIRTIO_HEADER + 90);
 }
 
-static void congestion_marks_come_in_by_rfc_6040(void **state)
+static void congestion_marks_are_combined_by_rfc_6040(void **state)
 {
 	/* inner, outer, result: CE over Not-ECT is delivered unmarked */
 	static const uint8_t cases[][3] = { { 0, 3, 0 }, { 2, 3, 3 }, { 1, 3, 3 }, { 3, 0, 3 }, { 2, 1, 1 },
@@ -331,7 +330,7 @@ static void congestion_marks_come_in_by_rfc_6040(void **state)
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		size_t n = udp_packet(&left, &right, 96, 1) - VIRTIO_HEADER;
 		ip_set_ecn(packet + VIRTIO_HEADER, cases[i][0]);
-		send_strangely(sealed(packet + VIRTIO_HEADER, n), n + DATA_OVERHEAD, cases[i][1]);
+		send_from_unknown_port(sealed(packet + VIRTIO_HEADER, n), n + DATA_OVERHEAD, cases[i][1]);
 		assert_int_equal(read(right.kernel, received, sizeof received), VIRTIO_HEADER + 96);
 		assert_int_equal(ip_ecn(received + VIRTIO_HEADER), cases[i][2]);
 		assert_int_equal(checksum_fold(checksum_add(0, received + VIRTIO_HEADER, IPV4_HEADER)), 0xffff);
@@ -343,15 +342,15 @@ static void short_and_unknown_messages_are_counted(void **state)
 	uint8_t data[64] = { MESSAGE_DATA };
 
 	connect_ends();
-	send_strangely(data, 31, 0);
-	send_strangely(data, 1, 0);
+	send_from_unknown_port(data, 31, 0);
+	send_from_unknown_port(data, 1, 0);
 	assert_int_equal(count(&right, DROP_MALFORMED), 2);
-	send_strangely(data, 64, 0);
+	send_from_unknown_port(data, 64, 0);
 	assert_int_equal(count(&right, DROP_INDEX), 1);
 	data[0] = 5;
-	send_strangely(data, 64, 0);
+	send_from_unknown_port(data, 64, 0);
 	assert_int_equal(count(&right, DROP_MALFORMED), 3);
-	send_strangely(data, 0, 0);
+	send_from_unknown_port(data, 0, 0);
 	assert_int_equal(count(&right, DROP_FORGED), 0);
 }
 
@@ -364,7 +363,7 @@ static void an_expired_session_opens_nothing(void **state)
 	assert_int_equal(count(&right, DROP_EXPIRED), 1);
 }
 
-static void the_initiator_asks_once_for_a_late_rekey(void **state)
+static void the_initiator_requests_one_late_rekey(void **state)
 {
 	connect_ends();
 	left.peer->sessions.current->created -= 166 * NS_PER_S;
@@ -378,7 +377,7 @@ static void the_initiator_asks_once_for_a_late_rekey(void **state)
 	assert_int_equal(count(&left, COUNT_HANDSHAKE_DONE), 2);
 }
 
-static void sending_late_brings_a_rekey_by_the_initiator_alone(void **state)
+static void only_the_initiator_rekeys_when_it_sends_late(void **state)
 {
 	connect_ends();
 	right.peer->sessions.current->created -= 121 * NS_PER_S;
@@ -401,27 +400,27 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_super_packet_arrives_whole),
 		TEST(thousands_of_tiny_segments_are_all_sent),
-		TEST(a_full_socket_loses_nothing_and_doubles_nothing),
+		TEST(a_full_socket_loses_no_packet_and_repeats_none),
 		TEST(a_full_socket_stops_the_reading_of_the_tun),
-		TEST(a_peer_may_go_while_its_cut_waits),
-		TEST(a_session_may_change_while_a_cut_waits),
-		TEST(what_waited_for_the_handshake_is_sent_after_it),
-		TEST(the_responder_sends_what_waited_once_the_key_is_confirmed),
+		TEST(a_peer_may_be_removed_while_its_packet_waits),
+		TEST(a_session_may_be_replaced_while_a_packet_waits),
+		TEST(staged_packets_are_sent_after_the_handshake),
+		TEST(the_responder_sends_staged_packets_once_the_key_is_confirmed),
 		TEST(padding_goes_to_16_but_never_past_the_mtu),
 		TEST(full_segments_are_not_padded_and_the_last_not_beyond_them),
-		TEST(refusals_have_their_counters),
+		TEST(each_rejection_has_a_counter),
 		TEST(our_own_datagrams_routed_back_are_dropped),
-		TEST(unreachable_is_said_in_bounds),
-		TEST(lone_packets_of_a_drain_leave_as_one_run),
+		TEST(icmp_errors_are_rate_limited),
+		TEST(single_packets_of_a_drain_are_sent_as_one_run),
 		TEST(an_authentic_packet_moves_the_endpoint_and_a_replay_does_not),
-		TEST(a_source_of_somebody_else_is_dropped_but_the_endpoint_moves),
-		TEST(what_is_no_ip_packet_is_dropped_after_the_timers_were_stamped),
+		TEST(a_foreign_inner_source_is_dropped_but_the_endpoint_moves),
+		TEST(an_invalid_inner_packet_is_dropped_but_moves_the_timers),
 		TEST(padding_is_trimmed),
-		TEST(congestion_marks_come_in_by_rfc_6040),
+		TEST(congestion_marks_are_combined_by_rfc_6040),
 		TEST(short_and_unknown_messages_are_counted),
 		TEST(an_expired_session_opens_nothing),
-		TEST(the_initiator_asks_once_for_a_late_rekey),
-		TEST(sending_late_brings_a_rekey_by_the_initiator_alone),
+		TEST(the_initiator_requests_one_late_rekey),
+		TEST(only_the_initiator_rekeys_when_it_sends_late),
 	};
 	int failed;
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Several workers: what they move, how they start and stop, and what fails. */
+/* The worker pool: traffic, start and stop, and failures (worker_pool_rig.h). */
 #include "worker_pool_rig.h"
 
-/* --- moving packets ----------------------------------------------------------------- */
+/* --- traffic ----------------------------------------------------------------- */
 
 static void packets_cross_in_order_and_the_counters_add_up(void **state)
 {
@@ -22,7 +22,7 @@ static void packets_cross_in_order_and_the_counters_add_up(void **state)
 	assert_int_equal(right.peer->rx_bytes, left.peer->tx_bytes);
 }
 
-static void one_worker_needs_no_thread(void **state)
+static void one_worker_runs_without_a_thread(void **state)
 {
 	int before = threads();
 
@@ -42,11 +42,11 @@ static void each_worker_has_a_thread_and_a_pair_of_sockets(void **state)
 	assert_int_equal(worker_pool_tun(&left.pool), left.queues[0].fd);
 	worker_pool_stop(&left.pool);
 	assert_int_equal(threads(), before - 4);
-	left.pool = (struct worker_pool) { .count = 4 }; /* stopped already */
+	left.pool = (struct worker_pool) { .count = 4 }; /* it is stopped */
 }
 
-/* Nothing is left of them: threads, loops, sockets, and the TUN. What they counted stays. */
-static void to_stop_ends_all_and_keeps_what_was_counted(void **state)
+/* No thread, loop, socket or TUN is left; the counters are kept. */
+static void stopping_ends_everything_and_keeps_the_counters(void **state)
 {
 	int fds[FDS], before = threads();
 	struct counters counted, kept;
@@ -54,7 +54,7 @@ static void to_stop_ends_all_and_keeps_what_was_counted(void **state)
 
 	connect_ends();
 	packets_cross();
-	route_in_all(&left, &right, 20); /* under way */
+	route_in_all(&left, &right, 20); /* in flight */
 	WAIT_FOR(count(&left, COUNT_SENT) == 70 * 2);
 	device_counters(&left.device, &counted);
 	worker_pool_stop(&left.pool);
@@ -70,7 +70,7 @@ static void to_stop_ends_all_and_keeps_what_was_counted(void **state)
 		assert_int_equal(fcntl(left.queues[i].fd, F_GETFD), -1);
 }
 
-static void what_is_refused_is_counted_by_who_read_it(void **state)
+static void a_rejected_packet_is_counted_by_the_worker_that_read_it(void **state)
 {
 	uint8_t packet[VIRTIO_HEADER + 40] = { 0 };
 
@@ -79,14 +79,14 @@ static void what_is_refused_is_counted_by_who_read_it(void **state)
 			assert_int_equal(write(left.kernel[i], packet, sizeof packet), sizeof packet);
 	WAIT_FOR(count(&left, COUNT_TUN_READ) == 100);
 	assert_int_equal(count(&left, DROP_REFUSED + SEGMENT_NOT_IP), 100);
-	assert_int_equal(left.device.counters.value[DROP_REFUSED + SEGMENT_NOT_IP], 0); /* these are control's */
+	assert_int_equal(left.device.counters.value[DROP_REFUSED + SEGMENT_NOT_IP], 0); /* the counters of control */
 }
 
-/* Worker i has i + 1 packets waiting. */
-static void what_waited_goes_by_the_worker_it_waited_at(void **state)
+/* Worker i has i + 1 staged packets. */
+static void a_staged_packet_is_sent_by_the_worker_that_staged_it(void **state)
 {
 	int fds[FDS], workers;
-	uint32_t by[MOST + 1] = { 0 };
+	uint32_t by[WORKERS + 1] = { 0 };
 
 	full = true; /* the first initiation is lost */
 	for (unsigned i = 0; i < 4; i++)
@@ -106,7 +106,7 @@ static void what_waited_goes_by_the_worker_it_waited_at(void **state)
 		assert_true(!sent || (sent >= 6 && sent <= 9));
 		by[sent ? sent - 5 : 0]++;
 	}
-	for (int i = 1; i <= MOST; i++)
+	for (int i = 1; i <= WORKERS; i++)
 		assert_int_equal(by[i], 1);
 }
 
@@ -140,7 +140,7 @@ static void clear_ready(struct device *device, struct peer *peer)
 }
 
 /* A peer without packets leaves the list at the next search. */
-static void each_worker_sees_the_ready_peers_it_has_packets_for(void **state)
+static void each_worker_sees_the_ready_peers_for_which_it_has_packets(void **state)
 {
 	struct device device;
 	struct peer *first, *second;
@@ -181,18 +181,18 @@ static void each_worker_sees_the_ready_peers_it_has_packets_for(void **state)
 	control_destroy(&device, NULL);
 }
 
-/* The one that was spoken to keeps what it has until the first packet under the new key. */
-static void the_responder_sends_what_waited_once_the_key_is_confirmed(void **state)
+/* The responder keeps its staged packets until the first packet under the new key. */
+static void the_responder_sends_staged_packets_once_the_key_is_confirmed(void **state)
 {
 	full = true;
 	route_in_all(&right, &left, 3);
-	WAIT_FOR(waiting(&right) == 12 && right.peer->handshake_sent_known); /* its own initiation is lost */
+	WAIT_FOR(waiting(&right) == 12 && right.peer->handshake_sent_known); /* the initiation of the right end is lost */
 	full = false;
 	connect_ends();
 	expect_out(&left, 12);
 }
 
-static void a_full_socket_loses_nothing_and_doubles_nothing(void **state)
+static void a_full_socket_loses_no_packet_and_repeats_none(void **state)
 {
 	connect_ends();
 	full_by_half = true;
@@ -226,9 +226,9 @@ static void a_peer_that_moved_is_followed(void **state)
 	WAIT_FOR(ntohs(right.peer->endpoint.to.v4.sin_port) == left.device.listen_port);
 }
 
-/* --- what fails --------------------------------------------------------------------- */
+/* --- failures --------------------------------------------------------------------- */
 
-static void a_start_that_fails_leaves_the_queues_alone(void **state)
+static void a_failed_start_leaves_the_queues_open(void **state)
 {
 	int threads_before, descriptors_before;
 	struct device device;
@@ -265,8 +265,8 @@ static void a_start_that_fails_leaves_the_queues_alone(void **state)
 	ev_loop_destroy(loop);
 }
 
-/* The first pair of sockets, the second, or one half of the last cannot be had: the old ones go on. */
-static void a_bind_that_fails_leaves_the_old_sockets(void **state)
+/* Opening the first pair of sockets fails, or a later pair, or the second socket of a pair: the old ones stay. */
+static void a_failed_bind_keeps_the_old_sockets(void **state)
 {
 	int fds[FDS];
 	uint16_t port = left.device.listen_port;
@@ -285,7 +285,7 @@ static void a_bind_that_fails_leaves_the_old_sockets(void **state)
 	packets_cross();
 }
 
-static void a_port_in_use_is_refused(void **state)
+static void a_port_in_use_is_reported(void **state)
 {
 	struct sockaddr_in at = { .sin_family = AF_INET };
 	socklen_t size = sizeof at;
@@ -296,16 +296,16 @@ static void a_port_in_use_is_refused(void **state)
 	before = descriptors();
 	assert_int_equal(control_set_port(&left.device, ntohs(at.sin_port)), -EADDRINUSE);
 	assert_int_equal(control_set_port(&left.device, right.device.listen_port),
-					 -EADDRINUSE); /* shared, but not with us */
+					 -EADDRINUSE); /* the other device shares it among its own workers only */
 	assert_int_equal(descriptors(), before);
 	close(fd);
 	connect_ends();
 	packets_cross();
 }
 
-/* --- how many ----------------------------------------------------------------------- */
+/* --- number of workers ----------------------------------------------------------------------- */
 
-static void one_worker_for_every_two_processors(void **state)
+static void there_is_one_worker_per_two_processors(void **state)
 {
 	static const int cases[][2] = {
 		{ 0, 1 }, { 1, 1 }, { 2, 1 }, { 3, 1 }, { 4, 2 }, { 15, 7 }, { 16, 8 }, { 300, 8 }
@@ -323,21 +323,21 @@ static void one_worker_for_every_two_processors(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WITH(one_worker_needs_no_thread, set_up_one),
+		WITH(one_worker_runs_without_a_thread, set_up_one),
 		WITH(packets_cross_in_order_and_the_counters_add_up, set_up_two),
 		TEST(packets_cross_in_order_and_the_counters_add_up),
 		TEST(each_worker_has_a_thread_and_a_pair_of_sockets),
-		WITH(to_stop_ends_all_and_keeps_what_was_counted, set_up_two),
-		TEST(what_is_refused_is_counted_by_who_read_it),
-		TEST(what_waited_goes_by_the_worker_it_waited_at),
-		TEST(the_responder_sends_what_waited_once_the_key_is_confirmed),
-		TEST(a_full_socket_loses_nothing_and_doubles_nothing),
+		WITH(stopping_ends_everything_and_keeps_the_counters, set_up_two),
+		TEST(a_rejected_packet_is_counted_by_the_worker_that_read_it),
+		TEST(a_staged_packet_is_sent_by_the_worker_that_staged_it),
+		TEST(the_responder_sends_staged_packets_once_the_key_is_confirmed),
+		TEST(a_full_socket_loses_no_packet_and_repeats_none),
 		TEST(a_peer_that_moved_is_followed),
-		cmocka_unit_test(a_start_that_fails_leaves_the_queues_alone),
-		TEST(a_bind_that_fails_leaves_the_old_sockets),
-		TEST(a_port_in_use_is_refused),
-		cmocka_unit_test(each_worker_sees_the_ready_peers_it_has_packets_for),
-		cmocka_unit_test(one_worker_for_every_two_processors),
+		cmocka_unit_test(a_failed_start_leaves_the_queues_open),
+		TEST(a_failed_bind_keeps_the_old_sockets),
+		TEST(a_port_in_use_is_reported),
+		cmocka_unit_test(each_worker_sees_the_ready_peers_for_which_it_has_packets),
+		cmocka_unit_test(there_is_one_worker_per_two_processors),
 	};
 	if (sodium_init() < 0)
 		return 1;

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* Several workers under way while control changes what they work by. */
+/* Control changes the device while several workers have traffic (worker_pool_rig.h). */
 #include "worker_pool_rig.h"
 
-/* --- control acts ------------------------------------------------------------------- */
+/* --- changes under traffic ------------------------------------------------------------------- */
 
-static void a_peer_may_go_under_traffic(void **state)
+static void a_peer_may_be_removed_under_traffic(void **state)
 {
 	connect_ends();
-	full_by_half = true; /* so that cuts and runs are under way */
+	full_by_half = true; /* so that packets and runs wait in the workers */
 	for (int i = 0; i < 100; i++) {
 		route_in_all(&left, &right, 5);
 		if (i % 10 == 9) {
 			remove_peer(left.peer);
 			route_in_all(&left, &right, 2);
 			turn();
-			acquaint(&left, &right);
+			add_peer_of(&left, &right);
 		}
 		turn();
 		take_out(&right);
@@ -23,14 +23,14 @@ static void a_peer_may_go_under_traffic(void **state)
 	remove_peer(left.peer);
 	WAIT_FOR(count(&left, COUNT_TUN_READ) == 100 * 5 * 4 + 10 * 2 * 4);
 	let_gate_pass();
-	acquaint(&left, &right);
+	add_peer_of(&left, &right);
 	connect_ends();
 	let_pass(&left, &right);
 	route_in_all(&left, &right, 50);
 	expect_out(&right, 50 * 4);
 }
 
-/* For sockets that share it with nobody. */
+/* Returns whether sockets without SO_REUSEPORT can be bound to the port. */
 static bool is_free(uint16_t port)
 {
 	struct udp udp;
@@ -53,7 +53,7 @@ static void down_closes_the_sockets_and_up_opens_them_on_the_same_port(void **st
 		packets_cross();
 		assert_int_equal(control_set_up(&left.device, false, clock_boottime()), 0);
 		assert_int_equal(bound_to(port, fds), 0);
-		assert_true(is_free(port)); /* at once, though the threads slept on them */
+		assert_true(is_free(port)); /* at once, although the threads slept in poll(2) on them */
 		route_in_all(&left, &right, 3);
 		WAIT_FOR(count(&left, DROP_NO_ENDPOINT) == dropped + 3 * 4);
 		assert_int_equal(control_set_up(&left.device, true, clock_boottime()), 0);
@@ -79,12 +79,12 @@ static void the_port_changes_under_traffic(void **state)
 		WAIT_FOR(count(&left, COUNT_TUN_READ) == left.routed[0] * 4u);
 		handshake_keepalive(left.peer, clock_boottime());
 		WAIT_FOR(ntohs(right.peer->endpoint.to.v4.sin_port) == left.device.listen_port);
-		let_pass(&left, &right); /* and another port is another sender: right may take it by another worker */
+		let_pass(&left, &right); /* packets from another port may be received by another worker of the right end */
 		packets_cross();
 	}
 }
 
-static void the_mark_is_that_of_all_sockets(void **state)
+static void the_mark_is_set_on_all_sockets(void **state)
 {
 	int fds[FDS], sockets;
 
@@ -100,17 +100,17 @@ static void the_mark_is_that_of_all_sockets(void **state)
 	}
 }
 
-static void a_tun_that_went_is_told_to_control(void **state)
+static void a_deleted_tun_is_reported_to_control(void **state)
 {
 	deleted_tun = left.queues[2].fd;
 	route_in(&left, &right, 2, 1);
 	WAIT_FOR(tuns_gone);
-	connect_ends(); /* the others go on */
+	connect_ends(); /* the other workers continue */
 	route_in(&left, &right, 1, 1);
 	expect_out(&right, 1);
 }
 
-/* All that control does, while packets of all queues go both ways. */
+/* Every change that control makes, while packets of all queues go both ways. */
 static void control_may_do_anything_under_traffic(void **state)
 {
 	const uint8_t elsewhere[4] = { 192, 0, 2, 0 };
@@ -174,9 +174,9 @@ static void a_route_event_takes_the_lock_once(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(a_peer_may_go_under_traffic),        TEST(down_closes_the_sockets_and_up_opens_them_on_the_same_port),
-		TEST(the_port_changes_under_traffic),     TEST(the_mark_is_that_of_all_sockets),
-		TEST(a_tun_that_went_is_told_to_control), TEST(control_may_do_anything_under_traffic),
+		TEST(a_peer_may_be_removed_under_traffic),  TEST(down_closes_the_sockets_and_up_opens_them_on_the_same_port),
+		TEST(the_port_changes_under_traffic),       TEST(the_mark_is_set_on_all_sockets),
+		TEST(a_deleted_tun_is_reported_to_control), TEST(control_may_do_anything_under_traffic),
 		TEST(a_route_event_takes_the_lock_once),
 	};
 	if (sodium_init() < 0)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Two devices with several workers each, joined by UDP on the loopback. Control of both is this thread. The queues of
- * the TUNs are ends of sequenced-packet sockets, so the test plays the kernel, as in test_worker.c:
+ * Two devices with several workers each, connected by UDP on the loopback. This thread is control of both. Each TUN
+ * queue is one end of a SOCK_SEQPACKET pair, and the test has the other end, as the kernel would:
  *
  *   left.kernel[i] = left's worker i = 127.0.0.1 = right's workers = right.kernel[any]
  *
- * All of left's workers share one address and port, so one of right's workers gets all that they send.
+ * All workers of the left end send from one address and port, so one worker of the right end receives all of it.
  */
 #ifndef ADIT_TEST_WORKER_POOL_RIG_H
 #define ADIT_TEST_WORKER_POOL_RIG_H
@@ -38,25 +38,25 @@
 
 enum {
 	MTU = 1420,
-	MOST = 4, /* workers of an end */
+	WORKERS = 4, /* per end */
 	ROOM = 4 << 20,
 	FDS = 1024,
 	TURN_US = 200,
-	PATIENCE = 50000, /* turns of control */
-	GATE_US = 40000,  /* after which a responder takes another initiation, with a newer time stamp */
-	LENGTH = 92,      /* of a numbered packet */
+	TURNS_MAX = 50000, /* of control's loop, before a test fails */
+	GATE_US = 40000,   /* the time between two initiations that a responder accepts */
+	LENGTH = 92,       /* bytes of a numbered packet */
 	DATAGRAM = 96 + DATA_OVERHEAD,
 };
 
 struct end {
 	struct device device;
 	struct worker_pool pool;
-	struct tun queues[MOST];
+	struct tun queues[WORKERS];
 	struct peer *peer;
-	int kernel[MOST];
-	uint8_t inner[4]; /* its address inside */
-	uint32_t routed[MOST], arrived[MOST], disorder;
-	uint32_t past[MOST]; /* packets up to these numbers are not looked at */
+	int kernel[WORKERS];
+	uint8_t inner[4]; /* its inner address */
+	uint32_t routed[WORKERS], arrived[WORKERS], disorder;
+	uint32_t past[WORKERS]; /* packets up to these numbers are ignored */
 };
 
 static struct end left, right;
@@ -64,14 +64,14 @@ static struct ev_loop *loop;
 static pthread_t control;
 static int tuns_gone;
 
-/* --- what the system is made to say ------------------------------------------------- */
+/* --- wrapped calls ------------------------------------------------- */
 
 static _Atomic int sends;               /* calls of sendmmsg */
-static _Atomic bool full, full_by_half; /* all of them find the socket full; every other one does */
-static _Atomic uint32_t sealed_by[FDS]; /* numbered packets that left by a socket */
-static _Atomic int deleted_tun;         /* descriptor of a TUN that is deleted; 0: none */
-static int threads_left, sockets_left;  /* how many can be had; negative: any number */
-static int cpus;                        /* 0: asking fails */
+static _Atomic bool full, full_by_half; /* every call finds the socket full; every other call does */
+static _Atomic uint32_t sealed_by[FDS]; /* numbered packets sent, by socket */
+static _Atomic int deleted_tun;         /* the descriptor whose TUN is deleted; 0: none */
+static int threads_left, sockets_left;  /* how many more can be made; negative: any number */
+static int cpus;                        /* 0: the call fails */
 
 int __real_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags);
 int __wrap_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags);
@@ -142,7 +142,7 @@ int __wrap_pthread_rwlock_wrlock(pthread_rwlock_t *lock)
 	return __real_pthread_rwlock_wrlock(lock);
 }
 
-/* --- the lab ------------------------------------------------------------------------ */
+/* --- set-up ------------------------------------------------------------------------ */
 
 static inline int entries(const char *directory)
 {
@@ -211,7 +211,7 @@ static inline struct endpoint loopback(uint16_t port)
 	return endpoint;
 }
 
-static inline void acquaint(struct end *end, const struct end *other)
+static inline void add_peer_of(struct end *end, const struct end *other)
 {
 	struct endpoint endpoint = loopback(other->device.listen_port);
 
@@ -255,8 +255,8 @@ static inline int set_up(unsigned count)
 	loop = ev_loop_new(LOOP_FLAGS);
 	end_start(&left, "left", 1, count);
 	end_start(&right, "right", 2, count);
-	acquaint(&left, &right);
-	acquaint(&right, &left);
+	add_peer_of(&left, &right);
+	add_peer_of(&right, &left);
 	return 0;
 }
 
@@ -294,7 +294,7 @@ static inline int tear_down(void **state)
 	return 0;
 }
 
-/* Control has its turn. */
+/* Runs control's loop once. */
 static inline void turn(void)
 {
 	ev_run(loop, EVRUN_NOWAIT);
@@ -304,9 +304,9 @@ static inline void turn(void)
 #define WAIT_FOR(condition)                                                                                            \
 	do {                                                                                                               \
 		int turns = 0;                                                                                                 \
-		for (; !(condition) && turns < PATIENCE; turns++)                                                              \
+		for (; !(condition) && turns < TURNS_MAX; turns++)                                                             \
 			turn();                                                                                                    \
-		assert_true(turns < PATIENCE);                                                                                 \
+		assert_true(turns < TURNS_MAX);                                                                                \
 	} while (0)
 
 static inline uint64_t count(struct end *end, unsigned counter)
@@ -317,7 +317,7 @@ static inline uint64_t count(struct end *end, unsigned counter)
 	return sum.value[counter];
 }
 
-/* Segments that wait for a handshake. */
+/* Returns how many segments are staged. */
 static inline uint32_t waiting(struct end *end)
 {
 	uint32_t segments;
@@ -328,7 +328,7 @@ static inline uint32_t waiting(struct end *end)
 	return segments;
 }
 
-/* Sockets of this process on a port. */
+/* Finds the sockets of this process that are bound to a port. */
 static inline int bound_to(uint16_t port, int fds[FDS])
 {
 	int found = 0;
@@ -346,7 +346,7 @@ static inline int bound_to(uint16_t port, int fds[FDS])
 
 /* --- packets ------------------------------------------------------------------------ */
 
-/* The next packet of the queue's own flow: a UDP packet with the flow for its source port, and a number. */
+/* Makes a UDP packet that contains a number; its source port is the flow. */
 static inline size_t numbered(uint8_t *packet, const struct end *from, const struct end *to, unsigned flow,
 							  uint32_t number)
 {
@@ -382,7 +382,7 @@ static inline void route_in_all(struct end *from, const struct end *to, int pack
 		route_in(from, to, i, packets);
 }
 
-/* Takes what came out of the tunnel at this end; each flow in its order. */
+/* Reads the packets that this end wrote to its TUN, and checks the order of each flow. Returns how many. */
 static inline uint32_t take_out(struct end *end)
 {
 	static uint8_t packet[VIRTIO_HEADER + 65535];
@@ -393,7 +393,7 @@ static inline uint32_t take_out(struct end *end)
 			unsigned flow = get_be16(packet + VIRTIO_HEADER + 20);
 			uint32_t number = get_be32(packet + VIRTIO_HEADER + 28);
 
-			assert_true(flow < MOST);
+			assert_true(flow < WORKERS);
 			if (number <= end->past[flow])
 				continue;
 			end->disorder += number <= end->arrived[flow];
@@ -404,13 +404,13 @@ static inline uint32_t take_out(struct end *end)
 	return total;
 }
 
-/* What is under way, or lost, is so no more for the test. */
+/* Ignores the packets that are in flight or lost. */
 static inline void let_pass(const struct end *from, struct end *to)
 {
 	memcpy(to->past, from->routed, sizeof to->past);
 }
 
-/* All of these come out, each flow in order. */
+/* Waits until so many packets were written to the TUN, each flow in order. */
 static inline void expect_out(struct end *end, uint32_t packets)
 {
 	uint32_t came = 0;
@@ -420,14 +420,15 @@ static inline void expect_out(struct end *end, uint32_t packets)
 	assert_int_equal(end->disorder, 0);
 }
 
-/* The last initiation has been looked at for so long that another is taken. */
+/* Waits until the responder accepts another initiation. */
 static inline void let_gate_pass(void)
 {
 	for (int us = 0; us < GATE_US; us += TURN_US)
 		turn();
 }
 
-/* Until the key is confirmed, the responder sends under its old one, which the initiator may have forgotten. */
+/* Waits for the confirmation, because until then the responder sends under its old key, which the initiator may have
+ * forgotten. */
 static inline void connect_ends(void)
 {
 	handshake_initiate(left.peer, clock_boottime(), false);

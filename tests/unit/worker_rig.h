@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Two ends, left and right, their sockets under the test's control, and packets between them (../ends.h). */
+/* Two ends, left and right (../ends.h), with a wrapped sendmmsg, and packets between them. */
 #ifndef ADIT_TEST_WORKER_RIG_H
 #define ADIT_TEST_WORKER_RIG_H
 
@@ -18,15 +18,14 @@
 #include "../ends.h"
 #include "tunnel/loop.h"
 
-enum { GATE_US = 40000 }; /* after which a responder takes another initiation, with a newer time stamp */
+enum { GATE_US = 40000 }; /* the time between two initiations that a responder accepts */
 
 static struct end left, right;
 static struct ev_loop *loop;
-static enum backend_kind backend; /* of both */
-static int
-	refuse_sends; /* how many calls of sendmmsg find the socket full from now on; every other one, when negative */
+static enum backend_kind backend; /* of both ends */
+static int refuse_sends; /* how many of the next calls of sendmmsg find the socket full; negative: every other call */
 
-static int sends, runs_sent; /* calls of sendmmsg, and their messages */
+static int sends, runs_sent; /* calls of sendmmsg, and the messages of these calls */
 
 int __real_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags);
 int __wrap_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags);
@@ -43,11 +42,11 @@ int __wrap_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
 		return -1;
 	}
 	if (refuse_sends < 0 && count > 1)
-		count = 1 + count / 3; /* partial, too */
+		count = 1 + count / 3; /* takes a part of the messages only */
 	return __real_sendmmsg(fd, messages, count, flags);
 }
 
-/* --- the lab ------------------------------------------------------------------------ */
+/* --- set-up ------------------------------------------------------------------------ */
 
 static inline void gone(void *context)
 {
@@ -62,8 +61,8 @@ static inline int set_up(void **state)
 	memset(&right, 0, sizeof right);
 	assert_true(end_open(&left, loop, "left", 1, &aead_libsodium, backend, gone));
 	assert_true(end_open(&right, loop, "right", 2, &aead_libsodium, backend, gone));
-	assert_true(end_acquaint(&left, &right));
-	assert_true(end_acquaint(&right, &left));
+	assert_true(end_add_peer(&left, &right));
+	assert_true(end_add_peer(&right, &left));
 	return 0;
 }
 
@@ -117,7 +116,7 @@ static inline void connect_ends(void)
 
 static uint8_t packet[VIRTIO_HEADER + 65535], received[VIRTIO_HEADER + 65535];
 
-/* A UDP packet of `length` bytes in all, its checksum not used. Returns what to write to the kernel's side. */
+/* Makes a UDP packet of `length` bytes without a checksum. Returns its length with the virtio header. */
 static inline size_t udp_packet(const struct end *from, const struct end *to, size_t length, uint8_t fill)
 {
 	uint8_t *ip = packet + VIRTIO_HEADER;
@@ -140,7 +139,7 @@ static inline void route_in(const struct end *end, size_t n)
 	assert_int_equal(write(end->kernel, packet, n), n);
 }
 
-/* Reads TCP payloads that come out until `payload` bytes have come, each exactly once and in order. */
+/* Reads TCP payloads from the tunnel until `payload` bytes have arrived, each exactly once and in order. */
 static inline void expect_tcp(const struct end *end, size_t payload)
 {
 	size_t at = 0;
