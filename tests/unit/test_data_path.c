@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Egress and ingress, each alone: no worker, no loop and no handshake. The session is made from fixed keys, the backend
+ * is a table of packets, the TUN is one end of a socket pair, and the peer is a UDP socket of the test.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <sodium.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "packet/ip.h"
+#include "tunnel/control.h"
+#include "tunnel/egress.h"
+#include "tunnel/ingress.h"
+#include "tunnel/peer.h"
+
+enum { LENGTH = 100, NUMBER = 3, SLOT = 4096 };
+
+static const uint8_t theirs[4] = { 10, 0, 0, 2 }, ours[4] = { 10, 0, 0, 1 };
+
+static struct device device;
+static struct peer *peer;
+static struct session *remote; /* the session of the other end */
+static struct counters counters;
+static struct tun tun;
+static int kernel, far; /* the other end of the TUN; the socket of the peer */
+static struct udp udp;
+static uint64_t now;
+
+static uint8_t packet[VIRTIO_HEADER + LENGTH], memory[SLOT];
+static int packets; /* how many times the backend still delivers `packet` */
+
+static ssize_t read_packet(struct backend *backend, uint8_t **out, int most)
+{
+	if (!packets)
+		return -EAGAIN;
+	packets--;
+	*out = packet;
+	return sizeof packet;
+}
+
+static const struct backend_ops backend_ops = { .name = "table", .read = read_packet };
+static struct backend backend = { .ops = &backend_ops };
+
+static void make_packet(const uint8_t from[4], const uint8_t to[4])
+{
+	uint8_t *ip = packet + VIRTIO_HEADER;
+
+	memset(packet, 0, sizeof packet);
+	ip[0] = 0x45;
+	put_be16(ip + 2, LENGTH);
+	ip[9] = IPPROTO_ICMP;
+	memcpy(ip + 12, from, 4);
+	memcpy(ip + 16, to, 4);
+}
+
+/* Both ends of a session: what one seals the other opens. */
+static void make_sessions(void)
+{
+	struct noise_keys keys = { .suite = SUITE_CHACHA20POLY1305, .initiator = true, .send = { 1 }, .receive = { 2 } };
+	struct noise_keys reverse = { .suite = SUITE_CHACHA20POLY1305, .send = { 2 }, .receive = { 1 } };
+	struct peer_index *index = peer_index_create(peer);
+
+	keys.local_index = reverse.remote_index = index->index;
+	remote = session_create(&aead_libsodium, &reverse, now);
+	device_lock(&device);
+	peer_set_handshake_index(peer, index);
+	peer_install_session(peer, session_create(&aead_libsodium, &keys, now));
+	device_unlock(&device);
+}
+
+static int set_up(void **state)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct endpoint endpoint = { 0 };
+	socklen_t size = sizeof at;
+	int pair[2];
+
+	now = clock_boottime();
+	memset(&counters, 0, sizeof counters);
+	assert_int_equal(control_init(&device, "path", &aead_libsodium, NULL), 0);
+	device.mtu = 1420;
+	device.up = true;
+	assert_int_equal(udp_open(&udp, 0, 0), 0);
+	device.listen_port = udp.port;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair), 0);
+	tun = (struct tun) { .fd = pair[0], .virtio = true };
+	kernel = pair[1];
+	far = socket(AF_INET, SOCK_DGRAM, 0);
+	assert_int_equal(bind(far, (struct sockaddr *)&at, sizeof at), 0);
+	assert_int_equal(getsockname(far, (struct sockaddr *)&at, &size), 0);
+	endpoint.to.v4 = at;
+	peer = peer_add(&device, (const uint8_t[NOISE_KEY]) { 9 });
+	peer_set_endpoint(peer, &endpoint);
+	allowedips_insert(&device.allowed_ips, AF_INET, theirs, 32, &peer->allowed_ips);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	session_destroy(remote);
+	remote = NULL;
+	close(kernel);
+	close(far);
+	tun_close(&tun);
+	udp_close(&udp);
+	control_destroy(&device, NULL);
+	return 0;
+}
+
+static struct egress *open_egress(void)
+{
+	struct egress *egress = calloc(1, sizeof *egress);
+
+	*egress = (struct egress) { .device = &device,
+								.tun = &tun,
+								.backend = &backend,
+								.udp = &udp,
+								.aead = &aead_libsodium,
+								.counters = &counters,
+								.worker = NUMBER };
+	assert_int_equal(egress_init(egress), 0);
+	return egress;
+}
+
+static void close_egress(struct egress *egress)
+{
+	egress_destroy(egress);
+	free(egress);
+}
+
+static void egress_seals_what_the_backend_reads(void **state)
+{
+	struct egress *egress = open_egress();
+	uint8_t *datagram = memory + 64, opened[SLOT];
+
+	make_sessions();
+	make_packet(ours, theirs);
+	packets = 1;
+	assert_int_equal(egress_drain(egress, now), 0);
+	assert_int_equal(counters.value[COUNT_SEALED], 1);
+	assert_int_equal(counters.value[COUNT_SENT], 1);
+	assert_int_equal(recv(far, datagram, SLOT / 2, 0), 112 + DATA_OVERHEAD); /* padded to 16 */
+	assert_int_equal(session_open(remote, opened + 64, datagram, 112 + DATA_OVERHEAD), 0);
+	assert_memory_equal(opened + 64, packet + VIRTIO_HEADER, LENGTH);
+	assert_int_equal(peer->tx_bytes, 112 + DATA_OVERHEAD);
+	close_egress(egress);
+}
+
+static void egress_stages_without_a_session_and_sends_later(void **state)
+{
+	struct egress *egress = open_egress();
+
+	make_packet(ours, theirs);
+	packets = 2;
+	device.up = true;
+	peer->handshake_sent = now; /* the last initiation is so recent that none is sent */
+	peer->handshake_sent_known = true;
+	assert_int_equal(egress_drain(egress, now), 0);
+	assert_int_equal(counters.value[COUNT_SEALED], 0);
+	assert_int_equal(staged_waiting(&peer->staged), 1 << NUMBER);
+	make_sessions();
+	assert_true(peer_send_staged(peer));
+	egress_resume(egress, now);
+	assert_int_equal(counters.value[COUNT_SENT], 2);
+	assert_int_equal(staged_waiting(&peer->staged), 0);
+	assert_false(staged_any_ready(&device.staged));
+	close_egress(egress);
+}
+
+/* Sends the packet from the peer, sealed. */
+static void send_sealed(void)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET,
+							  .sin_port = htons(udp.port),
+							  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	uint8_t *slot = memory + 64;
+	uint64_t counter;
+
+	assert_int_equal(session_reserve(remote, 1, &counter), 1);
+	memcpy(slot + DATA_HEADER, packet + VIRTIO_HEADER, LENGTH);
+	session_seal(remote, counter, slot, LENGTH);
+	assert_int_equal(sendto(far, slot, LENGTH + DATA_OVERHEAD, 0, (struct sockaddr *)&to, sizeof to),
+					 LENGTH + DATA_OVERHEAD);
+}
+
+static void ingress_writes_what_it_opens(void **state)
+{
+	struct ingress *ingress = calloc(1, sizeof *ingress);
+	uint8_t written[SLOT];
+
+	*ingress = (struct ingress) {
+		.device = &device, .tun = &tun, .udp = &udp, .aead = &aead_libsodium, .counters = &counters
+	};
+	assert_int_equal(ingress_init(ingress), 0);
+	make_sessions();
+	make_packet(theirs, ours);
+	send_sealed();
+	ingress_drain(ingress, udp.v4, now);
+	assert_int_equal(counters.value[COUNT_OPENED], 1);
+	assert_int_equal(read(kernel, written, sizeof written), VIRTIO_HEADER + LENGTH);
+	assert_memory_equal(written + VIRTIO_HEADER, packet + VIRTIO_HEADER, LENGTH);
+	assert_int_equal(peer->rx_bytes, LENGTH + DATA_OVERHEAD);
+	make_packet(ours, ours); /* not the peer's address */
+	send_sealed();
+	ingress_drain(ingress, udp.v4, now);
+	assert_int_equal(counters.value[DROP_INNER_SOURCE], 1);
+	assert_int_equal(read(kernel, written, sizeof written), -1);
+	ingress_destroy(ingress);
+	free(ingress);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(egress_seals_what_the_backend_reads),
+		TEST(egress_stages_without_a_session_and_sends_later),
+		TEST(ingress_writes_what_it_opens),
+	};
+	if (sodium_init() < 0)
+		return 1;
+	return cmocka_run_group_tests_name("data path", tests, NULL, NULL);
+}
