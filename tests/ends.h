@@ -95,8 +95,10 @@ static inline void put_ipv4(uint8_t *ip, const struct end *from, const struct en
 	put_raw16(ip + 10, (uint16_t)~checksum_fold(checksum_add(0, ip, IPV4_HEADER)));
 }
 
-/* Makes a TCP super-packet with segments of `size` bytes; byte i of the payload is i * 7 + i / 256. Returns its length
- * with the virtio header. */
+/*
+ * Makes a TCP super-packet with segments of `size` bytes; byte i of the payload is i * 7 + i / 256. Returns its length
+ * with the virtio header.
+ */
 static inline size_t put_tcp(uint8_t *packet, const struct end *from, const struct end *to, size_t payload,
 							 uint16_t size)
 {

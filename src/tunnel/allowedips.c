@@ -6,10 +6,10 @@
  *
  * Each prefix is one entry of a hash table; the key is IP version, length and bits. A lookup masks the address to each
  * prefix length that is in use, from the longest down, and searches the table for it. The first hit is the longest
- * match. Real tables use few lengths (hosts, some networks, perhaps a default route), so a lookup is a handful of
- * searches, none of which depends on another. Some tables use many lengths: "everything except the private networks"
- * has fifteen. Then the first six bits of the address rule out most of them. A trie would have about one level per bit
- * in which its prefixes differ: seventeen dependent loads for 100,000 prefixes, half of them cache misses.
+ * match. Real tables use few lengths (hosts, some networks, perhaps a default route), so a lookup is a few independent
+ * searches. Some tables use many lengths: "everything except the private networks" has fifteen. Then the first six bits
+ * of the address rule out most of them. A trie would have about one level per bit in which its prefixes differ:
+ * seventeen dependent loads for 100,000 prefixes, half of them cache misses.
  *
  * All memory is two arrays that grow by doubling. One holds the entries, the other the buckets; there are at least as
  * many buckets as entries. Buckets, chains and the lists of the owners refer to entries by index. Growing moves the

@@ -226,7 +226,7 @@ static bool cut_packet(struct egress *egress, uint64_t now)
 	return true;
 }
 
-/* Prepares to cut `packet`, which begins with its virtio header. Returns false if it is rejected, which is counted. */
+/* Prepares to cut `packet`, which begins with its virtio header. Counts a rejected packet and returns false. */
 static bool begin_cut(struct egress *egress, const uint8_t *packet, size_t length, uint64_t now)
 {
 	struct device *device = egress->device;
@@ -294,7 +294,7 @@ static bool is_our_own(const struct device *device, const struct peer *peer, con
 	return !memcmp(packet + 24, &to->to.v6.sin6_addr, 16) && !memcmp(packet + udp + 2, &to->to.v6.sin6_port, 2);
 }
 
-/* Sends a packet from the TUN to its peer, or counts why not. Returns false when a full socket stopped it half-way. */
+/* Sends a packet from the TUN to its peer, or counts why not. Returns false when a full socket stopped it. */
 static bool packet_out(struct egress *egress, const uint8_t *packet, size_t length, uint64_t now)
 {
 	const struct device *device = egress->device;

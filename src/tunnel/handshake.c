@@ -168,8 +168,10 @@ static struct noise_remote *find_remote(void *context, const uint8_t public_key[
 	return peer ? &peer->remote : NULL;
 }
 
-/* Creates the response and the session under a new index; only when both have succeeded, the lock is taken and both are
- * installed. */
+/*
+ * Creates the response and the session under a new index; only when both have succeeded, the lock is taken and both are
+ * installed.
+ */
 static int respond(struct peer *peer, struct message_response *response, uint64_t now)
 {
 	struct peer_index *index = peer_index_create(peer);

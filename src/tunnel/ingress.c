@@ -36,7 +36,7 @@ static_assert((int)UDP_HEADROOM >= (int)AEAD_HEADROOM && (int)UDP_TAILROOM >= (i
 			  "a cipher may read around a message");
 static_assert((int)VIRTIO_HEADER == (int)TUN_VIRTIO, "one virtio header");
 
-/* What the datagrams of one message share, so that it is done once. Nearly always they have one session. */
+/* The sender of one message, and results that its datagrams share. Nearly always all of them have one session. */
 struct sender {
 	const struct endpoint *from;
 	uint64_t now;
@@ -65,7 +65,7 @@ static void write_packet(struct ingress *ingress, const struct coalesce_packet *
 	ingress_count(ingress, error ? DROP_TUN_WRITE : COUNT_TUN_WRITTEN, 1);
 }
 
-/* The TUN does not take super-packets of this kind, so it gets no more of them. */
+/* The TUN does not take super-packets of this kind: writes single packets from now on. */
 static void stop_merging(struct ingress *ingress, const struct coalesce_frame *frame)
 {
 	struct coalesce_limits *limits = &ingress->coalescer.limits;
@@ -140,8 +140,10 @@ static void combine_ecn(uint8_t *packet, uint8_t outer)
 		ip_set_ecn(packet, outer);
 }
 
-/* Returns whether the inner source belongs to the peer. Most datagrams of a message are of one flow, so the last answer
- * is kept. */
+/*
+ * Returns whether the inner source belongs to the peer. Most datagrams of a message are of one flow, so the last answer
+ * is kept.
+ */
 static bool is_source_allowed(const struct device *device, struct sender *sender, const uint8_t *packet)
 {
 	const uint8_t *from = ip_source(packet);

@@ -129,40 +129,36 @@ void mailbox_post(struct mailbox *mailbox, struct mailbox_peer *peer, unsigned e
 	ev_async_send(mailbox->loop, &mailbox->wake);
 }
 
-static bool ring_put(struct mailbox *mailbox, const struct mailbox_message *message)
+bool mailbox_post_message(struct mailbox *mailbox, const uint8_t *message, size_t n, const struct endpoint *from,
+						  uint64_t now)
 {
 	struct mailbox_ring *ring = mailbox->ring;
 	bool room;
 
-	pthread_mutex_lock(&mailbox->lock);
-	room = ring->count < MAILBOX_MESSAGES;
-	if (room)
-		ring->messages[(ring->head + ring->count++) % MAILBOX_MESSAGES] = *message;
-	pthread_mutex_unlock(&mailbox->lock);
-	return room;
-}
-
-bool mailbox_post_message(struct mailbox *mailbox, const uint8_t *message, size_t n, const struct endpoint *from,
-						  uint64_t now)
-{
-	struct mailbox_message copy = { .from = *from, .length = (uint16_t)n };
-
-	if (!mailbox->ring) {
+	if (!ring) {
 		mailbox->depth++;
 		mailbox->ops->message(mailbox->context, message, n, from, now);
 		mailbox->depth--;
 		return true;
 	}
-	if (n > sizeof copy.bytes)
+	if (n > MAILBOX_MESSAGE)
 		return false;
-	memcpy(copy.bytes, message, n);
-	if (!ring_put(mailbox, &copy))
-		return false;
-	ev_async_send(mailbox->loop, &mailbox->wake);
-	return true;
+	pthread_mutex_lock(&mailbox->lock);
+	room = ring->count < MAILBOX_MESSAGES;
+	if (room) {
+		struct mailbox_message *copy = &ring->messages[(ring->head + ring->count++) % MAILBOX_MESSAGES];
+
+		copy->from = *from;
+		copy->length = (uint16_t)n;
+		memcpy(copy->bytes, message, n);
+	}
+	pthread_mutex_unlock(&mailbox->lock);
+	if (room)
+		ev_async_send(mailbox->loop, &mailbox->wake);
+	return room;
 }
 
-/* Direct mode: nothing of the device is in use when its owner learns that it is gone, so `depth` stays. */
+/* A worker posts this when it has nothing in use any more, so `depth` is not counted. */
 void mailbox_post_gone(struct mailbox *mailbox)
 {
 	if (!mailbox->ring) {

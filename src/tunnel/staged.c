@@ -56,13 +56,6 @@ static struct staged_chunk *chunk_take(struct staged_pool *pool)
 	return chunk;
 }
 
-static void chunk_put(struct staged_pool *pool, struct staged_chunk *chunk)
-{
-	chunk->next = pool->unused;
-	pool->unused = chunk;
-	pool->available++;
-}
-
 /* Drops the packet at *place; `previous` is the packet before it, or NULL. */
 static void drop_packet(struct staged_pool *pool, struct staged_queue *queue, struct staged_chunk **place,
 						struct staged_chunk *previous)
@@ -75,7 +68,9 @@ static void drop_packet(struct staged_pool *pool, struct staged_queue *queue, st
 	queue->segments -= first->segments;
 	for (struct staged_chunk *chunk = first, *next; chunk; chunk = next) {
 		next = chunk->next;
-		chunk_put(pool, chunk);
+		chunk->next = pool->unused;
+		pool->unused = chunk;
+		pool->available++;
 	}
 }
 
@@ -93,6 +88,7 @@ static void update_waiting(struct staged_queue *queue)
 	atomic_store_explicit(&queue->waiting, waiting, memory_order_release);
 }
 
+/* Copies the packet into chunks, of which there are enough, and returns the first chunk. */
 static struct staged_chunk *store_packet(struct staged_pool *pool, const uint8_t *packet, size_t length)
 {
 	struct staged_chunk *first = NULL, **place = &first;
@@ -104,14 +100,6 @@ static struct staged_chunk *store_packet(struct staged_pool *pool, const uint8_t
 		place = &(*place)->next;
 	}
 	return first;
-}
-
-static void append_packet(struct staged_queue *queue, struct staged_chunk *first)
-{
-	first->next_packet = NULL;
-	*(queue->last ? &queue->last->next_packet : &queue->first) = first;
-	queue->last = first;
-	queue->segments += first->segments;
 }
 
 uint32_t staged_push(struct staged_pool *pool, struct staged_queue *queue, unsigned worker, const uint8_t *packet,
@@ -126,10 +114,14 @@ uint32_t staged_push(struct staged_pool *pool, struct staged_queue *queue, unsig
 	}
 	if (chunks && pool->available >= chunks) {
 		struct staged_chunk *first = store_packet(pool, packet, length);
+
+		first->next_packet = NULL;
 		first->length = (uint32_t)length;
 		first->segments = (uint16_t)segments;
 		first->worker = (uint16_t)worker;
-		append_packet(queue, first);
+		*(queue->last ? &queue->last->next_packet : &queue->first) = first;
+		queue->last = first;
+		queue->segments += first->segments;
 	} else {
 		dropped++;
 	}

@@ -149,7 +149,8 @@ static void timer_expired(struct timers *timers, struct peer_timers *peer, enum 
 	}
 }
 
-/* Removes the timer from the heap. Returns true if it is due; then it is no longer pending. Otherwise queues it again.
+/*
+ * Removes the timer from the heap. Returns true if it is due; then it is no longer pending. Otherwise queues it again.
  */
 static bool timer_take_due(struct timers *timers, struct timer *timer, uint64_t now)
 {

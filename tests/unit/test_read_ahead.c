@@ -157,8 +157,10 @@ static int tear_down(void **state)
 	return 0;
 }
 
-/* Routes in ten packets, five of them large: more than a drain without reading ahead, and more than the segment buffer
- * holds. */
+/*
+ * Routes in ten packets, five of them large: more than a drain without reading ahead, and more than the segment buffer
+ * holds.
+ */
 static void route_in_a_mix(void)
 {
 	for (int i = 0; i < 10; i++)

@@ -427,8 +427,10 @@ static inline void let_gate_pass(void)
 		turn();
 }
 
-/* Waits for the confirmation, because until then the responder sends under its old key, which the initiator may have
- * forgotten. */
+/*
+ * Waits for the confirmation, because until then the responder sends under its old key, which the initiator may have
+ * forgotten.
+ */
 static inline void connect_ends(void)
 {
 	handshake_initiate(left.peer, clock_boottime(), false);

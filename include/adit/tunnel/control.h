@@ -21,8 +21,10 @@ int control_init(struct device *device, const char *name, const struct aead_prov
 /* Removes all peers and wipes all keys. The workers have been stopped. */
 void control_destroy(struct device *device, struct ev_loop *loop);
 
-/* Sets the private key, or clears it (NULL). Ends the sessions and handshakes of all peers, and removes a peer that has
- * the new public key. */
+/*
+ * Sets the private key, or clears it (NULL). Ends the sessions and handshakes of all peers, and removes a peer that has
+ * the new public key.
+ */
 void control_set_private_key(struct device *device, const uint8_t *private_key);
 
 /*
@@ -32,8 +34,10 @@ void control_set_private_key(struct device *device, const uint8_t *private_key);
  */
 int control_set_up(struct device *device, bool up, uint64_t now);
 
-/* Changes the port (0: any) or the firewall mark, at once if the link is up. Returns 0 or negative errno, and then the
- * old value stays. */
+/*
+ * Changes the port (0: any) or the firewall mark, at once if the link is up. Returns 0 or negative errno, and then the
+ * old value stays.
+ */
 int control_set_port(struct device *device, uint16_t port);
 int control_set_mark(struct device *device, uint32_t mark);
 

@@ -39,7 +39,7 @@ enum counter {
 	DROP_INDEX,           /* ingress: no session with that receiver index */
 	DROP_EXPIRED,         /* ingress: the session is too old */
 	DROP_FORGED,          /* ingress: authentication failed */
-	DROP_REPLAY,          /* ingress: a replay, or too old to tell */
+	DROP_REPLAY,          /* ingress: a replay, or older than the replay window */
 	DROP_INNER,           /* ingress: the inner packet is not IP, or shorter than its header says */
 	DROP_INNER_SOURCE,    /* ingress: the inner source is not an allowed IP of the peer */
 	DROP_TUN_WRITE,       /* ingress: the TUN refused the packet */

@@ -37,7 +37,7 @@
 
 struct peer;
 
-/* What a device needs of its workers, or of a test in their place. Control calls these. */
+/* Operations that the workers provide, or a test in their place. Control calls them. */
 struct device_ops {
 	/*
 	 * Sends one message that is not a data run: a handshake message or a keepalive. `peer` is the peer with that

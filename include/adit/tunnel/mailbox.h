@@ -58,9 +58,9 @@ void mailbox_init(struct mailbox *mailbox, const struct mailbox_ops *ops, void *
 /* Takes a zeroed struct. */
 void mailbox_destroy(struct mailbox *mailbox);
 
-/* Switches to queued mode, delivered by `loop`, while no worker runs. Returns 0 or -ENOMEM. */
+/* Switches to queued mode, in which `loop` delivers. No worker may run. Returns 0 or -ENOMEM. */
 int mailbox_start_queue(struct mailbox *mailbox, struct ev_loop *loop);
-/* Switches back, while no worker runs. What waits is dropped. */
+/* Switches back to direct mode and drops everything that waits. No worker may run. */
 void mailbox_stop_queue(struct mailbox *mailbox);
 
 /* Returns true in queued mode: there are workers with threads of their own. */
@@ -77,7 +77,7 @@ bool mailbox_post_message(struct mailbox *mailbox, const uint8_t *message, size_
 /* Posts that the device is gone. */
 void mailbox_post_gone(struct mailbox *mailbox);
 
-/* Drops the events of a peer that is being removed. No worker may post for it meanwhile. */
+/* Drops the events of a peer that is being removed. No worker may run. */
 void mailbox_forget(struct mailbox *mailbox, struct mailbox_peer *peer);
 /* Returns how many messages wait. */
 uint32_t mailbox_waiting(struct mailbox *mailbox);

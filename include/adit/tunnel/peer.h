@@ -27,7 +27,7 @@
 
 enum { PEER_TEXT = 40 };
 
-/* What workers post about a peer, and control handles. */
+/* Events of a peer: workers post them, control handles them. */
 enum peer_event {
 	PEER_EVENT_TIMER = 1,            /* a timer must be queued, see timer_ops.needs_queueing */
 	PEER_EVENT_HANDSHAKE = 2,        /* packets wait for a session, or the session is due for renewal */
@@ -60,7 +60,7 @@ struct peer {
 	struct device *device;
 	struct session_slots sessions;
 	_Atomic uint64_t tx_bytes, rx_bytes; /* whole UDP payloads, including handshake messages */
-	_Atomic uint64_t ungrouped_until;    /* the path refused a UDP_SEGMENT send: no more of them until then */
+	_Atomic uint64_t ungrouped_until;    /* until then no UDP_SEGMENT send: the path refused one */
 	struct mailbox_peer mail;
 	_Atomic bool local_unverified; /* routes have changed since the local address was verified */
 	bool marked;                   /* a reload has not found this peer in the file yet */
@@ -103,8 +103,10 @@ static inline struct peer *peer_next(const struct peer *peer)
 
 /* Returns the peer with that public key, or NULL. */
 struct peer *peer_lookup(const struct device *device, const uint8_t public_key[NOISE_KEY]);
-/* Adds a peer, for which the lock is not needed. Returns NULL and sets errno: EEXIST, ENOMEM, or EADDRINUSE for our own
- * public key. */
+/*
+ * Adds a peer, for which the lock is not needed. Returns NULL and sets errno: EEXIST, ENOMEM, or EADDRINUSE for our own
+ * public key.
+ */
 struct peer *peer_add(struct device *device, const uint8_t public_key[NOISE_KEY]);
 /*
  * Allocates memory so that adding `peers` peers and `prefixes` allowed IPs cannot fail. Takes the lock. Returns 0, or
@@ -116,7 +118,7 @@ void peer_unreserve(struct device *device);
 /* Removes and frees a peer, with the lock held: first it becomes unreachable, then its memory is wiped and freed. */
 void peer_remove(struct peer *peer);
 
-/* The owner of the longest prefix that contains the address, for workers. NULL: none. */
+/* Returns the peer that owns a result of allowedips_lookup4 or allowedips_lookup6; NULL for NULL. */
 static inline struct peer *peer_of_allowed_ips(struct allowedip_list *owner)
 {
 	return owner ? container_of(owner, struct peer, allowed_ips) : NULL;
@@ -125,16 +127,16 @@ static inline struct peer *peer_of_allowed_ips(struct allowedip_list *owner)
 /* --- events ------------------------------------------------------------------------- */
 
 /*
- * Posts events (enum peer_event) to control. With one worker they are handled before the function returns, in the midst
- * of egress or ingress. The handler never removes a peer. It retires a session only for PEER_EVENT_CONFIRMED, and then
- * the previous one. `in_use` is the session that the worker goes on using, or NULL; an assertion checks that it is not
- * retired.
+ * Posts events (enum peer_event) to control. With one worker they are handled before the function returns, which is
+ * inside egress or ingress. The handler never removes a peer, and it retires a session only for PEER_EVENT_CONFIRMED:
+ * the previous one. `in_use` is the session that the worker uses after the call, or NULL. Assertions check that neither
+ * the peer nor that session is freed.
  */
 void peer_post(struct peer *peer, unsigned events, const struct session *in_use, uint64_t now);
 
 /* --- endpoint ----------------------------------------------------------------------- */
 
-/* The endpoint to send to. The pointer is valid while the worker is awake. */
+/* Returns the endpoint to send to. The pointer is valid while the worker is awake. */
 static inline const struct endpoint *peer_endpoint(const struct peer *peer)
 {
 	bool moved = atomic_load_explicit(&peer->move, memory_order_acquire) == PEER_MOVE_PENDING;
@@ -142,7 +144,7 @@ static inline const struct endpoint *peer_endpoint(const struct peer *peer)
 	return moved ? &peer->moved_to : &peer->endpoint;
 }
 
-/* Where the last authentic message came from. */
+/* Returns the endpoint from which the last authentic message came. Likewise. */
 static inline const struct endpoint *peer_last_from(const struct peer *peer)
 {
 	bool moved = atomic_load_explicit(&peer->move, memory_order_acquire) == PEER_MOVE_PENDING;
@@ -190,8 +192,10 @@ void peer_confirm_next(struct peer *peer);
 /* The initiator has the response, or the responder the first packet: the session is in use. */
 void peer_handshake_completed(struct peer *peer);
 
-/* Wipes the sessions and the handshake, with the lock held. The timestamp of the peer's last initiation is kept, so
- * that old initiations still cannot be replayed. */
+/*
+ * Wipes the sessions and the handshake, with the lock held. The timestamp of the peer's last initiation is kept, so
+ * that old initiations still cannot be replayed.
+ */
 void peer_forget_keys(struct peer *peer);
 
 /* --- traffic ------------------------------------------------------------------------ */

@@ -81,14 +81,15 @@ int timers_reserve(struct timers *timers, size_t peers);
 void timers_expire(struct timers *timers, uint64_t now);
 
 void timers_peer_init(struct peer_timers *peer);
-/* Cancels all timers of the peer and removes them from the heap. No other thread may report events meanwhile. */
+/* Cancels all timers of the peer and removes them from the heap. No worker may run. */
 void timers_peer_stop(struct timers *timers, struct peer_timers *peer);
 
 /* Moves the timers of the peer to their deadlines in the heap, if those are earlier than what the heap has. */
 void timers_queue(struct timers *timers, struct peer_timers *peer);
 
-/* Sets the interval of the persistent keepalive in seconds (0: off), which starts now. No other thread may report
- * events meanwhile. */
+/*
+ * Sets the interval of the persistent keepalive in seconds (0: off), which starts now. No worker may run.
+ */
 void timers_set_keepalive(struct timers *timers, struct peer_timers *peer, uint16_t seconds, uint64_t now);
 
 /* Events. "Any" includes keepalives and handshake messages; "data" is a packet that is not empty. */
