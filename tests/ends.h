@@ -46,7 +46,8 @@ static inline bool end_open(struct end *end, struct ev_loop *loop, const char *n
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair))
 		return false;
 	for (int i = 0; i < 2; i++)
-		setsockopt(pair[i], SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room);
+		if (setsockopt(pair[i], SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room)) /* only root may */
+			setsockopt(pair[i], SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
 	tun.fd = pair[0];
 	end->kernel = pair[1];
 	memcpy(end->inner, (uint8_t[]) { 10, 0, 0, host }, 4);

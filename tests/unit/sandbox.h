@@ -3,6 +3,7 @@
 #ifndef ADIT_TEST_SANDBOX_H
 #define ADIT_TEST_SANDBOX_H
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <stdarg.h>
@@ -40,7 +41,21 @@ static inline void __attribute__((format(printf, 1, 2))) sandbox_run(const char 
 		sandbox_fail(command);
 }
 
-/* Moves the program to a new network namespace, in which lo is down. Without root it also creates a user namespace. */
+enum { SANDBOX_SKIPPED = 77 }; /* the exit status that CTest counts as a skipped test */
+
+/* Ends the program as skipped when this user may not open the TUN device. Without the device the tests fail. */
+static inline void sandbox_need_tun(void)
+{
+	if (access("/dev/net/tun", R_OK | W_OK) && errno == EACCES) {
+		puts("skipped: this user may not read and write /dev/net/tun");
+		exit(SANDBOX_SKIPPED);
+	}
+}
+
+/*
+ * Moves the program to a new network namespace, in which lo is down. Without root it also creates a user namespace, and
+ * sets root's PATH: that of an ordinary user on Debian lacks /usr/sbin, which contains nft(8) and tc(8).
+ */
 static inline void sandbox_enter(void)
 {
 	unsigned user = geteuid();
@@ -51,6 +66,7 @@ static inline void sandbox_enter(void)
 	if (user) {
 		snprintf(map, sizeof map, "0 %u 1", user);
 		sandbox_write("/proc/self/uid_map", map);
+		setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 1);
 	}
 }
 

@@ -647,6 +647,7 @@ int main(void)
 #endif
 	};
 
+	sandbox_need_tun();
 	sandbox_enter();
 	if (!access(IPV6_OFF, W_OK)) /* otherwise IPv6 sends packets on every new device */
 		sandbox_write(IPV6_OFF, "1");

@@ -528,8 +528,10 @@ static char *in_folder(const char *name)
 static const char *make_file(const char *name, const char *text, mode_t mode)
 {
 	char *path = in_folder(name);
-	FILE *file = fopen(path, "wb");
+	FILE *file;
 
+	unlink(path); /* it may be there with a mode that forbids writing */
+	file = fopen(path, "wb");
 	assert_non_null(file);
 	assert_int_equal(fwrite(text, 1, strlen(text), file), strlen(text));
 	assert_int_equal(fclose(file), 0);

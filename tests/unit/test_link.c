@@ -122,6 +122,7 @@ int main(void)
 		cmocka_unit_test(a_move_to_another_namespace_is_followed),
 		cmocka_unit_test(a_deleted_device_returns_ebadfd),
 	};
+	sandbox_need_tun();
 	sandbox_enter();
 	return cmocka_run_group_tests_name("link", tests, NULL, NULL);
 }

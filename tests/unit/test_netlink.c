@@ -37,6 +37,7 @@ static int set_up(void **context)
 
 	if (!state)
 		return -1;
+	sandbox_need_tun();
 	sandbox_enter();
 	state->tun = namespace_tun("tun0");
 	state->index = if_nametoindex("tun0");

@@ -593,7 +593,8 @@ int main(void)
 		network_test(unusual_interface_names_are_escaped_for_nft),
 	};
 
-	snprintf(path, sizeof path, "%s", getenv("PATH"));
+	sandbox_need_tun();
 	sandbox_enter();
+	snprintf(path, sizeof path, "%s", getenv("PATH"));
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -569,6 +569,7 @@ int main(void)
 		cmocka_unit_test_setup(a_deleted_device_returns_ebadfd, reset),
 	};
 
+	sandbox_need_tun();
 	sandbox_enter();
 	return cmocka_run_group_tests_name("tun", tests, NULL, NULL);
 }

@@ -23,6 +23,7 @@ enum { QUEUES_MAX = 4, FLOWS = 64, MTU = 1500, NOWHERE = -1 };
 /* Simulated failures: of the queue with this number and all later ones, of bpf(2), of installing the program. */
 static int queues_known;
 static bool no_bpf, no_steering;
+static bool is_root; /* others may not load the program that steers */
 
 int __real_ioctl(int fd, unsigned long request, void *argument);
 int __wrap_ioctl(int fd, unsigned long request, void *argument);
@@ -82,7 +83,8 @@ static void all_queues_are_opened_alike(void **state)
 			assert_true(queues[k].virtio && queues[k].read_tso && queues[k].write_tso);
 			assert_int_equal(queues[k].read_uso, queues[0].read_uso);
 			assert_int_equal(queues[k].write_uso, queues[0].write_uso);
-			assert_int_equal(queues[k].steered, counts[i] > 1 && k == 0);
+			if (is_root)
+				assert_int_equal(queues[k].steered, counts[i] > 1 && k == 0);
 			assert_true(fcntl(queues[k].fd, F_GETFL) & O_NONBLOCK);
 		}
 		close_all(queues, counts[i]);
@@ -292,6 +294,8 @@ static int unsteady_flows(void)
 
 static void a_flow_stays_on_its_queue(void **state)
 {
+	if (!queues[0].steered && !is_root)
+		skip();
 	assert_true(queues[0].steered);
 	assert_int_equal(unsteady_flows(), 0);
 }
@@ -425,6 +429,8 @@ int main(void)
 		STEERED(truncated_packets_are_delivered),
 	};
 
+	is_root = !geteuid();
+	sandbox_need_tun();
 	sandbox_enter();
 	return cmocka_run_group_tests_name("tun_queues", tests, NULL, NULL);
 }

@@ -86,9 +86,11 @@ static void the_port_changes_under_traffic(void **state)
 
 static void the_mark_is_set_on_all_sockets(void **state)
 {
-	int fds[FDS], sockets;
+	int fds[FDS], sockets, error = control_set_mark(&left.device, 7);
 
-	assert_int_equal(control_set_mark(&left.device, 7), 0);
+	if (error == -EPERM && geteuid())
+		skip();
+	assert_int_equal(error, 0);
 	sockets = bound_to(left.device.listen_port, fds);
 	assert_int_equal(sockets, 2 * 4);
 	for (int i = 0; i < sockets; i++) {
