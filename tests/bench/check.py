@@ -11,6 +11,7 @@ import xml.etree.ElementTree
 
 import plot
 import report
+import summary
 from plans import PLANS, Bar, Plan, Row
 
 COST = "TCP 1 flow CPU ns/B"
@@ -103,10 +104,15 @@ def the_plot_is_xml_with_a_bar_for_each():
     assert len(root.findall("{*}rect")) == 3
 
 
+def the_summary_for_users_agrees_with_the_measurements():
+    assert summary.agrees(), "run tests/bench/summary.py"
+
+
 TESTS = [ratios_are_of_one_round, a_bar_holds_on_its_own_side, equal_rows_that_differ_leave_a_margin,
          of_several_references_the_best_counts, without_a_reference_the_worst_round_counts,
          a_failed_round_is_told_and_left_out, the_rows_and_figures_of_plans_exist,
-         a_section_is_replaced_and_nothing_else, the_plot_is_xml_with_a_bar_for_each]
+         a_section_is_replaced_and_nothing_else, the_plot_is_xml_with_a_bar_for_each,
+         the_summary_for_users_agrees_with_the_measurements]
 
 
 def main():

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """
 Instructions a datagram through egress and ingress, counted by callgrind (datapath.c), and held against what
-docs/performance.md records: one line a figure, "ok", "not ok" when it has grown by more than 5 %, or "lacks".
+docs/notebook/measurements.md records: one line a figure, "ok", "not ok" when it has grown by more than 5 %, or "lacks".
 
 usage: instructions.py --build FOLDER [--record]
 
@@ -19,7 +19,7 @@ import tempfile
 import report
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-DOCUMENT = os.path.join(HERE, "..", "..", "docs", "performance.md")
+DOCUMENT = os.path.join(HERE, "..", "..", "docs", "notebook", "measurements.md")
 GROWTH = 1.05
 ROUNDS = 50, 150  # two runs, of which the difference counts: it has no handshake in it, and nothing that is done once
 CIPHER = "nothing_seal", "nothing_open"

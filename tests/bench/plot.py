@@ -5,7 +5,7 @@ from html import escape
 
 from report import median, values
 
-PANELS = (("CPU of both daemons, TCP, one flow: ns per byte (less is better)", "TCP 1 flow CPU ns/B"),
+PANELS = (("CPU of both daemons, TCP, one flow: ns per byte (lower is better)", "TCP 1 flow CPU ns/B"),
           ("TCP, one flow: Gbit/s", "TCP 1 flow Gbit/s"),
           ("UDP, 64 bytes: thousand datagrams per second", "UDP 64 B kpps"))
 WIDTH, LEFT, RIGHT, TOP, STEP, BAR, PANEL_GAP = 760, 180, 80, 56, 22, 14, 44
@@ -64,11 +64,11 @@ def panel(y, title, figure, rows, rounds):
 
 
 def draw(plan, rounds, machine):
-    parts, y = [text(20, 26, "adit beside the bare data path and other tunnels", "title"),
+    parts, y = [text(20, 26, "adit, the bare data path and other tunnels", "title"),
                 text(20, 42, machine, "small")], TOP + 24
     for title, figure in PANELS:
         more, y = panel(y, title, figure, plan.rows, rounds)
         parts += more
-    parts.append(text(20, y - 16, f"bars: median of {len(rounds)} rounds; lines: lowest and highest of them", "small"))
+    parts.append(text(20, y - 16, f"bars: median of {len(rounds)} rounds; lines: lowest to highest round", "small"))
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {y}" width="{WIDTH}" height="{y}">'
     return "\n".join([head, f"<style>{STYLE}</style>", *parts, "</svg>", ""])

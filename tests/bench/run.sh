@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Measures adit beside the bare data path and other tunnels, and writes the tables and the plot of docs/performance.md.
+# Measures adit, the bare data path and other tunnels. Writes the tables of docs/notebook/measurements.md, the plot, and
+# the summary in docs/performance.md.
 # Needs root and Debian 12; installs what is missing of tests/packages. Nothing else should be running.
 #
 #   sudo sh tests/bench/run.sh [all | tunnels | mixed | backends | workers | scale | instructions | quick] [ROUNDS]
@@ -12,7 +13,7 @@ cd "$(dirname "$0")/../.."
 
 which=${1:-all}
 rounds=${2:-7}
-document="--document docs/performance.md"
+document="--document docs/notebook/measurements.md"
 figures=build-bench
 resume=
 [ -z "${RESUME-}" ] || resume=--resume
@@ -49,6 +50,7 @@ case $which in backends | all) plan backends $document || failed=1 ;; esac
 case $which in workers | all) plan workers $document || failed=1 ;; esac
 case $which in scale | all) scale $document || failed=1 ;; esac
 case $which in instructions | all) instructions --record || failed=1 ;; esac
+case $which in tunnels | scale | all) python3 tests/bench/summary.py || failed=1 ;; esac
 case $which in quick)
 	rounds=1
 	resume=

@@ -4,7 +4,7 @@
  * (io_uring(7)). A backend is a table of functions and their state. Each worker has its own; nothing is shared.
  *
  * TUN writes and UDP sockets do not go through a backend. Their packets already travel in groups, and io_uring measured
- * no faster there (docs/performance.md).
+ * no faster there (docs/notebook/tun-backends.md).
  */
 #ifndef ADIT_IO_BACKEND_H
 #define ADIT_IO_BACKEND_H
