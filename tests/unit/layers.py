@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Checks the include graph: every #include names a layer that CMakeLists.txt allows, and no two modules depend on each
 other. A module is a public header and the files that are named after it: include/adit/io/netlink.h, src/io/netlink.c and
-src/io/netlink_route.c are io/netlink.
+src/io/netlink_route.c are io/netlink. Also checks that docs/architecture.md shows the layers of CMakeLists.txt.
 
 layers.py SOURCE-FOLDER"""
 import pathlib
@@ -14,7 +14,7 @@ def allowed_layers(top):
     """The layers that each layer may include, as the adit_layer calls in CMakeLists.txt list them."""
     allowed = {}
     for name, rest in re.findall(r"^adit_layer\((\w+)(.*)\)$", (top / "CMakeLists.txt").read_text(), re.M):
-        listed = re.search(r"INCLUDES((?: \w+)*)", rest)
+        listed = re.search(r"INCLUDES((?: (?!LIBRARIES)\w+)*)", rest)
         allowed[name] = {name} | set(listed.group(1).split() if listed else ())
     return allowed
 
@@ -90,8 +90,47 @@ def check(top):
     return errors
 
 
+def documented_layers(document):
+    """The table of docs/architecture.md, as allowed_layers returns it."""
+    rows = re.findall(r"^\| `(\w+)` \|([\w ]*)\|", document, re.M)
+    return {name: {name} | set(listed.split()) for name, listed in rows}
+
+
+def documented_arrows(document):
+    """The arrows of the graph in docs/architecture.md."""
+    graph = re.search(r"^```mermaid\n(.*?)^```$", document, re.M | re.S)
+    return set(re.findall(r"^ +(\S+) --> (\S+)$", graph.group(1) if graph else "", re.M))
+
+
+def needed_arrows(allowed):
+    """The arrows from each layer to those that it may include, without the ones that follow from two others."""
+    def reach(name):
+        return {name}.union(*(reach(other) for other in allowed[name] - {name}))
+
+    return {(name, other) for name in allowed for other in allowed[name] - {name}
+            if not any(other in reach(third) for third in allowed[name] - {name, other})}
+
+
+def check_document(top):
+    """Compares docs/architecture.md with CMakeLists.txt."""
+    allowed = allowed_layers(top)
+    document = (top / "docs" / "architecture.md").read_text()
+    table, errors = documented_layers(document), []
+    for name in sorted(allowed.keys() | table.keys()):
+        if allowed.get(name) != table.get(name):
+            errors.append(f"docs/architecture.md: the table says that {name} may include "
+                          f"{sorted(table.get(name, ()))}, CMakeLists.txt says {sorted(allowed.get(name, ()))}")
+    main = re.search(r"^target_link_libraries\(adit PRIVATE ([\w ]+)\)$", (top / "CMakeLists.txt").read_text(), re.M)
+    allowed["main.c"] = {"main.c"} | set(main.group(1).split())
+    drawn, needed = documented_arrows(document), needed_arrows(allowed)
+    errors += [f"docs/architecture.md: the graph has {a} --> {b}, CMakeLists.txt has not" for a, b in sorted(drawn - needed)]
+    errors += [f"docs/architecture.md: the graph lacks {a} --> {b}" for a, b in sorted(needed - drawn)]
+    return errors
+
+
 if __name__ == "__main__":
-    found = check(pathlib.Path(sys.argv[1]))
+    source = pathlib.Path(sys.argv[1])
+    found = check(source) + check_document(source)
     for line in found:
         print(line)
     sys.exit(bool(found))
