@@ -64,11 +64,11 @@ def panel(y, title, figure, rows, rounds):
 
 
 def draw(plan, rounds, machine):
-    parts, y = [text(20, 26, "adit, the bare data path and other tunnels", "title"),
+    parts, y = [text(20, 26, "adit, the minimal data path and other tunnels", "title"),
                 text(20, 42, machine, "small")], TOP + 24
     for title, figure in PANELS:
         more, y = panel(y, title, figure, plan.rows, rounds)
         parts += more
-    parts.append(text(20, y - 16, f"bars: median of {len(rounds)} rounds; lines: lowest to highest round", "small"))
+    parts.append(text(20, y - 16, f"bars: median of {len(rounds)} rounds; lines: lowest to highest value", "small"))
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {y}" width="{WIDTH}" height="{y}">'
     return "\n".join([head, f"<style>{STYLE}</style>", *parts, "</svg>", ""])

@@ -12,8 +12,9 @@ import report
 DOCS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs")
 SOURCE = os.path.join(DOCS, "notebook", "measurements.md")
 TARGET = os.path.join(DOCS, "performance.md")
-TUNNELS = {"adit": "adit", "adit aes256gcm": "adit, `Cipher = aes256gcm`", "adit libsodium": "adit, `CryptoProvider = libsodium`",
-           "wireguard-go": "wireguard-go", "nebula": "nebula", "veth": "no tunnel"}
+TUNNELS = {"adit": "adit", "adit aes256gcm": "adit, `Cipher = aes256gcm`",
+           "adit libsodium": "adit, `CryptoProvider = libsodium`", "wireguard-go": "wireguard-go", "nebula": "nebula",
+           "veth": "no tunnel"}
 FIGURES = {"TCP 1 flow Gbit/s": "TCP, Gbit/s", "TCP 1 flow CPU ns/B": "CPU, ns per byte",
            "UDP 1372 B kpps": "UDP 1372 B, kpps", "UDP 64 B kpps": "UDP 64 B, kpps",
            "UDP 64 B CPU us": "CPU, us per datagram", "ping p50 ms": "ping, ms", "peak MiB": "peak memory, MiB"}
@@ -21,9 +22,10 @@ SCALE = {"start, 1 peer, ms": "start with 1 peer, ms",
          "start, 10000 peers with 1 prefix, ms": "start with 10,000 peers of 1 prefix, ms",
          "start, 10000 peers with 10 prefixes, ms": "start with 10,000 peers of 10 prefixes, ms",
          "reload of one changed peer, 10000 peers, ms": "reload after a change of one of 10,000 peers, ms",
-         "memory a configured peer, 1 prefix, bytes": "memory of a configured peer without a session, bytes",
-         "memory a peer with one session, chacha20poly1305, bytes": "memory of a peer with a session, ChaCha20-Poly1305, bytes",
-         "memory a peer with one session, aes256gcm, bytes": "memory of a peer with a session, AES-256-GCM, bytes"}
+         "memory per configured peer, 1 prefix, bytes": "memory of a configured peer without a session, bytes",
+         "memory per peer with one session, chacha20poly1305, bytes":
+             "memory of a peer with a session, ChaCha20-Poly1305, bytes",
+         "memory per peer with one session, aes256gcm, bytes": "memory of a peer with a session, AES-256-GCM, bytes"}
 
 
 def section(document, name):
