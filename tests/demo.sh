@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Shows on one machine what adit does: builds it, lays a tunnel between two network namespaces, looks at the wire, and
-# moves 1 GiB through it. Needs root and Debian 12; installs what is missing of tests/packages.
+# Shows on one machine what adit does: builds it, sets up a tunnel between two network namespaces, captures the traffic
+# on the wire, and sends 1 GiB through the tunnel. Needs root and Debian 12 or 13. Installs the missing packages of
+# tests/packages.
 #
 #   sudo sh tests/demo.sh
 set -eu
@@ -10,6 +11,5 @@ cd "$(dirname "$0")/.."
 
 need_root
 packages_install demo
-echo "building in build-demo"
 build build-demo -DCMAKE_BUILD_TYPE=Release -DADIT_TESTS=OFF || die "the build failed"
 exec python3 tests/netns/demo.py build-demo/adit

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# Shared by the scripts of this folder, which stand in the top folder of the project when they call it.
+# Functions for the scripts of this directory. The scripts run in the top directory of the project.
 
 die() {
 	echo "$*" >&2
@@ -7,11 +7,16 @@ die() {
 }
 
 need_root() {
-	[ "$(id -u)" = 0 ] || die "this needs root: network namespaces, TUN devices, packages"
-	[ -c /dev/net/tun ] || die "this needs /dev/net/tun"
+	[ "$(id -u)" = 0 ] || die "$0 needs root to create network namespaces and TUN devices and to install packages"
+	[ -c /dev/net/tun ] || die "$0 needs /dev/net/tun"
 }
 
-# packages_of GROUP...: the names in tests/packages that this architecture has
+# suite_of_host: prints the code name of the Debian release of this host
+suite_of_host() {
+	sed -n 's/^VERSION_CODENAME=//p' /etc/os-release
+}
+
+# packages_of GROUP...: prints the packages of tests/packages that exist on this architecture
 packages_of() {
 	architecture=$(dpkg --print-architecture)
 	for group; do
@@ -19,7 +24,7 @@ packages_of() {
 	done
 }
 
-# packages_install GROUP...: installs what is missing, and asks no package source when nothing is
+# packages_install GROUP...: installs missing packages. If none is missing, it does not use the network.
 packages_install() {
 	missing=
 	for package in $(packages_of "$@"); do
@@ -27,7 +32,7 @@ packages_install() {
 			missing="$missing $package"
 	done
 	[ -n "$missing" ] || return 0
-	echo "installing:$missing"
+	echo "installing packages:$missing"
 	export DEBIAN_FRONTEND=noninteractive
 	log=$(mktemp)
 	if ! { apt-get update && apt-get install -y --no-install-recommends $missing; } >"$log" 2>&1; then
@@ -38,11 +43,12 @@ packages_install() {
 	rm -f "$log"
 }
 
-# build FOLDER OPTION...: configures and builds there; shows what was said only when it fails
+# build FOLDER OPTION...: configures and builds in the folder. Prints the end of the log if that fails.
 build() {
 	folder=$1
 	shift
 	mkdir -p "$folder"
+	echo "building in $folder"
 	if ! { cmake -S . -B "$folder" "$@" && cmake --build "$folder" -j "$(nproc)"; } >"$folder/build.log" 2>&1; then
 		tail -n 40 "$folder/build.log"
 		return 1

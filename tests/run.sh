@@ -1,24 +1,24 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Builds adit and runs every test. Needs root and Debian 12; installs what is missing of tests/packages.
+# Builds adit and runs every test. Needs root and Debian 12 or 13. Installs the missing packages of tests/packages.
 #
-#   sh tests/run.sh            everything, under 20 minutes
-#   sh tests/run.sh --quick    the inner loop, under 3 minutes: no sanitizers, nothing that waits or needs a container
+#   sh tests/run.sh            all tests, in less than 20 minutes on an idle machine
+#   sh tests/run.sh --quick    in less than 3 minutes: no sanitizers, no long waits, no container
 #
-# One line a test: "ok NAME", "not ok NAME (reason)" or "lacks NAME (what this machine lacks)". The last line is
-# "N passed, N failed"; the exit code is 1 when one failed.
+# Prints one line per test: "ok NAME", "not ok NAME (REASON)" or "skip NAME (REASON)". The last line is
+# "N passed, N failed". The exit code is 1 if a test failed.
 set -eu
 cd "$(dirname "$0")/.."
 . tests/lib.sh
 
-# stage NAME COMMAND...: runs a command that prints verdicts. One that fails without a verdict is a failed test itself.
+# stage NAME COMMAND...: runs a command that prints verdicts. A command that fails without a verdict is a failed test.
 stage() {
 	name=$1
 	shift
 	echo "== $name"
 	{ "$@" 2>&1 || echo $? >"$work/failed"; } | tee "$work/stage"
 	if [ -e "$work/failed" ] && ! grep -q '^not ok ' "$work/stage"; then
-		echo "not ok $name (ended with $(cat "$work/failed"))" | tee -a "$work/stage"
+		echo "not ok $name (exit code $(cat "$work/failed"))" | tee -a "$work/stage"
 	fi
 	rm -f "$work/failed"
 	cat "$work/stage" >>"$work/verdicts"
@@ -26,7 +26,7 @@ stage() {
 
 # build_stage FOLDER OPTION...
 build_stage() {
-	rm -f "$1/adit" # whatever fails, nothing of yesterday is tested
+	rm -f "$1/adit" # never test the program of an earlier build
 	if build "$@"; then
 		echo "ok build: $*"
 	else
@@ -34,7 +34,7 @@ build_stage() {
 	fi
 }
 
-# unit_stage LABEL FOLDER [REGEX]: the unit tests, run under $under
+# unit_stage LABEL FOLDER [REGEX]: runs the unit tests, with $under as a prefix to the command
 unit_stage() {
 	CMOCKA_MESSAGE_OUTPUT=TAP $under ctest --test-dir "$2" -V -j "$(nproc)" -R "${3-.}" >"$work/ctest" 2>&1 || true
 	awk -v label="$1" -f tests/units.awk "$work/ctest"
@@ -44,7 +44,7 @@ demo_stage() {
 	python3 tests/netns/demo.py build-test/adit && echo "ok demonstration: runs to its end"
 }
 
-# count WORD: how many verdicts there are of it
+# count WORD: prints the number of verdicts that start with the word
 count() {
 	grep -c "^$1 " "$work/verdicts" || true
 }
@@ -68,7 +68,7 @@ if [ -x build-test/adit ]; then
 			--label "$setting-" $suites
 	done
 	stage "demonstration" demo_stage
-	stage "tables of the bench" python3 tests/bench/check.py
+	stage "tables of the benchmarks" python3 tests/bench/check.py
 	[ -n "$quick" ] || stage "instructions" python3 tests/bench/instructions.py --build build-test
 fi
 [ -n "$quick" ] || stage "build with sanitizers" build_stage build-sanitize -DADIT_WERROR=ON -DADIT_SANITIZE=ON
@@ -79,7 +79,7 @@ if [ -z "$quick" ] && [ -x build-sanitize/adit ]; then
 fi
 [ -n "$quick" ] || stage "build with the thread sanitizer" build_stage build-threads -DADIT_WERROR=ON -DADIT_TSAN=ON
 if [ -z "$quick" ] && [ -x build-threads/adit ]; then
-	under="setarch -R" # it wants addresses to lie where they lie without randomization
+	under="setarch -R" # the thread sanitizer needs a process without address space randomization
 	stage "unit tests with the thread sanitizer" unit_stage unit-threads build-threads \
 		"^(control|mailbox|worker_pool|worker_pool_control|staged|timers|session|worker|handshake|log)$"
 	stage "tunnels with the thread sanitizer" $under python3 tests/netns/run.py --adit build-threads/adit \
@@ -87,6 +87,6 @@ if [ -z "$quick" ] && [ -x build-threads/adit ]; then
 fi
 
 echo "== summary"
-grep '^not ok \|^lacks ' "$work/verdicts" || true
+grep '^not ok \|^skip ' "$work/verdicts" || true
 echo "$(count ok) passed, $(count 'not ok') failed"
 [ "$(count 'not ok')" = 0 ]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-# Turns the output of `ctest -V`, whose programs write TAP, into one line a test: ok, not ok or lacks. A program is a
-# test too: one that crashes has no line for the case in which it did. What a failed program wrote follows its line.
+# Converts the output of `ctest -V`, whose programs write TAP, to one line per test: ok, not ok or skip. Each program is
+# also a test, because a program that crashes prints no line for the test that crashed. The output of a failed program
+# follows its line.
 
 function verdict(word, number, text) {
 	print word " " label "/" name[number] ": " text
@@ -20,7 +21,7 @@ function verdict(word, number, text) {
 	output[number] = output[number] "    | " line "\n"
 	if (line ~ /# SKIP/) {
 		sub(/^(not )?ok [0-9]+ (- )?/, "", line)
-		verdict("lacks", number, line)
+		verdict("skip", number, line)
 	} else if (line ~ /^not ok [0-9]+ - /) {
 		sub(/^not ok [0-9]+ - /, "", line)
 		verdict("not ok", number, line)
@@ -36,16 +37,16 @@ function verdict(word, number, text) {
 	match($0, /#[0-9]+:/)
 	number = substr($0, RSTART + 1, RLENGTH - 2)
 	if ($0 ~ / Passed /) {
-		verdict("ok", number, "ends with exit code 0")
+		verdict("ok", number, "exits with code 0")
 	} else {
 		result = $0
 		sub(/.*\*\*\*/, "", result)
-		verdict("not ok", number, "ends with exit code 0 (" result ")")
+		verdict("not ok", number, "exits with code 0 (" result ")")
 		printf "%s", output[number]
 	}
 }
 
 END {
 	if (!programs)
-		print "not ok " label ": there are programs to run"
+		print "not ok " label ": at least one program runs"
 }

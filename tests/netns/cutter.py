@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: MIT
 """
-adit cuts super-packets as the kernel does.
+Segmentation: adit cuts super-packets exactly as the kernel does.
 
     left  192.0.2.1  ----  right  192.0.2.2               cutting  ----  cut
     adit  10.7.0.1, fd07::1  wireguard-go  10.7.0.2, fd07::2        (veth, no offloads)
 
-wireguard-go joins nothing: a packet socket on its TUN sees each segment as adit sent it. What the kernel makes of the
-same super-packet is seen on a wire that has no offloads.
+Without offloads, wireguard-go merges nothing: a packet socket on its TUN sees each segment as adit sent it. The wire
+without offloads shows how the kernel cuts the same super-packet.
 """
 
 import re
 import socket
 import struct
 
-from ends import WireguardGo, pair
+from ends import PlainWireguardGo, pair
 from lab import case, need_kernel, wait_for
 from packets import TCP, UDP, Capture, check_all
 from superpackets import ACK, CWR, ECE, FIN, PSH, SuperPacket
@@ -27,7 +27,7 @@ PADDING_EXTENSION = b"\0\x01\x04\0\0\0\0"  # the rest of a destination options h
 
 
 def tcp_super_packets(family, source, target):
-    """Sizes, tails, flags, options and counters at their limits."""
+    """Yields packets with sizes, last segments, flags, options and counters at their limits."""
     full = MTU - (40 if family == 4 else 60)
 
     def tcp(title, size=20000, gso=full, **fields):
@@ -59,27 +59,27 @@ def udp_super_packets(family, source, target):
     yield from (udp(f"{size} bytes by {gso}", size, gso) for size, gso in (
         (2, 1), (100, 1), (101, 7), (full + 1, full), (2 * full, full), (2 * full - 1, full), (6400, 64),
         (50001, 1359)))
-    yield udp("not cut, an open checksum", 777, 0)
-    yield udp("not cut, a checksum that comes out as 0", 500, 0, zero_checksum=True)
-    yield udp("checksums that come out as 0", 3333, 1000, zero_checksum=True)
+    yield udp("not cut, a partial checksum", 777, 0)
+    yield udp("not cut, a checksum that computes to 0", 500, 0, zero_checksum=True)
+    yield udp("checksums that compute to 0", 3333, 1000, zero_checksum=True)
     yield udp("traffic class with ECT(0)", 5000, 1000, tos=0xBA)
     if family == 4:
         yield udp("identification wraps", 5000, 1000, id=0xFFFE)
 
 
 def sent_through(super_packet, node, interface, far, far_interface, ethernet=False):
-    """What arrives at the far interface of a packet that is sent at the near one."""
+    """Sends a super-packet through one interface and returns the packets that arrive at the other."""
     if super_packet.protocol == UDP and super_packet.gso:
-        need_kernel((6, 2), "USO by packet sockets")
+        need_kernel((6, 2), "USO through packet sockets")
     capture = Capture(far, far_interface, incoming=True)
     super_packet.send(node, interface, ethernet)
-    wait_for(lambda: len(ours(capture.packets, super_packet)) >= super_packet.segments, 3,
+    wait_for(lambda: len(ours(capture.packets, super_packet)) >= super_packet.segments,
              f"{super_packet.segments} segments at {far.name}")
     return [packet.data for packet in check_all(capture, MTU) if ours([packet.data], super_packet)]
 
 
 def ours(packets, super_packet):
-    """Without what the hosts say to each other."""
+    """Returns the packets with the addresses of the super-packet. The hosts also exchange ICMPv6."""
     first = 12 if super_packet.version == 4 else 8
     return [packet for packet in packets if packet[first:first + len(super_packet.addresses)] == super_packet.addresses]
 
@@ -92,24 +92,25 @@ def features_on(end, *wanted):
 
 def first_difference(cut, expected):
     if len(cut) != len(expected):
-        return f"{len(cut)} segments, the kernel makes {len(expected)}"
+        return f"{len(cut)} segments, but {len(expected)} from the kernel"
     for number, (one, other) in enumerate(zip(cut, expected)):
         at = next((at for at in range(min(len(one), len(other))) if one[at] != other[at]), None)
         if one != other:
-            return f"segment {number} of {len(cut)}: {len(one)} bytes, the kernel's {len(other)}, other from byte {at} on"
+            return (f"segment {number} of {len(cut)}: {len(one)} bytes, but {len(other)} from the kernel; the first "
+                    f"difference is at byte {at}")
     return None
 
 
 @case(family=[4, 6])
 def as_the_kernel_cuts(lab, family):
-    left, right = pair(lab, right=WireguardGo)
+    left, right = pair(lab, right=PlainWireguardGo)
     cutting, cut = lab.node("cutting"), lab.node("cut")
     lab.wire(cutting, "wire", [], cut, "wire", [])
     cutting.offloads("wire", "off")
     left.node.ping(right.v4)
-    with lab.check("the TUN takes super-packets of TCP"):
+    with lab.check("the TUN accepts TCP super-packets"):
         features_on(left, "tx-checksum-ip-generic", "tx-tcp-segmentation", "tx-tcp6-segmentation")
-    with lab.check("the TUN takes super-packets of UDP"):
+    with lab.check("the TUN accepts UDP super-packets"):
         need_kernel((6, 2), "USO")
         features_on(left, "tx-udp-segmentation")
     for make in tcp_super_packets, udp_super_packets:
@@ -123,21 +124,21 @@ def as_the_kernel_cuts(lab, family):
 
 @case(family=[4, 6], mtu=[1280, 1333, 1420])
 def tcp_of_odd_sizes(lab, family, mtu):
-    left, right = pair(lab, right=WireguardGo, MTU=mtu)
+    left, right = pair(lab, right=PlainWireguardGo, MTU=mtu)
     for mss in 537, 1001, 1460:
-        with lab.check(f"8 MiB of TCP with MSS {mss}: lengths and checksums"):
+        with lab.check(f"8 MiB of TCP with MSS {mss}: lengths and checksums are right"):
             capture = Capture(right.node, right.interface, incoming=True)
             stream(left.node, right.node, right.inner(family), 8 * MIB, mss)
             packets = [packet for packet in check_all(capture, mtu) if packet.protocol == TCP]
             longest = min(mss, mtu - (40 if family == 4 else 60))
-            assert max(len(packet.payload) - 20 for packet in packets) == longest, "no segment of the full size"
-            assert len(packets) > 8 * MIB // longest, f"only {len(packets)} were seen"
+            assert max(len(packet.payload) - 20 for packet in packets) == longest, "no segment has the full size"
+            assert len(packets) > 8 * MIB // longest, f"only {len(packets)} segments were captured"
 
 
 @case(family=[4, 6])
 def udp_segment_sends(lab, family):
-    """One send with UDP_SEGMENT, one USO super-packet: the far socket gets the datagrams that were meant."""
-    left, right = pair(lab, right=WireguardGo)
+    """One send with UDP_SEGMENT creates one USO super-packet. The far socket receives the individual datagrams."""
+    left, right = pair(lab, right=PlainWireguardGo)
     full = MTU - (28 if family == 4 else 48)
     for size, length in ((full, full * 40), (full, full * 40 - 1), (1000, 20001), (999, 999 * 60), (64, 64 * 60 + 1),
                          (1, 50)):
@@ -146,7 +147,7 @@ def udp_segment_sends(lab, family):
             expected = [NOISE[at:min(at + size, length)] for at in range(0, length, size)]
             assert send_segmented(left, right, family, NOISE[:length], size, len(expected)) == expected
             seen = [packet.payload[8:] for packet in check_all(capture, MTU) if packet.protocol == UDP]
-            assert seen == expected, f"{len(seen)} datagrams were seen, {len(expected)} sent"
+            assert seen == expected, f"{len(seen)} datagrams were captured, {len(expected)} sent"
 
 
 def send_segmented(left, right, family, payload, size, count):

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """
-The demonstration behind tests/demo.sh: two hosts as network namespaces, an adit at each end of one wire.
+The demonstration of tests/demo.sh: two hosts, which are network namespaces, on one wire with an adit at each end.
 
     left  192.0.2.1  ----  right  192.0.2.2
     tun-left  10.7.0.1      tun-right  10.7.0.2
@@ -32,7 +32,7 @@ def markers(size):
 
 
 def watched(left, right):
-    """Brings the tunnel up and sends the marker through it; what is seen meanwhile on the far TUN and on the wire."""
+    """Starts the tunnel and sends the marker through it. Returns the packets on the TUN of right, and on the wire."""
     for end in left, right:
         end.node.offloads("wan", "off")
     wire = Capture(right.node, "wan")
@@ -48,14 +48,14 @@ def watched(left, right):
 
 
 def show_pings(left, right):
-    print("ping")
+    print("pinging through the tunnel")
     for family in 4, 6:
         left.node.ping(right.inner(family))
-        print(f"   {left.inner(family)} -> {right.inner(family)}: 3 of 3 answered")
+        print(f"   {left.inner(family)} -> {right.inner(family)}: 3 of 3 pings answered")
 
 
 def seen_in_clear(left, right):
-    """How often the same capture sees the marker when it does not go through the tunnel."""
+    """Sends the marker outside the tunnel. Returns how often a capture contains it, which must not be 0."""
     capture = Capture(right.node, "wan")
     with left.node.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         sender.sendto(MARKER, ("192.0.2.2", 9))
@@ -66,27 +66,28 @@ def show_wire(left, right):
     inside, wire = watched(left, right)
     outer = [packet.payload for packet in wire if packet.protocol == UDP]
     counts = count_messages([payload[8:] for payload in outer], MTU)
-    assert counts["initiation"] and counts["response"] and counts["data"] > 10000, f"seen: {counts}"
-    print("what a stranger sees")
-    print("   " + ", ".join(f"{count} {name}" for name, count in counts.items()))
+    assert counts["initiation"] and counts["response"] and counts["data"] > 10000, f"captured: {counts}"
+    print("capturing on the wire")
+    print("   " + ", ".join(f"{count} {name}" for name, count in counts.items()) + " messages, and nothing else")
     through = sum(packet.count(MARKER) for packet in inside)
-    assert through > 200, f"the marker came {through} times through the tunnel"
-    assert not any(MARKER in packet.data for packet in wire), "the marker was seen in clear"
-    assert seen_in_clear(left, right), "the capture does not see the marker where it is in clear"
-    print(f"   the marker came {through} times through the tunnel, and was never seen on the wire")
+    assert through > 200, f"the marker arrived {through} times"
+    assert not any(MARKER in packet.data for packet in wire), "the wire carried the marker in clear text"
+    assert seen_in_clear(left, right), "the capture does not notice the marker in clear text"
+    print(f"   a marker text arrived {through} times through the tunnel; the wire never carried it in clear text")
 
 
 def show(lab):
     left, right = pair(lab, start=False)
     show_wire(left, right)
-    print("1 GiB by TCP")
+    print("sending 1 GiB over TCP through the tunnel")
     rate = stream(left.node, right.node, right.v4, SIZE)
-    print(f"   {rate * 8 / 1e9:.2f} Gbit/s, SHA-256 equal at the far end")
+    print(f"   {rate * 8 / 1e9:.2f} Gbit/s; the SHA-256 is the same at both ends")
 
 
 def main(adit):
-    """Repeats itself in namespaces of its own, which take everything with them at the end."""
+    """Runs the demonstration in new namespaces, which disappear with everything in them when it ends."""
     if os.getpid() != 1:
+        print("creating two hosts and a tunnel between them")
         return subprocess.run(UNSHARE + [sys.executable, __file__, adit]).returncode
     subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/run"], check=True)
     lab = Lab("demo", os.path.abspath(adit))
@@ -95,7 +96,7 @@ def main(adit):
     except Exception as error:
         lab.fail("demonstration", error)
     lab.close()
-    print("demo: " + ("failed" if lab.failures else "passed"))
+    print("the demonstration " + ("failed" if lab.failures else "succeeded"))
     return 1 if lab.failures else 0
 
 

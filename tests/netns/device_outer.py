@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-The outer headers: congestion marks in and out (RFC 6040), the class of handshakes, and no DF.
+The outer headers of a bare device: ECN marks in and out (RFC 6040), the traffic class of handshakes, and no DF.
 
     left  192.0.2.1, 2001:db8::1  ----  right  192.0.2.2, 2001:db8::2     right's nft plays the congested router
     tun-left  10.7.0.1, fd07::1         tun-right  10.7.0.2, fd07::2
@@ -31,27 +31,28 @@ def traffic_class(data):
 
 
 def messages(capture, kind):
-    """The outer packets that hold a message of this type."""
+    """Stops a capture and returns the outer packets that contain a message of this type."""
     return [packet for packet in check_all(capture, 1500) if packet.protocol == UDP and packet.payload[8] == kind]
 
 
 def send_marked(source, target, family, marks):
-    """Eight datagrams with each of these traffic classes, in this order; the classes that the far socket is told."""
-    level, option, told = OPTIONS[family]
+    """Sends eight datagrams with each of these traffic classes. Returns the classes that the far socket receives."""
+    level, option, receive_option = OPTIONS[family]
     receiver = udp_socket(target.node, target.inner(family))
     with receiver, udp_socket(source.node, source.inner(family)) as sender:
-        receiver.setsockopt(level, told, 1)
+        receiver.setsockopt(level, receive_option, 1)
         sender.connect(receiver.getsockname()[:2])
         for mark in marks:
             sender.setsockopt(level, option, mark)
             for _ in range(8):
                 sender.send(NOISE[:600])
-        return [class_told(receiver) for _ in range(8 * len(marks))]
+        return [receive_class(receiver) for _ in range(8 * len(marks))]
 
 
-def class_told(receiver):
+def receive_class(receiver):
+    """Receives a datagram and returns its traffic class."""
     _, control, _, _ = receiver.recvmsg(2048, 64)
-    return int.from_bytes(control[0][2], sys.byteorder)  # IPv4 says it in one byte, IPv6 in an int
+    return int.from_bytes(control[0][2], sys.byteorder)  # one byte with IPv4, an int with IPv6
 
 
 @case(outside=[4, 6])
@@ -63,7 +64,7 @@ def handshake(lab, outside):
     left.node.ping(right.v4, count=1)
     packets = [packet for packet in check_all(capture, 1500) if packet.protocol == UDP]
     kinds = [packet.payload[8] for packet in packets]
-    with lab.check("initiation and response are of class AF41, data is of none"):
+    with lab.check("initiation and response have class AF41, data has class 0"):
         assert kinds == [INITIATION, RESPONSE, DATA, DATA], kinds
         classes = [traffic_class(packet.data) for packet in packets]
         assert classes == [AF41, AF41, 0, 0], classes
@@ -78,7 +79,7 @@ def marks_on_the_way_out(lab, outside):
     left.node.offloads("wan", "off")
     left.node.ping(right.v4)
     for family in 4, 6:
-        with lab.check(f"the ECN field is copied, the class is not, v{family} inside"):
+        with lab.check(f"the ECN field is copied to the outer header, the DSCP is not, v{family} inside"):
             capture = Capture(right.node, "wan", incoming=True)
             marks = [EXPEDITED | mark for mark in (0, CE, ECT0, ECT1, 0, ECT0)]
             inside = send_marked(left, right, family, marks)
@@ -86,17 +87,17 @@ def marks_on_the_way_out(lab, outside):
             seen = [traffic_class(packet.data) for packet in messages(capture, DATA)]
             expected = [mark & 3 for mark in marks for _ in range(8)]
             assert seen == expected, f"{seen}, not {expected}"
-        with lab.check(f"each segment of a super-packet has its mark, v{family} inside"):
+        with lab.check(f"each segment of a super-packet has the mark, v{family} inside"):
             capture = Capture(right.node, "wan", incoming=True)
             SuperPacket("", left.inner(family), right.inner(family), UDP, 9000, 1000, tos=EXPEDITED | CE).send(
                 left.node, left.interface)
-            wait_for(lambda: len(capture.packets) >= 9, 3, "nine datagrams")
+            wait_for(lambda: len(capture.packets) >= 9, "nine datagrams")
             seen = [traffic_class(packet.data) for packet in messages(capture, DATA)]
             assert seen == [CE] * 9, seen
 
 
 def combined(inner, outer):
-    """RFC 6040, figure 4, but that nothing is dropped."""
+    """Returns the inner ECN field after decapsulation (RFC 6040, figure 4, except that nothing is dropped)."""
     if inner in (0, CE):
         return inner
     return outer if outer == CE or (outer, inner) == (ECT1, ECT0) else inner
@@ -117,7 +118,7 @@ def marks_on_the_way_in(lab, outside):
                 }}
             }}"""])
         for family in 4, 6:
-            with lab.check(f"{name} outside, v{family} inside: combined with each mark inside, the class kept"):
+            with lab.check(f"{name} outside is combined with each mark inside, the DSCP is kept, v{family} inside"):
                 seen = send_marked(left, right, family, [EXPEDITED | inner for inner in MARKS.values()])
                 expected = [EXPEDITED | combined(inner, outer) for inner in MARKS.values() for _ in range(8)]
                 assert seen == expected, f"{seen}, not {expected}"

@@ -1,19 +1,25 @@
 # SPDX-License-Identifier: MIT
 """
-The kinds of tunnel ends: adit, started from an INI file; and bare devices, of adit or of Debian's wireguard-go, set up
-with wg(8) and ip(8).
+The ends of a tunnel. Three kinds:
+
+Adit          `adit run FILE`: a tunnel configured by an INI file.
+AditDevice    a bare adit device, configured with wg(8) and ip(8).
+WireguardGo   the same with Debian's wireguard-go; PlainWireguardGo is wireguard-go without offloads.
 """
 
+import fcntl
 import os
 import re
 import signal
 import socket
+import struct
 import subprocess
 import time
 
 from lab import wait_for
 
 PORT = 51820
+TUNSETIFF, IFF_TUN, IFF_NO_PI, IFF_VNET_HDR = 0x400454CA, 0x0001, 0x1000, 0x4000
 
 
 def key(adit, command, text=None):
@@ -31,9 +37,9 @@ class End:
         adit = node.lab.adit
         self.node = node
         self.interface = interface
-        self.addresses = addresses  # with prefix lengths
+        self.addresses = addresses  # with their prefix lengths
         self.port = port
-        self.settings = {**node.lab.settings, **settings}  # further keys of [Interface]
+        self.settings = {**node.lab.settings, **settings}  # additional keys of [Interface]
         self.private = key(adit, "genkey")
         self.public = key(adit, "pubkey", self.private)
         self.peers = []
@@ -48,16 +54,16 @@ class End:
         return self.inner(6)
 
     def inner(self, family):
-        """The address inside the tunnel, without its prefix length."""
+        """Returns the address inside the tunnel, without its prefix length."""
         return next(text.split("/")[0] for text in self.addresses if (":" in text) == (family == 6))
 
     def add_peer(self, other, allowed=None, **settings):
-        """Without `allowed`, the peer owns its own addresses. Keywords are keys of [Peer], e.g. Endpoint."""
+        """Adds a peer. `allowed` defaults to the peer's addresses. Keywords are keys of [Peer], such as Endpoint."""
         allowed = allowed or [f"{address.split('/')[0]}/{128 if ':' in address else 32}" for address in other.addresses]
         self.peers.append({"PublicKey": other.public, "AllowedIPs": ", ".join(allowed), **settings})
 
     def text(self, whole=True):
-        """The INI file; without `whole`, only what wg(8) knows."""
+        """Returns the INI file. Without `whole`, it contains only the keys that wg(8) accepts."""
         interface = {"PrivateKey": self.private, "ListenPort": self.port}
         if whole:
             interface |= {"Address": ", ".join(self.addresses), **self.settings}
@@ -76,10 +82,10 @@ class End:
 
 
 def counters_of(end):
-    """What an adit has counted, by name; those that are not 0. Peers' bytes are left out."""
+    """Returns the counters of an adit that are not 0, by name, without the byte counters of its peers."""
     before = len(end.daemon.log())
     end.daemon.process.send_signal(signal.SIGUSR1)
-    text = wait_for(lambda: end.daemon.log()[before:], 3, "counters in the log")
+    text = wait_for(lambda: end.daemon.log()[before:], "counters in the log")
     while (more := end.daemon.log()[before:]) != text or not text.endswith("\n"):
         text = more
         time.sleep(0.05)
@@ -87,23 +93,23 @@ def counters_of(end):
 
 
 class Adit(End):
-    def start(self, seconds=10):
-        """Returns when the daemon has said READY."""
+    def start(self):
+        """Starts the daemon and waits for its READY=1 notification."""
         path = f"/run/{self.interface}.notify"
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
             notify.bind(path)
             notify.setblocking(False)
             self.daemon = self.node.start(self.interface, [self.node.lab.adit, "run", self.write()],
-                                          asked=signal.SIGUSR1, env={**os.environ, "NOTIFY_SOCKET": path})
+                                          dump_signal=signal.SIGUSR1, env={**os.environ, "NOTIFY_SOCKET": path})
             try:
-                wait_for(lambda: self.ready(notify), seconds, f"{self.interface}: READY=1")
+                wait_for(lambda: self.ready(notify), f"{self.interface}: READY=1")
             finally:
                 os.unlink(path)
         return self
 
     def ready(self, notify):
         if self.daemon.process.poll() is not None:
-            raise AssertionError(f"{self.interface} ended at once: {self.daemon.tail()}")
+            raise AssertionError(f"{self.interface} ended early: {self.daemon.tail()}")
         try:
             return b"READY=1" in notify.recv(4096)
         except BlockingIOError:
@@ -111,13 +117,13 @@ class Adit(End):
 
 
 class Device(End):
-    """A bare device: a program that makes it, and wg(8) and ip(8) for all else."""
+    """A bare device: a program creates it, wg(8) and ip(8) configure it."""
 
-    asked = None
+    dump_signal = None
     level = "error"
 
     def program(self):
-        """The command that makes a device, less its arguments."""
+        """Returns the command that creates a device, without its arguments."""
         raise NotImplementedError
 
     @property
@@ -128,23 +134,31 @@ class Device(End):
         self.launch()
         return self.configure()
 
-    def launch(self, **environment):
-        """The program, which is ready when wg(8) gets an answer."""
-        self.daemon = self.node.start(self.interface, [*self.program(), "-f", self.interface], asked=self.asked,
+    def launch(self, pass_fds=(), **environment):
+        """Starts the program and waits until its control socket accepts connections."""
+        self.daemon = self.node.start(self.interface, [*self.program(), "-f", self.interface], pass_fds=pass_fds,
+                                      dump_signal=self.dump_signal,
                                       env={**os.environ, "LOG_LEVEL": self.level, **environment})
-        wait_for(self.answers, 10, f"{self.interface}: an answer on the control socket")
+        wait_for(self.answers, f"{self.interface}: an answer on the control socket")
         return self
+
+    def open_tun(self, flags=0):
+        """Returns the descriptor of a new TUN device in the namespace of this end."""
+        with self.node.inside():
+            tun = os.open("/dev/net/tun", os.O_RDWR)
+            fcntl.ioctl(tun, TUNSETIFF, struct.pack("16sH22x", self.interface.encode(), IFF_TUN | IFF_NO_PI | flags))
+        return tun
 
     def answers(self):
         if not self.daemon.running():
-            raise AssertionError(f"{self.interface} ended at once: {self.daemon.tail()}")
-        with socket.socket(socket.AF_UNIX) as client:  # not by wg(8), which removes one that is not listened on yet
+            raise AssertionError(f"{self.interface} ended early: {self.daemon.tail()}")
+        with socket.socket(socket.AF_UNIX) as client:  # wg(8) would delete a socket that does not listen yet
             return not client.connect_ex(self.control_path)
 
     def configure(self):
         self.wg("setconf", self.write(whole=False))
         for address in self.addresses:
-            self.node.run(f"ip address add {address} dev {self.interface}")
+            self.node.run(f"ip address add {address} dev {self.interface} nodad")
         self.node.run(f"ip link set {self.interface} mtu {self.settings.get('MTU', 1420)} up")
         for peer in self.peers:
             for prefix in peer["AllowedIPs"].split(", "):
@@ -161,22 +175,22 @@ class Device(End):
         self.wg("set", "peer", other.public, *arguments, **options)
 
     def set_key(self, private):
-        """Takes on a private key; an empty text is none."""
+        """Sets the private key. An empty text removes it."""
         self.wg("set", "private-key", "/dev/stdin" if private else "/dev/null", input=private)
         if private:
             self.private, self.public = private, key(self.node.lab.adit, "pubkey", private)
 
     def about(self, other, what):
-        """A peer's value as `wg show` says it: latest-handshakes, endpoints, transfer. None without the peer."""
+        """Returns one value of a peer from `wg show`, such as its endpoint, or None if the peer does not exist."""
         values = dict(line.split("\t", 1) for line in self.wg("show", what).splitlines())
         return values.get(other.public)
 
     def about_peer(self, what):
-        """A value of the first peer."""
+        """Returns one value of the first peer."""
         return self.wg("show", what).splitlines()[0].split("\t", 1)[1]
 
     def transfer(self, other):
-        """Bytes received from a peer, and bytes sent to it."""
+        """Returns the bytes received from a peer and the bytes sent to it."""
         received, sent = self.about(other, "transfer").split()
         return int(received), int(sent)
 
@@ -185,9 +199,31 @@ class WireguardGo(Device):
     def program(self):
         return ["wireguard-go"]
 
+    def has_virtio_headers(self):
+        """Returns whether the TUN has virtio headers, which distinguishes versions from 2023 on from older ones."""
+        return self.node.json(f"ip -j -d link show {self.interface}")[0]["linkinfo"]["info_data"]["vnet_hdr"]
+
+
+class PlainWireguardGo(WireguardGo):
+    """
+    wireguard-go that reads and writes one packet per call. Versions from 2023 on, as in Debian 13, use the offloads
+    of their TUN and sockets. They merge the packets that they receive, move a zero-length datagram behind its
+    successors, and cannot send several datagrams that are larger than the MTU of the wire. They do none of that if their
+    TUN has no virtio headers.
+    """
+
+    def launch(self, **environment):
+        super().launch(**environment)
+        if self.has_virtio_headers():
+            self.stop()
+            tun = self.open_tun()
+            super().launch(pass_fds=[tun], WG_TUN_FD=str(tun), **environment)
+            os.close(tun)
+        return self
+
 
 class AditDevice(Device):
-    asked = signal.SIGUSR1
+    dump_signal = signal.SIGUSR1
     level = "verbose"
 
     def program(self):
@@ -196,12 +232,13 @@ class AditDevice(Device):
 
 def pair(lab, outside=4, left=Adit, right=Adit, psk=None, knows="both", start=True, **settings):
     """
-    Two hosts on one wire with a tunnel between them:
+    Creates two hosts on one wire, with a tunnel between them:
 
         left 192.0.2.1, 2001:db8::1  ----  right 192.0.2.2, 2001:db8::2
         inside: 10.7.0.1, fd07::1                 10.7.0.2, fd07::2
 
-    `knows` names the end that has an endpoint for the other: left, right or both.
+    `outside` is the IP version of the endpoints. `knows` names the end that has an endpoint for the other end: left,
+    right or both. Keywords are keys of [Interface] at both ends.
     """
     wan = {4: "192.0.2.{}", 6: "2001:db8::{}"}
     hosts = [lab.node("left"), lab.node("right")]
@@ -217,11 +254,12 @@ def pair(lab, outside=4, left=Adit, right=Adit, psk=None, knows="both", start=Tr
     return ends
 
 
-DEVICES = {"adit": AditDevice, "wireguard-go": WireguardGo}
-ENDS = ["adit+adit", "adit+wireguard-go"]  # what stands left and right
+DEVICES = {"adit": AditDevice, "wireguard-go": WireguardGo, "plain-wireguard-go": PlainWireguardGo}
+ENDS = ["adit+adit", "adit+wireguard-go"]  # LEFT+RIGHT
+PLAIN_ENDS = ["adit+adit", "adit+plain-wireguard-go"]
 
 
 def devices(lab, ends, *arguments, **settings):
-    """A pair of bare devices; `ends` is one of ENDS."""
+    """Creates a pair of bare devices. `ends` is an element of ENDS or PLAIN_ENDS."""
     left, right = (DEVICES[name] for name in ends.split("+"))
     return pair(lab, *arguments, left=left, right=right, **settings)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-What a user sees when something is wrong: one line that names it, an exit code, and nothing left behind.
+Errors: a message of one line that names the problem, an exit code, and nothing left behind.
 
     left  192.0.2.1  ----  right  192.0.2.2        (right runs nothing)
 """
@@ -25,7 +25,7 @@ def host(lab):
 
 
 def fails(node, command, *patterns, code=1):
-    """The command ends with the code, and one line on standard error has all the patterns. The line."""
+    """Requires this exit code, and one line on standard error that matches all patterns. Returns the line."""
     done = node.run(command, check=False, timeout=20)
     lines = done.stderr.splitlines()
     assert done.returncode == code, f"exit code {done.returncode}, not {code}: {done.stderr.strip()}"
@@ -44,17 +44,17 @@ def files(lab):
     with lab.check("a directory"):
         os.mkdir("/run/tun-dir.conf")
         fails(node, run + ["/run/tun-dir.conf"], "/run/tun-dir.conf", "directory")
-    with lab.check("a name that cannot be an interface"):
+    with lab.check("a name that is too long for an interface"):
         path = "/run/a-name-that-is-too-long.conf"
         with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
             file.write(Adit(node, INTERFACE, ["10.7.0.1/24"]).text())
         fails(node, run + [path], "a-name-that-is-too-long", "name")
-    with lab.check("a wrong key, by file and line, without a word of the key"):
+    with lab.check("an invalid key: the message has file and line, but not the key"):
         end = Adit(node, INTERFACE, ["10.7.0.1/24"])
         end.private = "x" + end.private
         line = fails(node, run + [end.write()], f"/run/{INTERFACE}.conf:2: ", "key")
-        assert end.private[:12] not in line, "the key is shown"
-    with lab.check("a key of an unknown name, by file and line"):
+        assert end.private[:12] not in line, "the message contains the key"
+    with lab.check("an unknown configuration key: the message has file and line"):
         end = Adit(node, INTERFACE, ["10.7.0.1/24"], Adress="10.7.0.1")
         fails(node, run + [end.write()], f"/run/{INTERFACE}.conf:5: ", "unknown key")
     with lab.check("no link is left"):
@@ -62,7 +62,7 @@ def files(lab):
 
 
 @case()
-def what_is_taken(lab):
+def conflicts(lab):
     node = host(lab)
     end = Adit(node, INTERFACE, ["10.7.0.1/24"])
     command = [lab.adit, "run", end.write()]
@@ -74,20 +74,20 @@ def what_is_taken(lab):
                 taken.bind((any_address, PORT))
                 fails(node, command, INTERFACE, str(PORT), "in use")
             assert not node.has_link(INTERFACE), "the link is left"
-    with lab.check("an interface of that name exists"):
+    with lab.check("an interface with this name exists"):
         node.run(f"ip link add {INTERFACE} type veth peer name other")
         try:
             fails(node, command, INTERFACE, "exists|busy|in use")
         finally:
             node.run(f"ip link del {INTERFACE}")
-    with lab.check("the same file is running already"):
+    with lab.check("a daemon with the same file already runs"):
         end.start()
         fails(node, command, INTERFACE, "exists|busy|in use|running")
-        assert node.has_link(INTERFACE), "the second start took the link from the first"
+        assert node.has_link(INTERFACE), "the second start deleted the link of the first"
 
 
 @case()
-def what_is_lacking(lab):
+def missing_requirements(lab):
     node = host(lab)
     end = Adit(node, INTERFACE, ["10.7.0.1/24"])
     path = end.write()
@@ -102,12 +102,12 @@ def what_is_lacking(lab):
     with lab.check("no /dev/net/tun"):
         fails(node, ["unshare", "--mount", "sh", "-c", f"mount -t tmpfs tmpfs /dev/net && exec {lab.adit} run {path}"],
               "/dev/net/tun")
-    with lab.check("what was lacking is there: it starts"):
+    with lab.check("with root and /dev/net/tun it starts"):
         end.start()
 
 
 def refuse_io_uring():
-    """For a child: a seccomp filter by which io_uring_setup(2), 425 everywhere, fails with EPERM."""
+    """Installs a seccomp filter in a child process that makes io_uring_setup(2), number 425, fail with EPERM."""
     load, equal, leave, allow, refuse = 0x20, 0x15, 0x06, 0x7fff0000, 0x00050000 | errno.EPERM
     steps = (load, 0, 0, 0), (equal, 0, 1, 425), (leave, 0, 0, refuse), (leave, 0, 0, allow)
     code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *step) for step in steps))
@@ -118,13 +118,13 @@ def refuse_io_uring():
 
 @case()
 def without_io_uring(lab):
-    """A sandbox refuses io_uring: with a word to who asked for it, system calls read the TUN."""
+    """If a sandbox refuses io_uring, adit uses system calls, and warns if the file asks for io_uring."""
     for wanted in "io_uring", "auto":
         node = lab.node(f"host-{wanted[0]}")
         path = Adit(node, INTERFACE, ["10.7.0.1/24"], TunBackend=wanted).write()
         with lab.check(f"TunBackend = {wanted} where io_uring is refused"):
             daemon = node.start(INTERFACE, [lab.adit, "run", path], preexec_fn=refuse_io_uring)
-            wait_for(lambda: ", syscalls, " in daemon.log(), 10, "the log says who reads the TUN")
+            wait_for(lambda: ", syscalls, " in daemon.log(), "the log line with the TUN backend")
             warned = "io_uring is unavailable" in daemon.log()
             assert warned == (wanted == "io_uring"), daemon.log()
 
@@ -142,12 +142,12 @@ def command_line(lab):
         node.run([lab.adit, "check", path])
         bad = Adit(node, INTERFACE, ["10.7.0.1/24"], port=70000).write()
         fails(node, [lab.adit, "check", bad], f"{bad}:3: ", "70000")
-    with lab.check("genkey, pubkey and genpsk make 32 bytes, pubkey always the same"):
+    with lab.check("genkey, pubkey and genpsk print 32 bytes, and pubkey is deterministic"):
         private = node.run([lab.adit, "genkey"]).stdout
         public = [node.run([lab.adit, "pubkey"], input=private).stdout for _ in range(2)]
         secret = node.run([lab.adit, "genpsk"]).stdout
         assert all(re.fullmatch(r"[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=\n", text) for text in (private, secret, *public))
         assert public[0] == public[1] != private != secret
-    with lab.check("pubkey refuses what is no key"):
+    with lab.check("pubkey rejects text that is not a key"):
         done = node.run([lab.adit, "pubkey"], input="no key\n", check=False)
         assert done.returncode == 1 and len(done.stderr.splitlines()) == 1 and not done.stdout

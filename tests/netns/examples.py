@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: MIT
 """
-The files of conf/ as they are shipped, but for their keys: everybody has those, so the first thing to do is to replace
-them. The hosts have the public addresses that the files name.
+The example files of conf/. The tests replace only their keys, as users must, because the keys in the files are public.
+The hosts have the addresses that the files contain.
 """
 
 import os
 import re
 
 from ends import Adit, key
-from lab import Lacks, case, wait_for
+from lab import Skip, case, wait_for
 from traffic import MIB, both_ways
 
 CONF = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "conf")
@@ -16,7 +16,7 @@ KEY = re.compile(r"[A-Za-z0-9+/]{43}=")
 
 
 class Example(Adit):
-    """An end whose file is given."""
+    """An end with a given file."""
 
     def __init__(self, node, interface, text):
         self.node = node
@@ -32,7 +32,7 @@ class Example(Adit):
 
 
 def read_with_new_keys(lab, folder, names):
-    """The texts of a folder's files, in which each key pair has become another."""
+    """Returns the files of a folder, with each key pair replaced by a new one."""
     texts = {}
     for name in names:
         with open(os.path.join(CONF, folder, f"{name}.conf")) as file:
@@ -46,7 +46,7 @@ def read_with_new_keys(lab, folder, names):
 
 
 def lay(lab, folder, addresses):
-    """An Internet in the middle, hosts with these addresses around it, and their ends, which have not been started."""
+    """Creates hosts with these addresses around a router, the internet. Returns their ends, which are not started."""
     internet = lab.node("internet", forward=True)
     ends = {}
     for name, text in read_with_new_keys(lab, folder, addresses).items():
@@ -70,9 +70,9 @@ def site_to_site(lab):
         lab.wire(end.node, "lan", [f"{lan}.1/24"], host, "lan", [f"{lan}.2/24"])
         host.run(f"ip route add default via {lan}.1")
         end.start()
-    with lab.check("the LAN behind each end reaches the other: TCP both ways"):
+    with lab.check("the LANs behind the ends reach each other: TCP both ways"):
         both_ways(here, "192.168.10.2", there, "192.168.20.2", 16 * MIB)
-    with lab.check("the ends reach each other inside: TCP both ways"):
+    with lab.check("the ends reach each other through the tunnel: TCP both ways"):
         both_ways(ends["left"].node, ends["left"].v4, ends["right"].node, ends["right"].v4, 4 * MIB)
 
 
@@ -81,7 +81,7 @@ def mesh(lab):
     """
     a 198.51.100.11 - internet - b 203.0.113.12
                          |
-                    c 10.0.0.2: the others see the address of the internet's side that leads to them, and another port
+                    c 10.0.0.2, behind a NAT: the others see an address of the internet, and another port
     """
     ends = lay(lab, "mesh", {"a": "198.51.100.11", "b": "203.0.113.12", "c": "10.0.0.2"})
     with lab.check("c is behind a NAT"):
@@ -92,12 +92,12 @@ def mesh(lab):
         left, right = ends[one], ends[other]
         for family in 4, 6:
             with lab.check(f"{one} and {other}: TCP both ways, v{family} inside"):
-                wait_for(lambda: reaches(left, right.inner(family)), 20, f"an answer of {other}")
+                wait_for(lambda: reaches(left, right.inner(family)), f"an answer of {other}")
                 both_ways(left.node, left.inner(family), right.node, right.inner(family), 4 * MIB)
 
 
 def masquerade(node, interface):
-    """Hides what comes from an interface behind the node's own addresses; lets nothing in that was not asked for."""
+    """Masquerades connections from an interface, and drops connections to it."""
     done = node.run(["nft", f"""
         table ip nat {{
             chain out {{
@@ -110,7 +110,7 @@ def masquerade(node, interface):
             }}
         }}"""], check=False)
     if done.returncode:
-        raise Lacks(f"masquerading by nft: {done.stderr.strip()}")
+        raise Skip(f"nft cannot masquerade: {done.stderr.strip()}")
 
 
 def reaches(end, address):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-Forwarded traffic: the hosts know nothing of the tunnel, the gateways originate none of its packets.
+Forwarded traffic. The gateways run the tunnel, but they send and receive none of the packets inside it.
 
     near  ------------  west  ----------------  east  ------------  far
     10.1.0.2            10.1.0.1       10.2.0.1            10.2.0.2
@@ -8,9 +8,9 @@ Forwarded traffic: the hosts know nothing of the tunnel, the gateways originate 
                         192.0.2.1     192.0.2.2
                         tun-west 10.7.0.1, fd07::1   tun-east 10.7.0.2, fd07::2
 
-Wires have MTU 1500, the tunnel 1420. The gateways' LAN sides have no offloads, so what a packet socket sees at near and
-far is what a cable would carry: each packet cut to size with its checksums made, by the gateway's kernel from what adit
-wrote to the TUN.
+The wires have MTU 1500, the tunnel has 1420. The LAN interfaces of the gateways have no offloads. A packet socket in
+near or far therefore sees the packets of a cable: the kernel of the gateway has segmented the packets that adit wrote
+to the TUN, and has computed their checksums.
 """
 
 import concurrent.futures
@@ -28,7 +28,7 @@ NEAR, FAR = {4: "10.1.0.2", 6: "fd01::2"}, {4: "10.2.0.2", 6: "fd02::2"}
 
 
 def lay(lab, mtu=1420):
-    """The five wires and both ends; returns the outer hosts."""
+    """Creates the network and starts both ends. Returns near and far."""
     gateways = {name: lab.node(name, forward=True) for name in LAN}
     hosts = {}
     lab.wire(gateways["west"], "wan", ["192.0.2.1/24"], gateways["east"], "wan", ["192.0.2.2/24"])
@@ -54,14 +54,14 @@ def payload_packets(packets, protocol):
 
 @case(family=[4, 6])
 def tcp(lab, family):
-    """The first full-sized packet meets the tunnel's MTU and is told so; then segments of the new size flow."""
+    """The first full-sized packet exceeds the MTU of the tunnel. Path MTU discovery then reduces the segments."""
     near, far = lay(lab)
     for source, target, address in (near, far, FAR[family]), (far, near, NEAR[family]):
-        with lab.check(f"32 MiB of TCP from {source.name}: every packet on {target.name}'s wire is right"):
+        with lab.check(f"32 MiB of TCP from {source.name}: every packet on the wire of {target.name} is correct"):
             capture = Capture(target, "lan", incoming=True)
             stream(source, target, address, 32 * MIB)
             packets = payload_packets(check_all(capture, WIRE), TCP)
-            assert len(packets) > 20000, f"only {len(packets)} TCP packets were seen"
+            assert len(packets) > 20000, f"only {len(packets)} TCP packets were captured"
     with lab.check("64 MiB of TCP each way"):
         both_ways(near, NEAR[family], far, FAR[family], 64 * MIB)
 
@@ -77,24 +77,24 @@ def udp(lab, family):
         "fragmented": [NOISE[number:number + 5000] for number in range(200)],
     }
     for source, address in (near, FAR[family]), (far, NEAR[family]):
-        source.run(f"ping -c 2 -W 1 -s 5000 {address}", check=False)  # the sockets below know the tunnel's MTU
+        source.run(f"ping -c 2 -W 1 -s 5000 {address}", check=False)  # lets the kernel learn the path MTU
     for title, payloads in sets.items():
         for ends in (near, NEAR, far, FAR), (far, FAR, near, NEAR):
             source, source_address, target, target_address = ends
-            with lab.check(f"{title} UDP from {source.name}: every packet on {target.name}'s wire is right"):
+            with lab.check(f"{title} UDP from {source.name}: every packet on the wire of {target.name} is correct"):
                 capture = Capture(target, "lan", incoming=True)
                 datagrams(source, source_address[family], target, target_address[family], payloads, burst=8)
                 packets = check_all(capture, WIRE)
                 seen = [packet for packet in packets if packet.protocol == UDP or packet.fragment]
-                assert len(seen) >= len(payloads), f"only {len(seen)} of {len(payloads)} were seen on the wire"
+                assert len(seen) >= len(payloads), f"only {len(seen)} of {len(payloads)} were captured"
 
 
 @case(family=[4, 6])
-def flows_that_interleave(lab, family):
-    """Several flows share each drain of the TUN and of the socket."""
+def concurrent_flows(lab, family):
+    """Packets of several flows alternate when adit reads the TUN and its socket."""
     near, far = lay(lab)
     there, back = (near, far, FAR[family]), (far, near, NEAR[family])
-    with lab.check("two TCP flows there, one back and UDP, all at once: every packet on far's wire is right"):
+    with lab.check("two TCP flows, one in the other direction, and UDP: every packet on the wire of far is correct"):
         capture = Capture(far, "lan", incoming=True)
         with concurrent.futures.ThreadPoolExecutor() as pool:
             flows = [pool.submit(stream, *there, 16 * MIB), pool.submit(stream, *there, 16 * MIB),
@@ -103,12 +103,12 @@ def flows_that_interleave(lab, family):
         for flow in flows:
             flow.result()
         packets = check_all(capture, WIRE)
-        assert len(packets) > 25000, f"only {len(packets)} packets were seen"
+        assert len(packets) > 25000, f"only {len(packets)} packets were captured"
 
 
 @case()
 def udp_without_checksum(lab):
-    """Legal over IPv4 (RFC 768). It is neither given a checksum nor joined with others."""
+    """Legal over IPv4 (RFC 768). adit neither adds a checksum nor merges such datagrams."""
     near, far = lay(lab)
     with lab.check("UDP with checksum 0 arrives with checksum 0"):
         capture = Capture(far, "lan", incoming=True)

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """
-An idle tunnel sleeps: from 30 s after the last packet no thread of a daemon wakes up. What the kernel says into a
-tunnel of its own accord (router solicitations, multicast reports) would be traffic, so IPv6 is off on the tunnel.
+An idle tunnel sleeps: 30 s after the last packet, no thread of a daemon wakes up any more. IPv6 is disabled on the
+tunnel, because the kernel would send router solicitations and multicast reports.
 
-    left  192.0.2.1  ----  right  192.0.2.2, and 10.7.0.1 and 10.7.0.2 inside
+    left  192.0.2.1  ----  right  192.0.2.2
+    tun-left  10.7.0.1     tun-right  10.7.0.2
 """
 
 import os
@@ -13,7 +14,7 @@ import time
 from ends import Adit, host_port
 from lab import case
 
-QUIET = 30  # seconds after the last packet; the passive keepalive is gone by then
+QUIET = 30  # seconds after the last packet, when the passive keepalive has been sent
 WATCH = 60
 KEEPALIVE = 5
 
@@ -33,7 +34,7 @@ def lay(lab, workers, **peer_settings):
 
 
 def wake_ups(end):
-    """How often the threads of a daemon have gone to sleep by themselves, by thread."""
+    """Returns the voluntary context switches of a daemon by thread: how often it went to sleep."""
     counts = {}
     for thread in os.listdir(f"/proc/{end.daemon.pid}/task"):
         with open(f"/proc/{end.daemon.pid}/task/{thread}/status") as status:
@@ -42,7 +43,7 @@ def wake_ups(end):
 
 
 def watch(ends):
-    """What was added in WATCH seconds, by end."""
+    """Returns the wake-ups of the ends when they have become idle, and WATCH seconds later."""
     time.sleep(QUIET)
     before = [wake_ups(end) for end in ends]
     time.sleep(WATCH)
@@ -55,15 +56,15 @@ def no_wake_ups(lab, workers):
     ends = lay(lab, workers)
     before, after = watch(ends)
     for end, was, now in zip(ends, before, after):
-        with lab.check(f"{end.node.name}: no thread woke up in {WATCH} s"):
+        with lab.check(f"{end.node.name}: no thread wakes up in {WATCH} s"):
             assert was == now, f"voluntary context switches by thread: {was}, then {now}"
-    with lab.check("the tunnel is still there"):
+    with lab.check("the tunnel still works"):
         ends[0].node.ping(ends[1].v4)
 
 
 @case(slow=True, waits=True, seconds=180)
-def keepalives_are_seen(lab):
-    """The same with something to wake up for: what is counted does count."""
+def keepalives_are_counted(lab):
+    """With keepalives the threads do wake up, which shows that the test counts wake-ups."""
     ends = lay(lab, 1, PersistentKeepalive=KEEPALIVE)
     before, after = watch(ends)
     for end, was, now in zip(ends, before, after):

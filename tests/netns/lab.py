@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """
-Network namespaces, the wires between them, and the processes inside, for the cases of this folder.
+The laboratory of the cases in this folder: network namespaces, the wires between them and the processes inside.
 
-run.py gives each case mount and process namespaces of its own with an empty /run, so the names used here are private to
-one case, and all that a case leaves behind goes with its process.
+run.py runs each case in its own mount and process namespaces with an empty /run. Names of namespaces and files are
+therefore private to a case, and everything that a case leaves behind disappears with its process.
 """
 
 import contextlib
@@ -21,31 +21,34 @@ import traceback
 
 CLONE_NEWNET = 0x40000000
 SANITIZER = re.compile(r"(ERROR|WARNING): \w+Sanitizer|runtime error:")
-LOG_TAIL = 25  # lines of each log shown after a failure
-BANNER = "┌│└"  # begins the lines in which wireguard-go recommends the kernel's module
+LOG_TAIL = 25  # lines of each log to print after a failure
+BANNER = "┌│└"  # first characters of the lines in which wireguard-go recommends the kernel module
+TIMEOUT = 30  # seconds to wait for an event that has no time limit of its own; a busy machine may need several
 
 libc = ctypes.CDLL(None, use_errno=True)
 
 
-class Lacks(Exception):
-    """This kernel or machine lacks what a check needs."""
+class Skip(Exception):
+    """The kernel or the machine lacks something that a test needs."""
 
 
-def wait_for(condition, seconds, what):
-    """Returns what `condition` returns as soon as that is true; an AssertionError says what never came."""
+def wait_for(condition, what, seconds=TIMEOUT):
+    """
+    Calls `condition` until it returns a true value, and returns that value. Raises an AssertionError that names `what`
+    if that takes longer than `seconds`. Pass `seconds` only if the time is part of the test.
+    """
     end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        value = condition()
-        if value:
-            return value
+    while not (value := condition()):
+        if time.monotonic() > end:
+            raise AssertionError(f"{what}: not within {seconds} s")
         time.sleep(0.02)
-    raise AssertionError(f"{what}: not within {seconds} s")
+    return value
 
 
-def need_kernel(version, what):
+def need_kernel(version, feature):
     release = tuple(int(part) for part in os.uname().release.split(".")[:2])
     if release < version:
-        raise Lacks(f"{what}, since Linux {version[0]}.{version[1]}")
+        raise Skip(f"{feature} needs Linux {version[0]}.{version[1]}")
 
 
 def enter(namespace):
@@ -54,12 +57,15 @@ def enter(namespace):
 
 
 class Daemon:
-    """A process that stays until it is told to end. What it writes goes to one log; `asked` is a signal to say more."""
+    """
+    A process that runs until it is stopped, and its log. `dump_signal` is a signal that makes the process log its
+    counters; the report of a failed test contains them.
+    """
 
-    def __init__(self, node, name, command, asked=None, **options):
+    def __init__(self, node, name, command, dump_signal=None, **options):
         self.name = name
-        self.asked = asked
-        self.over = False  # a case has ended it
+        self.dump_signal = dump_signal
+        self.over = False  # the case expects the process to have ended
         self.log_path = f"/run/{node.name}-{name}.log"
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(node.words(command), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
@@ -74,8 +80,8 @@ class Daemon:
             return log.read()
 
     def tail(self):
-        if self.asked and self.running():
-            self.process.send_signal(self.asked)
+        if self.dump_signal and self.running():
+            self.process.send_signal(self.dump_signal)
             time.sleep(0.2)
         lines = [line for line in self.log().splitlines() if line[:1] not in BANNER]
         return "\n".join(lines[-LOG_TAIL:])
@@ -83,8 +89,8 @@ class Daemon:
     def running(self):
         return self.process.poll() is None
 
-    def wait(self, seconds=10):
-        """The exit code of a process that is to end by itself."""
+    def wait(self, seconds=TIMEOUT):
+        """Waits until the process ends by itself, and returns its exit code."""
         self.over = True
         try:
             return self.process.wait(seconds)
@@ -92,7 +98,7 @@ class Daemon:
             raise AssertionError(f"{self.name} did not end within {seconds} s") from None
 
     def stop(self, number=signal.SIGTERM):
-        """Ends the process by a signal, with all means after 10 s; the exit code."""
+        """Sends a signal, waits until the process ends and returns its exit code. Kills a process that does not."""
         self.process.send_signal(number)
         try:
             return self.wait()
@@ -108,7 +114,7 @@ class Node:
         self.lab = lab
         self.name = name
         subprocess.run(["ip", "netns", "add", name], check=True)
-        self.set("net/ipv6/conf/default/accept_dad", 0)  # link-local addresses too are there at once
+        self.set("net/ipv6/conf/default/accept_dad", 0)  # IPv6 addresses are usable as soon as they are added
         self.run("ip link set lo up")
 
     def words(self, command):
@@ -116,7 +122,7 @@ class Node:
         return ["ip", "netns", "exec", self.name] + command
 
     def run(self, command, check=True, timeout=60, **options):
-        """Runs a command to its end; its output is text."""
+        """Runs a command in this namespace and returns the completed process. Its output is text."""
         done = subprocess.run(self.words(command), capture_output=True, text=True, timeout=timeout, **options)
         if check and done.returncode:
             raise AssertionError(f"{self.name}: {command}: {(done.stderr or done.stdout).strip() or done.returncode}")
@@ -132,7 +138,7 @@ class Node:
 
     @contextlib.contextmanager
     def inside(self):
-        """The calling thread stands in this namespace. Sockets opened there stay there."""
+        """Moves the calling thread into this namespace. Sockets that it opens there belong to this namespace."""
         home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
         there = os.open(f"/run/netns/{self.name}", os.O_RDONLY)
         try:
@@ -150,7 +156,7 @@ class Node:
         return made
 
     def set(self, key, value):
-        """A sysctl of this namespace."""
+        """Sets a sysctl of this namespace."""
         with self.inside(), open(f"/proc/sys/{key}", "w") as file:
             file.write(str(value))
 
@@ -166,20 +172,21 @@ class Node:
         self.set("net/ipv6/conf/all/forwarding", 1)
 
     def offloads(self, interface, state):
-        """With `off`, packets leave as they would on a cable: cut, and with their checksums."""
+        """With `off`, packets leave as they would on a cable: segmented, and with complete checksums."""
         self.run(f"ethtool -K {interface} tx {state} tso {state} gso {state} tx-udp-segmentation {state}")
 
     def ping(self, address, count=3, options=""):
-        """Every one of `count` pings must be answered."""
+        """Sends `count` pings and requires an answer to each."""
         before = self.echo_replies()
         done = self.run(f"ping -n -q -c {count} -i 0.1 -W 3 {options} {address}", check=False, timeout=60 + count)
         if f" {count} received" not in done.stdout:
-            # ping(8) waits two round trips after an answer, which a busy machine may overdraw: the kernel counts on
-            wait_for(lambda: self.echo_replies() >= before + count, 3,
-                     f"ping {address}: {(done.stdout + done.stderr).strip()}")
+            # ping(8) exits two round trips after the last answer. A busy machine may need longer, so the counter of the
+            # kernel decides.
+            wait_for(lambda: self.echo_replies() >= before + count,
+                     f"ping {address}: {(done.stdout + done.stderr).strip()}", 3)
 
     def echo_replies(self):
-        """How many answers to pings have arrived."""
+        """Returns the number of echo replies that this namespace has received."""
         with self.inside():
             with open("/proc/thread-self/net/snmp") as file:
                 names, values = [line.split() for line in file if line.startswith("Icmp:")]
@@ -188,12 +195,12 @@ class Node:
         return int(values[names.index("InEchoReps")]) + v6
 
     def no_answer(self, address, options=""):
-        """No ping is answered."""
+        """Sends three pings and requires that none is answered."""
         done = self.run(f"ping -n -q -c 3 -i 0.1 -W 1 {options} {address}", check=False)
         assert " 0 received" in done.stdout, f"ping {address}: {(done.stdout + done.stderr).strip()}"
 
     def udp_ports(self):
-        """The ports on which UDP sockets of this namespace are bound, one entry a socket."""
+        """Returns the ports to which UDP sockets of this namespace are bound, one entry per socket."""
         lines = []
         for table in "udp", "udp6":
             with self.inside(), open(f"/proc/thread-self/net/{table}") as file:
@@ -202,12 +209,12 @@ class Node:
 
 
 class Lab:
-    """The namespaces and daemons of one case, and the lines that it reports."""
+    """The namespaces and daemons of one case, and its report."""
 
     def __init__(self, case, adit, settings=None):
         self.case = case
         self.adit = adit
-        self.settings = settings or {}  # keys of [Interface] for every file of an `adit run`
+        self.settings = settings or {}  # keys of [Interface] for every INI file
         self.nodes = {}
         self.daemons = []
         self.failures = 0
@@ -219,7 +226,7 @@ class Lab:
         return node
 
     def wire(self, left, left_name, left_addresses, right, right_name, right_addresses):
-        """A veth pair. Addresses come without waiting for duplicates."""
+        """Connects two nodes with a veth pair. `nodad` makes IPv6 addresses usable at once."""
         left.run(f"ip link add {left_name} type veth peer name {right_name} netns {right.name}")
         for node, interface, addresses in (left, left_name, left_addresses), (right, right_name, right_addresses):
             for address in addresses:
@@ -228,46 +235,53 @@ class Lab:
 
     @contextlib.contextmanager
     def check(self, title):
-        """One test: reports ok, not ok or lacks, and lets the case go on."""
+        """Runs one test and reports ok, not ok or skip. The case continues after a failed test."""
         try:
             yield
-        except Lacks as lack:
-            self.say("lacks", title, lack)
+        except Skip as reason:
+            self.report("skip", title, reason)
         except Exception as error:
             self.fail(title, error)
         else:
-            self.say("ok", title)
+            self.report("ok", title)
 
-    def say(self, verdict, title, reason=None):
+    def report(self, verdict, title, reason=None):
         print(f"{verdict} {self.case}: {title}" + (f" ({reason})" if reason else ""), flush=True)
 
     def fail(self, title, error):
         self.failures += 1
         line = traceback.extract_tb(error.__traceback__)[-1].line
-        self.say("not ok", title, " ".join(str(error).split()) or line)
+        self.report("not ok", title, " ".join(str(error).split()) or line)
         if not isinstance(error, (AssertionError, OSError, subprocess.SubprocessError)):
             traceback.print_exception(error, file=sys.stdout)
         for daemon in {daemon.log_path: daemon for daemon in self.daemons}.values():
             print(f"    {daemon.name}:\n" + "".join(f"    | {line}\n" for line in daemon.tail().splitlines()), end="")
 
     def close(self):
-        """Ends what still runs. No daemon may have ended by itself or written a sanitizer's report."""
-        with self.check("every end stops with exit code 0"):
+        """Stops the daemons that still run. Fails if a daemon ended early or logged the report of a sanitizer."""
+        with self.check("every daemon exits with code 0"):
             for daemon in reversed(self.daemons):
                 early = None if daemon.over else daemon.process.poll()
-                assert early is None, f"{daemon.name} ended before its time, with {early}"
+                assert early is None, f"{daemon.name} ended early, with exit code {early}"
                 code = 0 if daemon.over else daemon.stop()
-                assert code == 0, f"{daemon.name} ended with {code}"
-                assert not SANITIZER.search(daemon.log()), f"{daemon.name}: sanitizer report"
+                assert code == 0, f"{daemon.name} ended with exit code {code}"
+                assert not SANITIZER.search(daemon.log()), f"{daemon.name}: a sanitizer reported an error"
 
 
-def case(slow=False, waits=False, alone=False, seconds=120, **parameters):
+def case(slow=False, waits=False, alone=False, bench=False, seconds=120, **parameters):
     """
-    Marks a function of a suite as a case. `slow`: left out of a quick run. `waits`: it mostly sleeps, so others may run
-    beside it; `alone`: it measures, so none may. `seconds`: its limit. Each further keyword is a list of values; the
-    case is run with every combination.
+    Marks a function of a suite as a case.
+
+    slow      A quick run leaves the case out.
+    waits     The case mostly sleeps, so any number of cases may run at the same time.
+    alone     The case loads the whole machine, so no other case may run at the same time.
+    bench     The case measures a rate, which depends on the machine. Only `run.py --bench` runs it.
+    seconds   The time limit.
+
+    Every other keyword is a list of values. The case runs once with each combination of values.
     """
     def mark(function):
-        function.case = {"slow": slow, "waits": waits, "alone": alone, "seconds": seconds, "parameters": parameters}
+        function.case = {"slow": slow, "waits": waits, "alone": alone, "bench": bench, "seconds": seconds,
+                         "parameters": parameters}
         return function
     return mark

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
 """
-Start, end and what a daemon leaves behind; routes and rules.
+The life cycle of `adit run`: start, end, routes and rules, and that nothing is left behind.
 
     left  10.9.1.2, fd09:1::2  ----  router  ----  right  192.0.2.2, 2001:db8::2
                 10.9.1.1, fd09:1::1     192.0.2.1, 2001:db8::1
     tun-left  10.7.0.1, fd07::1                    tun-right  10.7.0.2, fd07::2
-                                                   lo  203.0.113.7, 2001:db8:7::7  (only known inside)
+                                                   lo  203.0.113.7, 2001:db8:7::7  (reachable only through the tunnel)
 """
 
 import difflib
@@ -24,7 +24,7 @@ EVERYTHING = ["0.0.0.0/0", "::/0"]
 
 
 def lay(lab, outside=4, allowed=EVERYTHING, **settings):
-    """Left, which has not been started, and right, which has."""
+    """Returns left, which has not been started, and right, which runs."""
     left, router, right = lab.node("left"), lab.node("router", forward=True), lab.node("right")
     lab.wire(left, "wan", ["10.9.1.2/24", "fd09:1::2/64"], router, "west", ["10.9.1.1/24", "fd09:1::1/64"])
     lab.wire(router, "east", ["192.0.2.1/24", "2001:db8::1/64"], right, "wan", ["192.0.2.2/24", "2001:db8::2/64"])
@@ -43,14 +43,14 @@ def lay(lab, outside=4, allowed=EVERYTHING, **settings):
 
 
 def network_state(node):
-    """All that a daemon could leave in a namespace, as text."""
+    """Returns everything that a daemon could leave behind in a namespace, as text by command."""
     commands = ("ip -j link", "ip -4 rule", "ip -6 rule", "ip -4 route show table all", "ip -6 route show table all",
                 "nft list ruleset")
     return {command: re.sub(r" (expires \d+sec|pref medium)", "", node.run(command).stdout) for command in commands}
 
 
 def changes(before, after):
-    """The lines that came or went, as `diff` marks them."""
+    """Returns the added and removed lines, marked as by diff(1)."""
     return "\n".join(line for command in before
                      for line in difflib.ndiff(before[command].splitlines(), after[command].splitlines())
                      if line.startswith(("+", "-")))
@@ -82,7 +82,7 @@ def kill_and_start_again(lab):
     with lab.check("traffic flows at start 3"):
         left.node.ping(BEYOND[4])
         left.node.ping(BEYOND[6])
-    with lab.check("after SIGTERM nothing is left of all three"):
+    with lab.check("after SIGTERM nothing is left of the three starts"):
         left.stop()
         left_behind = changes(before, network_state(left.node))
         assert not left_behind, left_behind
@@ -92,13 +92,13 @@ def kill_and_start_again(lab):
 def counters(lab):
     left, right = pair(lab)
     left.node.ping(right.v4, count=20)
-    with lab.check("SIGUSR1 logs all counters; the packets of 20 pings are among them"):
+    with lab.check("SIGUSR1 logs all counters, including the packets of 20 pings"):
         before = len(left.daemon.log().splitlines())
         left.daemon.process.send_signal(signal.SIGUSR1)
-        lines = wait_for(lambda: left.daemon.log().splitlines()[before:], 3, "a line after SIGUSR1")
+        lines = wait_for(lambda: left.daemon.log().splitlines()[before:], "a line after SIGUSR1")
         numbers = [int(number) for number in re.findall(r"\b\d+\b", " ".join(lines))]
         assert any(20 <= number <= 60 for number in numbers), f"no count of 20 to 60 packets in: {lines}"
-    with lab.check("traffic flows on"):
+    with lab.check("traffic still flows"):
         left.node.ping(right.v4)
 
 
@@ -112,19 +112,19 @@ def default_route(lab, outside):
         with lab.check(f"traffic to anywhere goes through the tunnel, v{family} inside"):
             left.node.ping(BEYOND[family])
             both_ways(left.node, left.inner(family), right.node, BEYOND[family], 8 * MIB)
-    with lab.check("nothing but the tunnel's datagrams is on the wire, and they do not loop"):
+    with lab.check("the wire carries only the tunnel's datagrams, and they do not loop"):
         capture = Capture(left.node, "wan")
         left.node.ping(BEYOND[4], count=10)
         left.node.ping(BEYOND[6], count=10)
         check_outer(check_all(capture, 1500))
-    with lab.check("the neighbour on the wire is reached outside the tunnel"):
+    with lab.check("the neighbour on the wire is reached directly"):
         capture = Capture(left.node, "wan")
         left.node.ping("10.9.1.1")
         left.node.ping("fd09:1::1")
         assert len(check_all(capture, 1500)) >= 12
     with lab.check("src_valid_mark is set for the reverse path filter"):
         assert left.node.get("net/ipv4/conf/all/src_valid_mark") == "1"
-    with lab.check("the address inside does not answer outside the tunnel"):
+    with lab.check("the inner address does not answer packets from outside the tunnel"):
         router = lab.nodes["router"]
         router.run("ip route add 10.7.0.1 via 10.9.1.2")
         done = router.run("ping -n -q -c 3 -i 0.1 -W 1 10.7.0.1", check=False)
@@ -132,12 +132,12 @@ def default_route(lab, outside):
 
 
 def between_neighbours(packet):
-    """Neighbour discovery and multicast listeners, which every IPv6 link has."""
+    """Returns whether a packet is neighbour or multicast listener discovery, which every IPv6 link has."""
     return packet.protocol == ICMPV6 and (130 <= packet.payload[0] <= 137 or packet.payload[0] == 143)
 
 
 def check_outer(packets):
-    """Messages between the two ends, and what neighbours say to each other; few, for pings are few."""
+    """Requires that the packets are those of 20 pings through the tunnel, apart from IPv6 neighbour discovery."""
     packets = [packet for packet in packets if not between_neighbours(packet)]
     for packet in packets:
         ours = packet.protocol == UDP and OUTSIDE.issuperset(packet.addresses())
@@ -151,12 +151,12 @@ def table_off(lab):
     left, right = lay(lab, Table="off")
     before = network_state(left.node)
     left.start()
-    with lab.check("no rule, no nft table, no route but that of the address"):
+    with lab.check("no rule, no nft table, no route but the one of the address"):
         after = network_state(left.node)
         assert all(before[key] == after[key] for key in ("ip -4 rule", "ip -6 rule", "nft list ruleset")), after
         routes = left.node.run("ip -4 route show table all dev tun-left").stdout
         assert "default" not in routes and "10.7.0.0/24" in routes, routes
-    with lab.check("the peer is reached, what lies beyond is not"):
+    with lab.check("the peer is reachable, addresses behind it are not"):
         left.node.ping(right.v4)
         done = left.node.run(f"ping -n -q -c 1 -W 1 {BEYOND[4]}", check=False)
         assert " 0 received" in done.stdout, done.stdout
@@ -166,7 +166,7 @@ def table_off(lab):
 def table_number(lab):
     left, _ = lay(lab, Table=1234, allowed=["203.0.113.0/24", "10.7.0.2/32", "::/0"])
     left.start()
-    with lab.check("all routes of the peers stand in table 1234"):
+    with lab.check("table 1234 contains all routes to the peers"):
         v4 = left.node.run("ip -4 route show table 1234").stdout
         v6 = left.node.run("ip -6 route show table 1234").stdout
         assert "203.0.113.0/24 dev tun-left" in v4 and "10.7.0.2 dev tun-left" in v4 and "default dev tun-left" in v6
@@ -178,7 +178,7 @@ def table_number(lab):
 
 @case()
 def fwmark(lab):
-    """The mark of the file is the mark of the datagrams, and the table's number."""
+    """FwMark is the mark of the datagrams and the number of the routing table."""
     left, _ = lay(lab, FwMark="0x4d2")
     left.start()
     with lab.check("rules and routes use the mark"):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-Packets as a packet socket sees them, checked against the RFCs by nothing but this file.
+A packet capture, and a parser that checks packets against the RFCs independently of adit.
 """
 
 import ipaddress
@@ -20,21 +20,22 @@ FRAGMENT = 44
 
 class Capture:
     """
-    All IP packets that pass an interface of a namespace, from their IP headers on, until stop(). With `incoming`, only
-    those that the interface receives. Packets larger than a link allows are super-packets: see Node.offloads().
+    Records the IP packets that pass an interface of a namespace until stop(). A packet starts with its IP header. With
+    `incoming`, only packets that the interface receives are recorded. Packets larger than the MTU are super-packets; see
+    Node.offloads().
     """
 
     def __init__(self, node, interface, incoming=False):
         self.incoming = incoming
         self.packets = []
         self.error = None
-        self.unfinished = 0  # packets seen before their checksum was made
-        # With a protocol it would take packets of all interfaces until it is bound.
+        self.unfinished = 0  # packets captured before their checksum was computed
+        # A socket that is created with a protocol receives the packets of all interfaces until it is bound.
         self.socket = node.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0)
         self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, BUFFER)
         self.socket.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
         self.socket.bind((interface, ETH_P_ALL))
-        self.socket.settimeout(0.05)  # after stop(), silence this long is the end
+        self.socket.settimeout(0.05)  # after stop(), the capture ends when no packet has arrived for this time
         self.stopping = threading.Event()
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
@@ -47,7 +48,7 @@ class Capture:
                 if self.stopping.is_set():
                     return
                 continue
-            except OSError as error:  # the interface has gone
+            except OSError as error:  # the interface has been deleted
                 self.error = error
                 return
             if address[1] not in (ETH_P_IP, ETH_P_IPV6) or (self.incoming and address[2] == PACKET_OUTGOING):
@@ -56,7 +57,7 @@ class Capture:
             self.unfinished += any(struct.unpack_from("=I", value)[0] & CSUM_NOT_READY for _, _, value in control)
 
     def stop(self):
-        """Reads what is left; the list of packets. None may have been lost by the packet socket."""
+        """Reads the remaining packets and returns all packets. Fails if the packet socket lost any."""
         self.stopping.set()
         self.thread.join()
         _, drops = struct.unpack("=II", self.socket.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))
@@ -67,7 +68,7 @@ class Capture:
 
 
 class Packet:
-    """The parts of an IP packet; an AssertionError names the length or checksum that is wrong."""
+    """The parts of an IP packet. Raises an AssertionError that names the wrong length or checksum."""
 
     def __init__(self, data):
         self.data = data
@@ -125,14 +126,14 @@ class Packet:
 
 
 def ones_sum(data):
-    """The ones' complement sum of RFC 1071, where 0 and 0xffff are one: 0 for data that holds its own checksum."""
+    """Returns the ones' complement sum (RFC 1071) with 0xffff as 0. It is 0 for data that contains its own checksum."""
     return int.from_bytes(data + b"\0" * (len(data) & 1), "big") % 0xFFFF
 
 
 def check_all(capture, mtu):
-    """Ends a capture on a wire of this MTU and checks every packet of it; the packets."""
+    """Stops a capture on a wire with this MTU, checks every packet and returns the packets."""
     packets = [Packet(data) for data in capture.stop()]
-    assert not capture.unfinished, f"{capture.unfinished} packets were seen before the kernel had finished them"
+    assert not capture.unfinished, f"{capture.unfinished} packets were captured before their checksum was computed"
     longest = max((len(packet.data) for packet in packets), default=0)
-    assert longest <= mtu, f"a packet of {longest} bytes on a wire of {mtu}"
+    assert longest <= mtu, f"a packet of {longest} bytes on a wire with MTU {mtu}"
     return packets

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: MIT
 """
-wg-quick(8) with adit in the place of wireguard-go: WG_QUICK_USERSPACE_IMPLEMENTATION=adit wg-quick up FILE.
+wg-quick(8) with adit instead of wireguard-go: WG_QUICK_USERSPACE_IMPLEMENTATION=adit wg-quick up FILE.
 
     left  192.0.2.1, 2001:db8::1  ----  right  192.0.2.2, 2001:db8::2
     tun-left  10.7.0.1, fd07::1         tun-right  10.7.0.2, fd07::2
     run by wg-quick                     lo  203.0.113.7, 2001:db8:7::7
+
+wg-quick searches its own directory before $PATH, so it would prefer an installed adit to the adit under test. The cases
+therefore run a copy of wg-quick, from a directory that contains the adit under test and a resolvconf.
 """
 
 import os
@@ -13,13 +16,13 @@ import subprocess
 
 from device_life import processes
 from ends import DEVICES, End, host_port, key, pair
-from lab import Lacks, case, wait_for
+from lab import Skip, case, wait_for
 from life import changes, network_state
 from traffic import MIB, both_ways
 
-TOOLS = "/run/tools"  # adit and a resolvconf, before all others
-TOOLS_ADIT = f"{TOOLS}/adit"
-HOOKS = "/run/hooks"  # what the hooks have written
+TOOLS = "/run/tools"
+TOOLS_ADIT, TOOLS_QUICK = f"{TOOLS}/adit", f"{TOOLS}/wg-quick"
+HOOKS = "/run/hooks"  # output of the hooks
 RESOLVER = "nameserver 192.0.2.53\n"
 RESOLVCONF = f"""#!/bin/sh
 case $1 in
@@ -31,17 +34,19 @@ BEYOND = {4: "203.0.113.7", 6: "2001:db8:7::7"}
 
 
 class Quick(End):
-    """An end that wg-quick brings up and down."""
+    """An end that wg-quick sets up and down."""
 
     def start(self):
         self.quick("up", self.write())
 
     def quick(self, verb, path, check=True):
         variables = {"PATH": f"{TOOLS}:{os.environ['PATH']}", "WG_QUICK_USERSPACE_IMPLEMENTATION": "adit"}
-        return self.node.run(["wg-quick", verb, path], check=check, env={**os.environ, **variables})
+        return self.node.run([TOOLS_QUICK, verb, path], check=check, env={**os.environ, **variables})
 
     def down(self):
+        """Sets the tunnel down and waits for the end of its daemon, which wg-quick does not do."""
         self.quick("down", f"/run/{self.interface}.conf")
+        wait_for(lambda: not processes(TOOLS_ADIT), "the end of the daemon")
 
     def wg(self, verb, *arguments):
         return self.node.run(["wg", verb, self.interface, *arguments]).stdout
@@ -53,21 +58,22 @@ def write_tool(name, text):
 
 
 def prepare(lab):
-    """Tools and an /etc of our own."""
+    """Creates the directory of tools, and an /etc that belongs to this case."""
     os.makedirs(TOOLS)
-    shutil.copy(lab.adit, TOOLS_ADIT)  # a copy, so that its processes are not taken for right's
+    shutil.copy(lab.adit, TOOLS_ADIT)  # a copy, so that processes() does not count the daemon of right
+    shutil.copy(shutil.which("wg-quick"), TOOLS_QUICK)
     write_tool("resolvconf", RESOLVCONF)
     os.mkdir("/run/etc")
     subprocess.run(["cp", "-a", "/etc/.", "/run/etc"], check=True)
     subprocess.run(["mount", "--bind", "/run/etc", "/etc"], check=True)
     if os.path.lexists("/etc/resolv.conf"):
-        os.unlink("/etc/resolv.conf")  # often a link into the true /run
+        os.unlink("/etc/resolv.conf")  # often a symbolic link into the /run of the host
     with open("/etc/resolv.conf", "w") as file:
         file.write(RESOLVER)
 
 
 def lay(lab, right="adit", allowed=None, **settings):
-    """Right runs; left is to be brought up by wg-quick. None where the kernel would do it without us."""
+    """Returns left, which wg-quick has not set up yet, and right, which runs."""
     prepare(lab)
     left, right = pair(lab, left=Quick, right=DEVICES[right], start=False)
     left.settings = settings
@@ -79,11 +85,11 @@ def lay(lab, right="adit", allowed=None, **settings):
     return left, right
 
 
-def lacks_nothing(node):
-    """wg-quick asks for a program only where the kernel has no WireGuard."""
+def check_kernel(node):
+    """wg-quick starts a program only if the kernel has no WireGuard."""
     if not node.run("ip link add probe type wireguard", check=False).returncode:
         node.run("ip link del probe")
-        raise Lacks("a kernel without WireGuard")
+        raise Skip("needs a kernel without WireGuard")
 
 
 def read(path):
@@ -92,7 +98,6 @@ def read(path):
 
 
 def check_down(end, before, resolver=RESOLVER):
-    wait_for(lambda: not processes(TOOLS_ADIT), 5, "the end of the daemon")
     left_behind = changes(before, network_state(end.node))
     assert not left_behind, left_behind
     assert read("/etc/resolv.conf") == resolver, read("/etc/resolv.conf")
@@ -100,25 +105,25 @@ def check_down(end, before, resolver=RESOLVER):
 
 
 def several(hooks):
-    """wg-quick takes a key several times, a dict does not: the rest of the lines go into the first one's value."""
+    """Returns the hooks as the value of the first one. A dict cannot contain the same key several times."""
     return "\n".join([hooks[0][1], *(f"{name} = {value}" for name, value in hooks[1:])])
 
 
 @case(right=["adit", "wireguard-go"])
 def default_route(lab, right):
-    hooks = [("PreUp", f"echo before %i >{HOOKS}"), ("PostUp", f"wg show %i public-key >>{HOOKS}"),
-             ("PostUp", f"ping -c 1 -W 3 10.7.0.2 >/run/post-up && echo after %i >>{HOOKS}"),
-             ("PreDown", f"wg show %i latest-handshakes >/run/pre-down; echo down %i >>{HOOKS}"),
-             ("PostDown", f"echo over %i >>{HOOKS}")]
+    hooks = [("PreUp", f"echo PreUp %i >{HOOKS}"), ("PostUp", f"wg show %i public-key >>{HOOKS}"),
+             ("PostUp", f"ping -c 1 -W 3 10.7.0.2 >/run/post-up && echo PostUp %i >>{HOOKS}"),
+             ("PreDown", f"wg show %i latest-handshakes >/run/pre-down; echo PreDown %i >>{HOOKS}"),
+             ("PostDown", f"echo PostDown %i >>{HOOKS}")]
     left, right = lay(lab, right, "0.0.0.0/0, ::/0", DNS="10.7.0.2, fd07::2, example.org", PreUp=several(hooks))
     left.node.set("net/ipv4/conf/all/src_valid_mark", 1)  # wg-quick sets it, and it stays
     before = network_state(left.node)
-    with lab.check("the kernel leaves it to adit"):
-        lacks_nothing(left.node)
+    with lab.check("wg-quick starts adit because the kernel has no WireGuard"):
+        check_kernel(left.node)
     for number in 1, 2, 3:
         with lab.check(f"up, time {number}: hooks, DNS, MTU, mark"):
             left.start()
-            assert read(HOOKS) == f"before tun-left\n{left.public}\nafter tun-left\n", read(HOOKS)
+            assert read(HOOKS) == f"PreUp tun-left\n{left.public}\nPostUp tun-left\n", read(HOOKS)
             assert read("/etc/resolv.conf") == "nameserver 10.7.0.2\nnameserver fd07::2\nsearch example.org\n"
             assert left.node.json("ip -j link show tun-left")[0]["mtu"] == 1420
             assert left.wg("show", "fwmark").strip() == "0xca6c"
@@ -129,7 +134,7 @@ def default_route(lab, right):
                 both_ways(left.node, left.inner(family), right.node, BEYOND[family], 4 * MIB)
         with lab.check(f"down, time {number}: nothing is left"):
             left.down()
-            assert read(HOOKS).endswith("down tun-left\nover tun-left\n"), read(HOOKS)
+            assert read(HOOKS).endswith("PreDown tun-left\nPostDown tun-left\n"), read(HOOKS)
             assert right.public in read("/run/pre-down")
             check_down(left, before)
 
@@ -139,7 +144,7 @@ def saved(lab):
     left, right = lay(lab, SaveConfig="true")
     before = network_state(left.node)
     added = key(lab.adit, "pubkey", key(lab.adit, "genkey"))
-    with lab.check("what wg(8) has set is in the file after down, and there again after up"):
+    with lab.check("settings made by wg(8) are saved by down and restored by up"):
         left.start()
         left.node.ping(right.v4)
         left.wg("set", "peer", added, "allowed-ips", "10.7.3.0/24", "endpoint", host_port("192.0.2.9"),
@@ -156,11 +161,12 @@ def saved(lab):
 def failing_hook(lab):
     left, _ = lay(lab, PostUp="false", DNS="10.7.0.2")
     before = network_state(left.node)
-    with lab.check("a hook that fails undoes all"):
+    with lab.check("a failing hook undoes everything"):
         done = left.quick("up", left.write(), check=False)
         assert done.returncode, done.stderr
+        wait_for(lambda: not processes(TOOLS_ADIT), "the end of the daemon")
         check_down(left, before)
-    with lab.check("once it does not, up"):
+    with lab.check("without the hook, up and down work"):
         left.settings.pop("PostUp")
         left.start()
         left.down()
@@ -171,11 +177,11 @@ def failing_hook(lab):
 def many_times(lab):
     left, right = lay(lab)
     before = network_state(left.node)
-    with lab.check("up and down at once, 10 times: wg-quick never meets a daemon that is not there or still is"):
+    with lab.check("up, and down as soon as up returns, 10 times"):
         for _ in range(10):
             left.start()
             left.down()
         check_down(left, before)
-    with lab.check("after all that it works"):
+    with lab.check("the tunnel works after the last up"):
         left.start()
         left.node.ping(right.v4)

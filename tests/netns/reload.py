@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-A configuration that changes under a running tunnel: `adit reload`, SIGHUP and `wg syncconf`.
+Changes to the configuration of a running tunnel: `adit reload`, SIGHUP and `wg syncconf`.
 
     left  192.0.2.1, 2001:db8::1  ----  right  192.0.2.2, 2001:db8::2
     tun-left  10.7.0.1, fd07::1         tun-right  10.7.0.2, fd07::2
@@ -19,8 +19,8 @@ from lab import case, wait_for
 from traffic import MIB, Flow
 
 ROUNDS = 1000
-RATE = 50 * MIB  # bytes per second: with no processor time to spare TCP takes what is late for lost
-LAPS = 4  # different public keys for the peers that come and go
+RATE = 50 * MIB  # bytes per second, which leave processor time to spare; TCP takes late packets for lost ones
+KEYS = 4  # number of public keys of the peers that are added and removed
 
 
 def keys(lab, count):
@@ -28,7 +28,7 @@ def keys(lab, count):
 
 
 def calm(lab, **settings):
-    """A pair whose interfaces say nothing by themselves: what a host asks its IPv6 neighbours no peer would get."""
+    """Creates a pair without IPv6 on the tunnel, where neighbour discovery would send packets that have no peer."""
     left, right = pair(lab, start=False, **settings)
     for end in left, right:
         end.node.set("net/ipv6/conf/default/disable_ipv6", 1)
@@ -40,11 +40,11 @@ def calm(lab, **settings):
 
 
 def change(left, changing, coming, number):
-    """The file of this round: one peer is changed, one has come, the one that came last is gone."""
+    """Changes the file for a round: one peer is changed, one is added, and the one added last is removed."""
     del left.peers[1:]
-    left.peers.append({"PublicKey": changing, "PresharedKey": coming[number % LAPS],
+    left.peers.append({"PublicKey": changing, "PresharedKey": coming[number % KEYS],
                        "Endpoint": host_port("192.0.2.99", 1 + number), "AllowedIPs": f"10.8.{number % 250}.0/24"})
-    left.peers.append({"PublicKey": coming[number % LAPS],
+    left.peers.append({"PublicKey": coming[number % KEYS],
                        "AllowedIPs": f"10.9.{number % 250}.0/24, 10.10.0.{number % 3}/32"})
 
 
@@ -54,11 +54,11 @@ def by_command(left):
 
 
 def by_signal(left):
-    """Each is waited for: signals that meet are one."""
+    """Waits for the reload, because two pending signals are one."""
     left.write()
     seen = left.daemon.log().count("reloaded")
     left.daemon.process.send_signal(signal.SIGHUP)
-    wait_for(lambda: left.daemon.log().count("reloaded") > seen, 5, "the reload")
+    wait_for(lambda: left.daemon.log().count("reloaded") > seen, "the reload")
 
 
 def by_wg(left):
@@ -68,8 +68,8 @@ def by_wg(left):
 WAYS = {"adit reload": by_command, "SIGHUP": by_signal, "wg syncconf": by_wg}
 
 
-def held(pid):
-    """Resident KiB and open descriptors of a process."""
+def resources(pid):
+    """Returns the resident memory of a process in KiB, and the number of its open descriptors."""
     with open(f"/proc/{pid}/status") as file:
         memory = int(re.search(r"VmRSS:\s+(\d+)", file.read())[1])
     return memory, len(os.listdir(f"/proc/{pid}/fd"))
@@ -82,39 +82,39 @@ def drops(end):
 @case(way=list(WAYS), slow=True)
 def under_load(lab, way):
     left, right = calm(lab)
-    changing, *coming = keys(lab, 1 + LAPS)
-    for source, target in (left, right), (right, left):  # every buffer has been full once: what grows later is lost
+    changing, *coming = keys(lab, 1 + KEYS)
+    for source, target in (left, right), (right, left):  # fill every buffer once, so that later growth is a leak
         unpaced = Flow(source.node, target.node, target.v4)
         time.sleep(0.5)
         unpaced.stop()
-    flow = Flow(left.node, right.node, right.v4, most=RATE)
-    for number in range(ROUNDS // 10):  # memory that is kept for the next time has been asked for
+    flow = Flow(left.node, right.node, right.v4, max_rate=RATE)
+    for number in range(ROUNDS // 10):  # allocate the memory that adit keeps for later reloads
         change(left, changing, coming, number)
         WAYS[way](left)
-    before, dropped, quiet = held(left.daemon.pid), drops(left), retransmissions(flow, 3)
+    before, dropped, quiet = resources(left.daemon.pid), drops(left), retransmissions(flow, 3)
     begin = time.monotonic()
-    with lab.check(f"a peer added, one removed, one changed, {ROUNDS} times"):
+    with lab.check(f"{ROUNDS} reloads add, remove and change a peer"):
         again = flow.retransmissions()
         for number in range(ROUNDS):
             change(left, changing, coming, number)
             WAYS[way](left)
         again, seconds = flow.retransmissions() - again, time.monotonic() - begin
         shown = left.node.run(f"wg show {left.interface} allowed-ips").stdout.split()
-        assert shown == [right.public, "10.7.0.2/32", changing, f"10.8.{number % 250}.0/24", coming[number % LAPS],
+        assert shown == [right.public, "10.7.0.2/32", changing, f"10.8.{number % 250}.0/24", coming[number % KEYS],
                          f"10.9.{number % 250}.0/24", f"10.10.0.{number % 3}/32"], shown
-    with lab.check("what TCP sent has arrived, and it had to send no more again than without"):
-        # a probe of TCP's own now and then is no loss; were packets lost, each round would show
+    with lab.check("TCP arrives complete, and the reloads cause no retransmissions"):
+        # TCP retransmits now and then without a loss. If reloads lost packets, every round would show it.
         flow.stop()
-        told = f"{again} segments in {seconds:.1f} s, {quiet} in 3 s without"
-        assert again <= quiet * seconds / 3 + ROUNDS / 100, told
-    with lab.check("nothing was dropped at either end"):
+        counts = f"{again} segments in {seconds:.1f} s, {quiet} in 3 s without reloads"
+        assert again <= quiet * seconds / 3 + ROUNDS / 100, counts
+    with lab.check("neither end dropped a packet"):
         assert drops(left) == dropped and not drops(right), f"{drops(left)}, {drops(right)}"
-    with lab.check("what one end sent the other received, both ways"):
+    with lab.check("each end received what the other sent"):
         time.sleep(0.2)
         sent, received = transfer(left, right), transfer(right, left)
         assert sent == received[::-1], f"left: {sent}, right: {received}"
-    with lab.check("no memory and no descriptor is lost"):
-        after = held(left.daemon.pid)
+    with lab.check("no memory and no descriptor leaks"):
+        after = resources(left.daemon.pid)
         assert after[1] == before[1] and after[0] <= before[0] + 256, f"before: {before}, after: {after}"
 
 
@@ -125,7 +125,7 @@ def retransmissions(flow, seconds):
 
 
 def transfer(end, other):
-    """Bytes received from the other and sent to it."""
+    """Returns the bytes received from the other end and the bytes sent to it."""
     lines = end.node.run(f"wg show {end.interface} transfer").stdout.splitlines()
     values = next(line.split("\t")[1:] for line in lines if line.startswith(other.public))
     return [int(value) for value in values]
@@ -133,24 +133,24 @@ def transfer(end, other):
 
 @case(way=["adit reload", "SIGHUP"])
 def differences(lab, way):
-    """What the file says now is so afterwards; what it says as before is left alone."""
+    """A reload applies what has changed in the file, and touches nothing else."""
     left, right = pair(lab)
     left.node.ping(right.v4)
     reload = WAYS[way]
-    with lab.check("nothing new: no new session, no packet lost"):
+    with lab.check("an unchanged file: no new session, no packet lost"):
         before = about(left, right, "latest-handshakes"), transfer(left, right)
         reload(left)
         left.node.ping(right.v4, count=1)
         after = about(left, right, "latest-handshakes"), transfer(left, right)
         ping = data_message(84)
         assert after == (before[0], [count + ping for count in before[1]]), f"{before}, then {after}"
-    with lab.check("a peer that has moved stays where it is, though the file says where it was"):
+    with lab.check("a peer that has roamed keeps its endpoint, although the file still has the old one"):
         right.node.run(f"wg set {right.interface} listen-port 40000")
         right.node.ping(left.v4)
         reload(left)
         assert about(left, right, "endpoints") == host_port("192.0.2.2", 40000)
         left.node.ping(right.v4)
-    with lab.check("prefixes come and go, their routes with them"):
+    with lab.check("prefixes are added and removed together with their routes"):
         left.peers[0]["AllowedIPs"] += ", 203.0.113.0/24, 2001:db8:7::/64"
         reload(left)
         assert routes(left) >= {"203.0.113.0/24", "2001:db8:7::/64"}, routes(left)
@@ -160,7 +160,7 @@ def differences(lab, way):
         reload(left)
         assert not routes(left) & {"203.0.113.0/24", "2001:db8:7::/64"}, routes(left)
         left.node.ping(right.v4)
-    with lab.check("addresses, MTU and port are taken on"):
+    with lab.check("addresses, MTU and port change"):
         left.addresses[0], left.settings["MTU"], left.port = "10.7.0.3/24", 1300, 40001
         reload(left)
         link = left.node.json(f"ip -j address show {left.interface}")[0]
@@ -168,14 +168,14 @@ def differences(lab, way):
         assert set(left.node.udp_ports()) == {40001}, left.node.udp_ports()
         left.node.ping(right.v6)
         assert about(right, left, "endpoints") == host_port("192.0.2.1", 40001)
-    with lab.check("a preshared key at both ends, then a new session"):
+    with lab.check("a preshared key at both ends, and a new session"):
         for end in left, right:
             end.peers[0]["PresharedKey"] = SECRET
         right.port = 40000
         for end in left, right:
             reload(end)
         left.node.ping(right.v6)
-    with lab.check("a private key of our own making: the peer knows it, and the tunnel works at once"):
+    with lab.check("a new private key that the peer knows: the tunnel works at once"):
         renew_key(left, right)
         reload(right), reload(left)
         left.node.ping(right.v6)
@@ -205,7 +205,7 @@ def broken_file(lab):
     left, right = pair(lab)
     left.node.ping(right.v4)
     command = [lab.adit, "reload", left.interface]
-    with lab.check("a file with an error: exit code 1, file and line, and all is as it was"):
+    with lab.check("a file with an error: exit code 1, file and line, and nothing changes"):
         before = about(left, right, "latest-handshakes")
         left.peers[0]["AllowedIPs"] = "10.7.0.2/33"
         path = left.write()
@@ -213,7 +213,7 @@ def broken_file(lab):
         assert done.returncode == 1 and re.search(rf"{path}:\d+: ", done.stderr), done.stderr
         assert about(left, right, "latest-handshakes") == before
         left.node.ping(right.v4)
-    with lab.check("a port that is taken: exit code 1, and all is as it was"):
+    with lab.check("a port in use: exit code 1, and nothing changes"):
         left.peers[0]["AllowedIPs"] = "10.7.0.2/32, fd07::2/128, 203.0.113.0/24"
         left.port = 40000
         left.write()
@@ -223,7 +223,7 @@ def broken_file(lab):
         assert done.returncode == 1 and "in use" in done.stderr, done
         assert "203.0.113.0/24" not in routes(left) and about(left, right, "latest-handshakes") == before
         left.node.ping(right.v4)
-    with lab.check("no file: exit code 1, and all is as it was"):
+    with lab.check("no file: exit code 1, and nothing changes"):
         os.unlink(path)
         done = left.node.run(command, check=False)
         assert done.returncode == 1 and path in done.stderr, done

@@ -1,15 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """
-Runs the cases of this folder and of ../systemd, each in mount, process and network namespaces of its own, and prints
-one line a test:
+Runs the cases of this folder and of ../systemd, each in its own mount, process and network namespaces. Prints one line
+per test:
 
-    ok SUITE/CASE: test | not ok SUITE/CASE: test (reason) | lacks SUITE/CASE: test (what is missing)
-
-usage: run.py --adit PROGRAM [--quick] [--list] [--label TEXT] [--set KEY=VALUE]... [PREFIX...]
-
-Only cases whose names begin with a PREFIX are run. TEXT stands before every name. Every file of
-an `adit run` gets KEY = VALUE in its [Interface], unless the case sets that key itself.
+    ok SUITE/CASE: TEST
+    not ok SUITE/CASE: TEST (REASON)
+    skip SUITE/CASE: TEST (REASON)
 """
 
 import argparse
@@ -33,7 +30,7 @@ UNSHARE = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--f
 
 
 def expand(suite, function):
-    """Every combination of a case's parameters, by name."""
+    """Yields name, function and arguments of a case for every combination of its parameters."""
     parameters = function.case["parameters"]
     for values in itertools.product(*parameters.values()):
         chosen = dict(zip(parameters, values))
@@ -49,20 +46,20 @@ def all_cases():
 
 
 def run_inside(name, options):
-    """The part that runs in the new namespaces: one case."""
+    """Runs one case. The calling process is already in the new namespaces."""
     subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/run"], check=True)
     function, chosen = next((function, chosen) for known, function, chosen in all_cases() if known == name)
     lab = Lab(options.label + name, options.adit, dict(setting.split("=", 1) for setting in options.set))
     try:
         function(lab, **chosen)
     except Exception as error:
-        lab.fail("runs to its end", error)
+        lab.fail("the case runs to its end", error)
     lab.close()
     return 1 if lab.failures else 0
 
 
 def run_case(name, limit, options):
-    """Runs a case in namespaces of its own; True when all its tests passed. One that ends otherwise has failed."""
+    """Runs a case in new namespaces. Returns whether all of its tests passed."""
     command = [sys.executable, __file__, "--adit", options.adit, "--label", options.label, "--inside", name,
                *(f"--set={setting}" for setting in options.set)]
     with tempfile.TemporaryFile("w+") as output:
@@ -75,7 +72,7 @@ def run_case(name, limit, options):
         output.seek(0)
         text = output.read()
     if code and "\nnot ok " not in "\n" + text:
-        text += f"not ok {options.label}{name}: ends within {limit} s (ended with {code})\n"
+        text += f"not ok {options.label}{name}: the case ends within {limit} s (exit code {code})\n"
     sys.stdout.write(text)
     sys.stdout.flush()
     return code == 0
@@ -83,8 +80,8 @@ def run_case(name, limit, options):
 
 def run_all(cases, options):
     """
-    The cases that wait all at once; of the others, which pause now and then, two a processor; at the end those that
-    want the machine for themselves.
+    Runs all waiting cases at the same time, and of the other cases two per processor, because they pause now and then.
+    The cases that need the machine for themselves follow one by one.
     """
     slots = threading.Semaphore(2 * os.cpu_count())
     passed = []
@@ -106,14 +103,17 @@ def run_all(cases, options):
 
 
 def arguments():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--adit", required=True, type=os.path.abspath)
-    parser.add_argument("--quick", action="store_true", help="without the cases that take long")
-    parser.add_argument("--list", action="store_true")
-    parser.add_argument("--label", default="")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--adit", required=True, type=os.path.abspath, metavar="PROGRAM", help="the adit to test")
+    parser.add_argument("--quick", action="store_true", help="leave out the slow cases")
+    parser.add_argument("--bench", action="store_true", help="run only the cases that measure rates")
+    parser.add_argument("--list", action="store_true", help="print the names of the cases and exit")
+    parser.add_argument("--label", default="", metavar="TEXT", help="text to print before each name")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",
+                        help="a key for the [Interface] section of every INI file, unless the case sets the key")
     parser.add_argument("--inside", help=argparse.SUPPRESS)
-    parser.add_argument("prefixes", nargs="*", default=[""])
+    parser.add_argument("prefixes", nargs="*", default=[""], metavar="PREFIX",
+                        help="run only the cases whose names start with a PREFIX")
     return parser.parse_args()
 
 
@@ -122,7 +122,8 @@ def main():
     if options.inside:
         return run_inside(options.inside, options)
     cases = [entry for entry in all_cases()
-             if entry[0].startswith(tuple(options.prefixes)) and not (options.quick and entry[1].case["slow"])]
+             if entry[0].startswith(tuple(options.prefixes)) and entry[1].case["bench"] == options.bench
+             and not (options.quick and entry[1].case["slow"])]
     if options.list:
         print("\n".join(name for name, _, _ in cases))
         return 0

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """
-Super-packets as a kernel hands them to a TUN: headers with open checksums, and the virtio-net header that says how to
-cut. Sent through a packet socket, so that their every bit can be chosen.
+Super-packets as the kernel hands them to a TUN: packets with partial checksums behind a virtio-net header that
+describes the segments. The tests send them through a packet socket, so that they can choose every bit.
 """
 
 import ipaddress
@@ -20,12 +20,15 @@ ETHERNET = b"\xff" * 6 + b"\x02\0\0\0\0\x01"
 
 
 def sum16(words):
-    """The ones' complement sum of RFC 1071 over an even number of bytes, below 0xffff."""
+    """Returns the ones' complement sum (RFC 1071) of an even number of bytes, with 0xffff as 0."""
     return int.from_bytes(words, "big") % 0xFFFF
 
 
 class SuperPacket:
-    """One IP packet of TCP or UDP with `size` bytes of payload, to be cut into segments of `gso` bytes; 0: not cut."""
+    """
+    A TCP or UDP packet with `size` bytes of payload, to be cut into segments with `gso` bytes of payload. With a `gso`
+    of 0 it is not cut. Further keywords set header fields.
+    """
 
     def __init__(self, title, source, target, protocol, size, gso, **fields):
         self.title = title
@@ -47,13 +50,13 @@ class SuperPacket:
         return sum16(self.addresses + struct.pack(">II", length, self.protocol))
 
     def sums_to_zero(self, payload):
-        """The payload with another first word, so that the checksum of its UDP datagram comes out as 0."""
+        """Returns the payload with its first word changed so that the checksum of the UDP datagram computes to 0."""
         length = len(payload) + 8
         rest = sum16(struct.pack(">HHH", 4000, 5000, length) + payload[2:] + b"\0" * (len(payload) & 1))
         return struct.pack(">H", 0xFFFF - (self.pseudo_sum(length) + rest) % 0xFFFF) + payload[2:]
 
     def transport(self, payload):
-        """TCP or UDP, with the folded sum of the pseudo-header where the checksum is to stand."""
+        """Returns the transport header and payload. The checksum field contains the folded sum of the pseudo-header."""
         options = self.fields.get("options", b"")
         length = len(payload) + (20 + len(options) if self.protocol == TCP else 8)
         seed = self.pseudo_sum(length)
@@ -93,7 +96,7 @@ class SuperPacket:
         return ETH_P_IP if self.version == 4 else ETH_P_IPV6
 
     def send(self, node, interface, ethernet=False):
-        """Hands the packet to an interface of a namespace, behind an Ethernet header where the link has one."""
+        """Sends the packet to an interface of a namespace. Pass `ethernet` if the link has Ethernet headers."""
         link = ETHERNET + struct.pack(">H", self.ethertype()) if ethernet else b""
         with node.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sender:
             sender.setsockopt(SOL_PACKET, PACKET_VNET_HDR, 1)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-Traffic between two namespaces, with every byte accounted for.
+Traffic between two namespaces that is checked to the byte.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ MIB = 1 << 20
 BLOCK = MIB // 4
 NOISE = os.urandom(4 * MIB)
 SO_MAX_PACING_RATE = 47
-PATIENCE = 30  # seconds without a byte, after which a transfer has failed
+TIMEOUT = 30  # seconds without a byte after which a transfer fails
 
 
 def family_of(address):
@@ -26,7 +26,7 @@ def family_of(address):
 
 
 def blocks(size):
-    """`size` bytes that no cipher, checksum or link could mistake for another part of the stream."""
+    """Yields `size` bytes in blocks. No two blocks are equal, so that lost or exchanged blocks are noticed."""
     number = 0
     while size:
         length = min(size, BLOCK)
@@ -37,7 +37,7 @@ def blocks(size):
 
 
 def measure(content):
-    """The digest and length of a stream of blocks."""
+    """Returns the digest and the length of a stream of blocks."""
     digest, length = hashlib.sha256(), 0
     for block in content:
         digest.update(block)
@@ -46,7 +46,7 @@ def measure(content):
 
 
 class Receiver(threading.Thread):
-    """Takes one connection to its end."""
+    """Accepts one connection and reads it to its end."""
 
     def __init__(self, listener):
         super().__init__(daemon=True)
@@ -59,7 +59,7 @@ class Receiver(threading.Thread):
     def run(self):
         try:
             connection, _ = self.listener.accept()
-            connection.settimeout(PATIENCE)
+            connection.settimeout(TIMEOUT)
             with connection:
                 while data := connection.recv(BLOCK):
                     self.digest.update(data)
@@ -70,7 +70,7 @@ class Receiver(threading.Thread):
 
 def listen(node, address, mss=None):
     listener = node.socket(family_of(address), socket.SOCK_STREAM)
-    listener.settimeout(PATIENCE)
+    listener.settimeout(TIMEOUT)
     if mss:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, mss)
     listener.bind((address, 0))
@@ -80,20 +80,20 @@ def listen(node, address, mss=None):
 
 def stream(source, target, address, size, mss=None, make=blocks):
     """
-    Sends `size` bytes by TCP from one namespace to an address of another, where their SHA-256 must be the same. `mss`
-    bounds the segments, `make` makes the bytes. Returns bytes per second; the time counts until the far end has all.
+    Sends `size` bytes over TCP from one namespace to an address of another, and compares the SHA-256 of both sides.
+    `mss` limits the segments, `make` produces the bytes. Returns bytes per second, until the receiver has everything.
     """
     expected, length = measure(make(size))
     with listen(target, address, mss) as listener:
         receiver = Receiver(listener)
         with source.socket(family_of(address), socket.SOCK_STREAM) as sender:
-            sender.settimeout(PATIENCE)
+            sender.settimeout(TIMEOUT)
             sender.connect(listener.getsockname()[:2])
             begin = time.monotonic()
             for block in make(size):
                 sender.sendall(block)
             sender.shutdown(socket.SHUT_WR)
-            receiver.join(PATIENCE)
+            receiver.join(TIMEOUT)
             seconds = time.monotonic() - begin
     assert not receiver.error, f"receiver: {receiver.error}"
     assert receiver.length == length, f"{receiver.length} of {length} bytes arrived"
@@ -102,9 +102,9 @@ def stream(source, target, address, size, mss=None, make=blocks):
 
 
 class Flow:
-    """A TCP connection that sends until stop(), as fast as it goes or at most `most` bytes per second."""
+    """A TCP connection that sends until stop(). `max_rate` limits it to a number of bytes per second."""
 
-    def __init__(self, source, target, address, most=None):
+    def __init__(self, source, target, address, max_rate=None):
         self.sent = 0
         self.digest = hashlib.sha256()
         self.error = None
@@ -112,9 +112,9 @@ class Flow:
         listener = listen(target, address)
         self.receiver = Receiver(listener)
         self.sender = source.socket(family_of(address), socket.SOCK_STREAM)
-        self.sender.settimeout(PATIENCE)
-        if most:
-            self.sender.setsockopt(socket.SOL_SOCKET, SO_MAX_PACING_RATE, most)
+        self.sender.settimeout(TIMEOUT)
+        if max_rate:
+            self.sender.setsockopt(socket.SOL_SOCKET, SO_MAX_PACING_RATE, max_rate)
         self.sender.connect(listener.getsockname()[:2])
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
@@ -130,20 +130,20 @@ class Flow:
             self.error = error
 
     def retransmissions(self):
-        """Segments sent again so far (tcpi_total_retrans)."""
+        """Returns the number of retransmitted segments so far (tcpi_total_retrans)."""
         return struct.unpack_from("=I", self.sender.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104), 100)[0]
 
     def rate(self, seconds):
-        """Bytes per second over the next seconds, at the far end."""
+        """Returns bytes per second at the receiver during the next `seconds`."""
         before, begin = self.receiver.length, time.monotonic()
         time.sleep(seconds)
         return (self.receiver.length - before) / (time.monotonic() - begin)
 
     def stop(self):
-        """Ends the connection when all has arrived, which must be what was sent."""
+        """Stops sending, waits until everything has arrived and requires that it is what was sent."""
         self.stopping.set()
-        self.thread.join(PATIENCE)
-        self.receiver.join(PATIENCE)
+        self.thread.join(TIMEOUT)
+        self.receiver.join(TIMEOUT)
         self.sender.close()
         assert not self.error and not self.receiver.error, f"sender: {self.error}, receiver: {self.receiver.error}"
         assert self.receiver.length == self.sent, f"{self.receiver.length} of {self.sent} bytes arrived"
@@ -164,8 +164,8 @@ def udp_socket(node, address):
 
 def datagrams(source, source_address, target, target_address, payloads, burst=32, prepare=None):
     """
-    Each payload crosses as one UDP datagram: none lost, none changed, in order. Bursts wait for each other. `prepare`
-    may set options of the sending socket.
+    Sends each payload as one UDP datagram. Fails if one is lost, changed or out of order. A burst starts when the
+    previous one has arrived. `prepare` may set options of the sending socket.
     """
     with udp_socket(source, source_address) as sender, udp_socket(target, target_address) as receiver:
         sender.connect(receiver.getsockname()[:2])
@@ -179,13 +179,13 @@ def datagrams(source, source_address, target, target_address, payloads, burst=32
                     arrived = receiver.recv(65536)
                 except TimeoutError:
                     arrived = None
-                what = f"datagram {number} of {len(payloads)} ({len(payload)} bytes)"
-                assert arrived is not None, f"{what} was lost"
-                assert arrived == payload, f"{what}: other {len(arrived)} bytes arrived"
+                title = f"datagram {number} of {len(payloads)} ({len(payload)} bytes)"
+                assert arrived is not None, f"{title} was lost"
+                assert arrived == payload, f"{title}: {len(arrived)} different bytes arrived"
 
 
 def spray(source, address, payloads):
-    """Sends datagrams to a port where nobody listens, as fast as it goes."""
+    """Sends datagrams as fast as possible to a port where no socket listens."""
     with source.socket(family_of(address), socket.SOCK_DGRAM) as sender:
         for payload in payloads:
             sender.sendto(payload, (address, 9))
@@ -196,12 +196,12 @@ def small_datagrams(count=2000, size=64):
 
 
 def iperf(source, target, address, options):
-    """Runs iperf3 from one namespace to an address of another; the sums of its report."""
-    name = f"iperf3-{len(target.lab.daemons)}"  # its log is its own
+    """Runs iperf3 from one namespace to an address of another. Returns the sums of its report."""
+    name = f"iperf3-{len(target.lab.daemons)}"  # each server has its own log
     server = target.start(name, f"iperf3 --server --one-off --forceflush --bind {address}")
-    wait_for(lambda: "Server listening" in server.log(), 5, "iperf3's server")
+    wait_for(lambda: "Server listening" in server.log(), "the iperf3 server")
     done = source.run(f"iperf3 --json --client {address} {options}", check=False)
     report = json.loads(done.stdout)
     assert not done.returncode, f"iperf3: {report.get('error', done.stderr)}"
-    assert not server.wait(), f"iperf3's server: {server.tail()}"
+    assert not server.wait(), f"iperf3 server: {server.tail()}"
     return report["end"]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-What a WireGuard tunnel may put on the wire: four message types, each of its length (paper, section 5.4).
+The datagrams that a WireGuard tunnel may send: four message types with their lengths (WireGuard paper, section 5.4).
 """
 
 import collections
@@ -12,7 +12,7 @@ OVERHEAD = 32  # header and tag of a data message
 
 
 def count_messages(datagrams, mtu):
-    """How many datagrams there are of each type; an AssertionError names the first that is no message."""
+    """Counts the datagrams of each type. Raises an AssertionError if a datagram is not a message."""
     counts = collections.Counter()
     for payload in datagrams:
         length = len(payload)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-Several workers: a thread, a queue of the TUN and sockets each.
+Several workers, each with a thread, a queue of the TUN and its own sockets.
 
     left  192.0.2.1, 2001:db8::1  ----  right  192.0.2.2, 2001:db8::2
     tun-left  10.7.0.1, fd07::1         tun-right  10.7.0.2, fd07::2
@@ -24,7 +24,7 @@ PACE = 0.002  # seconds between two rounds of datagrams
 
 
 def threads(end):
-    """How many of its threads are workers."""
+    """Returns the number of worker threads of a daemon."""
     names = []
     for thread in os.listdir(f"/proc/{end.daemon.pid}/task"):
         with open(f"/proc/{end.daemon.pid}/task/{thread}/comm") as file:
@@ -32,8 +32,13 @@ def threads(end):
     return sum(name.startswith("worker ") for name in names)
 
 
+def check_threads(end, count):
+    """A thread sets its own name after it has started, which may be later than READY=1."""
+    wait_for(lambda: threads(end) == count, f"{count} worker threads")
+
+
 class Numbered:
-    """Flows of numbered datagrams of changing size, each with a source port of its own; and who counts them."""
+    """Flows of numbered datagrams of random sizes, each from its own source port, and their receiver."""
 
     def __init__(self, source, source_address, target, target_address, answers=False):
         self.receiver = udp_socket(target, target_address)
@@ -70,42 +75,42 @@ class Numbered:
             self.sent += burst
             time.sleep(pace)
 
-    def finish(self, least):
-        """All flows came in order, and at least this part of their datagrams."""
+    def finish(self, min_share):
+        """Requires that all flows arrived in order, and at least this share of their datagrams."""
         total = self.sent * len(self.senders)
         with contextlib.suppress(AssertionError):
-            wait_for(lambda: self.arrived == total, 2, "the last datagrams")
+            wait_for(lambda: self.arrived == total, "the last datagrams", 5)
         self.over.set()
         self.thread.join()
         for made in [self.receiver, *self.senders]:
             made.close()
-        assert not self.disorder, f"{len(self.disorder)} out of order, the first (port, after, came): {self.disorder[0]}"
-        assert self.arrived >= least * total, f"{self.arrived} of {total} arrived"
+        assert not self.disorder, f"{len(self.disorder)} out of order; first: (port, previous, next) {self.disorder[0]}"
+        assert self.arrived >= min_share * total, f"{self.arrived} of {total} arrived"
         assert len(self.last) == len(self.senders), f"{len(self.last)} of {len(self.senders)} flows arrived"
 
 
 @case(workers=[2, 4])
 def order(lab, workers):
     left, right = pair(lab, Workers=workers)
-    with lab.check("a thread a worker"):
+    with lab.check("each worker has a thread"):
         for end in left, right:
-            assert threads(end) == workers, f"{threads(end)} threads"
+            check_threads(end, workers)
     left.node.ping(right.v4)
     for family in 4, 6:
         with lab.check(f"flows of datagrams keep their order, v{family} inside"):
             flows = Numbered(left.node, left.inner(family), right.node, right.inner(family))
             flows.send(400)
             flows.finish(0.5)
-        with lab.check(f"also when they are answered, v{family} inside"):
+        with lab.check(f"flows of datagrams that are answered keep their order, v{family} inside"):
             flows = Numbered(left.node, left.inner(family), right.node, right.inner(family), answers=True)
             flows.send(400)
             flows.finish(0.5)
-    with lab.check("TCP of many flows arrives whole"):
+    with lab.check("several TCP flows arrive complete"):
         flows = [Flow(a.node, b.node, b.v4) for a, b in [(left, right), (right, left)] * 3]
         time.sleep(2)
         for flow in flows:
             flow.stop()
-    with lab.check("what the workers drop is nothing"):
+    with lab.check("the workers drop nothing"):
         for end in left, right:
             drops = {name: n for name, n in counters_of(end).items()
                      if name.startswith("drop_") and name != "drop_no_peer"}
@@ -114,19 +119,19 @@ def order(lab, workers):
 
 @case(workers=[2, 4])
 def staged(lab, workers):
-    """What waits for a handshake is not overtaken by what comes after it."""
+    """Packets that wait for a handshake are not overtaken by later packets."""
     left, right = pair(lab, start=False, Workers=workers)
     left.start()
     right.start()
-    with lab.check("datagrams before, during and after the first handshake come in order"):
+    with lab.check("datagrams before, during and after the first handshake arrive in order"):
         flows = Numbered(left.node, left.v4, right.node, right.v4)
         flows.send(200, burst=1, pace=0.0005)
-        flows.finish(0.1)  # 128 segments wait at most
+        flows.finish(0.1)  # at most 128 segments wait for a handshake
 
 
 @case(workers=[2, 4])
 def one_worker_far(lab, workers):
-    """The other end need not have as many."""
+    """The ends may have different numbers of workers."""
     left, right = pair(lab, start=False)
     left.settings["Workers"], right.settings["Workers"] = workers, 1
     left.start()
@@ -135,19 +140,20 @@ def one_worker_far(lab, workers):
         both_ways(left.node, left.v4, right.node, right.v4, 16 * MIB)
         datagrams(left.node, left.v4, right.node, right.v4, small_datagrams())
         datagrams(right.node, right.v6, left.node, left.v6, small_datagrams())
-    with lab.check("one worker is control's own thread"):
+    with lab.check("a single worker runs in the control thread"):
         assert threads(right) == 0, f"{threads(right)} threads"
 
 
 @case()
 def hub(lab):
-    """Spokes whose traffic crosses the hub: in by one worker, out by another."""
+    """Four spokes around a hub. Their traffic enters the hub through one worker and leaves it through another."""
     middle = lab.node("middle", forward=True)
     hub = Adit(middle, "tun-hub", ["10.7.0.254/24"], Workers=2)
     spokes = []
     for number in range(1, 5):
         node = lab.node(f"spoke{number}")
-        lab.wire(node, "wan", [f"192.0.2.{4 * number + 1}/30"], middle, f"wan{number}", [f"192.0.2.{4 * number + 2}/30"])
+        lab.wire(node, "wan", [f"192.0.2.{4 * number + 1}/30"],
+                 middle, f"wan{number}", [f"192.0.2.{4 * number + 2}/30"])
         spoke = Adit(node, f"tun-spoke{number}", [f"10.7.0.{number}/24"], MTU=1420)
         spoke.add_peer(hub, ["10.7.0.0/24"], Endpoint=host_port(f"192.0.2.{4 * number + 2}"),
                        PersistentKeepalive=25)
@@ -160,7 +166,7 @@ def hub(lab):
             for other in spokes:
                 if spoke is not other:
                     spoke.node.ping(other.v4)
-    with lab.check("TCP between all at once arrives whole"):
+    with lab.check("TCP between all spokes at the same time arrives complete"):
         flows = [Flow(spokes[i].node, spokes[i - 1].node, spokes[i - 1].v4) for i in range(len(spokes))]
         time.sleep(2)
         for flow in flows:
@@ -173,41 +179,41 @@ def hub(lab):
 
 @case(workers=[2])
 def changes(lab, workers):
-    """Control changes everything while the workers are at it."""
+    """The control thread changes everything while the workers carry traffic."""
     left, right = pair(lab, Workers=workers)
     flows = [Flow(left.node, right.node, right.v4, 20 * MIB), Flow(right.node, left.node, left.v4, 20 * MIB)]
     extra = keys(lab, 3)
-    with lab.check("peers come and go, and take prefixes from each other"):
+    with lab.check("peers are added and removed, and take prefixes from each other"):
         for number in range(60):
             del left.peers[1:]
             left.peers += [{"PublicKey": extra[i], "Endpoint": host_port("192.0.2.99", 1 + number),
                             "AllowedIPs": f"10.9.{(number + i) % 3}.0/24"} for i in range(number % 4)]
             left.write()
             subprocess.run([lab.adit, "reload", left.interface], check=True, timeout=10)
-    with lab.check("the counters can be read meanwhile"):
+    with lab.check("the counters can be read under load"):
         for _ in range(20):
             assert counters_of(left)["sealed"]
             left.node.run(f"wg show {left.interface} dump")
             subprocess.run([lab.adit, "show", left.interface], check=True, stdout=subprocess.DEVNULL)
-    with lab.check("the port changes, and the peers find it"):
+    with lab.check("the port changes, and the peer follows"):
         for number in range(5):
             right.node.run(f"wg set {right.interface} listen-port {52000 + number}")
             right.node.ping(left.v4)
-            wait_for(lambda: f":{52000 + number}" in left.node.run(f"wg show {left.interface} endpoints").stdout, 5,
+            wait_for(lambda: f":{52000 + number}" in left.node.run(f"wg show {left.interface} endpoints").stdout,
                      "the new endpoint")
-    with lab.check("all of TCP arrived"):
+    with lab.check("TCP arrives complete"):
         for flow in flows:
             flow.stop()
     with lab.check("the link goes down and up"):
         for end in left, right:
             end.node.run(f"ip link set {end.interface} down")
-            wait_for(lambda: not end.node.udp_ports(), 5, "closed sockets")
+            wait_for(lambda: not end.node.udp_ports(), "closed sockets")
             end.node.run(f"ip link set {end.interface} up")
-            wait_for(lambda: len(end.node.udp_ports()) == 2 * workers, 5, "sockets for every worker")
+            wait_for(lambda: len(end.node.udp_ports()) == 2 * workers, "sockets for every worker")
         left.node.run(f"ip route replace 10.7.0.0/24 dev {left.interface}")
         right.node.run(f"ip route replace 10.7.0.0/24 dev {right.interface}")
         left.node.ping(right.v4)
-    with lab.check("a deleted interface ends the daemon"):
+    with lab.check("the daemon ends when its interface is deleted"):
         left.node.run(f"ip link delete {left.interface}")
         assert left.daemon.wait() == 0
 
@@ -215,7 +221,7 @@ def changes(lab, workers):
 @case()
 def refusals(lab):
     left, right = pair(lab, start=False)
-    with lab.check("a port in use is told, as with one worker"):
+    with lab.check("a port in use is reported, as with one worker"):
         left.settings["Workers"] = 2
         with udp_socket(left.node, "0.0.0.0") as taken:
             left.port = taken.getsockname()[1]
@@ -223,16 +229,17 @@ def refusals(lab):
             assert done.returncode == 1, done.returncode
             assert f"UDP port {left.port}: Address already in use" in done.stderr, done.stderr
         left.port = right.port
-    with lab.check("an interface with one queue is refused for several workers"):
+    with lab.check("several workers refuse an interface with one queue"):
         left.node.run(f"ip tuntap add {left.interface} mode tun")
         done = left.node.run([lab.adit, "run", left.write()], check=False, timeout=10)
         assert done.returncode == 1, done.returncode
         assert "an interface of this name exists already" in done.stderr, done.stderr
-    with lab.check("a change of Workers is told at a reload, and counts later"):
+    with lab.check("a reload reports a change of Workers, which takes effect at the next start"):
         left.node.run(f"ip link delete {left.interface}")
         left.start()
         left.settings["Workers"] = 3
         left.write()
         done = subprocess.run([lab.adit, "reload", left.interface], capture_output=True, text=True, timeout=10)
-        assert done.returncode == 0 and "Workers: the change takes effect at the next start" in done.stdout + done.stderr, done
-        assert threads(left) == 2, f"{threads(left)} threads"
+        output = done.stdout + done.stderr
+        assert done.returncode == 0 and "Workers: the change takes effect at the next start" in output, done
+        check_threads(left, 2)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """
-systemd as process 1 of a container that stands in a network namespace.
+A container with systemd as process 1, in a network namespace of the laboratory.
 
-The container is a minimal Debian (root.sh) under an overlay, so each case finds it fresh. It must run where
-systemd is not process 1 outside and nothing registers it, so nspawn is told not to ask.
+Its root is an overlay over a minimal Debian (root.sh), so each case starts with a fresh system. nspawn does not register
+the container, because the host may run without systemd.
 """
 
 import contextlib
@@ -21,14 +21,14 @@ POWER_OFF = signal.SIGRTMIN + 4  # systemd(1)
 
 
 class Container:
-    """A container whose root folder may be changed before it boots."""
+    """A container. The caller may change its root directory before it boots."""
 
     def __init__(self, node):
         self.node = node
         self.root = "/run/container/root"
         self.pid = None
         base = subprocess.run(["sh", ROOT_SCRIPT], capture_output=True, text=True)
-        assert base.returncode == 0, f"the container's root: {base.stderr.strip()}"
+        assert base.returncode == 0, f"root directory of the container: {base.stderr.strip()}"
         for name in "upper", "work", "root":
             os.makedirs(f"/run/container/{name}")
         layers = f"lowerdir={base.stdout.strip()},upperdir=/run/container/upper,workdir=/run/container/work"
@@ -40,12 +40,12 @@ class Container:
                   f"--network-namespace-path=/run/netns/{self.node.name}", "--capability=CAP_NET_ADMIN,CAP_BPF",
                   "--system-call-filter=bpf", "--bind=/dev/net/tun"]
         with own_cgroups(), open("/run/container/console", "w") as console:
-            # script(1) because nspawn wants a terminal.
+            # script(1) provides the terminal that nspawn needs
             process = subprocess.Popen(["script", "--quiet", "--return", "--command", " ".join(nspawn), "/dev/null"],
                                        stdin=subprocess.DEVNULL, stdout=console, stderr=console)
             try:
-                self.pid = wait_for(self.find_systemd, 20, "systemd in the container")
-                wait_for(lambda: self.run("systemctl is-active multi-user.target", check=False) == "active", 60, "boot")
+                self.pid = wait_for(self.find_systemd, "systemd in the container")
+                wait_for(lambda: self.run("systemctl is-active multi-user.target", check=False) == "active", "boot", 60)
                 self.open_sysctls()
                 yield self
             finally:
@@ -58,7 +58,7 @@ class Container:
         return int(found[0]) if found else None
 
     def open_sysctls(self):
-        """Outside a container, root may write the network's sysctls."""
+        """Makes the sysctls of the network writable, as they are outside a container."""
         self.run("mount --bind /proc/sys/net /proc/sys/net")
         self.run("mount -o remount,bind,rw /proc/sys/net")
 
@@ -71,7 +71,7 @@ class Container:
     def start(self, unit):
         self.run(f"systemctl start {unit}", check=False)
         state = self.property(unit, "ActiveState")
-        assert state == "active", f"{unit} is {state}; its journal: {self.journal(unit)}"
+        assert state == "active", f"{unit} is {state}; journal: {self.journal(unit)}"
 
     def property(self, unit, name):
         return self.run(f"systemctl show {unit} --property={name} --value")
@@ -82,7 +82,7 @@ class Container:
 
 @contextlib.contextmanager
 def own_cgroups():
-    """Control groups for nspawn and all below it, so that what it makes there can be removed."""
+    """Moves the process into new control groups, so that the groups that nspawn creates can be removed."""
     tops = [top for top in HIERARCHIES if os.path.exists(f"{top}/cgroup.procs")]
     name = f"adit-test-{secrets.token_hex(4)}"
     try:
