@@ -9,6 +9,7 @@ import ctypes
 import errno
 import os
 import re
+import shlex
 import socket
 import struct
 
@@ -100,8 +101,8 @@ def missing_requirements(lab):
         assert done.returncode == 1 and re.search("root|CAP_NET_ADMIN|not permitted|denied", error), error
         os.chmod(path, 0o600)
     with lab.check("no /dev/net/tun"):
-        fails(node, ["unshare", "--mount", "sh", "-c", f"mount -t tmpfs tmpfs /dev/net && exec {lab.adit} run {path}"],
-              "/dev/net/tun")
+        script = f"mount -t tmpfs tmpfs /dev/net && exec {shlex.quote(lab.adit)} run {path}"
+        fails(node, ["unshare", "--mount", "sh", "-c", script], "/dev/net/tun")
     with lab.check("with root and /dev/net/tun it starts"):
         end.start()
 
