@@ -1,19 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """
-Measures tunnels side by side: in each round every one comes up, is measured and goes down, so that a drift of the
-machine meets all of them; each round begins with another. A figure is the median over the rounds; a ratio is the median
-of the ratios within each round.
+Compares tunnels. A round starts, measures and stops each tunnel in turn, so that a machine that becomes slower affects
+all of them. Each round starts with a different tunnel. A figure is the median over the rounds. A ratio is the median of
+the ratios of the individual rounds.
 
-usage: bench.py [options] PLAN              one of plans.py: tunnels, mixed, backends, workers
-       bench.py [options] TARGET[@N]...     tunnels of your own; @N: held against the Nth of them
+    bench.py [OPTIONS] PLAN              PLAN is tunnels, mixed, backends or workers (plans.py)
+    bench.py [OPTIONS] TARGET[@N]...     @N compares the target with the Nth target
 
-TARGET is   veth | relay:CIPHER | adit:PATH[:KEY=VALUE...] | wireguard-go:PATH | nebula:PATH[:CIPHER]
-CIPHER      of the relay: none, sodium, sodium512, ipsec-chacha, ipsec-aes; of nebula: aes, chachapoly
+TARGET is veth, relay:CIPHER, adit:PATH[:KEY=VALUE...], wireguard-go:PATH or nebula:PATH[:CIPHER]. The ciphers of the
+relay are none, sodium, sodium512, ipsec-chacha and ipsec-aes; those of nebula are aes and chachapoly.
 
---json FILE keeps every figure, after each tunnel; --resume goes on with such a file where it ends, and --render makes
-tables and plot of it without measuring. --document FILE: the lines between <!-- bench PLAN --> and <!-- end --> in it
-are replaced. Needs root and what tests/packages lists.
+Needs root and the packages of the groups test and bench in tests/packages.
 """
 
 import argparse
@@ -31,7 +29,7 @@ from plans import PLANS, Bar, Plan, Row
 
 
 def own_plan(targets):
-    """Targets of the command line: each figure beside that of its reference, without a bar."""
+    """Returns a plan for the targets of the command line, and the pairs to compare."""
     found = [re.fullmatch(r"(.*?)(?:@(\d+))?", text).groups() for text in targets]
     rows = []
     for number, (target, _) in enumerate(found, 1):
@@ -55,16 +53,16 @@ def measure(row, workshop, seconds, loads):
 
 
 def try_measure(row, workshop, seconds, loads):
-    """The figures of one tunnel in one round; none when it failed, which is said and no more."""
+    """Returns the figures of one tunnel in one round, or none if it failed. A failure is printed."""
     try:
         return measure(row, workshop, seconds, loads)
-    except lab.TROUBLE as error:
+    except lab.ERRORS as error:
         print(f"{row.name} failed: {error}\n{workshop.log_tail()}", file=sys.stderr, flush=True)
         return {}
 
 
 def run_rounds(plan, record, count, save):
-    """Appends to record["rounds"] until there are `count`; one that was broken off is completed first."""
+    """Adds rounds to record["rounds"] until there are `count`. An interrupted round is completed first."""
     workshop = lab.Workshop()
     try:
         for number in range(count):
@@ -86,7 +84,7 @@ def run_rounds(plan, record, count, save):
 
 
 def ratio_table(pairs, rounds):
-    """Own targets beside their references."""
+    """Returns a table that compares targets of the command line with their references."""
     columns = [[report.number(report.figure_of(Bar(figure, mine, (other,), "<=", 0), rounds))
                 for figure in report.names_of(rounds)] for mine, other in pairs]
     heads = ["ratio"] + [f"{mine} / {other}" for mine, other in pairs]
@@ -107,14 +105,15 @@ def tables(plan, pairs, record):
 def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=int, default=2, help="of each load")
-    parser.add_argument("--adit", default="build-bench/adit")
-    parser.add_argument("--null", default="build-bench-null/adit", help="adit built with ADIT_NULL_CIPHER")
-    parser.add_argument("--json")
-    parser.add_argument("--resume", action="store_true")
-    parser.add_argument("--render", action="store_true")
-    parser.add_argument("--document")
-    parser.add_argument("--plot")
+    parser.add_argument("--seconds", type=int, default=2, help="the duration of each load")
+    parser.add_argument("--adit", default="build-bench/adit", help="the adit of a plan")
+    parser.add_argument("--null", default="build-bench-null/adit", help="an adit that was built with ADIT_NULL_CIPHER")
+    parser.add_argument("--json", metavar="FILE", help="save all figures after each tunnel")
+    parser.add_argument("--resume", action="store_true", help="continue the interrupted run of the --json file")
+    parser.add_argument("--render", action="store_true", help="print the figures of the --json file without measuring")
+    parser.add_argument("--document", metavar="FILE",
+                        help="replace the lines between <!-- bench PLAN --> and <!-- end --> in FILE by the tables")
+    parser.add_argument("--plot", metavar="FILE", help="write a plot in SVG format")
     parser.add_argument("what", nargs="+", metavar="PLAN | TARGET")
     options = parser.parse_args()
     if (options.resume or options.render) and not options.json:
@@ -123,7 +122,7 @@ def parse():
 
 
 def load(options):
-    """What is known: of an earlier run, or nothing yet."""
+    """Returns the record of an earlier run, or a new one."""
     if options.render or options.resume and os.path.exists(options.json):
         with open(options.json) as file:
             return json.load(file)
@@ -148,7 +147,7 @@ def main():
 
     if not options.render:
         if os.geteuid():
-            sys.exit("bench.py needs root: it makes network namespaces")
+            sys.exit("bench.py needs root to create network namespaces")
         run_rounds(plan, record, options.rounds, save)
     text = tables(plan, pairs, record)
     print(text)

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * flood: handshake initiations from many forged addresses, as a botnet would send them.
+ * flood: sends handshake initiations from many forged addresses, as a botnet would.
  *
  *     flood V4 V6 PORT PUBLIC_KEY SOURCES RATE SECONDS
  *
- * Sends RATE datagrams a second to PORT of the host that has the addresses V4 and V6, from SOURCES forged addresses: by
- * turns IPv4 addresses of 10.0.0.0/16, and IPv6 addresses of fd00::/32 that each have a /64 of their own. Half of
- * either carry a valid MAC1 for PUBLIC_KEY (in hex), so the host must do more than look at them. Prints how many were
- * sent. Needs libb2 and CAP_NET_RAW.
+ * Sends RATE datagrams per second to PORT of the host with the addresses V4 and V6, from SOURCES forged addresses: in
+ * turn IPv4 addresses in 10.0.0.0/16, and IPv6 addresses in fd00::/32, each in its own /64. Half of them have a valid
+ * MAC1 for PUBLIC_KEY (in hex), so that the host cannot drop them early. Prints the number of datagrams that were sent.
+ * Needs libb2 and CAP_NET_RAW.
  */
 #include <arpa/inet.h>
 #include <blake2.h>
@@ -23,7 +23,7 @@
 #include <time.h>
 
 enum {
-	MESSAGE = 148, /* an initiation: type, 112 bytes that look random, MAC1, MAC2 */
+	MESSAGE = 148, /* an initiation: type, 112 random-looking bytes, MAC1, MAC2 */
 	MAC1_AT = 116,
 	MAC = 16,
 	KEY = 32,
@@ -33,9 +33,9 @@ enum {
 	BATCH = 64,
 };
 #define NS_PER_S UINT64_C(1000000000)
-#define NAP (NS_PER_S / 2000)
+#define PAUSE_NS (NS_PER_S / 2000)
 
-/* Packets of one IP version, ready to be sent in turn. */
+/* Prepared packets of one IP version. */
 struct stock {
 	int fd;
 	struct sockaddr_storage to;
@@ -62,7 +62,7 @@ static void put16(uint8_t *to, uint32_t value)
 	to[1] = (uint8_t)value;
 }
 
-/* --- packets ----------------------------------------------------------------------------------------------------- */
+/* --- packets --- */
 
 /* The key of MAC1 (WireGuard paper, section 5.4.4). */
 static void make_mac1_key(uint8_t key[KEY], const uint8_t public_key[KEY])
@@ -74,7 +74,7 @@ static void make_mac1_key(uint8_t key[KEY], const uint8_t public_key[KEY])
 	blake2s(key, text, NULL, KEY, sizeof text, 0);
 }
 
-/* MAC2 is zero: they know no cookie. */
+/* MAC2 is zero, because the senders have no cookie. */
 static void make_message(uint8_t message[MESSAGE], const uint8_t mac1_key[KEY], bool valid)
 {
 	random_bytes(message, MESSAGE);
@@ -87,14 +87,14 @@ static void make_message(uint8_t message[MESSAGE], const uint8_t mac1_key[KEY], 
 static uint8_t *make_udp(uint8_t *udp, uint16_t port)
 {
 	random_bytes(udp, 2);
-	udp[0] |= 0x80; /* a source port that is not a well-known one */
+	udp[0] |= 0x80; /* not a well-known source port */
 	put16(udp + 2, port);
 	put16(udp + 4, UDP + MESSAGE);
 	put16(udp + 6, 0);
 	return udp + UDP;
 }
 
-/* The kernel fills in identification and header checksum (raw(7)); UDP may do without one. */
+/* The kernel fills in the identification and the header checksum (raw(7)). The UDP checksum is optional. */
 static void make_v4(uint8_t *packet, const struct sockaddr_in *to, uint32_t number)
 {
 	uint32_t source = htonl(10u << 24 | (number + 1));
@@ -118,12 +118,12 @@ static void make_v6(uint8_t *packet, const struct sockaddr_in6 *to, uint32_t num
 	packet[6] = IPPROTO_UDP;
 	packet[7] = 64;
 	packet[8] = 0xfd;
-	memcpy(packet + 12, &network, 4); /* the end of its /64 */
+	memcpy(packet + 12, &network, 4); /* the last bytes of the /64 */
 	packet[23] = 1;
 	memcpy(packet + 24, &to->sin6_addr, 16);
 }
 
-/* The ones' complement sum over addresses, length, protocol, header and message (RFC 8200, section 8.1). */
+/* Sets the UDP checksum: addresses, length, protocol, header and message (RFC 8200, section 8.1). */
 static void sum_v6(uint8_t *packet)
 {
 	uint32_t sum = UDP + MESSAGE + IPPROTO_UDP;
@@ -157,7 +157,7 @@ static void fill(struct stock *stock, uint16_t port, const uint8_t mac1_key[KEY]
 	}
 }
 
-/* --- sending ------------------------------------------------------------------------------------------------------ */
+/* --- sending --- */
 
 static void stock_open(struct stock *stock, const char *address, uint32_t count)
 {
@@ -184,7 +184,7 @@ static void stock_open(struct stock *stock, const char *address, uint32_t count)
 	setsockopt(stock->fd, SOL_SOCKET, SO_SNDBUFFORCE, &big, sizeof big);
 }
 
-/* The next BATCH packets. Returns how many were sent. */
+/* Sends the next BATCH packets, and returns how many were sent. */
 static uint32_t stock_send(struct stock *stock)
 {
 	struct mmsghdr headers[BATCH] = { 0 };
@@ -223,7 +223,7 @@ static uint64_t flood(struct stock stocks[2], uint64_t rate, uint64_t seconds)
 
 		for (; batches * BATCH < due; batches++)
 			sent += stock_send(&stocks[batches & 1]);
-		nanosleep(&(struct timespec) { .tv_nsec = NAP }, NULL);
+		nanosleep(&(struct timespec) { .tv_nsec = PAUSE_NS }, NULL);
 	}
 	return sent;
 }

@@ -1,12 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """
-Instructions a datagram through egress and ingress, counted by callgrind (datapath.c), and held against what
-docs/notebook/measurements.md records: one line a figure, "ok", "not ok" when it has grown by more than 5 %, or "lacks".
-
-usage: instructions.py --build FOLDER [--record]
-
-FOLDER is a build with tests. --record writes the figures down instead.
+Counts the instructions per datagram in egress and ingress, with callgrind and datapath.c, and compares them with the
+figures in docs/notebook/measurements.md. Prints one line per figure: "ok", "not ok" if it has grown by more than 5 %, or
+"skip".
 """
 
 import argparse
@@ -21,16 +18,16 @@ import report
 HERE = os.path.dirname(os.path.abspath(__file__))
 DOCUMENT = os.path.join(HERE, "..", "..", "docs", "notebook", "measurements.md")
 GROWTH = 1.05
-ROUNDS = 50, 150  # two runs, of which the difference counts: it has no handshake in it, and nothing that is done once
+ROUNDS = 50, 150  # the difference of two runs contains no handshake and no initialization
 CIPHER = "nothing_seal", "nothing_open"
-# The vector code of glibc's copies that every x86-64 processor has. Under valgrind there is no AVX-512 anyway.
+# Makes glibc copy memory with instructions that every x86-64 processor has. valgrind hides AVX-512 anyway.
 PIN = "glibc.cpu.hwcaps=-AVX2,-AVX,-AVX_Fast_Unaligned_Load,-ERMS,-FSRM"
 FIGURES = {"egress of a TCP super-packet": ("tcp", "on_tun"), "ingress of TCP": ("tcp", "on_datagrams"),
            "egress of packets of 64 bytes": ("udp", "on_tun"), "ingress of 64 bytes": ("udp", "on_datagrams")}
 
 
 def collect(program, load, function, rounds):
-    """Instructions in `function`, less those of the cipher, and the datagrams that they were for."""
+    """Returns the instructions in `function` without those of the cipher, and the number of datagrams."""
     with tempfile.TemporaryDirectory() as folder:
         toggles = [f"--toggle-collect={name}" for name in (function, *CIPHER)]
         done = subprocess.run(["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/out",
@@ -38,7 +35,7 @@ def collect(program, load, function, rounds):
                               text=True, timeout=120, env={**os.environ, "GLIBC_TUNABLES": PIN})
     found = re.search(r"Collected : (\d+)", done.stderr)
     if done.returncode or not found or not int(found.group(1)):
-        raise RuntimeError((done.stderr.strip().splitlines() or [f"ended with {done.returncode}"])[-1])
+        raise RuntimeError((done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1])
     return int(found.group(1)), int(done.stdout)
 
 
@@ -49,7 +46,7 @@ def count(build, load, function):
 
 
 def recorded():
-    """What the document says, by name."""
+    """Returns the figures of the document by name."""
     with open(DOCUMENT) as file:
         section = re.search(r"<!-- bench instructions -->\n(.*?)<!-- end -->", file.read(), re.DOTALL).group(1)
     return {name: float(value) for name, value in re.findall(r"^\| ([^|]+) \| ([\d.]+) \|$", section, re.MULTILINE)}
@@ -65,26 +62,26 @@ def check(build):
             print(f"not ok {label} ({error})", flush=True)
             failed = True
             continue
-        most = known.get(name, 0) * GROWTH
-        failed |= found > most
-        said = f"not more than {most:.0f} a datagram"
-        print(f"ok {label}: {said}" if found <= most else f"not ok {label}: {said} ({found:.0f})", flush=True)
+        limit = known.get(name, 0) * GROWTH
+        failed |= found > limit
+        title = f"{label}: at most {limit:.0f} per datagram"
+        print(f"ok {title}" if found <= limit else f"not ok {title} ({found:.0f})", flush=True)
     return failed
 
 
 def record(build):
     lines = [[name, f"{count(build, load, function):.1f}"] for name, (load, function) in FIGURES.items()]
-    report.replace_section(DOCUMENT, "instructions", report.markdown(["instructions a datagram", ""], lines) + "\n")
+    report.replace_section(DOCUMENT, "instructions", report.markdown(["instructions per datagram", ""], lines) + "\n")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--build", required=True)
-    parser.add_argument("--record", action="store_true")
+    parser.add_argument("--build", required=True, metavar="FOLDER", help="a build with tests")
+    parser.add_argument("--record", action="store_true", help="write the figures to the document instead")
     options = parser.parse_args()
     with open("/proc/cpuinfo") as info:
         if " avx2 " not in info.read():
-            print("lacks instructions: figures to hold this machine against (they are of the checksum with AVX2)")
+            print("skip instructions (the recorded figures need a processor with AVX2)")
             return 0
     if options.record:
         record(options.build)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """
-Two network namespaces joined by a veth pair, and the tunnels that are measured in them.
+The laboratory of the benchmarks: two network namespaces on one wire, and the tunnels to measure.
 
-    bench-a (10.77.0.1) ==== veth ==== (10.77.0.2) bench-b        inside: 10.88.0.1 and 10.88.0.2
+    bench-a  10.77.0.1  ----  bench-b  10.77.0.2
+    tunnel   10.88.0.1        tunnel   10.88.0.2
 """
 
 import os
@@ -17,19 +18,19 @@ OUTER = dict(zip(NODES, ("10.77.0.1", "10.77.0.2")))
 INNER = dict(zip(NODES, ("10.88.0.1", "10.88.0.2")))
 OTHER = dict(zip(NODES, reversed(NODES)))
 MTU = 1420
-PATIENCE = 60  # seconds after which a command of the lab is taken to hang
+TIMEOUT = 60  # seconds for a command
 
 
 class Failed(Exception):
-    """A command of the lab did not do what it should."""
+    """A command or a tunnel failed."""
 
 
-# What may go wrong with one tunnel and is no reason to end the run.
-TROUBLE = (Failed, OSError, ValueError, subprocess.SubprocessError)
+# Errors of one tunnel, which do not end the run.
+ERRORS = (Failed, OSError, ValueError, subprocess.SubprocessError)
 
 
 def sh(*argv, check=True, **options):
-    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=PATIENCE, **options)
+    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=TIMEOUT, **options)
     if check and done.returncode:
         raise Failed(f"{' '.join(argv)}: {done.stderr.strip() or done.stdout.strip()}")
     return done.stdout
@@ -64,7 +65,7 @@ def wait_for(condition, what, seconds=10):
 
 
 class Workshop:
-    """A scratch folder, and the programs compiled into it."""
+    """A temporary directory, and the programs that are compiled into it."""
 
     def __init__(self):
         self.folder = tempfile.mkdtemp(prefix="adit-bench-")
@@ -78,7 +79,7 @@ class Workshop:
         return self.path(name)
 
     def log_tail(self):
-        """The last lines that daemons have written."""
+        """Returns the last lines that the daemons have logged."""
         if not os.path.exists(self.path("log")):
             return ""
         with open(self.path("log"), errors="replace") as log:
@@ -89,7 +90,7 @@ class Workshop:
 
 
 def empty_call():
-    """What a system call that does nothing takes, in ns."""
+    """Returns the duration of an empty system call in ns."""
     workshop = Workshop()
     try:
         return float(sh(workshop.program("nullcall")))
@@ -106,7 +107,7 @@ def key_pairs():
 
 
 class Target:
-    """One tunnel: what it is called, how it comes up, and its processes."""
+    """A tunnel: how it is started, and its processes."""
 
     address = INNER[NODES[1]]
 
@@ -114,7 +115,7 @@ class Target:
         self.workshop, self.arguments, self.processes = workshop, arguments, []
 
     def start(self):
-        """Brings both ends up."""
+        """Starts both ends."""
 
     def spawn(self, node, *argv, **environment):
         log = open(self.workshop.path("log"), "a")
@@ -143,13 +144,13 @@ class Target:
 
 
 class Veth(Target):
-    """No tunnel: what the link itself carries."""
+    """No tunnel: the wire itself."""
 
     address = OUTER[NODES[1]]
 
 
 class Relay(Target):
-    """The bare data path of relay.c, with one of its ciphers."""
+    """The minimal data path of relay.c, with one of its ciphers."""
 
     def start(self):
         program = self.workshop.program("relay", "-march=x86-64-v3", "-lsodium", "-lIPSec_MB")
@@ -160,7 +161,7 @@ class Relay(Target):
 
 
 class Adit(Target):
-    """The daemon from INI files: PATH, then KEY=VALUE lines, of which Cipher goes to [Peer] and others to [Interface]."""
+    """`adit run`: PATH, then lines KEY=VALUE of the INI file. Cipher belongs to [Peer], other keys to [Interface]."""
 
     def start(self):
         path, *options = self.arguments
@@ -187,12 +188,13 @@ class Adit(Target):
 
 
 class WireguardGo(Target):
-    """A userspace WireGuard that takes an interface name: wireguard-go, boringtun, or adit in its place."""
+    """A userspace WireGuard with the command line of wireguard-go: wireguard-go, boringtun or adit."""
 
     def start(self):
         pairs = key_pairs()
         for node in NODES:
-            self.spawn(node, self.arguments[0], "-f", "wgbench" + node[-1], LOG_LEVEL="error", WG_PROCESS_FOREGROUND="1")
+            self.spawn(node, self.arguments[0], "-f", "wgbench" + node[-1], LOG_LEVEL="error",
+                       WG_PROCESS_FOREGROUND="1")
         for node in NODES:
             device, other = "wgbench" + node[-1], OTHER[node]
             wait_for(lambda: os.path.exists(f"/var/run/wireguard/{device}.sock"), device)
@@ -203,7 +205,7 @@ class WireguardGo(Target):
 
 
 class Nebula(Target):
-    """nebula with certificates of its own: PATH, then its cipher (aes or chachapoly)."""
+    """nebula: PATH, then its cipher (aes or chachapoly)."""
 
     def start(self):
         path, cipher = (*self.arguments, "aes")[:2]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What is measured of a tunnel that is up. Rates are what arrived; CPU is user and system time of both daemons."""
+"""Measures a running tunnel. A rate counts what arrives. CPU is the user and system time of both daemons."""
 
 import contextlib
 import json
@@ -12,8 +12,8 @@ from lab import INNER, MTU, NODES, OTHER, inside, sh
 
 TICKS = os.sysconf("SC_CLK_TCK")
 SENDER, RECEIVER = NODES
-OVERLAY = dict(zip(NODES, ("10.99.0.1", "10.99.0.2")))  # of a VXLAN that goes through the tunnel
-OVERLAY_MTU = MTU - 50  # headers of IPv4, UDP, VXLAN and Ethernet
+OVERLAY = dict(zip(NODES, ("10.99.0.1", "10.99.0.2")))  # of a VXLAN through the tunnel
+OVERLAY_MTU = MTU - 50  # without the headers of IPv4, UDP, VXLAN and Ethernet
 
 
 def daemon_seconds(pids):
@@ -29,32 +29,32 @@ def daemon_seconds(pids):
 
 
 def machine_seconds():
-    """Busy time of the whole machine: all of /proc/stat but idle and waiting."""
+    """Returns the busy time of the machine: everything in /proc/stat except idle and iowait."""
     with open("/proc/stat") as stat:
         fields = [int(field) for field in stat.readline().split()[1:9]]
     return (sum(fields) - fields[3] - fields[4]) / TICKS
 
 
 def status_mib(pids, field):
-    """The largest value of a field of /proc/PID/status among the daemons."""
-    most = 0
+    """Returns the largest value of a field of /proc/PID/status among the daemons, in MiB."""
+    largest = 0
     for pid in pids:
         try:
             with open(f"/proc/{pid}/status") as status:
-                most = max([most] + [int(line.split()[1]) for line in status if line.startswith(field + ":")])
+                largest = max([largest] + [int(line.split()[1]) for line in status if line.startswith(field + ":")])
         except OSError:
             continue
-    return most / 1024
+    return largest / 1024
 
 
 class Meter:
-    """Runs the loads against one target and collects figures by name."""
+    """Runs the loads on one target and collects the figures by name."""
 
     def __init__(self, target, seconds):
         self.target, self.seconds, self.figures = target, seconds, {}
 
     def clocked(self, load):
-        """What `load` returns, and the busy seconds of daemons and machine meanwhile."""
+        """Returns the result of `load`, and the busy seconds of the daemons and of the machine during the load."""
         daemons, machine = daemon_seconds(self.target.pids()), machine_seconds()
         result = load()
         return result, daemon_seconds(self.target.pids()) - daemons, machine_seconds() - machine
@@ -91,7 +91,7 @@ class Meter:
             self.loaded_ping()
 
     def udp(self, sizes, flows=1):
-        """A flood. Several flows take turns, sizes with commas between them from flow to flow."""
+        """Sends UDP as fast as possible. `sizes` is a list with commas; the flows use the sizes in turn."""
         blast = self.target.workshop.program("blast")
         name = f"UDP {sizes} B" + (f" {flows} flows" if flows > 1 else "")
 
@@ -110,7 +110,7 @@ class Meter:
             self.figures[f"{name} CPU us"] = daemons / received["datagrams"] * 1e6
 
     def overlay(self):
-        """A VXLAN between the two ends of the tunnel, whose packets come out of it one by one."""
+        """Creates a VXLAN between the ends of the tunnel. The tunnel cannot merge its packets."""
         for node in NODES:
             sh("ip", "-n", node, "link", "add", "overlay", "type", "vxlan", "id", "77", "dstport", "4789",
                "local", INNER[node], "remote", INNER[OTHER[node]])
@@ -127,7 +127,7 @@ class Meter:
         load = subprocess.Popen(inside(SENDER, "iperf3", "-c", self.target.address, "-t", "60"),
                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            time.sleep(0.7)  # until the flow has its full rate
+            time.sleep(0.7)  # the flow needs some time to reach its full rate
             self.ping("ping under load p50 ms", 150, 0.01)
         finally:
             load.terminate()
@@ -139,7 +139,7 @@ class Meter:
             self.figures["anonymous MiB"] = status_mib(self.target.pids(), "RssAnon")
 
     def mixed(self):
-        """Packets of several kinds at a time."""
+        """Measures loads with packets of several kinds at the same time."""
         with self.iperf_server():
             self.iperf("TCP both ways", "--bidir")
             self.overlay()

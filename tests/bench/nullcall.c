@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Prints what an empty system call takes here, in ns: the least of several tries. */
+/* nullcall: prints the duration of an empty system call in ns, the shortest of several measurements. */
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <sys/syscall.h>
@@ -18,7 +18,7 @@ static double now(void)
 
 int main(void)
 {
-	double least = 1e9;
+	double shortest = 1e9;
 
 	for (int i = 0; i < TRIES; i++) {
 		double begin = now(), each;
@@ -26,8 +26,8 @@ int main(void)
 		for (int j = 0; j < CALLS; j++)
 			syscall(SYS_getppid);
 		each = (now() - begin) / CALLS;
-		least = each < least ? each : least;
+		shortest = each < shortest ? each : shortest;
 	}
-	printf("%.0f\n", least);
+	printf("%.0f\n", shortest);
 	return 0;
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a named run measures, and the bars that its figures are held against."""
+"""The named runs: their tunnels, and the bars that their figures must reach."""
 
 import dataclasses
 
@@ -10,12 +10,12 @@ UDP_COSTS = ("UDP 1372 B CPU us", "UDP 64 B CPU us")
 MIXED_RATES = ("TCP both ways Gbit/s", "TCP in VXLAN Gbit/s", "UDP 64 B 16 flows kpps", "UDP 64,1372 B 16 flows kpps")
 MIXED_COSTS = ("TCP both ways CPU ns/B", "TCP in VXLAN CPU ns/B", "UDP 64 B 16 flows CPU us",
                "UDP 64,1372 B 16 flows CPU us")
-SLOW_CALL = 800  # ns of an empty system call, from which on batches are to pay for small datagrams
+SLOW_CALL = 800  # ns; where an empty system call takes longer, io_uring must be cheaper for small datagrams
 
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """A tunnel of the run: its name in tables, and the target; `foreign`: its failure is no failure of ours."""
+    """A tunnel of the run: its name in tables, and the target. A `foreign` one may fail."""
     name: str
     target: str
     foreign: bool = False
@@ -24,8 +24,8 @@ class Row:
 @dataclasses.dataclass(frozen=True)
 class Bar:
     """
-    A figure of a row by that of a reference (of several the one with the best median), the median over the rounds; without
-    one the figure itself, the worst of all rounds.
+    A limit for a figure of a row. With references it limits the median ratio to the reference with the best median.
+    Without references it limits the worst value of all rounds.
     """
     figure: str
     row: str
@@ -35,7 +35,7 @@ class Bar:
 
     @property
     def has_margin(self):
-        """A limit near 1 says that two are as good as equal: its margin is no less than what equal rows differ by."""
+        """A limit near 1 requires that two rows are equal. It has a margin, the difference between equal rows."""
         return bool(self.reference) and 0.85 <= self.limit <= 1.15
 
     @property
@@ -47,8 +47,8 @@ class Bar:
 class Plan:
     rows: tuple
     bars: tuple
-    twice: tuple = ()  # the names of two rows that are one thing: what they differ by is noise
-    loads: str = "plain"  # the method of measure.Meter that puts them on a tunnel
+    twice: tuple = ()  # the names of two rows with the same target, whose difference is noise
+    loads: str = "plain"  # the method of measure.Meter that runs the loads
 
 
 def bars(figures, row, reference, sense, limit):

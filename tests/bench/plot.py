@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The plot of a run: bars for each tunnel, as SVG that can be read on light and on dark ground."""
+"""The plot of a run: bars for each tunnel, as SVG for light and dark backgrounds."""
 
 from html import escape
 
@@ -41,7 +41,7 @@ def text(x, y, content, style="", anchor="start"):
 
 
 def bar(y, name, found, scale):
-    """One line: the median as a bar, the range of the rounds as a line. What goes past the scale is cut off there."""
+    """Draws the median as a bar and the range of the rounds as a line. Both are clipped at the end of the scale."""
     value, room = median(found), WIDTH - LEFT - RIGHT
     length = min(value / scale, 1) * room
     low, high = (LEFT + min(end / scale, 1) * room for end in (min(found), max(found)))

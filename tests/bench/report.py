@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Tables of a run: medians of all figures, and each bar with the figure that it was set for."""
+"""The tables of a run: the medians of all figures, and the bars with the figures that were reached."""
 
 import os
 import platform
@@ -7,12 +7,12 @@ import re
 import statistics
 import sys
 
-WIDEST = 0.25  # two equal rows that differ by more are no measurement, and excuse nothing
+MAX_NOISE = 0.25  # if equal rows differ by more, the run is too noisy for a margin
 FAILED, MARGIN, MET = "**missed**", "within the margin", "met"
 
 
 def names_of(rounds):
-    """All figures, in the order in which they are measured; veth, which has no daemons, has not all of them."""
+    """Returns the names of all figures in the order of measurement. Rows without daemons lack some figures."""
     sets = sorted((figures for done in rounds for figures in done.values()), key=len, reverse=True)
     return list(dict.fromkeys(name for figures in sets for name in figures))
 
@@ -27,8 +27,8 @@ def median(found):
 
 def best(bar, rounds):
     """
-    Of several references the one with the best median. The best of each round would be better than any of them: of two
-    that are one thing it is the luckier one.
+    Returns the reference with the best median. The best reference of each round would be unfair: it would prefer the
+    luckier one of two equal rows.
     """
     medians = {name: median(values(rounds, name, bar.figure)) for name in bar.reference}
     found = [name for name in medians if medians[name]]
@@ -36,7 +36,7 @@ def best(bar, rounds):
 
 
 def figure_of(bar, rounds):
-    """What a bar is held against; None when it was not measured."""
+    """Returns the value that a bar limits, or None if it was not measured."""
     if not bar.reference:
         found = values(rounds, bar.row, bar.figure)
         return (max(found) if bar.sense == "<=" else min(found)) if found else None
@@ -46,7 +46,7 @@ def figure_of(bar, rounds):
 
 
 def noise(plan, rounds, figure):
-    """What two rows that are one thing differ by in a figure."""
+    """Returns the relative difference of a figure between two rows with the same target."""
     if not plan.twice:
         return None
     pairs = [[done.get(name, {}).get(figure) for name in plan.twice] for done in rounds]
@@ -64,7 +64,7 @@ def verdict(bar, figure, spread):
     if holds(bar, figure, bar.limit):
         return MET
     widened = 1 + (spread or 0) * (1 if bar.sense == "<=" else -1)
-    if bar.has_margin and spread and spread <= WIDEST and holds(bar, figure, widened):
+    if bar.has_margin and spread and spread <= MAX_NOISE and holds(bar, figure, widened):
         return MARGIN
     return FAILED
 
@@ -89,23 +89,23 @@ def bar_table(plan, rounds):
     lines, met = [], 0
     for bar in plan.bars:
         figure, spread = figure_of(bar, rounds), noise(plan, rounds, bar.figure)
-        said = verdict(bar, figure, spread)
-        met += said in (MET, MARGIN)
+        result = verdict(bar, figure, spread)
+        met += result in (MET, MARGIN)
         lines.append([bar.figure, bar.pair, f"{bar.sense} {bar.limit:.2f}", number(figure),
-                      number(spread) if bar.has_margin else "", said])
+                      number(spread) if bar.has_margin else "", result])
     table = markdown(["figure", "of", "bar", "reached", "margin", ""], lines)
     return f"{table}\n\n{met} of {len(lines)} bars are met."
 
 
 def failures(rounds, rows):
-    """Rounds that did not come about, by row."""
+    """Returns a sentence with the number of failed rounds by row, or nothing."""
     counts = {row.name: sum(not done.get(row.name) for done in rounds) for row in rows}
     lost = ", ".join(f"{name} in {count}" for name, count in counts.items() if count)
-    return f"Not measured for a failure: {lost} of {len(rounds)} rounds.\n\n" if lost else ""
+    return f"Failed and not measured: {lost} of {len(rounds)} rounds.\n\n" if lost else ""
 
 
 def machine(syscall):
-    """The processor and the kernel, and what a system call costs here."""
+    """Describes the machine: processor, kernel, and the duration of an empty system call."""
     with open("/proc/cpuinfo") as info:
         pairs = (line.split(":", 1) for line in info if ":" in line)
         found = {name.strip(): value.strip() for name, value in pairs}
@@ -116,11 +116,11 @@ def machine(syscall):
 
 
 def replace_section(path, name, text):
-    """Fills in what stands between <!-- bench NAME --> and <!-- end --> in a document."""
+    """Replaces the lines between <!-- bench NAME --> and <!-- end --> in a document."""
     with open(path) as file:
         document = file.read()
     pattern = re.compile(rf"(<!-- bench {re.escape(name)} -->\n).*?(<!-- end -->)", re.DOTALL)
     if not pattern.search(document):
-        sys.exit(f"{path}: no <!-- bench {name} --> ... <!-- end --> to fill in")
+        sys.exit(f"{path}: no section <!-- bench {name} --> ... <!-- end -->")
     with open(path, "w") as file:
         file.write(pattern.sub(lambda found: found.group(1) + text + found.group(2), document))

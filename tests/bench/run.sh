@@ -1,12 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Measures adit, the bare data path and other tunnels. Writes the tables of docs/notebook/measurements.md, the plot, and
-# the summary in docs/performance.md.
-# Needs root and Debian 12; installs what is missing of tests/packages. Nothing else should be running.
+# Measures adit, the minimal data path and other tunnels. Writes the tables of docs/notebook/measurements.md, the plot, and
+# the summary in docs/performance.md. Needs root, Debian 12 or 13, and an otherwise idle machine. Installs the missing
+# packages of tests/packages.
 #
-#   sudo sh tests/bench/run.sh [all | tunnels | mixed | backends | workers | scale | instructions | quick] [ROUNDS]
+#   sudo sh tests/bench/run.sh [all | tunnels | mixed | backends | workers | scale | flood | instructions | quick] [ROUNDS]
 #
-# Figures are kept in build-bench/*.json; with RESUME=1 a run goes on where it was broken off.
+# The figures are saved in build-bench/*.json. With RESUME=1, an interrupted run continues.
 set -eu
 cd "$(dirname "$0")/../.."
 . tests/lib.sh
@@ -18,7 +18,7 @@ figures=build-bench
 resume=
 [ -z "${RESUME-}" ] || resume=--resume
 
-# plan NAME OPTION...: one of plans.py
+# plan NAME OPTION...: runs a plan of plans.py
 plan() {
 	name=$1
 	shift
@@ -30,18 +30,23 @@ scale() {
 	python3 tests/bench/scale.py --build build-bench --rounds "$rounds" --json "$figures/scale.json" "$@"
 }
 
+flood() {
+	python3 tests/netns/run.py --adit build-bench/adit --bench flood/
+}
+
 instructions() {
 	python3 tests/bench/instructions.py --build build-bench "$@"
 }
 
 case $which in
-all | tunnels | mixed | backends | workers | scale | instructions | quick) ;;
-*) die "usage: run.sh [all | tunnels | mixed | backends | workers | scale | instructions | quick] [ROUNDS]" ;;
+all | tunnels | mixed | backends | workers | scale | flood | instructions | quick) ;;
+*) die "usage: run.sh [all | tunnels | mixed | backends | workers | scale | flood | instructions | quick] [ROUNDS]" ;;
 esac
 need_root
 packages_install demo test bench
 build build-bench -DCMAKE_BUILD_TYPE=Release -DADIT_TESTS=ON || die "the build failed"
-build build-bench-null -DCMAKE_BUILD_TYPE=Release -DADIT_TESTS=OFF -DADIT_NULL_CIPHER=ON || die "the null build failed"
+build build-bench-null -DCMAKE_BUILD_TYPE=Release -DADIT_TESTS=OFF -DADIT_NULL_CIPHER=ON ||
+	die "the build with the null cipher failed"
 
 failed=
 case $which in tunnels | all) plan tunnels $document --plot docs/performance.svg || failed=1 ;; esac
@@ -49,6 +54,7 @@ case $which in mixed | all) plan mixed $document || failed=1 ;; esac
 case $which in backends | all) plan backends $document || failed=1 ;; esac
 case $which in workers | all) plan workers $document || failed=1 ;; esac
 case $which in scale | all) scale $document || failed=1 ;; esac
+case $which in flood | all) flood || failed=1 ;; esac
 case $which in instructions | all) instructions --record || failed=1 ;; esac
 case $which in tunnels | scale | all) python3 tests/bench/summary.py || failed=1 ;; esac
 case $which in quick)

@@ -1,16 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """
-Measures a hub of very many peers: how it starts and reloads, what a packet costs beside a hub with one peer, and what
-memory a peer takes.
+Measures a hub with very many peers: its start and reload, its memory per peer, and the cost of a packet compared with a
+hub that has one peer.
 
     bench-a  hub   10.88.0.1, fd88::1  ====  veth  ====  bench-b  far end   10.99.K.1, fd99:K::1  (K from 0 to 4)
 
-The far end is one peer of the hub, in the middle of the others, and has ten prefixes; the others are only configured.
-
-usage: scale.py --build FOLDER [--rounds N] [--seconds S] [--peers N] [--document FILE] [--json FILE]
-
-FOLDER is a build with tests. Needs root.
+The far end is one peer of the hub, in the middle of the list, and has ten prefixes. The other peers do not exist.
+Needs root.
 """
 
 import argparse
@@ -39,8 +36,8 @@ FAR_ADDRESSES = [f"10.99.{k}.1" for k in range(PREFIXES // 2)] + [f"fd99:{k}::1"
 HUB_ADDRESSES = ["10.88.0.1"] * (PREFIXES // 2) + ["fd88::1"] * (PREFIXES // 2)
 CLONE_NEWNET = 0x40000000
 TRIES = 5
-RATE = 150000  # datagrams a second: of a flood, whoever sends it takes longer with many routes, and drains get shorter
-PATIENCE = 60
+RATE = 150000  # datagrams per second; without a limit, the sender would be slower with many routes, and batches smaller
+TIMEOUT = 60
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -50,7 +47,7 @@ def far_prefixes():
 
 
 def prefixes_of(number, count):
-    """The first is IPv4, then they alternate."""
+    """Returns `count` prefixes for a peer, IPv4 and IPv6 in turn."""
     made = []
     for i in range(count):
         at = (number * count + i) // 2 if count > 1 else number
@@ -76,7 +73,7 @@ def interface(key, addresses, *keys):
 
 
 class Daemon:
-    """One adit, of whose READY and reloads we are told by its notify socket."""
+    """An `adit run`, whose READY=1 notifications mark the end of its start and of its reloads."""
 
     def __init__(self, workshop, adit, node, name, text):
         self.file = workshop.path(f"{name}.conf")
@@ -84,7 +81,7 @@ class Daemon:
         self.write(text)
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.notify.bind(self.notify_path)
-        self.notify.settimeout(PATIENCE)
+        self.notify.settimeout(TIMEOUT)
         self.log_path = workshop.path(f"{name}.log")
         with open(self.log_path, "w") as log, open(f"/run/netns/{node}") as namespace:
             begin = time.monotonic()
@@ -102,7 +99,7 @@ class Daemon:
             while b"READY=1" not in self.notify.recv(4096):
                 pass
         except TimeoutError:
-            raise lab.Failed(f"{self.file}: not ready within {PATIENCE} s: {self.log()[-500:]}") from None
+            raise lab.Failed(f"{self.file}: not ready within {TIMEOUT} s: {self.log()[-500:]}") from None
         return time.monotonic() - begin
 
     def log(self):
@@ -110,7 +107,7 @@ class Daemon:
             return log.read()
 
     def counter(self, name):
-        """One of the counters that the daemon logs when it is asked to. Returns when all of them are written."""
+        """Makes the daemon log its counters, waits until all are logged, and returns one of them."""
         before = len(self.log())
         self.process.send_signal(signal.SIGUSR1)
         found, size = None, 0
@@ -127,13 +124,13 @@ class Daemon:
 
     def stop(self):
         self.process.terminate()
-        self.process.wait(PATIENCE)
+        self.process.wait(TIMEOUT)
         self.notify.close()
         os.unlink(self.notify_path)
 
 
 class Scale:
-    """The files of hub and far end, and the figures by name."""
+    """Creates the hub and the far end, and collects the figures by name."""
 
     def __init__(self, options, workshop):
         self.adit = os.path.join(options.build, "adit")
@@ -144,7 +141,7 @@ class Scale:
         self.figures = {}
 
     def hub_text(self, peers, prefixes, *keys, changed=None):
-        """`peers` in all; the far end has all of its prefixes. `changed` is a prefix that one of the others gets."""
+        """Returns the file of a hub with `peers` peers. `changed` is an additional prefix for one of them."""
         real = peer(self.far_key.public, far_prefixes(), OUTER[FAR])
         others = [peer(public, prefixes_of(number, prefixes)) for number, public in enumerate(self.publics[:peers - 1])]
         if changed:
@@ -161,7 +158,7 @@ class Scale:
         return Daemon(self.workshop, self.adit, HUB, "adit-hub", self.hub_text(*arguments, **changes))
 
     def start(self, peers, prefixes, *keys):
-        """Seconds from the start of the process to READY, and its anonymous memory then in MiB: medians."""
+        """Returns the medians of the seconds until READY=1, and of the anonymous memory then in MiB."""
         seconds, memory = [], []
         for _ in range(TRIES):
             daemon = self.hub(peers, prefixes, *keys)
@@ -177,11 +174,11 @@ class Scale:
         for prefixes in 1, PREFIXES:
             for keys in (), ("Table = off",):
                 seconds, memory = self.start(many, prefixes, *keys)
-                what = f"{prefixes} prefix" + ("es" if prefixes > 1 else "")
+                title = f"{prefixes} prefix" + ("es" if prefixes > 1 else "")
                 table = ", ".join(["", *keys])
-                self.figures[f"start, {many} peers with {what}{table}, ms"] = seconds * 1e3
+                self.figures[f"start, {many} peers with {title}{table}, ms"] = seconds * 1e3
                 if not keys:
-                    self.figures[f"memory a configured peer, {what}, bytes"] = (memory - base) * 2**20 / (many - 1)
+                    self.figures[f"memory per configured peer, {title}, bytes"] = (memory - base) * 2**20 / (many - 1)
 
     def measure_reload(self):
         many = self.options.peers
@@ -191,20 +188,20 @@ class Scale:
             daemon.write(self.hub_text(many, PREFIXES, changed=f"172.16.{number}.0/24"))
             times.append(daemon.reload())
             if f"172.16.{number}.0/24" not in sh(*inside(HUB, "ip", "route", "show", f"172.16.{number}.0/24")):
-                raise lab.Failed("a reload did not bring the route of the changed peer")
+                raise lab.Failed("a reload did not add the route of the changed peer")
         daemon.stop()
         self.figures[f"reload of one changed peer, {many} peers, ms"] = statistics.median(times) * 1e3
 
     def measure_sessions(self):
-        configured = self.figures["memory a configured peer, 1 prefix, bytes"]
+        configured = self.figures["memory per configured peer, 1 prefix, bytes"]
         for cipher in "chacha20poly1305", "aes256gcm":
             heap = json.loads(sh(self.footprint, str(min(self.options.peers, 2000)), "1", cipher))
-            for what in "one session", "two sessions":
-                more = heap[what] - heap["configured"]
-                self.figures[f"memory a peer with {what}, {cipher}, bytes"] = configured + more
+            for state in "one session", "two sessions":
+                more = heap[state] - heap["configured"]
+                self.figures[f"memory per peer with {state}, {cipher}, bytes"] = configured + more
 
     def blast(self, hub, counter, way, to, source):
-        """CPU seconds of the hub for each datagram that it counts."""
+        """Returns the CPU seconds of the hub per datagram that it counts."""
         program = self.workshop.program("blast")
         sender, receiver = way
         moved, before = hub.counter(counter), daemon_seconds([hub.process.pid])
@@ -214,23 +211,23 @@ class Scale:
         time.sleep(0.3)
         sh(*inside(sender, program, "send", ",".join(to), "7777", "64", str(seconds), ",".join(source), str(RATE)))
         if json.loads(sink.communicate()[0])["datagrams"] < RATE * seconds / 2:
-            print("fewer datagrams arrived than half of what was sent", file=sys.stderr)
+            print("less than half of the datagrams arrived", file=sys.stderr)
         after = daemon_seconds([hub.process.pid])
         return (after - before) / (hub.counter(counter) - moved)
 
     def iperf(self, hub, address):
-        """... for each byte."""
+        """Returns the CPU seconds of the hub per byte."""
         before = daemon_seconds([hub.process.pid])
         found = json.loads(sh(*inside(HUB, "iperf3", "-c", address, "-t", str(self.options.seconds), "-J")))
         return (daemon_seconds([hub.process.pid]) - before) / found["end"]["sum_received"]["bytes"]
 
     def route_far(self):
-        """What the hub leaves to us with Table = off: routes to the far end alone."""
+        """Adds the routes to the far end, which the hub does not add with Table = off."""
         for prefix in far_prefixes():
             sh("ip", "-n", HUB, "route", "add", prefix, "dev", "adit-hub")
 
     def costs(self, kind):
-        """CPU seconds of the hub by load, for each datagram or byte."""
+        """Returns the CPU seconds of the hub per datagram or byte, by load."""
         keys = ["Table = off"] if kind == UNROUTED else []
         hub = self.hub(1 if kind == ONE else self.options.peers, PREFIXES, *keys)
         if kind == UNROUTED:
@@ -260,13 +257,13 @@ class Scale:
             print(f"round {number + 1}: {rounds[-1]}", file=sys.stderr, flush=True)
         for kind in MANY, UNROUTED:
             for load in rounds[0][ONE]:
-                self.figures[f"CPU against one peer, {kind}, {load}"] = statistics.median(
+                self.figures[f"CPU compared with one peer, {kind}, {load}"] = statistics.median(
                     done[kind][load] / done[ONE][load] for done in rounds)
 
 
-# What begins so must not be more than this.
-BARS = {"start, 1 peer": 50, "reload": 100, "memory a configured peer, 1 prefix": 2048, "memory a peer with one": 8192,
-        "CPU against": 1.15}
+# The upper limits of the figures whose names start like this.
+BARS = {"start, 1 peer": 50, "reload": 100, "memory per configured peer, 1 prefix": 2048,
+        "memory per peer with one": 8192, "CPU compared": 1.15}
 
 
 def limit_of(name, peers):
@@ -288,15 +285,15 @@ def table(figures, peers):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--build", required=True)
+    parser.add_argument("--build", required=True, metavar="FOLDER", help="a build with tests")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=int, default=2)
     parser.add_argument("--peers", type=int, default=10000)
-    parser.add_argument("--document")
-    parser.add_argument("--json")
+    parser.add_argument("--document", metavar="FILE", help="replace the section <!-- bench scale --> in FILE")
+    parser.add_argument("--json", metavar="FILE", help="save the figures")
     options = parser.parse_args()
     if os.geteuid():
-        sys.exit("scale.py needs root: it makes network namespaces")
+        sys.exit("scale.py needs root to create network namespaces")
     workshop = lab.Workshop()
     scale = Scale(options, workshop)
     lab.up()
@@ -305,7 +302,7 @@ def main():
         scale.measure_reload()
         scale.measure_sessions()
         scale.measure_costs()
-    except lab.TROUBLE as error:
+    except lab.ERRORS as error:
         sys.exit(f"{error}\n{workshop.log_tail()}")
     finally:
         lab.down()

@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-// slow_calls NS PROGRAM ARGUMENT...: runs a program on what looks like a machine with slow system calls. Each takes NS
-// nanoseconds more, spent in a seccomp filter that multiplies and allows everything. The length of the filter is found
-// by trial. What io_uring does in one call it does as fast as ever, as on a real machine of that kind.
+/*
+ * slow_calls: simulates a machine with slow system calls.
+ *
+ *     slow_calls NS PROGRAM ARGUMENT...
+ *
+ * Each system call of the program takes NS nanoseconds longer, which it spends in a seccomp filter that multiplies, and
+ * then allows the call. slow_calls measures how long the filter must be. Requests to io_uring do not pass the filter,
+ * as they would be no slower on a real machine with slow system calls.
+ */
 #define _GNU_SOURCE
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -16,7 +22,8 @@
 
 enum { LONGEST = 4000, CALLS = 1000 };
 
-// The kernel skips filters that never look at arguments; this one does, and each step waits for the one before.
+/* The filter reads an argument, because the kernel does not run filters that do not. Each step depends on the previous.
+ */
 static int install(int steps)
 {
 	static struct sock_filter filter[LONGEST + 3];
@@ -30,10 +37,10 @@ static int install(int steps)
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
 }
 
-// Nanoseconds of an empty call, the least of several tries.
+/* Returns the duration of an empty system call in ns, the shortest of several measurements. */
 static double empty_call(void)
 {
-	double least = 1e9;
+	double shortest = 1e9;
 
 	for (int round = 0; round < 100; round++) {
 		struct timespec begin, end;
@@ -42,13 +49,14 @@ static double empty_call(void)
 			syscall(SYS_getppid);
 		clock_gettime(CLOCK_MONOTONIC, &end);
 		double time = ((end.tv_sec - begin.tv_sec) * 1e9 + end.tv_nsec - begin.tv_nsec) / CALLS;
-		least = time < least ? time : least;
+		shortest = time < shortest ? time : shortest;
 	}
-	return least;
+	return shortest;
 }
 
-// What a filter of the longest kind adds, found in a child, which it goes with.
-static double longest_adds(double plain)
+/* Returns the ns that the longest filter adds to a system call. A child process measures it, and ends with its filter.
+ */
+static double longest_filter_adds(double plain)
 {
 	double with = 0;
 	int ends[2];
@@ -66,17 +74,17 @@ static double longest_adds(double plain)
 
 int main(int argc, char **argv)
 {
-	double plain = empty_call(), adds = longest_adds(plain), wanted = argc > 2 ? atof(argv[1]) : 0;
+	double plain = empty_call(), adds = longest_filter_adds(plain), wanted = argc > 2 ? atof(argv[1]) : 0;
 
 	if (argc < 3 || adds <= 0 || wanted < 0 || wanted > adds) {
-		fprintf(stderr, "usage: slow_calls NS PROGRAM ARGUMENT...   NS up to %.0f here\n", adds);
+		fprintf(stderr, "usage: slow_calls NS PROGRAM ARGUMENT...   (NS is at most %.0f on this machine)\n", adds);
 		return 1;
 	}
 	if (install((int)(LONGEST * wanted / adds))) {
 		perror("seccomp");
 		return 1;
 	}
-	fprintf(stderr, "empty system call: %.0f ns, now %.0f ns\n", plain, empty_call());
+	fprintf(stderr, "empty system call: %.0f ns before, %.0f ns now\n", plain, empty_call());
 	execvp(argv[2], argv + 2);
 	perror(argv[2]);
 	return 1;
