@@ -180,7 +180,7 @@ def restart(left, right):
 def enter(left, right, node):
     """Restores the address, the link state and the route, which a device loses when it moves to another namespace."""
     left.node = node
-    node.run(f"ip address add {left.addresses[0]} dev {left.interface}")
+    node.add_address(left.interface, left.addresses[0])
     left.link("up")
     node.run(f"ip route replace {right.v4} dev {left.interface}")
 

@@ -158,7 +158,7 @@ class Device(End):
     def configure(self):
         self.wg("setconf", self.write(whole=False))
         for address in self.addresses:
-            self.node.run(f"ip address add {address} dev {self.interface} nodad")
+            self.node.add_address(self.interface, address)
         self.node.run(f"ip link set {self.interface} mtu {self.settings.get('MTU', 1420)} up")
         for peer in self.peers:
             for prefix in peer["AllowedIPs"].split(", "):

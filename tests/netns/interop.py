@@ -99,7 +99,7 @@ def roaming_of_adit(lab, outside):
 def answers_from_the_destination_address(lab, outside):
     """adit answers from the address to which a datagram was sent, even if its routes select another one."""
     left, right = pair(lab, outside, right=WireguardGo, knows="right", start=False)
-    left.node.run(f"ip address add {address_of(outside, 21)} dev wan nodad preferred_lft 0")
+    left.node.add_address("wan", address_of(outside, 21), "preferred_lft 0")
     second = host_port(address_of(outside, 21).split("/")[0])
     right.peers[0]["Endpoint"] = second
     left.start(), right.start()
@@ -115,5 +115,5 @@ def address_of(family, number):
 def move(node, family, old, new):
     """Replaces an address. Sockets that remember the old one as their source have to forget it."""
     node.set("net/ipv4/conf/all/promote_secondaries", 1)
-    node.run(f"ip address add {address_of(family, new)} dev wan nodad")
+    node.add_address("wan", address_of(family, new))
     node.run(f"ip address del {address_of(family, old)} dev wan")

@@ -164,6 +164,11 @@ class Node:
         with self.inside(), open(f"/proc/sys/{key}") as file:
             return file.read().strip()
 
+    def add_address(self, interface, address, options=""):
+        """Adds an address with its prefix length. Without duplicate address detection, it is usable at once."""
+        nodad = "nodad" if ":" in address else ""
+        self.run(f"ip address add {address} dev {interface} {nodad} {options}")
+
     def has_link(self, interface):
         return not self.run(["ip", "link", "show", interface], check=False).returncode
 
@@ -226,11 +231,11 @@ class Lab:
         return node
 
     def wire(self, left, left_name, left_addresses, right, right_name, right_addresses):
-        """Connects two nodes with a veth pair. `nodad` makes IPv6 addresses usable at once."""
+        """Connects two nodes with a veth pair."""
         left.run(f"ip link add {left_name} type veth peer name {right_name} netns {right.name}")
         for node, interface, addresses in (left, left_name, left_addresses), (right, right_name, right_addresses):
             for address in addresses:
-                node.run(f"ip address add {address} dev {interface} nodad")
+                node.add_address(interface, address)
             node.run(f"ip link set dev {interface} up")
 
     @contextlib.contextmanager

@@ -25,8 +25,8 @@ def outer(family, number):
     return f"192.0.2.{number}" if family == 4 else f"2001:db8::{number}"
 
 
-def add_address(node, address, interface="wan"):
-    node.run(f"ip address add {address}/{'128 nodad' if ':' in address else 32} dev {interface}")
+def add_host_address(node, address, interface="wan"):
+    node.add_address(interface, f"{address}/{128 if ':' in address else 32}")
 
 
 def ip_of(endpoint):
@@ -47,7 +47,7 @@ def roaming(lab, ends, outside):
             peer.node.ping(end.v4)
     with lab.check("left loses its address and uses the other one, and the peer follows"):
         new = outer(outside, 11)
-        add_address(left.node, new)
+        add_host_address(left.node, new)
         prefix = 24 if outside == 4 else 64
         left.node.run(f"ip route replace {outer(outside, 2)} dev wan src {new}")
         left.node.run(f"ip address del {outer(outside, 1)}/{prefix} dev wan")
@@ -77,7 +77,7 @@ def answers_from_the_destination_address(lab, ends, outside):
     destination = {4: "203.0.113.1", 6: "2001:db8:b::1"}[outside]
     left.node.run("ip link add bridge type bridge")
     left.node.run("ip link set bridge up")
-    add_address(left.node, destination, "bridge")
+    add_host_address(left.node, destination, "bridge")
     right.node.run(f"ip route add {destination} via {outer(outside, 1)}")
     right.peers[0]["Endpoint"] = host_port(destination)
     left.start(), right.start()
@@ -92,7 +92,7 @@ def answers_from_the_destination_address(lab, ends, outside):
         assert right.about(left, "endpoints").strip() == host_port(destination), right.about(left, "endpoints")
     with lab.check("right sends to another address"):
         second = outer(outside, 21)
-        add_address(left.node, second)
+        add_host_address(left.node, second)
         right.set_peer(left, "endpoint", host_port(second))
         right.node.ping(left.v4)
         assert right.about(left, "endpoints").strip() == host_port(second), right.about(left, "endpoints")
@@ -113,7 +113,7 @@ def better_route(lab, ends, outside):
     left, right = devices(lab, ends, outside, start=False)
     lab.wire(left.node, "fast", ["198.51.100.1/24", "2001:db8:51::1/64"],
              right.node, "fast", ["198.51.100.2/24", "2001:db8:51::2/64"])
-    add_address(right.node, BEYOND[outside], "lo")
+    add_host_address(right.node, BEYOND[outside], "lo")
     fast = {4: "198.51.100.{}", 6: "2001:db8:51::{}"}[outside]
     slow_way = f"{BEYOND[outside]} via {outer(outside, 2)} metric 200"
     fast_way = f"{BEYOND[outside]} via {fast.format(2)} metric 100"
@@ -179,7 +179,7 @@ def policy_routing(lab, ends, outside):
     """Packets without the mark are routed into the tunnel. The tunnel's own datagrams carry the mark."""
     left, right = devices(lab, ends, outside)
     for address in BEYOND.values():
-        add_address(right.node, address, "lo")
+        add_host_address(right.node, address, "lo")
     left.set_peer(right, "allowed-ips", EVERYTHING)
     for family in 4, 6:
         left.node.run(f"ip -{family} route add default dev tun-left table 1234")
