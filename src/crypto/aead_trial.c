@@ -19,7 +19,7 @@ enum {
 
 #define COUNTER UINT64_C(0x8001020304050607)
 
-static const uint8_t secret[AEAD_KEY] = "thirty-two bytes, of use to none";
+static const uint8_t secret[AEAD_KEY] = "a key that is of use to nobody";
 
 /* A prepared key and two packet buffers with headroom and tailroom. */
 struct trial {

@@ -37,7 +37,7 @@ static inline size_t flatten(struct rig *rig, const struct coalesce_run *run, st
 	int filled = coalesce_iovec(run, &frame, iov);
 	size_t n = 0;
 
-	assert_in_range(filled, 2, COALESCE_IOVECS);
+	assert_uint_in_range(filled, 2, COALESCE_IOVECS);
 	assert_int_equal(iov[0].iov_len, VIRTIO_HEADER);
 	virtio_decode(header, iov[0].iov_base);
 	for (int i = 1; i < filled; i++) {

@@ -48,7 +48,7 @@ static void any_length_and_alignment_is_summed(void **state)
 static void no_byte_past_the_end_is_read(void **state)
 {
 	for (size_t n = 0; n <= 200; n++) {
-		uint8_t *exact = malloc(n ? n : 1);
+		uint8_t *exact = calloc(n ? n : 1, 1);
 		uint8_t *to = malloc(n ? n : 1);
 
 		fill_random(exact, n, n + 1);

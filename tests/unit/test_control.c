@@ -518,7 +518,7 @@ static void no_deadline_was_lost(struct peer *peer)
 	for (int kind = 0; kind < TIMERS; kind++) {
 		const struct timer *timer = &peer->timers.timer[kind];
 		if (timer->due)
-			assert_in_range(timer->queued, 1, timer->due);
+			assert_uint_in_range(timer->queued, 1, timer->due);
 	}
 }
 

@@ -286,7 +286,7 @@ static void the_table_is_bounded(void **state)
 		put_be32(address, i);
 		remembered += !ratelimit_allow(limit, address, 4, NOW);
 	}
-	assert_in_range(remembered, 1, ENTRIES);
+	assert_uint_in_range(remembered, 1, ENTRIES);
 	ratelimit_destroy(limit);
 }
 

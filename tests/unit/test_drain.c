@@ -41,7 +41,7 @@ static void full_runs_make_room_in_a_drain(void **state)
 	sends = 0;
 	assert_int_equal(egress_drain(&left.worker->egress, clock_boottime()), 0);
 	assert_int_equal(sends, EGRESS_SENDS + 1);
-	assert_in_range(count(&left, COUNT_TUN_READ), 7, 12);
+	assert_uint_in_range(count(&left, COUNT_TUN_READ), 7, 12);
 	assert_int_equal(count(&left, COUNT_SENT) - sent, 47 * count(&left, COUNT_TUN_READ));
 	assert_int_equal(runs_sent, (count(&left, COUNT_SENT) - sent + 44) / 45);
 }

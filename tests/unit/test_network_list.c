@@ -62,7 +62,7 @@ static void add(void *context, const struct network_item *items, size_t count, i
 {
 	bool failed = false;
 
-	assert_in_range(count, 1, NETWORK_LIST_BATCH);
+	assert_uint_in_range(count, 1, NETWORK_LIST_BATCH);
 	for (size_t i = 0; i < count; i++) {
 		status[i] = failed ? 1 : change(context, &items[i], true);
 		failed |= status[i] < 0;

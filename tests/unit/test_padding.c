@@ -65,7 +65,7 @@ static void padding_keeps_its_bounds(void **state)
 	for (size_t mtu = 0; mtu <= 70000; mtu = mtu * 3 / 2 + 1) {
 		for (size_t n = 0; n <= 65535; n++) {
 			size_t zeros = padding_of_packet(n, mtu);
-			assert_in_range(zeros, 0, PADDING_MAX);
+			assert_uint_in_range(zeros, 0, PADDING_MAX);
 			if (n <= mtu)
 				assert_true(n + zeros <= mtu && (n + zeros == mtu || (n + zeros) % 16 == 0));
 		}

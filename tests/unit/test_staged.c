@@ -76,7 +76,7 @@ static void a_full_pool_drops_and_recovers(void **state)
 	assert_int_equal(staged_pool_init(&pool), 0);
 	while (pushed < 64 && !staged_push(&pool, &queues[pushed], 0, packet, LARGEST, 48))
 		pushed++;
-	assert_in_range(pushed, 16, 60); /* the pool is bounded, and has room for super-packets of several peers */
+	assert_uint_in_range(pushed, 16, 60); /* the pool is bounded, and has room for super-packets of several peers */
 	assert_null(queues[pushed].first);
 	assert_int_equal(staged_push(&pool, &queues[0], 0, packet, LARGEST, 48),
 					 1); /* the oldest packet of this queue makes room */

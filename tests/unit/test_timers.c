@@ -104,7 +104,7 @@ static void an_unanswered_initiation_is_repeated_for_90_s_then_given_up(void **s
 	assert_int_equal(seen.retried, 1);
 	assert_int_equal(seen.unanswered, 1);
 	pass(90 * 1000);
-	assert_in_range(seen.retried, ATTEMPTS - 1, ATTEMPTS);
+	assert_uint_in_range(seen.retried, ATTEMPTS - 1, ATTEMPTS);
 	assert_int_equal(seen.given_up, 0);
 	pass(7 * 1000);
 	assert_int_equal(seen.given_up, 1);
@@ -128,7 +128,7 @@ static void repeats_are_jittered(void **state)
 		peer.attempts = 0;
 		while (seen.retried == before)
 			pass(1);
-		assert_in_range(now - begin, REKEY_TIMEOUT, REKEY_TIMEOUT + REKEY_TIMEOUT_JITTER + NS_PER_MS);
+		assert_uint_in_range(now - begin, REKEY_TIMEOUT, REKEY_TIMEOUT + REKEY_TIMEOUT_JITTER + NS_PER_MS);
 		different += now - begin != last;
 		last = now - begin;
 	}
@@ -200,11 +200,11 @@ static void data_that_keeps_coming_keeps_being_answered(void **state)
 		timers_data_received(&timers, &peer, now);
 		pass(1000);
 	}
-	assert_in_range(seen.keepalives, 5, 6);
+	assert_uint_in_range(seen.keepalives, 5, 6);
 	pass(11 * 1000);
-	assert_in_range(seen.keepalives, 6, 7);
+	assert_uint_in_range(seen.keepalives, 6, 7);
 	pass(60 * 1000);
-	assert_in_range(seen.keepalives, 6, 7);
+	assert_uint_in_range(seen.keepalives, 6, 7);
 }
 
 static void persistent_keepalive_counts_from_the_last_traffic_either_way(void **state)
@@ -252,7 +252,7 @@ static void a_long_sleep_is_one_wake_up(void **state)
 	now += 10000 * NS_PER_S; /* suspended */
 	timers_expire(&timers, now);
 	assert_int_equal(seen.retried, 1);
-	assert_in_range(seen.keepalives, 0, 1);
+	assert_uint_in_range(seen.keepalives, 0, 1);
 }
 
 /* --- several threads ----------------------------------------------------------------
@@ -471,7 +471,7 @@ static void no_deadline_is_lost_between_threads(void **state)
 	for (int kind = 0; kind < TIMERS; kind++) {
 		const struct timer *timer = &peer.timer[kind];
 		if (timer->due)
-			assert_in_range(timer->queued, 1, timer->due);
+			assert_uint_in_range(timer->queued, 1, timer->due);
 		if (timer->queued)
 			assert_int_equal(timer->node.key, timer->queued);
 	}

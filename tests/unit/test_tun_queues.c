@@ -310,7 +310,7 @@ static void default_steering_follows_the_writer(void **state)
 static void expect_spread(const int used[QUEUES_MAX])
 {
 	for (int i = 0; i < QUEUES_MAX; i++)
-		assert_in_range(used[i], FLOWS / QUEUES_MAX / 3, FLOWS); /* not uniform, but no queue is idle */
+		assert_uint_in_range(used[i], FLOWS / QUEUES_MAX / 3, FLOWS); /* not uniform, but no queue is idle */
 }
 
 static void many_flows_use_all_queues(void **state)

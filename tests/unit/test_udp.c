@@ -268,7 +268,7 @@ static void a_random_port_is_free_for_both_families(void **state)
 	sandbox_write("/proc/sys/net/ipv4/ip_local_port_range", "40000 40003");
 	for (int i = 0; i < 20; i++) {
 		assert_int_equal(udp_open(&udp, 0, 0), 0);
-		assert_in_range(udp.port, 40001, 40003);
+		assert_uint_in_range(udp.port, 40001, 40003);
 		udp_close(&udp);
 	}
 	sandbox_write("/proc/sys/net/ipv4/ip_local_port_range", "40000 40000");
@@ -343,7 +343,7 @@ static void the_probed_segments_are_accepted(void **state)
 {
 	struct endpoint to[] = { at("127.0.0.1", pair.b.port), at("::1", pair.b.port) };
 
-	assert_in_range(pair.a.run_segments, UDP_RUN_SEGMENTS - 1, UDP_RUN_SEGMENTS);
+	assert_uint_in_range(pair.a.run_segments, UDP_RUN_SEGMENTS - 1, UDP_RUN_SEGMENTS);
 	for (int i = 0; i < 2; i++) {
 		uint32_t bytes = 48u * pair.a.run_segments;
 		struct udp_run run = run_of(&to[i], 0, bytes, 48);

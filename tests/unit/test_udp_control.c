@@ -314,7 +314,7 @@ static void random_changes_do_no_harm(void **state)
 			r.bytes[(size_t)rand() % r.length] = (uint8_t)rand();
 		r.length -= rand() % 3 || !r.length ? 0 : (size_t)rand() % r.length;
 		m = parse(&r, rand() % 2 ? AF_INET : AF_INET6, 1000);
-		assert_in_range(m.size, 1, 1000);
+		assert_uint_in_range(m.size, 1, 1000);
 	}
 }
 

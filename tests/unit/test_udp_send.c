@@ -184,7 +184,7 @@ static int send_all(int count)
 	for (int done = 0; done < count; calls++) {
 		int n = udp_send(&udp, runs + done, count - done);
 
-		assert_in_range(n, 0, count - done);
+		assert_uint_in_range(n, 0, count - done);
 		done += n;
 		if (done < count)
 			assert_true(runs[done].to->to.any.sa_family == AF_INET ? udp.v4_blocked : udp.v6_blocked);

@@ -51,7 +51,7 @@ static void a_super_packet_arrives_whole(void **state)
 	expect_tcp(&right, 65000);
 	assert_int_equal(count(&left, COUNT_SEALED), 48);
 	assert_int_equal(count(&right, COUNT_OPENED), 48 + 1);
-	assert_in_range(count(&right, COUNT_TUN_WRITTEN), 1, 4);
+	assert_uint_in_range(count(&right, COUNT_TUN_WRITTEN), 1, 4);
 }
 
 static void thousands_of_tiny_segments_are_all_sent(void **state)
@@ -81,7 +81,7 @@ static void a_full_socket_stops_the_reading_of_the_tun(void **state)
 		route_in(&left, tcp_packet(&left, &right, 65000, 1380));
 	for (int i = 0; i < 20; i++)
 		spin(1);
-	assert_in_range(count(&left, COUNT_TUN_READ), 1, 4);
+	assert_uint_in_range(count(&left, COUNT_TUN_READ), 1, 4);
 	assert_true(left.worker->egress.blocked);
 	refuse_sends = 0;
 	spin(300);
@@ -235,7 +235,7 @@ static void icmp_errors_are_rate_limited(void **state)
 		route_in(&left, udp_packet(&left, &left, 100, 1));
 	spin(10);
 	assert_int_equal(count(&left, DROP_NO_PEER), 200);
-	assert_in_range(count(&left, COUNT_UNREACHABLE), 40, 60);
+	assert_uint_in_range(count(&left, COUNT_UNREACHABLE), 40, 60);
 }
 
 static void single_packets_of_a_drain_are_sent_as_one_run(void **state)
