@@ -63,6 +63,13 @@ ssize_t __wrap_read(int fd, void *buffer, size_t room)
 	return __real_read(fd, buffer, room);
 }
 
+/* With _FORTIFY_SOURCE, the compiler may call __read_chk instead of read. */
+ssize_t __wrap___read_chk(int fd, void *buffer, size_t bytes, size_t size);
+ssize_t __wrap___read_chk(int fd, void *buffer, size_t bytes, size_t size)
+{
+	return __wrap_read(fd, buffer, bytes);
+}
+
 #ifdef ADIT_IO_URING
 
 #include <liburing.h>

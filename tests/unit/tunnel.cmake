@@ -18,6 +18,6 @@ endforeach()
 foreach(module worker_pool worker_pool_control)
 	adit_test(tunnel ${module})
 	target_link_options(test_${module} PRIVATE
-		-Wl,--wrap=sendmmsg,--wrap=read,--wrap=pthread_create,--wrap=socket,--wrap=sched_getaffinity
+		-Wl,--wrap=sendmmsg,--wrap=read,--wrap=__read_chk,--wrap=pthread_create,--wrap=socket,--wrap=sched_getaffinity
 		-Wl,--wrap=pthread_rwlock_wrlock)
 endforeach()

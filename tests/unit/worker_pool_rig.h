@@ -100,6 +100,13 @@ ssize_t __wrap_read(int fd, void *buffer, size_t bytes)
 	return -1;
 }
 
+/* With _FORTIFY_SOURCE, the compiler may call __read_chk instead of read. */
+ssize_t __wrap___read_chk(int fd, void *buffer, size_t bytes, size_t size);
+ssize_t __wrap___read_chk(int fd, void *buffer, size_t bytes, size_t size)
+{
+	return __wrap_read(fd, buffer, bytes);
+}
+
 int __real_pthread_create(pthread_t *id, const pthread_attr_t *attributes, void *(*run)(void *), void *argument);
 int __wrap_pthread_create(pthread_t *id, const pthread_attr_t *attributes, void *(*run)(void *), void *argument);
 int __wrap_pthread_create(pthread_t *id, const pthread_attr_t *attributes, void *(*run)(void *), void *argument)
