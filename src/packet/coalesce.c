@@ -16,6 +16,12 @@
  * Runs are looked up by a flow hash only. If two flows collide, they end each other's runs but never merge, because all
  * headers are compared, including addresses and ports. Merging replaces the checksums, so they are verified first.
  * Otherwise a corrupt packet would get a valid checksum.
+ *
+ * UDP without a checksum, as VXLAN and other tunnels may send it, is merged over IPv4 only. The kernel accepts a UDP
+ * super-packet only with VIRTIO_NEEDS_CSUM, so each of its segments leaves the kernel with a valid checksum. This hides
+ * no error, because the packets had no checksum that could have detected one. Packets with and without a checksum never
+ * share a run. Over IPv6 most receivers must discard a packet without a checksum (RFC 8200 section 8.1, RFC 6935).
+ * Merging would make them accept it.
  */
 #include "packet/coalesce.h"
 
@@ -36,6 +42,7 @@ enum { IP_LENGTH_MAX = 65535 };
 struct coalesce_shape {
 	uint8_t ip; /* bytes of IP header */
 	uint8_t protocol, gso_type, csum_offset;
+	bool no_checksum; /* the UDP checksum field is 0 */
 	uint8_t varies[COALESCE_HEADER_MAX];
 };
 
@@ -58,6 +65,19 @@ static const struct coalesce_shape udp4 = {
 	.varies = {
 		[2 ... 5] = 0xff, [10 ... 11] = 0xff, /* length and ID, checksum */
 		[24 ... 27] = 0xff, /* length and checksum */
+	},
+};
+
+/* UDP without a checksum. A shape of its own, so that such packets do not continue a run of packets with checksums. */
+static const struct coalesce_shape udp4_no_checksum = {
+	.ip = IPV4_HEADER,
+	.protocol = IPPROTO_UDP,
+	.gso_type = VIRTIO_GSO_UDP_L4,
+	.csum_offset = UDP_CHECKSUM,
+	.no_checksum = true,
+	.varies = {
+		[2 ... 5] = 0xff, [10 ... 11] = 0xff, /* length and ID, checksum */
+		[24 ... 25] = 0xff, /* length */
 	},
 };
 
@@ -192,7 +212,14 @@ static enum verdict examine_udp(struct candidate *found, const uint8_t *udp, siz
 		return VERDICT_OPAQUE;
 	found->header = found->shape->ip + UDP_HEADER;
 	found->payload = (uint32_t)(room - UDP_HEADER);
-	return get_be16(udp + UDP_LENGTH) == room && get_raw16(udp + UDP_CHECKSUM) ? VERDICT_MERGEABLE : VERDICT_SINGLE;
+	if (get_be16(udp + UDP_LENGTH) != room)
+		return VERDICT_SINGLE;
+	if (!get_raw16(udp + UDP_CHECKSUM)) {
+		if (!shape_is_v4(found->shape))
+			return VERDICT_SINGLE;
+		found->shape = &udp4_no_checksum;
+	}
+	return VERDICT_MERGEABLE;
 }
 
 static bool checksums_valid(const struct coalesce_shape *shape, const uint8_t *packet, size_t length)
@@ -202,7 +229,7 @@ static bool checksums_valid(const struct coalesce_shape *shape, const uint8_t *p
 
 	if (shape_is_v4(shape) && checksum_fold(checksum_words(0, packet, IPV4_HEADER)) != 0xffff)
 		return false;
-	return checksum_fold(checksum_add(sum, packet + shape->ip, l4_length)) == 0xffff;
+	return shape->no_checksum || checksum_fold(checksum_add(sum, packet + shape->ip, l4_length)) == 0xffff;
 }
 
 static enum verdict examine(const struct coalescer *c, struct candidate *found, const uint8_t *packet, size_t length)

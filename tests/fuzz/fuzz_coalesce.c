@@ -3,7 +3,7 @@
  * Fuzz target: the coalescer with streams of packets. The input is a list of steps. A step may change a field of one of
  * the flows, then adds the flow's next packet, sometimes corrupted; the last packet is the raw input. The invariants:
  * each packet is emitted once and unchanged, packets of a flow are emitted in order, and segmenting a merged run
- * returns its packets.
+ * returns its packets, except that each segment has a UDP checksum.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +20,7 @@ enum { PACKETS = 256, FLOWS = 12, STEP_BYTES = 4, NO_FLOW = -1 };
 struct stream {
 	struct coalescer coalescer;
 	struct naive_spec specs[FLOWS];
+	bool no_checksum[FLOWS]; /* UDP packets have the checksum 0 */
 	uint8_t *packets[PACKETS], *copies[PACKETS];
 	size_t lengths[PACKETS];
 	int flows[PACKETS]; /* NO_FLOW for corrupted packets, which may look like any flow */
@@ -64,15 +65,25 @@ static void check_same(const uint8_t *a, const uint8_t *b, size_t n)
 	require(!memcmp(a, b, n));
 }
 
+/* UDP over IPv4 without a checksum. Segments of such packets differ from the packets, because they have a checksum. */
+static bool has_no_checksum(const uint8_t *packet)
+{
+	return packet[0] == 0x45 && packet[9] == 17 && !naive_get16(packet + IPV4_HEADER + UDP_CHECKSUM);
+}
+
 static void check_merged(const struct coalesce_run *run, const struct virtio_header *header, const uint8_t *flat,
 						 size_t n)
 {
 	static uint8_t slot[NAIVE_ROOM];
+	bool no_checksum = has_no_checksum(run->packets[0].data);
 	struct segmenter cut;
 
 	require(segment_begin(&cut, header, flat, n) == SEGMENT_OK && cut.left == run->count);
 	for (uint32_t i = 0; i < run->count; i++) {
 		require(segment_next(&cut, slot) == run->packets[i].length);
+		require(has_no_checksum(run->packets[i].data) == no_checksum && !has_no_checksum(slot));
+		if (no_checksum)
+			naive_put16(slot + IPV4_HEADER + UDP_CHECKSUM, 0);
 		check_same(slot, run->packets[i].data, run->packets[i].length);
 	}
 }
@@ -151,7 +162,11 @@ static void take_step(struct stream *stream, const uint8_t *step)
 
 	if (step[1] < 30)
 		change_field(spec, step[1], step[2]);
+	if (step[1] == 30)
+		stream->no_checksum[flow] ^= true;
 	n = naive_build(bytes, spec);
+	if (spec->udp && stream->no_checksum[flow] != (step[3] == 255)) /* sometimes the other way round */
+		naive_put16(bytes + naive_l4(spec) + UDP_CHECKSUM, 0);
 	if (step[3] < 20) { /* corrupt a byte or the length */
 		if (step[3] < 15)
 			bytes[step[2] % n] ^= step[1];

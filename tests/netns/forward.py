@@ -108,13 +108,14 @@ def concurrent_flows(lab, family):
 
 @case()
 def udp_without_checksum(lab):
-    """Legal over IPv4 (RFC 768). adit neither adds a checksum nor merges such datagrams."""
+    """Legal over IPv4 (RFC 768). A datagram that adit merged leaves with a checksum that the kernel computed; one that
+    came alone keeps the 0. check_all verifies each checksum that is not 0."""
     near, far = lay(lab)
-    with lab.check("UDP with checksum 0 arrives with checksum 0"):
+    with lab.check("UDP with checksum 0 arrives, with no checksum or a correct one"):
         capture = Capture(far, "lan", incoming=True)
         datagrams(near, NEAR[4], far, FAR[4], small_datagrams(), prepare=no_checksum)
-        sums = [packet.payload[6:8] for packet in payload_packets(check_all(capture, WIRE), UDP)]
-        assert sums == [b"\0\0"] * 2000, f"{len(sums)} datagrams, {sums.count(bytes(2))} with checksum 0"
+        seen = payload_packets(check_all(capture, WIRE), UDP)
+        assert len(seen) == 2000, f"{len(seen)} datagrams"
 
 
 def no_checksum(sender):

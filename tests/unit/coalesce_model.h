@@ -36,7 +36,7 @@ static inline void model_output_add(struct model_output *output, int number)
 
 /* The fields of a packet without IP options and extension headers. */
 struct model_packet {
-	bool v6, udp, df, reserved;
+	bool v6, udp, no_checksum, df, reserved;
 	unsigned tos, label, ttl, id, source_port, destination_port, offset, nibble, flags, window, urgent;
 	uint32_t sequence, ack;
 	uint8_t source[16], destination[16], options[40];
@@ -89,11 +89,14 @@ static inline size_t model_read_ip(struct model_packet *packet, const uint8_t *p
 	return 0;
 }
 
-static inline bool model_checksums_valid(const uint8_t *p, size_t n, size_t l4, bool udp)
+/* A UDP packet without a checksum can be checked over IPv4 only, by the checksum of the IP header. */
+static inline bool model_checksums_valid(const struct model_packet *packet, const uint8_t *p, size_t n, size_t l4)
 {
-	if (l4 == 20 && naive_sum(0, p, 20) != 0xffff)
+	if (!packet->v6 && naive_sum(0, p, 20) != 0xffff)
 		return false;
-	return naive_sum(naive_pseudo(p, udp ? 17 : 6, n - l4), p + l4, n - l4) == 0xffff;
+	if (packet->no_checksum)
+		return !packet->v6;
+	return naive_sum(naive_pseudo(p, packet->udp ? 17 : 6, n - l4), p + l4, n - l4) == 0xffff;
 }
 
 static inline enum model_kind model_read_tcp(struct model_packet *packet, const uint8_t *tcp, size_t n)
@@ -129,13 +132,14 @@ static inline enum model_kind model_read(struct model_packet *packet, const uint
 	packet->destination_port = naive_get16(p + l4 + 2);
 	if (packet->udp) {
 		packet->payload = n - l4 - 8;
-		kind = naive_get16(p + l4 + 4) == n - l4 && naive_get16(p + l4 + 6) ? MODEL_MERGEABLE : MODEL_SINGLE;
+		packet->no_checksum = !naive_get16(p + l4 + 6);
+		kind = naive_get16(p + l4 + 4) == n - l4 ? MODEL_MERGEABLE : MODEL_SINGLE;
 	} else {
 		kind = model_read_tcp(packet, p + l4, n - l4);
 	}
 	if (kind != MODEL_MERGEABLE)
 		return kind;
-	return packet->payload && model_checksums_valid(p, n, l4, packet->udp) ? MODEL_MERGEABLE : MODEL_SINGLE;
+	return packet->payload && model_checksums_valid(packet, p, n, l4) ? MODEL_MERGEABLE : MODEL_SINGLE;
 }
 
 struct model_run {
@@ -158,8 +162,8 @@ static inline bool model_same_flow(const struct model_packet *a, const struct mo
 
 static inline bool model_same_header(const struct model_packet *a, const struct model_packet *b)
 {
-	return a->tos == b->tos && a->label == b->label && a->ttl == b->ttl && a->df == b->df &&
-		   a->reserved == b->reserved && a->offset == b->offset && a->nibble == b->nibble &&
+	return a->no_checksum == b->no_checksum && a->tos == b->tos && a->label == b->label && a->ttl == b->ttl &&
+		   a->df == b->df && a->reserved == b->reserved && a->offset == b->offset && a->nibble == b->nibble &&
 		   (a->flags | 8) == (b->flags | 8) && a->window == b->window && a->urgent == b->urgent && a->ack == b->ack &&
 		   !memcmp(a->options, b->options, 40);
 }

@@ -80,20 +80,34 @@ static inline void assert_merged_header(struct rig *rig, const struct coalesce_r
 		assert_int_equal(naive_sum(0, rig->flat, 20), 0xffff);
 }
 
-/* Segments the merged packet and compares the result with the original packets. With DF the IP ID may differ. */
+/* A UDP packet without a checksum. */
+static inline bool has_no_checksum(const uint8_t *packet, size_t l4, bool udp)
+{
+	return udp && !naive_get16(packet + l4 + 6);
+}
+
+/*
+ * Segments the merged packet and compares the result with the original packets. With DF the IP ID may differ. The
+ * segments of packets without a checksum have one.
+ */
 static inline void assert_segments_match(struct rig *rig, const struct coalesce_run *run,
 										 const struct virtio_header *header, size_t n)
 {
 	bool v6 = rig->flat[0] >> 4 == 6, udp = header->gso_type == VIRTIO_GSO_UDP_L4;
+	size_t l4 = v6 ? 40 : 20;
+	bool no_checksum = has_no_checksum(run->packets[0].data, l4, udp);
 
 	for (uint32_t i = 0; i < run->count; i++) {
 		const struct coalesce_packet *packet = &run->packets[i];
-		size_t length = naive_cut(rig->cut, rig->flat, n, v6 ? 40 : 20, udp, header->gso_size, i);
+		size_t length = naive_cut(rig->cut, rig->flat, n, l4, udp, header->gso_size, i);
 
+		assert_int_equal(has_no_checksum(packet->data, l4, udp), no_checksum);
 		if (!v6 && packet->data[6] & 0x40) {
 			memcpy(rig->cut + 4, packet->data + 4, 2);
 			naive_checksums(rig->cut, length, 20, udp);
 		}
+		if (no_checksum)
+			naive_put16(rig->cut + l4 + 6, 0);
 		assert_int_equal(length, packet->length);
 		assert_memory_equal(rig->cut, packet->data, length);
 	}
@@ -151,6 +165,16 @@ static inline void add_packet(struct rig *rig, const struct naive_spec *spec)
 	uint8_t bytes[4096];
 
 	add_bytes(rig, bytes, naive_build(bytes, spec));
+}
+
+/* Adds a UDP packet without a checksum. */
+static inline void add_without_checksum(struct rig *rig, const struct naive_spec *spec)
+{
+	uint8_t bytes[4096];
+	size_t n = naive_build(bytes, spec);
+
+	naive_put16(bytes + naive_l4(spec) + 6, 0);
+	add_bytes(rig, bytes, n);
 }
 
 /* Passes the packets to the coalescer and to the model, and compares their output. */

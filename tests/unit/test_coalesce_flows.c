@@ -304,6 +304,8 @@ static void add_random(struct rig *rig, struct naive_spec *flow, uint64_t *seed)
 
 	mutate(&spec, seed);
 	n = naive_build(bytes, &spec);
+	if (spec.udp && naive_below(seed, 16) < (spec.flow & 1 ? 15 : 1)) /* most packets of every other UDP flow */
+		naive_put16(bytes + naive_l4(&spec) + 6, 0);
 	if (!naive_below(seed, 30))
 		bytes[naive_below(seed, (uint32_t)n)] ^= (uint8_t)(1 << naive_below(seed, 8));
 	if (!naive_below(seed, 50))

@@ -84,7 +84,8 @@ struct coalesce_frame {
 
 /*
  * Describes the run as one write: the virtio header, then either the unchanged single packet, or the merged header and
- * the payloads. `iov` has room for COALESCE_IOVECS entries and refers to `frame` and the packets. Returns the number of
+ * the payloads. The kernel completes the checksum of each segment of a merged run, even if the packets had no UDP
+ * checksum. `iov` has room for COALESCE_IOVECS entries and refers to `frame` and the packets. Returns the number of
  * entries used.
  */
 int coalesce_iovec(const struct coalesce_run *run, struct coalesce_frame *frame, struct iovec *iov);
