@@ -128,7 +128,8 @@ static void commit_reload(struct device *device, const struct config *config, ui
 {
 	list_for_each (peer, &device->peers, struct peer, node)
 		peer->marked = true;
-	apply_private_key(device, config->private_key);
+	if (config->has_private_key)
+		apply_private_key(device, config->private_key);
 	for (const struct config_peer *wanted = config->peers; wanted; wanted = wanted->next) {
 		struct peer *peer = peer_lookup(device, wanted->public_key);
 		if (!peer)

@@ -59,7 +59,7 @@ int apply_capture(const struct device *device, struct config *config)
 			goto out_of_memory;
 	}
 	memcpy(config->private_key, device->identity.private_key, sizeof config->private_key);
-	config->has_private_key = device->identity.has_key;
+	config->has_private_key = true; /* all zeros: none */
 	config->listen_port = device->listen_port;
 	config->has_listen_port = true;
 	config->fwmark = device->mark;

@@ -3,30 +3,33 @@
  * INI: turns text into a configuration.
  *
  * inih splits a line into key and value. Everything around that happens in the reader function that inih calls for its
- * next line: it counts lines, strips comments and opens sections, because inih cannot distinguish two [Peer] sections.
- * inih sees only the lines that it reads as wg(8) does; any other line becomes a finding, and inih gets an empty line
- * instead.
+ * next line: it counts lines, strips comments and blanks and opens sections, because inih cannot distinguish two [Peer]
+ * sections. inih sees only the lines that it reads as wg(8) does; any other line becomes a finding, and inih gets an
+ * empty line instead.
+ *
+ * Like wg(8), the reader removes blanks anywhere in a line, so "[ Peer ]", "Public Key" and "192.0.2.1 : 51820" are
+ * valid. It keeps those in the values of lists and hooks, where wg-quick(8) gives them a meaning.
  */
 #include "config/ini.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <ini.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "ini_parser.h"
 
-enum { LINE_ROOM = 65536 };
+enum { LINE_ROOM_MIN = 256 };
 
 /* inih keeps its settings in global variables. Nothing else in this program uses inih, but set them before each use. */
-static void inih_configure(void)
+static void inih_configure(size_t room)
 {
-	/* One heap buffer that never grows: lines may be long, and growing would leave copies of keys in freed memory. */
+	/* One heap buffer that never grows, with room for the longest line: growing would leave keys in freed memory. */
 	ini_use_stack = false;
-	ini_initial_alloc = LINE_ROOM;
-	ini_max_line = LINE_ROOM;
+	ini_initial_alloc = (int)room;
+	ini_max_line = (int)room;
 	ini_allow_realloc = false;
 
 	/* As in wg-quick(8), lines may be indented, and ';' starts no comment: it separates the commands of a hook. */
@@ -56,23 +59,30 @@ static size_t slice_find(struct ini_slice text, char c)
 	return found ? (size_t)(found - text.at) : text.length;
 }
 
-static bool is_blank(char c)
+bool ini_is_blank(char c)
 {
 	return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
 static struct ini_slice slice_trim(struct ini_slice text)
 {
-	while (text.length && is_blank(text.at[0]))
+	while (text.length && ini_is_blank(text.at[0]))
 		text = slice_skip(text, 1);
-	while (text.length && is_blank(text.at[text.length - 1]))
+	while (text.length && ini_is_blank(text.at[text.length - 1]))
 		text.length--;
 	return text;
 }
 
 bool ini_slice_is(struct ini_slice text, const char *word)
 {
-	return text.length == strlen(word) && strncasecmp(text.at, word, text.length) == 0;
+	for (size_t i = 0; i < text.length; i++) {
+		if (ini_is_blank(text.at[i]))
+			continue;
+		if (tolower((unsigned char)text.at[i]) != tolower((unsigned char)*word))
+			return false;
+		word++;
+	}
+	return !*word;
 }
 
 /* A '#' starts a comment anywhere, except in the value of a hook: a shell command may contain it. */
@@ -157,11 +167,6 @@ static bool line_accepted(struct ini_parser *parser, struct ini_slice line)
 	}
 	if (!line.length || parser->section == SECTION_UNKNOWN)
 		return false;
-	if (line.length >= LINE_ROOM) {
-		ini_error(parser, parser->line,
-				  "the line is longer than %d bytes; to continue a list, repeat the key on a new line", LINE_ROOM - 1);
-		return false;
-	}
 	/* inih would accept ':' in place of '='. */
 	if (separator == line.length || line.at[separator] == ':') {
 		ini_error(parser, parser->line, "the line is not \"Key = value\", \"[Section]\" or \"# comment\"");
@@ -172,6 +177,19 @@ static bool line_accepted(struct ini_parser *parser, struct ini_slice line)
 		return false;
 	}
 	return true;
+}
+
+/* Copies the line without the blanks that have no meaning. The copy is no longer than the line. */
+static void copy_line(char *buffer, struct ini_slice line)
+{
+	struct ini_slice name = slice_cut(line, slice_find(line, '='));
+	bool whole_value = ini_key_keeps_blanks(name);
+
+	for (size_t i = 0; i < line.length; i++) {
+		if (!ini_is_blank(line.at[i]) || (whole_value && i > name.length))
+			*buffer++ = line.at[i];
+	}
+	*buffer = '\0';
 }
 
 /* An ini_reader. inih handles each line before it asks for the next, so parser->line is right in handle_pair. */
@@ -188,8 +206,7 @@ static char *next_line(char *buffer, int room, void *stream)
 	line = next_text(parser);
 	if (!line_accepted(parser, line))
 		line.length = 0;
-	memcpy(buffer, line.at, line.length);
-	buffer[line.length] = '\0';
+	copy_line(buffer, line);
 	return buffer;
 }
 
@@ -198,6 +215,20 @@ static int handle_pair(void *user, const char *section, const char *name, const 
 {
 	ini_key_read(user, name, value);
 	return 1;
+}
+
+/* The buffer that inih needs for the longest line: the line, its newline, which is not copied, and a NUL. */
+static size_t line_room(struct ini_slice text)
+{
+	size_t room = LINE_ROOM_MIN;
+
+	while (text.length) {
+		size_t length = slice_find(text, '\n');
+		if (room < length + 2)
+			room = length + 2;
+		text = slice_skip(text, length + (length < text.length));
+	}
+	return room;
 }
 
 static struct ini_slice skip_byte_order_mark(struct ini_slice text)
@@ -221,16 +252,17 @@ int ini_parse_config(struct config *config, const char *name, const char *text, 
 	int earlier_errors = report->errors;
 	int error;
 
-	inih_configure();
+	inih_configure(line_room(parser.rest));
 	if (ini_parse_stream(next_line, &parser, handle_pair, &parser) == -2)
 		return -ENOMEM;
 	if (parser.status)
 		return parser.status;
 	close_section(&parser);
 	if (!parser.interface_line)
-		ini_error(&parser, 0, "[Interface]: the section is missing; it is required, with a PrivateKey");
+		ini_error(&parser, 0, "[Interface]: the section is missing; it is required");
 	else if (!parser.key_line[KEY_PRIVATE_KEY])
-		ini_error(&parser, parser.interface_line, "[Interface]: PrivateKey is missing");
+		ini_warning(&parser, parser.interface_line,
+					"[Interface]: PrivateKey is missing; the tunnel is unusable until wg(8) sets one");
 	error = ini_check(&parser);
 	if (error)
 		return error;

@@ -10,17 +10,18 @@
 #include "base/map.h"
 #include "ini_parser.h"
 
-/* A prefix in the AllowedIPs of a peer. The claims of a file are an array in the order of the file. */
+/* A prefix in the AllowedIPs of a peer. The claims of a file are an array, ordered by peer. */
 struct claim {
 	struct map_node by_prefix;
 	struct config_peer *peer;
 	struct config_prefix *entry;
-	bool lost; /* a later claim on the same prefix took its place */
+	bool lost; /* a claim on the same prefix further down in the file takes precedence */
 };
 
 struct known_peer {
 	struct map_node by_key;
-	const struct config_peer *peer;
+	struct config_peer *peer;
+	struct config_prefix **tail; /* end of the peer's AllowedIPs; NULL: not known yet */
 };
 
 /* FNV-1a. Nobody floods this map: the administrator writes the file. */
@@ -64,24 +65,39 @@ static struct claim *find_claim(const struct map *map, const struct ip_prefix *p
 	return NULL;
 }
 
-/* The map holds one claim per prefix, the last so far. */
+const struct config_prefix *ini_find_claim(const struct map *claims, const struct ip_prefix *prefix)
+{
+	const struct claim *claim = find_claim(claims, prefix, prefix_hash(prefix));
+
+	return claim ? claim->entry : NULL;
+}
+
+/*
+ * The map holds one claim per prefix, the last in the file. Because merged peers have claims from several places, a
+ * claim may be entered before one that is further up.
+ */
 static void enter_claim(const struct ini_parser *parser, struct map *map, struct claim *claim)
 {
 	uint64_t hash = prefix_hash(&claim->entry->prefix);
-	struct claim *earlier = find_claim(map, &claim->entry->prefix, hash);
+	struct claim *known = find_claim(map, &claim->entry->prefix, hash);
+	bool known_is_last = known && known->entry->line > claim->entry->line;
+	struct claim *last = known_is_last ? known : claim, *other = known_is_last ? claim : known;
 	char text[PREFIX_TEXT];
 
-	if (earlier) {
-		prefix_to_text(text, &claim->entry->prefix);
-		if (earlier->peer == claim->peer)
-			ini_warning(parser, claim->entry->line, "AllowedIPs: %s is listed twice for this peer", text);
+	if (other) {
+		prefix_to_text(text, &last->entry->prefix);
+		if (other->peer == last->peer)
+			ini_warning(parser, last->entry->line, "AllowedIPs: %s is listed twice for this peer", text);
 		else
-			ini_warning(parser, claim->entry->line,
+			ini_warning(parser, last->entry->line,
 						"AllowedIPs: %s is also listed for the peer on line %d; only the last peer gets it", text,
-						earlier->peer->line);
-		earlier->lost = true;
-		map_remove(map, &earlier->by_prefix);
+						other->peer->line);
+		other->lost = true;
 	}
+	if (last != claim)
+		return;
+	if (known)
+		map_remove(map, &known->by_prefix);
 	map_insert(map, &claim->by_prefix, hash);
 }
 
@@ -118,6 +134,7 @@ static int check_allowed_ips(const struct ini_parser *parser)
 	for (size_t i = 0; i < count; i++)
 		enter_claim(parser, &map, &claims[i]);
 	drop_lost_claims(parser->config, claims, count);
+	ini_advise(parser, &map);
 	error = 0;
 out:
 	map_destroy(&map);
@@ -125,38 +142,76 @@ out:
 	return error;
 }
 
-static const struct config_peer *find_known_peer(const struct map *map, const uint8_t public_key[KEY_BYTES])
+static struct known_peer *find_known_peer(const struct map *map, const uint8_t public_key[KEY_BYTES])
 {
 	for (struct map_node *node = map_first(map, get_le64(public_key)); node; node = map_next(node)) {
-		const struct config_peer *peer = container_of(node, struct known_peer, by_key)->peer;
-		if (memcmp(peer->public_key, public_key, KEY_BYTES) == 0)
-			return peer;
+		struct known_peer *known = container_of(node, struct known_peer, by_key);
+		if (memcmp(known->peer->public_key, public_key, KEY_BYTES) == 0)
+			return known;
 	}
 	return NULL;
 }
 
-static int check_public_keys(const struct ini_parser *parser)
+/* Adds the settings of `from`. Where both peers have one, that of `from` counts, because it is further down. */
+static void merge_peer(struct known_peer *known, struct config_peer *from)
+{
+	struct config_peer *to = known->peer;
+
+	if (!known->tail)
+		known->tail = &to->allowed_ips;
+	while (*known->tail)
+		known->tail = &(*known->tail)->next;
+	*known->tail = from->allowed_ips;
+	from->allowed_ips = NULL;
+	if (from->has_preshared_key) {
+		memcpy(to->preshared_key, from->preshared_key, sizeof to->preshared_key);
+		to->has_preshared_key = true;
+	}
+	if (from->has_endpoint) {
+		memcpy(to->endpoint_host, from->endpoint_host, sizeof to->endpoint_host);
+		memcpy(to->endpoint_port, from->endpoint_port, sizeof to->endpoint_port);
+		to->has_endpoint = true;
+	}
+	if (from->has_keepalive) {
+		to->keepalive = from->keepalive;
+		to->has_keepalive = true;
+	}
+	if (from->has_cipher) {
+		to->cipher = from->cipher;
+		to->has_cipher = true;
+	}
+}
+
+static int merge_same_peers(const struct ini_parser *parser)
 {
 	struct known_peer *known = calloc(parser->config->peer_count + 1, sizeof *known);
 	struct known_peer *next = known;
+	struct config_peer **link = &parser->config->peers;
 	struct map map = { 0 };
 	int error = -ENOMEM;
 
 	if (!known || map_init(&map) < 0)
 		goto out;
-	for (const struct config_peer *peer = parser->config->peers; peer; peer = peer->next) {
-		const struct config_peer *earlier;
-		if (!peer->has_public_key)
-			continue;
-		earlier = find_known_peer(&map, peer->public_key);
+	while (*link) {
+		struct config_peer *peer = *link;
+		struct known_peer *earlier = peer->has_public_key ? find_known_peer(&map, peer->public_key) : NULL;
 		if (earlier) {
-			ini_error(parser, peer->line,
-					  "[Peer]: PublicKey is also that of the peer on line %d; merge the two sections", earlier->line);
+			ini_warning(parser, peer->line,
+						"[Peer]: PublicKey is also that of the peer on line %d; both sections are merged",
+						earlier->peer->line);
+			merge_peer(earlier, peer);
+			*link = peer->next;
+			sodium_memzero(peer, sizeof *peer);
+			free(peer);
+			parser->config->peer_count--;
 			continue;
 		}
-		next->peer = peer;
-		map_insert(&map, &next->by_key, get_le64(peer->public_key));
-		next++;
+		if (peer->has_public_key) {
+			next->peer = peer;
+			map_insert(&map, &next->by_key, get_le64(peer->public_key));
+			next++;
+		}
+		link = &peer->next;
 	}
 	error = 0;
 out:
@@ -181,7 +236,7 @@ static void check_own_key(const struct ini_parser *parser)
 
 int ini_check(struct ini_parser *parser)
 {
-	int error = check_public_keys(parser);
+	int error = merge_same_peers(parser);
 
 	if (error)
 		return error;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,24 +12,46 @@
 #include "config/ini.h"
 #include "ini_parser.h"
 
-enum { FILE_MIB = 16, FILE_MAX = FILE_MIB << 20 };
+enum { FILE_MIB = 16, FILE_MAX = FILE_MIB << 20, PATH_ROOM = 64 };
 
 #define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_=+.-"
 
 /* The rule of wg-quick(8); in addition, the kernel rejects the names "." and "..". */
+static bool is_interface_name(const char *name, size_t length)
+{
+	if (length < 1 || length >= sizeof((struct config *)NULL)->interface || strspn(name, NAME_CHARACTERS) < length)
+		return false;
+	return strncmp(name, "..", length) != 0 || length > 2;
+}
+
+/* The length of a file name without its ".conf", or 0 if it has none. */
+static size_t stem_length(const char *base)
+{
+	size_t length = strlen(base);
+
+	return length > 5 && strcmp(base + length - 5, ".conf") == 0 ? length - 5 : 0;
+}
+
+/* Returns the file that the administrator means by `path`: a name alone, without ".conf", is a file of INI_DIRECTORY.
+ */
+static const char *find_file(const char *path, char buffer[PATH_ROOM])
+{
+	if (stem_length(path) || !is_interface_name(path, strlen(path)))
+		return path;
+	snprintf(buffer, PATH_ROOM, "%s/%s.conf", INI_DIRECTORY, path);
+	return buffer;
+}
+
 static int name_interface(const struct ini_parser *parser, const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	const char *base = slash ? slash + 1 : path;
-	size_t length = strlen(base);
-	char *name = parser->config->interface;
+	size_t length = stem_length(base);
 
-	if (length > 5 && length - 5 < sizeof parser->config->interface && strcmp(base + length - 5, ".conf") == 0) {
-		memcpy(name, base, length - 5);
-		name[length - 5] = '\0';
-		if (!name[strspn(name, NAME_CHARACTERS)] && strcmp(name, ".") != 0 && strcmp(name, "..") != 0)
-			return 0;
-		name[0] = '\0';
+	if (is_interface_name(base, length)) {
+		memcpy(parser->config->interface, base, length);
+		parser->config->interface[length] = '\0';
+		return 0;
 	}
 	ini_error(parser, 0,
 			  "the file name is not NAME.conf, where NAME, the name of the interface, is 1 to 15 characters of "
@@ -56,7 +79,7 @@ static int ini_open_file(const struct ini_parser *parser, const char *path, stru
 		ini_error(parser, 0, "the file is larger than %d MiB", FILE_MIB);
 	} else if (status->st_size == 0) {
 		error = -EINVAL;
-		ini_error(parser, 0, "the file is empty; it needs an [Interface] section with a PrivateKey");
+		ini_error(parser, 0, "the file is empty; it needs an [Interface] section");
 	}
 	if (!error)
 		return fd;
@@ -116,15 +139,17 @@ static void check_file_mode(const struct ini_parser *parser, mode_t mode)
 
 int ini_load(struct config *config, const char *path, struct ini_report *report)
 {
+	char buffer[PATH_ROOM];
+	const char *file = find_file(path, buffer);
 	/* For findings only; ini_parse_config makes a parser of its own. */
-	struct ini_parser parser = { .config = config, .report = report, .name = path };
+	struct ini_parser parser = { .config = config, .report = report, .name = file };
 	struct stat status;
-	int fd = ini_open_file(&parser, path, &status);
+	int fd = ini_open_file(&parser, file, &status);
 	int name_error, error;
 
 	if (fd < 0)
 		return fd;
-	name_error = name_interface(&parser, path);
+	name_error = name_interface(&parser, file);
 	error = ini_parse_file(&parser, fd, (size_t)status.st_size);
 	close(fd);
 	check_file_mode(&parser, status.st_mode);

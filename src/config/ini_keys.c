@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* INI: the keys, one row each, and the functions that parse their values. */
-#include <errno.h>
+#include <linux/rtnetlink.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,8 +18,9 @@ enum {
 /* Traits of a key. */
 enum {
 	REPEATS = 1 << 0,      /* each line adds to the lines before it */
-	MAY_BE_EMPTY = 1 << 1, /* an empty value means "none" */
+	MAY_BE_EMPTY = 1 << 1, /* an empty value means "none" or the default */
 	HOOK = 1 << 2,         /* a shell command */
+	LIST = 1 << 3,         /* items separated by commas or blanks */
 };
 
 struct ini_key_row {
@@ -92,40 +93,41 @@ static void ini_set_preshared_key(struct ini_parser *parser, const char *name, c
 
 static void ini_set_listen_port(struct ini_parser *parser, const char *name, const char *value)
 {
-	uint32_t port;
+	uint16_t port;
 
-	if (!parse_digits(value, 10, UINT16_MAX, &port)) {
-		reject_value(parser, name, value, "a port from 1 to 65535, or 0 for a random port");
+	if (!ini_port(value, &port)) {
+		reject_value(parser, name, value, "a port from 1 to 65535, 0 for a random port, or the name of a UDP service");
 		return;
 	}
-	parser->config->listen_port = (uint16_t)port;
+	parser->config->listen_port = port;
 	parser->config->has_listen_port = true;
 }
 
 static void ini_set_mtu(struct ini_parser *parser, const char *name, const char *value)
 {
-	uint32_t mtu;
+	uint32_t mtu = 0;
 
-	if (parse_digits(value, 10, MTU_MAX, &mtu) && mtu >= MTU_MIN)
+	if (!*value || (parse_decimal_or_hex(value, &mtu) && mtu >= MTU_MIN && mtu <= MTU_MAX))
 		parser->config->mtu = mtu;
 	else
 		reject_value(parser, name, value, "a number from %d to %d", MTU_MIN, MTU_MAX);
 }
 
+/* The kernel takes table 0 for the main table. */
 static void ini_set_table(struct ini_parser *parser, const char *name, const char *value)
 {
 	struct config *config = parser->config;
 	uint32_t number;
 
-	if (strcasecmp(value, "auto") == 0) {
+	if (!*value || strcasecmp(value, "auto") == 0) {
 		config->table = TABLE_AUTO;
 	} else if (strcasecmp(value, "off") == 0) {
 		config->table = TABLE_OFF;
-	} else if (parse_decimal_or_hex(value, &number) && number) {
+	} else if (parse_decimal_or_hex(value, &number) || ini_table_by_name("", value, &number)) {
 		config->table = TABLE_NUMBER;
-		config->table_number = number;
+		config->table_number = number ? number : RT_TABLE_MAIN;
 	} else {
-		reject_value(parser, name, value, "auto, off or the number of a routing table");
+		reject_value(parser, name, value, "auto, off, or the number or name of a routing table");
 	}
 }
 
@@ -203,71 +205,55 @@ static void ini_set_keepalive(struct ini_parser *parser, const char *name, const
 	parser->peer->has_keepalive = true;
 }
 
+/* Replaces the name of a service by its number, because endpoint_split() accepts numbers only. */
+static bool split_endpoint(struct config_peer *peer, const char *value)
+{
+	const char *colon = strrchr(value, ':');
+	char numeric[ENDPOINT_HOST + ENDPOINT_PORT];
+	uint16_t port;
+
+	if (!colon || !ini_port(colon + 1, &port) || colon - value > ENDPOINT_HOST + 1)
+		return false;
+	snprintf(numeric, sizeof numeric, "%.*s:%u", (int)(colon - value), value, port);
+	return endpoint_split(numeric, peer->endpoint_host, peer->endpoint_port) == 0;
+}
+
 static void ini_set_endpoint(struct ini_parser *parser, const char *name, const char *value)
 {
 	struct config_peer *peer = parser->peer;
+	char quoted[INI_QUOTE];
 
-	if (endpoint_split(value, peer->endpoint_host, peer->endpoint_port) == 0)
-		peer->has_endpoint = true;
-	else
-		reject_value(parser, name, value, "HOST:PORT or [IPV6]:PORT with a port from 1 to 65535");
-}
-
-/* Appends one item of a list, `length` bytes at `text`. */
-static void append_prefix(struct ini_parser *parser, const char *name, const char *text, size_t length,
-						  struct config_prefix ***tail)
-{
-	char item[INI_QUOTE];
-	bool fits = length < sizeof item;
-	struct config_prefix *added;
-	struct ip_prefix prefix;
-
-	snprintf(item, sizeof item, "%.*s", (int)length, text);
-	if (!fits || !prefix_from_text(&prefix, item)) {
-		reject_value(parser, name, item, "an address or a network such as 10.0.0.0/24 or fd00::/64");
+	if (!split_endpoint(peer, value)) {
+		reject_value(parser, name, value, "HOST:PORT or [IPV6]:PORT with a port from 1 to 65535 or a UDP service");
 		return;
 	}
-	added = calloc(1, sizeof *added);
-	if (!added) {
-		parser->status = -ENOMEM;
-		return;
-	}
-	added->prefix = prefix;
-	added->line = parser->line;
-	**tail = added;
-	*tail = &added->next;
-}
-
-/* Items are separated by a comma or, as wg-quick(8) allows in Address, by blanks alone. */
-static void append_prefixes(struct ini_parser *parser, const char *name, const char *value,
-							struct config_prefix ***tail)
-{
-	bool comma = false;
-
-	while (*value || comma) {
-		size_t length = strcspn(value, ", \t");
-
-		append_prefix(parser, name, value, length, tail);
-		value += length;
-		value += strspn(value, " \t");
-		comma = *value == ',';
-		value += comma;
-		value += strspn(value, " \t");
-	}
+	peer->has_endpoint = true;
+	if (ini_mistyped_address(peer->endpoint_host))
+		ini_advice(parser, parser->line, "%s: %s looks like an IP address, but it is not one", name,
+				   ini_quote(quoted, peer->endpoint_host));
 }
 
 static void ini_add_addresses(struct ini_parser *parser, const char *name, const char *value)
 {
-	append_prefixes(parser, name, value, &parser->address_tail);
+	ini_append_prefixes(parser, name, value, &parser->address_tail);
 }
 
 static void ini_add_allowed_ips(struct ini_parser *parser, const char *name, const char *value)
 {
 	struct config_prefix **added = parser->allowed_ip_tail;
 
-	append_prefixes(parser, name, value, &parser->allowed_ip_tail);
-	for (struct config_prefix *prefix = *added; prefix; prefix = prefix->next)
+	ini_append_prefixes(parser, name, value, &parser->allowed_ip_tail);
+	for (struct config_prefix *prefix = *added; prefix; prefix = prefix->next) {
+		char given[PREFIX_TEXT], masked[PREFIX_TEXT];
+		struct ip_prefix host = prefix->prefix;
+
 		prefix_mask(&prefix->prefix);
+		if (memcmp(&host, &prefix->prefix, sizeof host) == 0)
+			continue;
+		prefix_to_text(given, &host);
+		prefix_to_text(masked, &prefix->prefix);
+		ini_advice(parser, parser->line, "%s: %s has bits set beyond its length; it means %s", name, given, masked);
+	}
 }
 
 static void ini_skip_dns(struct ini_parser *parser, const char *name, const char *value)
@@ -293,14 +279,14 @@ static void ini_skip_save_config(struct ini_parser *parser, const char *name, co
 static const struct ini_key_row keys[KEY_COUNT] = {
 	[KEY_PRIVATE_KEY] = { "PrivateKey", SECTION_INTERFACE, 0, ini_set_private_key, NULL },
 	[KEY_LISTEN_PORT] = { "ListenPort", SECTION_INTERFACE, 0, ini_set_listen_port, NULL },
-	[KEY_ADDRESS] = { "Address", SECTION_INTERFACE, REPEATS, ini_add_addresses, NULL },
-	[KEY_MTU] = { "MTU", SECTION_INTERFACE, 0, ini_set_mtu, NULL },
-	[KEY_TABLE] = { "Table", SECTION_INTERFACE, 0, ini_set_table, NULL },
+	[KEY_ADDRESS] = { "Address", SECTION_INTERFACE, REPEATS | MAY_BE_EMPTY | LIST, ini_add_addresses, NULL },
+	[KEY_MTU] = { "MTU", SECTION_INTERFACE, MAY_BE_EMPTY, ini_set_mtu, NULL },
+	[KEY_TABLE] = { "Table", SECTION_INTERFACE, MAY_BE_EMPTY, ini_set_table, NULL },
 	[KEY_FWMARK] = { "FwMark", SECTION_INTERFACE, 0, ini_set_fwmark, NULL },
 	[KEY_CRYPTO_PROVIDER] = { "CryptoProvider", SECTION_INTERFACE, 0, ini_set_crypto_provider, "Aead" },
 	[KEY_TUN_BACKEND] = { "TunBackend", SECTION_INTERFACE, 0, ini_set_tun_backend, "Backend" },
 	[KEY_WORKERS] = { "Workers", SECTION_INTERFACE, 0, ini_set_workers, NULL },
-	[KEY_DNS] = { "DNS", SECTION_INTERFACE, REPEATS | MAY_BE_EMPTY, ini_skip_dns, NULL },
+	[KEY_DNS] = { "DNS", SECTION_INTERFACE, REPEATS | MAY_BE_EMPTY | LIST, ini_skip_dns, NULL },
 	[KEY_PRE_UP] = { "PreUp", SECTION_INTERFACE, REPEATS | MAY_BE_EMPTY | HOOK, ini_skip_hook, NULL },
 	[KEY_POST_UP] = { "PostUp", SECTION_INTERFACE, REPEATS | MAY_BE_EMPTY | HOOK, ini_skip_hook, NULL },
 	[KEY_PRE_DOWN] = { "PreDown", SECTION_INTERFACE, REPEATS | MAY_BE_EMPTY | HOOK, ini_skip_hook, NULL },
@@ -308,7 +294,7 @@ static const struct ini_key_row keys[KEY_COUNT] = {
 	[KEY_SAVE_CONFIG] = { "SaveConfig", SECTION_INTERFACE, 0, ini_skip_save_config, NULL },
 	[KEY_PUBLIC_KEY] = { "PublicKey", SECTION_PEER, 0, ini_set_public_key, NULL },
 	[KEY_PRESHARED_KEY] = { "PresharedKey", SECTION_PEER, 0, ini_set_preshared_key, NULL },
-	[KEY_ALLOWED_IPS] = { "AllowedIPs", SECTION_PEER, REPEATS | MAY_BE_EMPTY, ini_add_allowed_ips, NULL },
+	[KEY_ALLOWED_IPS] = { "AllowedIPs", SECTION_PEER, REPEATS | MAY_BE_EMPTY | LIST, ini_add_allowed_ips, NULL },
 	[KEY_ENDPOINT] = { "Endpoint", SECTION_PEER, 0, ini_set_endpoint, NULL },
 	[KEY_PERSISTENT_KEEPALIVE] = { "PersistentKeepalive", SECTION_PEER, 0, ini_set_keepalive, NULL },
 	[KEY_CIPHER] = { "Cipher", SECTION_PEER, 0, ini_set_cipher, NULL },
@@ -333,6 +319,13 @@ bool ini_key_is_hook(struct ini_slice name)
 	const struct ini_key_row *key = find_key(name);
 
 	return key && key->traits & HOOK;
+}
+
+bool ini_key_keeps_blanks(struct ini_slice name)
+{
+	const struct ini_key_row *key = find_key(name);
+
+	return key && key->traits & (HOOK | LIST);
 }
 
 void ini_key_reset(struct ini_parser *parser, enum ini_section section)

@@ -42,7 +42,9 @@ struct ini_slice {
 	size_t length;
 };
 
-/* Compares without regard to case. */
+/* White space as wg(8) defines it. */
+bool ini_is_blank(char c);
+/* Compares without regard to case and to blanks in `text`. */
 bool ini_slice_is(struct ini_slice text, const char *word);
 
 struct ini_parser {
@@ -68,6 +70,10 @@ void ini_error(const struct ini_parser *parser, int line, const char *format, ..
 void ini_warning(const struct ini_parser *parser, int line, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* As ini_warning, but only if the report asks for advice. */
+void ini_advice(const struct ini_parser *parser, int line, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
 enum { INI_QUOTE = 72 };
 /*
  * Quotes `text` for a finding: cut to fit, without control characters, and withheld if it may contain a key. Returns
@@ -79,13 +85,38 @@ const char *ini_quote(char quoted[INI_QUOTE], const char *text);
 void ini_key_read(struct ini_parser *parser, const char *name, const char *value);
 /* True for the keys whose value is a shell command, which may contain '#'. */
 bool ini_key_is_hook(struct ini_slice name);
+/* True for the keys whose value may contain blanks: hooks and lists. */
+bool ini_key_keeps_blanks(struct ini_slice name);
 /* Marks all keys of a section as not set. */
 void ini_key_reset(struct ini_parser *parser, enum ini_section section);
 
 /*
- * Checks the peers against each other and against our own key. A prefix that several peers list stays with the last
- * one. Returns 0 or -ENOMEM.
+ * Appends the prefixes of a list to **tail and moves *tail to the new end. As wg(8) does, ignores blanks within an
+ * item; as wg-quick(8) does, accepts blanks in place of commas, superfluous commas, and netmasks such as 255.255.255.0.
+ * Other items become errors.
+ */
+void ini_append_prefixes(struct ini_parser *parser, const char *name, const char *value, struct config_prefix ***tail);
+
+/* A UDP port: a number from 0 to 65535, or the name of a service (services(5)). */
+bool ini_port(const char *text, uint16_t *port);
+/* True if no name server can know the host, because it looks like an IP address, which it is not: "300.1.1.1". */
+bool ini_mistyped_address(const char *host);
+/*
+ * The number of the routing table that is called `name` in the files of ip-route(8) below `root`, which is "" except in
+ * tests. False if there is none.
+ */
+bool ini_table_by_name(const char *root, const char *name, uint32_t *number);
+
+/*
+ * Checks the peers against each other and against our own key. Peers with the same key are merged. A prefix that
+ * several peers list stays with the last one. Returns 0 or -ENOMEM.
  */
 int ini_check(struct ini_parser *parser);
+
+struct map;
+/* Returns the entry of an AllowedIPs list that contains exactly this prefix, or NULL. */
+const struct config_prefix *ini_find_claim(const struct map *claims, const struct ip_prefix *prefix);
+/* Gives advice on the whole file. `claims` holds the AllowedIPs of all peers. */
+void ini_advise(const struct ini_parser *parser, const struct map *claims);
 
 #endif

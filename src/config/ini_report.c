@@ -57,6 +57,18 @@ void ini_warning(const struct ini_parser *parser, int line, const char *format, 
 	parser->report->warnings++;
 }
 
+void ini_advice(const struct ini_parser *parser, int line, const char *format, ...)
+{
+	va_list arguments;
+
+	if (!parser->report->advice)
+		return;
+	va_start(arguments, format);
+	report_finding(parser, line, "warning", format, arguments);
+	va_end(arguments);
+	parser->report->warnings++;
+}
+
 static bool may_contain_key(const char *text)
 {
 	int run = 0;

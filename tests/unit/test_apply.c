@@ -563,6 +563,20 @@ static void a_reload_to_a_port_in_use_changes_nothing(void **state)
 	free(after);
 }
 
+/* A hook or wg(8) may have set it. */
+static void a_reload_without_a_private_key_keeps_the_key(void **state)
+{
+	struct config config = { 0 }, before = { 0 };
+
+	assert_int_equal(apply_capture(&rig.device, &before), 0);
+	assert_int_equal(set("private_key=%s\n", rig_hex(1)), 0);
+	assert_int_equal(apply_reload(&rig.device, &config, now), 0);
+	assert_true(rig.device.identity.has_key);
+	/* A captured state without a key is restored, though. */
+	assert_int_equal(apply_reload(&rig.device, &before, now), 0);
+	assert_false(rig.device.identity.has_key);
+}
+
 static void a_reload_keeps_a_random_port(void **state)
 {
 	link_up();
@@ -668,6 +682,7 @@ int main(void)
 		TEST(an_allowed_ip_that_moves_always_belongs_to_a_peer),
 		TEST(a_roamed_peer_keeps_its_endpoint_until_the_file_changes_it),
 		TEST(a_reload_to_a_port_in_use_changes_nothing),
+		TEST(a_reload_without_a_private_key_keeps_the_key),
 		TEST(a_reload_keeps_a_random_port),
 		TEST(a_set_request_like_syncconf_keeps_what_it_does_not_name),
 		TEST(a_captured_state_can_be_restored),

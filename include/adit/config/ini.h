@@ -2,28 +2,47 @@
 /*
  * INI: reads configuration files in the format of wg-quick(8).
  *
- * Where wg(8) is silent or undefined:
- *   - A key that takes one value and is given twice causes a warning, and the last value counts.
- *   - The same PublicKey in two sections is an error.
- *   - A prefix that two peers list causes a warning and belongs to the last peer, as with wg(8).
+ * Every file that wg(8) setconf or wg-quick(8) accepts is accepted here, with the exceptions in adit.conf(5). These
+ * cause a warning:
+ *   - A key that takes one value and is given twice. The last value counts.
+ *   - The same PublicKey in two sections. The sections are merged: the AllowedIPs of both count, and of other keys the
+ *     last value.
+ *   - A prefix that two peers list. It belongs to the last peer, as with wg(8).
+ *   - No PrivateKey.
  */
 #ifndef ADIT_CONFIG_INI_H
 #define ADIT_CONFIG_INI_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "config/config.h"
+
+#define INI_DIRECTORY "/etc/adit"
+
+/* A network to which the host is connected directly. */
+struct ini_network {
+	struct ip_prefix prefix; /* without host bits */
+	char interface[16];
+};
 
 /*
  * The findings of one or more files. Each finding is one line of text, "file:line: error|warning: object: problem", or
  * without the line number if it concerns the whole file. `line` is called for the first hundred findings; `errors` and
  * `warnings` count all of them and are never reset, so one report can serve several files. No finding contains any part
  * of a private or preshared key.
+ *
+ * With `advice`, valid settings that are probably mistakes cause warnings, too: host bits in AllowedIPs, an endpoint
+ * that looks like an address but is not, AllowedIPs that contain an endpoint, an MTU that is too small for IPv6, and a
+ * conflict with one of `networks`.
  */
 struct ini_report {
 	void (*line)(void *context, const char *text);
 	void *context;
 	int errors, warnings;
+	bool advice;
+	const struct ini_network *networks;
+	size_t network_count;
 };
 
 /*
@@ -35,9 +54,10 @@ int ini_parse_config(struct config *config, const char *name, const char *text, 
 					 struct ini_report *report);
 
 /*
- * Parses the file `path`, NAME.conf, of at most 16 MiB, and names the interface NAME. A file that contains keys and is
- * accessible to others causes a warning. Returns as ini_parse_config, or the errno of the file (-ENOENT, -EACCES,
- * -EISDIR, -EFBIG, ...), which is reported as well.
+ * Parses the file `path`, NAME.conf, of at most 16 MiB, and names the interface NAME. As with wg-quick(8), a `path`
+ * that could be the name of an interface, and does not end in .conf, stands for INI_DIRECTORY/NAME.conf. A file that
+ * contains keys and is accessible to others causes a warning. Returns as ini_parse_config, or the errno of the file
+ * (-ENOENT, -EACCES, -EISDIR, -EFBIG, ...), which is reported as well.
  */
 int ini_load(struct config *config, const char *path, struct ini_report *report);
 

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/* INI: advice on settings that are valid, but that probably do not do what the administrator intended. */
+#include <linux/rtnetlink.h>
+#include <string.h>
+
+#include "base/map.h"
+#include "ini_parser.h"
+
+enum { IPV6_MTU_MIN = 1280 }; /* RFC 8200, section 5 */
+
+/* True if the AllowedIPs become routes that compete with the other routes of the host. */
+static bool routes_in_main_table(const struct config *config)
+{
+	return config->table == TABLE_AUTO || (config->table == TABLE_NUMBER && config->table_number == RT_TABLE_MAIN);
+}
+
+static bool uses_ipv6(const struct config *config)
+{
+	for (const struct config_prefix *address = config->addresses; address; address = address->next) {
+		if (address->prefix.family == AF_INET6)
+			return true;
+	}
+	for (const struct config_peer *peer = config->peers; peer; peer = peer->next) {
+		for (const struct config_prefix *entry = peer->allowed_ips; entry; entry = entry->next) {
+			if (entry->prefix.family == AF_INET6)
+				return true;
+		}
+	}
+	return false;
+}
+
+static void advise_mtu(const struct ini_parser *parser)
+{
+	uint32_t mtu = parser->config->mtu;
+
+	if (mtu && mtu < IPV6_MTU_MIN && uses_ipv6(parser->config))
+		ini_advice(parser, parser->key_line[KEY_MTU],
+				   "MTU: %u is less than %u, so the kernel disables IPv6 on the interface", mtu, IPV6_MTU_MIN);
+}
+
+static bool same_prefix(const struct ip_prefix *a, const struct ip_prefix *b)
+{
+	return a->family == b->family && a->length == b->length && memcmp(a->address, b->address, sizeof a->address) == 0;
+}
+
+static bool link_local(const struct ip_prefix *prefix)
+{
+	return prefix->family == AF_INET6 && prefix->address[0] == 0xfe && (prefix->address[1] & 0xc0) == 0x80;
+}
+
+/* True if our own interface, which may be up already, has the network, or if every link may have it. */
+static bool network_is_harmless(const struct config *config, const struct ini_network *network)
+{
+	return strcmp(network->interface, config->interface) == 0 || link_local(&network->prefix);
+}
+
+static void advise_networks(const struct ini_parser *parser, const struct map *claims)
+{
+	const struct config *config = parser->config;
+
+	for (size_t i = 0; i < parser->report->network_count; i++) {
+		const struct ini_network *network = &parser->report->networks[i];
+		const struct config_prefix *claim = ini_find_claim(claims, &network->prefix);
+		char text[PREFIX_TEXT];
+
+		if (network_is_harmless(config, network))
+			continue;
+		prefix_to_text(text, &network->prefix);
+		if (claim && routes_in_main_table(config))
+			ini_advice(parser, claim->line, "AllowedIPs: %s is also a network of this host, on %s", text,
+					   network->interface);
+		for (const struct config_prefix *address = config->addresses; address; address = address->next) {
+			struct ip_prefix own = address->prefix;
+
+			prefix_mask(&own);
+			if (same_prefix(&own, &network->prefix))
+				ini_advice(parser, address->line, "Address: %s is also a network of this host, on %s", text,
+						   network->interface);
+		}
+	}
+}
+
+/* The address of a numeric endpoint, as a prefix of full length. */
+static bool endpoint_prefix(const struct config_peer *peer, struct ip_prefix *prefix)
+{
+	struct endpoint endpoint;
+
+	if (!peer->has_endpoint || endpoint_numeric(peer->endpoint_host, peer->endpoint_port, &endpoint) < 0)
+		return false;
+	*prefix = (struct ip_prefix) { 0 };
+	prefix->family = (uint8_t)endpoint.to.any.sa_family;
+	if (prefix->family == AF_INET6) {
+		prefix->length = 128;
+		memcpy(prefix->address, &endpoint.to.v6.sin6_addr, 16);
+	} else {
+		prefix->length = 32;
+		memcpy(prefix->address, &endpoint.to.v4.sin_addr, 4);
+	}
+	return !link_local(prefix);
+}
+
+static bool host_has_network(const struct ini_parser *parser, const struct ip_prefix *prefix)
+{
+	for (size_t i = 0; i < parser->report->network_count; i++) {
+		const struct ini_network *network = &parser->report->networks[i];
+		if (!network_is_harmless(parser->config, network) && same_prefix(&network->prefix, prefix))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The longest prefix that contains the endpoint decides. If it is in AllowedIPs, our own datagrams enter the tunnel. A
+ * default route does so with Table = main only, because otherwise policy rules keep the datagrams out.
+ */
+static void advise_endpoint(const struct ini_parser *parser, const struct map *claims, const struct config_peer *peer)
+{
+	int shortest = parser->config->table == TABLE_AUTO;
+	struct ip_prefix prefix;
+
+	if (!endpoint_prefix(peer, &prefix))
+		return;
+	for (int length = prefix.length; length >= shortest; length--) {
+		const struct config_prefix *claim;
+		char text[PREFIX_TEXT];
+
+		prefix.length = (uint8_t)length;
+		prefix_mask(&prefix);
+		if (host_has_network(parser, &prefix))
+			return;
+		claim = ini_find_claim(claims, &prefix);
+		if (!claim)
+			continue;
+		prefix_to_text(text, &prefix);
+		ini_advice(
+			parser, claim->line,
+			"AllowedIPs: %s contains the endpoint %s, whose datagrams would enter the tunnel; the host needs a more "
+			"specific route to it",
+			text, peer->endpoint_host);
+		return;
+	}
+}
+
+void ini_advise(const struct ini_parser *parser, const struct map *claims)
+{
+	if (!parser->report->advice)
+		return;
+	advise_mtu(parser);
+	advise_networks(parser, claims);
+	if (!routes_in_main_table(parser->config))
+		return;
+	for (const struct config_peer *peer = parser->config->peers; peer; peer = peer->next)
+		advise_endpoint(parser, claims, peer);
+}
