@@ -1,19 +1,83 @@
 /* SPDX-License-Identifier: MIT */
 /* adit check: reports the errors and warnings in configuration files. */
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli/commands.h"
 #include "config/ini.h"
+
+struct host_networks {
+	struct ini_network *list;
+	size_t count;
+};
 
 static void check_print_finding(void *context, const char *text)
 {
 	fprintf(stderr, "%s\n", text);
 }
 
-static int check_file(const char *path)
+static uint8_t netmask_length(const uint8_t *mask, size_t bytes)
 {
-	struct ini_report report = { .line = check_print_finding };
+	int length = 0;
+
+	for (size_t i = 0; i < bytes; i++)
+		length += __builtin_popcount(mask[i]);
+	return (uint8_t)length;
+}
+
+/* Returns false if the entry has no network: it is not an IP address, or the link is down. */
+static bool network_of(const struct ifaddrs *entry, struct ini_network *network)
+{
+	int family = entry->ifa_addr && entry->ifa_netmask ? entry->ifa_addr->sa_family : AF_UNSPEC;
+	const void *address, *mask;
+	size_t bytes;
+
+	if (family == AF_INET) {
+		address = &((const struct sockaddr_in *)(const void *)entry->ifa_addr)->sin_addr;
+		mask = &((const struct sockaddr_in *)(const void *)entry->ifa_netmask)->sin_addr;
+		bytes = sizeof(struct in_addr);
+	} else if (family == AF_INET6) {
+		address = &((const struct sockaddr_in6 *)(const void *)entry->ifa_addr)->sin6_addr;
+		mask = &((const struct sockaddr_in6 *)(const void *)entry->ifa_netmask)->sin6_addr;
+		bytes = sizeof(struct in6_addr);
+	} else {
+		return false;
+	}
+	*network = (struct ini_network) { .prefix.family = (uint8_t)family };
+	memcpy(network->prefix.address, address, bytes);
+	network->prefix.length = netmask_length(mask, bytes);
+	prefix_mask(&network->prefix);
+	snprintf(network->interface, sizeof network->interface, "%s", entry->ifa_name);
+	return entry->ifa_flags & IFF_UP;
+}
+
+/* Networks are only needed for advice, so a failure leaves the list empty. */
+static struct host_networks read_networks(void)
+{
+	struct host_networks networks = { 0 };
+	struct ifaddrs *entries = NULL;
+	size_t count = 0;
+
+	if (getifaddrs(&entries) < 0)
+		return networks;
+	for (const struct ifaddrs *entry = entries; entry; entry = entry->ifa_next)
+		count++;
+	networks.list = calloc(count + 1, sizeof *networks.list);
+	for (const struct ifaddrs *entry = entries; entry && networks.list; entry = entry->ifa_next)
+		networks.count += network_of(entry, &networks.list[networks.count]);
+	freeifaddrs(entries);
+	return networks;
+}
+
+static int check_file(const char *path, const struct host_networks *networks)
+{
+	struct ini_report report = {
+		.line = check_print_finding, .advice = true, .networks = networks->list, .network_count = networks->count
+	};
 	struct config config = { 0 };
 	int error = ini_load(&config, path, &report);
 
@@ -27,15 +91,18 @@ static int check_file(const char *path)
 
 int command_check(int argc, char **argv)
 {
+	struct host_networks networks;
 	int code = EXIT_SUCCESS;
 
 	if (argc < 2) {
 		fprintf(stderr, "usage: adit check FILE...\n");
 		return EXIT_FAILURE;
 	}
+	networks = read_networks();
 	for (int i = 1; i < argc; i++) {
-		if (check_file(argv[i]) < 0)
+		if (check_file(argv[i], &networks) < 0)
 			code = EXIT_FAILURE;
 	}
+	free(networks.list);
 	return code;
 }
