@@ -1,61 +1,166 @@
 /* SPDX-License-Identifier: MIT */
 /* adit: finds the command and runs it. */
 #include <sodium.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/commands.h"
 #include "cli/show.h"
+#include "cli/words.h"
 #include "daemon/dropin.h"
 #include "daemon/run.h"
 
 struct command {
 	const char *name;
 	int (*call)(int argc, char **argv);
-	const char *arguments, *help;
+	const char *arguments, *summary;
+	const char *help; /* lines of at most 79 columns */
 };
 
 static const struct command commands[] = {
-	{ "run", command_run, "FILE", "run the tunnel that FILE configures, in the foreground" },
-	{ "check", command_check, "FILE...", "report errors in FILE and change nothing" },
-	{ "reload", command_reload, "IFNAME", "make a running tunnel read its FILE again" },
-	{ "show", command_show, "[IFNAME] [--json]", "show the state of one tunnel or of all tunnels" },
-	{ "genkey", command_genkey, "", "print a new private key" },
-	{ "pubkey", command_pubkey, "", "read a private key and print its public key" },
-	{ "genpsk", command_genpsk, "", "print a new preshared key" },
+	{ "run", command_run, "FILE", "run the tunnel that FILE configures",
+	  "Runs the tunnel in the foreground, until SIGTERM or \"adit stop\". Sets up its\n"
+	  "addresses, MTU and routes, and removes them at the end.\n\n"
+	  "FILE is NAME.conf, and NAME becomes the name of the interface. NAME alone means\n"
+	  "/etc/adit/NAME.conf. The format is that of wg-quick(8); see adit.conf(5).\n" },
+	{ "check", command_check, "FILE...", "report mistakes in FILE, change nothing",
+	  "Reports the errors and warnings in each FILE, one per line. Also warns about\n"
+	  "settings that are valid but probably mistakes. NAME means /etc/adit/NAME.conf.\n\n"
+	  "Exits with 1 if there is an error. Warnings do not count.\n" },
+	{ "reload", command_reload, "IFNAME", "make a tunnel read its FILE again",
+	  "Makes the daemon of the interface read its file again and apply the difference.\n"
+	  "Peers that did not change keep their sessions. If the file has an error,\n"
+	  "nothing is changed.\n" },
+	{ "stop", command_stop, "IFNAME", "end a tunnel or an interface",
+	  "Ends the daemon of the interface, whether it was started by \"adit run\" or by\n"
+	  "\"adit IFNAME\", and waits until the interface is gone.\n" },
+	{ "show", command_show, "[IFNAME] [--json]", "show the state of tunnels",
+	  "Shows the state of one tunnel, or of all tunnels. Private and preshared keys\n"
+	  "are never shown.\n\n"
+	  "  --json  print one JSON object, for programs\n" },
+	{ "genkey", command_genkey, "", "print a new private key",
+	  "Prints a new private key. Keep it secret: adit genkey >FILE after \"umask 077\".\n" },
+	{ "pubkey", command_pubkey, "", "print the public key of a private key",
+	  "Reads a private key from standard input and prints its public key:\n"
+	  "adit pubkey <FILE\n" },
+	{ "genpsk", command_genpsk, "", "print a new preshared key",
+	  "Prints a new preshared key, a second secret that both peers configure.\n" },
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
-static void usage(FILE *to)
+static const struct command interface_command = {
+	"[-f | --foreground] [--]", command_interface, "IFNAME", NULL,
+	"Creates an interface for wg(8) or wg-quick(8) to configure, as wireguard-go\n"
+	"does. The daemon continues in the background; \"adit stop IFNAME\" ends it.\n\n"
+	"  -f, --foreground  stay in the foreground\n"
+	"  --                what follows is a name, even if it looks like a command\n"
+};
+
+static void print_usage(FILE *to)
 {
 	fputs("usage: adit COMMAND [ARGUMENT]...\n\n", to);
 	for (int i = 0; i < COMMANDS; i++)
-		fprintf(to, "  adit %-6s %-17s  %s\n", commands[i].name, commands[i].arguments, commands[i].help);
-	fputs("  adit [-f | --foreground] IFNAME  make an interface for wg(8) or wg-quick(8) to configure\n"
+		fprintf(to, "  adit %-6s %-17s  %s\n", commands[i].name, commands[i].arguments, commands[i].summary);
+	fputs("  adit [-f] IFNAME               make an interface for wg(8) or wg-quick(8)\n"
+		  "  adit COMMAND --help            explain a command\n"
 		  "  adit --help | --version\n",
 		  to);
 }
 
+static void print_command_help(const struct command *command)
+{
+	printf("usage: adit %s%s%s\n\n%s", command->name, *command->arguments ? " " : "", command->arguments,
+		   command->help);
+}
+
+static bool is_help_option(const char *argument)
+{
+	return !strcmp(argument, "--help") || !strcmp(argument, "-h");
+}
+
+/* Only called for the arguments of a command, so that none of them is taken for a file, an interface or a key. */
+static bool asks_for_help(int argc, char **argv)
+{
+	for (int i = 0; i < argc; i++) {
+		if (!strcmp(argv[i], "--"))
+			return false;
+		if (is_help_option(argv[i]))
+			return true;
+	}
+	return false;
+}
+
+static const struct command *find_command(const char *name)
+{
+	for (int i = 0; i < COMMANDS; i++)
+		if (!strcmp(name, commands[i].name))
+			return &commands[i];
+	return NULL;
+}
+
+static bool is_interface_option(const char *argument)
+{
+	return !strcmp(argument, "-f") || !strcmp(argument, "--foreground") || !strcmp(argument, "--");
+}
+
+static int refuse_word(const char *word)
+{
+	const char *meaning = command_meant_by(word);
+
+	if (!meaning) {
+		fprintf(stderr, "adit: \"%s\" is not a command\n\n", word);
+		print_usage(stderr);
+		return EXIT_FAILURE;
+	}
+	fprintf(stderr, "adit: \"%s\" is not a command; did you mean \"%s\"?\n", word, meaning);
+	if (is_interface_name(word))
+		fprintf(stderr, "To create an interface of this name, use \"adit -- %s\".\n", word);
+	return EXIT_FAILURE;
+}
+
+/* `adit --help`, `adit help` and `adit help COMMAND`. */
+static int print_help(int argc, char **argv)
+{
+	const struct command *command = argc > 2 ? find_command(argv[2]) : NULL;
+
+	if (argc > 2 && !command && !is_help_option(argv[2]))
+		return refuse_word(argv[2]);
+	if (command)
+		print_command_help(command);
+	else
+		print_usage(stdout);
+	return EXIT_SUCCESS;
+}
+
 int main(int argc, char **argv)
 {
+	const struct command *command;
+	const char *word;
+
 	if (sodium_init() < 0) {
 		fputs("adit: libsodium initialization failed\n", stderr);
 		return EXIT_FAILURE;
 	}
-	if (argc == 2 && !strcmp(argv[1], "--version"))
+	if (argc < 2) {
+		print_usage(stderr);
+		return EXIT_FAILURE;
+	}
+	word = argv[1];
+	if (argc == 2 && !strcmp(word, "--version"))
 		return puts("adit " ADIT_VERSION) < 0;
-	if (argc == 2 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))) {
-		usage(stdout);
+	if (is_help_option(word) || !strcmp(word, "help"))
+		return print_help(argc, argv);
+	command = find_command(word);
+	if (!command) {
+		if (!is_interface_option(word) && (!is_interface_name(word) || command_meant_by(word)))
+			return refuse_word(word);
+		command = &interface_command;
+	}
+	if (asks_for_help(argc - 2, argv + 2)) {
+		print_command_help(command);
 		return EXIT_SUCCESS;
 	}
-	for (int i = 0; argc > 1 && i < COMMANDS; i++)
-		if (!strcmp(argv[1], commands[i].name))
-			return commands[i].call(argc - 1, argv + 1);
-	if (argc > 1 && is_interface_argument(argv[1]))
-		return command_interface(argc, argv);
-	if (argc > 1)
-		fprintf(stderr, "adit: \"%s\" is not a command\n\n", argv[1]);
-	usage(stderr);
-	return EXIT_FAILURE;
+	return command == &interface_command ? command_interface(argc, argv) : command->call(argc - 1, argv + 1);
 }

@@ -17,7 +17,7 @@ enum { FILE_MIB = 16, FILE_MAX = FILE_MIB << 20, PATH_ROOM = 64 };
 #define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_=+.-"
 
 /* The rule of wg-quick(8); in addition, the kernel rejects the names "." and "..". */
-static bool is_interface_name(const char *name, size_t length)
+static bool ini_is_interface(const char *name, size_t length)
 {
 	if (length < 1 || length >= sizeof((struct config *)NULL)->interface || strspn(name, NAME_CHARACTERS) < length)
 		return false;
@@ -36,7 +36,7 @@ static size_t stem_length(const char *base)
  */
 static const char *find_file(const char *path, char buffer[PATH_ROOM])
 {
-	if (stem_length(path) || !is_interface_name(path, strlen(path)))
+	if (stem_length(path) || !ini_is_interface(path, strlen(path)))
 		return path;
 	snprintf(buffer, PATH_ROOM, "%s/%s.conf", INI_DIRECTORY, path);
 	return buffer;
@@ -48,7 +48,7 @@ static int name_interface(const struct ini_parser *parser, const char *path)
 	const char *base = slash ? slash + 1 : path;
 	size_t length = stem_length(base);
 
-	if (is_interface_name(base, length)) {
+	if (ini_is_interface(base, length)) {
 		memcpy(parser->config->interface, base, length);
 		parser->config->interface[length] = '\0';
 		return 0;

@@ -132,6 +132,17 @@ void daemon_end(struct daemon *daemon)
 	ev_break(daemon->loop, EVBREAK_ALL);
 }
 
+static void on_end(int events, void *context)
+{
+	daemon_end(context);
+}
+
+/* The reply is sent in the next iteration of the loop, after this timer expires but before the loop ends. */
+void daemon_end_soon(struct daemon *daemon)
+{
+	ev_once(daemon->loop, -1, 0, 0, on_end, daemon);
+}
+
 void daemon_destroy(struct daemon *daemon)
 {
 	local_address_stop(&daemon->local_addresses);

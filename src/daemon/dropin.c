@@ -73,13 +73,23 @@ static void dropin_socket_removed(void *context)
 	daemon_end(&dropin->daemon);
 }
 
+static int dropin_stop_request(void *context, struct uapi_reply *reply)
+{
+	struct dropin *dropin = context;
+
+	log_info(dropin->daemon.device.name, "stopped over the control socket");
+	daemon_end_soon(&dropin->daemon);
+	return 0;
+}
+
 /* Starts the device and the control socket. 0, or negative errno with the reason. */
 static int dropin_start(struct dropin *dropin, const char *name, struct reason *reason)
 {
 	struct daemon *daemon = &dropin->daemon;
 	int fd = environment_fd("WG_UAPI_FD", reason), error;
+	static const struct uapi_verb verbs[] = { { "stop", dropin_stop_request }, { NULL, NULL } };
 	struct uapi_options options = {
-		.adopt = fd >= 0, .fd = fd, .socket_removed = dropin_socket_removed, .context = dropin
+		.adopt = fd >= 0, .fd = fd, .verbs = verbs, .socket_removed = dropin_socket_removed, .context = dropin
 	};
 	struct tun tun;
 
@@ -124,6 +134,13 @@ static void detach(void)
 	close(null);
 }
 
+static void print_hint(const char *name, bool in_foreground)
+{
+	if (isatty(STDERR_FILENO))
+		fprintf(stderr, "adit: %s: running%s; configure it with wg(8), stop it with \"adit stop %s\"\n", name,
+				in_foreground ? "" : " in the background", name);
+}
+
 /*
  * Runs the device until its end. When the control socket accepts connections, detaches from the terminal and writes a
  * byte to `ready_fd`; -1: stays in the foreground. Returns the exit code.
@@ -137,6 +154,7 @@ static int dropin_run(const char *name, int ready_fd)
 		fprintf(stderr, "adit: %s: %s\n", name, reason.text);
 		return EXIT_FAILURE;
 	}
+	print_hint(name, ready_fd < 0);
 	if (ready_fd >= 0) {
 		detach();
 		if (write(ready_fd, "", 1) < 0)
@@ -184,14 +202,12 @@ static int dropin_run_in_background(const char *name)
 	return dropin_run(name, ready[1]);
 }
 
-bool is_interface_argument(const char *argument)
+bool is_interface_name(const char *word)
 {
-	size_t length = strlen(argument);
+	size_t length = strlen(word);
 
-	if (!strcmp(argument, "-f") || !strcmp(argument, "--foreground"))
-		return true;
-	return length >= 1 && length <= NAME_CHARACTERS && argument[0] != '-' && !strpbrk(argument, "/ \t\n:") &&
-		   strcmp(argument, ".") != 0 && strcmp(argument, "..") != 0;
+	return length >= 1 && length <= NAME_CHARACTERS && word[0] != '-' && !strpbrk(word, "/ \t\n:") &&
+		   strcmp(word, ".") != 0 && strcmp(word, "..") != 0;
 }
 
 int command_interface(int argc, char **argv)
@@ -200,12 +216,14 @@ int command_interface(int argc, char **argv)
 	bool in_foreground = foreground && !strcmp(foreground, "1");
 	int name = 1; /* its index in argv */
 
-	if (argc > 1 && (!strcmp(argv[1], "-f") || !strcmp(argv[1], "--foreground"))) {
+	if (argc > name && (!strcmp(argv[name], "-f") || !strcmp(argv[name], "--foreground"))) {
 		in_foreground = true;
-		name = 2;
+		name++;
 	}
-	if (argc != name + 1 || !is_interface_argument(argv[name])) {
-		fputs("usage: adit [-f | --foreground] IFNAME\n", stderr);
+	if (argc > name && !strcmp(argv[name], "--"))
+		name++;
+	if (argc != name + 1 || !is_interface_name(argv[name])) {
+		fputs("usage: adit [-f | --foreground] [--] IFNAME\n", stderr);
 		return EXIT_FAILURE;
 	}
 	set_log_level();

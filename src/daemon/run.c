@@ -175,6 +175,15 @@ static void on_hangup(void *context)
 	notify_service("READY=1");
 }
 
+static int on_stop_request(void *context, struct uapi_reply *reply)
+{
+	struct service *service = context;
+
+	log_info(service->daemon.device.name, "stopped over the control socket");
+	daemon_end_soon(&service->daemon);
+	return 0;
+}
+
 static int on_reload_request(void *context, struct uapi_reply *reply)
 {
 	return service_reload(context, reply);
@@ -217,7 +226,9 @@ static void service_socket_removed(void *context)
  */
 static void start_control(struct service *service)
 {
-	static const struct uapi_verb verbs[] = { { "reload", on_reload_request }, { NULL, NULL } };
+	static const struct uapi_verb verbs[] = { { "reload", on_reload_request },
+											  { "stop", on_stop_request },
+											  { NULL, NULL } };
 	const struct uapi_options options = { .verbs = verbs,
 										  .socket_removed = service_socket_removed,
 										  .context = service };

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
 adit_test(cli commands)
+adit_test(cli words)
 adit_test(cli show)
 target_include_directories(test_show PRIVATE ${CMAKE_SOURCE_DIR}/src/cli ${CMAKE_SOURCE_DIR}/src/uapi) # some headers are the layer's own

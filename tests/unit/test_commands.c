@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Tests of check, genkey, genpsk and pubkey: each runs in a child process with files as its standard streams. */
+/* Tests of check, genkey, genpsk, pubkey and stop: each runs in a child process with files as its standard streams. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,6 +18,7 @@
 
 #include "base/keytext.h"
 #include "cli/commands.h"
+#include "cli/show.h"
 
 /* RFC 7748, section 6.1: Bob's keys. */
 #define BOB_PRIVATE "XasIfmJKikt54X+Lg4AO5m87sSkmGLb9HC+LJ/+I4Os="
@@ -214,6 +215,40 @@ static void wrong_arguments_print_the_usage(void **state)
 	outcome = run(command_check, argv, "out");
 	assert_int_equal(outcome.code, 1);
 	assert_string_equal(outcome.errors, "usage: adit check FILE...\n");
+	argv[0] = "stop";
+	outcome = run(command_stop, argv, "out");
+	assert_int_equal(outcome.code, 1);
+	assert_string_equal(outcome.errors, "usage: adit stop IFNAME\n");
+	argv[0] = "reload";
+	assert_int_equal(run(command_reload, argv, "out").code, 1);
+}
+
+static void stop_without_a_daemon_fails(void **state)
+{
+	char *argv[] = { "stop", "no-such-daemon", NULL };
+	struct outcome outcome = run(command_stop, argv, "out");
+
+	assert_int_equal(outcome.code, 1);
+	assert_string_equal(outcome.output, "");
+	assert_string_equal(outcome.errors, "adit stop: no-such-daemon: no daemon serves this interface\n");
+}
+
+/* The parser's own tests show which advice there is. */
+static void check_gives_advice(void **state)
+{
+	static const char text[] = INTERFACE "MTU = 1200\nAddress = fd00::1/128\nAddress = 127.0.0.2/8\n"
+										 "[Peer]\nPublicKey = " BOB_PRIVATE "\nEndpoint = 300.1.1.1:51820\n";
+	char *argv[] = { "check", "advice.conf", NULL };
+	struct outcome outcome;
+
+	write_file("advice.conf", text, strlen(text), 0600);
+	outcome = run(command_check, argv, "out");
+	assert_int_equal(outcome.code, 0);
+	assert_string_equal(outcome.output, "advice.conf: OK, 1 peer\n");
+	assert_non_null(strstr(outcome.errors, "advice.conf:3: warning: MTU: 1200 is less than 1280"));
+	assert_non_null(strstr(outcome.errors, "advice.conf:8: warning: Endpoint: \"300.1.1.1\" looks like"));
+	assert_non_null(
+		strstr(outcome.errors, "advice.conf:5: warning: Address: 127.0.0.0/8 is also a network of this host"));
 }
 
 static void check_prints_findings_and_returns_1_on_errors(void **state)
@@ -260,7 +295,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	static const char *const names[] = { "in", "out", "err", "good.conf", "warned.conf", "bad.conf" };
+	static const char *const names[] = { "in", "out", "err", "good.conf", "warned.conf", "bad.conf", "advice.conf" };
 	char path[64];
 
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
@@ -278,6 +313,8 @@ int main(void)
 		cmocka_unit_test(genpsk_reports_a_write_error),
 		cmocka_unit_test(wrong_arguments_print_the_usage),
 		cmocka_unit_test(check_prints_findings_and_returns_1_on_errors),
+		cmocka_unit_test(stop_without_a_daemon_fails),
+		cmocka_unit_test(check_gives_advice),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

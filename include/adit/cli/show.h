@@ -29,4 +29,10 @@ int command_show(int argc, char **argv);
  */
 int command_reload(int argc, char **argv);
 
+/*
+ * `stop IFNAME`: makes the daemon end (the verb `stop=1`), whether it was started with a file or without, and returns
+ * when the interface is gone.
+ */
+int command_stop(int argc, char **argv);
+
 #endif

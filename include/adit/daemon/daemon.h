@@ -41,6 +41,8 @@ int daemon_watch_link(struct daemon *daemon, struct reason *reason);
 void daemon_run(struct daemon *daemon);
 /* Makes daemon_run return. */
 void daemon_end(struct daemon *daemon);
+/* The same, once the events that are pending now have been handled. A client of the control socket gets its reply. */
+void daemon_end_soon(struct daemon *daemon);
 
 /* Closes sockets and TUN, and wipes keys. */
 void daemon_destroy(struct daemon *daemon);
