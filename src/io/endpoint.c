@@ -53,6 +53,45 @@ void endpoint_clear_local(struct endpoint *endpoint)
 	memset(&endpoint->local, 0, sizeof endpoint->local);
 }
 
+bool endpoint_same_remote(const struct endpoint *a, const struct endpoint *b)
+{
+	struct endpoint remote_a = *a, remote_b = *b;
+
+	endpoint_clear_local(&remote_a);
+	endpoint_clear_local(&remote_b);
+	return endpoint_equal(&remote_a, &remote_b);
+}
+
+bool endpoint_unspecified(const struct endpoint *endpoint)
+{
+	switch (endpoint->to.any.sa_family) {
+	case AF_INET:
+		return endpoint->to.v4.sin_addr.s_addr == htonl(INADDR_ANY);
+	case AF_INET6:
+		return IN6_IS_ADDR_UNSPECIFIED(&endpoint->to.v6.sin6_addr);
+	default:
+		return true;
+	}
+}
+
+void endpoint_set_port(struct endpoint *endpoint, in_port_t port)
+{
+	if (endpoint->to.any.sa_family == AF_INET)
+		endpoint->to.v4.sin_port = port;
+	else if (endpoint->to.any.sa_family == AF_INET6)
+		endpoint->to.v6.sin6_port = port;
+}
+
+void endpoint_unmap(struct endpoint *endpoint)
+{
+	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = endpoint->to.v6.sin6_port };
+
+	if (endpoint->to.any.sa_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&endpoint->to.v6.sin6_addr))
+		return;
+	memcpy(&v4.sin_addr, &endpoint->to.v6.sin6_addr.s6_addr[12], sizeof v4.sin_addr);
+	*endpoint = (struct endpoint) { .to.v4 = v4 };
+}
+
 static void text_v4(char text[ENDPOINT_TEXT], const struct sockaddr_in *to)
 {
 	char address[INET_ADDRSTRLEN];

@@ -189,36 +189,3 @@ int resolver_take(struct resolver *resolver, uint64_t *id, struct endpoint *endp
 	pthread_mutex_unlock(&resolver->lock);
 	return taken;
 }
-
-static bool port_valid(const char *port)
-{
-	size_t digits = strspn(port, "0123456789");
-	unsigned long number;
-
-	if (!digits || digits >= ENDPOINT_PORT || port[digits])
-		return false;
-	errno = 0;
-	number = strtoul(port, NULL, 10);
-	return errno == 0 && number >= 1 && number <= UINT16_MAX;
-}
-
-int endpoint_split(const char *text, char host[ENDPOINT_HOST], char port[ENDPOINT_PORT])
-{
-	bool bracket = *text == '[';
-	const char *begin = text + bracket, *end = bracket ? strchr(begin, ']') : strrchr(begin, ':');
-	const char *colon = end ? end + bracket : NULL;
-
-	if (!colon || *colon != ':' || end == begin || end - begin >= ENDPOINT_HOST || !port_valid(colon + 1))
-		return -EINVAL;
-	memcpy(host, begin, (size_t)(end - begin));
-	host[end - begin] = '\0';
-	strcpy(port, colon + 1);
-	return 0;
-}
-
-int endpoint_numeric(const char *host, const char *port, struct endpoint *endpoint)
-{
-	if (!port_valid(port))
-		return -EINVAL;
-	return look_up(host, port, AI_NUMERICHOST | AI_NUMERICSERV, endpoint) ? -EINVAL : 0;
-}

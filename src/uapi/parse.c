@@ -158,13 +158,18 @@ static int parse_endpoint(struct set_parser *parser, const char *value)
 {
 	struct endpoint *endpoint = &parser->peer->endpoint;
 	char text[ENDPOINT_TEXT];
+	int error;
 
 	if (strlen(value) >= sizeof text)
 		return -EINVAL;
 	strcpy(text, value);
 	*endpoint = (struct endpoint) { 0 };
 	parser->peer->has_endpoint = true;
-	return *text == '[' ? parse_endpoint_v6(text + 1, &endpoint->to.v6) : parse_endpoint_v4(text, &endpoint->to.v4);
+	if (*text != '[')
+		return parse_endpoint_v4(text, &endpoint->to.v4);
+	error = parse_endpoint_v6(text + 1, &endpoint->to.v6);
+	endpoint_unmap(endpoint);
+	return error;
 }
 
 static int parse_keepalive(struct set_parser *parser, const char *value)

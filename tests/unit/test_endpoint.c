@@ -130,6 +130,43 @@ static void endpoints_become_bytes(void **state)
 	assert_memory_equal(bytes, expected_v6, sizeof expected_v6);
 }
 
+static void remotes_are_compared_without_local_addresses(void **state)
+{
+	struct endpoint a = v4("192.0.2.1", 51820), b = a;
+
+	b.local.v4.ipi_ifindex = 3;
+	b.local.v4.ipi_spec_dst.s_addr = htonl(INADDR_LOOPBACK);
+	assert_false(endpoint_equal(&a, &b));
+	assert_true(endpoint_same_remote(&a, &b));
+	endpoint_set_port(&b, htons(1));
+	assert_false(endpoint_same_remote(&a, &b));
+}
+
+static void unspecified_addresses_are_recognized(void **state)
+{
+	struct endpoint none = { 0 }, a = v4("0.0.0.0", 1), b = v6("::", 1, 0);
+	struct endpoint c = v4("0.0.0.1", 1), d = v6("::1", 1, 0);
+
+	assert_true(endpoint_unspecified(&none));
+	assert_true(endpoint_unspecified(&a));
+	assert_true(endpoint_unspecified(&b));
+	assert_false(endpoint_unspecified(&c));
+	assert_false(endpoint_unspecified(&d));
+}
+
+static void mapped_addresses_become_ipv4(void **state)
+{
+	struct endpoint mapped = v6("::ffff:192.0.2.1", 51820, 0), plain = v4("192.0.2.1", 51820);
+	struct endpoint other = v6("2001:db8::1", 51820, 0), same = other;
+
+	endpoint_unmap(&mapped);
+	assert_true(endpoint_equal(&mapped, &plain));
+	endpoint_unmap(&mapped);
+	assert_true(endpoint_equal(&mapped, &plain));
+	endpoint_unmap(&other);
+	assert_true(endpoint_equal(&other, &same));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -140,6 +177,9 @@ int main(void)
 		cmocka_unit_test(the_local_address_is_known_and_cleared),
 		cmocka_unit_test(endpoints_are_formatted),
 		cmocka_unit_test(endpoints_become_bytes),
+		cmocka_unit_test(remotes_are_compared_without_local_addresses),
+		cmocka_unit_test(unspecified_addresses_are_recognized),
+		cmocka_unit_test(mapped_addresses_become_ipv4),
 	};
 
 	return cmocka_run_group_tests_name("endpoint", tests, NULL, NULL);

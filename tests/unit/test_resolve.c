@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Tests of the resolver with a simulated getaddrinfo(3) that can block, and of the parsing of endpoints. */
+/* Tests of the resolver with a simulated getaddrinfo(3) that can block. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,7 +10,6 @@
 #include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
-#include <net/if.h>
 #include <netdb.h>
 #include <poll.h>
 #include <semaphore.h>
@@ -174,78 +173,6 @@ static void long_names_are_rejected(void **state)
 	resolver_destroy(resolver);
 }
 
-static void endpoints_are_split_like_wg_does(void **state)
-{
-	static const struct {
-		const char *text, *host, *port;
-	} good[] = {
-		{ "192.0.2.1:51820", "192.0.2.1", "51820" },
-		{ "[2001:db8::1]:51820", "2001:db8::1", "51820" },
-		{ "2001:db8::1:51820", "2001:db8::1", "51820" },
-		{ "[fe80::1%eth0]:1", "fe80::1%eth0", "1" },
-		{ "vpn.example.com:65535", "vpn.example.com", "65535" },
-		{ "[vpn.example.com]:443", "vpn.example.com", "443" },
-	};
-	static const char *const bad[] = {
-		"",
-		":",
-		"192.0.2.1",
-		"192.0.2.1:",
-		":51820",
-		"[]:51820",
-		"[2001:db8::1]",
-		"[2001:db8::1]51820",
-		"[2001:db8::1]:",
-		"[2001:db8::1:51820",
-		"a:0",
-		"a:00",
-		"a:65536",
-		"a:99999999999999999999999",
-		"a:-1",
-		"a:+1",
-		"a: 1",
-		"a:1 ",
-		"a:http",
-		"a:0x10",
-		"a:00000000000000000000000000000051820",
-	};
-	char host[ENDPOINT_HOST], port[ENDPOINT_PORT], longest[ENDPOINT_HOST + 8];
-
-	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
-		assert_int_equal(endpoint_split(good[i].text, host, port), 0);
-		assert_string_equal(host, good[i].host);
-		assert_string_equal(port, good[i].port);
-	}
-	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-		if (endpoint_split(bad[i], host, port) != -EINVAL)
-			fail_msg("accepted: %s", bad[i]);
-	memset(longest, 'a', sizeof longest);
-	strcpy(longest + ENDPOINT_HOST, ":1");
-	assert_int_equal(endpoint_split(longest, host, port), -EINVAL);
-	assert_int_equal(endpoint_split(longest + 1, host, port), 0);
-}
-
-static void numeric_endpoints_need_no_lookup(void **state)
-{
-	struct endpoint endpoint;
-	int threads = count_threads();
-
-	assert_int_equal(endpoint_numeric("192.0.2.1", "51820", &endpoint), 0);
-	assert_string_equal(text(&endpoint), "192.0.2.1:51820");
-	assert_int_equal(endpoint_numeric("2001:db8::1", "1", &endpoint), 0);
-	assert_string_equal(text(&endpoint), "[2001:db8::1]:1");
-	assert_int_equal(endpoint_numeric("fe80::1%lo", "1", &endpoint), 0);
-	assert_int_equal(endpoint.to.v6.sin6_scope_id, if_nametoindex("lo"));
-	assert_int_equal(endpoint_numeric("fe80::1%nosuch", "1", &endpoint), -EINVAL);
-	assert_int_equal(endpoint_numeric("one", "1", &endpoint), -EINVAL);
-	assert_int_equal(endpoint_numeric("slow", "1", &endpoint), -EINVAL);
-	assert_int_equal(endpoint_numeric("", "1", &endpoint), -EINVAL);
-	assert_int_equal(endpoint_numeric("192.0.2.1", "0", &endpoint), -EINVAL);
-	assert_int_equal(endpoint_numeric("192.0.2.1", "65536", &endpoint), -EINVAL);
-	assert_int_equal(endpoint_numeric("192.0.2.1", "http", &endpoint), -EINVAL);
-	assert_true(count_threads() <= threads); /* a thread of an earlier test may have exited */
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -253,8 +180,6 @@ int main(void)
 		cmocka_unit_test(queries_do_not_block_and_are_limited),
 		cmocka_unit_test(destroy_does_not_wait),
 		cmocka_unit_test(long_names_are_rejected),
-		cmocka_unit_test(endpoints_are_split_like_wg_does),
-		cmocka_unit_test(numeric_endpoints_need_no_lookup),
 	};
 
 	sem_init(&entered, 0, 0);

@@ -13,8 +13,8 @@
 #include "base/keytext.h"
 #include "crypto/suite.h"
 #include "io/backend.h"
+#include "io/host_port.h"
 #include "io/netlink.h"
-#include "io/resolve.h"
 
 struct config_prefix {
 	struct config_prefix *next;

@@ -32,6 +32,15 @@ bool endpoint_equal(const struct endpoint *a, const struct endpoint *b);
 bool endpoint_local_known(const struct endpoint *endpoint);
 void endpoint_clear_local(struct endpoint *endpoint);
 
+/* Same address, port and scope; the local addresses may differ. */
+bool endpoint_same_remote(const struct endpoint *a, const struct endpoint *b);
+/* True for 0.0.0.0, :: and an unknown endpoint. */
+bool endpoint_unspecified(const struct endpoint *endpoint);
+/* Sets the port, in network order. */
+void endpoint_set_port(struct endpoint *endpoint, in_port_t port);
+/* Turns an IPv4-mapped IPv6 address (RFC 4291, section 2.5.5.2) into the IPv4 address. Only IPv4 sockets send to it. */
+void endpoint_unmap(struct endpoint *endpoint);
+
 enum { ENDPOINT_TEXT = 80, ENDPOINT_BYTES = 18 };
 /*
  * Writes "192.0.2.1:51820", "[2001:db8::1]:51820", "[fe80::1%eth0]:51820" or, for an unknown endpoint, "(none)".
