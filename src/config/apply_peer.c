@@ -107,8 +107,11 @@ void apply_peer_set(struct peer *peer, const struct config_peer *config, uint64_
 
 	if (config->has_preshared_key)
 		noise_remote_set_psk(&peer->remote, config->preshared_key);
-	if (config->has_endpoint)
+	if (config->has_endpoint) {
 		apply_endpoint(peer, &endpoint);
+		if (peer->device->endpoint_set)
+			peer->device->endpoint_set(peer->device->unanswered_context, peer);
+	}
 	if (config->replace_allowed_ips) {
 		replace_prefixes(peer, config);
 		device_lock(peer->device);

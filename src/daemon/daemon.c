@@ -123,12 +123,14 @@ int daemon_watch_link(struct daemon *daemon, struct reason *reason)
 
 void daemon_run(struct daemon *daemon)
 {
-	ev_run(daemon->loop, 0);
+	if (!daemon->ended)
+		ev_run(daemon->loop, 0);
 	log_counters(&daemon->device);
 }
 
 void daemon_end(struct daemon *daemon)
 {
+	daemon->ended = true;
 	ev_break(daemon->loop, EVBREAK_ALL);
 }
 

@@ -28,8 +28,11 @@ static void on_route_change(struct ev_loop *loop, struct ev_io *watcher, int eve
 {
 	struct local_addresses *addresses = watcher->data;
 
-	if (netlink_routes_watch_read(watcher->fd))
-		control_recheck_locals(addresses->device);
+	if (!netlink_routes_watch_read(watcher->fd))
+		return;
+	control_recheck_locals(addresses->device);
+	if (addresses->changed)
+		addresses->changed(addresses->context);
 }
 
 int local_address_start(struct local_addresses *addresses, struct device *device, struct ev_loop *loop)

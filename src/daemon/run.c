@@ -16,19 +16,21 @@
 #include "config/apply.h"
 #include "config/ini.h"
 #include "daemon/daemon.h"
-#include "daemon/endpoint_names.h"
+#include "daemon/names.h"
 #include "daemon/notify.h"
 #include "network/network.h"
 #include "tunnel/control.h"
 #include "tunnel/peer.h"
 #include "uapi/uapi.h"
 
+#define NAMES_WAIT 5.0 /* seconds */
+
 struct service {
 	const char *path;
 	struct config config; /* of the interface; its peers are freed after they have been applied to the device */
 	struct daemon daemon;
 	struct network network;
-	struct endpoint_names names;
+	struct names names;
 	struct uapi uapi;
 };
 
@@ -126,7 +128,7 @@ static int apply_or_restore(struct service *service, struct config *config, stru
 		return reason_set_errno(reason, error, "current state of the device");
 	error = apply_to_all(service, config, reason);
 	if (!error) {
-		error = endpoint_names_reload(&service->names, config);
+		error = names_reload(&service->names, config);
 		if (error)
 			reason_set_errno(reason, error, "resolver for endpoints");
 	}
@@ -242,7 +244,30 @@ static void start_control(struct service *service)
 	service->daemon.context = service;
 }
 
-/* Applies the configuration to the new device: peers, sockets, network, control socket, names. */
+static void on_routes_changed(void *context)
+{
+	struct service *service = context;
+
+	names_host_changed(&service->names);
+}
+
+/* Reports whether the routes lead a default route, or one half of it, into the tunnel. */
+static bool routes_most_traffic(const struct config *config)
+{
+	if (config->table == TABLE_OFF)
+		return false;
+	for (const struct config_peer *peer = config->peers; peer; peer = peer->next)
+		for (const struct config_prefix *allowed = peer->allowed_ips; allowed; allowed = allowed->next)
+			if (allowed->prefix.length <= 1)
+				return true;
+	return false;
+}
+
+/*
+ * Applies the configuration to the new device: peers, sockets, names, network, control socket. If most traffic will go
+ * to the tunnel, it waits for the names first: the routes also catch the questions that a DNS server on this host asks,
+ * and without a default route our own, which then have no mark.
+ */
 static int service_start(struct service *service, const struct network_plan *plan, struct reason *reason)
 {
 	struct daemon *daemon = &service->daemon;
@@ -257,6 +282,11 @@ static int service_start(struct service *service, const struct network_plan *pla
 	error = control_set_up(device, true, clock_boottime());
 	if (error)
 		return reason_set_errno(reason, error, "UDP port %u", device->listen_port);
+	error = names_start(&service->names, &service->config, device, daemon->loop);
+	if (error)
+		return reason_set_errno(reason, error, "resolver for endpoints");
+	if (routes_most_traffic(&service->config))
+		names_wait(&service->names, NAMES_WAIT, &daemon->ended);
 	memcpy(service->network.name, device->name, sizeof service->network.name);
 	service->network.index = if_nametoindex(device->name);
 	error = set_up_network(service, &service->config, plan, reason);
@@ -266,25 +296,20 @@ static int service_start(struct service *service, const struct network_plan *pla
 	if (error)
 		goto remove_network;
 	start_control(service);
-	error = endpoint_names_start(&service->names, &service->config, device, daemon->loop);
-	if (error) {
-		reason_set_errno(reason, error, "resolver for endpoints");
-		goto stop_control;
-	}
+	daemon->local_addresses.changed = on_routes_changed;
+	daemon->local_addresses.context = service;
 	free_config_peers(&service->config);
 	return 0;
-stop_control:
-	uapi_stop(&service->uapi);
-	link_watch_stop(&daemon->link_watch);
 remove_network:
 	network_down(&service->network);
+	names_stop(&service->names);
 	return error;
 }
 
 static void service_stop(struct service *service)
 {
 	uapi_stop(&service->uapi);
-	endpoint_names_stop(&service->names);
+	names_stop(&service->names);
 	link_watch_stop(&service->daemon.link_watch); /* before network_down takes the link down */
 	network_down(&service->network);
 }

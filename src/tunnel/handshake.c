@@ -280,10 +280,12 @@ static void receive_cookie(struct device *device, const struct message_cookie *m
 	struct peer *peer = index ? index->peer : NULL;
 	int error = peer ? cookie_consume(&peer->cookies, peer->remote.public_key, message, now) : -ENOENT;
 
-	if (error)
+	if (error) {
 		reject_handshake(device, device->name, &device->log, from, error, now);
-	else
-		peer->rx_bytes += sizeof *message;
+		return;
+	}
+	peer->rx_bytes += sizeof *message;
+	peer->cookie_bytes += sizeof *message;
 }
 
 void handshake_receive(struct device *device, const uint8_t *message, size_t n, const struct endpoint *from,

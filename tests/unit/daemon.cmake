@@ -1,3 +1,4 @@
 # SPDX-License-Identifier: MIT
-adit_test(daemon endpoint_names)
-target_link_options(test_endpoint_names PRIVATE -Wl,--wrap=getaddrinfo,--wrap=freeaddrinfo)
+adit_test(daemon name_table)
+adit_test(daemon hosts_file)
+adit_test(daemon resolver)

@@ -22,6 +22,7 @@ struct daemon {
 	struct local_addresses local_addresses;
 	struct ev_signal signals[DAEMON_SIGNALS];
 	struct ev_periodic never;      /* see loop_sleep_without_end */
+	bool ended;                    /* daemon_end was called, perhaps before daemon_run */
 	void (*reload)(void *context); /* on SIGHUP; NULL: ignore the signal */
 	void *context;
 };

@@ -19,6 +19,8 @@ struct local_addresses {
 	struct ev_loop *loop;
 	struct netlink *netlink;
 	struct ev_io watcher;
+	void (*changed)(void *context); /* called after each change of addresses, routes or rules; NULL: nobody asks */
+	void *context;
 };
 
 /* Installs the check in the device, which then uses it after each change of routes. 0 or negative errno. */

@@ -106,7 +106,9 @@ struct device {
 	void *local_usable_context;
 	/* The peer does not answer: its name may resolve to another address now. May be NULL. */
 	void (*unanswered)(void *context, struct peer *peer);
-	void *unanswered_context;
+	/* The control socket has set the endpoint of the peer. May be NULL. */
+	void (*endpoint_set)(void *context, struct peer *peer);
+	void *unanswered_context; /* of both */
 	/* The TUN was deleted. */
 	void (*gone)(void *context);
 	void *gone_context;

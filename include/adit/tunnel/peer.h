@@ -83,6 +83,7 @@ struct peer {
 	struct peer_index *handshake_index;
 	uint64_t handshake_sent;      /* when the last initiation or response was sent, ns of CLOCK_BOOTTIME */
 	uint64_t handshake_completed; /* ns since the epoch; 0: never */
+	uint64_t cookie_bytes;        /* the part of rx_bytes that is cookie replies, which prove nothing about the peer */
 
 	struct log_limit log;
 	char text[PEER_TEXT]; /* "wg0: peer abcd…wxyz", for the log */

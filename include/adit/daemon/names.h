@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Endpoint names: keeps the peers of `adit run` whose endpoint is a host name at an address of that name.
+ *
+ * It connects the name table to the loop, the resolver, the hosts file and the routes of the host. A configuration
+ * without names opens nothing.
+ */
+#ifndef ADIT_DAEMON_NAMES_H
+#define ADIT_DAEMON_NAMES_H
+
+#include <ev.h>
+#include <stdbool.h>
+#include <sys/stat.h>
+
+#include "config/config.h"
+#include "daemon/file_watch.h"
+#include "daemon/name_table.h"
+#include "io/netlink.h"
+#include "tunnel/device.h"
+
+struct names {
+	struct name_table table;
+	struct device *device;
+	struct ev_loop *loop;
+	struct resolver *resolver; /* NULL: there has been no name yet */
+	struct netlink *netlink;
+	struct file_watch files;
+	struct ev_timer timer;
+	uint32_t own_index; /* of the tunnel's interface */
+	struct stat hosts;  /* the hosts file as it was last seen */
+	uint64_t hosts_version;
+	bool has_ipv6;
+	ev_tstamp ipv6_checked_at;
+};
+
+/* Looks up the names of `config` and gives the addresses to the peers of the device. Returns 0 or a negative errno. */
+int names_start(struct names *names, const struct config *config, struct device *device, struct ev_loop *loop);
+/*
+ * Runs the loop until each name has had an answer or a failure, for at most `seconds` or until *ended. Call it before
+ * the policy rules are set, if they will lead the questions of a local resolver such as systemd-resolved into the
+ * tunnel.
+ */
+void names_wait(struct names *names, double seconds, const bool *ended);
+/* Follows a new configuration. Returns 0, or a negative errno and nothing has changed. */
+int names_reload(struct names *names, const struct config *config);
+/* Addresses or routes of the host have changed. */
+void names_host_changed(struct names *names);
+/* Accepts a zeroed struct. */
+void names_stop(struct names *names);
+
+#endif

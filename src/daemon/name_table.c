@@ -1,0 +1,673 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The name table.
+ *
+ * Theory of operation
+ *
+ * The states of a name:
+ *
+ *   unresolved   no answer yet; retried when its back-off ends
+ *   queued       waits until fewer names are being asked
+ *   asking       questions for A and AAAA are in flight
+ *   fresh        has addresses, and nothing is due
+ *   stale        has addresses, but its last question failed; retried like an unresolved one
+ *
+ * There must be a reason to ask: the peer has no endpoint, or does not answer. The reason ends as soon as an authentic
+ * packet comes from the peer (needed_at_bytes), or when the control socket sets the endpoint (overridden). A name
+ * without a reason is not retried, and an answer that arrives after the reason has ended is stored but moves nothing.
+ *
+ * Two questions are in flight per name, one per family. The first address is used when the other family has answered
+ * too, at the latest after NAME_GRACE, so a server that ignores AAAA questions delays nothing. Addresses without a
+ * route outside of the tunnel are skipped: a `::/0` in the tunnel makes each IPv6 address look reachable otherwise.
+ *
+ * While handshakes go unanswered, the peer moves to the next address of the list, one per handshake. The place from
+ * which the peer was last heard, if that is none of its addresses, is one of the candidates, so roaming is not lost.
+ */
+#include "daemon/name_table.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <netdb.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "address_list.h"
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "crypto/message.h"
+#include "tunnel/handshake.h"
+
+enum { EVENT_BURST = 5 };
+#define EVENT_INTERVAL (5 * NS_PER_S)
+
+enum name_state { NAME_UNRESOLVED, NAME_QUEUED, NAME_ASKING, NAME_FRESH, NAME_STALE };
+
+struct name {
+	struct list_node node, queued;
+	struct heap_node due;
+	struct map_node by_key, by_host;
+	uint8_t public_key[KEY_BYTES];
+	char host[ENDPOINT_HOST], port[ENDPOINT_PORT];
+
+	enum name_state state;
+	bool loaded;     /* by the configuration that is being loaded */
+	bool settled;    /* has had an answer or a failure */
+	bool needed;     /* there is a reason to ask; see needed_at_bytes */
+	bool overridden; /* by the control socket */
+	bool slow;
+	bool failure_logged;
+	uint64_t needed_at_bytes; /* authentic bytes received from the peer when the reason arose */
+	uint64_t moved_at;        /* when the peer was last moved by us */
+	uint64_t answered_at;
+	uint64_t backoff;       /* 0: the last question succeeded */
+	uint64_t hosts_version; /* of the hosts file that `hosts` was read from */
+
+	struct resolver_question *questions[FAMILIES]; /* AF_INET, AF_INET6 */
+	uint64_t grace_until;                          /* 0: no address yet */
+	const char *failure;
+	struct address_list found; /* by the questions in flight */
+	struct address_list hosts; /* by the hosts file */
+	struct address_list addresses;
+	struct endpoint roamed; /* where the peer was last heard, if it is none of the addresses */
+};
+
+static const int families[FAMILIES] = { AF_INET, AF_INET6 };
+
+static uint64_t hash_key(const uint8_t public_key[KEY_BYTES])
+{
+	return get_le64(public_key);
+}
+
+static uint64_t hash_host(const char *host)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
+
+	for (; *host; host++)
+		hash = (hash ^ (uint8_t)tolower((uint8_t)*host)) * UINT64_C(0x100000001b3);
+	return hash;
+}
+
+static struct name *find_by_key(const struct name_table *table, const uint8_t public_key[KEY_BYTES])
+{
+	struct map_node *node = map_first(&table->by_key, hash_key(public_key));
+
+	for (; node; node = map_next(node)) {
+		struct name *name = container_of(node, struct name, by_key);
+		if (!memcmp(name->public_key, public_key, KEY_BYTES))
+			return name;
+	}
+	return NULL;
+}
+
+/* --- addresses ---------------------------------------------------------------------------------------------------- */
+
+static bool is_reachable(const struct name_table *table, const struct endpoint *address)
+{
+	return table->ops->reachable(table->context, address);
+}
+
+static bool any_reachable(const struct name_table *table, const struct address_list *list)
+{
+	for (unsigned i = 0; i < list->count; i++)
+		if (is_reachable(table, &list->items[i]))
+			return true;
+	return false;
+}
+
+/*
+ * The first address with a route. If the host has no route at all, it is the first IPv4 address: one that is known can
+ * be used as soon as a route appears.
+ */
+static const struct endpoint *choose_address(const struct name_table *table, const struct address_list *list)
+{
+	for (unsigned i = 0; i < list->count; i++)
+		if (is_reachable(table, &list->items[i]))
+			return &list->items[i];
+	for (unsigned i = 0; i < list->count; i++)
+		if (list->items[i].to.any.sa_family == AF_INET)
+			return &list->items[i];
+	return &list->items[0];
+}
+
+/* --- the peer ----------------------------------------------------------------------------------------------------- */
+
+/* A cookie reply is no proof that the peer is alive: whoever sees an initiation can make one. */
+static uint64_t authentic_bytes(const struct peer *peer)
+{
+	return peer->rx_bytes - peer->cookie_bytes;
+}
+
+static struct peer *find_peer(const struct name_table *table, const struct name *name)
+{
+	return peer_lookup(table->device, name->public_key);
+}
+
+static void need_addresses(struct name *name, const struct peer *peer)
+{
+	name->needed = true;
+	name->needed_at_bytes = peer ? authentic_bytes(peer) : 0;
+}
+
+/* Returns the peer if its name may move it, or else NULL. */
+static struct peer *peer_in_need(const struct name_table *table, struct name *name)
+{
+	struct peer *peer = find_peer(table, name);
+
+	if (!peer || name->overridden || !name->needed)
+		return NULL;
+	if (authentic_bytes(peer) == name->needed_at_bytes)
+		return peer;
+	name->needed = false;
+	return NULL;
+}
+
+static void move_peer(struct name *name, struct peer *peer, const struct endpoint *to, uint64_t now)
+{
+	if (endpoint_same_remote(&peer->endpoint, to))
+		return;
+	peer_set_endpoint(peer, to);
+	name->moved_at = now;
+}
+
+/* --- deadlines ---------------------------------------------------------------------------------------------------- */
+
+static void set_due(struct name_table *table, struct name *name, uint64_t due)
+{
+	heap_set(&table->due, &name->due, due);
+}
+
+static uint64_t add_jitter(uint64_t wait)
+{
+	return wait + randombytes_uniform((uint32_t)(wait / 4 / NS_PER_MS) + 1) * NS_PER_MS;
+}
+
+static void retry_later(struct name_table *table, struct name *name, uint64_t now)
+{
+	name->backoff = name->backoff ? 2 * name->backoff : NAME_RETRY_MIN;
+	if (name->backoff > NAME_RETRY_MAX)
+		name->backoff = NAME_RETRY_MAX;
+	set_due(table, name, now + add_jitter(name->backoff));
+}
+
+static void enqueue_name(struct name_table *table, struct name *name)
+{
+	heap_remove(&table->due, &name->due);
+	name->state = NAME_QUEUED;
+	list_append(&table->queue, &name->queued);
+}
+
+/* --- answers ------------------------------------------------------------------------------------------------------ */
+
+static void release_slot(struct name_table *table, struct name *name)
+{
+	if (!name->slow)
+		table->fast--;
+	name->slow = true;
+}
+
+static void stop_asking(struct name_table *table, struct name *name)
+{
+	for (int i = 0; i < FAMILIES; i++) {
+		if (name->questions[i])
+			table->ops->abandon(table->context, name->questions[i]);
+		name->questions[i] = NULL;
+	}
+	if (name->state != NAME_ASKING)
+		return;
+	release_slot(table, name);
+	table->asking--;
+}
+
+static void settle_name(struct name_table *table, struct name *name)
+{
+	if (!name->settled)
+		table->unsettled--;
+	name->settled = true;
+}
+
+static void log_recovery(const struct name_table *table, struct name *name)
+{
+	char text[ENDPOINT_TEXT];
+
+	if (name->failure_logged)
+		log_info(table->device->name, "endpoint %s: resolved to %s", name->host,
+				 endpoint_text(text, choose_address(table, &name->addresses)));
+	name->failure_logged = false;
+}
+
+static void log_kept_endpoint(struct name_table *table, const struct name *name, const struct peer *peer, uint64_t now)
+{
+	char text[ENDPOINT_TEXT];
+
+	if (address_list_find(&name->addresses, &peer->endpoint) < 0 && log_allowed(&table->log, now))
+		log_info(peer->text, "stays at %s, where it responds, and not at the address of %s",
+				 endpoint_text(text, &peer->endpoint), name->host);
+}
+
+/* `changed`: the addresses are not the same as before. Addresses that are not new move no peer; rotation does. */
+static void use_addresses(struct name_table *table, struct name *name, bool changed, uint64_t now)
+{
+	struct peer *peer = peer_in_need(table, name);
+
+	name->needed = false;
+	if (!peer ||
+		(endpoint_known(&peer->endpoint) && (!changed || address_list_find(&name->addresses, &peer->endpoint) >= 0)))
+		return;
+	move_peer(name, peer, choose_address(table, &name->addresses), now);
+	if (peer->timers.keepalive || staged_waiting(&peer->staged))
+		handshake_keepalive(peer, now);
+}
+
+static void name_resolved(struct name_table *table, struct name *name, const struct address_list *list, uint64_t now)
+{
+	bool changed = !address_list_equal(list, &name->addresses), first = !name->settled;
+	const struct peer *peer = find_peer(table, name);
+
+	heap_remove(&table->due, &name->due);
+	name->addresses = *list;
+	name->state = NAME_FRESH;
+	name->backoff = 0;
+	name->answered_at = now;
+	settle_name(table, name);
+	log_recovery(table, name);
+	if (first && peer && !name->overridden && !peer_in_need(table, name))
+		log_kept_endpoint(table, name, peer, now);
+	use_addresses(table, name, changed, now);
+}
+
+/* Logs the first failure only, because retries are frequent. */
+static void name_failed(struct name_table *table, struct name *name, const char *failure, uint64_t now)
+{
+	name->state = name->addresses.count ? NAME_STALE : NAME_UNRESOLVED;
+	settle_name(table, name);
+	retry_later(table, name, now);
+	if (name->failure_logged || !log_allowed(&table->log, now))
+		return;
+	log_warning(table->device->name, "endpoint %s: cannot resolve: %s; retrying", name->host, failure);
+	name->failure_logged = true;
+}
+
+/* Both families have answered, or enough time has passed since the first address. */
+static void conclude_name(struct name_table *table, struct name *name, uint64_t now)
+{
+	release_slot(table, name);
+	table->asking--;
+	if (name->found.count)
+		name_resolved(table, name, &name->found, now);
+	else
+		name_failed(table, name, name->failure, now);
+}
+
+/* The second family, after the grace: its addresses are candidates, but the peer stays where it is. */
+static void add_late_addresses(struct name *name)
+{
+	for (unsigned i = 0; i < name->found.count; i++)
+		address_list_add(&name->addresses, &name->found.items[i]);
+}
+
+void name_table_answer(struct name_table *table, void *context, const struct resolver_answer *answer, uint64_t now)
+{
+	struct name *name = context;
+	in_port_t port = htons((in_port_t)strtoul(name->port, NULL, 10));
+
+	name->questions[answer->family == AF_INET6] = NULL;
+	if (answer->failure)
+		name->failure = answer->failure;
+	for (unsigned i = 0; i < answer->count; i++) {
+		struct endpoint address = answer->addresses[i];
+		endpoint_set_port(&address, port);
+		address_list_add(&name->found, &address);
+	}
+	if (name->state != NAME_ASKING) {
+		if (name->state == NAME_FRESH)
+			add_late_addresses(name);
+	} else if (!name->questions[0] && !name->questions[1]) {
+		conclude_name(table, name, now);
+	} else if (answer->count && !name->grace_until) {
+		name->grace_until = now + NAME_GRACE;
+		set_due(table, name, name->grace_until);
+	}
+	name_table_run(table, now);
+}
+
+/* --- questions ---------------------------------------------------------------------------------------------------- */
+
+static void note_hosts_line(void *context, const char *host, const struct endpoint *found)
+{
+	struct name_table *table = context;
+	struct map_node *node = map_first(&table->by_host, hash_host(host));
+
+	for (; node; node = map_next(node)) {
+		struct name *name = container_of(node, struct name, by_host);
+		struct endpoint address = *found;
+
+		if (strcasecmp(name->host, host))
+			continue;
+		endpoint_set_port(&address, htons((in_port_t)strtoul(name->port, NULL, 10)));
+		address_list_add(&name->hosts, &address);
+	}
+}
+
+/* Reads the hosts file for all names when one of them has not been looked for in its present version. */
+static void look_in_hosts(struct name_table *table, const struct name *name)
+{
+	uint64_t version = table->ops->hosts_version(table->context);
+
+	if (name->hosts_version == version)
+		return;
+	list_for_each (other, &table->names, struct name, node) {
+		other->hosts.count = 0;
+		other->hosts_version = version;
+	}
+	table->ops->read_hosts(table->context, note_hosts_line, table);
+}
+
+static void ask_servers(struct name_table *table, struct name *name, uint64_t now)
+{
+	stop_asking(table, name); /* a late family of the round before */
+	name->state = NAME_ASKING;
+	name->slow = false;
+	name->grace_until = 0;
+	name->failure = NULL;
+	name->found.count = 0;
+	table->asking++;
+	table->fast++;
+	set_due(table, name, now + NAME_SLOW);
+	for (int i = 0; i < FAMILIES; i++)
+		if (families[i] == AF_INET || table->ops->has_ipv6(table->context))
+			name->questions[i] = table->ops->ask(table->context, name->host, families[i], name);
+	if (!name->questions[0] && !name->questions[1]) {
+		name->failure = strerror(ENOMEM);
+		conclude_name(table, name, now);
+	}
+}
+
+static void ask_name(struct name_table *table, struct name *name, uint64_t now)
+{
+	struct address_list list = { .count = 1 };
+
+	look_in_hosts(table, name);
+	if (endpoint_numeric(name->host, name->port, &list.items[0])) /* 0: its interface exists now */
+		list = name->hosts;
+	if (list.count) {
+		stop_asking(table, name);
+		name_resolved(table, name, &list, now);
+	} else if (strchr(name->host, ':')) {
+		name_failed(table, name, "the interface of this address does not exist", now);
+	} else {
+		ask_servers(table, name, now);
+	}
+}
+
+static void ask_queued(struct name_table *table, uint64_t now)
+{
+	while (table->fast < NAME_FAST_MAX && table->asking < NAME_ASKING_MAX) {
+		struct list_node *node = list_take_first(&table->queue);
+		if (!node)
+			return;
+		ask_name(table, container_of(node, struct name, queued), now);
+	}
+}
+
+static void name_due(struct name_table *table, struct name *name, uint64_t now)
+{
+	heap_remove(&table->due, &name->due);
+	if (name->state == NAME_ASKING) {
+		if (name->grace_until && now >= name->grace_until && any_reachable(table, &name->found)) {
+			conclude_name(table, name, now);
+			return;
+		}
+		release_slot(table, name);
+	} else if (peer_in_need(table, name)) {
+		enqueue_name(table, name);
+	}
+}
+
+void name_table_run(struct name_table *table, uint64_t now)
+{
+	struct heap_node *top = heap_top(&table->due);
+
+	while (top && top->key <= now) {
+		name_due(table, container_of(top, struct name, due), now);
+		top = heap_top(&table->due);
+	}
+	ask_queued(table, now);
+}
+
+uint64_t name_table_next(const struct name_table *table)
+{
+	const struct heap_node *top = heap_top(&table->due);
+
+	return top ? top->key : 0;
+}
+
+/* --- events ------------------------------------------------------------------------------------------------------- */
+
+static bool is_waiting(const struct name *name)
+{
+	return name->state == NAME_UNRESOLVED || name->state == NAME_STALE;
+}
+
+static void note_roaming(struct name *name, const struct peer *peer)
+{
+	if (address_list_find(&name->addresses, &peer->endpoint) < 0 && endpoint_known(&peer->endpoint)) {
+		name->roamed = peer->endpoint;
+		endpoint_clear_local(&name->roamed);
+	} else if (authentic_bytes(peer) != name->needed_at_bytes) {
+		name->roamed = (struct endpoint) { 0 }; /* heard from one of its addresses since */
+	}
+}
+
+/* The candidate after the present endpoint: the addresses in turn, then where the peer was last heard. */
+static const struct endpoint *next_candidate(const struct name_table *table, const struct name *name,
+											 const struct peer *peer)
+{
+	const struct address_list *list = &name->addresses;
+	unsigned count = list->count + endpoint_known(&name->roamed);
+	int at = address_list_find(list, &peer->endpoint);
+	unsigned present = at >= 0 ? (unsigned)at : list->count;
+
+	for (unsigned step = 1; step < count; step++) {
+		unsigned i = (present + step) % count;
+		const struct endpoint *candidate = i < list->count ? &list->items[i] : &name->roamed;
+		if (is_reachable(table, candidate))
+			return candidate;
+	}
+	return NULL;
+}
+
+/* The timer of the handshake sends the next initiation right after this, so the new address gets it. */
+static void try_next_address(const struct name_table *table, struct name *name, struct peer *peer, uint64_t now)
+{
+	const struct endpoint *next;
+
+	if (!peer->handshake_index || now - peer->handshake_sent < REKEY_TIMEOUT || peer->handshake_sent < name->moved_at)
+		return; /* the present address has not been tried for long enough */
+	next = next_candidate(table, name, peer);
+	if (next)
+		move_peer(name, peer, next, now);
+}
+
+void name_table_peer_silent(struct name_table *table, struct peer *peer, uint64_t now)
+{
+	struct name *name = find_by_key(table, peer->remote.public_key);
+
+	if (!name || name->overridden)
+		return;
+	note_roaming(name, peer);
+	need_addresses(name, peer);
+	try_next_address(table, name, peer, now);
+	if (name->state == NAME_FRESH && now - name->answered_at >= NAME_REFRESH_MIN)
+		enqueue_name(table, name);
+	else if (is_waiting(name) && !name->due.index)
+		enqueue_name(table, name);
+	ask_queued(table, now);
+}
+
+void name_table_peer_set(struct name_table *table, struct peer *peer)
+{
+	struct name *name = find_by_key(table, peer->remote.public_key);
+
+	if (name)
+		name->overridden = true;
+}
+
+bool name_table_host_changed(struct name_table *table, uint64_t now)
+{
+	if (!heap_top(&table->due) && !table->asking)
+		return false;
+	if (!token_bucket_take(&table->events, EVENT_BURST, EVENT_INTERVAL, now))
+		return false;
+	list_for_each (name, &table->names, struct name, node) {
+		if (!is_waiting(name) || !name->due.index)
+			continue;
+		name->backoff = 0;
+		if (name->due.key > now + NAME_EVENT_DELAY)
+			set_due(table, name, now + NAME_EVENT_DELAY);
+	}
+	return true;
+}
+
+/* --- load --------------------------------------------------------------------------------------------------------- */
+
+static void remove_name(struct name_table *table, struct name *name)
+{
+	stop_asking(table, name);
+	settle_name(table, name);
+	list_remove(&name->node);
+	list_remove(&name->queued);
+	heap_remove(&table->due, &name->due);
+	map_remove(&table->by_key, &name->by_key);
+	map_remove(&table->by_host, &name->by_host);
+	table->count--;
+	free(name);
+}
+
+static void add_name(struct name_table *table, struct name *name)
+{
+	list_append(&table->names, &name->node);
+	map_insert(&table->by_key, &name->by_key, hash_key(name->public_key));
+	map_insert(&table->by_host, &name->by_host, hash_host(name->host));
+	table->count++;
+	table->unsettled++;
+	need_addresses(name, find_peer(table, name));
+	enqueue_name(table, name);
+}
+
+static bool is_name(const struct config_peer *peer)
+{
+	struct endpoint unused;
+
+	return peer->has_endpoint && !endpoint_known(&peer->endpoint) &&
+		   endpoint_numeric(peer->endpoint_host, peer->endpoint_port, &unused);
+}
+
+static struct name *find_same(const struct name_table *table, const struct config_peer *peer)
+{
+	struct name *name = find_by_key(table, peer->public_key);
+
+	return name && !strcasecmp(name->host, peer->endpoint_host) && !strcmp(name->port, peer->endpoint_port) ? name
+																											: NULL;
+}
+
+/* The file is in charge again of a peer that the control socket had moved. */
+static void end_override(struct name_table *table, struct name *name)
+{
+	if (!name->overridden)
+		return;
+	name->overridden = false;
+	name->addresses.count = 0;
+	name->roamed = (struct endpoint) { 0 };
+	need_addresses(name, find_peer(table, name));
+	if (name->state != NAME_QUEUED && name->state != NAME_ASKING)
+		enqueue_name(table, name);
+}
+
+static struct name *create_name(const struct config_peer *peer)
+{
+	struct name *name = calloc(1, sizeof *name);
+
+	if (!name)
+		return NULL;
+	name->loaded = true;
+	memcpy(name->public_key, peer->public_key, sizeof name->public_key);
+	memcpy(name->host, peer->endpoint_host, sizeof name->host);
+	memcpy(name->port, peer->endpoint_port, sizeof name->port);
+	return name;
+}
+
+/* Creates the names of `config` that the table lacks, and makes room for their deadlines. */
+static int create_missing(struct name_table *table, const struct config *config, struct list *made)
+{
+	size_t count = table->count;
+
+	for (const struct config_peer *peer = config->peers; peer; peer = peer->next) {
+		struct name *name;
+
+		if (!is_name(peer) || find_same(table, peer))
+			continue;
+		name = create_name(peer);
+		if (!name)
+			return -ENOMEM;
+		list_append(made, &name->node);
+		count++;
+	}
+	return heap_reserve(&table->due, count);
+}
+
+int name_table_load(struct name_table *table, const struct config *config, uint64_t now)
+{
+	struct list made = { 0 };
+	struct list_node *node;
+
+	if (create_missing(table, config, &made)) {
+		while ((node = list_take_first(&made)))
+			free(container_of(node, struct name, node));
+		return -ENOMEM;
+	}
+	list_for_each (name, &table->names, struct name, node)
+		name->loaded = false;
+	for (const struct config_peer *peer = config->peers; peer; peer = peer->next) {
+		struct name *name = is_name(peer) ? find_same(table, peer) : NULL;
+		if (name)
+			name->loaded = true;
+		if (name)
+			end_override(table, name);
+	}
+	for (struct name *name = list_first_entry(&table->names, struct name, node), *next; name; name = next) {
+		next = list_next_entry(&table->names, name, struct name, node);
+		if (!name->loaded)
+			remove_name(table, name);
+	}
+	while ((node = list_take_first(&made)))
+		add_name(table, container_of(node, struct name, node));
+	ask_queued(table, now);
+	return 0;
+}
+
+int name_table_init(struct name_table *table, struct device *device, const struct name_table_ops *ops, void *context)
+{
+	*table = (struct name_table) { .device = device, .ops = ops, .context = context };
+	if (map_init(&table->by_key))
+		return -ENOMEM;
+	if (map_init(&table->by_host)) {
+		map_destroy(&table->by_key);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+void name_table_destroy(struct name_table *table)
+{
+	struct list_node *node = list_first(&table->names);
+
+	while (node) {
+		remove_name(table, container_of(node, struct name, node));
+		node = list_first(&table->names);
+	}
+	heap_destroy(&table->due);
+	map_destroy(&table->by_key);
+	map_destroy(&table->by_host);
+	*table = (struct name_table) { 0 };
+}

@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The resolver: binds c-ares(3) to the libev loop.
+ *
+ * Theory of operation
+ *
+ * c-ares reports which of its sockets to watch (on_socket_state) and when its next timeout is due (arm_timer). Its
+ * callbacks may run inside of ares_getaddrinfo and must not destroy the channel. So a finished question only moves to
+ * the list `finished`, and deliver() hands over the answers later, from the loop.
+ *
+ * c-ares reads resolv.conf(5) when a channel is opened, and releases before 1.22 cannot read it again. Therefore a
+ * changed file gets a new channel. The old channel cancels its questions, and the new one asks them again.
+ *
+ * The stub of systemd-resolved on 127.0.0.53 asks its own servers without our mark. When all traffic goes to the
+ * tunnel, its questions do so too, and a tunnel that has lost its peer could never find it again. Therefore, if sockets
+ * have a mark, the servers behind the stub are asked directly.
+ *
+ * Only the DNS is asked through c-ares: release 1.18 would parse the hosts file once per question.
+ */
+#include "daemon/resolver.h"
+
+#include <ares.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "base/list.h"
+#include "base/log.h"
+
+enum {
+	TIMEOUT_MS = 2000, /* of the first try; c-ares doubles it when it has asked each server once */
+	TRIES = 3,         /* per server */
+};
+
+struct resolver_question {
+	struct list_node node; /* in `asked` or `finished` */
+	struct resolver *resolver;
+	void *asker; /* NULL: abandoned */
+	char host[ENDPOINT_HOST];
+	struct resolver_answer answer;
+};
+
+/* A socket of c-ares that the loop watches. */
+struct resolver_socket {
+	struct list_node node;
+	struct ev_io watcher;
+	struct resolver *resolver;
+};
+
+struct resolver {
+	struct ev_loop *loop;
+	struct resolver_options options;
+	ares_channel channel;
+	uint32_t mark;                /* when the channel was opened */
+	struct stat config, upstream; /* the files when the channel was opened; zeroed: no such file */
+	bool reopening;               /* the questions that are being cancelled will be asked again */
+	bool warned;                  /* that resolv.conf is missing */
+	struct list asked, finished, sockets;
+	struct ev_timer timer;
+};
+
+/* --- c-ares asks us -------------------------------------------------------------------------------------------- */
+
+/* Runs before the socket is connected, so the route to the server is chosen by the mark. */
+static int mark_socket(ares_socket_t fd, int type, void *context)
+{
+	const struct resolver *resolver = context;
+	uint32_t mark = *resolver->options.mark;
+
+	return mark && setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof mark) ? -1 : 0;
+}
+
+static void process(struct resolver *resolver, ares_socket_t readable, ares_socket_t writable);
+
+static void on_socket_ready(struct ev_loop *loop, struct ev_io *watcher, int events)
+{
+	struct resolver *resolver = watcher->data;
+	ares_socket_t fd = watcher->fd; /* c-ares may close the socket, and so free the watcher */
+
+	process(resolver, events & EV_READ ? fd : ARES_SOCKET_BAD, events & EV_WRITE ? fd : ARES_SOCKET_BAD);
+}
+
+static struct resolver_socket *find_socket(struct resolver *resolver, ares_socket_t fd)
+{
+	list_for_each (entry, &resolver->sockets, struct resolver_socket, node)
+		if (entry->watcher.fd == fd)
+			return entry;
+	return NULL;
+}
+
+static void unwatch_socket(struct resolver_socket *entry)
+{
+	ev_io_stop(entry->resolver->loop, &entry->watcher);
+	list_remove(&entry->node);
+	free(entry);
+}
+
+static void on_socket_state(void *context, ares_socket_t fd, int readable, int writable)
+{
+	struct resolver *resolver = context;
+	struct resolver_socket *entry = find_socket(resolver, fd);
+
+	if (!readable && !writable) {
+		if (entry)
+			unwatch_socket(entry);
+		return;
+	}
+	if (!entry) {
+		entry = calloc(1, sizeof *entry);
+		if (!entry) /* the questions on this socket will time out */
+			return;
+		entry->resolver = resolver;
+		ev_init(&entry->watcher, on_socket_ready);
+		entry->watcher.data = resolver;
+		list_append(&resolver->sockets, &entry->node);
+	}
+	ev_io_stop(resolver->loop, &entry->watcher);
+	ev_io_set(&entry->watcher, fd, (readable ? EV_READ : 0) | (writable ? EV_WRITE : 0));
+	ev_io_start(resolver->loop, &entry->watcher);
+}
+
+static const char *describe_failure(int status)
+{
+	switch (status) {
+	case ARES_ENOTFOUND:
+		return "the name does not exist";
+	case ARES_ENODATA:
+		return "the name has no address";
+	case ARES_ETIMEOUT:
+		return "the DNS servers do not answer";
+	case ARES_ECONNREFUSED:
+		return "no DNS server can answer"; /* none could be reached, or each has reported a failure */
+	case ARES_ESERVFAIL:
+		return "the DNS server reports a failure";
+	case ARES_EREFUSED:
+		return "the DNS server refuses to answer";
+	case ARES_EBADNAME:
+		return "this is not a valid host name";
+	default:
+		return ares_strerror(status);
+	}
+}
+
+static void copy_addresses(struct resolver_answer *answer, const struct ares_addrinfo *info)
+{
+	for (const struct ares_addrinfo_node *node = info->nodes; node; node = node->ai_next) {
+		struct endpoint *address = &answer->addresses[answer->count];
+
+		if (answer->count == RESOLVER_ADDRESSES)
+			return;
+		if (node->ai_family != answer->family || node->ai_addrlen > sizeof address->to)
+			continue;
+		*address = (struct endpoint) { 0 };
+		memcpy(&address->to, node->ai_addr, node->ai_addrlen);
+		endpoint_unmap(address);
+		answer->count += !endpoint_unspecified(address);
+	}
+}
+
+static void on_addresses(void *context, int status, int timeouts, struct ares_addrinfo *info)
+{
+	struct resolver_question *question = context;
+	struct resolver *resolver = question->resolver;
+	struct resolver_answer *answer = &question->answer;
+
+	if (status == ARES_SUCCESS && info)
+		copy_addresses(answer, info);
+	if (info)
+		ares_freeaddrinfo(info);
+	if (resolver->reopening && (status == ARES_EDESTRUCTION || status == ARES_ECANCELLED))
+		return; /* stays in `asked` */
+	if (!answer->count)
+		answer->failure = describe_failure(status == ARES_SUCCESS ? ARES_ENODATA : status);
+	list_remove(&question->node);
+	list_append(&resolver->finished, &question->node);
+}
+
+/* --- we drive c-ares ------------------------------------------------------------------------------------------- */
+
+/* With an answer to deliver the timer is due at once. Without a question it stops. */
+static void arm_timer(struct resolver *resolver)
+{
+	struct timeval left, *next = ares_timeout(resolver->channel, NULL, &left);
+
+	ev_timer_stop(resolver->loop, &resolver->timer);
+	if (!list_empty(&resolver->finished))
+		ev_timer_set(&resolver->timer, 0., 0.);
+	else if (next)
+		ev_timer_set(&resolver->timer, (double)next->tv_sec + (double)next->tv_usec / 1e6, 0.);
+	else
+		return;
+	ev_timer_start(resolver->loop, &resolver->timer);
+}
+
+static void deliver(struct resolver *resolver)
+{
+	struct list_node *node = list_take_first(&resolver->finished);
+
+	while (node) {
+		struct resolver_question *question = container_of(node, struct resolver_question, node);
+
+		if (question->asker)
+			resolver->options.answered(resolver->options.context, question->asker, &question->answer);
+		free(question);
+		node = list_take_first(&resolver->finished);
+	}
+}
+
+static void process(struct resolver *resolver, ares_socket_t readable, ares_socket_t writable)
+{
+	ares_process_fd(resolver->channel, readable, writable);
+	deliver(resolver);
+	arm_timer(resolver);
+}
+
+static void on_timer(struct ev_loop *loop, struct ev_timer *watcher, int events)
+{
+	process(watcher->data, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+}
+
+static bool stat_differs(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev != b->st_dev || a->st_ino != b->st_ino || a->st_size != b->st_size ||
+		   a->st_mtim.tv_sec != b->st_mtim.tv_sec || a->st_mtim.tv_nsec != b->st_mtim.tv_nsec;
+}
+
+static void warn_once(struct resolver *resolver, int error)
+{
+	if (!resolver->warned)
+		log_warning(resolver->options.log_name, "%s: %s; asking the DNS server at 127.0.0.1 for endpoint names",
+					resolver->options.path, strerror(error));
+	resolver->warned = true;
+}
+
+/*
+ * Takes the state of the files and the mark, which decide whom to ask. Returns whether it differs from the state that
+ * the channel was opened with.
+ */
+static bool config_changed(struct resolver *resolver)
+{
+	struct stat config, upstream;
+	bool changed;
+
+	if (stat(resolver->options.path, &config)) {
+		warn_once(resolver, errno);
+		config = (struct stat) { 0 };
+	} else {
+		resolver->warned = false;
+	}
+	if (stat(resolver->options.upstream, &upstream))
+		upstream = (struct stat) { 0 };
+	changed = stat_differs(&config, &resolver->config) || stat_differs(&upstream, &resolver->upstream) ||
+			  *resolver->options.mark != resolver->mark;
+	resolver->mark = *resolver->options.mark;
+	resolver->config = config;
+	resolver->upstream = upstream;
+	return changed;
+}
+
+/* Reports whether resolv.conf leads to the stub of systemd-resolved. */
+static bool uses_stub(const char *path)
+{
+	FILE *file = fopen(path, "re");
+	char line[256];
+	bool stub = false;
+
+	while (file && fgets(line, sizeof line, file))
+		stub |= !strncmp(line, "nameserver 127.0.0.53", strlen("nameserver 127.0.0.53"));
+	if (file)
+		fclose(file);
+	return stub;
+}
+
+static const char *choose_config(const struct resolver *resolver)
+{
+	const struct resolver_options *options = &resolver->options;
+
+	return *options->mark && resolver->upstream.st_ino && uses_stub(options->path) ? options->upstream : options->path;
+}
+
+static int open_channel(struct resolver *resolver)
+{
+	char lookups[] = "b", path[4096];
+	struct ares_options options = {
+		.timeout = TIMEOUT_MS,
+		.tries = TRIES,
+		.lookups = lookups,
+		.sock_state_cb = on_socket_state,
+		.sock_state_cb_data = resolver,
+		.resolvconf_path = path,
+	};
+	int mask = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS | ARES_OPT_SOCK_STATE_CB | ARES_OPT_RESOLVCONF;
+	int status;
+
+#ifdef ARES_OPT_QUERY_CACHE /* since 1.31: whoever asks again suspects that the answer has changed */
+	options.qcache_max_ttl = 0;
+	mask |= ARES_OPT_QUERY_CACHE;
+#endif
+	strncpy(path, choose_config(resolver), sizeof path - 1);
+	path[sizeof path - 1] = '\0';
+	status = ares_init_options(&resolver->channel, &options, mask);
+	if (status != ARES_SUCCESS) {
+		resolver->channel = NULL;
+		return status == ARES_ENOMEM ? -ENOMEM : -EIO;
+	}
+	ares_set_socket_configure_callback(resolver->channel, mark_socket, resolver);
+	return 0;
+}
+
+static void send_question(struct resolver *resolver, struct resolver_question *question)
+{
+	const struct ares_addrinfo_hints hints = {
+		.ai_flags = ARES_AI_NOSORT, /* to sort, c-ares would look up routes without the mark */
+		.ai_family = question->answer.family,
+		.ai_socktype = SOCK_DGRAM,
+	};
+
+	ares_getaddrinfo(resolver->channel, question->host, NULL, &hints, on_addresses, question);
+}
+
+/* Moves all questions to a channel that has read resolv.conf again. Keeps the old channel if there is no memory. */
+static void reopen_channel(struct resolver *resolver)
+{
+	ares_channel old = resolver->channel;
+	struct list again = { 0 };
+	struct list_node *node;
+
+	if (open_channel(resolver)) {
+		resolver->channel = old;
+		return;
+	}
+	resolver->reopening = true;
+	ares_destroy(old);
+	resolver->reopening = false;
+	while ((node = list_take_first(&resolver->asked)))
+		list_append(&again, node);
+	while ((node = list_take_first(&again))) {
+		list_append(&resolver->asked, node);
+		send_question(resolver, container_of(node, struct resolver_question, node));
+	}
+}
+
+void resolver_restart(struct resolver *resolver)
+{
+	config_changed(resolver);
+	reopen_channel(resolver);
+	arm_timer(resolver);
+}
+
+void resolver_refresh(struct resolver *resolver)
+{
+	if (!config_changed(resolver))
+		return;
+	reopen_channel(resolver);
+	arm_timer(resolver);
+}
+
+struct resolver_question *resolver_ask(struct resolver *resolver, const char *host, int family, void *asker)
+{
+	struct resolver_question *question = calloc(1, sizeof *question);
+
+	if (!question)
+		return NULL;
+	question->resolver = resolver;
+	question->asker = asker;
+	question->answer.family = family;
+	strncpy(question->host, host, sizeof question->host - 1);
+	if (config_changed(resolver))
+		reopen_channel(resolver);
+	list_append(&resolver->asked, &question->node);
+	send_question(resolver, question);
+	arm_timer(resolver);
+	return question;
+}
+
+void resolver_abandon(struct resolver_question *question)
+{
+	question->asker = NULL;
+}
+
+struct resolver *resolver_create(struct ev_loop *loop, const struct resolver_options *options)
+{
+	struct resolver *resolver = calloc(1, sizeof *resolver);
+	int error = resolver ? 0 : -ENOMEM;
+
+	if (error)
+		goto fail;
+	resolver->loop = loop;
+	resolver->options = *options;
+	ev_init(&resolver->timer, on_timer);
+	resolver->timer.data = resolver;
+	error = ares_library_init(ARES_LIB_INIT_ALL) == ARES_SUCCESS ? 0 : -ENOMEM;
+	if (error)
+		goto free_resolver;
+	config_changed(resolver);
+	error = open_channel(resolver);
+	if (error)
+		goto cleanup_library;
+	return resolver;
+cleanup_library:
+	ares_library_cleanup();
+free_resolver:
+	free(resolver);
+fail:
+	errno = -error;
+	return NULL;
+}
+
+static void free_questions(struct list *list)
+{
+	struct list_node *node;
+
+	while ((node = list_take_first(list)))
+		free(container_of(node, struct resolver_question, node));
+}
+
+void resolver_destroy(struct resolver *resolver)
+{
+	if (!resolver)
+		return;
+	ares_destroy(resolver->channel); /* finishes all questions and unwatches all sockets */
+	ev_timer_stop(resolver->loop, &resolver->timer);
+	while (!list_empty(&resolver->sockets))
+		unwatch_socket(list_first_entry(&resolver->sockets, struct resolver_socket, node));
+	free_questions(&resolver->asked);
+	free_questions(&resolver->finished);
+	ares_library_cleanup();
+	free(resolver);
+}

@@ -1,0 +1,628 @@
+/* SPDX-License-Identifier: MIT */
+/* The name table with a clock, a resolver, a hosts file and routes of the test's own. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <sodium.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "crypto/message.h"
+#include "daemon/name_table.h"
+#include "tunnel/control.h"
+#include "tunnel/peer.h"
+
+enum { QUESTIONS_MAX = 4096 };
+
+/* A question that the fake resolver holds. */
+struct question {
+	char host[ENDPOINT_HOST];
+	int family;
+	void *name;
+	bool open, abandoned;
+};
+
+static struct question questions[QUESTIONS_MAX];
+static unsigned asked;
+
+static struct device device;
+static struct config config;
+static struct name_table table;
+static struct peer *peer; /* the first one */
+static uint64_t now;
+static bool ipv6, route_v4, route_v6;
+static uint64_t hosts_version;
+static const char *hosts_host, *hosts_address;
+
+/* --- the fakes --- */
+
+static struct resolver_question *fake_ask(void *context, const char *host, int family, void *name)
+{
+	struct question *question = &questions[asked++];
+
+	assert_true(asked < QUESTIONS_MAX);
+	*question = (struct question) { .family = family, .name = name, .open = true };
+	strcpy(question->host, host);
+	return (struct resolver_question *)(void *)question;
+}
+
+static void fake_abandon(void *context, struct resolver_question *pointer)
+{
+	struct question *question = (struct question *)(void *)pointer;
+
+	assert_true(question->open);
+	question->abandoned = true;
+	question->open = false;
+}
+
+static uint64_t fake_hosts_version(void *context)
+{
+	return hosts_version;
+}
+
+static void fake_read_hosts(void *context, void (*handle)(void *to, const char *host, const struct endpoint *address),
+							void *to)
+{
+	struct endpoint address;
+
+	if (!hosts_host)
+		return;
+	assert_int_equal(endpoint_from_address(hosts_address, &address), 0);
+	handle(to, hosts_host, &address);
+}
+
+static bool fake_reachable(void *context, const struct endpoint *to)
+{
+	return to->to.any.sa_family == AF_INET6 ? route_v6 : route_v4;
+}
+
+static bool fake_has_ipv6(void *context)
+{
+	return ipv6;
+}
+
+static const struct name_table_ops ops = {
+	.ask = fake_ask,
+	.abandon = fake_abandon,
+	.hosts_version = fake_hosts_version,
+	.read_hosts = fake_read_hosts,
+	.reachable = fake_reachable,
+	.has_ipv6 = fake_has_ipv6,
+};
+
+static unsigned initiations;
+
+static int fake_send(void *context, struct peer *to_peer, const struct endpoint *to, const void *message, size_t n,
+					 uint8_t traffic_class)
+{
+	initiations++;
+	return 0;
+}
+
+static void ignore_peer(void *context, struct peer *gone)
+{
+}
+
+static const struct device_ops device_ops = { .send = fake_send, .peer_gone = ignore_peer };
+
+/* --- steps --- */
+
+static struct config_peer *add_config_peer(uint8_t number, const char *host)
+{
+	struct config_peer *added = calloc(1, sizeof *added), **place = &config.peers;
+
+	memset(added->public_key, number, sizeof added->public_key);
+	added->has_endpoint = true;
+	strcpy(added->endpoint_host, host);
+	strcpy(added->endpoint_port, "51820");
+	while (*place)
+		place = &(*place)->next;
+	*place = added;
+	return added;
+}
+
+static int set_up(void **state)
+{
+	now = 1000 * NS_PER_S;
+	asked = initiations = 0;
+	ipv6 = route_v4 = route_v6 = true;
+	hosts_version = 1;
+	hosts_host = NULL;
+	assert_int_equal(control_init(&device, "names0", &aead_libsodium, NULL), 0);
+	device.ops = &device_ops;
+	memset(&config, 0, sizeof config);
+	peer = peer_add(&device, add_config_peer(7, "vpn.example")->public_key);
+	assert_non_null(peer);
+	assert_int_equal(name_table_init(&table, &device, &ops, NULL), 0);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	name_table_destroy(&table);
+	for (unsigned i = 0; i < asked; i++)
+		assert_false(questions[i].open);
+	config_destroy(&config);
+	control_destroy(&device, NULL);
+	return 0;
+}
+
+static void load(void)
+{
+	assert_int_equal(name_table_load(&table, &config, now), 0);
+}
+
+static void advance(uint64_t ns)
+{
+	now += ns;
+	name_table_run(&table, now);
+}
+
+/* Answers an open question for `host` and `family`. `text`: addresses, separated by blanks; NULL: a failure. */
+static void answer_host(const char *host, int family, const char *text)
+{
+	struct resolver_answer answer = { .family = family, .failure = text ? NULL : "no answer" };
+	char copy[256], *rest = NULL;
+
+	snprintf(copy, sizeof copy, "%s", text ? text : "");
+	for (char *word = strtok_r(copy, " ", &rest); word; word = strtok_r(NULL, " ", &rest))
+		assert_int_equal(endpoint_from_address(word, &answer.addresses[answer.count++]), 0);
+	for (unsigned i = 0; i < asked; i++) {
+		struct question *question = &questions[i];
+		if (!question->open || question->family != family || strcmp(question->host, host))
+			continue;
+		question->open = false;
+		name_table_answer(&table, question->name, &answer, now);
+		return;
+	}
+	fail_msg("no question for %s, family %d", host, family);
+}
+
+static void answer_both(const char *v4, const char *v6)
+{
+	answer_host("vpn.example", AF_INET6, v6);
+	answer_host("vpn.example", AF_INET, v4);
+}
+
+static void assert_at(const char *address)
+{
+	char text[ENDPOINT_TEXT], wanted[ENDPOINT_TEXT];
+
+	snprintf(wanted, sizeof wanted, strchr(address, ':') ? "[%s]:51820" : "%s:51820", address);
+	assert_string_equal(endpoint_text(text, &peer->endpoint), wanted);
+}
+
+static void hear_from(const char *address)
+{
+	struct endpoint from;
+
+	assert_int_equal(endpoint_numeric(address, "51820", &from), 0);
+	peer_set_endpoint(peer, &from);
+	peer_received(peer, 32, now);
+	device_lock(&device);
+	peer_forget_keys(peer); /* no initiation is without a response any more */
+	device_unlock(&device);
+}
+
+/* Data went unanswered for a while, or (`initiation`) an initiation that was sent now did. */
+static void stay_silent(bool initiation)
+{
+	if (initiation) {
+		device_lock(&device);
+		peer_set_handshake_index(peer, peer_index_create(peer));
+		device_unlock(&device);
+		peer->handshake_sent_known = true;
+		peer->handshake_sent = now;
+	}
+	now += REKEY_TIMEOUT;
+	name_table_peer_silent(&table, peer, now);
+}
+
+/* --- cases --- */
+
+static void an_answer_becomes_the_endpoint(void **state)
+{
+	load();
+	assert_int_equal(asked, 2);
+	assert_false(name_table_settled(&table));
+	answer_both("192.0.2.1", NULL);
+	assert_at("192.0.2.1");
+	assert_true(name_table_settled(&table));
+	assert_int_equal(name_table_next(&table), 0); /* nothing is due any more */
+}
+
+static void a_late_family_delays_the_address_by_the_grace_only(void **state)
+{
+	load();
+	answer_host("vpn.example", AF_INET, "192.0.2.1");
+	assert_false(endpoint_known(&peer->endpoint));
+	assert_int_equal(name_table_next(&table), now + NAME_GRACE);
+	advance(NAME_GRACE);
+	assert_at("192.0.2.1");
+	answer_host("vpn.example", AF_INET6, "2001:db8::1"); /* a candidate for later */
+	assert_at("192.0.2.1");
+	assert_int_equal(name_table_next(&table), 0);
+	stay_silent(true);
+	assert_at("2001:db8::1");
+}
+
+static void ipv6_comes_first_if_there_is_a_route(void **state)
+{
+	load();
+	answer_both("192.0.2.1", "2001:db8::1");
+	assert_at("2001:db8::1");
+}
+
+static void an_address_without_a_route_is_skipped(void **state)
+{
+	route_v6 = false;
+	load();
+	answer_both("192.0.2.1", "2001:db8::1");
+	assert_at("192.0.2.1");
+	stay_silent(true);
+	assert_at("192.0.2.1");
+}
+
+static void an_address_without_a_route_is_no_reason_to_end_the_wait(void **state)
+{
+	route_v6 = false;
+	load();
+	answer_host("vpn.example", AF_INET6, "2001:db8::1");
+	advance(NAME_GRACE);
+	assert_false(endpoint_known(&peer->endpoint));
+	answer_host("vpn.example", AF_INET, "192.0.2.1");
+	assert_at("192.0.2.1");
+}
+
+static void a_host_without_routes_takes_ipv4(void **state)
+{
+	route_v4 = route_v6 = false;
+	load();
+	answer_both("192.0.2.1", "2001:db8::1");
+	assert_at("192.0.2.1");
+}
+
+static void a_host_without_ipv6_asks_for_ipv4_only(void **state)
+{
+	ipv6 = false;
+	load();
+	assert_int_equal(asked, 1);
+	answer_host("vpn.example", AF_INET, "192.0.2.1");
+	assert_at("192.0.2.1");
+}
+
+static void failures_back_off_and_success_resets(void **state)
+{
+	uint64_t wait = NAME_RETRY_MIN;
+
+	load();
+	for (int i = 0; i < 10; i++) {
+		uint64_t next;
+
+		answer_both(NULL, NULL);
+		next = name_table_next(&table);
+		assert_in_range(next - now, wait, wait + wait / 4 + NS_PER_MS);
+		advance(next - now - 1);
+		assert_int_equal(asked, 2 * (i + 1));
+		advance(1);
+		assert_int_equal(asked, 2 * (i + 2));
+		wait = wait * 2 < NAME_RETRY_MAX ? wait * 2 : NAME_RETRY_MAX;
+	}
+	answer_both("192.0.2.1", NULL);
+	assert_at("192.0.2.1");
+	now += 60 * NS_PER_S;
+	stay_silent(false);
+	answer_both(NULL, NULL);
+	assert_in_range(name_table_next(&table) - now, NAME_RETRY_MIN, NAME_RETRY_MIN * 5 / 4 + NS_PER_MS);
+	assert_at("192.0.2.1"); /* a failure takes no address away */
+}
+
+static void a_change_of_the_host_ends_the_back_off(void **state)
+{
+	load();
+	for (int i = 0; i < 8; i++) {
+		answer_both(NULL, NULL);
+		advance(name_table_next(&table) - now);
+	}
+	answer_both(NULL, NULL);
+	assert_true(name_table_next(&table) - now >= NAME_RETRY_MAX);
+	assert_true(name_table_host_changed(&table, now));
+	assert_int_equal(name_table_next(&table), now + NAME_EVENT_DELAY);
+	advance(NAME_EVENT_DELAY);
+	answer_both(NULL, NULL);
+	assert_in_range(name_table_next(&table) - now, NAME_RETRY_MIN, NAME_RETRY_MIN * 5 / 4 + NS_PER_MS);
+}
+
+static void a_host_that_changes_all_the_time_causes_no_storm(void **state)
+{
+	unsigned before;
+
+	load();
+	answer_both(NULL, NULL);
+	before = asked;
+	for (int i = 0; i < 6000; i++) { /* a minute */
+		name_table_host_changed(&table, now);
+		advance(10 * NS_PER_MS);
+		for (unsigned j = 0; j < asked; j++)
+			if (questions[j].open)
+				answer_host("vpn.example", questions[j].family, NULL);
+	}
+	assert_in_range(asked - before, 2 * 10, 2 * 40);
+	assert_false(name_table_host_changed(&table, now) && name_table_host_changed(&table, now) &&
+				 name_table_host_changed(&table, now));
+}
+
+static void nothing_to_do_makes_a_change_of_the_host_free(void **state)
+{
+	load();
+	answer_both("192.0.2.1", NULL);
+	assert_false(name_table_host_changed(&table, now));
+	assert_int_equal(name_table_next(&table), 0);
+}
+
+static void the_first_answer_does_not_move_a_peer_that_was_heard(void **state)
+{
+	load();
+	hear_from("198.51.100.7");
+	answer_both("192.0.2.1", NULL);
+	assert_at("198.51.100.7");
+}
+
+static void a_refresh_does_not_move_a_peer_that_was_heard_since(void **state)
+{
+	load();
+	answer_both("192.0.2.1", NULL);
+	now += 60 * NS_PER_S;
+	stay_silent(false);
+	assert_int_equal(asked, 4);
+	peer_received(peer, 32, now); /* from where it was */
+	answer_both("192.0.2.2", NULL);
+	assert_at("192.0.2.1");
+	stay_silent(true);
+	assert_at("192.0.2.2"); /* the address is known, and the peer is silent again */
+}
+
+static void a_cookie_is_no_sign_of_life(void **state)
+{
+	load();
+	answer_both("192.0.2.1", NULL);
+	now += 60 * NS_PER_S;
+	stay_silent(false);
+	peer->rx_bytes += sizeof(struct message_cookie);
+	peer->cookie_bytes += sizeof(struct message_cookie);
+	answer_both("192.0.2.2", NULL);
+	assert_at("192.0.2.2");
+}
+
+static void an_answer_does_not_override_the_control_socket(void **state)
+{
+	struct endpoint set;
+
+	load();
+	assert_int_equal(endpoint_numeric("198.51.100.9", "51820", &set), 0);
+	peer_set_endpoint(peer, &set);
+	name_table_peer_set(&table, peer);
+	answer_both("192.0.2.1", NULL);
+	assert_at("198.51.100.9");
+	stay_silent(false);
+	stay_silent(true);
+	stay_silent(true);
+	assert_at("198.51.100.9");
+	assert_int_equal(asked, 2);
+	load(); /* now the file counts again */
+	assert_int_equal(asked, 4);
+	answer_both("192.0.2.1", NULL);
+	assert_at("192.0.2.1");
+}
+
+static void a_silent_peer_is_looked_up_again(void **state)
+{
+	load();
+	answer_both("192.0.2.1", NULL);
+	peer_received(peer, 32, now);
+	now += 60 * NS_PER_S;
+	stay_silent(false);
+	name_table_peer_silent(&table, peer, now); /* one question is enough */
+	assert_int_equal(asked, 4);
+	answer_both("192.0.2.2", NULL);
+	assert_at("192.0.2.2");
+	stay_silent(false);
+	assert_int_equal(asked, 4); /* the answer is 5 s old */
+	stay_silent(false);
+	assert_int_equal(asked, 6);
+}
+
+static void each_unanswered_handshake_tries_the_next_address(void **state)
+{
+	load();
+	answer_both("192.0.2.1 192.0.2.2", "2001:db8::1");
+	assert_at("2001:db8::1");
+	stay_silent(false); /* data went unanswered: no handshake has been tried yet */
+	assert_at("2001:db8::1");
+	stay_silent(true);
+	assert_at("192.0.2.1");
+	name_table_peer_silent(&table, peer, now); /* no handshake was sent there yet */
+	peer->handshake_sent = now - NS_PER_S;
+	name_table_peer_silent(&table, peer, now);
+	assert_at("192.0.2.1");
+	stay_silent(true);
+	assert_at("192.0.2.2");
+	stay_silent(true);
+	assert_at("2001:db8::1");
+}
+
+static void the_same_answer_does_not_end_the_round(void **state)
+{
+	load();
+	answer_both("192.0.2.1 192.0.2.2", NULL);
+	now += 60 * NS_PER_S;
+	stay_silent(true);
+	assert_at("192.0.2.2");
+	answer_both("192.0.2.2 192.0.2.1", NULL); /* servers turn their lists */
+	assert_at("192.0.2.2");
+}
+
+static void where_a_peer_was_heard_stays_a_candidate(void **state)
+{
+	load();
+	answer_both("192.0.2.1", NULL);
+	hear_from("198.51.100.7");
+	now += 60 * NS_PER_S;
+	stay_silent(false);
+	answer_both("192.0.2.1", NULL);
+	assert_at("198.51.100.7"); /* the answer is not new */
+	stay_silent(true);
+	assert_at("192.0.2.1");
+	stay_silent(true);
+	assert_at("198.51.100.7");
+	hear_from("192.0.2.1");
+	stay_silent(false);
+	stay_silent(true);
+	assert_at("192.0.2.1"); /* it has come home: the other place is forgotten */
+}
+
+static void a_peer_that_is_alive_ends_the_retries(void **state)
+{
+	load();
+	answer_both(NULL, NULL);
+	hear_from("198.51.100.7");
+	advance(2 * NS_PER_S);
+	assert_int_equal(asked, 2);
+	assert_int_equal(name_table_next(&table), 0);
+	stay_silent(false);
+	assert_int_equal(asked, 4);
+}
+
+static void the_hosts_file_comes_before_the_servers(void **state)
+{
+	hosts_host = "VPN.example";
+	hosts_address = "192.0.2.9";
+	load();
+	assert_at("192.0.2.9");
+	assert_int_equal(asked, 0);
+	hosts_address = "192.0.2.10";
+	now += 60 * NS_PER_S;
+	stay_silent(false);
+	assert_at("192.0.2.9"); /* the file has not changed */
+	hosts_version++;
+	now += 60 * NS_PER_S;
+	stay_silent(false);
+	assert_at("192.0.2.10");
+}
+
+static void a_scope_whose_interface_is_missing_is_no_question(void **state)
+{
+	strcpy(config.peers->endpoint_host, "fe80::1%nosuch");
+	load();
+	assert_int_equal(asked, 0);
+	assert_true(name_table_next(&table) > now);
+}
+
+static void a_reload_keeps_what_is_known(void **state)
+{
+	load();
+	load();
+	assert_int_equal(asked, 2);
+	answer_both("192.0.2.1", NULL);
+	load();
+	assert_int_equal(asked, 2);
+	strcpy(config.peers->endpoint_port, "51821");
+	load();
+	assert_int_equal(asked, 4);
+	answer_both("192.0.2.2", NULL);
+	assert_int_equal(ntohs(peer->endpoint.to.v4.sin_port), 51821);
+	config_forget_peers(&config);
+	load();
+	assert_int_equal(table.count, 0);
+}
+
+static void a_name_that_is_dropped_abandons_its_questions(void **state)
+{
+	load();
+	config_forget_peers(&config);
+	load();
+	assert_true(questions[0].abandoned && questions[1].abandoned);
+	assert_true(name_table_settled(&table));
+	assert_int_equal(table.asking, 0);
+	assert_int_equal(table.fast, 0);
+}
+
+static unsigned count_open(void)
+{
+	unsigned open = 0;
+
+	for (unsigned i = 0; i < asked; i++)
+		open += questions[i].open;
+	return open;
+}
+
+static void questions_in_flight_are_bounded(void **state)
+{
+	char host[32];
+
+	for (unsigned i = 0; i < 1200; i++) {
+		snprintf(host, sizeof host, "dead-%u.example", i);
+		memcpy(add_config_peer(0, host)->public_key, &(unsigned) { i + 1 }, sizeof i);
+	}
+	load();
+	assert_int_equal(count_open(), 2 * NAME_FAST_MAX);
+	for (int i = 0; i < 100; i++)
+		advance(NAME_SLOW);
+	assert_int_equal(count_open(), 2 * NAME_ASKING_MAX);
+	for (unsigned i = 0; i < asked; i++)
+		if (questions[i].open)
+			answer_host(questions[i].host, questions[i].family, NULL);
+	for (int i = 0; i < 100; i++) {
+		advance(NAME_SLOW);
+		for (unsigned j = 0; j < asked; j++)
+			if (questions[j].open)
+				answer_host(questions[j].host, questions[j].family, "192.0.2.1");
+	}
+	assert_true(name_table_settled(&table));
+	assert_int_equal(table.asking, 0);
+	assert_int_equal(table.fast, 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(an_answer_becomes_the_endpoint),
+		TEST(a_late_family_delays_the_address_by_the_grace_only),
+		TEST(ipv6_comes_first_if_there_is_a_route),
+		TEST(an_address_without_a_route_is_skipped),
+		TEST(an_address_without_a_route_is_no_reason_to_end_the_wait),
+		TEST(a_host_without_routes_takes_ipv4),
+		TEST(a_host_without_ipv6_asks_for_ipv4_only),
+		TEST(failures_back_off_and_success_resets),
+		TEST(a_change_of_the_host_ends_the_back_off),
+		TEST(a_host_that_changes_all_the_time_causes_no_storm),
+		TEST(nothing_to_do_makes_a_change_of_the_host_free),
+		TEST(the_first_answer_does_not_move_a_peer_that_was_heard),
+		TEST(a_refresh_does_not_move_a_peer_that_was_heard_since),
+		TEST(a_cookie_is_no_sign_of_life),
+		TEST(an_answer_does_not_override_the_control_socket),
+		TEST(a_silent_peer_is_looked_up_again),
+		TEST(each_unanswered_handshake_tries_the_next_address),
+		TEST(the_same_answer_does_not_end_the_round),
+		TEST(where_a_peer_was_heard_stays_a_candidate),
+		TEST(a_peer_that_is_alive_ends_the_retries),
+		TEST(the_hosts_file_comes_before_the_servers),
+		TEST(a_scope_whose_interface_is_missing_is_no_question),
+		TEST(a_reload_keeps_what_is_known),
+		TEST(a_name_that_is_dropped_abandons_its_questions),
+		TEST(questions_in_flight_are_bounded),
+	};
+	if (sodium_init() < 0)
+		return 1;
+	log_set_level(LOG_SILENT);
+	return cmocka_run_group_tests_name("name_table", tests, NULL, NULL);
+}
