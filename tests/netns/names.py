@@ -1,0 +1,557 @@
+# SPDX-License-Identifier: MIT
+"""
+Endpoints that are host names, with a DNS server of the tests' own, which is not on the link of its client.
+
+    left  192.0.2.1, 2001:db8::1  ----  router  ----  right  198.51.100.1 to .3, 2001:db8:1::1
+    default routes via the router                     DNS server on 198.51.100.53
+    tun-left  10.7.0.1, fd07::1                       tun-right  10.7.0.2, fd07::2
+
+Each case has an /etc of its own with resolv.conf and hosts.
+"""
+
+import base64
+import contextlib
+import heapq
+import ipaddress
+import os
+import re
+import socket
+import struct
+import subprocess
+import threading
+import time
+
+from ends import PORT, Adit, AditDevice, host_port
+from lab import case, wait_for
+
+A, AAAA = 1, 28
+NXDOMAIN = 3
+DNS = "198.51.100.53"
+DNS_TTL = 60
+EVERYTHING = ["0.0.0.0/0", "::/0"]
+BEYOND = "203.0.113.7"
+
+
+class Dns:
+    """
+    A DNS server. `records` maps a name to its addresses; a name that is missing does not exist. `silent` holds names
+    that get no answer, and `silent_types` question types. `asked` lists (time, name, type, source).
+    """
+
+    def __init__(self, node, records=None, delay=0, address=DNS, truncated=False):
+        self.records = records or {}
+        self.delay = delay
+        self.silent = set()
+        self.silent_types = set()
+        self.asked = []
+        self.socket = node.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        self.socket.bind((address, 53))
+        self.truncated = truncated  # no answer fits into a datagram
+        if truncated:
+            self.listener = node.socket(socket.AF_INET, socket.SOCK_STREAM)
+            self.listener.settimeout(None)
+            self.listener.bind((address, 53))
+            self.listener.listen()
+            threading.Thread(target=self.serve_tcp, daemon=True).start()
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve_tcp(self):
+        while True:
+            client, source = self.listener.accept()
+            threading.Thread(target=self.serve_client, args=(client, source), daemon=True).start()
+
+    def serve_client(self, client, source):
+        with client, contextlib.suppress(OSError, struct.error):
+            while True:
+                length, = struct.unpack("!H", client.recv(2, socket.MSG_WAITALL))
+                answer = self.answer(client.recv(length, socket.MSG_WAITALL), source)
+                if answer:
+                    client.sendall(struct.pack("!H", len(answer)) + answer)
+
+    def serve(self):
+        waiting = []
+        while True:
+            self.socket.settimeout(max(waiting[0][0] - time.monotonic(), 0.0001) if waiting else None)
+            with contextlib.suppress(TimeoutError, BlockingIOError):
+                message, source = self.socket.recvfrom(4096)
+                answer = self.answer(message, source)
+                if answer and self.truncated:
+                    answer = answer[:2] + bytes([answer[2] | 2]) + answer[3:6] + bytes(6) + message[12:]
+                if answer:
+                    heapq.heappush(waiting, (time.monotonic() + self.delay, answer, source))
+            while waiting and waiting[0][0] <= time.monotonic():
+                _, answer, source = heapq.heappop(waiting)
+                with contextlib.suppress(OSError):
+                    self.socket.sendto(answer, source)
+
+    def answer(self, message, source):
+        labels, at = [], 12
+        while message[at]:
+            labels.append(message[at + 1:at + 1 + message[at]].decode())
+            at += 1 + message[at]
+        kind, = struct.unpack_from("!H", message, at + 1)
+        name = ".".join(labels).lower()
+        self.asked.append((time.monotonic(), name, kind, source[0]))
+        if name in self.silent or kind in self.silent_types:
+            return None
+        wanted = [ipaddress.ip_address(text) for text in self.records.get(name, ())]
+        found = [address.packed for address in wanted if address.version == (6 if kind == AAAA else 4)]
+        code = 0 if name in self.records else NXDOMAIN
+        head = struct.pack("!2sHHHHH", message[:2], 0x8180 | code, 1, len(found), 0, 0)
+        body = b"".join(struct.pack("!HHHLH", 0xC00C, kind, 1, DNS_TTL, len(address)) + address for address in found)
+        return head + message[12:at + 5] + body
+
+    def count(self, name):
+        return sum(asked == name for _, asked, _, _ in self.asked)
+
+
+def write(path, text):
+    with open(path, "w") as file:
+        file.write(text)
+
+
+def replace(path, text):
+    """As most programs do it: a new file in the place of the old one."""
+    write(path + ".new", text)
+    os.rename(path + ".new", path)
+
+
+def own_etc(resolv_conf=f"nameserver {DNS}\n", hosts=""):
+    os.mkdir("/run/etc")
+    subprocess.run(["cp", "-a", "/etc/.", "/run/etc"], check=True)
+    subprocess.run(["mount", "--bind", "/run/etc", "/etc"], check=True)
+    for name in "resolv.conf", "hosts":
+        if os.path.lexists(f"/etc/{name}"):
+            os.unlink(f"/etc/{name}")
+    if resolv_conf is not None:
+        write("/etc/resolv.conf", resolv_conf)
+    write("/etc/hosts", hosts)
+
+
+def lay(lab, endpoint=f"vpn.example:{PORT}", allowed=None, knows="left", ipv6=True, inner6=True, peer=None, **settings):
+    """Both ends, not started. Right is a bare device, so that it can be told things by wg(8)."""
+    left, router, right = lab.node("left"), lab.node("router", forward=True), lab.node("right")
+    v6 = [["2001:db8::1/64"], ["2001:db8::ff/64"], ["2001:db8:1::ff/64"], ["2001:db8:1::1/64"]] if ipv6 else [[]] * 4
+    lab.wire(left, "wan", ["192.0.2.1/24"] + v6[0], router, "west", ["192.0.2.254/24"] + v6[1])
+    lab.wire(router, "east", ["198.51.100.254/24"] + v6[2], right, "wan",
+             [f"198.51.100.{last}/24" for last in (1, 2, 3, 53)] + v6[3])
+    for node, via4, via6 in (left, "192.0.2.254", "2001:db8::ff"), (right, "198.51.100.254", "2001:db8:1::ff"):
+        node.run(f"ip route add default via {via4}")
+        if ipv6:
+            node.run(f"ip -6 route add default via {via6}")
+    right.run(f"ip address add {BEYOND} dev lo")
+    inside = [["10.7.0.1/24", "fd07::1/64"], ["10.7.0.2/24", "fd07::2/64"]]
+    left = Adit(left, "tun-left", inside[0] if inner6 else inside[0][:1], **settings)
+    right = AditDevice(right, "tun-right", inside[1] if inner6 else inside[1][:1])
+    left.add_peer(right, allowed, Endpoint=endpoint, **(peer or {}))
+    right.add_peer(left, **({"Endpoint": host_port("192.0.2.1")} if knows == "both" else {}))
+    return left, right
+
+
+def nobodies(names):
+    """Peers that do not exist, with these names as endpoints."""
+    return [{"PublicKey": base64.b64encode(os.urandom(32)).decode(), "AllowedIPs": f"10.8.{i // 250}.{i % 250}/32",
+             "Endpoint": f"{name}:{PORT}"} for i, name in enumerate(names)]
+
+
+def endpoints(end):
+    """The endpoints as `wg show` prints them, by public key."""
+    lines = end.node.run(["wg", "show", end.interface, "endpoints"]).stdout.splitlines()
+    return dict(line.split("\t", 1) for line in lines)
+
+
+def endpoint(end, other):
+    return endpoints(end)[other.public]
+
+
+def is_at(end, other, address):
+    return endpoint(end, other) == host_port(address)
+
+
+def wait_until_at(end, other, address, seconds):
+    wait_for(lambda: is_at(end, other, address), f"endpoint {address}", seconds)
+
+
+def wait_for_answers(end, other, seconds, what):
+    """Waits until a ping through the tunnel is answered."""
+    wait_for(lambda: not end.node.run(f"ping -n -q -c 1 -W 1 {other.v4}", check=False).returncode, what, seconds)
+
+
+@case(slow_server=[0, 1], rp_filter=[0, 1])
+def full_tunnel(lab, slow_server, rp_filter):
+    """The server is asked outside of the tunnel, before and after the rules are in place."""
+    own_etc()
+    left, right = lay(lab, allowed=EVERYTHING)
+    left.node.set("net/ipv4/conf/all/rp_filter", rp_filter)
+    server = Dns(right.node, {"vpn.example": ["198.51.100.1"]}, delay=0)
+    right.start()
+    if slow_server:
+        server.silent.add("vpn.example")
+    begin = time.monotonic()
+    left.start()
+    took = time.monotonic() - begin
+    if slow_server:
+        with lab.check("a server that does not answer delays the start by 5 s and not more"):
+            assert 4.5 < took < 8, f"{took:.1f} s"
+        with lab.check("it is asked on, past the rules"):
+            server.silent.clear()
+            wait_until_at(left, right, "198.51.100.1", 25)
+    else:
+        with lab.check("the address is there at the start"):
+            assert took < 4, f"{took:.1f} s"
+            assert is_at(left, right, "198.51.100.1"), endpoints(left)
+    with lab.check("traffic goes through the tunnel"):
+        wait_for_answers(left, right, 10, "an answer through the tunnel")
+        left.node.ping(BEYOND)
+    with lab.check("all questions came from outside of the tunnel"):
+        assert {source for *_, source in server.asked} == {"192.0.2.1"}, server.asked
+
+
+@case()
+def long_answers(lab):
+    """The answers come by TCP, whose connections are made outside of the tunnel too."""
+    own_etc()
+    left, right = lay(lab, allowed=EVERYTHING)
+    server = Dns(right.node, {"vpn.example": ["198.51.100.1"]}, truncated=True)
+    server.silent.add("vpn.example")
+    right.start()
+    left.start()
+    with lab.check("the name resolves, past the rules"):
+        server.silent.clear()
+        wait_until_at(left, right, "198.51.100.1", 25)
+        wait_for_answers(left, right, 10, "an answer through the tunnel")
+        assert {source for *_, source in server.asked} == {"192.0.2.1"}, server.asked
+
+
+@case()
+def half_routes(lab):
+    """Two routes that are a default route together. They come without a mark, so the name must be known before them."""
+    own_etc()
+    left, right = lay(lab, allowed=["0.0.0.0/1", "128.0.0.0/1"], ipv6=False)
+    left.node.run("ip route add 198.51.100.1 via 192.0.2.254")
+    Dns(right.node, {"vpn.example": ["198.51.100.1"]}, delay=0.5)
+    right.start()
+    left.start()
+    with lab.check("the tunnel comes up"):
+        wait_for_answers(left, right, 5, "an answer through the tunnel")
+        left.node.ping(BEYOND)
+
+
+@case(kind=["hosts", "dns"], seconds=60)
+def a_thousand_names(lab, kind):
+    names = [f"host-{i}.example" for i in range(1000)]
+    addresses = {name: f"198.51.{100 + i // 250}.{i % 250 + 1}" for i, name in enumerate(names)}
+    own_etc(hosts="".join(f"{address}\t{name} alias-{name}\n" for name, address in addresses.items())
+            if kind == "hosts" else "")
+    left, right = lay(lab)
+    left.peers = nobodies(names)
+    server = Dns(right.node, {name: [address] for name, address in addresses.items()}, delay=0.02)
+    limit = 2 if kind == "hosts" else 5
+    with lab.check(f"{len(names)} names resolve within {limit} s of the start"):
+        begin = time.monotonic()
+        left.start()
+        wait_for(lambda: "(none)" not in endpoints(left).values(), "all endpoints", 2 * limit)
+        took = time.monotonic() - begin
+        assert took < limit, f"{took:.1f} s"
+    with lab.check("each peer has the address of its own name"):
+        found = endpoints(left)
+        for peer, name in zip(left.peers, names):
+            assert found[peer["PublicKey"]] == host_port(addresses[name]), name
+    with lab.check("the hosts file is enough" if kind == "hosts" else "each name was asked for once per family"):
+        expected = 0 if kind == "hosts" else 2 * len(names)
+        assert expected <= len(server.asked) <= 1.1 * expected, len(server.asked)  # some again on a slow machine
+    with lab.check("a reload of the same file asks for nothing"):
+        before = len(server.asked)
+        left.node.run([lab.adit, "reload", left.interface])
+        time.sleep(0.5)
+        assert len(server.asked) == before, server.asked[before:]
+
+
+@case(dead=[20, 300])
+def dead_names(lab, dead):
+    """The good name is the last in the file."""
+    own_etc()
+    left, right = lay(lab)
+    names = [f"dead-{i}.example" for i in range(dead)]
+    left.peers = nobodies(names) + left.peers
+    server = Dns(right.node, {"vpn.example": ["198.51.100.1"]})
+    server.silent.update(names)
+    limit = 2 if dead == 20 else 5
+    with lab.check(f"{dead} dead names do not hold up the good one for {limit} s"):
+        begin = time.monotonic()
+        left.start()
+        wait_until_at(left, right, "198.51.100.1", 30)
+        took = time.monotonic() - begin
+        assert took < limit, f"{took:.1f} s"
+
+
+@case(slow=True, waits=True)
+def log_lines(lab):
+    """What the log holds about names that fail and then resolve."""
+    own_etc()
+    left, right = lay(lab)
+    names = [f"dead-{i}.example" for i in range(20)]
+    left.peers = nobodies(names)
+    server = Dns(right.node)
+    server.silent.update(names)
+    left.start()
+    with lab.check("the log names the failing names, within limits"):
+        wait_for(lambda: "the DNS servers do not answer" in left.daemon.log(), "a line about a dead name", 30)
+        time.sleep(2)
+        lines = [line for line in left.daemon.log().splitlines() if "cannot resolve" in line]
+        assert 1 <= len(lines) <= 15, lines
+    with lab.check("a dead name that comes to life is reported once"):
+        before = server.count("dead-0.example")
+        server.silent.clear()
+        server.records.update({name: ["198.51.100.2"] for name in names})
+        wait_for(lambda: "(none)" not in endpoints(left).values(), "all endpoints", 75)
+        lines = re.findall(r"endpoint (dead-\d+\.example): resolved to 198\.51\.100\.2:51820", left.daemon.log())
+        assert lines and len(lines) == len(set(lines)), lines
+        assert server.count("dead-0.example") - before <= 4, "one question per family"
+
+
+@case(by=["speaking", "wg set"])
+def a_late_answer(lab, by):
+    """Right speaks, or wg(8) sets its endpoint, while the name is being asked for."""
+    own_etc()
+    left, right = lay(lab, knows="both")
+    server = Dns(right.node, {"vpn.example": ["198.51.100.2"]}, delay=3)
+    left.start()
+    right.start()
+    if by == "speaking":
+        right.node.run("ip address del 198.51.100.2/24 dev wan")
+        right.node.ping(left.v4)
+    else:
+        left.node.run(["wg", "set", left.interface, "peer", right.public, "endpoint", f"198.51.100.1:{PORT}"])
+    wait_for(lambda: server.asked, "a question", 5)
+    with lab.check("the late answer does not move the peer"):
+        time.sleep(5)
+        assert is_at(left, right, "198.51.100.1"), endpoints(left)
+        left.node.ping(right.v4)
+    if by == "wg set":
+        with lab.check("silence does not undo `wg set`"):
+            right.link("down")
+            left.node.run(["wg", "set", left.interface, "peer", right.public, "endpoint", f"198.51.100.99:{PORT}",
+                           "persistent-keepalive", "1"])
+            time.sleep(25)
+            assert is_at(left, right, "198.51.100.99"), endpoints(left)
+        with lab.check("a reload does"):
+            left.node.run([lab.adit, "reload", left.interface])
+            wait_until_at(left, right, "198.51.100.2", 15)
+
+
+@case(waits=True, workers=[1, 4])
+def a_changed_answer(lab, workers):
+    """Right moves to another address and does not say so; the name follows."""
+    own_etc()
+    left, right = lay(lab, allowed=EVERYTHING, peer={"PersistentKeepalive": 1}, Workers=workers)
+    server = Dns(right.node, {"vpn.example": ["198.51.100.1"]})
+    right.start()
+    left.start()
+    wait_for_answers(left, right, 10, "an answer through the tunnel")
+    with lab.check("a peer that answers is not asked about again"):
+        asked = server.count("vpn.example")
+        time.sleep(12)
+        left.node.ping(right.v4)
+        assert server.count("vpn.example") == asked == 2, server.asked
+    with lab.check("a restart of the peer at its place costs no address"):
+        right.daemon.stop()
+        time.sleep(1)
+        right.start()
+        wait_for_answers(left, right, 30, "an answer after the restart")
+        assert is_at(left, right, "198.51.100.1"), endpoints(left)
+    with lab.check("the new address is found"):
+        server.records["vpn.example"] = ["198.51.100.2"]
+        right.node.run("ip address del 198.51.100.1/24 dev wan")
+        right.node.run("ip address add 198.51.100.2/24 dev wan", check=False)
+        right.node.run("ip route replace default via 198.51.100.254", check=False)
+        right.node.run(f"ip address add {DNS}/24 dev wan", check=False)
+        wait_until_at(left, right, "198.51.100.2", 60)
+        wait_for_answers(left, right, 15, "an answer at the new address")
+
+
+@case(waits=True, host=["v4", "disable_ipv6", "tunnel_v6", "dead_v6"])
+def families(lab, host):
+    """The name has an AAAA record that leads nowhere and an A record that is right."""
+    own_etc()
+    left, right = lay(lab, allowed=EVERYTHING if host == "tunnel_v6" else None,
+                      ipv6=host in ("disable_ipv6", "dead_v6"), inner6=host != "disable_ipv6")
+    if host == "disable_ipv6":
+        left.node.set("net/ipv6/conf/all/disable_ipv6", 1)
+    server = Dns(right.node, {"vpn.example": ["2001:db8:1::99", "198.51.100.1"]})
+    right.start()
+    left.start()
+    if host == "dead_v6":
+        with lab.check("the IPv6 address is tried first, and the IPv4 address after one unanswered handshake"):
+            wait_until_at(left, right, "2001:db8:1::99", 3)
+            begin = time.monotonic()
+            left.node.run(f"ping -n -q -c 120 -i 0.1 -W 1 {right.v4}", check=False)
+            assert is_at(left, right, "198.51.100.1"), endpoints(left)
+            left.node.ping(right.v4)
+    else:
+        with lab.check("the IPv4 address is used at once"):
+            begin = time.monotonic()
+            wait_for_answers(left, right, 3, "an answer through the tunnel")
+            assert is_at(left, right, "198.51.100.1"), endpoints(left)
+        with lab.check("no question for IPv6 from a host without" if host != "tunnel_v6" else "traffic flows"):
+            kinds = {kind for _, _, kind, _ in server.asked}
+            assert host == "tunnel_v6" or AAAA not in kinds or host == "v4", kinds
+            left.node.ping(right.v4)
+
+
+@case()
+def a_server_without_aaaa(lab):
+    """It answers A and ignores AAAA."""
+    own_etc()
+    left, right = lay(lab)
+    server = Dns(right.node, {"vpn.example": ["198.51.100.1"]})
+    server.silent_types.add(AAAA)
+    with lab.check("the address is used at once"):
+        left.start()
+        wait_until_at(left, right, "198.51.100.1", 1)
+        assert AAAA in {kind for _, _, kind, _ in server.asked}, server.asked
+
+
+@case()
+def mapped_addresses(lab):
+    own_etc()
+    left, right = lay(lab, endpoint=f"[::ffff:198.51.100.1]:{PORT}")
+    server = Dns(right.node, {"vpn.example": ["::ffff:198.51.100.1"]})
+    right.start()
+    left.start()
+    with lab.check("in the file"):
+        left.node.ping(right.v4)
+        assert is_at(left, right, "198.51.100.1"), endpoints(left)
+    with lab.check("by wg(8)"):
+        left.node.run(["wg", "set", left.interface, "peer", right.public, "endpoint", f"[::ffff:198.51.100.2]:{PORT}"])
+        assert is_at(left, right, "198.51.100.2"), endpoints(left)
+    with lab.check("from a server"):
+        left.daemon.stop()
+        left.peers[0]["Endpoint"] = f"vpn.example:{PORT}"
+        left.start()
+        wait_until_at(left, right, "198.51.100.1", 3)
+        left.node.ping(right.v4)
+
+
+@case(waits=True, how=["missing", "wrong", "replaced"])
+def resolv_conf(lab, how):
+    own_etc(None if how == "missing" else "nameserver 198.51.100.77\n")
+    left, right = lay(lab)
+    server = Dns(right.node, {"vpn.example": ["198.51.100.1"]})
+    left.start()
+    if how == "missing":
+        with lab.check("the log says that the file is missing"):
+            wait_for(lambda: "/etc/resolv.conf: No such file or directory" in left.daemon.log(), "a line in the log", 3)
+    time.sleep(3 if how == "missing" else 16)
+    assert endpoint(left, right) == "(none)", endpoints(left)
+    with lab.check("a new file is noticed"):
+        (replace if how == "replaced" else write)("/etc/resolv.conf", f"nameserver {DNS}\n")
+        wait_until_at(left, right, "198.51.100.1", 5)
+    with lab.check("one line says that the name resolves now"):
+        if "cannot resolve" in left.daemon.log():
+            assert left.daemon.log().count("endpoint vpn.example: resolved to 198.51.100.1:51820") == 1
+
+
+@case(slow=True, waits=True, seconds=180)
+def back_off(lab):
+    """The host has no route to the server, then gets one."""
+    own_etc()
+    left, right = lay(lab)
+    server = Dns(right.node, {"vpn.example": ["198.51.100.1"]})
+    left.node.run("ip route del default")
+    left.node.run("ip -6 route del default")
+    left.start()
+    time.sleep(40)
+    with lab.check("nothing reached the server"):
+        assert not server.asked, server.asked
+    with lab.check("a new route ends the back-off"):
+        left.node.run("ip route add default via 192.0.2.254")
+        wait_until_at(left, right, "198.51.100.1", 3)
+    with lab.check("one line tells of the failure and one of its end"):
+        log = left.daemon.log()
+        assert log.count("endpoint vpn.example: cannot resolve") == 1 and log.count("resolved to") == 1, log
+
+
+@case(slow=True, waits=True, seconds=120, workers=[1, 2])
+def no_wake_ups(lab, workers):
+    """A name that is resolved costs nothing."""
+    own_etc()
+    left, right = lay(lab, ipv6=False, inner6=False, Workers=workers)
+    for node in left.node, right.node:
+        node.set("net/ipv6/conf/default/disable_ipv6", 1)
+    Dns(right.node, {"vpn.example": ["198.51.100.1"]})
+    right.start()
+    left.start()
+    wait_until_at(left, right, "198.51.100.1", 3)
+    left.node.ping(right.v4)
+    time.sleep(20)
+    with lab.check("no thread wakes up"):
+        before = switches(left)
+        time.sleep(30)
+        assert switches(left) == before, f"{before} to {switches(left)}"
+        sockets = left.node.run(f"ss -Hunp", check=False).stdout
+        assert f",{left.daemon.pid}," not in sockets or ":53 " not in sockets, sockets
+
+
+def switches(end):
+    counts = {}
+    for thread in os.listdir(f"/proc/{end.daemon.pid}/task"):
+        with open(f"/proc/{end.daemon.pid}/task/{thread}/status") as status:
+            counts[thread] = int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)$", status.read(), re.M).group(1))
+    return counts
+
+
+@case(waits=True)
+def roaming(lab):
+    """The place from which a peer was heard is kept, although its name leads elsewhere."""
+    own_etc()
+    left, right = lay(lab, knows="both", peer={"PersistentKeepalive": 1})
+    Dns(right.node, {"vpn.example": ["198.51.100.3"]})
+    right.node.run("ip address del 198.51.100.3/24 dev wan")
+    right.start()
+    left.start()
+    right.node.ping(left.v4)
+    with lab.check("the peer is where it was heard"):
+        wait_until_at(left, right, "198.51.100.1", 3)
+    with lab.check("it is found there again after it was silent for a while"):
+        right.link("down")
+        wait_for(lambda: not is_at(left, right, "198.51.100.1"), "another address is tried", 40)
+        right.link("up")
+        right.set_peer(left, "endpoint", "192.0.2.77:1")
+        wait_until_at(left, right, "198.51.100.1", 20)
+        wait_for(lambda: int(left.node.run(["wg", "show", left.interface, "latest-handshakes"]).stdout.split()[1])
+                 > time.time() - 10, "a new handshake", 15)
+
+
+@case()
+def a_word_with_a_scope(lab):
+    """A link-local address whose interface does not exist is no name for a server."""
+    own_etc()
+    left, right = lay(lab, endpoint=f"[fe80::1%later]:{PORT}")
+    server = Dns(right.node)
+    left.start()
+    with lab.check("the log names the cause, and no server is asked"):
+        wait_for(lambda: "the interface of this address does not exist" in left.daemon.log(), "a line in the log", 3)
+        assert not server.asked, server.asked
+    with lab.check("the interface appears"):
+        left.node.run("ip link add later type veth peer name other")
+        left.node.run("ip link set later up")
+        wait_for(lambda: endpoint(left, right) == f"[fe80::1%later]:{PORT}", "the endpoint", 10)
+
+
+@case()
+def ended_while_waiting(lab):
+    """SIGTERM during the bounded wait at the start."""
+    own_etc()
+    left, right = lay(lab, allowed=EVERYTHING)
+    server = Dns(right.node)
+    server.silent.add("vpn.example")
+    left.daemon = left.node.start(left.interface, [lab.adit, "run", left.write()])
+    with lab.check("ends at once, with exit code 0"):
+        wait_for(lambda: server.asked, "a question", 3)
+        begin = time.monotonic()
+        assert left.daemon.stop() == 0
+        assert time.monotonic() - begin < 2
+    with lab.check("nothing is left"):
+        assert "51820" not in left.node.run("ip rule").stdout, left.node.run("ip rule").stdout
