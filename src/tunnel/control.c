@@ -98,14 +98,7 @@ static void on_zero_keys(struct peer_timers *timers)
 /* The peer may have another address now, or the route to it may use another local address. */
 static void on_peer_unanswered(struct peer_timers *timers)
 {
-	struct peer *peer = peer_of_timers(timers);
-	struct device *device = peer->device;
-
-	device_lock(device);
-	peer_clear_local(peer);
-	device_unlock(device);
-	if (device->unanswered)
-		device->unanswered(device->unanswered_context, peer);
+	handshake_unanswered(peer_of_timers(timers));
 }
 
 /* Called by workers, too. */

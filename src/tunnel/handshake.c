@@ -40,6 +40,22 @@ static void send_handshake(struct peer *peer, void *message, size_t n, uint64_t 
 	send_to_peer(peer, message, n, TRAFFIC_CLASS, now);
 }
 
+static bool sent_recently(const struct peer *peer, uint64_t now)
+{
+	return peer->handshake_sent_known && now - peer->handshake_sent < REKEY_TIMEOUT;
+}
+
+void handshake_unanswered(struct peer *peer)
+{
+	struct device *device = peer->device;
+
+	device_lock(device);
+	peer_clear_local(peer);
+	device_unlock(device);
+	if (device->unanswered)
+		device->unanswered(device->unanswered_context, peer);
+}
+
 void handshake_initiate(struct peer *peer, uint64_t now, bool retry)
 {
 	struct device *device = peer->device;
@@ -50,9 +66,12 @@ void handshake_initiate(struct peer *peer, uint64_t now, bool retry)
 
 	if (!retry)
 		peer->timers.attempts = 0;
-	if (peer->handshake_sent_known && now - peer->handshake_sent < REKEY_TIMEOUT)
+	if (sent_recently(peer, now))
 		return;
-	if (!device->up || !endpoint_known(&peer->endpoint))
+	/* With traffic, a packet comes here before the timer, whose jitter it does not wait for. */
+	if (!retry && peer->handshake_index)
+		handshake_unanswered(peer);
+	if (!device->up || !endpoint_known(&peer->endpoint) || sent_recently(peer, now))
 		return;
 	index = peer_index_create(peer);
 	if (!index)

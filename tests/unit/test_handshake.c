@@ -239,6 +239,41 @@ static void no_initiation_within_5_s_of_the_last(void **state)
 	assert_int_equal(left.count, 2);
 }
 
+static unsigned silences;
+
+static void count_silence(void *context, struct peer *peer)
+{
+	assert_ptr_equal(context, left.peer);
+	assert_ptr_equal(peer, left.peer);
+	silences++;
+}
+
+/* Packets that wait for a session bring the next initiation before the timer does. */
+static void an_unanswered_initiation_is_reported_without_the_timer(void **state)
+{
+	silences = 0;
+	left.device.unanswered = count_silence;
+	left.device.unanswered_context = left.peer;
+	handshake_initiate(left.peer, now, false);
+	handshake_initiate(left.peer, now + REKEY_TIMEOUT - 1, false);
+	assert_int_equal(silences, 0);
+	handshake_initiate(left.peer, now + REKEY_TIMEOUT, false);
+	assert_int_equal(silences, 1);
+	handshake_initiate(left.peer, now + 2 * REKEY_TIMEOUT, true); /* the timer has reported it */
+	assert_int_equal(silences, 1);
+	assert_int_equal(left.count, 3);
+}
+
+static void an_answered_initiation_is_not_reported(void **state)
+{
+	silences = 0;
+	left.device.unanswered = count_silence;
+	left.device.unanswered_context = left.peer;
+	shake_hands();
+	handshake_initiate(left.peer, now + 2 * REKEY_TIMEOUT, false);
+	assert_int_equal(silences, 0);
+}
+
 static void no_initiation_within_5_s_of_a_response(void **state)
 {
 	shake_hands();
@@ -483,6 +518,8 @@ int main(void)
 		TEST(byte_counters_count_whole_payloads),
 		TEST(a_responder_does_not_send_before_the_key_is_confirmed),
 		TEST(no_initiation_within_5_s_of_the_last),
+		TEST(an_unanswered_initiation_is_reported_without_the_timer),
+		TEST(an_answered_initiation_is_not_reported),
 		TEST(no_initiation_within_5_s_of_a_response),
 		TEST(the_gate_works_when_the_clock_starts_at_zero),
 		TEST(without_an_endpoint_nothing_is_sent),
