@@ -36,7 +36,7 @@ def words(lab):
     with lab.check("-- and -f make an interface of any name"):
         node.run([lab.adit, "--", "status"])
         daemon = node.start("list", [lab.adit, "-f", "--", "list"])
-        wait_for(lambda: os.path.exists("/var/run/wireguard/list.sock"), 5, "a socket")
+        wait_for(lambda: os.path.exists("/var/run/wireguard/list.sock"), "a socket", 5)
         assert links(node) == before | {"status", "list"}
         node.run([lab.adit, "stop", "status"])
         node.run([lab.adit, "stop", "list"])
@@ -152,7 +152,7 @@ def names(lab):
         assert node.run([lab.adit, "check", "site"]).stdout == "site: OK, 0 peers\n"
     with lab.check("run and reload"):
         daemon = node.start("site", [lab.adit, "run", "site"])
-        wait_for(lambda: os.path.exists("/var/run/wireguard/site.sock"), 5, "a socket")
+        wait_for(lambda: os.path.exists("/var/run/wireguard/site.sock"), "a socket", 5)
         with open("/etc/adit/site.conf", "a") as file:
             file.write("[Interface]\nMTU = 1300\n")
         node.run([lab.adit, "reload", "site"])
