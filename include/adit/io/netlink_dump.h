@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Dumps of one interface's link, addresses, routes and rules, and the requests that change them. It is the reconciler's
+ * view of rtnetlink: everything carries the protocol number of its owner, and dumps are filtered by the kernel.
+ */
+#ifndef ADIT_IO_NETLINK_DUMP_H
+#define ADIT_IO_NETLINK_DUMP_H
+
+#include <net/if.h>
+
+#include "io/netlink.h"
+
+/*
+ * The protocol number (rtm_protocol, FRA_PROTOCOL, IFA_PROTO) of the routes, rules and addresses that adit adds. It is
+ * in no rt_protos file of iproute2 and in no kernel header; 0xad are the first letters of the name.
+ */
+enum { NETLINK_PROTOCOL_ADIT = 0xad };
+
+struct netlink_link {
+	char name[IFNAMSIZ];
+	uint32_t mtu;
+	bool up, multicast;
+	bool send_redirects, promote_secondaries; /* of net.ipv4.conf.NAME */
+	bool has_v6;                              /* false below an MTU of 1280, and in a kernel without IPv6 */
+	bool v6_disabled, accept_ra;              /* of net.ipv6.conf.NAME; valid with has_v6 */
+	uint8_t addr_gen_mode;                    /* IN6_ADDR_GEN_MODE_*; valid with has_v6 */
+};
+
+/* Each setting has a request of its own, because the kernel refuses a request as a whole. */
+enum netlink_link_setting {
+	NETLINK_LINK_ADDR_GEN_MODE,
+	NETLINK_LINK_SEND_REDIRECTS,
+	NETLINK_LINK_PROMOTE_SECONDARIES,
+	NETLINK_LINK_MULTICAST,
+	NETLINK_LINK_MTU,
+	NETLINK_LINK_UP,
+};
+
+/* All functions return 0 or the kernel's negative errno. -ENODEV: the interface is gone. */
+int netlink_link_read(struct netlink *netlink, uint32_t index, struct netlink_link *link);
+int netlink_link_change(struct netlink *netlink, uint32_t index, enum netlink_link_setting setting, uint32_t value);
+
+struct netlink_address_entry {
+	struct ip_prefix prefix;
+	uint8_t protocol; /* IFA_PROTO; 0 before Linux 5.18 */
+	bool tentative;   /* the kernel has not made its local route yet */
+};
+
+/* Calls `handle` with each address of the interface. An interrupted dump starts again, so an entry can come twice. */
+int netlink_dump_addresses(struct netlink *netlink, uint8_t family, uint32_t index,
+						   void (*handle)(void *context, const struct netlink_address_entry *entry), void *context);
+/* Adds an address with our protocol number, or deletes one. */
+int netlink_change_address(struct netlink *netlink, bool add, uint32_t index, const struct ip_prefix *address);
+
+struct netlink_route_entry {
+	struct ip_prefix to;
+	uint32_t table, index; /* index 0: no device */
+	uint32_t metric;
+	uint8_t protocol, type; /* RTPROT_*, RTN_* */
+};
+
+/* A field of 0 matches everything. */
+struct netlink_route_filter {
+	uint8_t family, protocol, type;
+	uint32_t table, index;
+};
+
+int netlink_dump_routes(struct netlink *netlink, const struct netlink_route_filter *filter,
+						void (*handle)(void *context, const struct netlink_route_entry *entry), void *context);
+
+struct netlink_route_change {
+	struct ip_prefix to;
+	uint32_t table, index, metric;
+	uint8_t type;                   /* RTN_UNICAST or RTN_UNREACHABLE */
+	const struct ip_prefix *source; /* the preferred source address; NULL: none */
+};
+
+/*
+ * Adds or deletes routes with our protocol number, as many to a send as fit. Routes of other protocols are never
+ * deleted. `status` receives 0 or a negative errno for each; a failure does not stop the others.
+ */
+void netlink_change_routes(struct netlink *netlink, bool add, const struct netlink_route_change *changes, size_t count,
+						   int *status);
+
+/* Adds routes before those of other programs with the same destination and metric. IPv6 does not have that order. */
+void netlink_prepend_routes(struct netlink *netlink, const struct netlink_route_change *changes, size_t count,
+							int *status);
+
+struct nlmsghdr;
+/* Reads RTM_NEWROUTE and RTM_DELROUTE. */
+void netlink_read_route(const struct nlmsghdr *message, struct netlink_route_entry *entry);
+
+struct netlink_rule_entry {
+	uint8_t family, protocol;
+	bool inverted;    /* "not" */
+	bool plain;       /* it has no condition and no action beyond the fields here */
+	uint32_t mark;    /* with a full mask; 0: any */
+	int32_t suppress; /* suppress_prefixlength; -1: none */
+	uint32_t table;
+	uint32_t preference;
+};
+
+/* A kernel without the family has no rules. */
+int netlink_dump_rules(struct netlink *netlink, uint8_t family,
+					   void (*handle)(void *context, const struct netlink_rule_entry *entry), void *context);
+/* Adds or deletes exactly this rule; the preference must be given and is never 0. */
+int netlink_change_rule(struct netlink *netlink, bool add, const struct netlink_rule_entry *rule);
+
+/* The port number of the socket: events that its requests cause carry it in nlmsg_pid. */
+uint32_t netlink_port(const struct netlink *netlink);
+
+#endif

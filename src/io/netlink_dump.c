@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: MIT */
+/* Netlink dumps and changes of links, addresses, routes and rules. */
+#include "io/netlink_dump.h"
+
+#include <errno.h>
+#include <linux/fib_rules.h>
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+
+#include "netlink_request.h"
+
+/* Linux 5.18; older headers lack it. */
+enum { ADDRESS_PROTOCOL = 11, NOT_SUPPRESSED = -1 };
+
+/* --- link ------------------------------------------------------------------------------------------------------ */
+
+/* Entry `number` of an array of 32-bit values in an attribute; 0 if the array is shorter. */
+static uint32_t conf_value(const struct nlattr *array, unsigned number)
+{
+	uint32_t value = 0;
+
+	if (mnl_attr_get_payload_len(array) >= (number + 1) * sizeof value)
+		memcpy(&value, (const char *)mnl_attr_get_payload(array) + number * sizeof value, sizeof value);
+	return value;
+}
+
+static void read_inet(const struct nlattr *nest, struct netlink_link *link)
+{
+	const struct nlattr *attribute;
+
+	mnl_attr_for_each_nested(attribute, nest)
+	{
+		if (mnl_attr_get_type(attribute) != IFLA_INET_CONF)
+			continue;
+		link->send_redirects = conf_value(attribute, IPV4_DEVCONF_SEND_REDIRECTS - 1);
+		link->promote_secondaries = conf_value(attribute, IPV4_DEVCONF_PROMOTE_SECONDARIES - 1);
+	}
+}
+
+static void read_inet6(const struct nlattr *nest, struct netlink_link *link)
+{
+	const struct nlattr *attribute;
+
+	mnl_attr_for_each_nested(attribute, nest)
+	{
+		if (mnl_attr_get_type(attribute) == IFLA_INET6_CONF) {
+			link->has_v6 = true;
+			link->v6_disabled = conf_value(attribute, DEVCONF_DISABLE_IPV6);
+			link->accept_ra = conf_value(attribute, DEVCONF_ACCEPT_RA);
+		} else if (mnl_attr_get_type(attribute) == IFLA_INET6_ADDR_GEN_MODE &&
+				   mnl_attr_get_payload_len(attribute) >= 1) {
+			link->addr_gen_mode = mnl_attr_get_u8(attribute);
+		}
+	}
+}
+
+static void dump_link(void *context, const struct nlmsghdr *message)
+{
+	const struct ifinfomsg *head = mnl_nlmsg_get_payload(message);
+	struct netlink_link *link = context;
+	const struct nlattr *attribute, *family;
+
+	if (message->nlmsg_type != RTM_NEWLINK)
+		return;
+	link->up = head->ifi_flags & IFF_UP;
+	link->multicast = head->ifi_flags & IFF_MULTICAST;
+	mnl_attr_for_each(attribute, message, sizeof *head)
+	{
+		if (mnl_attr_get_type(attribute) == IFLA_MTU) {
+			link->mtu = netlink_get_u32(attribute);
+		} else if (mnl_attr_get_type(attribute) == IFLA_IFNAME && mnl_attr_get_payload_len(attribute) <= IFNAMSIZ) {
+			memcpy(link->name, mnl_attr_get_payload(attribute), mnl_attr_get_payload_len(attribute));
+			link->name[IFNAMSIZ - 1] = '\0';
+		} else if (mnl_attr_get_type(attribute) == IFLA_AF_SPEC) {
+			mnl_attr_for_each_nested(family, attribute)
+			{
+				if (mnl_attr_get_type(family) == AF_INET)
+					read_inet(family, link);
+				else if (mnl_attr_get_type(family) == AF_INET6)
+					read_inet6(family, link);
+			}
+		}
+	}
+}
+
+int netlink_link_read(struct netlink *netlink, uint32_t index, struct netlink_link *link)
+{
+	struct nlmsghdr *message = netlink_begin(netlink, RTM_GETLINK, 0);
+	struct ifinfomsg *head = mnl_nlmsg_put_extra_header(message, sizeof *head);
+
+	head->ifi_index = (int)index;
+	mnl_attr_put_u32(message, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+	*link = (struct netlink_link) { 0 };
+	return netlink_finish(netlink, dump_link, link);
+}
+
+static void put_inet_conf(struct nlmsghdr *message, uint16_t number, uint32_t value)
+{
+	struct nlattr *spec = mnl_attr_nest_start(message, IFLA_AF_SPEC);
+	struct nlattr *family = mnl_attr_nest_start(message, AF_INET);
+	struct nlattr *conf = mnl_attr_nest_start(message, IFLA_INET_CONF);
+
+	mnl_attr_put_u32(message, number, value);
+	mnl_attr_nest_end(message, conf);
+	mnl_attr_nest_end(message, family);
+	mnl_attr_nest_end(message, spec);
+}
+
+static void put_addr_gen_mode(struct nlmsghdr *message, uint8_t mode)
+{
+	struct nlattr *spec = mnl_attr_nest_start(message, IFLA_AF_SPEC);
+	struct nlattr *family = mnl_attr_nest_start(message, AF_INET6);
+
+	mnl_attr_put_u8(message, IFLA_INET6_ADDR_GEN_MODE, mode);
+	mnl_attr_nest_end(message, family);
+	mnl_attr_nest_end(message, spec);
+}
+
+int netlink_link_change(struct netlink *netlink, uint32_t index, enum netlink_link_setting setting, uint32_t value)
+{
+	struct nlmsghdr *message = netlink_begin(netlink, RTM_NEWLINK, 0);
+	struct ifinfomsg *head = mnl_nlmsg_put_extra_header(message, sizeof *head);
+
+	head->ifi_index = (int)index;
+	switch (setting) {
+	case NETLINK_LINK_ADDR_GEN_MODE:
+		put_addr_gen_mode(message, (uint8_t)value);
+		break;
+	case NETLINK_LINK_SEND_REDIRECTS:
+		put_inet_conf(message, IPV4_DEVCONF_SEND_REDIRECTS, value);
+		break;
+	case NETLINK_LINK_PROMOTE_SECONDARIES:
+		put_inet_conf(message, IPV4_DEVCONF_PROMOTE_SECONDARIES, value);
+		break;
+	case NETLINK_LINK_MULTICAST:
+		head->ifi_change = IFF_MULTICAST;
+		head->ifi_flags = value ? IFF_MULTICAST : 0;
+		break;
+	case NETLINK_LINK_MTU:
+		mnl_attr_put_u32(message, IFLA_MTU, value);
+		break;
+	case NETLINK_LINK_UP:
+		head->ifi_change = IFF_UP;
+		head->ifi_flags = value ? IFF_UP : 0;
+		break;
+	}
+	return netlink_finish(netlink, NULL, NULL);
+}
+
+/* --- addresses ------------------------------------------------------------------------------------------------- */
+
+struct address_dump {
+	uint8_t family;
+	uint32_t index;
+	void (*handle)(void *context, const struct netlink_address_entry *entry);
+	void *context;
+};
+
+/* IFA_ADDRESS is the other end of a point-to-point address; then IFA_LOCAL is ours. */
+static void dump_address(void *context, const struct nlmsghdr *message)
+{
+	const struct ifaddrmsg *head = mnl_nlmsg_get_payload(message);
+	const struct address_dump *dump = context;
+	struct netlink_address_entry entry = { .prefix = { .family = dump->family } };
+	const struct nlattr *attribute, *local = NULL;
+
+	if (message->nlmsg_type != RTM_NEWADDR || head->ifa_family != dump->family || head->ifa_index != dump->index)
+		return;
+	entry.prefix.length = head->ifa_prefixlen;
+	entry.tentative = head->ifa_flags & IFA_F_TENTATIVE;
+	mnl_attr_for_each(attribute, message, sizeof *head)
+	{
+		if (mnl_attr_get_type(attribute) == IFA_LOCAL)
+			local = attribute;
+		else if (mnl_attr_get_type(attribute) == IFA_ADDRESS)
+			netlink_get_address(attribute, &entry.prefix);
+		else if (mnl_attr_get_type(attribute) == ADDRESS_PROTOCOL && mnl_attr_get_payload_len(attribute) >= 1)
+			entry.protocol = mnl_attr_get_u8(attribute);
+	}
+	if (local)
+		netlink_get_address(local, &entry.prefix);
+	dump->handle(dump->context, &entry);
+}
+
+/* -EOPNOTSUPP and -EAFNOSUPPORT: the kernel has no such family. */
+static int empty_without_family(int status)
+{
+	return status == -EOPNOTSUPP || status == -EAFNOSUPPORT ? 0 : status;
+}
+
+int netlink_dump_addresses(struct netlink *netlink, uint8_t family, uint32_t index,
+						   void (*handle)(void *context, const struct netlink_address_entry *entry), void *context)
+{
+	struct address_dump dump = { family, index, handle, context };
+	struct nlmsghdr *message = netlink_begin(netlink, RTM_GETADDR, NLM_F_DUMP);
+	struct ifaddrmsg *head = mnl_nlmsg_put_extra_header(message, sizeof *head);
+
+	head->ifa_family = family;
+	head->ifa_index = index;
+	return empty_without_family(netlink_finish(netlink, dump_address, &dump));
+}
+
+int netlink_change_address(struct netlink *netlink, bool add, uint32_t index, const struct ip_prefix *address)
+{
+	struct nlmsghdr *message =
+		netlink_begin(netlink, add ? RTM_NEWADDR : RTM_DELADDR, add ? NLM_F_CREATE | NLM_F_EXCL : 0);
+	struct ifaddrmsg *head = mnl_nlmsg_put_extra_header(message, sizeof *head);
+
+	head->ifa_family = address->family;
+	head->ifa_prefixlen = address->length;
+	head->ifa_scope = RT_SCOPE_UNIVERSE;
+	head->ifa_index = index;
+	netlink_put_address(message, IFA_LOCAL, address);
+	netlink_put_address(message, IFA_ADDRESS, address);
+	if (add)
+		mnl_attr_put_u8(message, ADDRESS_PROTOCOL, NETLINK_PROTOCOL_ADIT);
+	return netlink_finish(netlink, NULL, NULL);
+}
+
+/* --- routes ---------------------------------------------------------------------------------------------------- */
+
+void netlink_read_route(const struct nlmsghdr *message, struct netlink_route_entry *entry)
+{
+	const struct rtmsg *head = mnl_nlmsg_get_payload(message);
+	const struct nlattr *attribute;
+
+	*entry = (struct netlink_route_entry) {
+		.to = { .family = head->rtm_family, .length = head->rtm_dst_len },
+		.table = head->rtm_table,
+		.protocol = head->rtm_protocol,
+		.type = head->rtm_type,
+	};
+	mnl_attr_for_each(attribute, message, sizeof *head)
+	{
+		switch (mnl_attr_get_type(attribute)) {
+		case RTA_DST:
+			netlink_get_address(attribute, &entry->to);
+			break;
+		case RTA_TABLE:
+			entry->table = netlink_get_u32(attribute);
+			break;
+		case RTA_OIF:
+			entry->index = netlink_get_u32(attribute);
+			break;
+		case RTA_PRIORITY:
+			entry->metric = netlink_get_u32(attribute);
+			break;
+		}
+	}
+}
+
+struct route_dump {
+	const struct netlink_route_filter *filter;
+	void (*handle)(void *context, const struct netlink_route_entry *entry);
+	void *context;
+};
+
+static bool filter_matches(const struct netlink_route_filter *filter, const struct netlink_route_entry *entry)
+{
+	return (!filter->table || filter->table == entry->table) && (!filter->index || filter->index == entry->index) &&
+		   (!filter->protocol || filter->protocol == entry->protocol) && (!filter->type || filter->type == entry->type);
+}
+
+/* Before Linux 4.20 the kernel does not filter, and it sends the cached routes of IPv6 too. */
+static void dump_route(void *context, const struct nlmsghdr *message)
+{
+	const struct rtmsg *head = mnl_nlmsg_get_payload(message);
+	const struct route_dump *dump = context;
+	struct netlink_route_entry entry;
+
+	if (message->nlmsg_type != RTM_NEWROUTE || head->rtm_family != dump->filter->family ||
+		head->rtm_flags & RTM_F_CLONED)
+		return;
+	netlink_read_route(message, &entry);
+	if (filter_matches(dump->filter, &entry))
+		dump->handle(dump->context, &entry);
+}
+
+int netlink_dump_routes(struct netlink *netlink, const struct netlink_route_filter *filter,
+						void (*handle)(void *context, const struct netlink_route_entry *entry), void *context)
+{
+	struct route_dump dump = { filter, handle, context };
+	struct nlmsghdr *message = netlink_begin(netlink, RTM_GETROUTE, NLM_F_DUMP);
+	struct rtmsg *head = mnl_nlmsg_put_extra_header(message, sizeof *head);
+	int status;
+
+	head->rtm_family = filter->family;
+	head->rtm_protocol = filter->protocol;
+	head->rtm_type = filter->type;
+	if (filter->table)
+		mnl_attr_put_u32(message, RTA_TABLE, filter->table);
+	if (filter->index)
+		mnl_attr_put_u32(message, RTA_OIF, filter->index);
+	status = netlink_finish(netlink, dump_route, &dump);
+	return status == -ENOENT ? 0 : empty_without_family(status); /* -ENOENT: no such table */
+}
+
+static void put_change(struct nlmsghdr *message, const struct netlink_route_change *change)
+{
+	struct rtmsg *head = mnl_nlmsg_put_extra_header(message, sizeof *head);
+
+	head->rtm_family = change->to.family;
+	head->rtm_dst_len = change->to.length;
+	head->rtm_protocol = NETLINK_PROTOCOL_ADIT;
+	head->rtm_type = change->type;
+	/* IPv6 routes have no scope. */
+	head->rtm_scope = change->to.family == AF_INET && change->type == RTN_UNICAST ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
+	netlink_put_address(message, RTA_DST, &change->to);
+	mnl_attr_put_u32(message, RTA_TABLE, change->table ? change->table : RT_TABLE_MAIN);
+	if (change->index)
+		mnl_attr_put_u32(message, RTA_OIF, change->index);
+	if (change->metric)
+		mnl_attr_put_u32(message, RTA_PRIORITY, change->metric);
+	if (change->source)
+		netlink_put_address(message, RTA_PREFSRC, change->source);
+}
+
+static void send_changes(struct netlink *netlink, uint16_t type, uint16_t flags,
+						 const struct netlink_route_change *changes, size_t count, int *status)
+{
+
+	for (size_t done = 0; done < count;) {
+		struct nlmsghdr *message = netlink_begin(netlink, type, flags);
+		size_t begun = 0;
+
+		while (message) {
+			put_change(message, &changes[done + begun++]);
+			message = done + begun < count ? netlink_begin_another(netlink, type, flags) : NULL;
+		}
+		netlink_finish_all(netlink, status + done, begun);
+		done += begun;
+	}
+}
+
+void netlink_change_routes(struct netlink *netlink, bool add, const struct netlink_route_change *changes, size_t count,
+						   int *status)
+{
+	send_changes(netlink, add ? RTM_NEWROUTE : RTM_DELROUTE, add ? NLM_F_CREATE | NLM_F_EXCL : 0, changes, count,
+				 status);
+}
+
+void netlink_prepend_routes(struct netlink *netlink, const struct netlink_route_change *changes, size_t count,
+							int *status)
+{
+	send_changes(netlink, RTM_NEWROUTE, NLM_F_CREATE, changes, count, status);
+}
+
+/* --- rules ----------------------------------------------------------------------------------------------------- */
+
+/* False if the attribute is a condition that struct netlink_rule_entry does not hold. */
+static bool dump_rule_attribute(const struct nlattr *attribute, struct netlink_rule_entry *entry)
+{
+	uint32_t value = netlink_get_u32(attribute);
+
+	switch (mnl_attr_get_type(attribute)) {
+	case FRA_TABLE:
+		entry->table = value;
+		return true;
+	case FRA_PRIORITY:
+		entry->preference = value;
+		return true;
+	case FRA_FWMARK:
+		entry->mark = value;
+		return true;
+	case FRA_FWMASK:
+		return value == UINT32_MAX;
+	case FRA_SUPPRESS_PREFIXLEN:
+		entry->suppress = (int32_t)value;
+		return true;
+	case FRA_PROTOCOL:
+		entry->protocol = mnl_attr_get_payload_len(attribute) ? mnl_attr_get_u8(attribute) : 0;
+		return true;
+	default:
+		return false;
+	}
+}
+
+struct rule_dump {
+	void (*handle)(void *context, const struct netlink_rule_entry *entry);
+	void *context;
+};
+
+static void dump_rule(void *context, const struct nlmsghdr *message)
+{
+	const struct fib_rule_hdr *head = mnl_nlmsg_get_payload(message);
+	const struct rule_dump *dump = context;
+	const struct nlattr *attribute;
+	struct netlink_rule_entry entry;
+
+	if (message->nlmsg_type != RTM_NEWRULE)
+		return;
+	entry = (struct netlink_rule_entry) {
+		.family = head->family,
+		.inverted = head->flags & FIB_RULE_INVERT,
+		.plain = head->action == FR_ACT_TO_TBL && !head->src_len && !head->dst_len && !head->tos &&
+				 !(head->flags & ~(uint32_t)FIB_RULE_INVERT),
+		.suppress = NOT_SUPPRESSED,
+		.table = head->table,
+	};
+	mnl_attr_for_each(attribute, message, sizeof *head)
+	{
+		if (!dump_rule_attribute(attribute, &entry))
+			entry.plain = false;
+	}
+	dump->handle(dump->context, &entry);
+}
+
+int netlink_dump_rules(struct netlink *netlink, uint8_t family,
+					   void (*handle)(void *context, const struct netlink_rule_entry *entry), void *context)
+{
+	struct rule_dump dump = { handle, context };
+	struct nlmsghdr *message = netlink_begin(netlink, RTM_GETRULE, NLM_F_DUMP);
+	struct fib_rule_hdr *head = mnl_nlmsg_put_extra_header(message, sizeof *head);
+
+	head->family = family;
+	return empty_without_family(netlink_finish(netlink, dump_rule, &dump));
+}
+
+int netlink_change_rule(struct netlink *netlink, bool add, const struct netlink_rule_entry *rule)
+{
+	struct nlmsghdr *message = netlink_begin(netlink, add ? RTM_NEWRULE : RTM_DELRULE, add ? NLM_F_CREATE : 0);
+	struct fib_rule_hdr *head = mnl_nlmsg_put_extra_header(message, sizeof *head);
+
+	head->family = rule->family;
+	head->action = FR_ACT_TO_TBL;
+	head->flags = rule->inverted ? FIB_RULE_INVERT : 0;
+	mnl_attr_put_u32(message, FRA_TABLE, rule->table);
+	mnl_attr_put_u32(message, FRA_PRIORITY, rule->preference);
+	mnl_attr_put_u8(message, FRA_PROTOCOL, rule->protocol);
+	if (rule->mark) {
+		mnl_attr_put_u32(message, FRA_FWMARK, rule->mark);
+		mnl_attr_put_u32(message, FRA_FWMASK, UINT32_MAX);
+	}
+	if (rule->suppress != NOT_SUPPRESSED)
+		mnl_attr_put_u32(message, FRA_SUPPRESS_PREFIXLEN, (uint32_t)rule->suppress);
+	return netlink_finish(netlink, NULL, NULL);
+}
+
+uint32_t netlink_port(const struct netlink *netlink)
+{
+	return mnl_socket_get_portid(netlink->socket);
+}
