@@ -131,6 +131,16 @@ static void ini_set_table(struct ini_parser *parser, const char *name, const cha
 	}
 }
 
+static void ini_set_fail_closed(struct ini_parser *parser, const char *name, const char *value)
+{
+	if (strcasecmp(value, "true") == 0)
+		parser->config->fail_closed = true;
+	else if (strcasecmp(value, "false") == 0)
+		parser->config->fail_closed = false;
+	else
+		reject_value(parser, name, value, "true or false");
+}
+
 static void ini_set_fwmark(struct ini_parser *parser, const char *name, const char *value)
 {
 	uint32_t mark = 0;
@@ -283,6 +293,7 @@ static const struct ini_key_row keys[KEY_COUNT] = {
 	[KEY_MTU] = { "MTU", SECTION_INTERFACE, MAY_BE_EMPTY, ini_set_mtu, NULL },
 	[KEY_TABLE] = { "Table", SECTION_INTERFACE, MAY_BE_EMPTY, ini_set_table, NULL },
 	[KEY_FWMARK] = { "FwMark", SECTION_INTERFACE, 0, ini_set_fwmark, NULL },
+	[KEY_FAIL_CLOSED] = { "FailClosed", SECTION_INTERFACE, 0, ini_set_fail_closed, NULL },
 	[KEY_CRYPTO_PROVIDER] = { "CryptoProvider", SECTION_INTERFACE, 0, ini_set_crypto_provider, "Aead" },
 	[KEY_TUN_BACKEND] = { "TunBackend", SECTION_INTERFACE, 0, ini_set_tun_backend, "Backend" },
 	[KEY_WORKERS] = { "Workers", SECTION_INTERFACE, 0, ini_set_workers, NULL },

@@ -213,6 +213,9 @@ static void tables_and_marks_are_numbers_or_off(void **state)
 	assert_int_equal(run_text(run, INTERFACE "Table = 0\n"), 0);
 	assert_int_equal(run->config.table, TABLE_NUMBER);
 	assert_int_equal(run->config.table_number, 254);
+	assert_int_equal(run_text(run, INTERFACE "FailClosed = TRUE\n"), 0);
+	assert_true(run->config.fail_closed);
+	assert_int_equal(run_text(run, INTERFACE "FailClosed = yes\n"), -EINVAL);
 }
 
 static void allowed_ips_are_masked(void **state)

@@ -57,6 +57,7 @@ struct config {
 	uint32_t mtu; /* 0: computed as by wg-quick(8) */
 	enum config_table table;
 	uint32_t table_number;
+	bool fail_closed; /* the block of a full tunnel outlives the daemon */
 	struct config_prefix *addresses;
 	char crypto_provider[16]; /* "" or "auto": the fastest */
 	enum backend_kind tun_backend;
