@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "daemon/daemon.h"
+#include "network/network.h"
 #include "uapi/uapi.h"
 
 enum { DEFAULT_MTU = 1420, NAME_CHARACTERS = IFNAMSIZ - 1 };
@@ -106,6 +107,7 @@ static int dropin_start(struct dropin *dropin, const char *name, struct reason *
 		goto destroy_daemon;
 	if (link_set_mtu(&daemon->link_watch.link, DEFAULT_MTU)) /* wg-quick sets another when it knows the routes */
 		log_warning(daemon->device.name, "cannot set the MTU to %d", DEFAULT_MTU);
+	network_set_link_defaults(if_nametoindex(daemon->device.name));
 	error = uapi_start(&dropin->uapi, &daemon->device, daemon->loop, &options);
 	if (error) {
 		reason_set_errno(reason, error, "control socket");

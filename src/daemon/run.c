@@ -29,7 +29,7 @@ struct service {
 	const char *path;
 	struct config config; /* of the interface; its peers are freed after they have been applied to the device */
 	struct daemon daemon;
-	struct network network;
+	struct network *network;
 	struct names names;
 	struct uapi uapi;
 };
@@ -58,13 +58,13 @@ static struct endpoint *known_endpoints(const struct device *device, size_t *cou
 	return endpoints;
 }
 
-/* Sets up addresses, MTU, routes and rules. The sockets carry the plan's mark already. */
-static int set_up_network(struct service *service, const struct config *config, const struct network_plan *plan,
-						  struct reason *reason)
+/* Makes the part of the host's network that can be refused; the caller commits or reverts it. Takes the claim over. */
+static int prepare_network(struct service *service, const struct config *config, const struct network_plan *plan,
+						   struct table_claim *claim, struct reason *reason)
 {
 	size_t count;
 	struct endpoint *endpoints = known_endpoints(&service->daemon.device, &count);
-	int error = network_up(&service->network, plan, config, endpoints, count, reason);
+	int error = network_prepare(service->network, plan, claim, config, endpoints, count, reason);
 
 	free(endpoints);
 	return error;
@@ -99,46 +99,54 @@ static void report_deferred_changes(const struct config *current, const struct c
 		report_message(report, "Workers: the change takes effect at the next start");
 }
 
-/* Applies `config` to device and network. After a failure the caller restores the previous state. */
+/* Applies `config` to the device and the names. 0, or both are as they were. */
+static int apply_to_device(struct service *service, const struct config *config, struct reason *reason)
+{
+	struct device *device = &service->daemon.device;
+	struct config previous = service->config;
+	int error = apply_capture(device, &previous);
+
+	if (error)
+		return reason_set_errno(reason, error, "current state of the device");
+	error = apply_reload(device, config, clock_boottime());
+	if (error) {
+		reason_set_errno(reason, error, "port, mark and peers");
+	} else {
+		error = names_reload(&service->names, config);
+		if (error) {
+			reason_set_errno(reason, error, "resolver for endpoints");
+			if (apply_reload(device, &previous, clock_boottime()))
+				log_error(device->name, "reload: cannot restore the previous peers");
+		}
+	}
+	config_forget_peers(&previous);
+	sodium_memzero(&previous, sizeof previous);
+	return error;
+}
+
+/*
+ * Applies `config` to everything, or to nothing. The network comes first, because it can be refused and reverted
+ * without an effect on a session. A port of 0 keeps the port that is in use.
+ */
 static int apply_to_all(struct service *service, struct config *config, struct reason *reason)
 {
+	struct table_claim claim = { 0 };
 	struct network_plan plan;
-	int error = network_plan(&plan, &service->network, config, reason);
+	int error = network_plan(&plan, network_claim(service->network), &claim, config, reason);
 
 	if (error)
 		return error;
 	config->fwmark = plan.mark;
 	config->has_fwmark = true;
-	error = apply_reload(&service->daemon.device, config, clock_boottime());
+	config->has_listen_port = config->listen_port != 0;
+	error = prepare_network(service, config, &plan, &claim, reason);
 	if (error)
-		return reason_set_errno(reason, error, "port, mark and peers");
-	return set_up_network(service, config, &plan, reason);
-}
-
-/*
- * Applies `config` to everything including the names. After a failure the previous state is restored, with the changes
- * that clients of the control socket have made since the file was last read.
- */
-static int apply_or_restore(struct service *service, struct config *config, struct reason *reason)
-{
-	struct config previous = service->config;
-	int error = apply_capture(&service->daemon.device, &previous);
-
+		return error;
+	error = apply_to_device(service, config, reason);
 	if (error)
-		return reason_set_errno(reason, error, "current state of the device");
-	error = apply_to_all(service, config, reason);
-	if (!error) {
-		error = names_reload(&service->names, config);
-		if (error)
-			reason_set_errno(reason, error, "resolver for endpoints");
-	}
-	if (error) {
-		struct reason restore;
-		if (apply_to_all(service, &previous, &restore))
-			log_error(service->daemon.device.name, "reload: cannot restore the previous state: %s", restore.text);
-	}
-	config_forget_peers(&previous);
-	sodium_memzero(&previous, sizeof previous);
+		network_revert(service->network);
+	else
+		network_commit(service->network);
 	return error;
 }
 
@@ -152,7 +160,7 @@ static int service_reload(struct service *service, struct uapi_reply *reply)
 	int error = ini_load(&config, service->path, &findings);
 
 	if (!error)
-		error = apply_or_restore(service, &config, &reason);
+		error = apply_to_all(service, &config, &reason);
 	else if (!findings.errors)
 		reason_set_errno(&reason, error, "%s", service->path);
 	if (error) {
@@ -268,7 +276,8 @@ static bool routes_most_traffic(const struct config *config)
  * to the tunnel, it waits for the names first: the routes also catch the questions that a DNS server on this host asks,
  * and without a default route our own, which then have no mark.
  */
-static int service_start(struct service *service, const struct network_plan *plan, struct reason *reason)
+static int service_start(struct service *service, const struct network_plan *plan, struct table_claim *claim,
+						 struct reason *reason)
 {
 	struct daemon *daemon = &service->daemon;
 	struct device *device = &daemon->device;
@@ -287,21 +296,31 @@ static int service_start(struct service *service, const struct network_plan *pla
 		return reason_set_errno(reason, error, "resolver for endpoints");
 	if (routes_most_traffic(&service->config))
 		names_wait(&service->names, NAMES_WAIT, &daemon->ended);
-	memcpy(service->network.name, device->name, sizeof service->network.name);
-	service->network.index = if_nametoindex(device->name);
-	error = set_up_network(service, &service->config, plan, reason);
+	service->network = network_open(if_nametoindex(device->name));
+	if (!service->network) {
+		error = reason_set_errno(reason, -errno, "rtnetlink");
+		goto stop_names;
+	}
+	error = prepare_network(service, &service->config, plan, claim, reason);
 	if (error)
 		goto remove_network;
+	network_commit(service->network);
 	error = daemon_watch_link(daemon, reason);
 	if (error)
 		goto remove_network;
+	error = network_watch(service->network, daemon->loop);
+	if (error) {
+		reason_set_errno(reason, error, "rtnetlink");
+		goto remove_network;
+	}
 	start_control(service);
 	daemon->local_addresses.changed = on_routes_changed;
 	daemon->local_addresses.context = service;
 	free_config_peers(&service->config);
 	return 0;
 remove_network:
-	network_down(&service->network);
+	network_close(service->network);
+stop_names:
 	names_stop(&service->names);
 	return error;
 }
@@ -310,28 +329,30 @@ static void service_stop(struct service *service)
 {
 	uapi_stop(&service->uapi);
 	names_stop(&service->names);
-	link_watch_stop(&service->daemon.link_watch); /* before network_down takes the link down */
-	network_down(&service->network);
+	link_watch_stop(&service->daemon.link_watch); /* before network_close takes the link down */
+	network_close(service->network);
 }
 
 static int service_run(struct service *service, struct reason *reason)
 {
 	const struct config *config = &service->config;
 	const struct device *device = &service->daemon.device;
+	const struct table_claim no_claim = { 0 };
+	struct table_claim claim = { 0 };
 	struct network_plan plan;
 	struct tun queues[WORKERS_MAX];
 	unsigned count;
-	int error = network_plan(&plan, NULL, config, reason);
+	int error = network_plan(&plan, &no_claim, &claim, config, reason);
 
 	if (error)
 		return error;
 	error = open_queues(queues, &count, config, reason);
 	if (error)
-		return error;
+		goto release_claim;
 	error = daemon_init(&service->daemon, crypto_provider_of(config), config->tun_backend, queues, count, reason);
 	if (error)
-		return error;
-	error = service_start(service, &plan, reason);
+		goto release_claim;
+	error = service_start(service, &plan, &claim, reason);
 	if (error)
 		goto destroy_daemon;
 	log_info(device->name, "up: %zu peer%s, port %u, MTU %u, %s, %s, %u worker%s", device->peer_count,
@@ -343,6 +364,8 @@ static int service_run(struct service *service, struct reason *reason)
 	service_stop(service);
 destroy_daemon:
 	daemon_destroy(&service->daemon);
+release_claim:
+	table_claim_release(&claim);
 	return error;
 }
 

@@ -1,351 +1,362 @@
 /* SPDX-License-Identifier: MIT */
-/* Sets up and removes the host's network around the device: addresses, MTU, link and routes. */
+/* The network of a tunnel: changes, repairs and the end. */
 #include "network/network.h"
 
 #include <errno.h>
+#include <linux/rtnetlink.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
+#include "desired.h"
+#include "host.h"
+#include "mtu.h"
+#include "reconcile.h"
+#include "watch.h"
 
-enum {
-	FIRST_TABLE = 51820,
-	DEFAULT_MTU = 1500,
-	OVERHEAD = 80,         /* outer IPv6 40, UDP 8, our header 16, tag 16 */
-	MTU_MIN = 68,          /* RFC 791, and the minimum of a TUN */
-	LOCAL_CHECKS_MAX = 16, /* see route_is_redundant */
+/* A reload of more routes than this does not wait for the kernel to list them. */
+enum { ROUTES_LISTED_AT_ONCE = 2000 };
+
+struct network {
+	char name[IFNAMSIZ]; /* of the interface, as the log knows it */
+	struct host host;
+	struct reconcile reconcile; /* its desired state is that of the last configuration */
+	struct item_list before;    /* the desired state before a prepared change */
+	uint32_t mark_before;
+	struct table_claim claim, claim_before;
+	struct network_plan plan;
+	bool prepared, committed_once;
+	char last_warning[REASON_BYTES + 32];
+	struct watch watch;
 };
 
-static void find_default_routes(struct network_plan *plan, const struct config *config)
+static void warn_once(void *context, const char *text)
 {
-	for (const struct config_peer *peer = config->peers; peer; peer = peer->next)
-		for (const struct config_prefix *ip = peer->allowed_ips; ip; ip = ip->next)
-			if (ip->prefix.length == 0)
-				*(ip->prefix.family == AF_INET ? &plan->full_v4 : &plan->full_v6) = true;
+	struct network *network = context;
+
+	if (strcmp(text, network->last_warning) != 0)
+		log_warning(network->name, "%s", text);
+	snprintf(network->last_warning, sizeof network->last_warning, "%s", text);
 }
 
-/* 1 if a family has a route in the table, 0 if none has, or negative errno. */
-static int table_used(struct netlink *netlink, uint32_t table)
+struct network *network_open(uint32_t index)
 {
-	int used = netlink_table_used(netlink, AF_INET, table);
+	struct network *network = calloc(1, sizeof *network);
+	int error;
 
-	return used ? used : netlink_table_used(netlink, AF_INET6, table);
-}
-
-static int find_unused_table(uint32_t *table, struct reason *reason)
-{
-	struct netlink *netlink = netlink_open();
-	int used;
-
-	if (!netlink)
-		return reason_set_errno(reason, -errno, "rtnetlink");
-	*table = FIRST_TABLE;
-	used = table_used(netlink, *table);
-	while (used > 0) {
-		++*table;
-		used = table_used(netlink, *table);
+	if (!network)
+		return NULL;
+	network->host.index = index;
+	network->host.first = true;
+	error = host_open(&network->host);
+	if (!error)
+		error = host_read_link(&network->host);
+	if (error) {
+		host_close(&network->host);
+		free(network);
+		errno = -error;
+		return NULL;
 	}
-	netlink_close(netlink);
-	return used < 0 ? reason_set_errno(reason, used, "routes of table %u", *table) : 0;
+	memcpy(network->name, network->host.link.name, sizeof network->name);
+	network->reconcile =
+		(struct reconcile) { .host = &network->host.operations, .warn = warn_once, .context = network };
+	return network;
 }
 
-int network_plan(struct network_plan *plan, const struct network *network, const struct config *config,
-				 struct reason *reason)
+const struct table_claim *network_claim(const struct network *network)
 {
-	int status = 0;
+	return &network->claim;
+}
 
-	*plan = (struct network_plan) { .mark = config->fwmark };
-	if (config->table != TABLE_AUTO)
+/* --- changes --------------------------------------------------------------------------------------------------- */
+
+static void note_left_out(struct network *network, const struct config *config, const char *left_out)
+{
+	if (!left_out[0])
+		return;
+	if (config->mtu && config->mtu < 1280)
+		log_warning(network->name, "IPv6 needs an MTU of 1280 or more: leaving out %s", left_out);
+	else
+		log_warning(network->name, "IPv6 is disabled here (net.ipv6.conf.all.disable_ipv6): leaving out %s", left_out);
+}
+
+static int build_desired(struct network *network, struct item_list *list, const struct network_plan *plan,
+						 const struct config *config, const struct endpoint *endpoints, size_t endpoint_count)
+{
+	struct desired_facts facts = { .index = network->host.index,
+								   .mtu = config->mtu,
+								   .fail_closed = config->fail_closed };
+	char left_out[PREFIX_TEXT];
+	int error = host_read_link(&network->host);
+
+	if (error)
+		return error;
+	facts.strict = host_is_strict();
+	facts.v6 = host_has_v6(&network->host);
+	/* Later the routes to the peers may lead through the tunnel itself, so the MTU is chosen once. */
+	if (!facts.mtu && !network->committed_once)
+		facts.mtu = path_mtu(network->host.netlink, endpoints, endpoint_count);
+	error = desired_build(list, config, plan, &facts, left_out);
+	if (!error)
+		note_left_out(network, config, left_out);
+	return error;
+}
+
+static size_t count_routes(const struct item_list *list)
+{
+	size_t count = 0;
+
+	for (size_t i = list->count; i > 0 && list->items[i - 1].kind == ITEM_ROUTE; i--)
+		count++;
+	return count;
+}
+
+static bool lists_equal(const struct item_list *a, const struct item_list *b)
+{
+	for (size_t i = 0; a->count == b->count && i < a->count; i++)
+		if (item_compare(&a->items[i], &b->items[i]) != 0)
+			return false;
+	return a->count == b->count;
+}
+
+/* Long lists of routes that change are compared with the last ones, and with the kernel's when the daemon is idle. */
+static int apply_desired(struct network *network, enum reconcile_mode mode, struct reason *reason)
+{
+	const struct item_list *before = &network->before;
+
+	if (network->committed_once && count_routes(before) > ROUTES_LISTED_AT_ONCE &&
+		!lists_equal(before, &network->reconcile.desired))
+		return reconcile_change(&network->reconcile, before, mode, reason);
+	return reconcile_run(&network->reconcile, mode, reason);
+}
+
+static void use_desired(struct network *network, struct item_list *desired, uint32_t mark)
+{
+	network->reconcile.desired = *desired;
+	network->host.desired = &network->reconcile.desired;
+	network->host.mark = mark;
+	network->reconcile.own_table = network->plan.table;
+	network->host.tables[0] = network->claim.table;
+	network->host.tables[1] = network->claim_before.table;
+	*desired = (struct item_list) { 0 };
+}
+
+int network_prepare(struct network *network, const struct network_plan *plan, struct table_claim *claim,
+					const struct config *config, const struct endpoint *endpoints, size_t endpoint_count,
+					struct reason *reason)
+{
+	struct item_list desired = { 0 };
+	int status = build_desired(network, &desired, plan, config, endpoints, endpoint_count);
+
+	if (status < 0) {
+		item_list_destroy(&desired);
+		table_claim_release(claim);
+		return reason_set_errno(reason, status, "network");
+	}
+	network->before = network->reconcile.desired;
+	network->mark_before = network->host.mark;
+	network->claim_before = network->claim;
+	if (claim->table)
+		network->claim = *claim;
+	*claim = (struct table_claim) { 0 };
+	network->plan = *plan;
+	use_desired(network, &desired, plan->mark);
+	network->host.before = &network->before;
+	network->prepared = true;
+	status = apply_desired(network, RECONCILE_PREPARE, reason);
+	if (status >= 0)
 		return 0;
-	find_default_routes(plan, config);
-	if (!plan->full_v4 && !plan->full_v6)
-		return 0;
-	plan->table = config->fwmark;
-	if (!plan->table && network)
-		plan->table = network->default_route.plan.table;
-	if (!plan->table)
-		status = find_unused_table(&plan->table, reason);
-	plan->mark = plan->table;
+	network_revert(network);
 	return status;
 }
 
-/* The state of one call of network_up. */
-struct setup {
-	struct network *network;
-	struct netlink *netlink;
-	const struct config *config;
-	struct reason *reason;
-	struct network_list kernel_routes; /* of the main table to the interface, when this call first needed them */
-	bool kernel_routes_loaded;
-	unsigned local_checks; /* routes that may still be checked against our own lists before asking the kernel */
-	int status;
-};
-
-/* -ENXIO: the MTU fell below 1280, and the kernel removed IPv6 with its addresses from the interface. */
-static bool address_gone(int status)
+/* The claim that is no longer in use, if the change brought another one. */
+static void drop_claim(struct network *network, struct table_claim *claim)
 {
-	return status == -EADDRNOTAVAIL || status == -ENXIO;
+	if (claim->table != network->claim.table)
+		table_claim_release(claim);
+	*claim = (struct table_claim) { 0 };
+	network->host.tables[0] = network->claim.table;
+	network->host.tables[1] = 0;
 }
 
-static void add_addresses(void *context, const struct network_item *items, size_t count, int *status)
+void network_commit(struct network *network)
 {
-	struct setup *setup = context;
-	bool failed = false;
+	struct reason reason;
 
-	for (size_t i = 0; i < count; i++) {
-		char text[PREFIX_TEXT];
+	if (apply_desired(network, RECONCILE_FULL, &reason) < 0)
+		log_warning(network->name, "%s", reason.text);
+	item_list_destroy(&network->before);
+	network->host.before = &network->reconcile.desired;
+	if (network->plan.table)
+		log_debug(network->name, "default route: table %u, firewall mark %u", network->plan.table, network->plan.mark);
+	drop_claim(network, &network->claim_before);
+	network->prepared = false;
+	network->committed_once = true;
+	network->host.first = false;
+	watch_look_when_idle(&network->watch);
+}
 
-		status[i] = 1;
-		if (failed)
-			continue;
-		status[i] = netlink_address_add(setup->netlink, setup->network->index, &items[i].prefix);
-		if (status[i] == 0)
-			continue;
-		failed = true;
-		prefix_to_text(text, &items[i].prefix);
-		reason_set_errno(setup->reason, status[i], "address %s", text);
+void network_revert(struct network *network)
+{
+	struct item_list refused = network->reconcile.desired;
+	struct reason reason;
+
+	network->reconcile.desired = network->before;
+	network->before = refused;
+	network->host.mark = network->mark_before;
+	/* Before the first configuration there is nothing to return to, except a link that is down. */
+	if (network->committed_once && reconcile_run(&network->reconcile, RECONCILE_FULL, &reason) < 0)
+		log_error(network->name, "cannot restore the network: %s", reason.text);
+	if (network->committed_once) {
+		struct table_claim refused_claim = network->claim;
+
+		network->claim = network->claim_before;
+		drop_claim(network, &refused_claim);
+	}
+	network->claim_before = (struct table_claim) { 0 };
+	item_list_destroy(&network->before);
+	network->host.before = &network->reconcile.desired;
+	network->prepared = false;
+}
+
+static void log_refusal(void *context, const char *text)
+{
+	const struct host *host = context;
+
+	log_debug(host->link.name, "%s", text);
+}
+
+void network_set_link_defaults(uint32_t index)
+{
+	struct host host = { .index = index };
+	struct reconcile reconcile = { .host = &host.operations, .warn = log_refusal, .context = &host };
+	struct reason reason;
+
+	if (host_open(&host) < 0)
+		return;
+	host.desired = &reconcile.desired;
+	if (host_read_link(&host) == 0 && desired_link_defaults(&reconcile.desired, host_has_v6(&host)) == 0) {
+		item_list_sort(&reconcile.desired);
+		if (reconcile_run(&reconcile, RECONCILE_PREPARE, &reason) < 0)
+			log_debug(host.link.name, "%s", reason.text);
+	}
+	item_list_destroy(&reconcile.desired);
+	host_close(&host);
+}
+
+/* --- repair ---------------------------------------------------------------------------------------------------- */
+
+static bool route_concerns(const struct network *network, const struct netlink_route_entry *route, bool removed)
+{
+	struct item item = item_route(&route->to, route->table);
+
+	if (route->protocol == NETLINK_PROTOCOL_ADIT || route->protocol == RTPROT_KERNEL)
+		return removed &&
+			   (route->index == network->host.index || (route->type == RTN_UNREACHABLE && network->plan.table));
+	return item_find(&network->reconcile.desired, &item); /* it has replaced one of ours */
+}
+
+static bool event_concerns(void *context, const struct netlink_state_event *event)
+{
+	const struct network *network = context;
+
+	switch (event->kind) {
+	case NETLINK_EVENT_ROUTE:
+		return route_concerns(network, &event->route, event->removed);
+	case NETLINK_EVENT_RULE:
+		return event->removed && event->protocol == NETLINK_PROTOCOL_ADIT && event->mark == network->plan.mark;
+	default:
+		return event->index == network->host.index;
 	}
 }
 
-static int delete_address(void *context, const struct network_item *item)
+static void follow_rename(struct network *network)
 {
-	struct setup *setup = context;
-	int status = netlink_address_del(setup->netlink, setup->network->index, &item->prefix);
-	char text[PREFIX_TEXT];
-
-	if (status == 0 || address_gone(status))
-		return 0;
-	prefix_to_text(text, &item->prefix);
-	return reason_set_errno(setup->reason, status, "delete address %s", text);
+	if (strcmp(network->name, network->host.link.name) == 0)
+		return;
+	log_info(network->name, "the interface is now named %s", network->host.link.name);
+	memcpy(network->name, network->host.link.name, sizeof network->name);
 }
 
-static int sync_addresses(struct setup *setup)
+static int repair_network(void *context)
 {
-	const struct network_list_ops ops = { add_addresses, delete_address, setup };
-	struct network_list wanted = { 0 };
-	int status = network_list_addresses(&wanted, setup->config);
+	struct network *network = context;
+	struct reason reason;
+	int status = reconcile_run(&network->reconcile, RECONCILE_REPAIR, &reason);
 
-	if (status == 0)
-		status = network_list_sync(&setup->network->addresses, &wanted, &ops);
-	network_list_destroy(&wanted);
-	return status;
-}
-
-static int endpoint_mtu(struct netlink *netlink, const struct endpoint *endpoint, uint32_t *mtu)
-{
-	struct ip_prefix to = { .family = (uint8_t)endpoint->to.any.sa_family };
-
-	if (to.family == AF_INET) {
-		memcpy(to.address, &endpoint->to.v4.sin_addr, 4);
-	} else if (to.family == AF_INET6) {
-		if (endpoint->to.v6.sin6_scope_id)
-			return netlink_link_mtu(netlink, endpoint->to.v6.sin6_scope_id, mtu);
-		memcpy(to.address, &endpoint->to.v6.sin6_addr, 16);
-	} else {
-		return -EAFNOSUPPORT;
-	}
-	return netlink_route_mtu(netlink, &to, mtu);
-}
-
-/* Endpoints without a route are ignored, as in wg-quick(8). */
-static uint32_t path_mtu(struct netlink *netlink, const struct endpoint *endpoints, size_t count)
-{
-	const struct ip_prefix any = { 0 };
-	uint32_t min = 0, mtu;
-
-	for (size_t i = 0; i < count; i++)
-		if (endpoint_mtu(netlink, &endpoints[i], &mtu) == 0 && mtu && (!min || mtu < min))
-			min = mtu;
-	if (!min && (netlink_route_mtu(netlink, &any, &min) < 0 || !min))
-		min = DEFAULT_MTU;
-	return min < OVERHEAD + MTU_MIN ? MTU_MIN : min - OVERHEAD;
-}
-
-/* Derives the MTU only before the link is up: later, the routes to the peers may lead through the tunnel. */
-static int set_link(struct setup *setup, const struct endpoint *endpoints, size_t count)
-{
-	struct network *network = setup->network;
-	uint32_t mtu = setup->config->mtu;
-	int status;
-
-	if (!mtu && !network->link_up)
-		mtu = path_mtu(setup->netlink, endpoints, count);
-	status = netlink_link_set(setup->netlink, network->index, mtu, true);
+	if (status == -ENODEV)
+		return status;
+	follow_rename(network);
 	if (status < 0)
-		return reason_set_errno(setup->reason, status, "link up, MTU %u", mtu);
-	network->link_up = true;
-	return 0;
-}
-
-static void on_kernel_route(void *context, const struct netlink_route *route)
-{
-	struct setup *setup = context;
-
-	if (setup->status == 0)
-		setup->status = network_list_push(&setup->kernel_routes, &route->to, 0);
-}
-
-static int load_kernel_routes(struct setup *setup)
-{
-	static const uint8_t families[] = { AF_INET, AF_INET6 };
-
-	for (size_t i = 0; i < sizeof families; i++) {
-		int status = netlink_route_each(setup->netlink, families[i], setup->network->index, 0, on_kernel_route, setup);
-		if (status < 0)
-			return status;
-	}
-	return setup->status;
-}
-
-/* 1 if a route of the kernel's main table to the interface contains `prefix`, 0 if none does, or negative errno. */
-static int kernel_route_contains(struct setup *setup, const struct ip_prefix *prefix)
-{
-	int status = setup->kernel_routes_loaded ? 0 : load_kernel_routes(setup);
-
-	setup->kernel_routes_loaded = true;
-	return status < 0 ? status : network_list_contains(&setup->kernel_routes, prefix);
-}
-
-/*
- * With Table = auto, a route is not added to the main table if an address of the interface or another route to it
- * already contains it, as in wg-quick(8). A reload checks the first LOCAL_CHECKS_MAX routes against our own addresses
- * and routes, because the kernel takes 70 ms to list 100,000 routes. 1, 0, or negative errno.
- */
-static int route_is_redundant(struct setup *setup, const struct network_item *item)
-{
-	const struct network *network = setup->network;
-
-	if (setup->config->table != TABLE_AUTO || item->table)
-		return 0;
-	if (!setup->local_checks)
-		return kernel_route_contains(setup, &item->prefix);
-	setup->local_checks--;
-	return network_list_contains(&network->addresses, &item->prefix) ||
-		   network_list_contains(&network->routes, &item->prefix);
-}
-
-static int route_failed(struct setup *setup, int status, const char *verb, const struct network_item *item)
-{
-	char text[PREFIX_TEXT];
-
-	prefix_to_text(text, &item->prefix);
-	if (item->table)
-		return reason_set_errno(setup->reason, status, "%sroute %s table %u", verb, text, item->table);
-	return reason_set_errno(setup->reason, status, "%sroute %s", verb, text);
-}
-
-/* The result for a route that the kernel rejected. An existing route to the interface serves as well as ours. */
-static int route_rejected(struct setup *setup, int error, const struct network_item *item)
-{
-	if (error == -EEXIST && !item->table && kernel_route_contains(setup, &item->prefix) > 0)
-		return 1;
-	return route_failed(setup, error, "", item);
-}
-
-static void add_routes(void *context, const struct network_item *items, size_t count, int *status)
-{
-	struct netlink_route routes[NETWORK_LIST_BATCH];
-	int results[NETWORK_LIST_BATCH];
-	struct setup *setup = context;
-	size_t requested = 0, answered = 0;
-	bool failed = false;
-
-	for (size_t i = 0; i < count; i++) {
-		status[i] = failed ? 1 : route_is_redundant(setup, &items[i]);
-		if (status[i] < 0) {
-			route_failed(setup, status[i], "", &items[i]);
-			failed = true;
-		}
-		if (status[i] == 0)
-			routes[requested++] = (struct netlink_route) { items[i].prefix, items[i].table, setup->network->index, 0 };
-	}
-	if (requested)
-		netlink_routes_add(setup->netlink, routes, requested, results);
-	for (size_t i = 0; i < count; i++) {
-		int result = status[i] == 0 ? results[answered++] : 0;
-
-		if (result)
-			status[i] = failed ? 1 : route_rejected(setup, result, &items[i]);
-		if (status[i] < 0)
-			failed = true;
-	}
-}
-
-static int delete_route(void *context, const struct network_item *item)
-{
-	struct setup *setup = context;
-	int status = netlink_route_del(setup->netlink, setup->network->index, &item->prefix, item->table);
-
-	return status < 0 && status != -ESRCH ? route_failed(setup, status, "delete ", item) : 0;
-}
-
-static int sync_routes(struct setup *setup, const struct network_plan *plan)
-{
-	const struct network_list_ops ops = { add_routes, delete_route, setup };
-	struct network_list wanted = { 0 };
-	int status = network_list_routes(&wanted, setup->config, plan->table);
-
-	setup->local_checks = setup->network->routes.count ? LOCAL_CHECKS_MAX : 0;
-	if (status == 0)
-		status = network_list_sync(&setup->network->routes, &wanted, &ops);
-	network_list_destroy(&wanted);
-	network_list_destroy(&setup->kernel_routes);
+		warn_once(network, reason.text);
+	if (status > 0)
+		log_info(network->name, "another program changed the network of the tunnel: %d repair%s", status,
+				 status == 1 ? "" : "s");
 	return status;
 }
 
-int network_up(struct network *network, const struct network_plan *plan, const struct config *config,
-			   const struct endpoint *endpoints, size_t endpoint_count, struct reason *reason)
+static void warn_of_contest(void *context)
 {
-	struct setup setup = { .network = network, .netlink = netlink_open(), .config = config, .reason = reason };
-	int status;
+	const struct network *network = context;
 
-	if (!setup.netlink)
-		return reason_set_errno(reason, -errno, "rtnetlink");
-	reason->text[0] = '\0';
-	memcpy(network->default_route.interface, network->name, sizeof network->name);
-	network->default_route.index = network->index;
-	status = sync_addresses(&setup);
-	if (status == 0)
-		status = set_link(&setup, endpoints, endpoint_count);
-	if (status == 0)
-		status = sync_routes(&setup, plan);
-	if (status == 0)
-		status = default_route_sync(&network->default_route, setup.netlink, plan, reason);
-	netlink_close(setup.netlink);
-	if (status < 0 && !reason->text[0])
-		reason_set_errno(reason, status, "network");
-	return status;
+	log_warning(network->name, "another program keeps changing the network of the tunnel; is a network manager or a "
+							   "firewall set up for this interface, too?");
 }
 
-static void take_link_down(struct network *network, struct netlink *netlink)
+int network_watch(struct network *network, struct ev_loop *loop)
 {
-	/* -ENODEV: the interface is gone, and its addresses with it. */
-	int status = network->link_up ? netlink_link_set(netlink, network->index, 0, false) : 0;
+	int error;
 
-	if (status < 0 && status != -ENODEV)
-		log_warning(network->name, "cannot take the link down: %s", strerror(-status));
-	for (size_t i = 0; status != -ENODEV && i < network->addresses.count; i++) {
-		const struct ip_prefix *address = &network->addresses.items[i].prefix;
-		char text[PREFIX_TEXT];
-
-		status = netlink_address_del(netlink, network->index, address);
-		prefix_to_text(text, address);
-		if (status < 0 && status != -ENODEV && !address_gone(status))
-			log_warning(network->name, "cannot delete address %s: %s", text, strerror(-status));
-	}
+	network->watch.concerns = event_concerns;
+	network->watch.repair = repair_network;
+	network->watch.contested = warn_of_contest;
+	network->watch.context = network;
+	error = watch_start(&network->watch, loop, netlink_port(network->host.netlink));
+	if (!error)
+		watch_look_when_idle(&network->watch); /* for what has happened since the start */
+	return error;
 }
 
-void network_down(struct network *network)
-{
-	struct netlink *netlink = network->index ? netlink_open() : NULL;
+/* --- the end --------------------------------------------------------------------------------------------------- */
 
-	if (netlink) {
-		default_route_remove(&network->default_route, netlink);
-		take_link_down(network, netlink);
-	} else if (network->index) {
-		log_warning(network->name, "cannot remove addresses, routes and rules: rtnetlink: %s", strerror(errno));
-	}
-	netlink_close(netlink);
-	network_list_destroy(&network->routes);
-	network_list_destroy(&network->addresses);
-	*network = (struct network) { 0 };
+/* Keeps the items that outlive the daemon. */
+static void keep_outliving(struct item_list *desired)
+{
+	bool closed = desired->count && desired->items[0].kind == ITEM_GUARD && !(desired->items[0].flags & ITEM_BRIEF);
+	size_t kept = 0;
+
+	while (closed && kept < desired->count && desired->items[kept].kind <= ITEM_RULE)
+		kept++;
+	desired->count = kept;
+}
+
+/* The desired state is a link that is down, and nothing else. Its routes go with it, so they need not be listed. */
+static void remove_all(struct network *network)
+{
+	struct item down = item_setting(ITEM_LINK, LINK_UP, 0);
+	const struct item_list no_routes = { 0 };
+	struct reason reason;
+
+	network->host.closing = true;
+	item_list_destroy(&network->before);
+	keep_outliving(&network->reconcile.desired);
+	if (item_push(&network->reconcile.desired, &down) < 0)
+		return;
+	if (reconcile_change(&network->reconcile, &no_routes, RECONCILE_REPAIR, &reason) < 0)
+		log_warning(network->name, "cannot take the network down: %s", reason.text);
+}
+
+void network_close(struct network *network)
+{
+	if (!network)
+		return;
+	watch_stop(&network->watch);
+	remove_all(network);
+	item_list_destroy(&network->reconcile.desired);
+	table_claim_release(&network->claim_before);
+	table_claim_release(&network->claim);
+	host_close(&network->host);
+	free(network);
 }

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
 adit_test(network process)
 adit_test(network network)
-adit_test(network network_list)
+adit_test(network reconcile)
+target_include_directories(test_reconcile PRIVATE ${CMAKE_SOURCE_DIR}/src/network) # the headers are private to the layer

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tests of network_up, network_plan and network_down in a network namespace:
+ * Tests of the network of a tunnel in a network namespace:
  *
  *     v1 --- v0 (192.0.2.1/24, MTU 1452, default route via 192.0.2.2)      tun0
  *
@@ -17,18 +17,19 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 
 #include "namespace.h"
 #include "network/network.h"
 
 static const char rules_v4[] = "0: from all lookup local\n"
-							   "32764: from all lookup main suppress_prefixlength 0\n"
-							   "32765: not from all fwmark 0xca6c lookup 51820\n"
+							   "32764: not from all fwmark 0xca6c lookup main suppress_prefixlength 0 proto 173\n"
+							   "32765: not from all fwmark 0xca6c lookup 51820 proto 173\n"
 							   "32766: from all lookup main\n"
 							   "32767: from all lookup default\n";
 static const char rules_v6[] = "0: from all lookup local\n"
-							   "32764: from all lookup main suppress_prefixlength 0\n"
-							   "32765: not from all fwmark 0xca6c lookup 51820\n"
+							   "32764: not from all fwmark 0xca6c lookup main suppress_prefixlength 0 proto 173\n"
+							   "32765: not from all fwmark 0xca6c lookup 51820 proto 173\n"
 							   "32766: from all lookup main\n";
 static const char no_rules_v4[] = "0: from all lookup local\n"
 								  "32766: from all lookup main\n"
@@ -38,8 +39,8 @@ static const char no_rules_v6[] = "0: from all lookup local\n"
 static const char table_v4[] = "table ip adit-tun0 {\n"
 							   "chain preraw {\n"
 							   "type filter hook prerouting priority raw; policy accept;\n"
-							   "iifname != \"tun0\" ip daddr 10.7.0.1 fib saddr type != local drop\n"
-							   "iifname != \"tun0\" ip daddr 10.8.0.1 fib saddr type != local drop\n"
+							   "iif != \"tun0\" ip daddr 10.8.0.1 fib saddr type != local drop\n"
+							   "iif != \"tun0\" ip daddr 10.7.0.1 fib saddr type != local drop\n"
 							   "}\n\n"
 							   "chain premangle {\n"
 							   "type filter hook prerouting priority mangle; policy accept;\n"
@@ -53,8 +54,7 @@ static const char table_v4[] = "table ip adit-tun0 {\n"
 static const char table_v6[] = "table ip6 adit-tun0 {\n"
 							   "chain preraw {\n"
 							   "type filter hook prerouting priority raw; policy accept;\n"
-							   "iifname != \"tun0\" ip6 daddr fd07::1 fib saddr type != local drop\n"
-							   "iifname != \"tun0\" ip6 daddr LINKLOCAL fib saddr type != local drop\n"
+							   "iif != \"tun0\" ip6 daddr fd07::1 fib saddr type != local drop\n"
 							   "}\n\n"
 							   "chain premangle {\n"
 							   "type filter hook prerouting priority mangle; policy accept;\n"
@@ -73,11 +73,13 @@ static char path[4096]; /* the original PATH */
 struct scene {
 	struct config config;
 	struct config_peer peer;
-	struct network network;
+	struct network *network;
 	struct network_plan plan;
 	int tun;
 	struct reason reason;
 };
+
+static const struct table_claim no_claim;
 
 static void add_prefix(struct config_prefix **list, const char *text)
 {
@@ -112,6 +114,12 @@ static void set_prefixes(struct config_prefix **list, const char *text)
 			add_prefix(list, word);
 }
 
+static void down(struct scene *scene)
+{
+	network_close(scene->network);
+	scene->network = NULL;
+}
+
 static int set_up(void **state)
 {
 	struct scene *scene = calloc(1, sizeof *scene);
@@ -119,8 +127,6 @@ static int set_up(void **state)
 	scene->config.peers = &scene->peer;
 	scene->config.peer_count = 1;
 	scene->tun = namespace_tun("tun0");
-	strcpy(scene->network.name, "tun0");
-	scene->network.index = if_nametoindex("tun0");
 	namespace_run("ip link add v0 type veth peer name v1; ip link set v0 mtu 1452 up; ip link set v1 up;"
 				  "ip address add 192.0.2.1/24 dev v0; ip route add default via 192.0.2.2");
 	*state = scene;
@@ -131,7 +137,7 @@ static int tear_down(void **state)
 {
 	struct scene *scene = *state;
 
-	network_down(&scene->network);
+	down(scene);
 	close(scene->tun);
 	free_prefixes(&scene->config.addresses);
 	free_prefixes(&scene->peer.allowed_ips);
@@ -146,11 +152,32 @@ static void configure(struct scene *scene, const char *addresses, const char *al
 	set_prefixes(&scene->peer.allowed_ips, allowed_ips);
 }
 
+static int plan(struct scene *scene, struct network_plan *plan, struct table_claim *claim)
+{
+	const struct table_claim *current = scene->network ? network_claim(scene->network) : &no_claim;
+
+	return network_plan(plan, current, claim, &scene->config, &scene->reason);
+}
+
+static int try_up_with(struct scene *scene, const char *interface, const struct endpoint *endpoints, size_t count)
+{
+	struct table_claim claim = { 0 };
+	int status = plan(scene, &scene->plan, &claim);
+
+	if (status < 0)
+		return status;
+	if (!scene->network)
+		scene->network = network_open(if_nametoindex(interface));
+	assert_non_null(scene->network);
+	status = network_prepare(scene->network, &scene->plan, &claim, &scene->config, endpoints, count, &scene->reason);
+	if (status == 0)
+		network_commit(scene->network);
+	return status;
+}
+
 static int try_up(struct scene *scene)
 {
-	int status = network_plan(&scene->plan, &scene->network, &scene->config, &scene->reason);
-
-	return status < 0 ? status : network_up(&scene->network, &scene->plan, &scene->config, NULL, 0, &scene->reason);
+	return try_up_with(scene, "tun0", NULL, 0);
 }
 
 static void up(struct scene *scene)
@@ -170,9 +197,9 @@ static void assert_rules(const char *v4, const char *v6)
 static void assert_firewall(const char *v4, const char *v6)
 {
 	if (*v4)
-		assert_shows("nft list table ip adit-tun0", v4);
+		assert_shows("nft list table ip adit-tun0 | sed 's/ comment .*//'", v4);
 	if (*v6)
-		assert_shows("nft list table ip6 adit-tun0 | sed 's/fe80:[0-9a-f:]*/LINKLOCAL/'", v6);
+		assert_shows("nft list table ip6 adit-tun0 | sed 's/ comment .*//'", v6);
 	assert_int_equal(strtol(namespace_run("nft list tables | wc -l"), NULL, 10), !!*v4 + !!*v6);
 }
 
@@ -188,18 +215,17 @@ static void a_default_route_is_set_up_as_by_wg_quick(void **state)
 				 "tun0 inet 10.8.0.1/32 scope global tun0\n"
 				 "tun0 inet6 fd07::1/64 scope global\n");
 	assert_shows("ip route show table all | grep tun0 | grep -v 'table local'",
-				 "default dev tun0 table 51820 scope link\n"
+				 "default dev tun0 table 51820 proto 173 scope link\n"
 				 "10.7.0.0/24 dev tun0 proto kernel scope link src 10.7.0.1\n"
-				 "10.9.0.0/16 dev tun0 scope link\n"
-				 "default dev tun0 table 51820 metric 1024 pref medium\n"
+				 "10.9.0.0/16 dev tun0 proto 173 scope link\n"
+				 "default dev tun0 table 51820 proto 173 metric 1024 pref medium\n"
 				 "fd07::/64 dev tun0 proto kernel metric 256 pref medium\n"
-				 "fd09::/48 dev tun0 metric 1024 pref medium\n"
-				 "fe80::/64 dev tun0 proto kernel metric 256 pref medium\n");
+				 "fd09::/48 dev tun0 proto 173 metric 1024 pref medium\n");
 	assert_rules(rules_v4, rules_v6);
 	assert_firewall(table_v4, table_v6);
 	assert_shows("cat /proc/sys/net/ipv4/conf/all/src_valid_mark", "1\n");
 	assert_shows(show_mtu, "mtu 1372\n"); /* 1452 of the default route's device, less 80 */
-	network_down(&scene->network);
+	down(scene);
 	assert_rules(no_rules_v4, no_rules_v6);
 	assert_firewall("", "");
 }
@@ -216,6 +242,16 @@ static void a_default_route_of_one_family_does_not_affect_the_other(void **state
 	assert_shows("cat /proc/sys/net/ipv4/conf/all/src_valid_mark", "0\n");
 }
 
+/* Plans as a new daemon, and lets the claim go. */
+static int plan_once(struct scene *scene, struct network_plan *result)
+{
+	struct table_claim claim = { 0 };
+	int status = network_plan(result, &no_claim, &claim, &scene->config, &scene->reason);
+
+	table_claim_release(&claim);
+	return status;
+}
+
 static void the_plan_contains_mark_and_table(void **state)
 {
 	struct scene *scene = *state;
@@ -223,17 +259,17 @@ static void the_plan_contains_mark_and_table(void **state)
 
 	configure(scene, "", "10.9.0.0/16");
 	scene->config.fwmark = 77;
-	assert_int_equal(network_plan(&plan, NULL, &scene->config, &scene->reason), 0);
+	assert_int_equal(plan_once(scene, &plan), 0);
 	assert_true(plan.mark == 77 && plan.table == 0 && !plan.full_v4 && !plan.full_v6);
 	configure(scene, "", "0.0.0.0/0");
-	assert_int_equal(network_plan(&plan, NULL, &scene->config, &scene->reason), 0);
+	assert_int_equal(plan_once(scene, &plan), 0);
 	assert_true(plan.mark == 77 && plan.table == 77 && plan.full_v4 && !plan.full_v6);
 	scene->config.table = TABLE_NUMBER;
-	assert_int_equal(network_plan(&plan, NULL, &scene->config, &scene->reason), 0);
+	assert_int_equal(plan_once(scene, &plan), 0);
 	assert_true(plan.mark == 77 && plan.table == 0 && !plan.full_v4);
 	scene->config.table = TABLE_OFF;
 	scene->config.fwmark = 0;
-	assert_int_equal(network_plan(&plan, NULL, &scene->config, &scene->reason), 0);
+	assert_int_equal(plan_once(scene, &plan), 0);
 	assert_true(plan.mark == 0 && plan.table == 0 && !plan.full_v4);
 }
 
@@ -245,11 +281,27 @@ static void the_plan_skips_tables_in_use(void **state)
 
 	configure(scene, "", "::/0");
 	namespace_run("ip route add blackhole 10.99.0.0/16 table 51820; ip -6 route add fd99::/16 dev v0 table 51821");
-	assert_int_equal(network_plan(&plan, NULL, &scene->config, &scene->reason), 0);
+	assert_int_equal(plan_once(scene, &plan), 0);
 	assert_true(plan.mark == 51822 && plan.table == 51822 && !plan.full_v4 && plan.full_v6);
 	namespace_run("ip route flush table 51820");
-	assert_int_equal(network_plan(&plan, NULL, &scene->config, &scene->reason), 0);
+	assert_int_equal(plan_once(scene, &plan), 0);
 	assert_int_equal(plan.table, 51820);
+}
+
+/* Case (l): the first tunnel has claimed its table, although nothing is in it yet. */
+static void two_tunnels_that_start_at_once_choose_different_tables(void **state)
+{
+	struct table_claim first = { 0 }, second = { 0 };
+	struct scene *scene = *state;
+	struct network_plan one, two;
+
+	configure(scene, "", "0.0.0.0/0");
+	assert_int_equal(network_plan(&one, &no_claim, &first, &scene->config, &scene->reason), 0);
+	assert_int_equal(network_plan(&two, &no_claim, &second, &scene->config, &scene->reason), 0);
+	assert_int_equal(one.table, 51820);
+	assert_int_equal(two.table, 51821);
+	table_claim_release(&first);
+	table_claim_release(&second);
 }
 
 static void all_routes_go_to_the_configured_table(void **state)
@@ -260,9 +312,9 @@ static void all_routes_go_to_the_configured_table(void **state)
 	scene->config.table = TABLE_NUMBER;
 	scene->config.table_number = 1000;
 	up(scene);
-	assert_shows("ip route show table 1000", "default dev tun0 scope link\n"
-											 "10.7.0.0/24 dev tun0 scope link\n"
-											 "10.9.0.0/16 dev tun0 scope link\n");
+	assert_shows("ip route show table 1000", "default dev tun0 proto 173 scope link\n"
+											 "10.7.0.0/24 dev tun0 proto 173 scope link\n"
+											 "10.9.0.0/16 dev tun0 proto 173 scope link\n");
 	assert_rules(no_rules_v4, no_rules_v6);
 	assert_firewall("", "");
 }
@@ -285,14 +337,14 @@ static void redundant_routes_are_not_added(void **state)
 
 	configure(scene, "10.7.0.1/16", "10.7.3.0/24 10.9.0.0/16 10.9.1.0/24 10.9.1.0/24 10.0.0.0/8");
 	up(scene);
-	assert_shows("ip route show dev tun0", "10.0.0.0/8 scope link\n"
+	assert_shows("ip route show dev tun0", "10.0.0.0/8 proto 173 scope link\n"
 										   "10.7.0.0/16 proto kernel scope link src 10.7.0.1\n"
-										   "10.9.0.0/16 scope link\n"
-										   "10.9.1.0/24 scope link\n");
+										   "10.9.0.0/16 proto 173 scope link\n"
+										   "10.9.1.0/24 proto 173 scope link\n");
 }
 
-/* A reload checks our own lists instead of asking the kernel. An existing route that is not ours is left alone. */
-static void redundant_routes_are_not_added_by_a_reload(void **state)
+/* A reload makes the same routes as a start. An existing route that is not ours is left alone; case (i). */
+static void a_reload_adds_the_routes_of_a_start(void **state)
 {
 	struct scene *scene = *state;
 
@@ -302,10 +354,10 @@ static void redundant_routes_are_not_added_by_a_reload(void **state)
 	configure(scene, "10.7.0.1/16", "10.9.0.0/16 10.9.1.0/24 10.7.3.0/24 10.10.0.0/16 10.11.0.0/16");
 	up(scene);
 	assert_shows("ip route show dev tun0", "10.7.0.0/16 proto kernel scope link src 10.7.0.1\n"
-										   "10.9.0.0/16 scope link\n"
-										   "10.10.0.0/16 scope link\n"
+										   "10.9.0.0/16 proto 173 scope link\n"
+										   "10.9.1.0/24 proto 173 scope link\n"
+										   "10.10.0.0/16 proto 173 scope link\n"
 										   "10.11.0.0/16 scope link\n");
-	assert_int_equal(scene->network.routes.count, 2);
 }
 
 static void set_endpoint(struct endpoint *endpoint, const char *host)
@@ -315,10 +367,8 @@ static void set_endpoint(struct endpoint *endpoint, const char *host)
 
 static void assert_mtu(struct scene *scene, const struct endpoint *endpoints, size_t count, const char *expected)
 {
-	network_down(&scene->network);
-	strcpy(scene->network.name, "tun0");
-	scene->network.index = if_nametoindex("tun0");
-	assert_int_equal(network_up(&scene->network, &scene->plan, &scene->config, endpoints, count, &scene->reason), 0);
+	down(scene);
+	assert_int_equal(try_up_with(scene, "tun0", endpoints, count), 0);
 	assert_shows(show_mtu, expected);
 }
 
@@ -338,7 +388,7 @@ static void the_mtu_is_derived_from_the_smallest_route_mtu(void **state)
 	assert_mtu(scene, endpoints, 1, "mtu 1370\n");
 	assert_mtu(scene, endpoints + 2, 2, "mtu 1372\n"); /* of the default route */
 	set_endpoint(&endpoints[0], "127.0.0.1");
-	assert_mtu(scene, endpoints, 1, "mtu 65456\n");
+	assert_mtu(scene, endpoints, 1, "mtu 1372\n"); /* case (j): a relay on the loopback has no say */
 	set_endpoint(&endpoints[0], "fe80::1%v0");
 	assert_mtu(scene, endpoints, 1, "mtu 1372\n");
 	namespace_run("ip route del default");
@@ -349,42 +399,157 @@ static void the_mtu_is_derived_from_the_smallest_route_mtu(void **state)
 	scene->config.mtu = 1281;
 	assert_mtu(scene, endpoints, 1, "mtu 1281\n");
 	scene->config.mtu = 0;
-	assert_int_equal(network_up(&scene->network, &scene->plan, &scene->config, NULL, 0, &scene->reason), 0);
+	up(scene);
 	assert_shows(show_mtu, "mtu 1281\n"); /* a reload does not derive it again, because the routes may be ours */
 }
 
-static void errors_name_the_object(void **state)
+/* Case (i). */
+static void an_address_that_is_there_already_is_kept_and_is_not_ours(void **state)
 {
 	struct scene *scene = *state;
 
 	configure(scene, "10.7.0.2/24 10.7.0.1/24", "");
 	namespace_run("ip address add 10.7.0.1/24 dev tun0");
-	assert_int_equal(try_up(scene), -EEXIST);
-	assert_string_equal(scene->reason.text, "address 10.7.0.1/24: File exists");
-	network_down(&scene->network); /* removes our address and keeps the one that was there before */
+	up(scene);
+	assert_shows("ip -br address show tun0", "tun0 UNKNOWN 10.7.0.1/24 10.7.0.2/24\n");
+	down(scene);
 	assert_shows("ip -br address show tun0", "tun0 DOWN 10.7.0.1/24\n");
-	namespace_run("ip address flush dev tun0; ip route add 10.9.0.0/16 dev v0");
-	strcpy(scene->network.name, "tun0");
-	scene->network.index = if_nametoindex("tun0");
+}
+
+static void errors_name_the_owner(void **state)
+{
+	struct scene *scene = *state;
+
+	namespace_run("ip route add 10.9.0.0/16 dev v0");
 	configure(scene, "10.7.0.1/24", "10.9.0.0/16");
 	assert_int_equal(try_up(scene), -EEXIST);
-	assert_string_equal(scene->reason.text, "route 10.9.0.0/16: File exists");
-	namespace_run("ip route add 10.8.0.0/16 dev v0");
+	assert_string_equal(scene->reason.text, "route 10.9.0.0/16: already on dev v0");
+	namespace_run("ip route add blackhole 10.8.0.0/16");
 	configure(scene, "10.7.0.1/24", "10.9.0.0/16 10.8.0.0/16 10.6.0.0/16");
 	assert_int_equal(try_up(scene), -EEXIST);
-	assert_string_equal(scene->reason.text, "route 10.8.0.0/16: File exists"); /* the first of several */
+	assert_string_equal(scene->reason.text,
+						"route 10.8.0.0/16: already there without a device (blackhole or the like)");
+	down(scene);
 	configure(scene, "10.7.0.1/24", "0.0.0.0/0");
 	scene->config.fwmark = 88;
 	namespace_run("ip route add default dev v0 table 88");
 	assert_int_equal(try_up(scene), -EEXIST);
-	assert_string_equal(scene->reason.text, "route 0.0.0.0/0 table 88: File exists");
+	assert_string_equal(scene->reason.text, "route 0.0.0.0/0 table 88: already on dev v0");
+	down(scene);
 	assert_rules(no_rules_v4, no_rules_v6);
 	scene->config.mtu = 67;
 	assert_int_equal(try_up(scene), -EINVAL);
-	assert_string_equal(scene->reason.text, "link up, MTU 67: Invalid argument");
-	scene->network.index = 9999;
-	configure(scene, "10.7.0.9/24", "");
-	assert_int_equal(try_up(scene), -ENODEV);
+	assert_string_equal(scene->reason.text, "link MTU 67: Invalid argument");
+	assert_null(network_open(9999));
+	assert_int_equal(errno, ENODEV);
+}
+
+/* A reload that is refused leaves routes, rules and addresses as they were. */
+static void a_refused_reload_changes_nothing(void **state)
+{
+	static const char state_of_network[] =
+		"ip rule; ip -6 rule; ip route show table all; ip -6 route show table all; ip -br address; nft list ruleset";
+	struct scene *scene = *state;
+	char *before;
+
+	configure(scene, "10.7.0.1/24 fd07::1/64", "0.0.0.0/0 10.9.0.0/16");
+	up(scene);
+	before = strdup(namespace_run(state_of_network));
+	namespace_run("ip route add 10.10.0.0/16 dev v0");
+	configure(scene, "10.6.0.1/24 fd07::1/48", "::/0 10.11.0.0/16 10.10.0.0/16 fd09::/64");
+	scene->config.mtu = 1500;
+	assert_int_equal(try_up(scene), -EEXIST);
+	namespace_run("ip route del 10.10.0.0/16 dev v0");
+	assert_shows(state_of_network, before);
+	free(before);
+}
+
+/* Case (a): the addresses and their lengths change, and the routes stay. */
+static void a_change_of_the_only_address_keeps_the_routes(void **state)
+{
+	static const char *const changed[] = { "10.7.0.2/24 fd07::2/64", "10.7.0.2/16 fd07::2/48",
+										   "10.8.0.1/32 fd08::1/128", "10.7.0.1/24 fd07::1/64" };
+	struct scene *scene = *state;
+
+	configure(scene, "10.7.0.1/24 fd07::1/64", "0.0.0.0/0 ::/0 10.9.0.0/16 fd09::/48");
+	up(scene);
+	for (size_t i = 0; i < sizeof changed / sizeof changed[0]; i++) {
+		configure(scene, changed[i], "0.0.0.0/0 ::/0 10.9.0.0/16 fd09::/48");
+		up(scene);
+		assert_shows("ip route show proto 173", "10.9.0.0/16 dev tun0 scope link\n");
+		assert_shows("ip route show table 51820", "default dev tun0 proto 173 scope link\n");
+		assert_shows("ip -6 route show proto 173", "fd09::/48 dev tun0 metric 1024 pref medium\n");
+		assert_shows("ip -o address show dev tun0 | wc -l", "2\n");
+	}
+}
+
+/* Cases (e) and (f). */
+static void the_mtu_and_ipv6(void **state)
+{
+	struct scene *scene = *state;
+
+	namespace_run("ip link set v0 mtu 1300");
+	configure(scene, "10.7.0.1/24 fd07::1/64", "10.9.0.0/16 fd09::/48");
+	up(scene);
+	assert_shows(show_mtu, "mtu 1280\n");
+	scene->config.mtu = 1200;
+	up(scene);
+	assert_shows(show_mtu, "mtu 1200\n");
+	assert_shows("ip -br address show tun0", "tun0 UNKNOWN 10.7.0.1/24\n");
+	scene->config.mtu = 1420;
+	up(scene);
+	assert_shows(show_mtu, "mtu 1420\n");
+	assert_shows("ip -br address show tun0", "tun0 UNKNOWN 10.7.0.1/24 fd07::1/64\n");
+	assert_shows("ip -6 route show dev tun0 proto 173", "fd09::/48 metric 1024 pref medium\n");
+	assert_shows("cat /proc/sys/net/ipv6/conf/tun0/accept_ra", "0\n");
+}
+
+/* Case (d): a rule of the host with preference 1 does not push ours to 0, and they go. */
+static void rules_never_have_preference_0(void **state)
+{
+	struct scene *scene = *state;
+
+	for (int preference = 1; preference < 4; preference++) {
+		char command[64];
+
+		snprintf(command, sizeof command, "ip rule add from 10.99.0.1 lookup 99 pref %d", preference);
+		namespace_run(command);
+		configure(scene, "10.7.0.1/24", "0.0.0.0/0");
+		up(scene);
+		assert_shows("ip rule | grep -c 'proto 173'", "2\n");
+		assert_shows("ip rule show pref 0", "0: from all lookup local\n");
+		up(scene);
+		assert_shows("ip rule | grep -c 'proto 173'", "2\n");
+		down(scene);
+		assert_shows("ip rule | grep 'proto 173'", "exit 256");
+		snprintf(command, sizeof command, "ip rule del pref %d", preference);
+		namespace_run(command);
+	}
+}
+
+/* The kernel makes no address and accepts no router of the peer; section 2 of the issue. */
+static void the_interface_behaves_like_the_kernels(void **state)
+{
+	struct scene *scene = *state;
+
+	configure(scene, "10.7.0.1/24 fd07::1/64", "10.9.0.0/16");
+	up(scene);
+	assert_shows("ip -6 address show dev tun0 scope link", "");
+	assert_shows("ip -d link show tun0 | grep -o MULTICAST", "exit 256");
+	assert_shows("cat /proc/sys/net/ipv6/conf/tun0/accept_ra /proc/sys/net/ipv6/conf/tun0/addr_gen_mode "
+				 "/proc/sys/net/ipv4/conf/tun0/send_redirects /proc/sys/net/ipv4/conf/all/send_redirects",
+				 "0\n1\n0\n0\n");
+}
+
+static void a_host_without_ipv6_has_one_warning(void **state)
+{
+	struct scene *scene = *state;
+
+	namespace_run("echo 1 > /proc/sys/net/ipv6/conf/tun0/disable_ipv6");
+	configure(scene, "10.7.0.1/24 fd07::1/64", "0.0.0.0/0 ::/0 fd09::/48");
+	up(scene);
+	assert_shows("ip -br address show tun0", "tun0 UNKNOWN 10.7.0.1/24\n");
+	assert_rules(rules_v4, no_rules_v6);
 }
 
 static void down_removes_everything_from_a_persistent_device(void **state)
@@ -392,13 +557,11 @@ static void down_removes_everything_from_a_persistent_device(void **state)
 	struct scene *scene = *state;
 
 	assert_shows("ip tuntap add dev tun9 mode tun", "");
-	strcpy(scene->network.name, "tun9");
-	scene->network.index = if_nametoindex("tun9");
 	configure(scene, "10.7.0.1/24 fd07::1/64", "0.0.0.0/0 ::/0 10.9.0.0/16 fd09::/48");
-	up(scene);
+	assert_int_equal(try_up_with(scene, "tun9", NULL, 0), 0);
 	assert_rules(rules_v4, rules_v6);
 	assert_int_not_equal(strlen(namespace_run("ip route show table all | grep tun9")), 0);
-	network_down(&scene->network);
+	down(scene);
 	assert_null(strstr(namespace_run("ip route show table all"), "tun9"));
 	assert_null(strstr(namespace_run("ip -6 route show table all"), "tun9"));
 	assert_shows("ip -br address show tun9", "tun9 DOWN\n");
@@ -414,27 +577,37 @@ static void down_works_after_the_device_was_deleted(void **state)
 	configure(scene, "10.7.0.1/24", "0.0.0.0/0");
 	up(scene);
 	close(scene->tun);
-	network_down(&scene->network);
+	down(scene);
 	assert_rules(no_rules_v4, no_rules_v6);
 	assert_firewall("", "");
-	network_down(&scene->network); /* nothing to remove */
+	down(scene); /* nothing to remove */
 	scene->tun = namespace_tun("tun0");
 }
 
-/* When a daemon dies, the kernel deletes the device but not the rules and the firewall. */
-static void stale_rules_of_a_dead_daemon_are_replaced(void **state)
+/*
+ * When a daemon dies, the kernel deletes the device but not the rules and the firewall. The next one may have another
+ * mark.
+ */
+static void leftovers_of_a_dead_daemon_are_removed(void **state)
 {
+	static const char shown[] = "not from all fwmark 0xca6c lookup main suppress_prefixlength 0 proto 173\n"
+								"not from all fwmark 0xca6c lookup 51820 proto 173\n";
 	struct scene *scene = *state;
 
 	configure(scene, "10.7.0.1/24 10.8.0.1 fd07::1/64", "0.0.0.0/0 ::/0");
-	up(scene);
+	scene->config.fwmark = 99;
+	if (fork() == 0) {
+		up(scene);
+		_exit(0);
+	}
+	wait(NULL);
+	assert_shows("ip rule | grep -c 'proto 173'", "2\n");
 	close(scene->tun);
 	scene->tun = namespace_tun("tun0");
-	free(scene->network.addresses.items);
-	free(scene->network.routes.items);
-	scene->network = (struct network) { .name = "tun0", .index = if_nametoindex("tun0") };
+	scene->config.fwmark = 0;
 	up(scene);
-	assert_rules(rules_v4, rules_v6);
+	assert_shows("ip rule | grep 'proto 173' | cut -d: -f2", shown);
+	assert_shows("ip -6 rule | grep 'proto 173' | cut -d: -f2", shown);
 	assert_firewall(table_v4, table_v6);
 }
 
@@ -447,15 +620,16 @@ static void a_reload_changes_only_the_difference(void **state)
 	configure(scene, "10.6.0.1/24 10.5.0.1/24", "10.9.1.0/24 10.7.0.0/24 10.9.0.0/16");
 	up(scene);
 	assert_shows("ip -br -4 address show tun0", "tun0 UNKNOWN 10.6.0.1/24 10.5.0.1/24\n");
-	/* 10.7.0.0/24 belonged to the address and is our route now; 10.9.0.0/16 makes 10.9.1.0/24 redundant */
+	/* 10.7.0.0/24 belonged to the address and is our route now */
 	assert_shows("ip route show dev tun0", "10.5.0.0/24 proto kernel scope link src 10.5.0.1\n"
 										   "10.6.0.0/24 proto kernel scope link src 10.6.0.1\n"
-										   "10.7.0.0/24 scope link\n"
-										   "10.9.0.0/16 scope link\n");
+										   "10.7.0.0/24 proto 173 scope link\n"
+										   "10.9.0.0/16 proto 173 scope link\n"
+										   "10.9.1.0/24 proto 173 scope link\n");
 	configure(scene, "10.6.0.1/24", "10.9.1.0/24");
 	up(scene);
 	assert_shows("ip route show dev tun0", "10.6.0.0/24 proto kernel scope link src 10.6.0.1\n"
-										   "10.9.1.0/24 scope link\n");
+										   "10.9.1.0/24 proto 173 scope link\n");
 }
 
 static void a_reload_adds_moves_and_removes_a_default_route(void **state)
@@ -477,7 +651,7 @@ static void a_reload_adds_moves_and_removes_a_default_route(void **state)
 	assert_firewall(table_v4, "");
 	scene->config.fwmark = 7;
 	up(scene);
-	assert_shows("ip rule show table 7", "32765: not from all fwmark 0x7 lookup 7\n");
+	assert_shows("ip rule show table 7", "32763: not from all fwmark 0x7 lookup 7 proto 173\n");
 	assert_shows("ip rule show table 51820", "");
 	assert_shows("ip route show table 51820", "");
 	configure(scene, "10.7.0.1/24 10.8.0.1", "10.9.0.0/16");
@@ -510,7 +684,7 @@ static void up_and_down_without_nft(struct scene *scene)
 	setenv("PATH", "/nonexistent", 1);
 	up(scene);
 	up(scene);
-	network_down(&scene->network);
+	down(scene);
 	setenv("PATH", path, 1);
 }
 
@@ -527,8 +701,8 @@ static void a_missing_nft_is_logged_once(void **state)
 	assert_rules(no_rules_v4, no_rules_v6);
 }
 
-/* The reason contains nft's own message, and network_down undoes the changes made before. */
-static void a_failing_nft_is_an_error(void **state)
+/* Case (g): the reason contains nft's own message. It is an error only where the reverse path filter is strict. */
+static void a_failing_nft_matters_to_a_strict_reverse_path_filter(void **state)
 {
 	struct scene *scene = *state;
 	char folder[] = "/tmp/adit-test-XXXXXX", command[64];
@@ -537,16 +711,22 @@ static void a_failing_nft_is_an_error(void **state)
 	snprintf(command, sizeof command, "%s/nft", folder);
 	assert_int_equal(symlink("/bin/ls", command), 0);
 	configure(scene, "10.7.0.1/24", "0.0.0.0/0");
+	namespace_run("echo 1 > /proc/sys/net/ipv4/conf/v0/rp_filter");
 	setenv("PATH", folder, 1);
 	assert_int_equal(try_up(scene), -EIO);
+	down(scene);
 	setenv("PATH", path, 1);
-	unlink(command);
-	rmdir(folder);
 	assert_non_null(strstr(scene->reason.text, "firewall: nft: "));
 	assert_non_null(strstr(scene->reason.text, "No such file or directory"));
-	network_down(&scene->network);
 	assert_rules(no_rules_v4, no_rules_v6);
 	assert_shows("ip -br address show tun0", "tun0 DOWN\n");
+	namespace_run("echo 0 > /proc/sys/net/ipv4/conf/v0/rp_filter");
+	setenv("PATH", folder, 1);
+	up(scene);
+	setenv("PATH", path, 1);
+	assert_rules(rules_v4, no_rules_v6);
+	unlink(command);
+	rmdir(folder);
 }
 
 /* The name appears in a quoted string and in the name of the table. Names that are special in either are rejected. */
@@ -556,16 +736,11 @@ static void unusual_interface_names_are_escaped_for_nft(void **state)
 
 	configure(scene, "10.7.0.1/24", "0.0.0.0/0");
 	assert_shows("ip link set tun0 name a=b+c-d.e_f", "");
-	strcpy(scene->network.name, "a=b+c-d.e_f");
-	up(scene);
+	assert_int_equal(try_up_with(scene, "a=b+c-d.e_f", NULL, 0), 0);
 	assert_non_null(strstr(namespace_run("nft list ruleset"), "table ip adit-a/3db/2bc-d.e_f {"));
-	assert_non_null(strstr(namespace_run("nft list ruleset"), "iifname != \"a=b+c-d.e_f\" ip daddr 10.7.0.1 "));
-	network_down(&scene->network);
+	assert_non_null(strstr(namespace_run("nft list ruleset"), "iif != \"a=b+c-d.e_f\" ip daddr 10.7.0.1 "));
+	down(scene);
 	assert_firewall("", "");
-	strcpy(scene->network.name, "tun*");
-	scene->network.index = if_nametoindex("a=b+c-d.e_f");
-	assert_int_equal(try_up(scene), -EINVAL);
-	assert_string_equal(scene->reason.text, "firewall: interface name: Invalid argument");
 }
 
 #define network_test(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
@@ -577,19 +752,27 @@ int main(void)
 		network_test(a_default_route_of_one_family_does_not_affect_the_other),
 		network_test(the_plan_contains_mark_and_table),
 		network_test(the_plan_skips_tables_in_use),
+		network_test(two_tunnels_that_start_at_once_choose_different_tables),
 		network_test(all_routes_go_to_the_configured_table),
 		network_test(table_off_adds_no_route),
 		network_test(redundant_routes_are_not_added),
-		network_test(redundant_routes_are_not_added_by_a_reload),
+		network_test(a_reload_adds_the_routes_of_a_start),
 		network_test(the_mtu_is_derived_from_the_smallest_route_mtu),
-		network_test(errors_name_the_object),
+		network_test(an_address_that_is_there_already_is_kept_and_is_not_ours),
+		network_test(errors_name_the_owner),
+		network_test(a_refused_reload_changes_nothing),
+		network_test(a_change_of_the_only_address_keeps_the_routes),
+		network_test(the_mtu_and_ipv6),
+		network_test(rules_never_have_preference_0),
+		network_test(the_interface_behaves_like_the_kernels),
+		network_test(a_host_without_ipv6_has_one_warning),
 		network_test(down_removes_everything_from_a_persistent_device),
 		network_test(down_works_after_the_device_was_deleted),
-		network_test(stale_rules_of_a_dead_daemon_are_replaced),
+		network_test(leftovers_of_a_dead_daemon_are_removed),
 		network_test(a_reload_changes_only_the_difference),
 		network_test(a_reload_adds_moves_and_removes_a_default_route),
 		network_test(a_missing_nft_is_logged_once),
-		network_test(a_failing_nft_is_an_error),
+		network_test(a_failing_nft_matters_to_a_strict_reverse_path_filter),
 		network_test(unusual_interface_names_are_escaped_for_nft),
 	};
 

@@ -1,67 +1,61 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The host's network around the device, as wg-quick(8) sets it up: addresses, MTU, routes for the allowed IPs, and for
- * a default route the policy rules and the firewall that keep the tunnel's own datagrams out of the tunnel. It uses
- * rtnetlink and nft(8) and needs CAP_NET_ADMIN. No other part of the program configures the host's network.
+ * The network of a tunnel: the link, addresses, routes, policy rules and firewall that a configuration asks for, on the
+ * host of the daemon. No other part of the program changes the host's network. It needs CAP_NET_ADMIN and, for a full
+ * tunnel, nft(8).
  *
- * Differences from wg-quick of wireguard-tools 1.0.20210914:
+ * The result is that of wg-quick(8), except that the MTU follows the smallest route MTU towards a peer rather than the
+ * largest, and that both rules carry the mark, so that each tunnel knows its own. All of it is kept as it should be: it
+ * is compared with the kernel's state at start, on each reload, and after each event that concerns it.
  *
- * - Without `MTU =`, both subtract 80 from the MTU of the route to an endpoint. With several endpoints we use the
- *   smallest of these MTUs and wg-quick uses the largest (its current version uses the smallest, too). wg-quick skips
- *   endpoints with a zone; we use the MTU of the zone's interface.
- * - If no endpoint has a route, both use the MTU of the default route, or 1500. wg-quick considers only IPv4's default
- *   route; we use IPv6's if there is none for IPv4.
- * - Rules that a dead daemon left behind are removed.
- * - `down` deletes one suppress_prefixlength rule per family; wg-quick deletes those of other tunnels as well.
- * - The firewall requires nft(8). There is no fallback to iptables(8).
+ * A change has two steps. network_prepare makes everything that can be refused, and takes it back if something is
+ * refused. network_commit then deletes the rest, or network_revert restores what was there before.
  */
 #ifndef ADIT_NETWORK_NETWORK_H
 #define ADIT_NETWORK_NETWORK_H
 
-#include <net/if.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include <ev.h>
 
-#include "base/reason.h"
-#include "config/config.h"
 #include "io/udp.h"
-#include "network/default_route.h"
-#include "network/item_list.h"
+#include "network/plan.h"
 
-/* The kernel's state that we have set up. The caller sets name and index and zeroes the rest. */
-struct network {
-	char name[IFNAMSIZ];
-	uint32_t index;
-	bool link_up;
-	struct default_route default_route;
-	struct network_list addresses, routes;
-};
+struct network;
 
 /*
- * Chooses mark and table. With Table = auto and a default route among the allowed IPs, both are the same number: the
- * configured FwMark, or the number that `network` (NULL: not set up yet) uses already, or the first unused table from
- * 51820 upwards. 0, or negative errno with the reason.
+ * Makes the network of the interface with this index; nothing is changed yet. NULL and errno on failure. It
+ * belongs to the thread that opens it.
  */
-int network_plan(struct network_plan *plan, const struct network *network, const struct config *config,
-				 struct reason *reason);
+struct network *network_open(uint32_t index);
+
+/* The claim that network_plan needs: that of the table which is in use. */
+const struct table_claim *network_claim(const struct network *network);
 
 /*
- * Sets up addresses, link, routes, rules and firewall as `config` and `plan` require, and removes those that an earlier
- * call added and that are no longer required. A reload is another call. `endpoints` are the known addresses of the
- * peers. Without `MTU =`, the MTU is derived from the routes to them when the link is brought up, and then kept.
- *
- * Returns 0, or negative errno with the reason ("address 10.0.0.1/24: File exists"). After an error `network` describes
- * the changes made so far, and network_down undoes them. A missing nft(8) is a warning in the log.
+ * Adds whatever `config` and `plan` ask for and changes the settings of the link. Takes the claim over. `endpoints` are
+ * the known addresses of the peers: a first configuration without `MTU =` has its MTU from the routes to them. 0; or
+ * negative errno with `reason`, and everything is as it was before.
  */
-int network_up(struct network *network, const struct network_plan *plan, const struct config *config,
-			   const struct endpoint *endpoints, size_t endpoint_count, struct reason *reason);
+int network_prepare(struct network *network, const struct network_plan *plan, struct table_claim *claim,
+					const struct config *config, const struct endpoint *endpoints, size_t endpoint_count,
+					struct reason *reason);
+/* Deletes what the prepared configuration no longer has. Failures are logged. */
+void network_commit(struct network *network);
+/* Restores the network of the configuration before the prepared one. Failures are logged. */
+void network_revert(struct network *network);
 
 /*
- * Removes rules, firewall and addresses and takes the link down; the kernel deletes the routes when the link goes down.
- * Failures are logged, except for objects that no longer exist. Frees the lists and zeroes the struct. Accepts a zeroed
- * struct.
+ * Gives an interface the settings of the kernel's WireGuard and nothing else: no link-local address, no multicast, no
+ * Router Advertisements, no redirects. What cannot be set is logged at debug level.
  */
-void network_down(struct network *network);
+void network_set_link_defaults(uint32_t index);
+
+/* Follows events from now on and repairs what other programs change. 0 or negative errno. */
+int network_watch(struct network *network, struct ev_loop *loop);
+
+/*
+ * Removes everything of ours and takes the link down. Whatever is gone already is no error, everything else is logged.
+ * Frees the memory. Takes NULL.
+ */
+void network_close(struct network *network);
 
 #endif

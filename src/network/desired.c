@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+/* The desired state of the host. */
+#include "desired.h"
+
+#include <errno.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+
+#include "ruleset.h"
+
+enum { V6_MTU_MIN = 1280 }; /* RFC 8200, section 5; below it the kernel takes IPv6 off the interface */
+
+struct desired {
+	struct item_list *list;
+	const struct config *config;
+	const struct network_plan *plan;
+	const struct desired_facts *facts;
+	char *left_out;
+	int error;
+};
+
+static void want_item(struct desired *desired, struct item item)
+{
+	if (!desired->error)
+		desired->error = item_push(desired->list, &item);
+}
+
+static void want_setting(struct desired *desired, enum item_kind kind, uint8_t which, uint32_t value, uint8_t flags)
+{
+	struct item item = item_setting(kind, which, value);
+
+	item.flags = flags;
+	want_item(desired, item);
+}
+
+/* IPv6 cannot be had with an explicit MTU below 1280. */
+static bool v6_possible(const struct desired *desired)
+{
+	return desired->facts->v6 && (!desired->config->mtu || desired->config->mtu >= V6_MTU_MIN);
+}
+
+/* False, and noted in `left_out`, for IPv6 where there is none. */
+static bool prefix_possible(struct desired *desired, const struct ip_prefix *prefix)
+{
+	if (prefix->family != AF_INET6 || v6_possible(desired))
+		return true;
+	if (!desired->left_out[0])
+		prefix_to_text(desired->left_out, prefix);
+	return false;
+}
+
+static bool uses_v6(const struct config *config)
+{
+	for (const struct config_prefix *address = config->addresses; address; address = address->next)
+		if (address->prefix.family == AF_INET6)
+			return true;
+	for (const struct config_peer *peer = config->peers; peer; peer = peer->next)
+		for (const struct config_prefix *ip = peer->allowed_ips; ip; ip = ip->next)
+			if (ip->prefix.family == AF_INET6)
+				return true;
+	return false;
+}
+
+/*
+ * The settings of the kernel's WireGuard, and promoted secondaries, so that a deleted address does not take other ones
+ * along.
+ */
+int desired_link_defaults(struct item_list *list, bool v6)
+{
+	const struct {
+		enum item_kind kind;
+		uint8_t which;
+		uint32_t value;
+	} defaults[] = {
+		{ ITEM_LINK, LINK_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE },
+		{ ITEM_LINK, LINK_SEND_REDIRECTS, 0 },
+		{ ITEM_LINK, LINK_PROMOTE_SECONDARIES, 1 },
+		{ ITEM_LINK, LINK_MULTICAST, 0 },
+		{ ITEM_SYSCTL, SYSCTL_ALL_SEND_REDIRECTS, 0 },
+		{ ITEM_SYSCTL, SYSCTL_ACCEPT_RA, 0 },
+	};
+	int error = 0;
+
+	for (size_t i = 0; i < sizeof defaults / sizeof defaults[0] && !error; i++) {
+		struct item item = item_setting(defaults[i].kind, defaults[i].which, defaults[i].value);
+
+		item.flags = ITEM_OPTIONAL;
+		if (v6 || item.kind != ITEM_SYSCTL || item.length != SYSCTL_ACCEPT_RA)
+			error = item_push(list, &item);
+	}
+	return error;
+}
+
+static void want_link(struct desired *desired)
+{
+	uint32_t mtu = desired->facts->mtu;
+	bool v6 = uses_v6(desired->config) && v6_possible(desired);
+
+	if (v6 && mtu < V6_MTU_MIN)
+		want_setting(desired, ITEM_LINK, LINK_MTU, V6_MTU_MIN, mtu ? 0 : ITEM_AT_LEAST);
+	else if (mtu)
+		want_setting(desired, ITEM_LINK, LINK_MTU, mtu, 0);
+	want_setting(desired, ITEM_LINK, LINK_UP, 1, 0);
+	if (!desired->error)
+		desired->error = desired_link_defaults(desired->list, desired->facts->v6);
+}
+
+/* The network of an address; its route comes with the address, but another program can delete it. */
+static void want_connected(struct desired *desired, const struct ip_prefix *address)
+{
+	struct ip_prefix network = *address;
+	struct item route;
+
+	if (address->length == 0 || address->length == (address->family == AF_INET ? 32 : 128))
+		return;
+	prefix_mask(&network);
+	route = item_route(&network, RT_TABLE_MAIN);
+	route.flags = ITEM_CONNECTED | ITEM_OPTIONAL;
+	want_item(desired, route);
+}
+
+static void want_addresses(struct desired *desired)
+{
+	uint32_t place = 0;
+
+	for (const struct config_prefix *address = desired->config->addresses; address; address = address->next) {
+		struct item item = item_route(&address->prefix, place++);
+
+		if (!prefix_possible(desired, &address->prefix))
+			continue;
+		item.kind = ITEM_ADDRESS;
+		want_item(desired, item);
+		want_connected(desired, &address->prefix);
+	}
+}
+
+static bool prefix_within(const struct ip_prefix *prefix, const struct ip_prefix *cover)
+{
+	struct ip_prefix cut = *prefix, network = *cover;
+
+	if (prefix->family != cover->family || prefix->length < cover->length)
+		return false;
+	cut.length = cover->length;
+	prefix_mask(&cut);
+	prefix_mask(&network);
+	return memcmp(cut.address, network.address, sizeof cut.address) == 0;
+}
+
+/* True if the route of an address in the main table leads to the prefix already. */
+static bool address_covers(const struct config *config, const struct ip_prefix *prefix)
+{
+	for (const struct config_prefix *address = config->addresses; address; address = address->next)
+		if (address->prefix.length && prefix_within(prefix, &address->prefix))
+			return true;
+	return false;
+}
+
+static void want_route(struct desired *desired, const struct ip_prefix *allowed)
+{
+	const struct config *config = desired->config;
+	struct ip_prefix to = *allowed;
+	uint32_t table = RT_TABLE_MAIN;
+
+	if (!prefix_possible(desired, allowed))
+		return;
+	prefix_mask(&to);
+	if (config->table == TABLE_NUMBER)
+		table = config->table_number;
+	else if (to.length == 0)
+		table = desired->plan->table;
+	if (config->table == TABLE_AUTO && table == RT_TABLE_MAIN && address_covers(config, &to))
+		return;
+	want_item(desired, item_route(&to, table));
+}
+
+static void want_routes(struct desired *desired)
+{
+	if (desired->config->table == TABLE_OFF)
+		return;
+	for (const struct config_peer *peer = desired->config->peers; peer; peer = peer->next)
+		for (const struct config_prefix *ip = peer->allowed_ips; ip; ip = ip->next)
+			want_route(desired, &ip->prefix);
+}
+
+static void want_full(struct desired *desired, uint8_t family)
+{
+	const struct network_plan *plan = desired->plan;
+	struct item guard = { .kind = ITEM_GUARD, .family = family, .table = plan->table };
+	struct item rule = { .kind = ITEM_RULE, .family = family, .rule.mark = plan->mark };
+	struct item firewall = { .kind = ITEM_FIREWALL, .family = family };
+
+	if (family == AF_INET6 && !v6_possible(desired))
+		return;
+	guard.flags = desired->facts->fail_closed ? 0 : ITEM_BRIEF;
+	want_item(desired, guard);
+	rule.length = RULE_SUPPRESS;
+	rule.table = RT_TABLE_MAIN;
+	want_item(desired, rule);
+	rule.length = RULE_TUNNEL;
+	rule.table = plan->table;
+	want_item(desired, rule);
+	firewall.flags = desired->facts->strict && family == AF_INET ? 0 : ITEM_OPTIONAL;
+	want_item(desired, firewall);
+	if (family == AF_INET)
+		want_setting(desired, ITEM_SYSCTL, SYSCTL_SRC_VALID_MARK, 1, desired->facts->strict ? 0 : ITEM_OPTIONAL);
+}
+
+static int want_digests(struct item_list *list, uint32_t mark, uint32_t index)
+{
+	for (size_t i = 0; i < list->count && list->items[i].kind <= ITEM_FIREWALL; i++) {
+		struct item *item = &list->items[i];
+
+		if (item->kind != ITEM_FIREWALL)
+			continue;
+		item->digest = ruleset_digest(&(struct ruleset) { index, item->family, mark, list });
+		if (!item->digest)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+int desired_build(struct item_list *list, const struct config *config, const struct network_plan *plan,
+				  const struct desired_facts *facts, char left_out[PREFIX_TEXT])
+{
+	struct desired desired = { list, config, plan, facts, left_out, 0 };
+
+	left_out[0] = '\0';
+	if (plan->full_v4)
+		want_full(&desired, AF_INET);
+	if (plan->full_v6)
+		want_full(&desired, AF_INET6);
+	want_link(&desired);
+	want_addresses(&desired);
+	want_routes(&desired);
+	if (desired.error)
+		return desired.error;
+	item_list_sort(list);
+	item_list_unique(list);
+	return want_digests(list, plan->mark, facts->index);
+}

@@ -1,0 +1,555 @@
+/* SPDX-License-Identifier: MIT */
+/* The host: observes what is there, applies operations, and finds owners of conflicting routes. */
+#include "host.h"
+
+#include <errno.h>
+#include <linux/if_addr.h>
+#include <linux/rtnetlink.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "network/plan.h"
+#include "sysctl.h"
+
+enum {
+	ADDRESS_OF_KERNEL = 3, /* IFAPROT_KERNEL_LL: a link-local address that the kernel generated */
+	NOT_SUPPRESSED = -1,
+};
+
+static const uint8_t families[] = { AF_INET, AF_INET6 };
+
+/* --- observation ----------------------------------------------------------------------------------------------- */
+
+struct observation {
+	struct host *host;
+	struct item_list *items;
+	struct item_list local; /* the local routes of the interface, and the addresses that await theirs */
+	int error;
+};
+
+static void observe_item(struct observation *observation, const struct item *item)
+{
+	if (!observation->error)
+		observation->error = item_push(observation->items, item);
+}
+
+static void observe_setting(struct observation *observation, enum item_kind kind, uint8_t which, uint32_t value)
+{
+	struct item item = item_setting(kind, which, value);
+
+	observe_item(observation, &item);
+}
+
+static void observe_link(struct observation *observation)
+{
+	const struct netlink_link *link = &observation->host->link;
+
+	observe_setting(observation, ITEM_LINK, LINK_MTU, link->mtu);
+	observe_setting(observation, ITEM_LINK, LINK_SEND_REDIRECTS, link->send_redirects);
+	observe_setting(observation, ITEM_LINK, LINK_PROMOTE_SECONDARIES, link->promote_secondaries);
+	observe_setting(observation, ITEM_LINK, LINK_MULTICAST, link->multicast);
+	observe_setting(observation, ITEM_LINK, LINK_UP, link->up);
+	if (!link->has_v6)
+		return;
+	observe_setting(observation, ITEM_LINK, LINK_ADDR_GEN_MODE, link->addr_gen_mode);
+	observe_setting(observation, ITEM_SYSCTL, SYSCTL_ACCEPT_RA, link->accept_ra);
+}
+
+static void observe_sysctls(struct observation *observation)
+{
+	static const uint8_t global[] = { SYSCTL_SRC_VALID_MARK, SYSCTL_ALL_SEND_REDIRECTS };
+	uint32_t value;
+
+	for (size_t i = 0; i < sizeof global; i++)
+		if (sysctl_read(sysctl_path(global[i]), NULL, &value) == 0)
+			observe_setting(observation, ITEM_SYSCTL, global[i], value);
+}
+
+/* Before Linux 5.18 an address has no owner; then what we wanted last is ours. */
+static bool addresses_have_owners(void)
+{
+	unsigned major = 0, minor = 0;
+	struct utsname name;
+
+	return uname(&name) == 0 && sscanf(name.release, "%u.%u", &major, &minor) == 2 &&
+		   (major > 5 || (major == 5 && minor >= 18));
+}
+
+static void observe_address(void *context, const struct netlink_address_entry *entry)
+{
+	struct observation *observation = context;
+	const struct item_list *before = observation->host->before;
+	struct item item = item_route(&entry->prefix, 0);
+	bool ours = entry->protocol == NETLINK_PROTOCOL_ADIT || entry->protocol == ADDRESS_OF_KERNEL;
+
+	item.kind = ITEM_ADDRESS;
+	if (!ours && before && !addresses_have_owners())
+		ours = item_find(before, &item);
+	item.flags = ours ? ITEM_OURS : 0;
+	observe_item(observation, &item);
+	if (entry->tentative && !observation->error)
+		observation->error = item_push(&observation->local, &item);
+}
+
+static void observe_route(void *context, const struct netlink_route_entry *entry)
+{
+	struct item item = item_route(&entry->to, entry->table);
+
+	struct observation *observation = context;
+
+	item.flags = entry->protocol == NETLINK_PROTOCOL_ADIT ? ITEM_OURS : 0;
+	if (entry->type == RTN_UNICAST && entry->table != RT_TABLE_LOCAL)
+		observe_item(observation, &item);
+	else if (entry->type == RTN_LOCAL && !observation->error)
+		observation->error = item_push(&observation->local, &item);
+}
+
+static bool has_local_route(const struct observation *observation, const struct item *address)
+{
+	for (size_t i = 0; i < observation->local.count; i++)
+		if (memcmp(observation->local.items[i].address, address->address, sizeof address->address) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * Without its local route, which another program can delete, an address receives nothing. The kernel adds the route
+ * with the address only, and a link that is down has none.
+ */
+static void find_broken_addresses(struct observation *observation)
+{
+	for (size_t i = 0; observation->host->link.up && i < observation->items->count; i++) {
+		struct item *item = &observation->items->items[i];
+
+		if (item->kind == ITEM_ADDRESS && item->flags & ITEM_OURS && !has_local_route(observation, item))
+			item->flags |= ITEM_BROKEN;
+	}
+}
+
+/* A table is ours if we claim it, or if nobody does: then the daemon that used it has died. */
+static bool table_is_unclaimed(const struct host *host, uint32_t table)
+{
+	struct table_claim claim = { 0 };
+
+	if (table == host->tables[0] || table == host->tables[1])
+		return true;
+	if (table_claim_take(&claim, table) != 0)
+		return false;
+	table_claim_release(&claim);
+	return true;
+}
+
+/* Guards have no device, so they are found by protocol and type. */
+static void observe_guard(void *context, const struct netlink_route_entry *entry)
+{
+	struct item item = { .kind = ITEM_GUARD, .family = entry->to.family, .table = entry->table, .flags = ITEM_OURS };
+	struct observation *observation = context;
+
+	if (entry->to.length == 0 && table_is_unclaimed(observation->host, entry->table))
+		observe_item(observation, &item);
+}
+
+struct rule_observation {
+	struct observation *observation;
+	struct item_list found;   /* the two kinds of rules of adit, of all tunnels */
+	uint32_t main_preference; /* of the rule that asks the main table; 0: none */
+};
+
+/* The rules of adit are recognised by their protocol and their shape. */
+static void collect_rule(void *context, const struct netlink_rule_entry *entry)
+{
+	struct rule_observation *rules = context;
+	struct item item = { .kind = ITEM_RULE, .family = entry->family, .table = entry->table };
+
+	if (entry->plain && !entry->inverted && !entry->mark && entry->suppress == NOT_SUPPRESSED &&
+		entry->table == RT_TABLE_MAIN)
+		rules->main_preference = entry->preference;
+	if (entry->protocol != NETLINK_PROTOCOL_ADIT || !entry->plain || !entry->inverted || !entry->mark)
+		return;
+	if (entry->table == RT_TABLE_MAIN && entry->suppress == 0)
+		item.length = RULE_SUPPRESS;
+	else if (entry->suppress == NOT_SUPPRESSED)
+		item.length = RULE_TUNNEL;
+	else
+		return;
+	item.rule.mark = entry->mark;
+	item.rule.preference = entry->preference;
+	if (!rules->observation->error)
+		rules->observation->error = item_push(&rules->found, &item);
+}
+
+/* The preference of a rule of the other kind with the same mark; 0: none. */
+static uint32_t partner_preference(const struct item_list *rules, const struct item *rule)
+{
+	for (size_t i = 0; i < rules->count; i++)
+		if (rules->items[i].length != rule->length && rules->items[i].rule.mark == rule->rule.mark)
+			return rules->items[i].rule.preference;
+	return 0;
+}
+
+static bool is_misplaced(const struct rule_observation *rules, const struct item *rule)
+{
+	uint32_t partner = partner_preference(&rules->found, rule), preference = rule->rule.preference;
+
+	if (preference == 0 || (rules->main_preference && preference > rules->main_preference))
+		return true;
+	if (!partner)
+		return false;
+	return rule->length == RULE_SUPPRESS ? preference > partner : preference < partner;
+}
+
+static int observe_rules(struct observation *observation, uint8_t family)
+{
+	struct rule_observation rules = { .observation = observation };
+	int error = netlink_dump_rules(observation->host->netlink, family, collect_rule, &rules);
+
+	for (size_t i = 0; i < rules.found.count && !error; i++) {
+		struct item item = rules.found.items[i];
+
+		if (!table_is_unclaimed(observation->host, item.rule.mark))
+			continue;
+		item.flags = ITEM_OURS | (is_misplaced(&rules, &item) ? ITEM_BROKEN : 0);
+		observe_item(observation, &item);
+	}
+	item_list_destroy(&rules.found);
+	return error;
+}
+
+static int observe_guards(struct observation *observation, uint8_t family)
+{
+	const struct host *host = observation->host;
+	struct netlink_route_filter filter = {
+		.family = family,
+		.protocol = NETLINK_PROTOCOL_ADIT,
+		.type = RTN_UNREACHABLE,
+	};
+	int error = 0;
+
+	if (host->first)
+		return netlink_dump_routes(host->netlink, &filter, observe_guard, observation);
+	for (size_t i = 0; i < 2 && !error; i++) {
+		filter.table = host->tables[i];
+		if (filter.table)
+			error = netlink_dump_routes(host->netlink, &filter, observe_guard, observation);
+	}
+	return error;
+}
+
+static int observe_family(struct observation *observation, uint8_t family, bool routes)
+{
+	const struct host *host = observation->host;
+	struct netlink_route_filter own = { .family = family, .index = host->index };
+	int error = observe_rules(observation, family);
+
+	if (!error)
+		error = host_observe_firewall(observation->host, family, observation->items);
+	if (!error)
+		error = observe_guards(observation, family);
+	if (!error && !host->gone)
+		error = netlink_dump_addresses(host->netlink, family, host->index, observe_address, observation);
+	if (!error && !host->gone && routes)
+		error = netlink_dump_routes(host->netlink, &own, observe_route, observation);
+	return error;
+}
+
+static int host_observe(void *context, struct item_list *observed, bool routes)
+{
+	struct host *host = context;
+	struct observation observation = { .host = host, .items = observed };
+	struct netlink_link last = host->link;
+	int error = host_read_link(host);
+
+	host->gone = error == -ENODEV;
+	if (host->gone)
+		host->link = last; /* its name is that of the firewall's tables */
+	if (error && !(host->gone && host->closing))
+		return error;
+	if (!host->gone) {
+		observe_link(&observation);
+		observe_sysctls(&observation);
+	}
+	for (size_t i = 0; i < sizeof families; i++) {
+		error = observe_family(&observation, families[i], routes);
+		if (error)
+			break;
+	}
+	if (!error && !host->gone && routes)
+		find_broken_addresses(&observation);
+	item_list_destroy(&observation.local);
+	return error ? error : observation.error;
+}
+
+/* --- application ----------------------------------------------------------------------------------------------- */
+
+/* IPv4 routes without one have a metric of 0, IPv6 routes one of 1024; a guard is worse than all. */
+static const uint32_t guard_metric = UINT32_MAX;
+
+/* The first address of the configuration in a connected network is the source that the kernel would choose. */
+static bool connected_source(const struct host *host, const struct item *route, struct ip_prefix *source)
+{
+	struct ip_prefix network;
+
+	for (size_t i = 0; i < host->desired->count; i++) {
+		const struct item *item = &host->desired->items[i];
+
+		if (item->kind != ITEM_ADDRESS || item->family != AF_INET || item->length != route->length)
+			continue;
+		item_prefix(item, source);
+		network = *source;
+		prefix_mask(&network);
+		if (memcmp(network.address, route->address, sizeof network.address) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void apply_routes(struct host *host, const struct operation *operations, size_t count, int *status)
+{
+	struct netlink_route_change changes[RECONCILE_BATCH];
+	struct ip_prefix source;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct item *item = &operations[i].item;
+		struct netlink_route_change *change = &changes[i];
+
+		*change = (struct netlink_route_change) { .table = item->table, .type = RTN_UNICAST, .index = host->index };
+		item_prefix(item, &change->to);
+		if (operations->verb == OPERATION_PREPEND && item->family == AF_INET6)
+			change->metric = 1; /* IPv6 orders routes of one destination by their metric alone */
+		/* Only a repair adds a connected route, and one in a batch: there is one `source`. */
+		if (count == 1 && item->flags & ITEM_CONNECTED && connected_source(host, item, &source))
+			change->source = &source;
+	}
+	if (operations->verb == OPERATION_PREPEND)
+		netlink_prepend_routes(host->netlink, changes, count, status);
+	else
+		netlink_change_routes(host->netlink, operations->verb == OPERATION_ADD, changes, count, status);
+}
+
+static int apply_guard(struct host *host, const struct operation *operation)
+{
+	struct netlink_route_change change = {
+		.to = { .family = operation->item.family },
+		.table = operation->item.table,
+		.metric = guard_metric,
+		.type = RTN_UNREACHABLE,
+	};
+	int status;
+
+	netlink_change_routes(host->netlink, operation->verb == OPERATION_ADD, &change, 1, &status);
+	return status;
+}
+
+struct preferences {
+	struct item_list rules;    /* all rules of the family; only the preference is set */
+	uint32_t suppress, tunnel; /* of our own rules; 0: not there */
+	uint32_t mark;
+	int error;
+};
+
+static void collect_preference(void *context, const struct netlink_rule_entry *entry)
+{
+	struct item item = { .kind = ITEM_RULE, .rule.preference = entry->preference };
+	struct preferences *preferences = context;
+
+	if (entry->protocol == NETLINK_PROTOCOL_ADIT && entry->mark == preferences->mark && entry->preference) {
+		if (entry->suppress == 0)
+			preferences->suppress = entry->preference;
+		else
+			preferences->tunnel = entry->preference;
+	}
+	if (entry->preference && !preferences->error)
+		preferences->error = item_push(&preferences->rules, &item);
+}
+
+/*
+ * The preference of the suppressing rule; the other one follows it. Like wg-quick(8), before all other rules. If a rule
+ * of the host has preference 1 or 2, there is no room before it, and the pair goes before the next rule that has some.
+ * The kernel lists rules by preference. 0 is that of the local table and never ours.
+ */
+static uint32_t free_preference(const struct item_list *rules)
+{
+	uint32_t previous = 0;
+
+	for (size_t i = 0; i < rules->count; i++) {
+		uint32_t preference = rules->items[i].rule.preference;
+
+		if (preference - previous > 2)
+			return preference - 2;
+		previous = preference;
+	}
+	return rules->count ? rules->items[0].rule.preference : 1;
+}
+
+/* Rules of one preference are asked in the order in which they were added. */
+static int choose_preference(struct host *host, const struct item *item, uint32_t *preference)
+{
+	struct preferences found = { .mark = item->rule.mark };
+	int error = netlink_dump_rules(host->netlink, item->family, collect_preference, &found);
+
+	if (!error)
+		error = found.error;
+	if (item->length == RULE_SUPPRESS)
+		*preference = found.tunnel > 1 ? found.tunnel - 1 : free_preference(&found.rules);
+	else
+		*preference = found.suppress ? found.suppress + 1 : free_preference(&found.rules) + 1;
+	item_list_destroy(&found.rules);
+	return error;
+}
+
+static int apply_rule(struct host *host, const struct operation *operation)
+{
+	const struct item *item = &operation->item;
+	struct netlink_rule_entry rule = {
+		.family = item->family,
+		.protocol = NETLINK_PROTOCOL_ADIT,
+		.inverted = true,
+		.mark = item->rule.mark,
+		.suppress = item->length == RULE_SUPPRESS ? 0 : NOT_SUPPRESSED,
+		.table = item->table,
+		.preference = item->rule.preference,
+	};
+	int error = 0;
+
+	if (operation->verb == OPERATION_ADD)
+		error = choose_preference(host, item, &rule.preference);
+	return error ? error : netlink_change_rule(host->netlink, operation->verb == OPERATION_ADD, &rule);
+}
+
+static int apply_link(struct host *host, const struct item *item)
+{
+	static const enum netlink_link_setting settings[] = {
+		[LINK_MTU] = NETLINK_LINK_MTU,
+		[LINK_ADDR_GEN_MODE] = NETLINK_LINK_ADDR_GEN_MODE,
+		[LINK_SEND_REDIRECTS] = NETLINK_LINK_SEND_REDIRECTS,
+		[LINK_PROMOTE_SECONDARIES] = NETLINK_LINK_PROMOTE_SECONDARIES,
+		[LINK_MULTICAST] = NETLINK_LINK_MULTICAST,
+		[LINK_UP] = NETLINK_LINK_UP,
+	};
+
+	return netlink_link_change(host->netlink, host->index, settings[item->length], item->value);
+}
+
+static int apply_one(struct host *host, const struct operation *operation, struct reason *reason)
+{
+	bool add = operation->verb == OPERATION_ADD;
+	struct ip_prefix prefix;
+
+	switch (operation->item.kind) {
+	case ITEM_GUARD:
+		return apply_guard(host, operation);
+	case ITEM_RULE:
+		return apply_rule(host, operation);
+	case ITEM_FIREWALL:
+		return host_apply_firewall(host, operation, reason);
+	case ITEM_SYSCTL:
+		return sysctl_write(sysctl_path(operation->item.length), host->link.name, operation->item.value);
+	case ITEM_LINK:
+		return apply_link(host, &operation->item);
+	default:
+		item_prefix(&operation->item, &prefix);
+		return netlink_change_address(host->netlink, add, host->index, &prefix);
+	}
+}
+
+static void host_apply(void *context, const struct operation *operations, size_t count, int *status,
+					   struct reason *reason)
+{
+	if (operations->item.kind == ITEM_ROUTE) {
+		apply_routes(context, operations, count, status);
+		return;
+	}
+	for (size_t i = 0; i < count; i++)
+		status[i] = apply_one(context, &operations[i], reason);
+}
+
+/* --- owners ---------------------------------------------------------------------------------------------------- */
+
+struct owner_search {
+	const struct item *item;
+	struct netlink_route_entry entry;
+	bool found;
+};
+
+static void match_owner(void *context, const struct netlink_route_entry *entry)
+{
+	struct owner_search *search = context;
+	struct item item = item_route(&entry->to, entry->table);
+
+	if (!search->found && item_compare(&item, search->item) == 0) {
+		search->entry = *entry;
+		search->found = true;
+	}
+}
+
+static int host_owner(void *context, const struct item *item, struct reason *reason)
+{
+	struct owner_search search = { .item = item };
+	struct host *host = context;
+	char interface[IF_NAMESIZE];
+
+	if (item->kind == ITEM_GUARD)
+		return 1;
+	if (item->kind == ITEM_ADDRESS)
+		return reason_set(reason, 0, "already on this interface with another prefix length");
+	if (item->kind == ITEM_ROUTE) {
+		struct netlink_route_filter filter = { .family = item->family, .table = item->table };
+
+		if (netlink_dump_routes(host->netlink, &filter, match_owner, &search) < 0 || !search.found)
+			return 0;
+		if (search.entry.index == host->index)
+			return 1;
+		if (search.entry.index && if_indextoname(search.entry.index, interface))
+			return reason_set(reason, 0, "already on dev %s", interface);
+		return reason_set(reason, 0, "already there without a device (blackhole or the like)");
+	}
+	return 0;
+}
+
+/* --- the rest -------------------------------------------------------------------------------------------------- */
+
+int host_open(struct host *host)
+{
+	host->operations = (struct host_operations) { host_observe, host_apply, host_owner, host };
+	host->netlink = netlink_open();
+	if (!host->netlink)
+		return -errno;
+	host->netfilter = netfilter_open();
+	return 0;
+}
+
+void host_close(struct host *host)
+{
+	netlink_close(host->netlink);
+	netfilter_close(host->netfilter);
+	host->netlink = NULL;
+	host->netfilter = NULL;
+}
+
+int host_read_link(struct host *host)
+{
+	return netlink_link_read(host->netlink, host->index, &host->link);
+}
+
+bool host_is_strict(void)
+{
+	uint32_t all = 0;
+
+	/* The larger one of `all` and the interface counts, and 2 is loose. */
+	sysctl_read("/proc/sys/net/ipv4/conf/all/rp_filter", NULL, &all);
+	return all < 2 && sysctl_any_is("/proc/sys/net/ipv4/conf", "rp_filter", 1);
+}
+
+bool host_has_v6(const struct host *host)
+{
+	uint32_t all = 0, standard = 0;
+
+	if (host->link.has_v6)
+		return !host->link.v6_disabled;
+	if (sysctl_read("/proc/sys/net/ipv6/conf/all/disable_ipv6", NULL, &all) < 0)
+		return false;
+	sysctl_read("/proc/sys/net/ipv6/conf/default/disable_ipv6", NULL, &standard);
+	return !all && !standard;
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+/* The firewall of the host: finds the tables of adit by nfnetlink and changes them by nft(8). */
+#include "host.h"
+
+#include <errno.h>
+#include <linux/netfilter.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "network/process.h"
+#include "ruleset.h"
+
+enum { NFT_TIMEOUT_MS = 10000 };
+
+/* The tables of adit in one family. */
+struct table_names {
+	struct {
+		char name[RULESET_TABLE];
+		uint32_t index;
+		uint64_t digest; /* 0: not all of its rules are there */
+	} tables[64];
+	size_t count;
+};
+
+static void collect_table(void *context, const char *name)
+{
+	struct table_names *names = context;
+
+	if (strncmp(name, RULESET_PREFIX, strlen(RULESET_PREFIX)) != 0 || strlen(name) >= RULESET_TABLE ||
+		names->count == sizeof names->tables / sizeof names->tables[0])
+		return;
+	strcpy(names->tables[names->count].name, name);
+	names->count++;
+}
+
+struct comments {
+	uint32_t index;
+	uint64_t digest;
+	unsigned count, expected;
+	bool mixed; /* some rule is not of the set */
+};
+
+static void collect_comment(void *context, const char *text)
+{
+	struct comments *comments = context;
+	unsigned expected = 0;
+	uint64_t digest = 0;
+	uint32_t index = 0;
+
+	if (!ruleset_comment(text, &index, &digest, &expected) || (comments->count && digest != comments->digest))
+		comments->mixed = true;
+	comments->index = index;
+	comments->digest = digest;
+	comments->expected = expected;
+	comments->count++;
+}
+
+static uint8_t protocol_family(uint8_t family)
+{
+	return family == AF_INET6 ? NFPROTO_IPV6 : NFPROTO_IPV4;
+}
+
+/* Lists the tables of adit. Without nftables there are none. */
+static int read_tables(struct host *host, uint8_t family, struct table_names *names)
+{
+	int error;
+
+	*names = (struct table_names) { 0 };
+	if (!host->netfilter || netfilter_dump_tables(host->netfilter, protocol_family(family), collect_table, names) < 0)
+		return 0;
+	for (size_t i = 0; i < names->count; i++) {
+		struct comments comments = { 0 };
+
+		error = netfilter_dump_comments(host->netfilter, protocol_family(family), names->tables[i].name,
+										collect_comment, &comments);
+		if (error)
+			return error;
+		names->tables[i].index = comments.index;
+		if (!comments.mixed && comments.count == comments.expected)
+			names->tables[i].digest = comments.digest;
+	}
+	return 0;
+}
+
+/* Ours is the table that has our index, or our name; and one whose interface is gone, which nobody needs. */
+static bool table_is_ours(const struct host *host, const char *name, uint32_t index)
+{
+	char own[RULESET_TABLE], interface[IF_NAMESIZE];
+
+	if (index == host->index || (ruleset_table(own, host->link.name) && strcmp(own, name) == 0))
+		return true;
+	return index && !if_indextoname(index, interface);
+}
+
+int host_observe_firewall(struct host *host, uint8_t family, struct item_list *observed)
+{
+	struct table_names names;
+	int error = read_tables(host, family, &names);
+
+	for (size_t i = 0; i < names.count && !error; i++) {
+		struct item item = { .kind = ITEM_FIREWALL, .family = family, .flags = ITEM_OURS };
+
+		if (!table_is_ours(host, names.tables[i].name, names.tables[i].index))
+			continue;
+		item.digest = names.tables[i].digest;
+		error = item_push(observed, &item);
+	}
+	return error;
+}
+
+static const char *firewall_purpose(void)
+{
+	return host_is_strict() ? "a strict reverse path filter (net.ipv4.conf.*.rp_filter = 1) needs the firewall"
+							: "without it neighbours on the link can probe the addresses of the tunnel";
+}
+
+/* Runs nft(8) and frees the script. */
+static int run_nft(char *script, struct reason *reason)
+{
+	static const char *const command[] = { "nft", "-f", "-", NULL };
+	char output[PROCESS_OUTPUT] = "";
+	int status = script ? process_run(command, script, strlen(script), output, NFT_TIMEOUT_MS) : -ENOMEM;
+
+	free(script);
+	if (status == -ENOENT)
+		return reason_set(reason, status, "nft(8) is missing; %s", firewall_purpose());
+	if (status > 0)
+		return reason_set(reason, -EIO, "nft: %.*s; %s", (int)strcspn(output, "\n"), output, firewall_purpose());
+	return status;
+}
+
+static int add_firewall(struct host *host, const struct item *item, struct reason *reason)
+{
+	struct ruleset ruleset = { host->index, item->family, host->mark, host->desired };
+	char table[RULESET_TABLE];
+
+	if (!ruleset_table(table, host->link.name))
+		return reason_set(reason, -EINVAL, "nft cannot take the name of the interface");
+	return run_nft(ruleset_script(item->family, table, &ruleset), reason);
+}
+
+/* The table that has the digest, under whatever name: the interface may have been renamed. */
+static int delete_firewall(struct host *host, const struct item *item, struct reason *reason)
+{
+	struct table_names names;
+	int error = read_tables(host, item->family, &names);
+
+	for (size_t i = 0; i < names.count && !error; i++)
+		if (names.tables[i].digest == item->digest && table_is_ours(host, names.tables[i].name, names.tables[i].index))
+			error = run_nft(ruleset_script(item->family, names.tables[i].name, NULL), reason);
+	return error;
+}
+
+int host_apply_firewall(struct host *host, const struct operation *operation, struct reason *reason)
+{
+	if (operation->verb == OPERATION_DELETE)
+		return delete_firewall(host, &operation->item, reason);
+	return add_firewall(host, &operation->item, reason);
+}

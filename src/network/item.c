@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+/* Items: comparison, order and text. */
+#include "item.h"
+
+#include <errno.h>
+#include <linux/rtnetlink.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+
+enum { FIRST_ROOM = 16 };
+
+static const char *const link_names[] = {
+	[LINK_MTU] = "MTU",
+	[LINK_ADDR_GEN_MODE] = "addr_gen_mode",
+	[LINK_SEND_REDIRECTS] = "send_redirects",
+	[LINK_PROMOTE_SECONDARIES] = "promote_secondaries",
+	[LINK_MULTICAST] = "multicast",
+	[LINK_UP] = "up",
+};
+_Static_assert(sizeof link_names / sizeof link_names[0] == LINK_SETTINGS, "every link setting has a name");
+
+static const char *const sysctl_names[] = {
+	[SYSCTL_SRC_VALID_MARK] = "net.ipv4.conf.all.src_valid_mark",
+	[SYSCTL_ALL_SEND_REDIRECTS] = "net.ipv4.conf.all.send_redirects",
+	[SYSCTL_ACCEPT_RA] = "accept_ra of the interface",
+};
+_Static_assert(sizeof sysctl_names / sizeof sysctl_names[0] == SYSCTLS, "every sysctl has a name");
+
+int item_push(struct item_list *list, const struct item *item)
+{
+	if (list->count == list->room) {
+		size_t room = list->room ? list->room * 2 : FIRST_ROOM;
+		struct item *larger = realloc(list->items, room * sizeof *larger);
+
+		if (!larger)
+			return -ENOMEM;
+		list->items = larger;
+		list->room = room;
+	}
+	list->items[list->count++] = *item;
+	return 0;
+}
+
+void item_list_destroy(struct item_list *list)
+{
+	free(list->items);
+	*list = (struct item_list) { 0 };
+}
+
+static int compare_numbers(uint64_t a, uint64_t b)
+{
+	return (a > b) - (a < b);
+}
+
+/* Kind, length and family in one number; the longest prefix has the smallest, and so has the first setting. */
+static uint32_t item_rank(const struct item *item)
+{
+	bool prefix = item->kind == ITEM_ADDRESS || item->kind == ITEM_ROUTE;
+
+	return (uint32_t)item->kind << 16 | (uint32_t)(prefix ? 255 - item->length : item->length) << 8 | item->family;
+}
+
+int item_compare(const struct item *a, const struct item *b)
+{
+	uint32_t rank_a = item_rank(a), rank_b = item_rank(b);
+	uint64_t upper_a, upper_b;
+
+	if (rank_a != rank_b)
+		return rank_a < rank_b ? -1 : 1;
+	if (a->kind != ITEM_ADDRESS && a->table != b->table)
+		return a->table < b->table ? -1 : 1;
+	if (a->kind == ITEM_RULE)
+		return compare_numbers(a->rule.mark, b->rule.mark);
+	if (a->kind != ITEM_ADDRESS && a->kind != ITEM_ROUTE)
+		return 0;
+	upper_a = get_be64(a->address);
+	upper_b = get_be64(b->address);
+	return upper_a != upper_b ? compare_numbers(upper_a, upper_b)
+							  : compare_numbers(get_be64(a->address + 8), get_be64(b->address + 8));
+}
+
+static int compare_identities(const void *a, const void *b)
+{
+	return item_compare(a, b);
+}
+
+static int compare_wholly(const void *a, const void *b)
+{
+	int identity = item_compare(a, b);
+
+	return identity ? identity : memcmp(a, b, sizeof(struct item));
+}
+
+static bool list_is_sorted(const struct item_list *list)
+{
+	for (size_t i = 1; i < list->count; i++)
+		if (item_compare(&list->items[i - 1], &list->items[i]) >= 0)
+			return false;
+	return true;
+}
+
+/* Most lists are sorted already, and a list can hold a hundred thousand routes. */
+void item_list_sort(struct item_list *list)
+{
+	size_t kept = 0;
+
+	if (list_is_sorted(list))
+		return;
+	qsort(list->items, list->count, sizeof *list->items, compare_wholly);
+	for (size_t i = 0; i < list->count; i++)
+		if (kept == 0 || memcmp(&list->items[kept - 1], &list->items[i], sizeof *list->items) != 0)
+			list->items[kept++] = list->items[i];
+	list->count = kept;
+}
+
+void item_list_unique(struct item_list *list)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < list->count; i++)
+		if (kept == 0 || item_compare(&list->items[kept - 1], &list->items[i]) != 0)
+			list->items[kept++] = list->items[i];
+	list->count = kept;
+}
+
+struct item *item_find(const struct item_list *sorted, const struct item *item)
+{
+	return sorted->count ? bsearch(item, sorted->items, sorted->count, sizeof *item, compare_identities) : NULL;
+}
+
+bool item_satisfies(const struct item *observed, const struct item *desired)
+{
+	switch (observed->kind) {
+	case ITEM_RULE:
+	case ITEM_ADDRESS:
+		return !(observed->flags & ITEM_BROKEN);
+	case ITEM_FIREWALL:
+		return observed->digest == desired->digest;
+	case ITEM_SYSCTL:
+	case ITEM_LINK:
+		return observed->value == desired->value ||
+			   (desired->flags & ITEM_AT_LEAST && observed->value > desired->value);
+	default:
+		return true;
+	}
+}
+
+struct item item_route(const struct ip_prefix *to, uint32_t table)
+{
+	struct item item = { .kind = ITEM_ROUTE, .family = to->family, .length = to->length, .table = table };
+
+	memcpy(item.address, to->address, sizeof item.address);
+	return item;
+}
+
+struct item item_setting(enum item_kind kind, uint8_t which, uint32_t value)
+{
+	return (struct item) { .kind = (uint8_t)kind, .length = which, .value = value };
+}
+
+void item_prefix(const struct item *item, struct ip_prefix *prefix)
+{
+	*prefix = (struct ip_prefix) { .family = item->family, .length = item->length };
+	memcpy(prefix->address, item->address, sizeof prefix->address);
+}
+
+static int version_of(const struct item *item)
+{
+	return item->family == AF_INET6 ? 6 : 4;
+}
+
+static void route_text(char text[ITEM_TEXT], const struct item *item, const char *prefix)
+{
+	if (item->table == RT_TABLE_MAIN)
+		snprintf(text, ITEM_TEXT, "route %s", prefix);
+	else
+		snprintf(text, ITEM_TEXT, "route %s table %u", prefix, item->table);
+}
+
+void item_text(char text[ITEM_TEXT], const struct item *item)
+{
+	struct ip_prefix prefix;
+	char shown[PREFIX_TEXT];
+
+	switch (item->kind) {
+	case ITEM_GUARD:
+		snprintf(text, ITEM_TEXT, "IPv%d unreachable default route, table %u", version_of(item), item->table);
+		break;
+	case ITEM_RULE:
+		if (item->length == RULE_SUPPRESS)
+			snprintf(text, ITEM_TEXT, "IPv%d rule: table main suppress_prefixlength 0", version_of(item));
+		else
+			snprintf(text, ITEM_TEXT, "IPv%d rule: not fwmark %u table %u", version_of(item), item->rule.mark,
+					 item->table);
+		break;
+	case ITEM_FIREWALL:
+		snprintf(text, ITEM_TEXT, "firewall");
+		break;
+	case ITEM_SYSCTL:
+		snprintf(text, ITEM_TEXT, "%s = %u", sysctl_names[item->length], item->value);
+		break;
+	case ITEM_LINK:
+		snprintf(text, ITEM_TEXT, "link %s %u", link_names[item->length], item->value);
+		break;
+	default:
+		item_prefix(item, &prefix);
+		prefix_to_text(shown, &prefix);
+		if (item->kind == ITEM_ROUTE)
+			route_text(text, item, shown);
+		else
+			snprintf(text, ITEM_TEXT, "address %s", shown);
+	}
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Items: everything that the reconciler sets on the host, each as one small value that can be compared and sorted. The
+ * desired state and the observed state are sorted lists of items.
+ */
+#ifndef ADIT_NETWORK_ITEM_H
+#define ADIT_NETWORK_ITEM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "config/config.h"
+
+/* In the order in which additions are made: whatever closes a leak comes first. */
+enum item_kind {
+	ITEM_GUARD,    /* an unreachable default route in the tunnel's table, worse than all others */
+	ITEM_RULE,     /* one of the two policy rules of a full tunnel */
+	ITEM_FIREWALL, /* the nftables table of a full tunnel */
+	ITEM_SYSCTL,
+	ITEM_LINK,
+	ITEM_ADDRESS,
+	ITEM_ROUTE,
+	ITEM_KINDS
+};
+
+/* `which` of an ITEM_RULE, in the order of their preferences. */
+enum item_rule {
+	RULE_SUPPRESS, /* not from all fwmark MARK lookup main suppress_prefixlength 0 */
+	RULE_TUNNEL,   /* not from all fwmark MARK lookup TABLE */
+};
+
+/* `which` of an ITEM_SYSCTL. */
+enum item_sysctl {
+	SYSCTL_SRC_VALID_MARK,     /* net.ipv4.conf.all.src_valid_mark */
+	SYSCTL_ALL_SEND_REDIRECTS, /* net.ipv4.conf.all.send_redirects */
+	SYSCTL_ACCEPT_RA,          /* net.ipv6.conf.NAME.accept_ra */
+	SYSCTLS
+};
+
+/* `which` of an ITEM_LINK, in the order in which they are set: IPv6 settings must be right before the link is up. */
+enum item_link {
+	LINK_MTU,
+	LINK_ADDR_GEN_MODE,
+	LINK_SEND_REDIRECTS,
+	LINK_PROMOTE_SECONDARIES,
+	LINK_MULTICAST,
+	LINK_UP,
+	LINK_SETTINGS
+};
+
+enum item_flags {
+	/* Desired items. */
+	ITEM_OPTIONAL = 1 << 0,  /* left out with a warning if the host refuses it */
+	ITEM_LEFT_OUT = 1 << 1,  /* it was refused, so it is not asked for again before the next reload */
+	ITEM_AT_LEAST = 1 << 2,  /* a link setting that may also be larger */
+	ITEM_CONNECTED = 1 << 3, /* the kernel adds this route with an address; wanted only while that address is there */
+	ITEM_BRIEF = 1 << 4,     /* a guard that stands only while something else is being changed */
+	ITEM_FAILED = 1 << 5,    /* it was refused in this run */
+	/* Observed items. */
+	ITEM_OURS = 1 << 6,   /* adit added it, now or in an earlier life */
+	ITEM_BROKEN = 1 << 7, /* a rule of ours with a wrong preference, an address of ours without its local route */
+};
+
+struct item {
+	uint8_t kind, family, flags;
+	uint8_t length; /* of the prefix; `which` of the other kinds */
+	uint32_t table; /* of routes, guards and tunnel rules; of an address its place in the configuration */
+	union {
+		uint8_t address[16]; /* of addresses and routes */
+		struct {
+			uint32_t mark, preference;
+		} rule;
+		uint64_t digest; /* of a firewall's text */
+		uint32_t value;  /* of settings */
+	};
+};
+
+struct item_list {
+	struct item *items;
+	size_t count, room;
+};
+
+/* Appends an item. 0 or -ENOMEM. */
+int item_push(struct item_list *list, const struct item *item);
+/* Frees the memory; takes a zeroed struct. */
+void item_list_destroy(struct item_list *list);
+/* Sorts by identity and drops items that are equal in every bit, which an interrupted dump returns. */
+void item_list_sort(struct item_list *list);
+/* Keeps the first item of each identity in a sorted list. */
+void item_list_unique(struct item_list *list);
+/* The item of a sorted list with the identity of `item`, or NULL. */
+struct item *item_find(const struct item_list *sorted, const struct item *item);
+
+/*
+ * Compares identities as strcmp does: kind, family, prefix, table and so on, but no flag, no value and no preference.
+ * Longer prefixes come first.
+ */
+int item_compare(const struct item *a, const struct item *b);
+/* True if the observed item, which has the same identity, also has the value that is desired. */
+bool item_satisfies(const struct item *observed, const struct item *desired);
+
+struct item item_route(const struct ip_prefix *to, uint32_t table);
+struct item item_setting(enum item_kind kind, uint8_t which, uint32_t value);
+void item_prefix(const struct item *item, struct ip_prefix *prefix);
+
+enum { ITEM_TEXT = 96 };
+
+/* "address 10.0.0.1/24", "route 192.0.2.0/24 table 7", "IPv4 rule not fwmark 0xca6c table 51820". */
+void item_text(char text[ITEM_TEXT], const struct item *item);
+
+#endif

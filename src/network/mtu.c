@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/* The MTU of a tunnel, from the routes to its peers. */
+#include "mtu.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum {
+	DEFAULT_MTU = 1500,
+	OVERHEAD = 80, /* outer IPv6 40, UDP 8, our header 16, tag 16 */
+	MTU_MIN = 68,  /* RFC 791, and the smallest of a TUN */
+	LOOPBACK = 1,  /* the index of lo in every network namespace */
+};
+
+/* 0 and *mtu = 0: the route has no say. */
+static int endpoint_mtu(struct netlink *netlink, const struct endpoint *endpoint, uint32_t *mtu)
+{
+	struct ip_prefix to = { .family = (uint8_t)endpoint->to.any.sa_family };
+	uint32_t index;
+
+	*mtu = 0;
+	if (to.family == AF_INET) {
+		memcpy(to.address, &endpoint->to.v4.sin_addr, 4);
+	} else if (to.family == AF_INET6) {
+		if (endpoint->to.v6.sin6_scope_id)
+			return netlink_link_mtu(netlink, endpoint->to.v6.sin6_scope_id, mtu);
+		memcpy(to.address, &endpoint->to.v6.sin6_addr, 16);
+	} else {
+		return -EAFNOSUPPORT;
+	}
+	if (netlink_route_interface(netlink, &to, 0, &index) == 0 && index == LOOPBACK)
+		return 0;
+	return netlink_route_mtu(netlink, &to, mtu);
+}
+
+uint32_t path_mtu(struct netlink *netlink, const struct endpoint *endpoints, size_t count)
+{
+	const struct ip_prefix anywhere = { 0 };
+	uint32_t smallest = 0, mtu;
+
+	for (size_t i = 0; i < count; i++)
+		if (endpoint_mtu(netlink, &endpoints[i], &mtu) == 0 && mtu && (!smallest || mtu < smallest))
+			smallest = mtu;
+	if (!smallest && (netlink_route_mtu(netlink, &anywhere, &smallest) < 0 || !smallest))
+		smallest = DEFAULT_MTU;
+	return smallest < OVERHEAD + MTU_MIN ? MTU_MIN : smallest - OVERHEAD;
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/* The plan of mark and table, and the claims on tables. */
+#include "network/plan.h"
+
+#include <errno.h>
+#include <linux/rtnetlink.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "io/netlink_dump.h"
+
+enum {
+	FIRST_TABLE = 51820,
+	TABLES_TRIED = 4096, /* any process can squat the names of claims, so the search has an end */
+};
+
+int table_claim_take(struct table_claim *claim, uint32_t table)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	/* The name starts with a zero byte: it is in the abstract namespace. */
+	int length = snprintf(address.sun_path + 1, sizeof address.sun_path - 1, "adit/table/%u", table);
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), error;
+
+	if (fd < 0)
+		return -errno;
+	if (bind(fd, (struct sockaddr *)&address,
+			 (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)length)) == 0) {
+		*claim = (struct table_claim) { table, fd };
+		return 0;
+	}
+	error = -errno;
+	close(fd);
+	return error;
+}
+
+void table_claim_release(struct table_claim *claim)
+{
+	if (claim->table)
+		close(claim->fd);
+	*claim = (struct table_claim) { 0 };
+}
+
+/* Sets full_v4 and full_v6: a peer may have every address of the family. */
+static void find_default_routes(struct network_plan *plan, const struct config *config)
+{
+	for (const struct config_peer *peer = config->peers; peer; peer = peer->next) {
+		for (const struct config_prefix *ip = peer->allowed_ips; ip; ip = ip->next) {
+			if (ip->prefix.length == 0 && ip->prefix.family == AF_INET)
+				plan->full_v4 = true;
+			else if (ip->prefix.length == 0)
+				plan->full_v6 = true;
+		}
+	}
+}
+
+static void note_foreign(void *context, const struct netlink_route_entry *entry)
+{
+	bool *foreign = context;
+
+	if (entry->protocol != NETLINK_PROTOCOL_ADIT)
+		*foreign = true;
+}
+
+/* A table is free if it holds nothing but what a daemon that died left behind: the claim shows that nobody uses it. */
+static int table_is_used(struct netlink *netlink, uint32_t table)
+{
+	struct netlink_route_filter filter = { .family = AF_INET, .table = table };
+	bool foreign = false;
+	int error = netlink_dump_routes(netlink, &filter, note_foreign, &foreign);
+
+	filter.family = AF_INET6;
+	if (!error)
+		error = netlink_dump_routes(netlink, &filter, note_foreign, &foreign);
+	return error ? error : foreign;
+}
+
+static int claim_free_table(struct table_claim *claim, struct reason *reason)
+{
+	struct netlink *netlink = netlink_open();
+	int error = -EADDRINUSE;
+
+	if (!netlink)
+		return reason_set_errno(reason, -errno, "rtnetlink");
+	for (uint32_t table = FIRST_TABLE; error == -EADDRINUSE && table < FIRST_TABLE + TABLES_TRIED; table++) {
+		error = table_claim_take(claim, table);
+		if (!error) {
+			error = table_is_used(netlink, table);
+			if (error > 0)
+				error = -EADDRINUSE;
+			if (error)
+				table_claim_release(claim);
+		}
+	}
+	netlink_close(netlink);
+	return error ? reason_set_errno(reason, error, "no free routing table from %u on", FIRST_TABLE) : 0;
+}
+
+int network_plan(struct network_plan *plan, const struct table_claim *current, struct table_claim *claim,
+				 const struct config *config, struct reason *reason)
+{
+	int error = 0;
+
+	*plan = (struct network_plan) { .mark = config->fwmark };
+	if (config->table != TABLE_AUTO)
+		return 0;
+	find_default_routes(plan, config);
+	if (!plan->full_v4 && !plan->full_v6)
+		return 0;
+	plan->table = config->fwmark ? config->fwmark : current->table;
+	/*
+	 * A FwMark of the file is used even if another process holds the claim. Two tunnels with one table meet at its
+	 * default route, which names the owner.
+	 */
+	if (!plan->table) {
+		error = claim_free_table(claim, reason);
+		plan->table = claim->table;
+	} else if (plan->table != current->table) {
+		table_claim_take(claim, plan->table);
+	}
+	plan->mark = plan->table;
+	return error;
+}

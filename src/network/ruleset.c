@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/* The nftables ruleset of a full tunnel. */
+#include "ruleset.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The two rules of the mark. */
+enum { MARK_RULES = 2, COMMENT_BYTES = 80 };
+
+static const char *family_word(uint8_t family)
+{
+	return family == AF_INET6 ? "ip6" : "ip";
+}
+
+/* The characters that wg-quick(8) allows: none of them has a meaning to nft(8) within a name. */
+bool ruleset_table(char table[RULESET_TABLE], const char *interface)
+{
+	char *end = table + sprintf(table, RULESET_PREFIX);
+	size_t length = strlen(interface);
+
+	if (length == 0 || length >= 16)
+		return false;
+	for (; *interface; interface++) {
+		if (!isalnum((unsigned char)*interface) && !strchr("_=+.-", *interface))
+			return false;
+		end += sprintf(end, *interface == '=' || *interface == '+' ? "/%x" : "%c", *interface);
+	}
+	return true;
+}
+
+static bool is_guarded(const struct ruleset *ruleset, const struct item *item)
+{
+	return item->kind == ITEM_ADDRESS && item->family == ruleset->family;
+}
+
+static void write_guards(FILE *file, const struct ruleset *ruleset, const char *comment)
+{
+	const struct item_list *list = ruleset->list;
+	char text[INET6_ADDRSTRLEN];
+
+	for (size_t i = 0; i < list->count && list->items[i].kind <= ITEM_ADDRESS; i++) {
+		if (!is_guarded(ruleset, &list->items[i]))
+			continue;
+		inet_ntop(ruleset->family, list->items[i].address, text, sizeof text);
+		fprintf(file, "\t\tiif != %u %s daddr %s fib saddr type != local drop%s\n", ruleset->index,
+				family_word(ruleset->family), text, comment);
+	}
+}
+
+static void write_chains(FILE *file, const struct ruleset *ruleset, const char *comment)
+{
+	fputs("\tchain preraw {\n\t\ttype filter hook prerouting priority raw; policy accept;\n", file);
+	write_guards(file, ruleset, comment);
+	fputs("\t}\n\tchain premangle {\n\t\ttype filter hook prerouting priority mangle; policy accept;\n", file);
+	fprintf(file, "\t\tmeta l4proto udp meta mark set ct mark%s\n", comment);
+	fputs("\t}\n\tchain postmangle {\n\t\ttype filter hook postrouting priority mangle; policy accept;\n", file);
+	fprintf(file, "\t\tmeta l4proto udp meta mark 0x%08x ct mark set meta mark%s\n\t}\n", ruleset->mark, comment);
+}
+
+/* FNV-1a. */
+static uint64_t hash_text(const char *text)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	for (; *text; text++)
+		hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
+	return hash ? hash : 1;
+}
+
+uint64_t ruleset_digest(const struct ruleset *ruleset)
+{
+	uint64_t digest = 0;
+	char *text = NULL;
+	size_t length;
+	FILE *file = open_memstream(&text, &length);
+
+	if (!file)
+		return 0;
+	write_chains(file, ruleset, "");
+	if (fclose(file) == 0)
+		digest = hash_text(text);
+	free(text);
+	return digest;
+}
+
+static unsigned count_rules(const struct ruleset *ruleset)
+{
+	unsigned count = MARK_RULES;
+
+	for (size_t i = 0; i < ruleset->list->count; i++)
+		count += is_guarded(ruleset, &ruleset->list->items[i]);
+	return count;
+}
+
+char *ruleset_script(uint8_t family, const char *table, const struct ruleset *ruleset)
+{
+	char *text = NULL, comment[COMMENT_BYTES];
+	size_t length;
+	FILE *file = open_memstream(&text, &length);
+
+	if (!file)
+		return NULL;
+	/* The table is added first, so that its deletion cannot fail; nft(8) commits all of it at once. */
+	fprintf(file, "add table %s %s\ndelete table %s %s\n", family_word(family), table, family_word(family), table);
+	if (ruleset) {
+		snprintf(comment, sizeof comment, " comment \"adit %u %016" PRIx64 " %u\"", ruleset->index,
+				 ruleset_digest(ruleset), count_rules(ruleset));
+		fprintf(file, "table %s %s {\n", family_word(family), table);
+		write_chains(file, ruleset, comment);
+		fputs("}\n", file);
+	}
+	if (fclose(file) == 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
+bool ruleset_comment(const char *comment, uint32_t *index, uint64_t *digest, unsigned *count)
+{
+	return sscanf(comment, "adit %" SCNu32 " %" SCNx64 " %u", index, digest, count) == 3;
+}

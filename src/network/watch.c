@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/* The watch: events, pauses and looks. */
+#include "watch.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "io/netfilter.h"
+#include "ruleset.h"
+
+static const double pause_min = 0.05, pause_max = 0.3; /* seconds */
+static const double idle = 1.0;                        /* seconds after a change of ours until a look */
+static const double calm = 2.0;                        /* seconds without a repair that make the pause short again */
+
+enum {
+	PAUSE_PER_LOOK = 20, /* a look of t seconds is followed by a pause of 20 t */
+	QUICK_REPAIRS = 4,   /* in a row, before the pause grows */
+	CONTESTED = 12,      /* repairs in a row, after which somebody is working against us */
+};
+
+static void watch_arm(struct watch *watch, double seconds, bool urgent)
+{
+	if (!watch->loop || (ev_is_active(&watch->look) && watch->urgent))
+		return;
+	ev_timer_stop(watch->loop, &watch->look);
+	ev_timer_set(&watch->look, seconds, 0.0);
+	ev_timer_start(watch->loop, &watch->look);
+	watch->urgent = urgent;
+}
+
+void watch_look(struct watch *watch)
+{
+	watch_arm(watch, watch->pause, true);
+}
+
+void watch_look_when_idle(struct watch *watch)
+{
+	watch_arm(watch, watch->pause > idle ? watch->pause : idle, false);
+}
+
+static void count_repair(struct watch *watch, double now)
+{
+	if (now - watch->repaired_at > calm + watch->pause) {
+		watch->repairs = 0;
+		watch->pause = pause_min;
+	}
+	watch->repaired_at = now;
+	watch->repairs++;
+	if (watch->repairs > QUICK_REPAIRS)
+		watch->pause = watch->pause * 2 < pause_max ? watch->pause * 2 : pause_max;
+	if (watch->repairs == CONTESTED)
+		watch->contested(watch->context);
+}
+
+static void on_look(struct ev_loop *loop, struct ev_timer *timer, int events)
+{
+	struct watch *watch = timer->data;
+	double begin = ev_time(), took;
+	int repairs = watch->repair(watch->context);
+
+	took = ev_time() - begin;
+	if (repairs == -ENODEV) {
+		watch_stop(watch);
+		return;
+	}
+	if (repairs > 0)
+		count_repair(watch, begin);
+	else if (begin - watch->repaired_at > calm)
+		watch->pause = pause_min;
+	if (watch->pause < took * PAUSE_PER_LOOK)
+		watch->pause = took * PAUSE_PER_LOOK;
+	if (repairs > 0)
+		watch_look_when_idle(watch);
+}
+
+static void watch_event(void *context, const struct netlink_state_event *event)
+{
+	struct watch *watch = context;
+
+	if (!(ev_is_active(&watch->look) && watch->urgent) && watch->concerns(watch->context, event))
+		watch_look(watch);
+}
+
+static void on_routes(struct ev_loop *loop, struct ev_io *io, int events)
+{
+	struct watch *watch = io->data;
+
+	if (netlink_events_read(io->fd, watch_event, watch) == -ENOBUFS)
+		watch_look(watch);
+}
+
+static void watch_table(void *context, const char *table)
+{
+	if (strncmp(table, RULESET_PREFIX, strlen(RULESET_PREFIX)) == 0)
+		watch_look(context);
+}
+
+static void on_tables(struct ev_loop *loop, struct ev_io *io, int events)
+{
+	struct watch *watch = io->data;
+
+	if (netfilter_watch_read(io->fd, watch_table, watch) == -ENOBUFS)
+		watch_look(watch);
+}
+
+static void start_io(struct watch *watch, struct ev_io *io, int fd,
+					 void (*handle)(struct ev_loop *loop, struct ev_io *io, int events))
+{
+	ev_io_init(io, handle, fd, EV_READ);
+	io->data = watch;
+	ev_io_start(watch->loop, io);
+}
+
+int watch_start(struct watch *watch, struct ev_loop *loop, uint32_t port)
+{
+	int routes = netlink_events_open(port), tables;
+
+	if (routes < 0)
+		return routes;
+	watch->loop = loop;
+	watch->pause = pause_min;
+	ev_timer_init(&watch->look, on_look, pause_min, 0.0);
+	watch->look.data = watch;
+	start_io(watch, &watch->routes, routes, on_routes);
+	watch->tables.fd = -1;
+	tables = netfilter_watch_open(); /* a kernel without nftables has no tables to watch */
+	if (tables >= 0)
+		start_io(watch, &watch->tables, tables, on_tables);
+	return 0;
+}
+
+static void stop_io(struct watch *watch, struct ev_io *io)
+{
+	int fd = io->fd;
+
+	if (fd < 0)
+		return;
+	ev_io_stop(watch->loop, io);
+	close(fd);
+}
+
+void watch_stop(struct watch *watch)
+{
+	if (!watch->loop)
+		return;
+	ev_timer_stop(watch->loop, &watch->look);
+	stop_io(watch, &watch->routes);
+	stop_io(watch, &watch->tables);
+	watch->loop = NULL;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The watch: decides which events of the host concern us, and when to look.
+ *
+ * A look comes a short pause after an event, so that a burst of events costs one look. While looks keep finding
+ * something to repair, the pause grows up to 0.3 s. It also grows with the time that a look takes, so that
+ * repairs never take more than a twentieth of a processor. A look that changed something is followed by another one,
+ * because the change itself causes no events.
+ *
+ * Without events there is no timer: idle costs nothing.
+ */
+#ifndef ADIT_NETWORK_WATCH_H
+#define ADIT_NETWORK_WATCH_H
+
+#include <ev.h>
+#include <stdbool.h>
+
+#include "io/netlink_events.h"
+
+struct watch {
+	struct ev_loop *loop; /* NULL: not started */
+	struct ev_io routes, tables;
+	struct ev_timer look;
+	bool urgent;        /* the look follows an event */
+	double pause;       /* seconds until the next look */
+	double repaired_at; /* of the loop's clock; when a look last found something */
+	unsigned repairs;   /* in a row, each soon after the last */
+	/* True if the event can mean that something of ours has changed. */
+	bool (*concerns)(void *context, const struct netlink_state_event *event);
+	/* Looks and repairs. The number of repairs, or negative errno; -ENODEV ends the watch. */
+	int (*repair)(void *context);
+	/* Called once when another program keeps undoing the repairs. */
+	void (*contested)(void *context);
+	void *context;
+};
+
+/* Starts with zeroed memory in which the functions are set. `port`: netlink_port. 0 or negative errno. */
+int watch_start(struct watch *watch, struct ev_loop *loop, uint32_t port);
+/* Takes a zeroed struct. */
+void watch_stop(struct watch *watch);
+
+/* Asks for a look after the usual pause, because something has changed. */
+void watch_look(struct watch *watch);
+/* Asks for a look a second after the last of these calls, to see whether a change of ours holds. */
+void watch_look_when_idle(struct watch *watch);
+
+#endif
