@@ -24,10 +24,23 @@ static bool local_address_usable(void *context, const struct endpoint *from)
 	return !index || !arrived_on || index == arrived_on;
 }
 
+/* A routing daemon can change 100,000 routes at once. The first change counts at once, others after this pause. */
+static const double pause_seconds = 0.02;
+
+static void on_pause_end(struct ev_loop *loop, struct ev_timer *timer, int events)
+{
+	struct local_addresses *addresses = timer->data;
+
+	ev_io_start(loop, &addresses->watcher);
+}
+
 static void on_route_change(struct ev_loop *loop, struct ev_io *watcher, int events)
 {
 	struct local_addresses *addresses = watcher->data;
 
+	ev_io_stop(loop, watcher);
+	ev_timer_set(&addresses->pause, pause_seconds, 0.0);
+	ev_timer_start(loop, &addresses->pause);
 	if (!netlink_routes_watch_read(watcher->fd))
 		return;
 	control_recheck_locals(addresses->device);
@@ -47,6 +60,8 @@ int local_address_start(struct local_addresses *addresses, struct device *device
 		close(fd);
 		return error;
 	}
+	ev_timer_init(&addresses->pause, on_pause_end, pause_seconds, 0.0);
+	addresses->pause.data = addresses;
 	ev_io_init(&addresses->watcher, on_route_change, fd, EV_READ);
 	addresses->watcher.data = addresses;
 	ev_set_priority(&addresses->watcher, EV_MAXPRI); /* before packets that were sent after the change */
@@ -62,6 +77,7 @@ void local_address_stop(struct local_addresses *addresses)
 		return;
 	addresses->device->local_usable = NULL;
 	ev_io_stop(addresses->loop, &addresses->watcher);
+	ev_timer_stop(addresses->loop, &addresses->pause);
 	close(addresses->watcher.fd);
 	netlink_close(addresses->netlink);
 	*addresses = (struct local_addresses) { 0 };

@@ -10,7 +10,8 @@
 
 enum {
 	WATCH_BYTES = 16384,
-	WATCH_MESSAGES = 64, /* maximum per call */
+	WATCH_MESSAGES = 64,   /* maximum per call of netlink_watch_read */
+	EVENTS_READ_MAX = 512, /* maximum per call of netlink_routes_watch_read */
 };
 
 static int open_groups(uint32_t groups)
@@ -43,13 +44,16 @@ bool netlink_routes_watch_read(int fd)
 {
 	char unread[64];
 	bool any = false;
-	ssize_t n;
 
 	/* The content of the events does not matter. ENOBUFS means that events were lost. */
-	do {
-		n = recv(fd, unread, sizeof unread, MSG_TRUNC);
-		any |= n >= 0 || errno == ENOBUFS;
-	} while (n >= 0 || errno == ENOBUFS || errno == EINTR);
+	for (int i = 0; i < EVENTS_READ_MAX; i++) {
+		ssize_t n = recv(fd, unread, sizeof unread, MSG_TRUNC);
+
+		if (n >= 0 || errno == ENOBUFS)
+			any = true;
+		else if (errno != EINTR)
+			break;
+	}
 	return any;
 }
 

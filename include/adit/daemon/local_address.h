@@ -19,6 +19,7 @@ struct local_addresses {
 	struct ev_loop *loop;
 	struct netlink *netlink;
 	struct ev_io watcher;
+	struct ev_timer pause;
 	void (*changed)(void *context); /* called after each change of addresses, routes or rules; NULL: nobody asks */
 	void *context;
 };

@@ -89,7 +89,7 @@ int netlink_route_interface(struct netlink *netlink, const struct ip_prefix *to,
  * errno.
  */
 int netlink_routes_watch_open(void);
-/* Discards all pending events. Returns true if there were any. */
+/* Discards pending events, for a bounded time. Returns true if there were any. */
 bool netlink_routes_watch_read(int fd);
 
 /*
