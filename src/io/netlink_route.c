@@ -6,53 +6,6 @@
 
 #include "netlink_request.h"
 
-static void put_route(struct nlmsghdr *message, uint32_t index, const struct ip_prefix *to, uint32_t table)
-{
-	struct rtmsg *route = mnl_nlmsg_put_extra_header(message, sizeof *route);
-
-	route->rtm_family = to->family;
-	route->rtm_dst_len = to->length;
-	route->rtm_protocol = RTPROT_BOOT;
-	route->rtm_scope = to->family == AF_INET ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE; /* IPv6 routes have no scope */
-	route->rtm_type = RTN_UNICAST;
-	netlink_put_address(message, RTA_DST, to);
-	mnl_attr_put_u32(message, RTA_TABLE, table ? table : RT_TABLE_MAIN);
-	mnl_attr_put_u32(message, RTA_OIF, index);
-}
-
-/*
- * Adds as many routes as fit into one send and returns their number. With a system call for each route, the calls would
- * take as long as the work that the kernel does for them.
- */
-static size_t add_route_batch(struct netlink *netlink, const struct netlink_route *routes, size_t count, int *status)
-{
-	const uint16_t flags = NLM_F_CREATE | NLM_F_EXCL;
-	struct nlmsghdr *message = netlink_begin(netlink, RTM_NEWROUTE, flags);
-	size_t begun = 0;
-
-	while (message) {
-		put_route(message, routes[begun].index, &routes[begun].to, routes[begun].table);
-		begun++;
-		message = begun < count ? netlink_begin_another(netlink, RTM_NEWROUTE, flags) : NULL;
-	}
-	netlink_finish_all(netlink, status, begun);
-	return begun;
-}
-
-void netlink_routes_add(struct netlink *netlink, const struct netlink_route *routes, size_t count, int *status)
-{
-	size_t done = 0;
-
-	while (done < count)
-		done += add_route_batch(netlink, routes + done, count - done, status + done);
-}
-
-int netlink_route_del(struct netlink *netlink, uint32_t index, const struct ip_prefix *to, uint32_t table)
-{
-	put_route(netlink_begin(netlink, RTM_DELROUTE, 0), index, to, table);
-	return netlink_finish(netlink, NULL, NULL);
-}
-
 static uint32_t metrics_mtu(const struct nlattr *metrics)
 {
 	const struct nlattr *attribute;
@@ -129,8 +82,8 @@ static void visit_route(void *context, const struct nlmsghdr *message)
 		visit->handle(visit->context, &route);
 }
 
-int netlink_route_each(struct netlink *netlink, uint8_t family, uint32_t index, uint32_t table,
-					   void (*handle)(void *context, const struct netlink_route *route), void *context)
+static int route_each(struct netlink *netlink, uint8_t family, uint32_t index, uint32_t table,
+					  void (*handle)(void *context, const struct netlink_route *route), void *context)
 {
 	struct route_visit visit = { family, index, table ? table : RT_TABLE_MAIN, handle, context };
 	struct nlmsghdr *message = netlink_begin(netlink, RTM_GETROUTE, NLM_F_DUMP);
@@ -146,21 +99,6 @@ int netlink_route_each(struct netlink *netlink, uint8_t family, uint32_t index, 
 	return status == -ENOENT || status == -EOPNOTSUPP ? 0 : status;
 }
 
-static void note_route(void *context, const struct netlink_route *route)
-{
-	bool *used = context;
-
-	*used = true;
-}
-
-int netlink_table_used(struct netlink *netlink, uint8_t family, uint32_t table)
-{
-	bool used = false;
-	int status = netlink_route_each(netlink, family, 0, table, note_route, &used);
-
-	return status < 0 ? status : used;
-}
-
 static void take_first_default(void *context, const struct netlink_route *route)
 {
 	struct netlink_route *first = context;
@@ -171,10 +109,10 @@ static void take_first_default(void *context, const struct netlink_route *route)
 
 static int default_route(struct netlink *netlink, struct netlink_route *route)
 {
-	int status = netlink_route_each(netlink, AF_INET, 0, RT_TABLE_MAIN, take_first_default, route);
+	int status = route_each(netlink, AF_INET, 0, RT_TABLE_MAIN, take_first_default, route);
 
 	if (status == 0 && !route->index)
-		status = netlink_route_each(netlink, AF_INET6, 0, RT_TABLE_MAIN, take_first_default, route);
+		status = route_each(netlink, AF_INET6, 0, RT_TABLE_MAIN, take_first_default, route);
 	return status;
 }
 

@@ -30,22 +30,8 @@ struct netlink *netlink_open(void);
 /* Accepts NULL. */
 void netlink_close(struct netlink *netlink);
 
-/* Sets the MTU (0: unchanged) and sets the link up or down, in one request. */
-int netlink_link_set(struct netlink *netlink, uint32_t index, uint32_t mtu, bool up);
+/* Reads the MTU of a link. */
 int netlink_link_mtu(struct netlink *netlink, uint32_t index, uint32_t *mtu);
-
-/*
- * Add or delete an address. The kernel adds and deletes the route to its network as well. -EADDRNOTAVAIL: there is no
- * such address to delete. -ENXIO: likewise, and the interface has no IPv6.
- */
-int netlink_address_add(struct netlink *netlink, uint32_t index, const struct ip_prefix *address);
-int netlink_address_del(struct netlink *netlink, uint32_t index, const struct ip_prefix *address);
-/*
- * Calls `handle` for each address of the interface and family. If addresses change during the call, it may see an
- * address twice.
- */
-int netlink_address_each(struct netlink *netlink, uint32_t index, uint8_t family,
-						 void (*handle)(void *context, const struct ip_prefix *address), void *context);
 
 struct netlink_route {
 	struct ip_prefix to;
@@ -54,24 +40,6 @@ struct netlink_route {
 	uint32_t mtu;   /* 0: the route has no MTU of its own */
 };
 
-/*
- * Adds device routes with link scope, given `to`, `table` (0: main) and `index` of each. The bits of `to` after the
- * prefix must be zero. Sets `status` of each route to 0 or a negative errno; a failure does not stop the routes that
- * follow.
- */
-void netlink_routes_add(struct netlink *netlink, const struct netlink_route *routes, size_t count, int *status);
-/* Deletes a route that netlink_routes_add added. -ESRCH: there is no such route. */
-int netlink_route_del(struct netlink *netlink, uint32_t index, const struct ip_prefix *to, uint32_t table);
-
-/*
- * Calls `handle` for each route of `family` in `table` (0: main) through `index` (0: any). Of several routes to one
- * destination the preferred one comes first. If routes change during the call, `handle` may see a route twice. A table
- * that does not exist is empty.
- */
-int netlink_route_each(struct netlink *netlink, uint8_t family, uint32_t index, uint32_t table,
-					   void (*handle)(void *context, const struct netlink_route *route), void *context);
-/* Returns 1 if the table contains a route of `family`, 0 if not, or a negative errno. */
-int netlink_table_used(struct netlink *netlink, uint8_t family, uint32_t table);
 /*
  * Reads the MTU of the route to the address in `to`: the route's own, or else that of its device. If the family in `to`
  * is 0, uses the default route, of IPv4 if there is one, else of IPv6. *mtu is 0 if there is no route.
@@ -91,20 +59,6 @@ int netlink_route_interface(struct netlink *netlink, const struct ip_prefix *to,
 int netlink_routes_watch_open(void);
 /* Discards pending events, for a bounded time. Returns true if there were any. */
 bool netlink_routes_watch_read(int fd);
-
-/*
- * The policy rules that wg-quick sets for a default route: `not fwmark MARK lookup TABLE`, and `lookup main
- * suppress_prefixlength 0`, which uses all routes of the main table except its default route. A new rule goes in front
- * of all others.
- *
- * Each tunnel adds a suppressing rule of its own. Of several equal rules the del functions delete the last one, because
- * the rules of the remaining tunnels need one in front of them. They never delete a rule that has further conditions.
- * -ENOENT: there is no such rule.
- */
-int netlink_rule_add_not_mark(struct netlink *netlink, uint8_t family, uint32_t mark, uint32_t table);
-int netlink_rule_add_suppress_main(struct netlink *netlink, uint8_t family);
-int netlink_rule_del_not_mark(struct netlink *netlink, uint8_t family, uint32_t mark, uint32_t table);
-int netlink_rule_del_suppress_main(struct netlink *netlink, uint8_t family);
 
 /* A link event. */
 struct netlink_event {
