@@ -104,8 +104,11 @@ enum {
 
 /* Section 6. Times are in ns, counts in messages. These are macros because an enum cannot hold 64-bit values. */
 #define REKEY_AFTER_MESSAGES (UINT64_C(1) << 60)
-/* Not in the paper: the security bounds of GCM degrade with the number of blocks sealed under one key. */
-#define REKEY_AFTER_MESSAGES_AES (UINT64_C(1) << 34)
+/*
+ * Not in the paper: the security bounds of GCM degrade with the number of blocks sealed under one key. 2^28 messages of
+ * 1500 bytes are 2^34.5 blocks, which is the limit of TLS (RFC 8446, section 5.5).
+ */
+#define REKEY_AFTER_MESSAGES_AES (UINT64_C(1) << 28)
 /* 2^64 - 2^13 - 1, the first counter that is rejected. */
 #define REJECT_AFTER_MESSAGES (UINT64_MAX - (UINT64_C(1) << 13))
 #define REKEY_AFTER_TIME (120 * NS_PER_S)
