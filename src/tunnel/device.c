@@ -27,6 +27,7 @@ int device_init(struct device *device, const char *name, const struct aead_provi
 
 	*device = (struct device) { .aead = aead, .realtime = clock_realtime };
 	snprintf(device->name, sizeof device->name, "%s", name);
+	randombytes_buf(device->hash_key, sizeof device->hash_key);
 	error = timers_init(&device->timers, timer_ops, loop);
 	if (error)
 		return error;

@@ -9,19 +9,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/bytes.h"
 #include "base/keytext.h"
 
 /* --- the peers of a device ---------------------------------------------------------- */
 
-static uint64_t key_hash(const uint8_t public_key[NOISE_KEY])
+/* SipHash under a secret key, so that nobody can choose public keys that share a bucket. */
+static uint64_t key_hash(const struct device *device, const uint8_t public_key[NOISE_KEY])
 {
-	return get_le64(public_key);
+	uint64_t hash;
+
+	static_assert(crypto_shorthash_BYTES == sizeof hash, "SipHash-2-4");
+	crypto_shorthash((uint8_t *)&hash, public_key, NOISE_KEY, device->hash_key);
+	return hash;
 }
 
 struct peer *peer_lookup(const struct device *device, const uint8_t public_key[NOISE_KEY])
 {
-	for (struct map_node *node = map_first(&device->by_key, key_hash(public_key)); node; node = map_next(node)) {
+	struct map_node *node = map_first(&device->by_key, key_hash(device, public_key));
+
+	for (; node; node = map_next(node)) {
 		struct peer *peer = container_of(node, struct peer, by_key);
 
 		if (!memcmp(peer->remote.public_key, public_key, NOISE_KEY))
@@ -66,7 +72,7 @@ struct peer *peer_add(struct device *device, const uint8_t public_key[NOISE_KEY]
 		errno = ENOMEM;
 		return NULL;
 	}
-	map_insert(&device->by_key, &peer->by_key, key_hash(public_key));
+	map_insert(&device->by_key, &peer->by_key, key_hash(device, public_key));
 	peer->serial = ++device->serial;
 	list_append(&device->peers, &peer->node);
 	device->peer_count++;

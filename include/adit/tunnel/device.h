@@ -18,6 +18,7 @@
 #include <ev.h>
 #include <net/if.h>
 #include <pthread.h>
+#include <sodium.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -75,8 +76,9 @@ struct device {
 
 	struct list peers; /* struct peer, in the order they were added */
 	size_t peer_count;
-	struct map by_key;   /* struct peer; not read by workers */
-	struct map by_index; /* struct peer_index */
+	struct map by_key;                           /* struct peer; not read by workers */
+	uint8_t hash_key[crypto_shorthash_KEYBYTES]; /* secret, of the hashes in by_key */
+	struct map by_index;                         /* struct peer_index */
 	struct allowedips allowed_ips;
 	struct list spare; /* unused struct peer, see peer_reserve */
 	uint64_t serial;   /* of the peer that was added last */
