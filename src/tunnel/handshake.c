@@ -30,19 +30,25 @@ static void send_to_peer(struct peer *peer, const void *message, size_t n, uint8
 	timers_any_sent(&peer->device->timers, &peer->timers, now);
 }
 
+/* Until REKEY_TIMEOUT after `now`, no initiation is made for the peer. */
+static void close_gate(struct peer *peer, uint64_t now)
+{
+	peer->handshake_sent = now;
+	peer->handshake_sent_known = true;
+}
+
+static bool is_gate_closed(const struct peer *peer, uint64_t now)
+{
+	return peer->handshake_sent_known && now - peer->handshake_sent < REKEY_TIMEOUT;
+}
+
 /* Adds the MACs to a handshake message and sends it. */
 static void send_handshake(struct peer *peer, void *message, size_t n, uint64_t now)
 {
 	cookie_stamp(&peer->cookies, peer->remote.public_key, message, n, now);
-	peer->handshake_sent = now;
-	peer->handshake_sent_known = true;
+	close_gate(peer, now);
 	device_count(peer->device, COUNT_HANDSHAKE_SENT, 1);
 	send_to_peer(peer, message, n, TRAFFIC_CLASS, now);
-}
-
-static bool sent_recently(const struct peer *peer, uint64_t now)
-{
-	return peer->handshake_sent_known && now - peer->handshake_sent < REKEY_TIMEOUT;
 }
 
 void handshake_unanswered(struct peer *peer)
@@ -56,40 +62,57 @@ void handshake_unanswered(struct peer *peer)
 		device->unanswered(device->unanswered_context, peer);
 }
 
-void handshake_initiate(struct peer *peer, uint64_t now, bool retry)
+/* Creates an initiation under a new index. Returns 0 or negative errno. */
+static int create_initiation(struct peer *peer, struct message_initiation *message)
 {
 	struct device *device = peer->device;
-	struct message_initiation message;
 	uint8_t timestamp[NOISE_TIMESTAMP];
-	struct peer_index *index;
+	struct peer_index *index = peer_index_create(peer);
 	int error;
 
-	if (!retry)
-		peer->timers.attempts = 0;
-	if (sent_recently(peer, now))
-		return;
-	/* With traffic, a packet comes here before the timer, whose jitter it does not wait for. */
-	if (!retry && peer->handshake_index)
-		handshake_unanswered(peer);
-	if (!device->up || !endpoint_known(&peer->endpoint) || sent_recently(peer, now))
-		return;
-	index = peer_index_create(peer);
 	if (!index)
-		return;
+		return -ENOMEM;
 	noise_timestamp(timestamp, device->realtime());
-	error = noise_create_initiation(&device->identity, &peer->remote, index->index, timestamp, &message);
+	error = noise_create_initiation(&device->identity, &peer->remote, index->index, timestamp, message);
 	if (error) {
 		free(index);
-		if (log_allowed(&peer->log, now))
-			log_info(peer->text, "no handshake: %s", strerror(-error));
-		return;
+		return error;
 	}
 	device_lock(device);
 	peer_set_handshake_index(peer, index);
 	device_unlock(device);
-	if (log_allowed(&peer->log, now))
-		log_debug(peer->text, "sending handshake initiation");
-	send_handshake(peer, &message, sizeof message, now);
+	return 0;
+}
+
+/*
+ * An initiation that cannot be created closes the gate and sets the timer like one that is sent. Otherwise each packet
+ * would try again, and staged packets would wait for ever.
+ */
+void handshake_initiate(struct peer *peer, uint64_t now, bool retry)
+{
+	struct device *device = peer->device;
+	struct message_initiation message;
+	int error;
+
+	if (!retry)
+		peer->timers.attempts = 0;
+	if (is_gate_closed(peer, now))
+		return;
+	/* With traffic, a packet comes here before the timer, whose jitter it does not wait for. */
+	if (!retry && peer->handshake_index)
+		handshake_unanswered(peer);
+	if (!device->up || !endpoint_known(&peer->endpoint) || is_gate_closed(peer, now))
+		return;
+	error = create_initiation(peer, &message);
+	if (error) {
+		close_gate(peer, now);
+		if (log_allowed(&peer->log, now))
+			log_info(peer->text, "no handshake: %s", strerror(-error));
+	} else {
+		if (log_allowed(&peer->log, now))
+			log_debug(peer->text, "sending handshake initiation");
+		send_handshake(peer, &message, sizeof message, now);
+	}
 	timers_handshake_initiated(&device->timers, &peer->timers, now);
 }
 

@@ -34,9 +34,11 @@ struct end {
 
 static struct end left, right;
 static uint64_t now;
+static int stamps; /* timestamps made */
 
 static uint64_t realtime(void)
 {
+	stamps++;
 	return 1700000000 * NS_PER_S + now;
 }
 
@@ -411,15 +413,57 @@ static void a_new_private_key_ends_sessions_and_removes_our_own_peer(void **stat
 	assert_non_null(left.peer->sessions.current);
 }
 
-static void a_low_order_peer_is_added_and_sent_nothing(void **state)
+/* Stages a packet for the peer and does what egress does. */
+static void stage_packet(struct peer *peer)
+{
+	const uint8_t packet[60] = { 0x45 };
+
+	assert_int_equal(staged_push(&left.device.staged, &peer->staged, 0, packet, sizeof packet, 1), 0);
+	peer_post(peer, PEER_EVENT_HANDSHAKE, NULL, now);
+}
+
+/* Stages two packets. One attempt is made every 5 s; the packets are dropped after 90 s, and then nothing is due. */
+static void expect_staged_packets_to_be_dropped_after_90_s(struct peer *peer)
+{
+	uint64_t begin = now, end = now + REKEY_ATTEMPT_TIME + 3 * REKEY_TIMEOUT;
+	int before = stamps;
+
+	stage_packet(peer);
+	stage_packet(peer);
+	assert_int_equal(stamps - before, 1);
+	for (; now < end; now += 100 * NS_PER_MS) {
+		timers_expire(&left.device.timers, now);
+		if (now < begin + REKEY_ATTEMPT_TIME)
+			assert_int_equal(peer->staged.segments, 2);
+	}
+	assert_int_equal(peer->staged.segments, 0);
+	assert_int_equal(count(&left, DROP_STAGED_TIMEOUT), 2);
+	assert_in_range(stamps - before, 16, 19);
+	assert_int_equal(peer->timers.timer[TIMER_RETRANSMIT_HANDSHAKE].due, 0);
+	assert_int_equal(left.count, 0);
+}
+
+static void a_low_order_peer_is_sent_nothing_and_its_packets_are_dropped_in_time(void **state)
 {
 	const uint8_t zero[NOISE_KEY] = { 0 };
 	struct peer *peer = peer_add(&left.device, zero);
 
 	assert_non_null(peer);
 	peer->endpoint = right.address;
-	handshake_initiate(peer, now, false);
-	assert_int_equal(left.count, 0);
+	expect_staged_packets_to_be_dropped_after_90_s(peer);
+}
+
+static void without_a_private_key_packets_are_dropped_in_time(void **state)
+{
+	uint8_t key[NOISE_KEY];
+
+	control_set_private_key(&left.device, NULL);
+	expect_staged_packets_to_be_dropped_after_90_s(left.peer);
+	randombytes_buf(key, sizeof key);
+	stage_packet(left.peer);
+	control_set_private_key(&left.device, key);
+	handshake_initiate(left.peer, now, false); /* within 5 s of the attempt that had no key */
+	assert_int_equal(left.count, 1);
 }
 
 static void flood(int messages)
@@ -531,7 +575,8 @@ int main(void)
 		TEST(an_unknown_peer_is_rejected),
 		TEST(a_new_psk_takes_effect_at_the_next_handshake),
 		TEST(a_new_private_key_ends_sessions_and_removes_our_own_peer),
-		TEST(a_low_order_peer_is_added_and_sent_nothing),
+		TEST(a_low_order_peer_is_sent_nothing_and_its_packets_are_dropped_in_time),
+		TEST(without_a_private_key_packets_are_dropped_in_time),
 		TEST(under_load_a_cookie_is_required_and_then_accepted),
 		TEST(a_cookie_reply_does_not_move_the_endpoint),
 		TEST(load_ends_a_second_after_the_flood),
