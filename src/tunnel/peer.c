@@ -154,9 +154,23 @@ void peer_post(struct peer *peer, unsigned events, const struct session *in_use,
 
 /* --- sessions ----------------------------------------------------------------------- */
 
+/*
+ * With several workers, a packet that was opened under the next session can be answered before control has made that
+ * session the current one, and the peer may have lost the current one by a restart. Staged packets are older than the
+ * answer, so while there are any, the answer has to wait with them until control has made them ready.
+ */
+static struct session *newest_session(const struct peer *peer)
+{
+	struct session *next = peer->sessions.next;
+
+	if (next && atomic_load(&next->confirmed) && !staged_waiting(&peer->staged))
+		return next;
+	return peer->sessions.current;
+}
+
 struct session *peer_session(const struct peer *peer, uint64_t now)
 {
-	struct session *session = peer->sessions.current;
+	struct session *session = newest_session(peer);
 
 	if (!session || session_expired(session, now))
 		return NULL;

@@ -96,11 +96,49 @@ static void each_device_hashes_under_its_own_key(void **state)
 	tear_down(state);
 }
 
+/* --- the session that seals --------------------------------------------------------- */
+
+static struct session *make_session(void)
+{
+	const struct noise_keys keys = { .suite = SUITE_CHACHA20POLY1305 };
+	struct session *session = session_create(&aead_libsodium, &keys, 0);
+
+	assert_non_null(session);
+	return session;
+}
+
+static void the_next_session_seals_once_it_is_confirmed(void **state)
+{
+	const uint8_t key[NOISE_KEY] = { 1 }, packet[60] = { 0x45 };
+	struct session *current = make_session(), *next = make_session();
+	struct peer *peer;
+
+	set_up(state);
+	peer = peer_add(&device, key);
+	assert_null(peer_session(peer, 0));
+	peer->sessions.next = next;
+	assert_null(peer_session(peer, 0));
+	peer->sessions.current = current;
+	assert_ptr_equal(peer_session(peer, 0), current);
+	next->confirmed = true;
+	assert_ptr_equal(peer_session(peer, 0), next);
+	/* A newer packet must not overtake those that wait for control. */
+	staged_push(&device.staged, &peer->staged, 0, packet, sizeof packet, 1);
+	assert_ptr_equal(peer_session(peer, 0), current);
+	staged_clear(&device.staged, &peer->staged);
+	assert_ptr_equal(peer_session(peer, 0), next);
+	assert_null(peer_session(peer, REJECT_AFTER_TIME));
+	next->send_counter = REJECT_AFTER_MESSAGES;
+	assert_null(peer_session(peer, 0));
+	tear_down(state);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(keys_that_are_alike_do_not_share_a_bucket),
 		cmocka_unit_test(each_device_hashes_under_its_own_key),
+		cmocka_unit_test(the_next_session_seals_once_it_is_confirmed),
 	};
 	if (sodium_init() < 0)
 		return 1;

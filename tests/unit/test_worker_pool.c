@@ -192,6 +192,37 @@ static void the_responder_sends_staged_packets_once_the_key_is_confirmed(void **
 	expect_out(&left, 12);
 }
 
+/* Waits without control, whose loop does not run. */
+#define WAIT_WITHOUT_CONTROL(condition)                                                                                \
+	do {                                                                                                               \
+		int turns = 0;                                                                                                 \
+		for (; !(condition) && turns < TURNS_MAX; turns++)                                                             \
+			usleep(TURN_US);                                                                                           \
+		assert_true(turns < TURNS_MAX);                                                                                \
+	} while (0)
+
+/* The initiator has lost its old session. The responder answers before control has handled the confirmation. */
+static void an_answer_after_a_restart_is_sealed_under_the_new_session(void **state)
+{
+	uint32_t came = 0;
+
+	for (int i = 0; i < 5; i++) {
+		connect_ends();
+		let_gate_pass();
+		forget_keys(left.peer);
+		handshake_initiate(left.peer, clock_boottime(), false);
+		WAIT_FOR(left.peer->sessions.current); /* the keepalive that confirms the key is on its way */
+		WAIT_WITHOUT_CONTROL(atomic_load(&right.peer->sessions.next->confirmed));
+		route_in(&right, &left, 0, 1);
+		WAIT_WITHOUT_CONTROL(came += take_out(&left));
+		came = 0;
+		let_gate_pass();
+		forget_keys(left.peer);
+	}
+	assert_int_equal(count(&left, DROP_INDEX), 0);
+	assert_int_equal(left.disorder, 0);
+}
+
 static void a_full_socket_loses_no_packet_and_repeats_none(void **state)
 {
 	connect_ends();
@@ -331,6 +362,8 @@ int main(void)
 		TEST(a_rejected_packet_is_counted_by_the_worker_that_read_it),
 		TEST(a_staged_packet_is_sent_by_the_worker_that_staged_it),
 		TEST(the_responder_sends_staged_packets_once_the_key_is_confirmed),
+		WITH(an_answer_after_a_restart_is_sealed_under_the_new_session, set_up_two),
+		TEST(an_answer_after_a_restart_is_sealed_under_the_new_session),
 		TEST(a_full_socket_loses_no_packet_and_repeats_none),
 		TEST(a_peer_that_moved_is_followed),
 		cmocka_unit_test(a_failed_start_leaves_the_queues_open),

@@ -31,7 +31,7 @@ struct session {
 	uint64_t created;       /* ns of CLOCK_BOOTTIME */
 	void *owner;            /* for the caller; the tunnel stores its index entry (struct peer_index), not the peer */
 	bool initiator;         /* we sent the initiation */
-	_Atomic bool confirmed; /* for the caller: a packet has arrived under it while it was next */
+	_Atomic bool confirmed; /* for the caller: a packet was opened under it while it was next */
 	alignas(SESSION_LINE) _Atomic uint64_t send_counter;
 	alignas(SESSION_LINE) pthread_mutex_t replay_lock; /* after the remote has roamed, two workers may receive */
 	struct replay replay;

@@ -176,7 +176,10 @@ void peer_recheck_local(struct peer *peer);
 
 /* --- sessions ----------------------------------------------------------------------- */
 
-/* Returns the session that seals at `now`, or NULL: there is none, or it is too old or used up. */
+/*
+ * Returns the session that seals at `now`: the next one as soon as a packet was opened under it, or the current one.
+ * NULL: there is none, or it is too old or used up.
+ */
 struct session *peer_session(const struct peer *peer, uint64_t now);
 
 /* Makes a fresh random index for a handshake, which nothing finds yet. Returns NULL without memory. */
