@@ -29,7 +29,7 @@ static void on_peer_events(void *context, struct mailbox_peer *mail, unsigned ev
 	if (events & (PEER_EVENT_CONFIRMED | PEER_EVENT_LOCAL_LOST)) {
 		device_lock(device);
 		if (events & PEER_EVENT_CONFIRMED)
-			peer_confirm_next(peer);
+			peer_confirm_next(peer, now);
 		if (events & PEER_EVENT_LOCAL_LOST)
 			peer_clear_local(peer);
 		device_unlock(device);

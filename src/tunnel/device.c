@@ -25,7 +25,7 @@ int device_init(struct device *device, const char *name, const struct aead_provi
 {
 	int error;
 
-	*device = (struct device) { .aead = aead, .realtime = clock_realtime };
+	*device = (struct device) { .aead = aead, .realtime = clock_realtime, .stamp_offset = INT64_MIN };
 	snprintf(device->name, sizeof device->name, "%s", name);
 	randombytes_buf(device->hash_key, sizeof device->hash_key);
 	error = timers_init(&device->timers, timer_ops, loop);
@@ -86,6 +86,15 @@ void device_unlock(struct device *device)
 	if (mailbox_queues(&device->mailbox))
 		pthread_rwlock_unlock(&device->lock);
 	device->locked = false;
+}
+
+uint64_t device_stamp_time(struct device *device, uint64_t now)
+{
+	int64_t offset = (int64_t)(device->realtime() - now);
+
+	if (offset > device->stamp_offset)
+		device->stamp_offset = offset;
+	return now + (uint64_t)device->stamp_offset;
 }
 
 void device_counters(struct device *device, struct counters *sum)

@@ -63,7 +63,7 @@ void handshake_unanswered(struct peer *peer)
 }
 
 /* Creates an initiation under a new index. Returns 0 or negative errno. */
-static int create_initiation(struct peer *peer, struct message_initiation *message)
+static int create_initiation(struct peer *peer, struct message_initiation *message, uint64_t now)
 {
 	struct device *device = peer->device;
 	uint8_t timestamp[NOISE_TIMESTAMP];
@@ -72,7 +72,7 @@ static int create_initiation(struct peer *peer, struct message_initiation *messa
 
 	if (!index)
 		return -ENOMEM;
-	noise_timestamp(timestamp, device->realtime());
+	noise_timestamp(timestamp, device_stamp_time(device, now));
 	error = noise_create_initiation(&device->identity, &peer->remote, index->index, timestamp, message);
 	if (error) {
 		free(index);
@@ -103,7 +103,7 @@ void handshake_initiate(struct peer *peer, uint64_t now, bool retry)
 		handshake_unanswered(peer);
 	if (!device->up || !endpoint_known(&peer->endpoint) || is_gate_closed(peer, now))
 		return;
-	error = create_initiation(peer, &message);
+	error = create_initiation(peer, &message, now);
 	if (error) {
 		close_gate(peer, now);
 		if (log_allowed(&peer->log, now))
@@ -291,7 +291,7 @@ static int complete_handshake(struct peer *peer, const struct endpoint *from, ui
 	staged = peer_send_staged(peer);
 	device_unlock(peer->device);
 	peer_received(peer, sizeof(struct message_response), now);
-	peer_handshake_completed(peer);
+	peer_handshake_completed(peer, now);
 	if (!staged)
 		handshake_keepalive(peer, now);
 	return 0;

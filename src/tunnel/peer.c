@@ -11,6 +11,8 @@
 
 #include "base/keytext.h"
 
+#define STEP ((int64_t)NS_PER_S) /* smaller differences between the clocks are not taken for a step */
+
 /* --- the peers of a device ---------------------------------------------------------- */
 
 /* SipHash under a secret key, so that nobody can choose public keys that share a bucket. */
@@ -241,13 +243,25 @@ void peer_install_session(struct peer *peer, struct session *session)
 	session_install(&peer->sessions, session, retire_session, peer->device);
 }
 
-void peer_handshake_completed(struct peer *peer)
+void peer_handshake_completed(struct peer *peer, uint64_t now)
 {
 	timers_handshake_completed(&peer->timers);
-	peer->handshake_completed = peer->device->realtime();
+	peer->handshake_completed = now;
+	peer->handshake_wall = peer->device->realtime();
 }
 
-void peer_confirm_next(struct peer *peer)
+/* Without a step, the time is returned as it was read, so that two queries give the same result to the nanosecond. */
+uint64_t peer_last_handshake(const struct peer *peer, uint64_t now)
+{
+	uint64_t age = now - peer->handshake_completed, wall = peer->device->realtime();
+	int64_t stepped = (int64_t)(wall - age - peer->handshake_wall);
+
+	if (!peer->handshake_wall || (stepped > -STEP && stepped < STEP))
+		return peer->handshake_wall;
+	return wall > age ? wall - age : 1; /* the clock was set to less than `age` after the epoch */
+}
+
+void peer_confirm_next(struct peer *peer, uint64_t now)
 {
 	struct session *next = peer->sessions.next;
 
@@ -256,7 +270,7 @@ void peer_confirm_next(struct peer *peer)
 		return;
 	session_confirm(&peer->sessions, next, retire_session, peer->device);
 	peer_send_staged(peer);
-	peer_handshake_completed(peer);
+	peer_handshake_completed(peer, now);
 }
 
 void peer_forget_keys(struct peer *peer)

@@ -82,14 +82,14 @@ static void answer_endpoint(struct uapi_answer *answer, const struct endpoint *e
 static void answer_peer(struct uapi_answer *answer, const struct peer *peer)
 {
 	const struct noise_remote *remote = &peer->remote;
+	uint64_t last_handshake = peer_last_handshake(peer, clock_boottime());
 
 	answer_key(answer, "public_key", remote->public_key);
 	if (!sodium_is_zero(remote->preshared_key, sizeof remote->preshared_key))
 		answer_key(answer, "preshared_key", remote->preshared_key);
 	answer_endpoint(answer, &peer->endpoint);
-	answer_printf(answer, "last_handshake_time_sec=%llu\n", (unsigned long long)(peer->handshake_completed / NS_PER_S));
-	answer_printf(answer, "last_handshake_time_nsec=%llu\n",
-				  (unsigned long long)(peer->handshake_completed % NS_PER_S));
+	answer_printf(answer, "last_handshake_time_sec=%llu\n", (unsigned long long)(last_handshake / NS_PER_S));
+	answer_printf(answer, "last_handshake_time_nsec=%llu\n", (unsigned long long)(last_handshake % NS_PER_S));
 	answer_printf(answer, "tx_bytes=%llu\n", (unsigned long long)peer->tx_bytes);
 	answer_printf(answer, "rx_bytes=%llu\n", (unsigned long long)peer->rx_bytes);
 	answer_printf(answer, "persistent_keepalive_interval=%u\n", peer->timers.keepalive);

@@ -115,7 +115,7 @@ static void shake_hands(struct device *hub, struct client *client, uint32_t numb
 		die("no session");
 	peer->sessions.next->confirmed = true;
 	device_lock(hub);
-	peer_confirm_next(peer);
+	peer_confirm_next(peer, now);
 	device_unlock(hub);
 }
 

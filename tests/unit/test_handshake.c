@@ -34,12 +34,13 @@ struct end {
 
 static struct end left, right;
 static uint64_t now;
-static int stamps; /* timestamps made */
+static int stamps;      /* timestamps made */
+static int64_t stepped; /* by how much the wall clock was set forward */
 
 static uint64_t realtime(void)
 {
 	stamps++;
-	return 1700000000 * NS_PER_S + now;
+	return 1700000000 * NS_PER_S + now + (uint64_t)stepped;
 }
 
 static int post(void *context, struct peer *peer, const struct endpoint *to, const void *message, size_t n,
@@ -111,13 +112,14 @@ static void forget_keys(struct peer *peer)
 static void confirm_next(struct peer *peer)
 {
 	device_lock(peer->device);
-	peer_confirm_next(peer);
+	peer_confirm_next(peer, now);
 	device_unlock(peer->device);
 }
 
 static int set_up(void **state)
 {
 	now = 1000 * NS_PER_S;
+	stepped = 0;
 	end_init(&left, "left", 1);
 	end_init(&right, "right", 2);
 	add_each_other(&left, &right);
@@ -413,6 +415,57 @@ static void a_new_private_key_ends_sessions_and_removes_our_own_peer(void **stat
 	assert_non_null(left.peer->sessions.current);
 }
 
+/* --- clocks ------------------------------------------------------------------------- */
+
+static void a_clock_that_steps_back_stops_no_handshake(void **state)
+{
+	static const int64_t steps[] = { -1, -3600, -1600000000, 7200, -7200 }; /* in seconds, one after the other */
+	uint64_t made = 1;
+
+	shake_hands();
+	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+		stepped += steps[i] * (int64_t)NS_PER_S;
+		for (int k = 0; k < 2; k++) { /* also the second one after the step */
+			now += 6 * NS_PER_S;
+			shake_hands();
+			assert_int_equal(count(&left, COUNT_HANDSHAKE_DONE), ++made);
+		}
+	}
+}
+
+static void timestamps_of_all_peers_follow_one_clock(void **state)
+{
+	uint64_t before = device_stamp_time(&left.device, now), after;
+
+	stepped -= 100 * (int64_t)NS_PER_S;
+	for (int i = 0; i < 100000; i++) /* many peers at once do not move the clock ahead */
+		after = device_stamp_time(&left.device, now);
+	assert_true(after == before);
+	now += 10 * NS_PER_S;
+	assert_true(device_stamp_time(&left.device, now) == before + 10 * NS_PER_S);
+	stepped += 105 * (int64_t)NS_PER_S;
+	assert_true(device_stamp_time(&left.device, now) == realtime());
+}
+
+static void the_age_of_the_last_handshake_survives_a_step(void **state)
+{
+	static const int64_t steps[] = { 0, 3600, -3600, 2000000000, -1699990000 };
+
+	assert_int_equal(peer_last_handshake(left.peer, now), 0);
+	shake_hands();
+	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+		stepped = steps[i] * (int64_t)NS_PER_S;
+		now += 10 * NS_PER_S;
+		assert_true(peer_last_handshake(left.peer, now) == realtime() - (i + 1) * 10 * NS_PER_S);
+	}
+	stepped = -(int64_t)(1700000000 * NS_PER_S + now - 20 * NS_PER_S); /* the clock of a machine without a battery */
+	assert_true(peer_last_handshake(left.peer, now) == 1);
+	stepped = 500 * (int64_t)NS_PER_MS; /* no step */
+	assert_true(peer_last_handshake(left.peer, now) == 1700000000 * NS_PER_S + 1000 * NS_PER_S);
+}
+
+/* --- handshakes that cannot be created ---------------------------------------------- */
+
 /* Stages a packet for the peer and does what egress does. */
 static void stage_packet(struct peer *peer)
 {
@@ -577,6 +630,9 @@ int main(void)
 		TEST(a_new_private_key_ends_sessions_and_removes_our_own_peer),
 		TEST(a_low_order_peer_is_sent_nothing_and_its_packets_are_dropped_in_time),
 		TEST(without_a_private_key_packets_are_dropped_in_time),
+		TEST(a_clock_that_steps_back_stops_no_handshake),
+		TEST(timestamps_of_all_peers_follow_one_clock),
+		TEST(the_age_of_the_last_handshake_survives_a_step),
 		TEST(under_load_a_cookie_is_required_and_then_accepted),
 		TEST(a_cookie_reply_does_not_move_the_endpoint),
 		TEST(load_ends_a_second_after_the_flood),

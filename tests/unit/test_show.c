@@ -68,7 +68,8 @@ static void populate(struct rig *rig)
 							 rig_hex(0x48), rig_hex(2), rig_hex(9), rig_hex(3)),
 					 0);
 	peer = peer_first(&rig->device);
-	peer->handshake_completed = 1700000000 * NS_PER_S;
+	peer->handshake_wall = 1700000000 * NS_PER_S;
+	peer->handshake_completed = clock_boottime();
 	peer->rx_bytes = 5 << 20;
 	peer->tx_bytes = 1023;
 }

@@ -338,7 +338,8 @@ static void a_get_reports_every_key(void **state)
 							 rig_hex(0x48), rig_hex(2), rig_hex(9), rig_hex(1)),
 					 0);
 	peer = peer_first(&rig.device);
-	peer->handshake_completed = 1700000000 * NS_PER_S + 123456789;
+	peer->handshake_wall = 1700000000 * NS_PER_S + 123456789;
+	peer->handshake_completed = clock_boottime();
 	peer->tx_bytes = UINT64_MAX;
 	peer->rx_bytes = 1;
 	rig_expect(&rig,

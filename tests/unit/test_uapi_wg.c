@@ -104,7 +104,8 @@ static void show_dump_has_every_column(void **state)
 							 rig_hex(0x48), rig_hex(2), rig_hex(9), rig_hex(3)),
 					 0);
 	peer = peer_first(&serve.rig.device);
-	peer->handshake_completed = 1700000000 * NS_PER_S + 5;
+	peer->handshake_wall = 1700000000 * NS_PER_S + 5;
+	peer->handshake_completed = clock_boottime();
 	peer->rx_bytes = UINT64_C(1) << 40;
 	peer->tx_bytes = 12345;
 	assert_string_equal(run("wg show wgtest dump | cut -f1,3-"),

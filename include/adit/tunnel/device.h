@@ -97,6 +97,7 @@ struct device {
 	uint64_t load_until;      /* under load until then */
 
 	uint64_t (*realtime)(void); /* ns since the epoch; tests replace it */
+	int64_t stamp_offset;       /* the largest difference between the two clocks so far, see device_stamp_time */
 	const struct device_ops *ops;
 	void *ops_context;
 
@@ -131,6 +132,12 @@ void device_destroy(struct device *device, struct ev_loop *loop);
 /* Control takes the lock for a change, not nested, and releases it. */
 void device_lock(struct device *device);
 void device_unlock(struct device *device);
+
+/*
+ * Returns the time for the timestamp of an initiation, in ns since the epoch. It runs with CLOCK_BOOTTIME and follows
+ * the wall clock forward but not back, because peers reject a timestamp that is older than the last one.
+ */
+uint64_t device_stamp_time(struct device *device, uint64_t now);
 
 /* Returns the sum of the counters of control and all workers. Takes the lock. */
 void device_counters(struct device *device, struct counters *sum);

@@ -82,7 +82,8 @@ struct peer {
 	struct cookie_jar cookies;
 	struct peer_index *handshake_index;
 	uint64_t handshake_sent;      /* when the last initiation or response was sent, ns of CLOCK_BOOTTIME */
-	uint64_t handshake_completed; /* ns since the epoch; 0: never */
+	uint64_t handshake_completed; /* when the last session came into use, ns of CLOCK_BOOTTIME */
+	uint64_t handshake_wall;      /* the same as it was then, in ns since the epoch; 0: never */
 	uint64_t cookie_bytes;        /* the part of rx_bytes that is cookie replies, which prove nothing about the peer */
 
 	struct log_limit log;
@@ -192,9 +193,14 @@ int peer_derive_session(struct peer *peer, uint64_t now, struct session **sessio
 /* Makes it one of the peer's sessions, found by the handshake's index. With the lock held. */
 void peer_install_session(struct peer *peer, struct session *session);
 /* With the lock held: if a packet was opened under the next session, it becomes the current one. */
-void peer_confirm_next(struct peer *peer);
+void peer_confirm_next(struct peer *peer, uint64_t now);
 /* The initiator has the response, or the responder the first packet: the session is in use. */
-void peer_handshake_completed(struct peer *peer);
+void peer_handshake_completed(struct peer *peer, uint64_t now);
+/*
+ * Returns when that was, in ns since the epoch as the wall clock now counts: a clock that was stepped since then does
+ * not change the age. 0: never.
+ */
+uint64_t peer_last_handshake(const struct peer *peer, uint64_t now);
 
 /*
  * Wipes the sessions and the handshake, with the lock held. The timestamp of the peer's last initiation is kept, so
