@@ -13,14 +13,18 @@
 
 #include "apply_peer.h"
 #include "tunnel/control.h"
+#include "tunnel/handshake.h"
 
 /* Upper bounds of the peers and prefixes that a change adds. */
 struct apply_need {
 	size_t peers, prefixes;
 };
 
-/* Setting a key ends all sessions, so the key that is already set is not set again. All zeros means no key. */
-static void apply_private_key(struct device *device, const uint8_t private_key[KEY_BYTES])
+/*
+ * Setting a key ends all sessions, so the key that is already set is not set again. All zeros means no key. Returns
+ * whether there is a new key, after which apply_new_key must follow when the peers are complete.
+ */
+static bool apply_private_key(struct device *device, const uint8_t private_key[KEY_BYTES])
 {
 	struct noise_identity identity = { 0 };
 	bool same;
@@ -28,13 +32,20 @@ static void apply_private_key(struct device *device, const uint8_t private_key[K
 	if (sodium_is_zero(private_key, KEY_BYTES)) {
 		if (device->identity.has_key)
 			control_set_private_key(device, NULL);
-		return;
+		return false;
 	}
 	noise_identity_set(&identity, private_key); /* clamps the key */
 	same = device->identity.has_key && !sodium_memcmp(device->identity.private_key, identity.private_key, KEY_BYTES);
 	sodium_memzero(&identity, sizeof identity);
 	if (!same)
 		control_set_private_key(device, private_key);
+	return !same;
+}
+
+static void apply_new_key(struct device *device, uint64_t now)
+{
+	list_for_each (peer, &device->peers, struct peer, node)
+		handshake_resume(peer, now);
 }
 
 /* The mark goes first because it can always be restored. The old port might be taken once we give it up. */
@@ -108,6 +119,8 @@ static void commit_set_peer(struct device *device, const struct config_peer *con
 
 static void commit_set(struct device *device, const struct config *config, uint64_t now)
 {
+	bool new_key = false;
+
 	if (config->replace_peers) {
 		device_lock(device);
 		while (peer_first(device))
@@ -115,9 +128,11 @@ static void commit_set(struct device *device, const struct config *config, uint6
 		device_unlock(device);
 	}
 	if (config->has_private_key)
-		apply_private_key(device, config->private_key);
+		new_key = apply_private_key(device, config->private_key);
 	for (const struct config_peer *peer = config->peers; peer; peer = peer->next)
 		commit_set_peer(device, peer, now);
+	if (new_key)
+		apply_new_key(device, now);
 }
 
 /*
@@ -126,10 +141,12 @@ static void commit_set(struct device *device, const struct config *config, uint6
  */
 static void commit_reload(struct device *device, const struct config *config, uint64_t now)
 {
+	bool new_key = false;
+
 	list_for_each (peer, &device->peers, struct peer, node)
 		peer->marked = true;
 	if (config->has_private_key)
-		apply_private_key(device, config->private_key);
+		new_key = apply_private_key(device, config->private_key);
 	for (const struct config_peer *wanted = config->peers; wanted; wanted = wanted->next) {
 		struct peer *peer = peer_lookup(device, wanted->public_key);
 		if (!peer)
@@ -148,6 +165,8 @@ static void commit_reload(struct device *device, const struct config *config, ui
 			apply_peer_sweep(peer);
 	}
 	device_unlock(device);
+	if (new_key)
+		apply_new_key(device, now);
 }
 
 static int apply_change(struct device *device, const struct config *config, struct apply_need need, uint64_t now,

@@ -27,12 +27,14 @@ static bool same_destination(const struct endpoint *a, const struct endpoint *b)
 	return endpoint_equal(&bare_a, &bare_b);
 }
 
-/* Setting the current destination again keeps the local address that belongs to it. */
-static void apply_endpoint(struct peer *peer, const struct endpoint *endpoint)
+/* Setting the current destination again keeps the local address that belongs to it. Returns whether it is another. */
+static bool apply_endpoint(struct peer *peer, const struct endpoint *endpoint)
 {
 	peer->configured = *endpoint;
-	if (endpoint_known(endpoint) && !same_destination(&peer->endpoint, endpoint))
-		peer_set_endpoint(peer, endpoint);
+	if (!endpoint_known(endpoint) || same_destination(&peer->endpoint, endpoint))
+		return false;
+	peer_set_endpoint(peer, endpoint);
+	return true;
 }
 
 static void apply_keepalive(struct peer *peer, uint16_t seconds, uint64_t now)
@@ -72,13 +74,6 @@ static void replace_prefixes(struct peer *peer, const struct config_peer *config
 	add_or_remove_prefixes(peer, config->allowed_ips);
 }
 
-/* Packets may have been staged because the peer had no endpoint. */
-static void send_staged_packets(struct peer *peer, uint64_t now)
-{
-	if (peer->device->up && staged_waiting(&peer->staged))
-		handshake_keepalive(peer, now);
-}
-
 bool apply_prefixes_same(const struct peer *peer, const struct config_peer *config)
 {
 	uint32_t entry = peer->allowed_ips.first;
@@ -104,11 +99,12 @@ void apply_peer_sweep(struct peer *peer)
 void apply_peer_set(struct peer *peer, const struct config_peer *config, uint64_t now)
 {
 	struct endpoint endpoint = numeric_endpoint(config);
+	bool moved = false;
 
 	if (config->has_preshared_key)
 		noise_remote_set_psk(&peer->remote, config->preshared_key);
 	if (config->has_endpoint) {
-		apply_endpoint(peer, &endpoint);
+		moved = apply_endpoint(peer, &endpoint);
 		if (peer->device->endpoint_set)
 			peer->device->endpoint_set(peer->device->unanswered_context, peer);
 	}
@@ -122,13 +118,15 @@ void apply_peer_set(struct peer *peer, const struct config_peer *config, uint64_
 	}
 	if (config->has_keepalive)
 		apply_keepalive(peer, config->keepalive, now);
-	send_staged_packets(peer, now);
+	if (moved || staged_waiting(&peer->staged))
+		handshake_resume(peer, now);
 }
 
 /* A setting that is not given is zero here, and zero is its default. */
 void apply_peer_reload(struct peer *peer, const struct config_peer *config, uint64_t now)
 {
 	struct endpoint endpoint = numeric_endpoint(config);
+	bool moved = false;
 
 	if (peer->remote.suite != config->cipher) {
 		noise_remote_set_suite(&peer->remote, config->cipher);
@@ -138,8 +136,9 @@ void apply_peer_reload(struct peer *peer, const struct config_peer *config, uint
 	}
 	noise_remote_set_psk(&peer->remote, config->preshared_key);
 	if (!same_destination(&peer->configured, &endpoint))
-		apply_endpoint(peer, &endpoint);
+		moved = apply_endpoint(peer, &endpoint);
 	replace_prefixes(peer, config);
 	apply_keepalive(peer, config->keepalive, now);
-	send_staged_packets(peer, now);
+	if (moved || staged_waiting(&peer->staged))
+		handshake_resume(peer, now);
 }

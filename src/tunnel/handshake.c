@@ -134,6 +134,14 @@ void handshake_keepalive(struct peer *peer, uint64_t now)
 		handshake_initiate(peer, now, false);
 }
 
+void handshake_resume(struct peer *peer, uint64_t now)
+{
+	bool keepalive = peer->timers.keepalive && !peer_session(peer, now);
+
+	if (peer->device->up && (keepalive || staged_waiting(&peer->staged)))
+		handshake_keepalive(peer, now);
+}
+
 /* --- limits ------------------------------------------------------------------------- */
 
 /* Counts one handshake message and returns whether the device is under load. */

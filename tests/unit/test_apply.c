@@ -394,6 +394,39 @@ static void turning_on_a_keepalive_sends_one_at_once(void **state)
 	assert_int_equal(rig.sent, 1);
 }
 
+static void expect_one_initiation(void)
+{
+	assert_int_equal(rig.sent, 1);
+	assert_int_equal(rig.messages[0].n, sizeof(struct message_initiation));
+	rig.sent = 0;
+	rig_peer(&rig, 2)->handshake_sent_known = false; /* no rate limit prevents another handshake */
+}
+
+/* The private key, the endpoint and the keepalive may be set in any order; the last one sends. */
+static void a_keepalive_is_sent_once_key_and_endpoint_are_set(void **state)
+{
+	link_up();
+	assert_int_equal(set("public_key=%s\nendpoint=192.0.2.1:7\npersistent_keepalive_interval=5\n", rig_hex(2)), 0);
+	assert_int_equal(rig.sent, 0);
+	assert_int_equal(set("private_key=%s\n", rig_hex(1)), 0);
+	expect_one_initiation();
+	assert_int_equal(set("private_key=%s\n", rig_hex(1)), 0); /* nothing has changed */
+	assert_int_equal(set("public_key=%s\nendpoint=192.0.2.1:7\n", rig_hex(2)), 0);
+	assert_int_equal(rig.sent, 0);
+	assert_int_equal(set("private_key=%s\n", rig_hex(3)), 0); /* all sessions have ended */
+	expect_one_initiation();
+	assert_int_equal(set("private_key=%s\npublic_key=%s\nendpoint=192.0.2.1:8\n", rig_hex(1), rig_hex(2)), 0);
+	expect_one_initiation(); /* to the new endpoint, and no other */
+	assert_int_equal(set("replace_peers=true\npublic_key=%s\npersistent_keepalive_interval=5\n", rig_hex(2)), 0);
+	assert_int_equal(rig.sent, 0);
+	assert_int_equal(set("public_key=%s\nendpoint=192.0.2.1:7\n", rig_hex(2)), 0);
+	expect_one_initiation();
+	assert_int_equal(set("public_key=%s\npersistent_keepalive_interval=0\n", rig_hex(2)), 0);
+	assert_int_equal(set("public_key=%s\nendpoint=192.0.2.1:9\n", rig_hex(2)), 0);
+	assert_int_equal(set("private_key=%s\n", rig_hex(3)), 0);
+	assert_int_equal(rig.sent, 0); /* nothing waits */
+}
+
 static void setting_an_endpoint_sends_staged_packets(void **state)
 {
 	uint8_t packet[100] = { 0 };
@@ -672,6 +705,7 @@ int main(void)
 		TEST(a_peer_with_our_own_key_is_skipped),
 		TEST(the_same_private_key_keeps_sessions),
 		TEST(turning_on_a_keepalive_sends_one_at_once),
+		TEST(a_keepalive_is_sent_once_key_and_endpoint_are_set),
 		TEST(setting_an_endpoint_sends_staged_packets),
 		TEST(the_same_endpoint_keeps_the_local_address),
 		TEST(only_a_file_changes_the_cipher),

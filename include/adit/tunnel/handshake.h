@@ -26,6 +26,12 @@ void handshake_unanswered(struct peer *peer);
 /* Has staged packets sent or, if there are none, sends a keepalive. Without a session, sends an initiation. */
 void handshake_keepalive(struct peer *peer, uint64_t now);
 
+/*
+ * The private key or the endpoint was set: starts what could not start without it. That is sending staged packets, or
+ * the handshake that a persistent keepalive needs.
+ */
+void handshake_resume(struct peer *peer, uint64_t now);
+
 /* Handles an initiation, a response or a cookie reply of `n` bytes. Anything else is counted as malformed. */
 void handshake_receive(struct device *device, const uint8_t *message, size_t n, const struct endpoint *from,
 					   uint64_t now);
