@@ -63,21 +63,29 @@ static bool mac_valid(const uint8_t *key, size_t key_length, const uint8_t *mess
 	return !crypto_verify_16(mac, message + offset);
 }
 
-enum cookie_verdict cookie_check(struct cookie_checker *checker, const uint8_t *message, size_t n,
-								 const uint8_t *address, size_t address_length, bool under_load, uint64_t now)
+bool cookie_check_mac1(const struct cookie_checker *checker, const uint8_t *message, size_t n)
+{
+	return n >= sizeof(struct message_macs) && mac_valid(checker->mac1_key, NOISE_KEY, message, mac1_offset(n));
+}
+
+bool cookie_has_mac2(const uint8_t *message, size_t n)
+{
+	return n >= sizeof(struct message_macs) && !sodium_is_zero(message + mac2_offset(n), MAC_BYTES);
+}
+
+/* In a flood of messages without mac2, the two hashes of the check are saved. */
+bool cookie_check_mac2(struct cookie_checker *checker, const uint8_t *message, size_t n, const uint8_t *address,
+					   size_t address_length, uint64_t now)
 {
 	uint8_t cookie[COOKIE_BYTES];
 	bool valid;
 
-	if (n < sizeof(struct message_macs) || !mac_valid(checker->mac1_key, NOISE_KEY, message, mac1_offset(n)))
-		return COOKIE_FORGED;
-	/* A sender without a cookie leaves mac2 zero. In a flood of such messages, skip the two hashes of the check. */
-	if (!under_load || sodium_is_zero(message + mac2_offset(n), MAC_BYTES))
-		return COOKIE_MAC1;
+	if (!cookie_has_mac2(message, n))
+		return false;
 	make_cookie(checker, cookie, address, address_length, now);
 	valid = mac_valid(cookie, sizeof cookie, message, mac2_offset(n));
 	sodium_memzero(cookie, sizeof cookie);
-	return valid ? COOKIE_MAC2 : COOKIE_MAC1;
+	return valid;
 }
 
 void cookie_reply(struct cookie_checker *checker, struct message_cookie *reply, const uint8_t sender[4],

@@ -7,6 +7,7 @@
 #include "tunnel/control.h"
 
 #include <assert.h>
+#include <sodium.h>
 
 #include "crypto/message.h"
 #include "tunnel/handshake.h"
@@ -42,9 +43,10 @@ static void on_peer_events(void *context, struct mailbox_peer *mail, unsigned ev
 		handshake_initiate(peer, now, false);
 }
 
-static void on_message(void *context, const uint8_t *message, size_t n, const struct endpoint *from, uint64_t now)
+static bool on_message(void *context, unsigned tag, const uint8_t *message, size_t n, const struct endpoint *from,
+					   uint64_t now)
 {
-	handshake_receive(context, message, n, from, now);
+	return handshake_receive(context, message, n, from, tag, now);
 }
 
 static void on_device_gone(void *context)
@@ -159,16 +161,22 @@ void control_recheck_locals(struct device *device)
 
 /* --- changes of the device ---------------------------------------------------------- */
 
+static void drop_messages(struct device *device)
+{
+	device_count(device, DROP_HANDSHAKE_QUEUE, mailbox_drop_messages(&device->mailbox));
+}
+
 void control_set_private_key(struct device *device, const uint8_t *private_key)
 {
-	struct peer *ourselves = NULL;
+	struct noise_identity identity;
+	struct peer *ourselves;
 
-	noise_identity_set(&device->identity, private_key);
-	if (device->identity.has_key) {
-		cookie_checker_set(&device->checker, device->identity.public_key);
-		ourselves = peer_lookup(device, device->identity.public_key);
-	}
+	noise_identity_set(&identity, private_key);
+	ourselves = identity.has_key ? peer_lookup(device, identity.public_key) : NULL;
 	device_lock(device);
+	device->identity = identity;
+	cookie_checker_set(&device->checker, identity.public_key);
+	drop_messages(device); /* their mac1 was checked with the old key */
 	if (ourselves)
 		peer_remove(ourselves);
 	list_for_each (peer, &device->peers, struct peer, node) {
@@ -176,6 +184,7 @@ void control_set_private_key(struct device *device, const uint8_t *private_key)
 		noise_remote_reset(&peer->remote);
 	}
 	device_unlock(device);
+	sodium_memzero(&identity, sizeof identity);
 }
 
 static int link_went_up(struct device *device, uint64_t now)
@@ -206,6 +215,7 @@ static void link_went_down(struct device *device)
 		peer_clear_local(peer);
 	}
 	device->ops->unbind(device->ops_context);
+	drop_messages(device);
 	device_unlock(device);
 }
 

@@ -77,13 +77,13 @@ void device_lock(struct device *device)
 {
 	assert(!device->locked);
 	device->locked = true;
-	if (mailbox_queues(&device->mailbox))
+	if (mailbox_threaded(&device->mailbox))
 		pthread_rwlock_wrlock(&device->lock);
 }
 
 void device_unlock(struct device *device)
 {
-	if (mailbox_queues(&device->mailbox))
+	if (mailbox_threaded(&device->mailbox))
 		pthread_rwlock_unlock(&device->lock);
 	device->locked = false;
 }

@@ -13,11 +13,7 @@
 
 enum {
 	TRAFFIC_CLASS = 0x88, /* AF41 (RFC 2597), as the kernel marks handshake messages */
-	LOAD_BURST = 63,      /* handshake messages at once, and per LOAD_WINDOW, that are not load */
-	QUEUE_LOAD = MAILBOX_MESSAGES / 8,
 };
-#define LOAD_WINDOW (100 * NS_PER_MS) /* answering LOAD_BURST messages in this time keeps a core about a tenth busy */
-#define LOAD_TIME NS_PER_S            /* how long the load lasts after the last excess */
 
 /* --- sending ------------------------------------------------------------------------ */
 
@@ -142,57 +138,6 @@ void handshake_resume(struct peer *peer, uint64_t now)
 		handshake_keepalive(peer, now);
 }
 
-/* --- limits ------------------------------------------------------------------------- */
-
-/* Counts one handshake message and returns whether the device is under load. */
-static bool is_under_load(struct device *device, uint64_t now)
-{
-	bool within = token_bucket_take(&device->load, LOAD_BURST, LOAD_WINDOW / LOAD_BURST, now);
-
-	if (!within || mailbox_waiting(&device->mailbox) >= QUEUE_LOAD)
-		device->load_until = now + LOAD_TIME;
-	return now < device->load_until;
-}
-
-static void send_cookie(struct device *device, const uint8_t *message, size_t n, const struct endpoint *from,
-						const uint8_t *sender, size_t sender_length, uint64_t now)
-{
-	struct message_cookie reply;
-	const uint8_t *mac1 = message + n - sizeof(struct message_macs);
-
-	cookie_reply(&device->checker, &reply, message + offsetof(struct message_initiation, sender), mac1, sender,
-				 sender_length, now);
-	device->ops->send(device->ops_context, NULL, from, &reply, sizeof reply, TRAFFIC_CLASS);
-	device_count(device, COUNT_COOKIE_SENT, 1);
-}
-
-/* The checks before any curve operation: mac1 and, under load, mac2 and the rate limit of the sender's address. */
-static bool is_admitted(struct device *device, const uint8_t *message, size_t n, const struct endpoint *from,
-						uint64_t now)
-{
-	uint8_t sender[ENDPOINT_BYTES];
-	size_t length = endpoint_bytes(sender, from);
-	bool loaded = is_under_load(device, now);
-
-	switch (cookie_check(&device->checker, message, n, sender, length, loaded, now)) {
-	case COOKIE_FORGED:
-		device_count(device, DROP_MAC, 1);
-		return false;
-	case COOKIE_MAC1:
-		if (!loaded)
-			return true;
-		device_count(device, COUNT_UNDER_LOAD, 1);
-		send_cookie(device, message, n, from, sender, length, now);
-		return false;
-	case COOKIE_MAC2:
-		break;
-	}
-	if (ratelimit_allow(device->ratelimit, sender, length - sizeof(in_port_t), now))
-		return true;
-	device_count(device, DROP_RATE, 1);
-	return false;
-}
-
 /* --- receiving ---------------------------------------------------------------------- */
 
 /* `subject` and `limit` are those of the peer or, if it is not known, of the device. */
@@ -274,13 +219,6 @@ static void receive_initiation(struct device *device, const struct message_initi
 	send_handshake(peer, &response, sizeof response, now);
 }
 
-static struct peer_index *find_index(const struct device *device, const uint8_t receiver[4])
-{
-	struct map_node *node = map_first(&device->by_index, get_le32(receiver));
-
-	return node ? container_of(node, struct peer_index, node) : NULL;
-}
-
 /*
  * Installs the session and sends what is staged, or a keepalive, because the responder waits for the first packet.
  * Staged packets become ready under the same lock as the session, so that a worker cannot send a newer packet first.
@@ -308,7 +246,7 @@ static int complete_handshake(struct peer *peer, const struct endpoint *from, ui
 static void receive_response(struct device *device, const struct message_response *message, const struct endpoint *from,
 							 uint64_t now)
 {
-	struct peer_index *index = find_index(device, message->receiver);
+	struct peer_index *index = peer_index_find(device, get_le32(message->receiver));
 	struct peer *peer = index ? index->peer : NULL;
 	int error = -ENOENT;
 
@@ -326,7 +264,7 @@ static void receive_response(struct device *device, const struct message_respons
 static void receive_cookie(struct device *device, const struct message_cookie *message, const struct endpoint *from,
 						   uint64_t now)
 {
-	struct peer_index *index = find_index(device, message->receiver);
+	struct peer_index *index = peer_index_find(device, get_le32(message->receiver));
 	struct peer *peer = index ? index->peer : NULL;
 	int error = peer ? cookie_consume(&peer->cookies, peer->remote.public_key, message, now) : -ENOENT;
 
@@ -338,22 +276,29 @@ static void receive_cookie(struct device *device, const struct message_cookie *m
 	peer->cookie_bytes += sizeof *message;
 }
 
-void handshake_receive(struct device *device, const uint8_t *message, size_t n, const struct endpoint *from,
-					   uint64_t now)
+bool handshake_receive(struct device *device, const uint8_t *message, size_t n, const struct endpoint *from,
+					   enum admission tag, uint64_t now)
 {
-	uint32_t type = n >= 4 ? get_le32(message) : 0;
+	uint32_t type = n >= sizeof(uint32_t) ? get_le32(message) : 0;
 
-	if (!device->identity.has_key) {
+	if (!device->identity.has_key || !device->up) {
 		device_count(device, DROP_HANDSHAKE, 1);
-	} else if (type == MESSAGE_COOKIE && n == sizeof(struct message_cookie)) {
-		receive_cookie(device, (const void *)message, from, now);
-	} else if (type == MESSAGE_INITIATION && n == sizeof(struct message_initiation)) {
-		if (is_admitted(device, message, n, from, now))
-			receive_initiation(device, (const void *)message, from, now);
-	} else if (type == MESSAGE_RESPONSE && n == sizeof(struct message_response)) {
-		if (is_admitted(device, message, n, from, now))
-			receive_response(device, (const void *)message, from, now);
-	} else {
-		device_count(device, DROP_MALFORMED, 1);
+		return false;
 	}
+	if (type == MESSAGE_COOKIE && n == sizeof(struct message_cookie)) {
+		receive_cookie(device, (const void *)message, from, now);
+		return false;
+	}
+	if (tag == ADMISSION_LOADED && !admission_allow(device, message, n, from, now))
+		return false;
+	if (type == MESSAGE_INITIATION && n == sizeof(struct message_initiation)) {
+		receive_initiation(device, (const void *)message, from, now);
+		return true;
+	}
+	if (type == MESSAGE_RESPONSE && n == sizeof(struct message_response)) {
+		receive_response(device, (const void *)message, from, now);
+		return true;
+	}
+	device_count(device, DROP_MALFORMED, 1);
+	return false;
 }

@@ -13,9 +13,8 @@
  * The checks follow the order of the protocol: index, age, authenticity, replay; then endpoint, timers, counters and
  * key confirmation of the peer; only then the inner packet.
  *
- * With one worker, events and messages that are posted are handled before the call returns. Handling an event does not
- * free the session in use (peer_post asserts it) nor its index. Handling a handshake message may replace sessions and
- * indices, so nothing that was looked up before is used after it.
+ * With one worker, events that are posted are handled before the call returns. Handling an event does not free the
+ * session in use (peer_post asserts it) nor its index. Handshake messages always wait for control.
  */
 #include "tunnel/ingress.h"
 
@@ -28,6 +27,7 @@
 #include "crypto/message.h"
 #include "packet/ip.h"
 #include "packet/virtio.h"
+#include "tunnel/admission.h"
 #include "tunnel/peer.h"
 
 enum { GAP = AEAD_HEADROOM, ALIGNMENT = 64 };
@@ -264,9 +264,7 @@ static void datagram_in(struct ingress *ingress, struct sender *sender, uint8_t 
 	} else if (get_le32(datagram) == MESSAGE_DATA) {
 		data_in(ingress, sender, datagram, n);
 	} else {
-		if (!mailbox_post_message(&ingress->device->mailbox, datagram, n, sender->from, sender->now))
-			ingress_count(ingress, DROP_HANDSHAKE_QUEUE, 1);
-		sender->known = NULL; /* the message may have replaced sessions and indices */
+		admission_post(ingress->device, ingress->counters, datagram, n, sender->from, sender->now);
 	}
 }
 

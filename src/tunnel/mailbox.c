@@ -7,6 +7,9 @@
  * A peer is in the list at most once: the worker that makes its set of events non-empty appends it, and control empties
  * the set after it has taken the peer out. So the list needs no memory of its own and cannot overflow. Messages are
  * copied into a ring of fixed size. When the ring is full, a message is lost, as it would be on a full socket.
+ *
+ * The watcher has the lowest priority of its loop, so whatever else is ready in the same iteration runs first. With one
+ * worker that is the data. An iteration ends after one message that cost much, or MESSAGES_PER_WAKEUP others.
  */
 #include "tunnel/mailbox.h"
 
@@ -16,10 +19,12 @@
 
 #include "base/clock.h"
 
-enum { MAX_PER_WAKEUP = 256 }; /* peers, and messages, delivered before other watchers of the loop run */
+/* How many are delivered before other watchers of the loop run. */
+enum { PEERS_PER_WAKEUP = 256, MESSAGES_PER_WAKEUP = 64 };
 
 struct mailbox_message {
 	struct endpoint from;
+	unsigned tag;
 	uint16_t length;
 	uint8_t bytes[MAILBOX_MESSAGE];
 };
@@ -34,7 +39,7 @@ struct mailbox_ring {
 /* Workers may post for a peer as fast as it is taken out, for example while its packets wait for a handshake. */
 static void deliver_peers(struct mailbox *mailbox, uint64_t now)
 {
-	for (int i = 0; i < MAX_PER_WAKEUP; i++) {
+	for (int i = 0; i < PEERS_PER_WAKEUP; i++) {
 		struct list_node *node;
 		struct mailbox_peer *peer;
 
@@ -58,8 +63,8 @@ static bool ring_take(struct mailbox *mailbox, struct mailbox_message *message)
 	any = ring->count;
 	if (any) {
 		*message = ring->messages[ring->head];
-		ring->head = (ring->head + 1) % MAILBOX_MESSAGES;
-		ring->count--;
+		/* An empty ring starts over, so that few messages touch little of its memory. */
+		ring->head = --ring->count ? (ring->head + 1) % MAILBOX_MESSAGES : 0;
 	}
 	pthread_mutex_unlock(&mailbox->lock);
 	return any;
@@ -69,12 +74,14 @@ static void deliver_messages(struct mailbox *mailbox, uint64_t now)
 {
 	struct mailbox_message message;
 
-	for (int i = 0; i < MAX_PER_WAKEUP; i++) {
+	for (int i = 0; i < MESSAGES_PER_WAKEUP; i++) {
 		if (!ring_take(mailbox, &message))
 			return;
-		mailbox->ops->message(mailbox->context, message.bytes, message.length, &message.from, now);
+		if (mailbox->ops->message(mailbox->context, message.tag, message.bytes, message.length, &message.from, now))
+			break;
 	}
-	ev_async_send(mailbox->loop, &mailbox->wake);
+	if (mailbox_waiting(mailbox))
+		ev_async_send(mailbox->loop, &mailbox->wake);
 }
 
 static void on_mail(struct ev_loop *loop, struct ev_async *watcher, int events)
@@ -99,6 +106,15 @@ void mailbox_forget(struct mailbox *mailbox, struct mailbox_peer *peer)
 	pthread_mutex_unlock(&mailbox->lock);
 }
 
+uint32_t mailbox_drop_messages(struct mailbox *mailbox)
+{
+	uint32_t count = mailbox_waiting(mailbox);
+
+	if (count)
+		mailbox->ring->head = mailbox->ring->count = 0;
+	return count;
+}
+
 uint32_t mailbox_waiting(struct mailbox *mailbox)
 {
 	uint32_t count;
@@ -115,7 +131,7 @@ uint32_t mailbox_waiting(struct mailbox *mailbox)
 
 void mailbox_post(struct mailbox *mailbox, struct mailbox_peer *peer, unsigned events, uint64_t now)
 {
-	if (!mailbox->ring) {
+	if (!mailbox->threaded) {
 		mailbox->depth++;
 		mailbox->ops->peer(mailbox->context, peer, events, now);
 		mailbox->depth--;
@@ -129,15 +145,15 @@ void mailbox_post(struct mailbox *mailbox, struct mailbox_peer *peer, unsigned e
 	ev_async_send(mailbox->loop, &mailbox->wake);
 }
 
-bool mailbox_post_message(struct mailbox *mailbox, const uint8_t *message, size_t n, const struct endpoint *from,
-						  uint64_t now)
+bool mailbox_post_message(struct mailbox *mailbox, unsigned tag, const uint8_t *message, size_t n,
+						  const struct endpoint *from, uint64_t now)
 {
 	struct mailbox_ring *ring = mailbox->ring;
 	bool room;
 
 	if (!ring) {
 		mailbox->depth++;
-		mailbox->ops->message(mailbox->context, message, n, from, now);
+		mailbox->ops->message(mailbox->context, tag, message, n, from, now);
 		mailbox->depth--;
 		return true;
 	}
@@ -149,6 +165,7 @@ bool mailbox_post_message(struct mailbox *mailbox, const uint8_t *message, size_
 		struct mailbox_message *copy = &ring->messages[(ring->head + ring->count++) % MAILBOX_MESSAGES];
 
 		copy->from = *from;
+		copy->tag = tag;
 		copy->length = (uint16_t)n;
 		memcpy(copy->bytes, message, n);
 	}
@@ -161,7 +178,7 @@ bool mailbox_post_message(struct mailbox *mailbox, const uint8_t *message, size_
 /* A worker posts this when it has nothing in use any more, so `depth` is not counted. */
 void mailbox_post_gone(struct mailbox *mailbox)
 {
-	if (!mailbox->ring) {
+	if (!mailbox->threaded) {
 		mailbox->ops->gone(mailbox->context);
 		return;
 	}
@@ -181,25 +198,27 @@ void mailbox_init(struct mailbox *mailbox, const struct mailbox_ops *ops, void *
 
 void mailbox_destroy(struct mailbox *mailbox)
 {
-	mailbox_stop_queue(mailbox);
+	mailbox_stop(mailbox);
 	pthread_mutex_destroy(&mailbox->lock);
 	*mailbox = (struct mailbox) { 0 };
 }
 
-int mailbox_start_queue(struct mailbox *mailbox, struct ev_loop *loop)
+int mailbox_start(struct mailbox *mailbox, struct ev_loop *loop, bool threaded)
 {
 	mailbox->ring = calloc(1, sizeof *mailbox->ring);
 	if (!mailbox->ring)
 		return -ENOMEM;
 	mailbox->loop = loop;
+	mailbox->threaded = threaded;
 	mailbox->gone = false;
 	ev_async_init(&mailbox->wake, on_mail);
+	ev_set_priority(&mailbox->wake, EV_MINPRI);
 	mailbox->wake.data = mailbox;
 	ev_async_start(loop, &mailbox->wake);
 	return 0;
 }
 
-void mailbox_stop_queue(struct mailbox *mailbox)
+void mailbox_stop(struct mailbox *mailbox)
 {
 	if (!mailbox->ring)
 		return;
@@ -208,4 +227,5 @@ void mailbox_stop_queue(struct mailbox *mailbox)
 		atomic_store(&container_of(node, struct mailbox_peer, node)->events, 0);
 	free(mailbox->ring);
 	mailbox->ring = NULL;
+	mailbox->threaded = false;
 }

@@ -143,7 +143,7 @@ void peer_post(struct peer *peer, unsigned events, const struct session *in_use,
 	struct device *device = peer->device;
 	const struct session *outer;
 
-	if (mailbox_queues(&device->mailbox)) { /* `session_in_use` is not for several threads */
+	if (mailbox_threaded(&device->mailbox)) { /* `session_in_use` is not for several threads */
 		mailbox_post(&device->mailbox, &peer->mail, events, now);
 		return;
 	}
@@ -179,6 +179,13 @@ struct session *peer_session(const struct peer *peer, uint64_t now)
 	return atomic_load_explicit(&session->send_counter, memory_order_relaxed) < REJECT_AFTER_MESSAGES ? session : NULL;
 }
 
+struct peer_index *peer_index_find(const struct device *device, uint32_t index)
+{
+	struct map_node *node = map_first(&device->by_index, index);
+
+	return node ? container_of(node, struct peer_index, node) : NULL;
+}
+
 struct peer_index *peer_index_create(struct peer *peer)
 {
 	struct peer_index *index = calloc(1, sizeof *index);
@@ -188,7 +195,7 @@ struct peer_index *peer_index_create(struct peer *peer)
 	index->peer = peer;
 	do {
 		randombytes_buf(&index->index, sizeof index->index);
-	} while (map_first(&peer->device->by_index, index->index)); /* the hash is the index itself */
+	} while (peer_index_find(peer->device, index->index));
 	return index;
 }
 
@@ -205,7 +212,7 @@ void peer_set_handshake_index(struct peer *peer, struct peer_index *index)
 	assert(peer->device->locked);
 	peer_index_destroy(peer->handshake_index);
 	peer->handshake_index = index;
-	map_insert(&peer->device->by_index, &index->node, index->index);
+	map_insert(&peer->device->by_index, &index->node, index->index); /* a random number is a good hash of itself */
 }
 
 /* First nothing finds the session by its index any more, then it is wiped. */

@@ -161,7 +161,7 @@ int worker_pool_start(struct worker_pool *pool, struct device *device, struct ev
 		return -ENOMEM;
 	device->gone = gone;
 	device->gone_context = context;
-	error = threaded ? mailbox_start_queue(&device->mailbox, loop) : 0;
+	error = mailbox_start(&device->mailbox, loop, threaded);
 	if (error)
 		goto free_workers;
 	for (made = 0; made < count; made++) {
@@ -181,7 +181,7 @@ int worker_pool_start(struct worker_pool *pool, struct device *device, struct ev
 destroy_workers:
 	while (made)
 		worker_destroy(&pool->workers[--made], true);
-	mailbox_stop_queue(&device->mailbox);
+	mailbox_stop(&device->mailbox);
 free_workers:
 	free(pool->workers);
 	pool->workers = NULL;
@@ -201,7 +201,7 @@ void worker_pool_stop(struct worker_pool *pool)
 	device->backend = NULL;
 	for (unsigned i = pool->count; i; i--)
 		worker_destroy(&pool->workers[i - 1], false);
-	mailbox_stop_queue(&device->mailbox);
+	mailbox_stop(&device->mailbox);
 	free(pool->workers);
 	pool->workers = NULL;
 }

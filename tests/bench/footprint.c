@@ -110,7 +110,7 @@ static void shake_hands(struct device *hub, struct client *client, uint32_t numb
 	if (noise_create_initiation(&client->identity, &client->hub, number, stamp, &message))
 		die("no initiation");
 	cookie_stamp(&client->jar, hub->identity.public_key, (uint8_t *)&message, sizeof message, now);
-	handshake_receive(hub, (const uint8_t *)&message, sizeof message, &from, now);
+	handshake_receive(hub, (const uint8_t *)&message, sizeof message, &from, ADMISSION_FREE, now);
 	if (!peer->sessions.next)
 		die("no session");
 	peer->sessions.next->confirmed = true;

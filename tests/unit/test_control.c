@@ -21,7 +21,8 @@
 
 enum {
 	PEERS = 4,
-	MAX_PER_WAKEUP = 256, /* peers, and messages, handled per wake-up */
+	PEERS_PER_WAKEUP = 256,
+	MESSAGES_PER_WAKEUP = 64,
 	PORT = 1000,
 	LETTERS = MAILBOX_MESSAGES,
 	THREADS = 2,
@@ -66,7 +67,21 @@ static bool local_usable(void *sources, const struct endpoint *from)
 	return false;
 }
 
-static const struct device_ops ops = { .send = post, .peer_gone = peer_gone };
+static int bind_nothing(void *context, uint16_t *port, uint32_t mark)
+{
+	return 0;
+}
+
+static void unbind_nothing(void *context)
+{
+}
+
+static const struct device_ops ops = {
+	.send = post,
+	.bind = bind_nothing,
+	.unbind = unbind_nothing,
+	.peer_gone = peer_gone,
+};
 
 static struct endpoint place(in_port_t port)
 {
@@ -127,12 +142,17 @@ static int set_up_list(void **state)
 		return -1;
 	device.gone = tun_gone;
 	device.gone_context = &device;
-	return mailbox_start_queue(&device.mailbox, loop);
+	return mailbox_start(&device.mailbox, loop, true);
+}
+
+static int set_up_one_worker(void **state)
+{
+	return set_up(state) ? -1 : mailbox_start(&device.mailbox, loop, false);
 }
 
 static int tear_down(void **state)
 {
-	mailbox_stop_queue(&device.mailbox);
+	mailbox_stop(&device.mailbox);
 	control_destroy(&device, NULL);
 	ev_loop_destroy(loop);
 	return 0;
@@ -182,7 +202,7 @@ static struct before post_all(void)
 	peer_post(peers[0], PEER_EVENT_LOCAL_UNVERIFIED, NULL, now);
 	peer_post(peers[0], PEER_EVENT_HANDSHAKE, NULL, now);
 	move_peer(peers[0], &from);
-	assert_true(mailbox_post_message(&device.mailbox, (const uint8_t[32]) { 9 }, 32, &from, now));
+	assert_true(mailbox_post_message(&device.mailbox, ADMISSION_FREE, (const uint8_t[32]) { 9 }, 32, &from, now));
 	return before;
 }
 
@@ -306,14 +326,15 @@ static void a_peer_with_endless_events_does_not_hold_up_the_rest(void **state)
 {
 	struct endpoint from = place(1);
 
-	seen.again = 2 * MAX_PER_WAKEUP;
+	seen.again = 2 * PEERS_PER_WAKEUP;
 	peer_post(peers[0], PEER_EVENT_HANDSHAKE, NULL, clock_boottime());
-	assert_true(mailbox_post_message(&device.mailbox, (const uint8_t[32]) { 9 }, 32, &from, clock_boottime()));
+	assert_true(
+		mailbox_post_message(&device.mailbox, ADMISSION_FREE, (const uint8_t[32]) { 9 }, 32, &from, clock_boottime()));
 	spin(1);
-	assert_int_equal(seen.letters, MAX_PER_WAKEUP);
+	assert_int_equal(seen.letters, PEERS_PER_WAKEUP);
 	assert_int_equal(device.counters.value[DROP_MALFORMED], 1);
 	spin(3);
-	assert_int_equal(seen.letters, 2 * MAX_PER_WAKEUP + 1);
+	assert_int_equal(seen.letters, 2 * PEERS_PER_WAKEUP + 1);
 	assert_int_equal(peers[0]->mail.events, 0);
 }
 
@@ -344,31 +365,31 @@ static void a_removed_peer_leaves_nothing_in_the_list(void **state)
 
 /* --- the ring of messages ----------------------------------------------------------- */
 
-static bool message_from(in_port_t port, const void *message, size_t n)
+static bool message_from(in_port_t port, enum admission tag, const void *message, size_t n)
 {
 	struct endpoint from = place(port);
 
-	return mailbox_post_message(&device.mailbox, message, n, &from, clock_boottime());
+	return mailbox_post_message(&device.mailbox, tag, message, n, &from, clock_boottime());
 }
 
 static void fill_ring(void)
 {
 	for (uint32_t i = 0; i < MAILBOX_MESSAGES; i++)
-		assert_true(message_from(1, (const uint8_t[32]) { 9 }, 32));
+		assert_true(message_from(1, ADMISSION_FREE, (const uint8_t[32]) { 9 }, 32));
 	assert_int_equal(mailbox_waiting(&device.mailbox), MAILBOX_MESSAGES);
 }
 
 static void a_full_ring_drops_messages_and_recovers(void **state)
 {
 	fill_ring();
-	assert_false(message_from(1, (const uint8_t[32]) { 9 }, 32));
-	for (int turn = 1; turn <= MAILBOX_MESSAGES / MAX_PER_WAKEUP; turn++) {
+	assert_false(message_from(1, ADMISSION_FREE, (const uint8_t[32]) { 9 }, 32));
+	for (int turn = 1; turn <= MAILBOX_MESSAGES / MESSAGES_PER_WAKEUP; turn++) {
 		spin(1);
-		assert_int_equal(device.counters.value[DROP_MALFORMED], turn * MAX_PER_WAKEUP);
+		assert_int_equal(device.counters.value[DROP_MALFORMED], turn * MESSAGES_PER_WAKEUP);
 	}
 	spin(2);
 	assert_int_equal(device.counters.value[DROP_MALFORMED], MAILBOX_MESSAGES);
-	assert_true(message_from(1, (const uint8_t[32]) { 9 }, 32));
+	assert_true(message_from(1, ADMISSION_FREE, (const uint8_t[32]) { 9 }, 32));
 	spin(1);
 	assert_int_equal(device.counters.value[DROP_MALFORMED], MAILBOX_MESSAGES + 1);
 }
@@ -377,8 +398,8 @@ static void a_message_that_is_too_long_is_dropped(void **state)
 {
 	static const uint8_t message[MAILBOX_MESSAGE + 1];
 
-	assert_false(message_from(1, message, MAILBOX_MESSAGE + 1));
-	assert_true(message_from(1, message, MAILBOX_MESSAGE));
+	assert_false(message_from(1, ADMISSION_FREE, message, MAILBOX_MESSAGE + 1));
+	assert_true(message_from(1, ADMISSION_FREE, message, MAILBOX_MESSAGE));
 	assert_int_equal(mailbox_waiting(&device.mailbox), 1);
 }
 
@@ -417,7 +438,7 @@ static void a_removed_peer_leaves_no_move(void **state)
 
 	move_peer(peers[0], &to);
 	move_peer(peers[1], &to);
-	assert_true(message_from(1, (const uint8_t[32]) { 9 }, 32));
+	assert_true(message_from(1, ADMISSION_FREE, (const uint8_t[32]) { 9 }, 32));
 	remove_peer(peers[0]);
 	spin(1);
 	assert_int_equal(mailbox_waiting(&device.mailbox), 0);
@@ -441,36 +462,126 @@ static void messages_keep_their_order(void **state)
 	uint8_t message[MAILBOX_MESSAGE];
 
 	stamped(message);
-	device.load_until = UINT64_MAX;
 	for (int round = 0; round < 6; round++) { /* wraps around the ring */
 		seen.letters = 0;
 		for (int i = 0; i < 1000; i++)
-			assert_true(message_from((in_port_t)(i + 1), message, sizeof message));
-		spin(6);
+			assert_true(message_from((in_port_t)(i + 1), ADMISSION_LOADED, message, sizeof message));
+		for (int i = 0; i <= 1000 / MESSAGES_PER_WAKEUP; i++) {
+			device.cookies = (struct token_bucket) { 0 }; /* cookie replies are not limited */
+			spin(1);
+		}
 		assert_int_equal(seen.letters, 1000);
 		for (int i = 0; i < 1000; i++)
 			assert_int_equal(seen.to[i], i + 1);
 	}
 }
 
-static void control_is_under_load_from_an_eighth_of_the_ring_on(void **state)
+/* Does what ingress does with a message. */
+static void receive(in_port_t port, const void *message, size_t n)
+{
+	struct endpoint from = place(port);
+
+	admission_post(&device, &device.counters, message, n, &from, clock_boottime());
+}
+
+static void a_half_full_ring_is_load(void **state)
 {
 	uint8_t message[MAILBOX_MESSAGE];
 
 	stamped(message);
 	for (int more = 0; more < 2; more++) {
+		mailbox_drop_messages(&device.mailbox);
 		device.load_until = 0;
-		device.load = (struct token_bucket) { 0 };
-		device.counters.value[COUNT_UNDER_LOAD] = device.counters.value[DROP_HANDSHAKE] = 0;
-		seen.letters = 0;
-		assert_true(message_from(1, message, sizeof message));
-		for (int i = 0; i < (MAILBOX_MESSAGES / 8) - 1 + more; i++) /* these wait after the first */
-			assert_true(message_from(1, (const uint8_t[32]) { 9 }, 32));
-		spin(4);
-		assert_int_equal(device.counters.value[COUNT_UNDER_LOAD], more);
-		assert_int_equal(device.counters.value[DROP_HANDSHAKE], !more);
-		assert_int_equal(seen.letters, more);
+		for (int i = 0; i < MAILBOX_MESSAGES / 2 - 1 + more; i++)
+			assert_true(message_from(1, ADMISSION_FREE, (const uint8_t[32]) { 9 }, 32));
+		receive(1, message, sizeof message);
+		assert_int_equal(device.load_until != 0, more);
 	}
+}
+
+/* Junk of every type and length, with a wrong mac1, and for indices that are not ours or expect no such message. */
+static void junk_takes_no_place_in_the_ring_and_is_no_load(void **state)
+{
+	uint8_t message[2000] = { 0 };
+	uint64_t dropped = 0;
+
+	for (unsigned type = 0; type < 256; type++) {
+		for (size_t n = 0; n < 400; n++) {
+			message[0] = (uint8_t)type;
+			receive(1, message, n);
+			message[2] = (uint8_t)type; /* in the reserved bytes */
+			receive(1, message, n);
+			message[2] = 0;
+		}
+	}
+	message[0] = MESSAGE_INITIATION;
+	receive(1, message, sizeof message);
+	assert_int_equal(mailbox_waiting(&device.mailbox), 0);
+	assert_int_equal(device.load.full_at, 0);
+	assert_int_equal(device.load_until, 0);
+	for (int i = 0; i < COUNTERS; i++)
+		dropped += device.counters.value[i];
+	assert_int_equal(dropped, 256 * 400 * 2 + 1);
+	assert_int_equal(device.counters.value[DROP_MAC], 2);
+	assert_int_equal(device.counters.value[DROP_HANDSHAKE], 1); /* a cookie reply */
+	assert_int_equal(device.counters.value[DROP_HANDSHAKE_QUEUE], 0);
+}
+
+/* A live session is no handshake under way: a response to its index is dropped where it arrives. */
+static void responses_and_cookies_need_a_handshake_under_way(void **state)
+{
+	struct message_response response = { .type = { MESSAGE_RESPONSE } };
+	struct message_cookie cookie = { .type = { MESSAGE_COOKIE } };
+	struct cookie_jar jar = { 0 };
+	struct session *session;
+	uint32_t index;
+
+	device_lock(&device);
+	peer_set_handshake_index(peers[0], peer_index_create(peers[0]));
+	index = peers[0]->handshake_index->index;
+	device_unlock(&device);
+	memcpy(cookie.receiver, &index, sizeof index);
+	memcpy(response.receiver, &index, sizeof index);
+	cookie_stamp(&jar, device.identity.public_key, (uint8_t *)&response, sizeof response, clock_boottime());
+	receive(1, &response, sizeof response);
+	receive(1, &cookie, sizeof cookie);
+	assert_int_equal(mailbox_drop_messages(&device.mailbox), 2);
+	device_lock(&device);
+	session = next_session(peers[0]);
+	peers[0]->sessions.next = NULL;
+	peer_install_session(peers[0], session); /* our response, which may be answered by a cookie */
+	device_unlock(&device);
+	receive(1, &response, sizeof response);
+	receive(1, &cookie, sizeof cookie);
+	assert_int_equal(mailbox_drop_messages(&device.mailbox), 1);
+	device_lock(&device);
+	peer_confirm_next(peers[0], clock_boottime());
+	device_unlock(&device);
+	receive(1, &response, sizeof response);
+	receive(1, &cookie, sizeof cookie);
+	assert_int_equal(mailbox_waiting(&device.mailbox), 0);
+	assert_int_equal(device.counters.value[DROP_HANDSHAKE], 3);
+}
+
+static void link_down_and_a_new_key_drop_the_messages_that_wait(void **state)
+{
+	uint8_t message[MAILBOX_MESSAGE], key[NOISE_KEY] = { 7 };
+
+	stamped(message);
+	for (int i = 0; i < 100; i++)
+		receive(1, message, sizeof message);
+	assert_int_equal(mailbox_waiting(&device.mailbox), 100);
+	control_set_up(&device, false, clock_boottime());
+	assert_int_equal(mailbox_waiting(&device.mailbox), 0);
+	assert_int_equal(device.counters.value[DROP_HANDSHAKE_QUEUE], 100);
+	control_set_up(&device, true, clock_boottime());
+	receive(1, message, sizeof message);
+	control_set_private_key(&device, key);
+	assert_int_equal(mailbox_waiting(&device.mailbox), 0);
+	receive(1, message, sizeof message);
+	assert_int_equal(device.counters.value[DROP_MAC], 1); /* it is for the old key */
+	spin(3);
+	assert_int_equal(seen.letters, 0);
 }
 
 /* --- threads ------------------------------------------------------------------------ */
@@ -501,7 +612,7 @@ static void wake_up(struct player *player, int round)
 		peer_post(peer, PEER_EVENT_LOCAL_LOST, NULL, now);
 		move_peer(peer, &from);
 	}
-	player->taken += mailbox_post_message(&device.mailbox, (const uint8_t[32]) { 9 }, 32, &from, now);
+	player->taken += mailbox_post_message(&device.mailbox, ADMISSION_FREE, (const uint8_t[32]) { 9 }, 32, &from, now);
 	pthread_rwlock_unlock(&device.lock);
 }
 
@@ -544,7 +655,7 @@ static void two_threads_post_while_control_handles_events_and_removes_peers(void
 		pthread_join(players[i].id, NULL);
 		taken += players[i].taken;
 	}
-	spin(MAILBOX_MESSAGES * 2 / MAX_PER_WAKEUP + 2);
+	spin(MAILBOX_MESSAGES * 2 / MESSAGES_PER_WAKEUP + 2);
 	assert_int_equal(mailbox_waiting(&device.mailbox), 0);
 	assert_int_equal(device.counters.value[DROP_MALFORMED], taken);
 	list_for_each (peer, &device.peers, struct peer, node) {
@@ -553,6 +664,7 @@ static void two_threads_post_while_control_handles_events_and_removes_peers(void
 	}
 }
 
+#define ONE_WORKER(name) cmocka_unit_test_setup_teardown(name, set_up_one_worker, tear_down)
 #define DIRECT(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up_list, tear_down)
 
@@ -574,7 +686,13 @@ int main(void)
 		TEST(one_move_waits_together_with_other_events),
 		TEST(a_removed_peer_leaves_no_move),
 		TEST(messages_keep_their_order),
-		TEST(control_is_under_load_from_an_eighth_of_the_ring_on),
+		TEST(a_half_full_ring_is_load),
+		TEST(junk_takes_no_place_in_the_ring_and_is_no_load),
+		ONE_WORKER(junk_takes_no_place_in_the_ring_and_is_no_load),
+		TEST(responses_and_cookies_need_a_handshake_under_way),
+		ONE_WORKER(responses_and_cookies_need_a_handshake_under_way),
+		TEST(link_down_and_a_new_key_drop_the_messages_that_wait),
+		ONE_WORKER(link_down_and_a_new_key_drop_the_messages_that_wait),
 		TEST(two_threads_post_while_control_handles_events_and_removes_peers),
 	};
 	if (sodium_init() < 0)

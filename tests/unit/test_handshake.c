@@ -14,7 +14,11 @@
 #include "tunnel/control.h"
 #include "tunnel/handshake.h"
 
-enum { MAIL = 512 };
+enum {
+	MAIL = 512,
+	LOAD = 1024,  /* handshake messages at once that are not load */
+	COOKIES = 64, /* cookie replies at once */
+};
 
 struct letter {
 	uint8_t bytes[256];
@@ -145,7 +149,7 @@ static void hand_over(struct end *to, const struct letter *letter, const struct 
 	uint8_t copy[sizeof letter->bytes];
 
 	memcpy(copy, letter->bytes, sizeof copy);
-	handshake_receive(&to->device, copy, letter->n, from, now);
+	admission_post(&to->device, &to->device.counters, copy, letter->n, from, now);
 }
 
 /* Delivers handshake messages both ways until none is left. Data messages are not delivered. */
@@ -531,8 +535,9 @@ static void flood(int messages)
 
 static void under_load_a_cookie_is_required_and_then_accepted(void **state)
 {
-	flood(200);
-	assert_true(count(&right, COUNT_COOKIE_SENT) > 100);
+	flood(LOAD + 276);
+	assert_int_equal(count(&right, COUNT_UNDER_LOAD), 276);
+	assert_int_equal(count(&right, COUNT_COOKIE_SENT), COOKIES);
 	assert_int_equal(last(&right)->n, 64);
 	assert_int_equal(count(&right, COUNT_HANDSHAKE_DONE), 1);
 	left.read = left.count;
@@ -541,16 +546,18 @@ static void under_load_a_cookie_is_required_and_then_accepted(void **state)
 	assert_true(left.peer->cookies.cookie_known);
 	assert_int_equal(left.count, 1);
 	now += 5 * NS_PER_S;
+	right.device.load_until = now + NS_PER_S;
 	flood(200); /* these carry mac2: no cookie reply is sent, and the rate limit of the sender applies */
+	assert_int_equal(count(&right, COUNT_COOKIE_SENT), COOKIES);
 	assert_int_equal(count(&right, COUNT_HANDSHAKE_DONE), 2);
-	assert_true(count(&right, DROP_RATE) > 100);
+	assert_int_equal(count(&right, DROP_RATE), 200 - 5);
 }
 
 static void a_cookie_reply_does_not_move_the_endpoint(void **state)
 {
 	struct endpoint elsewhere = address(77, 1000);
 
-	flood(200);
+	flood(LOAD + 1);
 	hand_over(&left, last(&right), &elsewhere);
 	assert_true(left.peer->cookies.cookie_known);
 	assert_true(endpoint_equal(&left.peer->endpoint, &right.address));
@@ -558,11 +565,44 @@ static void a_cookie_reply_does_not_move_the_endpoint(void **state)
 
 static void load_ends_a_second_after_the_flood(void **state)
 {
-	flood(200);
-	now += NS_PER_S + NS_PER_MS;
-	right.device.counters.value[COUNT_UNDER_LOAD] = 0;
+	flood(LOAD + 100);
+	now += NS_PER_S - NS_PER_MS;
 	flood(1);
+	assert_int_equal(count(&right, COUNT_UNDER_LOAD), 101);
+	now += 2 * NS_PER_MS;
+	flood(1);
+	assert_int_equal(count(&right, COUNT_UNDER_LOAD), 101);
+}
+
+/* Forged datagrams, as many as one likes, do not make an honest sender wait for a cookie. */
+static void messages_without_mac1_are_no_load(void **state)
+{
+	struct letter letter;
+
+	handshake_initiate(left.peer, now, false);
+	for (int i = 0; i < 5 * LOAD; i++) {
+		letter = *last(&left);
+		letter.bytes[8 + i % 100] ^= 1;
+		if (i % 2)
+			letter.bytes[0] = MESSAGE_RESPONSE;
+		if (i % 2)
+			letter.n = sizeof(struct message_response);
+		hand_over(&right, &letter, &left.address);
+	}
+	assert_int_equal(count(&right, DROP_MAC), 5 * LOAD);
+	carry();
+	assert_int_equal(count(&left, COUNT_HANDSHAKE_DONE), 1);
 	assert_int_equal(count(&right, COUNT_UNDER_LOAD), 0);
+}
+
+static void a_device_whose_link_is_down_answers_nothing(void **state)
+{
+	handshake_initiate(left.peer, now, false);
+	right.device.up = false;
+	carry();
+	assert_int_equal(right.count, 0);
+	assert_null(right.peer->sessions.next);
+	assert_int_equal(count(&right, DROP_HANDSHAKE), 1);
 }
 
 static void a_removed_peer_leaves_no_index_behind(void **state)
@@ -636,6 +676,8 @@ int main(void)
 		TEST(under_load_a_cookie_is_required_and_then_accepted),
 		TEST(a_cookie_reply_does_not_move_the_endpoint),
 		TEST(load_ends_a_second_after_the_flood),
+		TEST(messages_without_mac1_are_no_load),
+		TEST(a_device_whose_link_is_down_answers_nothing),
 		TEST(a_removed_peer_leaves_no_index_behind),
 		TEST(old_sessions_are_retired_in_the_order_of_the_paper),
 		TEST(a_session_older_than_180_s_is_not_used),

@@ -5,14 +5,16 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
-enum { PEERS = 3, LOG = 4 * MAILBOX_MESSAGES, PER_WAKEUP = 256 };
+enum { PEERS = 3, LOG = 4 * MAILBOX_MESSAGES, PER_WAKEUP = 64, TAG = 9 };
 
 static struct mailbox mailbox;
 static struct mailbox_peer peers[PEERS];
 static struct ev_loop *loop;
+static bool costly; /* each message costs much */
 static struct {
 	int peers, messages, gone;
 	int peer[LOG];
@@ -28,11 +30,14 @@ static void on_peer(void *context, struct mailbox_peer *peer, unsigned events, u
 	seen.depth = mailbox.depth;
 }
 
-static void on_message(void *context, const uint8_t *message, size_t n, const struct endpoint *from, uint64_t now)
+static bool on_message(void *context, unsigned tag, const uint8_t *message, size_t n, const struct endpoint *from,
+					   uint64_t now)
 {
 	assert_true(endpoint_known(from));
+	assert_int_equal(tag, TAG);
 	seen.first[seen.messages++] = message[0];
 	seen.depth = mailbox.depth;
+	return costly;
 }
 
 static void on_gone(void *context)
@@ -46,6 +51,7 @@ static int set_up(void **state)
 {
 	memset(&seen, 0, sizeof seen);
 	memset(peers, 0, sizeof peers);
+	costly = false;
 	loop = ev_loop_new(0);
 	mailbox_init(&mailbox, &ops, &seen);
 	return 0;
@@ -54,7 +60,14 @@ static int set_up(void **state)
 static int set_up_queue(void **state)
 {
 	set_up(state);
-	return mailbox_start_queue(&mailbox, loop);
+	return mailbox_start(&mailbox, loop, true);
+}
+
+/* With one worker. */
+static int set_up_unthreaded(void **state)
+{
+	set_up(state);
+	return mailbox_start(&mailbox, loop, false);
 }
 
 static int tear_down(void **state)
@@ -75,10 +88,10 @@ static bool post_message(uint8_t first, size_t n)
 	const struct endpoint from = { .to.v4.sin_family = AF_INET };
 	uint8_t message[MAILBOX_MESSAGE + 1] = { first };
 
-	return mailbox_post_message(&mailbox, message, n, &from, 1);
+	return mailbox_post_message(&mailbox, TAG, message, n, &from, 1);
 }
 
-static void direct_mode_delivers_at_once(void **state)
+static void before_the_start_everything_is_delivered_at_once(void **state)
 {
 	mailbox_post(&mailbox, &peers[1], 5, 1);
 	assert_int_equal(seen.peers, 1);
@@ -92,6 +105,66 @@ static void direct_mode_delivers_at_once(void **state)
 	mailbox_post_gone(&mailbox);
 	assert_int_equal(seen.gone, 1);
 	assert_int_equal(mailbox_waiting(&mailbox), 0);
+}
+
+static void with_one_worker_only_messages_wait(void **state)
+{
+	mailbox_post(&mailbox, &peers[1], 5, 1);
+	assert_int_equal(seen.events[0], 5);
+	assert_int_equal(seen.depth, 1);
+	assert_true(post_message(7, 32));
+	assert_int_equal(seen.messages, 0);
+	assert_int_equal(mailbox_waiting(&mailbox), 1);
+	spin(1);
+	assert_int_equal(seen.first[0], 7);
+	assert_int_equal(seen.depth, 0);
+	mailbox_post_gone(&mailbox);
+	assert_int_equal(seen.gone, 1);
+}
+
+static int data_in[2], data_read; /* a socket with data, and how often it was read */
+
+static void on_data(struct ev_loop *running, struct ev_io *watcher, int events)
+{
+	assert_int_equal(seen.messages, data_read); /* one message after each turn of the data */
+	data_read++;
+}
+
+/* A flood of messages that each cost a handshake, while a socket is always readable. */
+static void data_goes_before_messages_and_between_two_that_cost_much(void **state)
+{
+	struct ev_io data;
+
+	assert_int_equal(pipe(data_in), 0);
+	assert_int_equal(write(data_in[1], "x", 1), 1);
+	ev_io_init(&data, on_data, data_in[0], EV_READ);
+	costly = true;
+	for (int i = 0; i < 1000; i++)
+		assert_true(post_message((uint8_t)i, 148));
+	ev_io_start(loop, &data);
+	data_read = 0;
+	spin(100);
+	assert_int_equal(data_read, 100);
+	assert_int_equal(seen.messages, 100);
+	ev_io_stop(loop, &data);
+	close(data_in[0]);
+	close(data_in[1]);
+	spin(900);
+	assert_int_equal(seen.messages, 1000);
+}
+
+static void dropped_messages_are_counted_and_not_delivered(void **state)
+{
+	assert_int_equal(mailbox_drop_messages(&mailbox), 0);
+	for (int i = 0; i < 100; i++)
+		post_message(1, 32);
+	spin(1);
+	assert_int_equal(mailbox_drop_messages(&mailbox), 100 - PER_WAKEUP);
+	spin(2);
+	assert_int_equal(seen.messages, PER_WAKEUP);
+	post_message(2, 32);
+	spin(1);
+	assert_int_equal(seen.first[PER_WAKEUP], 2);
 }
 
 static void queued_events_are_delivered_together_and_in_order(void **state)
@@ -151,25 +224,33 @@ static void stopping_the_queue_drops_what_waits(void **state)
 {
 	mailbox_post(&mailbox, &peers[0], 1, 1);
 	post_message(1, 1);
-	mailbox_stop_queue(&mailbox);
+	mailbox_stop(&mailbox);
 	spin(2);
 	assert_int_equal(seen.peers + seen.messages, 0);
 	assert_int_equal(peers[0].events, 0);
-	assert_int_equal(mailbox_start_queue(&mailbox, loop), 0);
+	assert_int_equal(mailbox_start(&mailbox, loop, true), 0);
 	mailbox_post(&mailbox, &peers[0], 2, 1);
 	spin(1);
 	assert_int_equal(seen.events[0], 2);
 }
 
 #define DIRECT(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define UNTHREADED(name) cmocka_unit_test_setup_teardown(name, set_up_unthreaded, tear_down)
 #define QUEUED(name) cmocka_unit_test_setup_teardown(name, set_up_queue, tear_down)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		DIRECT(direct_mode_delivers_at_once),          QUEUED(queued_events_are_delivered_together_and_in_order),
-		QUEUED(a_forgotten_peer_is_not_delivered),     QUEUED(a_full_ring_drops_and_the_rest_keeps_its_order),
-		QUEUED(a_message_that_is_too_long_is_dropped), QUEUED(stopping_the_queue_drops_what_waits),
+		DIRECT(before_the_start_everything_is_delivered_at_once),
+		QUEUED(queued_events_are_delivered_together_and_in_order),
+		QUEUED(a_forgotten_peer_is_not_delivered),
+		QUEUED(a_full_ring_drops_and_the_rest_keeps_its_order),
+		QUEUED(a_message_that_is_too_long_is_dropped),
+		QUEUED(stopping_the_queue_drops_what_waits),
+		UNTHREADED(with_one_worker_only_messages_wait),
+		UNTHREADED(data_goes_before_messages_and_between_two_that_cost_much),
+		QUEUED(data_goes_before_messages_and_between_two_that_cost_much),
+		QUEUED(dropped_messages_are_counted_and_not_delivered),
 	};
 	return cmocka_run_group_tests_name("mailbox", tests, NULL, NULL);
 }

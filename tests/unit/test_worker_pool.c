@@ -29,7 +29,7 @@ static void one_worker_runs_without_a_thread(void **state)
 	connect_ends();
 	packets_cross();
 	assert_int_equal(before, threads());
-	assert_false(mailbox_queues(&left.device.mailbox));
+	assert_false(mailbox_threaded(&left.device.mailbox));
 	assert_int_equal(worker_pool_tun(&left.pool), left.queues[0].fd);
 }
 
@@ -65,7 +65,7 @@ static void stopping_ends_everything_and_keeps_the_counters(void **state)
 	assert_int_equal(threads(), before - 2);
 	assert_int_equal(bound_to(port, fds), 0);
 	assert_null(left.device.ops);
-	assert_false(mailbox_queues(&left.device.mailbox));
+	assert_false(mailbox_threaded(&left.device.mailbox));
 	for (int i = 0; i < 2; i++)
 		assert_int_equal(fcntl(left.queues[i].fd, F_GETFD), -1);
 }
@@ -269,8 +269,8 @@ static void a_failed_start_leaves_the_queues_open(void **state)
 	loop = ev_loop_new(LOOP_FLAGS);
 	assert_int_equal(control_init(&device, "fails", &aead_libsodium, loop), 0);
 	end_queues(&end, 4);
-	assert_int_equal(mailbox_start_queue(&device.mailbox, loop), 0); /* the loop keeps the descriptor that wakes it */
-	mailbox_stop_queue(&device.mailbox);
+	assert_int_equal(mailbox_start(&device.mailbox, loop, true), 0); /* the loop keeps the descriptor that wakes it */
+	mailbox_stop(&device.mailbox);
 	threads_before = threads();
 	descriptors_before = descriptors();
 	for (int can = 0; can < 4; can++) {
@@ -280,7 +280,7 @@ static void a_failed_start_leaves_the_queues_open(void **state)
 		assert_int_equal(threads(), threads_before);
 		assert_int_equal(descriptors(), descriptors_before);
 		assert_null(device.ops);
-		assert_false(mailbox_queues(&device.mailbox));
+		assert_false(mailbox_threaded(&device.mailbox));
 		for (int i = 0; i < 4; i++)
 			assert_true(fcntl(end.queues[i].fd, F_GETFD) >= 0);
 	}

@@ -24,24 +24,20 @@ struct cookie_checker {
 /* Resets the checker and derives its keys from our public key. The first cookie generates the secret. */
 void cookie_checker_set(struct cookie_checker *checker, const uint8_t public_key[NOISE_KEY]);
 
-enum cookie_verdict {
-	COOKIE_FORGED, /* MAC1 is invalid */
-	COOKIE_MAC1,   /* only MAC1 is valid */
-	COOKIE_MAC2,   /* both are valid */
-};
-
 /*
- * Checks the MACs at the end of a handshake message of `n` bytes. `address` holds the sender's address and port in any
- * fixed form, because a cookie covers both. MAC2 is checked only if `under_load` is true. `now`, here and below, is in
- * ns of CLOCK_BOOTTIME.
+ * Check one of the MACs at the end of a handshake message of `n` bytes. A cookie covers the sender's address and port,
+ * which `address` holds in any fixed form. `now`, here and below, is in ns of CLOCK_BOOTTIME.
  */
-enum cookie_verdict cookie_check(struct cookie_checker *checker, const uint8_t *message, size_t n,
-								 const uint8_t *address, size_t address_length, bool under_load, uint64_t now);
+bool cookie_check_mac1(const struct cookie_checker *checker, const uint8_t *message, size_t n);
+bool cookie_check_mac2(struct cookie_checker *checker, const uint8_t *message, size_t n, const uint8_t *address,
+					   size_t address_length, uint64_t now);
+/* Returns whether the message has a mac2 at all: a sender without a cookie leaves it zero. `n` is as above. */
+bool cookie_has_mac2(const uint8_t *message, size_t n);
 
 /*
  * Creates the cookie reply to a message whose MAC1 is valid. `sender` is the message's sender index, `mac1` its MAC1,
- * and `address` is as for cookie_check. The cookie is sealed with XChaCha20-Poly1305 under a random nonce, with `mac1`
- * as associated data (section 5.4.7).
+ * and `address` is as for cookie_check_mac2. The cookie is sealed with XChaCha20-Poly1305 under a random nonce, with
+ * `mac1` as associated data (section 5.4.7).
  */
 void cookie_reply(struct cookie_checker *checker, struct message_cookie *reply, const uint8_t sender[4],
 				  const uint8_t mac1[MAC_BYTES], const uint8_t *address, size_t address_length, uint64_t now);

@@ -34,7 +34,7 @@ enum counter {
 	DROP_MALFORMED,       /* ingress: type or length of no message of the protocol */
 	DROP_MAC,             /* ingress: handshake message without a valid mac1 */
 	DROP_RATE,            /* ingress: handshake message over the rate limit of its sender */
-	DROP_HANDSHAKE_QUEUE, /* ingress: too many handshake messages waited */
+	DROP_HANDSHAKE_QUEUE, /* ingress: too many handshake messages waited, or key or link state changed meanwhile */
 	DROP_HANDSHAKE,       /* ingress: handshake message that is forged, replayed or from an unknown peer */
 	DROP_INDEX,           /* ingress: no session with that receiver index */
 	DROP_EXPIRED,         /* ingress: the session is too old */

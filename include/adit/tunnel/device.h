@@ -93,8 +93,9 @@ struct device {
 
 	struct cookie_checker checker;
 	struct ratelimit *ratelimit;
-	struct token_bucket load; /* handshake messages that do not count as load */
-	uint64_t load_until;      /* under load until then */
+	struct token_bucket load;    /* handshake messages that do not count as load */
+	struct token_bucket cookies; /* cookie replies that may be sent */
+	_Atomic uint64_t load_until; /* under load until then */
 
 	uint64_t (*realtime)(void); /* ns since the epoch; tests replace it */
 	int64_t stamp_offset;       /* the largest difference between the two clocks so far, see device_stamp_time */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The handshake with a peer: sends and receives its messages (WireGuard paper, section 5), and limits what others can
- * make us compute. For control, which does not hold the device lock: curve operations and system calls would keep all
- * workers waiting. The lock is taken to commit a result.
+ * The handshake with a peer: sends and receives its messages (WireGuard paper, section 5). For control, which does not
+ * hold the device lock: curve operations and system calls would keep all workers waiting. The lock is taken to commit a
+ * result.
  */
 #ifndef ADIT_TUNNEL_HANDSHAKE_H
 #define ADIT_TUNNEL_HANDSHAKE_H
@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "tunnel/admission.h"
 #include "tunnel/peer.h"
 
 /*
@@ -32,8 +33,11 @@ void handshake_keepalive(struct peer *peer, uint64_t now);
  */
 void handshake_resume(struct peer *peer, uint64_t now);
 
-/* Handles an initiation, a response or a cookie reply of `n` bytes. Anything else is counted as malformed. */
-void handshake_receive(struct device *device, const uint8_t *message, size_t n, const struct endpoint *from,
-					   uint64_t now);
+/*
+ * Handles an initiation, a response or a cookie reply of `n` bytes that has passed admission_post and got `tag` there.
+ * Anything else is counted as malformed. Returns whether that cost curve operations.
+ */
+bool handshake_receive(struct device *device, const uint8_t *message, size_t n, const struct endpoint *from,
+					   enum admission tag, uint64_t now);
 
 #endif

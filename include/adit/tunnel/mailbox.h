@@ -3,10 +3,12 @@
  * The mailbox: how workers report to control, which alone changes peers, keys and routes. A worker posts events of a
  * peer, messages of the handshake, or that the device is gone; the mailbox calls control back.
  *
- * With one worker, which runs on control's own loop, posting calls back at once (direct mode). With several, what is
- * posted waits until control's loop delivers it (queued mode).
+ * With several workers, which are threads, what is posted waits until control's loop delivers it. With one worker,
+ * which runs on control's own loop, events call back at once (direct mode); messages wait all the same, because they
+ * can cost much, and data goes first. Before the mailbox is started, messages call back at once, too.
  *
- * The mailbox knows neither peers nor handshakes: an event is a bit with a meaning of the owner's choice.
+ * The mailbox knows neither peers nor handshakes: an event is a bit, and the tag of a message a number, with a meaning
+ * of the owner's choice.
  */
 #ifndef ADIT_TUNNEL_MAILBOX_H
 #define ADIT_TUNNEL_MAILBOX_H
@@ -32,10 +34,12 @@ struct mailbox_peer {
 	struct list_node node;
 };
 
-/* Control's side. In queued mode, `now` is the time of delivery. */
+/* Control's side. `now` is the time of delivery. */
 struct mailbox_ops {
 	void (*peer)(void *context, struct mailbox_peer *peer, unsigned events, uint64_t now);
-	void (*message)(void *context, const uint8_t *message, size_t n, const struct endpoint *from, uint64_t now);
+	/* Returns whether the message cost much; then the next one waits until the other watchers of the loop have run. */
+	bool (*message)(void *context, unsigned tag, const uint8_t *message, size_t n, const struct endpoint *from,
+					uint64_t now);
 	void (*gone)(void *context);
 };
 
@@ -44,41 +48,46 @@ struct mailbox_ring;
 struct mailbox {
 	const struct mailbox_ops *ops;
 	void *context;
-	unsigned depth;            /* direct mode: how many callbacks are running */
-	struct mailbox_ring *ring; /* NULL: direct mode */
-	struct ev_loop *loop;      /* queued mode: control's */
+	unsigned depth;            /* how many callbacks are running inside a call of a worker */
+	bool threaded;             /* there are workers with threads of their own */
+	struct mailbox_ring *ring; /* NULL: not started */
+	struct ev_loop *loop;      /* control's */
 	struct ev_async wake;
 	pthread_mutex_t lock; /* protects `peers`, `gone` and the ring */
 	struct list peers;    /* that have events */
 	bool gone;
 };
 
-/* Prepares a mailbox in direct mode. */
+/* Prepares a mailbox that is not started. */
 void mailbox_init(struct mailbox *mailbox, const struct mailbox_ops *ops, void *context);
 /* Takes a zeroed struct. */
 void mailbox_destroy(struct mailbox *mailbox);
 
-/* Switches to queued mode, in which `loop` delivers. No worker may run. Returns 0 or -ENOMEM. */
-int mailbox_start_queue(struct mailbox *mailbox, struct ev_loop *loop);
-/* Switches back to direct mode and drops everything that waits. No worker may run. */
-void mailbox_stop_queue(struct mailbox *mailbox);
+/*
+ * From now on `loop` delivers messages and, if `threaded`, events. No worker may run. Returns 0 or -ENOMEM.
+ */
+int mailbox_start(struct mailbox *mailbox, struct ev_loop *loop, bool threaded);
+/* Drops everything that waits. No worker may run. */
+void mailbox_stop(struct mailbox *mailbox);
 
-/* Returns true in queued mode: there are workers with threads of their own. */
-static inline bool mailbox_queues(const struct mailbox *mailbox)
+/* Returns true if there are workers with threads of their own. */
+static inline bool mailbox_threaded(const struct mailbox *mailbox)
 {
-	return mailbox->ring;
+	return mailbox->threaded;
 }
 
 /* Posts events of a peer. They are delivered together with those that wait already. */
 void mailbox_post(struct mailbox *mailbox, struct mailbox_peer *peer, unsigned events, uint64_t now);
 /* Posts a copy of the message. Returns false if it was dropped: too many messages wait, or it is too long. */
-bool mailbox_post_message(struct mailbox *mailbox, const uint8_t *message, size_t n, const struct endpoint *from,
-						  uint64_t now);
+bool mailbox_post_message(struct mailbox *mailbox, unsigned tag, const uint8_t *message, size_t n,
+						  const struct endpoint *from, uint64_t now);
 /* Posts that the device is gone. */
 void mailbox_post_gone(struct mailbox *mailbox);
 
 /* Drops the events of a peer that is being removed. No worker may run. */
 void mailbox_forget(struct mailbox *mailbox, struct mailbox_peer *peer);
+/* Drops all messages and returns how many. No worker may run. */
+uint32_t mailbox_drop_messages(struct mailbox *mailbox);
 /* Returns how many messages wait. */
 uint32_t mailbox_waiting(struct mailbox *mailbox);
 

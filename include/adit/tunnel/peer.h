@@ -183,6 +183,8 @@ void peer_recheck_local(struct peer *peer);
  */
 struct session *peer_session(const struct peer *peer, uint64_t now);
 
+/* Returns the entry of one of our indices, or NULL. Workers may call this, too. */
+struct peer_index *peer_index_find(const struct device *device, uint32_t index);
 /* Makes a fresh random index for a handshake, which nothing finds yet. Returns NULL without memory. */
 struct peer_index *peer_index_create(struct peer *peer);
 /* Makes it the index of the peer's handshake, in place of the last one, with the lock held. */

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Admission: the checks of a handshake message before any curve operation, and the limits on what strangers can make us
+ * compute and send (WireGuard paper, section 5.3).
+ *
+ * A message passes two points. The thread that received it drops junk, so that junk takes no place in the mailbox and
+ * does not count as load. Control asks for a cookie, or limits the sender, if the message came under load.
+ */
+#ifndef ADIT_TUNNEL_ADMISSION_H
+#define ADIT_TUNNEL_ADMISSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tunnel/device.h"
+
+/* The tag of a message in the mailbox. */
+enum admission {
+	ADMISSION_FREE,   /* it may cost curve operations */
+	ADMISSION_LOADED, /* it came under load: see admission_allow */
+};
+
+/*
+ * For the thread that received a message that is not data. Posts the message to control if its type, length and mac1
+ * are valid and, for a response or a cookie reply, if something waits for it. Otherwise counts the drop in `counters`.
+ */
+void admission_post(struct device *device, struct counters *counters, const uint8_t *message, size_t n,
+					const struct endpoint *from, uint64_t now);
+
+/*
+ * For control, about an initiation or a response that came under load. Returns true if it has a valid mac2 and its
+ * sender's address is within the rate limit. Otherwise counts the drop, and answers a message without a valid mac2 by a
+ * cookie reply, unless too many have been sent.
+ */
+bool admission_allow(struct device *device, const uint8_t *message, size_t n, const struct endpoint *from,
+					 uint64_t now);
+
+#endif

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Admission: the checks of a handshake message before any curve operation.
+ *
+ * Theory of operation
+ *
+ * Load is measured where messages arrive, by a bucket that holds more messages than a thousand peers send when they all
+ * start at once. A message that finds a token is handled without a cookie, however long it waits, so the peers that
+ * came first are not refused because of those that followed.
+ *
+ * A handshake costs 100 to 300 us, a cookie reply about 5 us. So the cookie replies have a limit, too: in a flood of
+ * initiations from forged addresses, each one beyond the limit is dropped at the price of its mac1. A sender that got
+ * no reply tries again 5 s later.
+ */
+#include "tunnel/admission.h"
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "crypto/message.h"
+#include "tunnel/peer.h"
+
+enum {
+	TRAFFIC_CLASS = 0x88,  /* AF41 (RFC 2597), as the kernel marks handshake messages */
+	LOAD_BURST = 1024,     /* handshake messages at once that are not load */
+	LOAD_PER_SECOND = 640, /* and for good: answering these keeps a core about a tenth busy */
+	LOAD_WAITING = MAILBOX_MESSAGES / 2,
+	COOKIE_BURST = 64, /* cookie replies at once */
+	COOKIES_PER_SECOND = 10000,
+	PASSED = COUNTERS, /* no counter: the message is not dropped */
+};
+#define LOAD_INTERVAL (NS_PER_S / LOAD_PER_SECOND)
+#define LOAD_TIME NS_PER_S /* how long the load lasts after the last excess */
+#define COOKIE_INTERVAL (NS_PER_S / COOKIES_PER_SECOND)
+
+/* --- on the thread that received the message ---------------------------------------- */
+
+/* Returns whether an initiation of ours waits for this response. */
+static bool awaits_response(const struct device *device, const uint8_t receiver[4])
+{
+	const struct peer_index *index = peer_index_find(device, get_le32(receiver));
+
+	return index && !index->session;
+}
+
+/* Returns whether a message of ours may be answered by this cookie reply: an initiation, or an unconfirmed response. */
+static bool awaits_cookie(const struct device *device, const uint8_t receiver[4])
+{
+	const struct peer_index *index = peer_index_find(device, get_le32(receiver));
+
+	return index && (!index->session || index->session == index->peer->sessions.next);
+}
+
+/* Checks everything that costs little. Returns PASSED, or the counter of the drop. */
+static unsigned screen_message(const struct device *device, const uint8_t *message, size_t n)
+{
+	uint32_t type = n >= sizeof(uint32_t) ? get_le32(message) : 0;
+
+	if (!(type == MESSAGE_INITIATION && n == sizeof(struct message_initiation)) &&
+		!(type == MESSAGE_RESPONSE && n == sizeof(struct message_response)) &&
+		!(type == MESSAGE_COOKIE && n == sizeof(struct message_cookie)))
+		return DROP_MALFORMED;
+	if (!device->identity.has_key)
+		return DROP_HANDSHAKE;
+	if (type == MESSAGE_COOKIE)
+		return awaits_cookie(device, ((const struct message_cookie *)message)->receiver) ? PASSED : DROP_HANDSHAKE;
+	if (!cookie_check_mac1(&device->checker, message, n))
+		return DROP_MAC;
+	if (type == MESSAGE_RESPONSE && !awaits_response(device, ((const struct message_response *)message)->receiver))
+		return DROP_HANDSHAKE;
+	return PASSED;
+}
+
+/* Counts one initiation or response, and returns whether the device is under load. */
+static bool count_load(struct device *device, uint64_t now)
+{
+	if (!token_bucket_take(&device->load, LOAD_BURST, LOAD_INTERVAL, now) ||
+		mailbox_waiting(&device->mailbox) >= LOAD_WAITING)
+		atomic_store_explicit(&device->load_until, now + LOAD_TIME, memory_order_relaxed);
+	return now < atomic_load_explicit(&device->load_until, memory_order_relaxed);
+}
+
+void admission_post(struct device *device, struct counters *counters, const uint8_t *message, size_t n,
+					const struct endpoint *from, uint64_t now)
+{
+	unsigned drop = screen_message(device, message, n);
+	enum admission tag = ADMISSION_FREE;
+
+	if (drop == PASSED && n != sizeof(struct message_cookie) && count_load(device, now)) {
+		tag = ADMISSION_LOADED;
+		if (!cookie_has_mac2(message, n) && token_bucket_empty(&device->cookies, COOKIE_BURST, COOKIE_INTERVAL, now))
+			drop = COUNT_UNDER_LOAD; /* control could only drop it, and it would take the place of another */
+	}
+	if (drop == PASSED && !mailbox_post_message(&device->mailbox, tag, message, n, from, now))
+		drop = DROP_HANDSHAKE_QUEUE;
+	if (drop != PASSED)
+		counters->value[drop]++;
+}
+
+/* --- on control's thread ------------------------------------------------------------ */
+
+static void send_cookie(struct device *device, const uint8_t *message, size_t n, const struct endpoint *from,
+						const uint8_t *sender, size_t sender_length, uint64_t now)
+{
+	struct message_cookie reply;
+	const uint8_t *mac1 = message + n - sizeof(struct message_macs);
+
+	cookie_reply(&device->checker, &reply, message + offsetof(struct message_initiation, sender), mac1, sender,
+				 sender_length, now);
+	device->ops->send(device->ops_context, NULL, from, &reply, sizeof reply, TRAFFIC_CLASS);
+	device_count(device, COUNT_COOKIE_SENT, 1);
+}
+
+bool admission_allow(struct device *device, const uint8_t *message, size_t n, const struct endpoint *from, uint64_t now)
+{
+	uint8_t sender[ENDPOINT_BYTES];
+	size_t length = endpoint_bytes(sender, from);
+
+	if (!cookie_check_mac2(&device->checker, message, n, sender, length, now)) {
+		device_count(device, COUNT_UNDER_LOAD, 1);
+		if (token_bucket_take(&device->cookies, COOKIE_BURST, COOKIE_INTERVAL, now))
+			send_cookie(device, message, n, from, sender, length, now);
+		return false;
+	}
+	if (ratelimit_allow(device->ratelimit, sender, length - sizeof(in_port_t), now))
+		return true;
+	device_count(device, DROP_RATE, 1);
+	return false;
+}
