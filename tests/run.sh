@@ -81,7 +81,7 @@ fi
 if [ -z "$quick" ] && [ -x build-threads/adit ]; then
 	under="setarch -R" # the thread sanitizer needs a process without address space randomization
 	stage "unit tests with the thread sanitizer" unit_stage unit-threads build-threads \
-		"^(control|mailbox|worker_pool|worker_pool_control|staged|timers|session|worker|handshake|log)$"
+		"^(control|mailbox|worker_pool|worker_pool_control|staged|timers|session|worker|handshake|admission|peer|log)$"
 	stage "tunnels with the thread sanitizer" $under python3 tests/netns/run.py --adit build-threads/adit \
 		--label threads- --set Workers=2 workers/ life/ reload/differences
 fi

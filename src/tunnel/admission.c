@@ -20,7 +20,6 @@
 #include "tunnel/peer.h"
 
 enum {
-	TRAFFIC_CLASS = 0x88,  /* AF41 (RFC 2597), as the kernel marks handshake messages */
 	LOAD_BURST = 1024,     /* handshake messages at once that are not load */
 	LOAD_PER_SECOND = 640, /* and for good: answering these keeps a core about a tenth busy */
 	LOAD_WAITING = MAILBOX_MESSAGES / 2,
@@ -79,6 +78,11 @@ static bool count_load(struct device *device, uint64_t now)
 	return now < atomic_load_explicit(&device->load_until, memory_order_relaxed);
 }
 
+static bool take_cookie(struct device *device, uint64_t now)
+{
+	return token_bucket_take(&device->cookies, COOKIE_BURST, COOKIE_INTERVAL, now);
+}
+
 void admission_post(struct device *device, struct counters *counters, const uint8_t *message, size_t n,
 					const struct endpoint *from, uint64_t now)
 {
@@ -86,9 +90,9 @@ void admission_post(struct device *device, struct counters *counters, const uint
 	enum admission tag = ADMISSION_FREE;
 
 	if (drop == PASSED && n != sizeof(struct message_cookie) && count_load(device, now)) {
-		tag = ADMISSION_LOADED;
-		if (!cookie_has_mac2(message, n) && token_bucket_empty(&device->cookies, COOKIE_BURST, COOKIE_INTERVAL, now))
-			drop = COUNT_UNDER_LOAD; /* control could only drop it, and it would take the place of another */
+		tag = cookie_has_mac2(message, n) ? ADMISSION_MAC2 : ADMISSION_COOKIE;
+		if (tag == ADMISSION_COOKIE && !take_cookie(device, now))
+			drop = COUNT_UNDER_LOAD;
 	}
 	if (drop == PASSED && !mailbox_post_message(&device->mailbox, tag, message, n, from, now))
 		drop = DROP_HANDSHAKE_QUEUE;
@@ -106,18 +110,21 @@ static void send_cookie(struct device *device, const uint8_t *message, size_t n,
 
 	cookie_reply(&device->checker, &reply, message + offsetof(struct message_initiation, sender), mac1, sender,
 				 sender_length, now);
-	device->ops->send(device->ops_context, NULL, from, &reply, sizeof reply, TRAFFIC_CLASS);
+	device->ops->send(device->ops_context, NULL, from, &reply, sizeof reply, HANDSHAKE_TRAFFIC_CLASS);
 	device_count(device, COUNT_COOKIE_SENT, 1);
 }
 
-bool admission_allow(struct device *device, const uint8_t *message, size_t n, const struct endpoint *from, uint64_t now)
+bool admission_allow(struct device *device, enum admission tag, const uint8_t *message, size_t n,
+					 const struct endpoint *from, uint64_t now)
 {
 	uint8_t sender[ENDPOINT_BYTES];
 	size_t length = endpoint_bytes(sender, from);
 
-	if (!cookie_check_mac2(&device->checker, message, n, sender, length, now)) {
+	if (tag == ADMISSION_FREE)
+		return true;
+	if (tag == ADMISSION_COOKIE || !cookie_check_mac2(&device->checker, message, n, sender, length, now)) {
 		device_count(device, COUNT_UNDER_LOAD, 1);
-		if (token_bucket_take(&device->cookies, COOKIE_BURST, COOKIE_INTERVAL, now))
+		if (tag == ADMISSION_COOKIE || take_cookie(device, now))
 			send_cookie(device, message, n, from, sender, length, now);
 		return false;
 	}

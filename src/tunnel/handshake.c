@@ -11,10 +11,6 @@
 #include "base/clock.h"
 #include "crypto/message.h"
 
-enum {
-	TRAFFIC_CLASS = 0x88, /* AF41 (RFC 2597), as the kernel marks handshake messages */
-};
-
 /* --- sending ------------------------------------------------------------------------ */
 
 static void send_to_peer(struct peer *peer, const void *message, size_t n, uint8_t traffic_class, uint64_t now)
@@ -44,7 +40,7 @@ static void send_handshake(struct peer *peer, void *message, size_t n, uint64_t 
 	cookie_stamp(&peer->cookies, peer->remote.public_key, message, n, now);
 	close_gate(peer, now);
 	device_count(peer->device, COUNT_HANDSHAKE_SENT, 1);
-	send_to_peer(peer, message, n, TRAFFIC_CLASS, now);
+	send_to_peer(peer, message, n, HANDSHAKE_TRAFFIC_CLASS, now);
 }
 
 void handshake_unanswered(struct peer *peer)
@@ -289,7 +285,7 @@ bool handshake_receive(struct device *device, const uint8_t *message, size_t n, 
 		receive_cookie(device, (const void *)message, from, now);
 		return false;
 	}
-	if (tag == ADMISSION_LOADED && !admission_allow(device, message, n, from, now))
+	if (!admission_allow(device, tag, message, n, from, now))
 		return false;
 	if (type == MESSAGE_INITIATION && n == sizeof(struct message_initiation)) {
 		receive_initiation(device, (const void *)message, from, now);

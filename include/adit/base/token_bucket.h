@@ -28,13 +28,4 @@ static inline bool token_bucket_take(struct token_bucket *bucket, uint32_t burst
 	return true;
 }
 
-/* Returns whether token_bucket_take would find no token. */
-static inline bool token_bucket_empty(const struct token_bucket *bucket, uint32_t burst, uint64_t interval,
-									  uint64_t now)
-{
-	uint64_t full_at = atomic_load_explicit(&bucket->full_at, memory_order_relaxed);
-
-	return full_at > now && full_at - now > (burst - 1) * interval;
-}
-
 #endif

@@ -100,6 +100,7 @@ enum {
 	DATA_HEADER = sizeof(struct message_data),
 	DATA_OVERHEAD = sizeof(struct message_data) + NOISE_TAG, /* also the size of a keepalive, an empty packet */
 	MESSAGE_SMALLEST = DATA_OVERHEAD,
+	HANDSHAKE_TRAFFIC_CLASS = 0x88, /* AF41 (RFC 2597), as the kernel marks all messages but data */
 };
 
 /* Section 6. Times are in ns, counts in messages. These are macros because an enum cannot hold 64-bit values. */
