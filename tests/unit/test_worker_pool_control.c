@@ -170,16 +170,105 @@ static void a_route_event_takes_the_lock_once(void **state)
 	assert_int_equal(locked_by_control, 3);
 }
 
+/* --- floods of handshake messages ------------------------------------------------------------ */
+
+enum { JUNK = 1000, FLOOD_PER_TURN = 40, FLOOD_TURNS = 100, FLOOD = FLOOD_PER_TURN * FLOOD_TURNS };
+
+/* Returns a socket that is connected to the right end. */
+static int flooder(void)
+{
+	struct endpoint to = loopback(right.device.listen_port);
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	assert_int_equal(connect(fd, &to.to.any, sizeof to.to.v4), 0);
+	return fd;
+}
+
+/* Sends initiations with a valid mac1 that nobody can open, and as many junk datagrams longer than any handshake. */
+static void flood(int fd)
+{
+	struct message_initiation initiation = { .type = { MESSAGE_INITIATION } };
+	struct cookie_jar jar = { 0 };
+	uint8_t junk[JUNK] = { 9 };
+
+	randombytes_buf(initiation.ephemeral, sizeof initiation.ephemeral);
+	cookie_stamp(&jar, right.device.identity.public_key, (uint8_t *)&initiation, sizeof initiation, 0);
+	for (int i = 0; i < FLOOD_PER_TURN; i++) {
+		send(fd, &initiation, sizeof initiation, 0);
+		send(fd, junk, sizeof junk, 0);
+	}
+}
+
+/* With any number of workers, the same messages are counted by the same causes, and data passes. */
+static void a_flood_of_handshake_messages_leaves_the_data_alone(void **state)
+{
+	uint32_t came = 0;
+	int fd = flooder();
+
+	connect_ends();
+	for (int i = 0; i < FLOOD_TURNS; i++) {
+		flood(fd);
+		route_in_all(&left, &right, 1);
+		turn();
+		came += take_out(&right);
+	}
+	expect_out(&right, FLOOD_TURNS * left.pool.count - came);
+	WAIT_FOR(count(&right, DROP_MALFORMED) == FLOOD);
+	WAIT_FOR(count(&right, COUNT_UNDER_LOAD) + count(&right, DROP_HANDSHAKE) == FLOOD);
+	assert_in_range(count(&right, DROP_HANDSHAKE), 1000, 3000);
+	assert_int_equal(count(&right, DROP_HANDSHAKE_QUEUE), 0);
+	packets_cross();
+	close(fd);
+}
+
+static void control_changes_key_and_link_in_a_flood(void **state)
+{
+	int fd = flooder();
+
+	connect_ends();
+	for (int i = 0; i < FLOOD_TURNS; i++) {
+		uint8_t key[NOISE_KEY];
+
+		flood(fd);
+		route_in_all(&left, &right, 1);
+		turn();
+		if (i % 10 == 9) {
+			assert_int_equal(control_set_up(&right.device, false, clock_boottime()), 0);
+			assert_int_equal(mailbox_waiting(&right.device.mailbox), 0);
+			assert_int_equal(control_set_up(&right.device, true, clock_boottime()), 0);
+		}
+		if (i % 10 == 4) {
+			memcpy(key, right.device.identity.private_key, sizeof key);
+			control_set_private_key(&right.device, key);
+			assert_int_equal(mailbox_waiting(&right.device.mailbox), 0);
+		}
+	}
+	close(fd);
+	let_pass(&left, &right);
+	forget_keys(left.peer);
+	right.device.load_until = 0;
+	let_gate_pass();
+	connect_ends();
+}
+
 #define WITH(name, how) cmocka_unit_test_setup_teardown(name, how, tear_down)
 #define TEST(name) WITH(name, set_up_four)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(a_peer_may_be_removed_under_traffic),  TEST(down_closes_the_sockets_and_up_opens_them_on_the_same_port),
-		TEST(the_port_changes_under_traffic),       TEST(the_mark_is_set_on_all_sockets),
-		TEST(a_deleted_tun_is_reported_to_control), TEST(control_may_do_anything_under_traffic),
+		TEST(a_peer_may_be_removed_under_traffic),
+		TEST(down_closes_the_sockets_and_up_opens_them_on_the_same_port),
+		TEST(the_port_changes_under_traffic),
+		TEST(the_mark_is_set_on_all_sockets),
+		TEST(a_deleted_tun_is_reported_to_control),
+		TEST(control_may_do_anything_under_traffic),
 		TEST(a_route_event_takes_the_lock_once),
+		WITH(a_flood_of_handshake_messages_leaves_the_data_alone, set_up_one),
+		WITH(a_flood_of_handshake_messages_leaves_the_data_alone, set_up_two),
+		TEST(a_flood_of_handshake_messages_leaves_the_data_alone),
+		WITH(control_changes_key_and_link_in_a_flood, set_up_one),
+		TEST(control_changes_key_and_link_in_a_flood),
 	};
 	if (sodium_init() < 0)
 		return 1;
