@@ -24,6 +24,7 @@
 #include "tunnel/timers.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stddef.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -34,7 +35,10 @@
 #include "base/list.h"
 #include "crypto/message.h"
 
-enum { ATTEMPTS_MAX = REKEY_ATTEMPT_TIME / REKEY_TIMEOUT };
+enum {
+	ATTEMPTS_MAX = REKEY_ATTEMPT_TIME / REKEY_TIMEOUT,
+	EXPIRED_PER_WAKEUP = 8, /* each may cost a handshake's curve operations; then other watchers of the loop run */
+};
 
 static void set_alarm(struct timers *timers)
 {
@@ -165,19 +169,27 @@ static bool timer_take_due(struct timers *timers, struct timer *timer, uint64_t 
 	return false;
 }
 
-void timers_expire(struct timers *timers, uint64_t now)
+/* Runs at most `max` timers. If more are due, the alarm is set to a time that has passed and goes off at once. */
+static void expire_timers(struct timers *timers, uint64_t now, unsigned max)
 {
 	struct heap_node *top = heap_top(&timers->heap);
 
-	while (top && top->key <= now) {
+	while (top && top->key <= now && max) {
 		struct timer *timer = container_of(top, struct timer, node);
 		struct peer_timers *peer = container_of(timer - timer->kind, struct peer_timers, timer);
 
-		if (timer_take_due(timers, timer, now))
+		if (timer_take_due(timers, timer, now)) {
 			timer_expired(timers, peer, timer->kind, now);
+			max--;
+		}
 		top = heap_top(&timers->heap);
 	}
 	set_alarm(timers);
+}
+
+void timers_expire(struct timers *timers, uint64_t now)
+{
+	expire_timers(timers, now, UINT_MAX);
 }
 
 static void on_alarm(struct ev_loop *loop, struct ev_io *watcher, int events)
@@ -188,7 +200,7 @@ static void on_alarm(struct ev_loop *loop, struct ev_io *watcher, int events)
 	if (read(timers->fd, &times, sizeof times) < 0 && errno != EAGAIN)
 		return;
 	timers->alarm = 0; /* the timerfd has expired and must be set again */
-	timers_expire(timers, clock_boottime());
+	expire_timers(timers, clock_boottime(), EXPIRED_PER_WAKEUP);
 }
 
 /* --- set-up ------------------------------------------------------------------------- */

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include <pthread.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "crypto/message.h"
@@ -488,10 +489,56 @@ static void no_deadline_is_lost_between_threads(void **state)
 #define WITH_THREADS(name) cmocka_unit_test_setup_teardown(name, set_up_threads, tear_down_threads)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+enum { MANY = 100, PER_WAKEUP = 8 };
+
+static int turns;
+
+static void on_data(struct ev_loop *loop, struct ev_io *watcher, int events)
+{
+	turns++;
+}
+
+/* A host that resumes has the timers of all its peers due at once, and packets as well. */
+static void many_timers_that_are_due_do_not_hold_up_the_data(void **state)
+{
+	static struct peer_timers many[MANY];
+	struct ev_loop *loop = ev_loop_new(0);
+	struct ev_io data;
+	int ends[2];
+
+	tear_down(state);
+	memset(&seen, 0, sizeof seen);
+	assert_int_equal(timers_init(&timers, &ops, loop), 0);
+	assert_int_equal(timers_reserve(&timers, MANY), 0);
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(write(ends[1], "x", 1), 1);
+	ev_io_init(&data, on_data, ends[0], EV_READ);
+	ev_io_start(loop, &data);
+	for (int i = 0; i < MANY; i++) {
+		timers_peer_init(&many[i]);
+		timers_data_sent(&timers, &many[i], 0); /* was due 15 s after boot */
+	}
+	for (turns = 0; seen.initiated < MANY && turns < 1000;) {
+		ev_run(loop, EVRUN_ONCE);
+		assert_true(seen.initiated <= turns * PER_WAKEUP);
+	}
+	assert_int_equal(seen.initiated, MANY);
+	assert_in_range(turns, MANY / PER_WAKEUP, MANY / PER_WAKEUP + 20);
+	for (int i = 0; i < MANY; i++)
+		timers_peer_stop(&timers, &many[i]);
+	timers_destroy(&timers, loop);
+	ev_io_stop(loop, &data);
+	ev_loop_destroy(loop);
+	close(ends[0]);
+	close(ends[1]);
+	set_up(state);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(an_unanswered_initiation_is_repeated_for_90_s_then_given_up),
+		TEST(many_timers_that_are_due_do_not_hold_up_the_data),
 		TEST(repeats_are_jittered),
 		TEST(a_session_ends_the_repeats),
 		TEST(unanswered_data_brings_a_handshake_after_15_s),
