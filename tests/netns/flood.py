@@ -20,7 +20,7 @@ SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "bench",
 RATE = 50000  # initiations per second
 SOURCES = 16384
 SECONDS = 10
-COOKIES = 10000  # cookie replies that are sent per second at most
+COOKIES = 10000  # maximum per second
 CLOSED = 9  # a port where no socket listens
 SLICE = 2  # seconds; the slices alternate between the two ports, so that other load affects both
 SLICES = 15  # for each port
@@ -87,9 +87,9 @@ def initiations(lab):
     answered, received = (counts.get(name, 0) - first.get(name, 0) for name in ("cookie_sent", "under_load"))
     with lab.check("right is under load, and answers initiations with a valid MAC1 by cookies only"):
         assert 0 < answered <= received <= sent, f"{sent} sent, {received} under load, {answered} cookies"
-    with lab.check(f"right sends up to {COOKIES} cookies per second"):
-        assert COOKIES * SECONDS / 4 < answered < COOKIES * (SECONDS + 1), f"{answered} in {SECONDS} s"
         assert counts["handshake_done"] == first["handshake_done"], counts
+    with lab.check(f"right sends at most {COOKIES} cookies per second"):
+        assert answered < COOKIES * (SECONDS + 1), f"{answered} in {SECONDS} s"
     with lab.check("memory does not grow"):
         after = resources(right.daemon.pid)
         assert after[1] == before[1] and after[0] <= before[0] + 1024, f"before: {before}, after: {after}"
