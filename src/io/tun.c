@@ -12,6 +12,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "tun_queues.h"
 #include "tun_steer.h"
 
 /* Linux 6.2 */
@@ -141,26 +142,56 @@ static int open_queue(struct tun *tun, const char *name, int flags)
 	return error;
 }
 
+static void close_queues(struct tun *queues, unsigned count)
+{
+	while (count)
+		tun_close(&queues[--count]);
+}
+
+/*
+ * A device with multiple queues lets any number of processes attach, and would give each of them a part of the packets.
+ * Returns -EBUSY if queues other than our `count` are attached.
+ */
+static int check_exclusive(const struct tun *queues, unsigned count)
+{
+	return tun_attached_queues(queues[0].name) > (int)count ? -EBUSY : 0;
+}
+
+static int open_multiple(struct tun *queues, unsigned count, const char *name)
+{
+	int error;
+
+	for (unsigned i = 0; i < count; i++) {
+		error = open_queue(&queues[i], i ? queues[0].name : name, IFF_MULTI_QUEUE);
+		if (error) {
+			close_queues(queues, i);
+			return error;
+		}
+	}
+	error = check_exclusive(queues, count);
+	if (error)
+		close_queues(queues, count);
+	return error;
+}
+
 int tun_open(struct tun *tun, const char *name)
 {
-	return open_queue(tun, name, 0);
+	int error = open_queue(tun, name, 0);
+
+	/* An existing device keeps the mode with which it was created. */
+	return error == -EINVAL && if_nametoindex(name) ? open_multiple(tun, 1, name) : error;
 }
 
 int tun_open_queues(struct tun *queues, unsigned count, const char *name)
 {
+	int error;
+
 	if (count == 1)
 		return tun_open(queues, name);
-	for (unsigned i = 0; i < count; i++) {
-		int error = open_queue(&queues[i], i ? queues[0].name : name, IFF_MULTI_QUEUE);
-
-		if (error) {
-			while (i)
-				tun_close(&queues[--i]);
-			return error;
-		}
-	}
-	queues[0].steered = !tun_steer(queues[0].fd);
-	return 0;
+	error = open_multiple(queues, count, name);
+	if (!error)
+		queues[0].steered = !tun_steer(queues[0].fd);
+	return error;
 }
 
 int tun_adopt(struct tun *tun, int fd)

@@ -120,8 +120,26 @@ static void single_and_multiple_queues_do_not_mix(void **state)
 	assert_int_equal(ioctl(queues[0].fd, TUNSETPERSIST, NULL), 0);
 	tun_close(&queues[0]);
 	assert_int_equal(tun_open_queues(queues, 2, "several"), 0);
-	assert_int_equal(tun_open(&one, "several"), -EINVAL);
+	assert_int_equal(tun_open(&one, "several"), -EBUSY);
 	close_all(queues, 2);
+}
+
+/* Others may attach to a device with multiple queues, and would take a part of its packets. */
+static void a_device_with_multiple_queues_is_used_by_one_daemon(void **state)
+{
+	struct tun queues[3], others[2], one;
+
+	assert_int_equal(tun_open_queues(queues, 3, "shared"), 0);
+	assert_int_equal(tun_open_queues(others, 2, "shared"), -EBUSY);
+	assert_int_equal(tun_open(&one, "shared"), -EBUSY);
+	assert_int_equal(ioctl(queues[0].fd, TUNSETPERSIST, (void *)1), 0);
+	close_all(queues, 3);
+	assert_int_equal(tun_open(&one, "shared"), 0);
+	assert_int_equal(tun_open_queues(others, 2, "shared"), -EBUSY);
+	tun_close(&one);
+	assert_int_equal(tun_open_queues(others, 2, "shared"), 0);
+	assert_int_equal(ioctl(others[0].fd, TUNSETPERSIST, NULL), 0);
+	close_all(others, 2);
 }
 
 static void without_bpf_steering_is_off(void **state)
@@ -418,6 +436,7 @@ int main(void)
 		cmocka_unit_test_setup(all_queues_are_opened_alike, reset),
 		cmocka_unit_test_setup(a_failing_queue_closes_all, reset),
 		cmocka_unit_test_setup(single_and_multiple_queues_do_not_mix, reset),
+		cmocka_unit_test_setup(a_device_with_multiple_queues_is_used_by_one_daemon, reset),
 		cmocka_unit_test_setup(without_bpf_steering_is_off, reset),
 		STEERED(a_flow_stays_on_its_queue),
 		cmocka_unit_test_setup_teardown(default_steering_follows_the_writer, set_up_default_steering, tear_down),

@@ -38,14 +38,14 @@ struct tun {
  * none. Then writes one super-packet of each kind to find out whether the device accepts them; the kernel drops these
  * packets (see accepts_super in tun.c).
  *
- * Returns 0; -EPERM; -EBUSY if another process has the device open; -EINVAL if it is not a TUN or has multiple queues;
- * -ENODEV if there is no /dev/net/tun. On failure nothing is open.
+ * Returns 0; -EPERM; -EBUSY if another process has the device open; -EINVAL if it is not a TUN; -ENODEV if there is no
+ * /dev/net/tun. On failure nothing is open.
  */
 int tun_open(struct tun *tun, const char *name);
 /*
  * Opens a device with `count` queues (IFF_MULTI_QUEUE), each with its own descriptor. A hash of the flow chooses its
- * queue, or, if bpf(2) is not permitted, the kernel uses the queue to which the flow was last written. An existing
- * device must have been created with multiple queues.
+ * queue, or, if bpf(2) is not permitted, the kernel uses the queue to which the flow was last written. Returns the
+ * errors of tun_open; -EINVAL also for an existing device that was created without multiple queues.
  */
 int tun_open_queues(struct tun *queues, unsigned count, const char *name);
 /*
