@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -14,6 +15,7 @@
 enum { LINE_MAX_BYTES = 1024, LIMIT_BURST = 10 };
 
 static _Atomic enum log_level max_level = LOG_INFO;
+static _Atomic enum { STREAM_UNKNOWN, STREAM_JOURNAL, STREAM_OTHER } stream; /* what standard error is */
 
 void log_set_level(enum log_level level)
 {
@@ -27,6 +29,22 @@ bool log_enabled(enum log_level level)
 	return level <= max && max != LOG_SILENT;
 }
 
+/* True if standard error is the stream that JOURNAL_STREAM names as "device:inode", see systemd.exec(5). */
+static bool is_journal(void)
+{
+	const char *text = getenv("JOURNAL_STREAM");
+	unsigned long long device, inode;
+	struct stat status;
+
+	return text && sscanf(text, "%llu:%llu", &device, &inode) == 2 && !fstat(STDERR_FILENO, &status) &&
+		   status.st_dev == device && status.st_ino == inode;
+}
+
+void log_stream_changed(void)
+{
+	stream = STREAM_UNKNOWN;
+}
+
 static const char *journal_priority(enum log_level level)
 {
 	static const char *const priorities[] = {
@@ -34,7 +52,9 @@ static const char *journal_priority(enum log_level level)
 	};
 	static_assert(sizeof priorities / sizeof *priorities == LOG_DEBUG + 1, "one priority per log level");
 
-	return getenv("JOURNAL_STREAM") ? priorities[level] : "";
+	if (stream == STREAM_UNKNOWN)
+		stream = is_journal() ? STREAM_JOURNAL : STREAM_OTHER;
+	return stream == STREAM_JOURNAL ? priorities[level] : "";
 }
 
 void log_line(enum log_level level, const char *subject, const char *format, ...)

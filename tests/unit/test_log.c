@@ -4,8 +4,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -52,10 +54,48 @@ static void a_line_starts_with_its_subject(void **state)
 	unsetenv("JOURNAL_STREAM");
 	capture(text, sizeof text, log_short_line);
 	assert_string_equal(text, "wg0: 3 packets\n");
-	setenv("JOURNAL_STREAM", "1:2", 1);
-	capture(text, sizeof text, log_short_line);
-	assert_string_equal(text, "<6>wg0: 3 packets\n");
-	unsetenv("JOURNAL_STREAM");
+}
+
+static const char *stream_format;
+static int inode_offset;
+
+/* Names standard error, or another stream, as the journal. */
+static void log_with_stream(void)
+{
+	struct stat status;
+	char stream[64];
+
+	assert_int_equal(fstat(STDERR_FILENO, &status), 0);
+	snprintf(stream, sizeof stream, stream_format, (unsigned long long)status.st_dev,
+			 (unsigned long long)status.st_ino + (unsigned)inode_offset);
+	setenv("JOURNAL_STREAM", stream, 1);
+	log_stream_changed();
+	log_short_line();
+	unsetenv("JOURNAL_STREAM"); /* read once */
+	log_short_line();
+}
+
+static void a_line_has_a_priority_if_standard_error_is_the_journal(void **state)
+{
+	static const struct {
+		const char *format;
+		int offset;
+		bool journal;
+	} cases[] = {
+		{ "%llu:%llu", 0, true }, { "%llu:%llu", 1, false }, { "1%llu:%llu", 0, false },
+		{ "%llu", 0, false },     { "", 0, false },
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		char text[2048];
+
+		stream_format = cases[i].format;
+		inode_offset = cases[i].offset;
+		capture(text, sizeof text, log_with_stream);
+		assert_string_equal(text, cases[i].journal ? "<6>wg0: 3 packets\n<6>wg0: 3 packets\n"
+												   : "wg0: 3 packets\nwg0: 3 packets\n");
+	}
+	log_stream_changed();
 }
 
 static void lines_above_the_level_are_dropped(void **state)
@@ -101,6 +141,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_line_starts_with_its_subject),
+		cmocka_unit_test(a_line_has_a_priority_if_standard_error_is_the_journal),
 		cmocka_unit_test(lines_above_the_level_are_dropped),
 		cmocka_unit_test(a_long_line_is_truncated_and_keeps_its_newline),
 		cmocka_unit_test(a_limit_allows_ten_lines_then_one_per_second),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The log: each call writes one line to standard error. The log level is the only mutable global of the program.
+ * The log: each call writes one line to standard error. Its level and the kind of stream are the
+ * only mutable globals of the program.
  *
  * Every line starts with its subject: the interface, or the interface and the peer ("wg0: peer abcd…wxyz="). Lines that
  * a packet can cause are rate-limited by a struct log_limit.
@@ -21,8 +22,8 @@ void log_set_level(enum log_level level);
 bool log_enabled(enum log_level level);
 
 /*
- * Writes "subject: text". Long lines are truncated. If systemd has set JOURNAL_STREAM, the line starts with its syslog
- * priority, as sd-daemon(3) describes. Any thread may call it.
+ * Writes "subject: text". Long lines are truncated. If standard error is the journal's stream, the line starts with its
+ * syslog priority, as sd-daemon(3) describes. Any thread may call it.
  */
 void log_line(enum log_level level, const char *subject, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
@@ -30,6 +31,9 @@ void log_line(enum log_level level, const char *subject, const char *format, ...
 #define log_warning(...) log_line(LOG_WARNING, __VA_ARGS__)
 #define log_info(...) log_line(LOG_INFO, __VA_ARGS__)
 #define log_debug(...) log_line(LOG_DEBUG, __VA_ARGS__)
+
+/* The next line checks again whether standard error is the journal. The caller has replaced it. */
+void log_stream_changed(void);
 
 /* The limit for one kind of line: bursts of ten lines, then one line per second. Zeroed memory is an unused limit. */
 struct log_limit {
