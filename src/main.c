@@ -11,6 +11,7 @@
 #include "cli/words.h"
 #include "daemon/dropin.h"
 #include "daemon/run.h"
+#include "daemon/startup.h"
 
 struct command {
 	const char *name;
@@ -139,6 +140,7 @@ int main(int argc, char **argv)
 	const struct command *command;
 	const char *word;
 
+	startup_init();
 	if (sodium_init() < 0) {
 		fputs("adit: libsodium initialization failed\n", stderr);
 		return EXIT_FAILURE;

@@ -4,24 +4,40 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "tunnel/control.h"
 #include "tunnel/loop.h"
 #include "tunnel/peer.h"
 
+enum { PEER_LINES_MAX = 32 }; /* per log of the counters */
+
+/* Totals first, then one line for each peer with traffic, up to PEER_LINES_MAX. */
 static void log_counters(struct device *device)
 {
+	unsigned long long rx = 0, tx = 0;
 	struct counters counters;
+	size_t active = 0;
 
 	device_counters(device, &counters);
 	for (unsigned i = 0; i < COUNTERS; i++)
 		if (counters.value[i])
 			log_info(device->name, "%s %llu", counter_name(i), (unsigned long long)counters.value[i]);
-	list_for_each (peer, &device->peers, const struct peer, node)
-		log_info(peer->text, "rx_bytes %llu tx_bytes %llu", (unsigned long long)peer->rx_bytes,
-				 (unsigned long long)peer->tx_bytes);
+	list_for_each (peer, &device->peers, const struct peer, node) {
+		rx += peer->rx_bytes;
+		tx += peer->tx_bytes;
+		if (!peer->rx_bytes && !peer->tx_bytes)
+			continue;
+		if (active++ < PEER_LINES_MAX)
+			log_info(peer->text, "rx_bytes %llu tx_bytes %llu", (unsigned long long)peer->rx_bytes,
+					 (unsigned long long)peer->tx_bytes);
+	}
+	log_info(device->name, "%zu peer%s, %zu with traffic%s: rx_bytes %llu tx_bytes %llu", device->peer_count,
+			 device->peer_count == 1 ? "" : "s", active, active > PEER_LINES_MAX ? ", not all listed" : "", rx, tx);
 }
 
 static void on_signal(struct ev_loop *loop, struct ev_signal *watcher, int events)
@@ -33,15 +49,22 @@ static void on_signal(struct ev_loop *loop, struct ev_signal *watcher, int event
 	else if (watcher->signum == SIGHUP && daemon->reload)
 		daemon->reload(daemon->context);
 	else if (watcher->signum != SIGHUP)
-		daemon_end(daemon);
+		daemon_end(daemon, NULL);
 }
 
 static void on_device_deleted(void *context)
 {
-	struct daemon *daemon = context;
+	daemon_end(context, "the interface was deleted");
+}
 
-	log_info(daemon->device.name, "the interface was deleted");
-	daemon_end(daemon);
+/*
+ * libev calls this when it cannot work at all, and would abort the process if it returned. startup_check_descriptors
+ * has excluded the known cause, a lack of descriptors.
+ */
+static void on_loop_failure(const char *message) /* the prototype is libev's */
+{
+	log_error("adit", "%s: %s", message, strerror(errno));
+	_exit(EXIT_FAILURE);
 }
 
 static void watch_signals(struct daemon *daemon)
@@ -65,6 +88,7 @@ int daemon_init(struct daemon *daemon, const char *aead, enum backend_kind backe
 	log_error(queues->name,
 			  "THIS BUILD IS FOR BENCHMARKS ONLY: with `CryptoProvider = null` it encrypts nothing (ADIT_NULL_CIPHER)");
 #endif
+	ev_set_syserr_cb(on_loop_failure);
 	*daemon = (struct daemon) { .loop = ev_default_loop(LOOP_FLAGS) };
 	if (!daemon->loop) {
 		error = reason_set_errno(reason, -ENOMEM, "event loop");
@@ -121,22 +145,26 @@ int daemon_watch_link(struct daemon *daemon, struct reason *reason)
 	return 0;
 }
 
-void daemon_run(struct daemon *daemon)
+const char *daemon_run(struct daemon *daemon)
 {
 	if (!daemon->ended)
 		ev_run(daemon->loop, 0);
+	control_set_up(&daemon->device, false, clock_boottime());
 	log_counters(&daemon->device);
+	return daemon->lost;
 }
 
-void daemon_end(struct daemon *daemon)
+void daemon_end(struct daemon *daemon, const char *lost)
 {
 	daemon->ended = true;
+	if (!daemon->lost)
+		daemon->lost = lost;
 	ev_break(daemon->loop, EVBREAK_ALL);
 }
 
 static void on_end(int events, void *context)
 {
-	daemon_end(context);
+	daemon_end(context, NULL);
 }
 
 /* The reply is sent in the next iteration of the loop, after this timer expires but before the loop ends. */

@@ -13,17 +13,27 @@
 
 #include "base/log.h"
 #include "daemon/daemon.h"
+#include "daemon/interface.h"
+#include "daemon/startup.h"
 #include "network/network.h"
 #include "uapi/uapi.h"
 
 enum { DEFAULT_MTU = 1420, NAME_CHARACTERS = IFNAMSIZ - 1 };
+
+/* Open descriptors that the caller passed by environment variables; -1: none. */
+struct dropin_descriptors {
+	int tun, uapi;
+};
 
 struct dropin {
 	struct daemon daemon;
 	struct uapi uapi;
 };
 
-/* The descriptor number in an environment variable, -1 if it is not set, or -EINVAL. */
+/*
+ * The descriptor number in an environment variable, -1 if it is not set, or negative errno. Descriptors 0 to 2 are
+ * duplicated, because the daemon replaces its standard streams.
+ */
 static int environment_fd(const char *variable, struct reason *reason)
 {
 	const char *text = getenv(variable);
@@ -35,7 +45,10 @@ static int environment_fd(const char *variable, struct reason *reason)
 	fd = strtol(text, &end, 10);
 	if (*end || fd < 0 || fd > 1 << 20)
 		return reason_set(reason, -EINVAL, "%s: \"%s\" is not the number of a descriptor", variable, text);
-	return (int)fd;
+	if (fd > STDERR_FILENO)
+		return (int)fd;
+	fd = fcntl((int)fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	return fd < 0 ? reason_set_errno(reason, -errno, "%s", variable) : (int)fd;
 }
 
 static void set_log_level(void)
@@ -52,26 +65,22 @@ static void set_log_level(void)
 		log_set_level(LOG_INFO);
 }
 
-static int dropin_open_tun(const char *name, struct tun *tun, struct reason *reason)
+static int dropin_open_tun(const char *name, int fd, struct tun *tun, struct reason *reason)
 {
-	int fd = environment_fd("WG_TUN_FD", reason), error;
+	unsigned one = 1;
+	int error;
 
-	if (fd < -1)
-		return fd;
-	error = fd >= 0 ? tun_adopt(tun, fd) : tun_open(tun, name);
-	if (error == -EBUSY || (error == -EINVAL && fd < 0 && if_nametoindex(name)))
-		return reason_set(reason, error, "an interface of this name exists already");
-	if (error)
-		return reason_set_errno(reason, error, "%s", fd >= 0 ? "WG_TUN_FD" : "TUN device (/dev/net/tun)");
-	return 0;
+	if (fd < 0)
+		return interface_open(tun, &one, name, false, reason);
+	error = tun_adopt(tun, fd);
+	return error ? reason_set_errno(reason, error, "WG_TUN_FD") : 0;
 }
 
 static void dropin_socket_removed(void *context)
 {
 	struct dropin *dropin = context;
 
-	log_info(dropin->daemon.device.name, "the control socket was removed");
-	daemon_end(&dropin->daemon);
+	daemon_end(&dropin->daemon, "the control socket was removed");
 }
 
 static int dropin_stop_request(void *context, struct uapi_reply *reply)
@@ -84,19 +93,19 @@ static int dropin_stop_request(void *context, struct uapi_reply *reply)
 }
 
 /* Starts the device and the control socket. 0, or negative errno with the reason. */
-static int dropin_start(struct dropin *dropin, const char *name, struct reason *reason)
+static int dropin_start(struct dropin *dropin, const struct dropin_descriptors *passed, const char *name,
+						struct reason *reason)
 {
 	struct daemon *daemon = &dropin->daemon;
-	int fd = environment_fd("WG_UAPI_FD", reason), error;
 	static const struct uapi_verb verbs[] = { { "stop", dropin_stop_request }, { NULL, NULL } };
-	struct uapi_options options = {
-		.adopt = fd >= 0, .fd = fd, .verbs = verbs, .socket_removed = dropin_socket_removed, .context = dropin
-	};
+	struct uapi_options options = { .adopt = passed->uapi >= 0,
+									.fd = passed->uapi,
+									.verbs = verbs,
+									.socket_removed = dropin_socket_removed,
+									.context = dropin };
 	struct tun tun;
+	int error = dropin_open_tun(name, passed->tun, &tun, reason);
 
-	if (fd < -1)
-		return fd;
-	error = dropin_open_tun(name, &tun, reason);
 	if (error)
 		return error;
 	error = daemon_init(daemon, "auto", BACKEND_AUTO, &tun, 1, reason);
@@ -119,23 +128,6 @@ destroy_daemon:
 	return error;
 }
 
-/* As wireguard-go, keeps the log on standard error only if LOG_LEVEL asks for one. */
-static void detach(void)
-{
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	const char *level = getenv("LOG_LEVEL");
-
-	setsid();
-	if (null < 0)
-		return;
-	dup2(null, STDIN_FILENO);
-	if (!level || !strcmp(level, "silent")) {
-		dup2(null, STDOUT_FILENO);
-		dup2(null, STDERR_FILENO);
-	}
-	close(null);
-}
-
 static void print_hint(const char *name, bool in_foreground)
 {
 	if (isatty(STDERR_FILENO))
@@ -144,26 +136,29 @@ static void print_hint(const char *name, bool in_foreground)
 }
 
 /*
- * Runs the device until its end. When the control socket accepts connections, detaches from the terminal and writes a
+ * Runs the device until its end. When the control socket accepts connections, detaches from the caller and writes a
  * byte to `ready_fd`; -1: stays in the foreground. Returns the exit code.
  */
-static int dropin_run(const char *name, int ready_fd)
+static int dropin_run(const struct dropin_descriptors *passed, const char *name, int ready_fd)
 {
+	const char *level = getenv("LOG_LEVEL"), *lost;
 	struct dropin dropin = { 0 };
 	struct reason reason = { 0 };
 
-	if (dropin_start(&dropin, name, &reason)) {
+	if (dropin_start(&dropin, passed, name, &reason)) {
 		fprintf(stderr, "adit: %s: %s\n", name, reason.text);
 		return EXIT_FAILURE;
 	}
 	print_hint(name, ready_fd < 0);
 	if (ready_fd >= 0) {
-		detach();
+		startup_detach(level && strcmp(level, "silent") != 0); /* as wireguard-go */
 		if (write(ready_fd, "", 1) < 0)
 			log_warning(name, "cannot notify the parent process: %s", strerror(errno));
 		close(ready_fd);
 	}
-	daemon_run(&dropin.daemon);
+	lost = daemon_run(&dropin.daemon);
+	if (lost) /* the usual end, by `ip link del` or `rm`, so not a failure */
+		log_info(name, "%s", lost);
 	uapi_stop(&dropin.uapi);
 	daemon_destroy(&dropin.daemon);
 	return EXIT_SUCCESS;
@@ -182,7 +177,7 @@ static int await_child(pid_t child, int ready_fd)
 	return EXIT_FAILURE;
 }
 
-static int dropin_run_in_background(const char *name)
+static int dropin_run_in_background(const struct dropin_descriptors *passed, const char *name)
 {
 	int ready[2];
 	pid_t child;
@@ -201,7 +196,20 @@ static int dropin_run_in_background(const char *name)
 		return await_child(child, ready[0]);
 	}
 	close(ready[0]);
-	return dropin_run(name, ready[1]);
+	return dropin_run(passed, name, ready[1]);
+}
+
+/* Nothing is open yet but what the caller has passed on. */
+static int dropin_prepare(struct dropin_descriptors *passed, struct reason *reason)
+{
+	passed->tun = environment_fd("WG_TUN_FD", reason);
+	if (passed->tun < -1)
+		return passed->tun;
+	passed->uapi = environment_fd("WG_UAPI_FD", reason);
+	if (passed->uapi < -1)
+		return passed->uapi;
+	startup_close_inherited(passed->tun, passed->uapi);
+	return startup_check_descriptors(1, reason);
 }
 
 bool is_interface_name(const char *word)
@@ -216,6 +224,8 @@ int command_interface(int argc, char **argv)
 {
 	const char *foreground = getenv("WG_PROCESS_FOREGROUND");
 	bool in_foreground = foreground && !strcmp(foreground, "1");
+	struct dropin_descriptors passed;
+	struct reason reason = { 0 };
 	int name = 1; /* its index in argv */
 
 	if (argc > name && (!strcmp(argv[name], "-f") || !strcmp(argv[name], "--foreground"))) {
@@ -229,5 +239,9 @@ int command_interface(int argc, char **argv)
 		return EXIT_FAILURE;
 	}
 	set_log_level();
-	return in_foreground ? dropin_run(argv[name], -1) : dropin_run_in_background(argv[name]);
+	if (dropin_prepare(&passed, &reason)) {
+		fprintf(stderr, "adit: %s: %s\n", argv[name], reason.text);
+		return EXIT_FAILURE;
+	}
+	return in_foreground ? dropin_run(&passed, argv[name], -1) : dropin_run_in_background(&passed, argv[name]);
 }

@@ -16,8 +16,10 @@
 #include "config/apply.h"
 #include "config/ini.h"
 #include "daemon/daemon.h"
+#include "daemon/interface.h"
 #include "daemon/names.h"
 #include "daemon/notify.h"
+#include "daemon/startup.h"
 #include "network/network.h"
 #include "tunnel/control.h"
 #include "tunnel/peer.h"
@@ -201,33 +203,11 @@ static int on_reload_request(void *context, struct uapi_reply *reply)
 
 /* --- start and stop --- */
 
-/* Opens a queue of the TUN per worker. An existing interface may have a single queue; Workers = auto then means one. */
-static int open_queues(struct tun *queues, unsigned *count, const struct config *config, struct reason *reason)
-{
-	const char *interface = config->interface;
-	int error;
-
-	*count = config->workers ? config->workers : worker_pool_auto();
-	error = tun_open_queues(queues, *count, interface);
-	if (error == -EINVAL && *count > 1 && !config->workers) {
-		*count = 1;
-		error = tun_open(queues, interface);
-	}
-	if (error == -EBUSY || (error == -EINVAL && if_nametoindex(interface)))
-		return reason_set(reason, -EEXIST, "an interface of this name exists already");
-	if (error == -EPERM)
-		return reason_set(reason, error, "creating the interface requires root or CAP_NET_ADMIN");
-	if (error)
-		return reason_set_errno(reason, error, "TUN device (/dev/net/tun)");
-	return 0;
-}
-
 static void service_socket_removed(void *context)
 {
 	struct service *service = context;
 
-	log_info(service->daemon.device.name, "the control socket was removed");
-	daemon_end(&service->daemon);
+	daemon_end(&service->daemon, "the control socket was removed");
 }
 
 /*
@@ -341,12 +321,16 @@ static int service_run(struct service *service, struct reason *reason)
 	struct table_claim claim = { 0 };
 	struct network_plan plan;
 	struct tun queues[WORKERS_MAX];
-	unsigned count;
-	int error = network_plan(&plan, &no_claim, &claim, config, reason);
+	unsigned count = config->workers ? config->workers : worker_pool_auto();
+	const char *lost;
+	int error = startup_check_descriptors(count, reason);
 
 	if (error)
 		return error;
-	error = open_queues(queues, &count, config, reason);
+	error = network_plan(&plan, &no_claim, &claim, config, reason);
+	if (error)
+		return error;
+	error = interface_open(queues, &count, config->interface, config->workers, reason);
 	if (error)
 		goto release_claim;
 	error = daemon_init(&service->daemon, crypto_provider_of(config), config->tun_backend, queues, count, reason);
@@ -359,7 +343,9 @@ static int service_run(struct service *service, struct reason *reason)
 			 device->peer_count == 1 ? "" : "s", device->listen_port, device->mtu, device->aead->name, device->backend,
 			 count, count == 1 ? "" : "s");
 	notify_service("READY=1");
-	daemon_run(&service->daemon);
+	lost = daemon_run(&service->daemon);
+	if (lost) /* a failure, so that the service manager starts it again */
+		error = reason_set(reason, -ENODEV, "%s", lost);
 	notify_service("STOPPING=1");
 	service_stop(service);
 destroy_daemon:
@@ -386,6 +372,7 @@ int command_run(int argc, char **argv)
 		return EXIT_FAILURE;
 	}
 	service.path = argv[1];
+	startup_close_inherited(-1, -1);
 	error = ini_load(&service.config, argv[1], &findings);
 	if (!error) {
 		error = service_run(&service, &reason);

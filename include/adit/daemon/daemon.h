@@ -20,6 +20,7 @@ struct daemon {
 	struct worker_pool workers;
 	struct link_watch link_watch;
 	struct local_addresses local_addresses;
+	const char *lost; /* see daemon_run */
 	struct ev_signal signals[DAEMON_SIGNALS];
 	struct ev_periodic never;      /* see loop_sleep_without_end */
 	bool ended;                    /* daemon_end was called, perhaps before daemon_run */
@@ -38,11 +39,16 @@ int daemon_init(struct daemon *daemon, const char *aead, enum backend_kind backe
 /* Applies the state of the link to the device, then follows link and routes. 0, or negative errno with the reason. */
 int daemon_watch_link(struct daemon *daemon, struct reason *reason);
 
-/* Runs the loop until SIGTERM, SIGINT or the deletion of the device. Logs the counters on SIGUSR1 and at the end. */
-void daemon_run(struct daemon *daemon);
-/* Makes daemon_run return. */
-void daemon_end(struct daemon *daemon);
-/* The same, once the events that are pending now have been handled. A client of the control socket gets its reply. */
+/*
+ * Runs the loop until SIGTERM, SIGINT or daemon_end. Logs the counters on SIGUSR1 and at the end. The UDP sockets are
+ * closed when it returns, while the control socket still exists: a new daemon of this name waits for the end of the
+ * control socket, and then finds its UDP port unused. Returns NULL, or what the daemon has lost and cannot run without.
+ */
+const char *daemon_run(struct daemon *daemon);
+/* Makes daemon_run return `lost`: NULL, or a text such as "the interface was deleted". */
+void daemon_end(struct daemon *daemon, const char *lost);
+/* The same with NULL, once the events that are pending now have been handled. A client of the control socket gets its
+ * reply. */
 void daemon_end_soon(struct daemon *daemon);
 
 /* Closes sockets and TUN, and wipes keys. */

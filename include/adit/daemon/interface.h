@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* Opens the TUN interface of a daemon, and finds out why it cannot be opened. */
+#ifndef ADIT_DAEMON_INTERFACE_H
+#define ADIT_DAEMON_INTERFACE_H
+
+#include "base/reason.h"
+#include "io/tun.h"
+
+/*
+ * Opens `*count` queues of the interface `name`, or creates the interface. An existing interface that was created
+ * without multiple queues has one: `*count` becomes 1, with a warning if `warn`. Returns 0, or negative errno with the
+ * reason, which names the cause and the remedy.
+ */
+int interface_open(struct tun *queues, unsigned *count, const char *name, bool warn, struct reason *reason);
+
+/* The reason why tun_open, tun_open_queues or tun_adopt failed with `error`. Returns `error`. */
+int interface_set_reason(struct reason *reason, int error, const char *name);
+
+#endif

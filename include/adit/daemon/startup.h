@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* Startup: puts the process into a known state, whatever it inherits from its caller. */
+#ifndef ADIT_DAEMON_STARTUP_H
+#define ADIT_DAEMON_STARTUP_H
+
+#include <stdbool.h>
+
+#include "base/reason.h"
+
+/*
+ * Prepares the process; main calls it first. Opens /dev/null for each of the descriptors 0 to 2 that is closed, so that
+ * no other file gets its number, and disables core dumps, which would contain keys. Builds with a sanitizer keep core
+ * dumps, because a leak check needs to trace the process.
+ */
+void startup_init(void);
+
+/*
+ * Closes all descriptors above 2 except `keep` and `keep_also`, each of which may be -1. A daemon calls this before it
+ * opens anything, so that it does not hold locks and pipes of its caller.
+ */
+void startup_close_inherited(int keep, int keep_also);
+
+/*
+ * Raises the soft limit of open descriptors as far as needed, and checks that a daemon with `workers` workers can open
+ * all of its descriptors. Without this check, libev would abort the process when it cannot open its pipe. Returns 0, or
+ * -EMFILE or -ENFILE with the reason. Opens nothing.
+ */
+int startup_check_descriptors(unsigned workers, struct reason *reason);
+
+/* Detaches from the terminal, the directory and the standard streams of the caller; keeps stderr if `keep_log`. */
+void startup_detach(bool keep_log);
+
+#endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/* Opening the TUN interface. */
+#include "daemon/interface.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+#define NODE "/dev/net/tun"
+
+/* A failure to open the node has other causes than a failure to create the interface, although both may be EPERM. */
+static int node_error(void)
+{
+	int fd = open(NODE, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return 0;
+}
+
+static int set_node_reason(struct reason *reason, int error)
+{
+	switch (error) {
+	case -EPERM:
+		return reason_set(reason, error,
+						  NODE ": the device policy of the service or container forbids it (DeviceAllow=" NODE
+							   " rw in a unit, --device " NODE " for a container)");
+	case -EACCES:
+		return reason_set(reason, error, NODE ": no permission to read and write it (its mode, or a security module)");
+	case -ENOENT:
+		return reason_set(reason, error, NODE " does not exist (modprobe tun; a container must be given the device)");
+	case -ENXIO:
+	case -ENODEV:
+		return reason_set(reason, error, NODE ": the kernel has no TUN driver (modprobe tun)");
+	default:
+		return reason_set_errno(reason, error, NODE);
+	}
+}
+
+int interface_set_reason(struct reason *reason, int error, const char *name)
+{
+	int node = node_error();
+
+	if (node)
+		return set_node_reason(reason, node);
+	if (error == -EPERM)
+		return reason_set(reason, error, "creating the interface requires root or CAP_NET_ADMIN");
+	if (error == -EBUSY)
+		return reason_set(reason, error, "an interface of this name exists already, and another process uses it");
+	if (error == -EINVAL && if_nametoindex(name))
+		return reason_set(reason, error, "an interface of this name exists already, and is not a TUN interface");
+	return reason_set_errno(reason, error, "TUN interface");
+}
+
+int interface_open(struct tun *queues, unsigned *count, const char *name, bool warn, struct reason *reason)
+{
+	int error = tun_open_queues(queues, *count, name);
+
+	if (error == -EINVAL && *count > 1 && if_nametoindex(name)) {
+		error = tun_open(queues, name);
+		if (!error && warn)
+			log_warning(name, "the interface was created without multiple queues; using 1 worker instead of %u",
+						*count);
+		*count = 1;
+	}
+	return error ? interface_set_reason(reason, error, name) : 0;
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/* Startup: the descriptors, limits and core dumps of the process. */
+#include "daemon/startup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+/*
+ * The most descriptors that a daemon has open at a time, without clients of the control socket: measured by
+ * tests/netns/process.py. Each worker has a queue of the TUN, a ring, a loop with its pipe and timer, and two sockets.
+ */
+enum {
+	DESCRIPTORS_SHARED = 24, /* standard streams, netlink, control socket, inotify, nft, one client */
+	DESCRIPTORS_PER_WORKER = 6,
+	DESCRIPTORS_WANTED = 4096, /* the soft limit is raised up to this */
+	DESCRIPTORS_CLOSED_MAX = 65536,
+};
+
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
+enum { SANITIZED = 1 };
+#else
+enum { SANITIZED = 0 };
+#endif
+
+static void open_standard_streams(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd > STDERR_FILENO)
+		close(fd);
+}
+
+void startup_init(void)
+{
+	const struct rlimit none = { 0, 0 };
+
+	open_standard_streams();
+	if (SANITIZED)
+		return;
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	setrlimit(RLIMIT_CORE, &none); /* a process that changes its user becomes dumpable again */
+}
+
+/* close_range(2) is newer than the oldest kernel that adit runs on (Linux 5.9). */
+static void close_descriptors(unsigned first, unsigned last)
+{
+	struct rlimit limit = { 0 };
+
+	if (first > last || !syscall(SYS_close_range, first, last, 0))
+		return;
+	getrlimit(RLIMIT_NOFILE, &limit);
+	if (limit.rlim_max > DESCRIPTORS_CLOSED_MAX)
+		limit.rlim_max = DESCRIPTORS_CLOSED_MAX;
+	for (unsigned fd = first; fd <= last && fd < limit.rlim_max; fd++)
+		close((int)fd);
+}
+
+void startup_close_inherited(int keep, int keep_also)
+{
+	int low = keep < keep_also ? keep : keep_also, high = keep < keep_also ? keep_also : keep;
+
+	if (low <= STDERR_FILENO)
+		low = STDERR_FILENO;
+	if (high <= low)
+		high = low;
+	close_descriptors(STDERR_FILENO + 1, (unsigned)low - 1);
+	close_descriptors((unsigned)low + 1, (unsigned)high - 1);
+	close_descriptors((unsigned)high + 1, ~0U);
+}
+
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= DESCRIPTORS_WANTED)
+		return;
+	limit.rlim_cur = limit.rlim_max < DESCRIPTORS_WANTED ? limit.rlim_max : DESCRIPTORS_WANTED;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+int startup_check_descriptors(unsigned workers, struct reason *reason)
+{
+	size_t needed = DESCRIPTORS_SHARED - (STDERR_FILENO + 1) + (size_t)DESCRIPTORS_PER_WORKER * workers, opened = 0;
+	int *fds = calloc(needed, sizeof *fds), error = 0;
+	struct rlimit limit = { 0 };
+
+	if (!fds)
+		return reason_set_errno(reason, -ENOMEM, "descriptors");
+	raise_descriptor_limit();
+	for (; opened < needed && !error; opened++) {
+		fds[opened] = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+		if (fds[opened] < 0)
+			error = -errno;
+	}
+	if (error)
+		opened--;
+	getrlimit(RLIMIT_NOFILE, &limit);
+	if (error == -EMFILE || error == -EINVAL)
+		reason_set(reason, -EMFILE,
+				   "%zu open files are needed with %u worker%s, but the limit is %llu (ulimit -n, LimitNOFILE=)",
+				   needed + STDERR_FILENO + 1, workers, workers == 1 ? "" : "s", (unsigned long long)limit.rlim_cur);
+	else if (error)
+		reason_set_errno(reason, error, "descriptors");
+	while (opened)
+		close(fds[--opened]);
+	free(fds);
+	return error;
+}
+
+void startup_detach(bool keep_log)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	setsid();
+	if (chdir("/"))
+		log_debug("adit", "cannot change to /: %s", strerror(errno));
+	if (null < 0)
+		return;
+	dup2(null, STDIN_FILENO);
+	dup2(null, STDOUT_FILENO);
+	if (!keep_log)
+		dup2(null, STDERR_FILENO);
+	log_stream_changed();
+	close(null);
+}
