@@ -9,6 +9,8 @@
 #include "base/log.h"
 #include "tunnel/control.h"
 
+#define LINK_RETRY 1.0 /* seconds */
+
 /* A socket that cannot be opened is logged, and is not an error: the link may go down and up again. */
 static int apply_link_state(struct link_watch *watch)
 {
@@ -30,6 +32,31 @@ static int apply_link_state(struct link_watch *watch)
 	return 0;
 }
 
+static void link_watch_resume(struct link_watch *watch)
+{
+	ev_io_set(&watch->watcher, watch->link.watch, EV_READ);
+	ev_io_start(watch->loop, &watch->watcher);
+}
+
+/*
+ * The link cannot be followed now: it is in a namespace that this process may not enter, or the host lacks memory or
+ * descriptors. Tries again until it can. Packets flow meanwhile; a link whose state is unknown is taken to be up.
+ */
+static void link_watch_lost(struct link_watch *watch, int error)
+{
+	struct device *device = watch->device;
+
+	if (error == -EPERM)
+		log_warning(device->name, "the interface has moved to a network namespace that adit may not enter (it lacks "
+								  "CAP_SYS_ADMIN, or the unit restricts namespaces); not following its state there");
+	else
+		log_warning(device->name, "cannot follow the state of the link, trying again: %s", strerror(-error));
+	link_close(&watch->link);
+	if (error == -EPERM)
+		control_set_up(device, true, clock_boottime());
+	ev_timer_again(watch->loop, &watch->retry);
+}
+
 static void on_link_event(struct ev_loop *loop, struct ev_io *watcher, int events)
 {
 	struct link_watch *watch = watcher->data;
@@ -40,14 +67,32 @@ static void on_link_event(struct ev_loop *loop, struct ev_io *watcher, int event
 	status = link_read(&watch->link);
 	if (status > 0)
 		status = apply_link_state(watch);
-	if (status == -EBADFD) {
+	if (status == -EBADFD)
 		watch->deleted(watch->context);
-	} else if (status < 0) {
-		log_error(watch->device->name, "stopped following the link: %s", strerror(-status));
-	} else {
-		ev_io_set(watcher, watch->link.watch, EV_READ);
-		ev_io_start(loop, watcher);
+	else if (status < 0)
+		link_watch_lost(watch, status);
+	else
+		link_watch_resume(watch);
+}
+
+static void on_link_retry(struct ev_loop *loop, struct ev_timer *timer, int events)
+{
+	struct link_watch *watch = timer->data;
+	int error = link_open(&watch->link, watch->link.tun);
+
+	if (!error)
+		error = apply_link_state(watch);
+	if (error && error != -EBADFD) { /* the timer repeats */
+		link_close(&watch->link);
+		return;
 	}
+	ev_timer_stop(loop, timer);
+	if (error) {
+		watch->deleted(watch->context);
+		return;
+	}
+	log_info(watch->device->name, "following the state of the link again");
+	link_watch_resume(watch);
 }
 
 int link_watch_start(struct link_watch *watch, struct device *device, int tun, struct ev_loop *loop,
@@ -61,10 +106,12 @@ int link_watch_start(struct link_watch *watch, struct device *device, int tun, s
 		watch->loop = NULL;
 		return error;
 	}
-	ev_io_init(&watch->watcher, on_link_event, watch->link.watch, EV_READ);
-	watch->watcher.data = watch;
+	ev_init(&watch->watcher, on_link_event);
+	ev_init(&watch->retry, on_link_retry);
+	watch->retry.repeat = LINK_RETRY;
+	watch->watcher.data = watch->retry.data = watch;
 	ev_set_priority(&watch->watcher, EV_MAXPRI); /* before packets that were sent after the change */
-	ev_io_start(loop, &watch->watcher);
+	link_watch_resume(watch);
 	error = apply_link_state(watch);
 	if (error)
 		link_watch_stop(watch);
@@ -76,6 +123,7 @@ void link_watch_stop(struct link_watch *watch)
 	if (!watch->loop)
 		return;
 	ev_io_stop(watch->loop, &watch->watcher);
+	ev_timer_stop(watch->loop, &watch->retry);
 	link_close(&watch->link);
 	*watch = (struct link_watch) { 0 };
 }

@@ -15,6 +15,8 @@
 
 #include "io/netlink.h"
 
+enum { RENAME_ATTEMPTS = 16 };
+
 static ino_t inode_of(int fd)
 {
 	struct stat status;
@@ -29,22 +31,46 @@ static int get_device_name(int tun, struct ifreq *request)
 	return ioctl(tun, TUNGETIFF, request) ? -errno : 0;
 }
 
+/*
+ * Makes an ioctl that names the device. The device may be renamed in the meantime, and another may then have the name,
+ * so an answer counts only if the name is the same before and after. -ENODEV: it has left the namespace of the socket.
+ */
+static int name_ioctl(const struct link *link, unsigned long number, struct ifreq *request)
+{
+	int status = -ENODEV;
+
+	for (int attempt = 0; attempt < RENAME_ATTEMPTS; attempt++) {
+		struct ifreq before, after;
+		int error = get_device_name(link->tun, &before);
+
+		if (error)
+			return error;
+		memcpy(request->ifr_name, before.ifr_name, sizeof request->ifr_name);
+		status = ioctl(link->query, number, request) ? -errno : 0;
+		error = get_device_name(link->tun, &after);
+		if (error)
+			return error;
+		if (strncmp(before.ifr_name, after.ifr_name, sizeof after.ifr_name) == 0)
+			return status;
+	}
+	return status ? status : -EAGAIN;
+}
+
 /* Opens the sockets in the thread's current namespace. */
 static int open_here(struct link *link)
 {
-	struct ifreq request;
-	int error = get_device_name(link->tun, &request);
+	struct ifreq request = { 0 };
+	int error;
 
-	if (error)
-		return error;
 	link->query = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (link->query < 0)
 		return -errno;
 	link->watch = netlink_watch_open();
 	if (link->watch < 0)
 		return link->watch;
-	if (ioctl(link->query, SIOCGIFINDEX, &request))
-		return -errno;
+	error = name_ioctl(link, SIOCGIFINDEX, &request);
+	if (error)
+		return error;
 	link->index = (uint32_t)request.ifr_ifindex;
 	return 0;
 }
@@ -102,29 +128,24 @@ void link_close(struct link *link)
 
 int link_state(const struct link *link, struct link_state *state)
 {
-	struct ifreq request;
-	int error = get_device_name(link->tun, &request);
+	struct ifreq request = { 0 };
+	int error = name_ioctl(link, SIOCGIFFLAGS, &request);
 
 	if (error)
 		return error;
-	if (ioctl(link->query, SIOCGIFFLAGS, &request))
-		return -errno;
 	state->up = request.ifr_flags & IFF_UP;
-	if (ioctl(link->query, SIOCGIFMTU, &request))
-		return -errno;
+	error = name_ioctl(link, SIOCGIFMTU, &request);
+	if (error)
+		return error;
 	state->mtu = (uint32_t)request.ifr_mtu;
 	return 0;
 }
 
 int link_set_mtu(const struct link *link, uint32_t mtu)
 {
-	struct ifreq request;
-	int error = get_device_name(link->tun, &request);
+	struct ifreq request = { .ifr_mtu = (int)mtu };
 
-	if (error)
-		return error;
-	request.ifr_mtu = (int)mtu;
-	return ioctl(link->query, SIOCSIFMTU, &request) ? -errno : 0;
+	return name_ioctl(link, SIOCSIFMTU, &request);
 }
 
 static void note_event(void *context, const struct netlink_event *event)

@@ -490,7 +490,7 @@ def confined(lab):
         inside.run(f"ip route replace {right.v4} dev {left.interface}")
         inside.ping(right.v4)
         time.sleep(2.5)
-        assert left.daemon.log().count("namespace") == 1, left.daemon.log()
+        assert left.daemon.log().count("may not enter") == 1, left.daemon.log()
     with lab.check("back again: it is followed"):
         left.link(f"netns {outside.name}")
         left.node = outside

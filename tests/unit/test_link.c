@@ -16,6 +16,23 @@
 
 enum { WAIT_MS = 2000 };
 
+/* A command that runs after the name of the device was read, once for each count. */
+static const char *after_name;
+static int after_count;
+
+int __real_ioctl(int fd, unsigned long request, void *argument);
+int __wrap_ioctl(int fd, unsigned long request, void *argument);
+int __wrap_ioctl(int fd, unsigned long request, void *argument)
+{
+	int status = __real_ioctl(fd, request, argument);
+
+	if (request == TUNGETIFF && after_count) {
+		after_count--;
+		sandbox_run("%s", after_name);
+	}
+	return status;
+}
+
 /* Waits for an event that link_read does not ignore. Returns its result. */
 static int wait_for_event(struct link *link)
 {
@@ -73,6 +90,32 @@ static void events_of_other_links_are_ignored(void **state)
 	close(tun);
 }
 
+static void a_rename_while_the_state_is_read_does_no_harm(void **state)
+{
+	int tun = namespace_tun("link0"), other;
+	struct link link;
+
+	after_name = "ip link set dev link0 name renamed";
+	after_count = 1;
+	assert_int_equal(link_open(&link, tun), 0);
+	assert_int_equal(link.index, if_nametoindex("renamed"));
+	sandbox_run("ip link set renamed mtu 1337");
+	after_name = "ip link set dev renamed name link0";
+	after_count = 1;
+	expect(&link, false, 1337);
+	other = namespace_tun("second"); /* takes the name */
+	after_name = "ip link set dev link0 name renamed; ip link set dev second name link0";
+	after_count = 1;
+	expect(&link, false, 1337);
+	after_name = "ip link set dev renamed name third; ip link set dev link0 name renamed";
+	after_count = 1;
+	assert_int_equal(link_set_mtu(&link, 1400), 0);
+	expect(&link, false, 1400);
+	link_close(&link);
+	close(other);
+	close(tun);
+}
+
 static void a_move_to_another_namespace_is_followed(void **state)
 {
 	int tun = namespace_tun("link0"), here;
@@ -119,6 +162,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_state_is_reported),
 		cmocka_unit_test(events_of_other_links_are_ignored),
+		cmocka_unit_test(a_rename_while_the_state_is_read_does_no_harm),
 		cmocka_unit_test(a_move_to_another_namespace_is_followed),
 		cmocka_unit_test(a_deleted_device_returns_ebadfd),
 	};

@@ -13,6 +13,7 @@ struct link_watch {
 	struct ev_loop *loop;
 	struct link link;
 	struct ev_io watcher;
+	struct ev_timer retry; /* runs while the link cannot be followed */
 	void (*deleted)(void *context);
 	void *context;
 };
