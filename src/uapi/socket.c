@@ -8,8 +8,10 @@
  */
 #include "uapi/socket.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -18,7 +20,9 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-enum { LOCK_TRIES = 100, LOCK_WAIT_US = 10000 };
+#include "base/clock.h"
+
+enum { LOCK_TRIES = 100, LOCK_WAIT_US = 10000, END_WAIT_US = 10000 };
 
 static bool socket_name_valid(const char *name)
 {
@@ -144,36 +148,125 @@ static int listen_and_rename(const char *temporary, const char *path)
  * Every user who can read the directory can also lock it, so after LOCK_TRIES the daemon continues without the lock.
  * Returns a descriptor to close, or negative errno.
  */
-static int lock_directory(const char *directory)
+static int lock_directory(const char *directory, bool *locked)
 {
 	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
+	*locked = false;
 	if (fd < 0)
 		return -errno;
-	for (int tries = 0; tries < LOCK_TRIES && flock(fd, LOCK_EX | LOCK_NB); tries++)
-		usleep(LOCK_WAIT_US);
+	for (int tries = 0; tries < LOCK_TRIES && !*locked; tries++) {
+		*locked = !flock(fd, LOCK_EX | LOCK_NB);
+		if (!*locked)
+			usleep(LOCK_WAIT_US);
+	}
 	return fd;
+}
+
+/* The temporary name of the socket of `name`: ".NAME.PID". */
+static bool is_temporary_name(const char *file)
+{
+	const char *dot = strrchr(file, '.');
+
+	return file[0] == '.' && dot > file + 1 && dot[1] && strspn(dot + 1, "0123456789") == strlen(dot + 1);
+}
+
+/* Removes what daemons that died between bind and rename have left. The lock keeps living daemons out of that step. */
+static void sweep_temporary_sockets(const char *directory)
+{
+	DIR *files = opendir(directory);
+	char path[UAPI_PATH];
+
+	if (!files)
+		return;
+	for (const struct dirent *file = readdir(files); file; file = readdir(files)) {
+		dev_t device;
+		ino_t inode;
+		int fd;
+
+		if (!is_temporary_name(file->d_name) ||
+			snprintf(path, sizeof path, "%s/%s", directory, file->d_name) >= UAPI_PATH ||
+			!uapi_identify(path, &device, &inode))
+			continue;
+		fd = connect_to(path, SOCK_NONBLOCK, 0);
+		if (fd == -ECONNREFUSED)
+			unlink(path);
+		else if (fd >= 0)
+			close(fd);
+	}
+	closedir(files);
+}
+
+/* One attempt. The lock is released before the caller waits for another daemon. */
+static int listen_if_unused(const char *directory, const char *path, const char *temporary)
+{
+	bool locked;
+	int lock = lock_directory(directory, &locked), fd;
+
+	if (lock < 0)
+		return lock;
+	fd = check_path_unused(path);
+	if (!fd) {
+		if (locked)
+			sweep_temporary_sockets(directory);
+		fd = listen_and_rename(temporary, path);
+	}
+	close(lock);
+	return fd;
+}
+
+static int milliseconds_left(uint64_t end)
+{
+	uint64_t now = clock_boottime();
+
+	return now < end ? (int)((end - now) / NS_PER_MS) + 1 : 0;
+}
+
+/*
+ * Finds out whether the daemon that listens at `path` is about to end. `ip link del` returns before the daemon has
+ * noticed that its interface is gone, and it may be busy; a new daemon may start meanwhile. A daemon handles that event
+ * before any request, so one that answers is not ending. One that ends closes the connection. Returns true if the
+ * caller should try again.
+ */
+static bool daemon_ends(const char *path, uint64_t end)
+{
+	static const char request[] = "ping=1\n\n"; /* any verb that it does not know */
+	struct pollfd answer = { .events = POLLIN };
+	bool ends = false;
+	char byte;
+
+	answer.fd = connect_to(path, SOCK_NONBLOCK, 0);
+	if (answer.fd == -EAGAIN) { /* its backlog is full */
+		usleep(END_WAIT_US);
+		return milliseconds_left(end);
+	}
+	if (answer.fd < 0)
+		return true; /* it has ended, or listen_if_unused reports the error */
+	if (send(answer.fd, request, sizeof request - 1, MSG_NOSIGNAL) < 0)
+		ends = errno == EPIPE || errno == ECONNRESET;
+	else if (poll(&answer, 1, milliseconds_left(end)) > 0)
+		ends = recv(answer.fd, &byte, 1, 0) <= 0;
+	close(answer.fd);
+	if (ends)
+		usleep(END_WAIT_US);
+	return ends && milliseconds_left(end);
 }
 
 int uapi_listen(const char *directory, const char *name)
 {
 	char path[UAPI_PATH], temporary[UAPI_PATH];
-	int error = uapi_path(path, directory, name);
-	int lock, fd;
+	uint64_t end = clock_boottime() + UAPI_END_TIMEOUT * NS_PER_S;
+	int fd = uapi_path(path, directory, name);
 
-	if (error)
-		return error;
+	if (fd)
+		return fd;
 	if (snprintf(temporary, sizeof temporary, "%s/.%s.%ld", directory, name, (long)getpid()) >= UAPI_PATH)
 		return -ENAMETOOLONG;
-	error = make_directory(directory);
-	if (error)
-		return error;
-	lock = lock_directory(directory);
-	if (lock < 0)
-		return lock;
-	fd = check_path_unused(path);
-	if (!fd)
-		fd = listen_and_rename(temporary, path);
-	close(lock);
+	fd = make_directory(directory);
+	if (fd)
+		return fd;
+	do
+		fd = listen_if_unused(directory, path, temporary);
+	while (fd == -EADDRINUSE && daemon_ends(path, end));
 	return fd;
 }

@@ -85,6 +85,65 @@ static void the_socket_of_a_dead_daemon_is_replaced(void **state)
 	unlink(path);
 }
 
+static void bind_at(const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	strcpy(address.sun_path, path);
+	assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof address), 0);
+	close(fd);
+}
+
+static void temporary_sockets_of_dead_daemons_are_removed(void **state)
+{
+	static const struct {
+		const char *name;
+		bool kept;
+	} cases[] = { { ".dead.12", false }, { ".a.b.9", false }, { ".dead.", true }, { "..7", true },
+				  { ".dead.1x", true },  { "dead.12", true }, { "x.sock", true } };
+	char path[128];
+	int fd;
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		path_of(path, cases[i].name);
+		bind_at(path);
+	}
+	fd = uapi_listen(serve_directory, "other");
+	assert_true(fd >= 0);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		path_of(path, cases[i].name);
+		assert_int_equal(unlink(path) == 0, cases[i].kept);
+	}
+	path_of(path, "other.sock");
+	unlink(path);
+	close(fd);
+}
+
+/* A daemon that accepts the first client, and then ends as one whose interface was deleted. */
+static void a_daemon_that_is_about_to_end_is_waited_for(void **state)
+{
+	char path[128];
+	pid_t child;
+	int fd;
+
+	path_of(path, "ending.sock");
+	fd = uapi_listen(serve_directory, "ending");
+	assert_true(fd >= 0);
+	child = fork();
+	if (!child) {
+		usleep(300000);
+		unlink(path);
+		_exit(0); /* with a client in the backlog */
+	}
+	close(fd);
+	fd = uapi_listen(serve_directory, "ending");
+	assert_true(fd >= 0);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	unlink(path);
+	close(fd);
+}
+
 static void a_file_that_is_not_a_socket_is_kept(void **state)
 {
 	char path[128];
@@ -213,6 +272,8 @@ int main(void)
 		TEST(modes_do_not_depend_on_the_umask),
 		TEST(a_running_daemon_keeps_its_socket),
 		TEST(the_socket_of_a_dead_daemon_is_replaced),
+		TEST(temporary_sockets_of_dead_daemons_are_removed),
+		TEST(a_daemon_that_is_about_to_end_is_waited_for),
 		TEST(a_file_that_is_not_a_socket_is_kept),
 		TEST(a_foreign_lock_on_the_directory_only_delays_the_start),
 		TEST(invalid_interface_names_are_rejected),
