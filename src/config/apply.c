@@ -62,27 +62,6 @@ static int apply_sockets(struct device *device, const struct config *config)
 	return error;
 }
 
-static struct apply_need need_of_set(const struct device *device, const struct config *config)
-{
-	struct apply_need need = { 0 };
-	bool removes = config->replace_peers;
-
-	for (const struct config_peer *peer = config->peers; peer; peer = peer->next) {
-		if (peer->remove) {
-			removes = true;
-			continue;
-		}
-		/* Once a line has removed a peer, an existing peer may have to be created again. */
-		if (!peer->update_only && (removes || !peer_lookup(device, peer->public_key)))
-			need.peers++;
-		for (const struct config_prefix *prefix = peer->allowed_ips; prefix; prefix = prefix->next) {
-			if (!prefix->remove)
-				need.prefixes++;
-		}
-	}
-	return need;
-}
-
 static struct apply_need need_of_reload(const struct device *device, const struct config *config)
 {
 	struct apply_need need = { 0 };
@@ -97,42 +76,6 @@ static struct apply_need need_of_reload(const struct device *device, const struc
 			need.prefixes++;
 	}
 	return need;
-}
-
-static void commit_set_peer(struct device *device, const struct config_peer *config, uint64_t now)
-{
-	struct peer *peer = peer_lookup(device, config->public_key);
-
-	if (config->remove) {
-		if (peer) {
-			device_lock(device);
-			peer_remove(peer);
-			device_unlock(device);
-		}
-		return;
-	}
-	if (!peer && !config->update_only)
-		peer = peer_add(device, config->public_key);
-	if (peer) /* NULL if it has our own public key */
-		apply_peer_set(peer, config, now);
-}
-
-static void commit_set(struct device *device, const struct config *config, uint64_t now)
-{
-	bool new_key = false;
-
-	if (config->replace_peers) {
-		device_lock(device);
-		while (peer_first(device))
-			peer_remove(peer_first(device));
-		device_unlock(device);
-	}
-	if (config->has_private_key)
-		new_key = apply_private_key(device, config->private_key);
-	for (const struct config_peer *peer = config->peers; peer; peer = peer->next)
-		commit_set_peer(device, peer, now);
-	if (new_key)
-		apply_new_key(device, now);
 }
 
 /*
@@ -169,28 +112,194 @@ static void commit_reload(struct device *device, const struct config *config, ui
 		apply_new_key(device, now);
 }
 
-static int apply_change(struct device *device, const struct config *config, struct apply_need need, uint64_t now,
-						void (*commit)(struct device *device, const struct config *config, uint64_t now))
+/* --- a set request in parts --------------------------------------------------------- */
+
+void apply_set_start(struct apply_progress *progress, struct device *device, const struct config *config)
 {
+	*progress = (struct apply_progress) {
+		.device = device, .config = config, .next = config->peers, .removes = config->replace_peers
+	};
+}
+
+static size_t prefixes_added(const struct config_peer *peer)
+{
+	size_t count = 0;
+
+	for (const struct config_prefix *prefix = peer->allowed_ips; prefix; prefix = prefix->next)
+		count += !prefix->remove;
+	return count;
+}
+
+/* Counts what the next peer needs at most. Returns the cost against the quota. */
+static size_t count_next(struct apply_progress *progress)
+{
+	const struct config_peer *peer = progress->next;
+	size_t prefixes;
+
+	progress->next = peer->next;
+	if (peer->remove) {
+		progress->removes = true;
+		return 1;
+	}
+	/* Once a line has removed a peer, an existing peer may have to be created again. */
+	if (!peer->update_only && (progress->removes || !peer_lookup(progress->device, peer->public_key)))
+		progress->peers++;
+	prefixes = prefixes_added(peer);
+	progress->prefixes += prefixes;
+	return 1 + prefixes;
+}
+
+/* The prefixes come first: their memory is one block. */
+static int reserve_part(struct apply_progress *progress, size_t quota)
+{
+	size_t peers = progress->peers < quota ? progress->peers : quota;
+	int error = timers_reserve(&progress->device->timers, progress->device->peer_count + progress->peers);
+
+	if (error)
+		peer_unreserve(progress->device);
+	else
+		error = peer_reserve(progress->device, peers, progress->prefixes);
+	progress->prefixes = 0;
+	progress->peers -= peers;
+	return error;
+}
+
+static void remove_part(struct device *device, size_t quota)
+{
+	device_lock(device);
+	for (; quota && peer_first(device); quota--)
+		peer_remove(peer_first(device));
+	device_unlock(device);
+}
+
+/* Moves to `stage` once there is no peer left for the current one. */
+static void next_stage(struct apply_progress *progress, enum apply_stage stage)
+{
+	progress->stage = stage;
+	progress->next = progress->config->peers;
+}
+
+/* Begins with the next peer. Returns the peer, or NULL if there is nothing more to do for it. */
+static struct peer *commit_begin(struct apply_progress *progress)
+{
+	const struct config_peer *config = progress->next;
+	struct device *device = progress->device;
+	struct peer *peer = peer_lookup(device, config->public_key);
+
+	if (config->remove) {
+		if (peer) {
+			device_lock(device);
+			peer_remove(peer);
+			device_unlock(device);
+		}
+		return NULL;
+	}
+	if (!peer && !config->update_only)
+		peer = peer_add(device, config->public_key);
+	if (peer) /* NULL if it has our own public key */
+		progress->prefix = apply_peer_set_begin(peer, config, &progress->moved);
+	return peer;
+}
+
+/* Applies the next peer, or a part of it if it has many allowed IPs. Returns the cost against the quota. */
+static size_t commit_next(struct apply_progress *progress, size_t quota, uint64_t now)
+{
+	const struct config_peer *config = progress->next;
+	struct peer *peer = progress->prefix ? peer_lookup(progress->device, config->public_key) : commit_begin(progress);
+	size_t cost = peer ? apply_peer_set_prefixes(peer, &progress->prefix, quota) : 0;
+
+	if (progress->prefix)
+		return cost;
+	if (peer)
+		apply_peer_set_end(peer, config, progress->moved, now);
+	progress->next = config->next;
+	return 1 + cost;
+}
+
+static int set_sockets(struct apply_progress *progress)
+{
+	int error = apply_sockets(progress->device, progress->config);
+
+	if (error)
+		peer_unreserve(progress->device);
+	return error;
+}
+
+int apply_set_part(struct apply_progress *progress, size_t quota, uint64_t now)
+{
+	const struct config *config = progress->config;
+	struct device *device = progress->device;
+	int error = 0;
+
+	switch (progress->stage) {
+	case APPLY_COUNT:
+		for (size_t cost = 0; progress->next && cost < quota;)
+			cost += count_next(progress);
+		if (!progress->next)
+			next_stage(progress, APPLY_RESERVE);
+		return 1;
+	case APPLY_RESERVE:
+		error = reserve_part(progress, quota);
+		if (!error && !progress->peers)
+			next_stage(progress, APPLY_SOCKETS);
+		return error ? error : 1;
+	case APPLY_SOCKETS:
+		error = set_sockets(progress);
+		next_stage(progress, APPLY_REMOVE);
+		return error ? error : 1;
+	case APPLY_REMOVE:
+		if (config->replace_peers)
+			remove_part(device, quota);
+		if (config->replace_peers && peer_first(device))
+			return 1;
+		if (config->has_private_key)
+			progress->new_key = apply_private_key(device, config->private_key);
+		next_stage(progress, APPLY_PEERS);
+		return 1;
+	case APPLY_PEERS:
+		for (size_t cost = 0; progress->next && cost < quota;)
+			cost += commit_next(progress, quota - cost, now);
+		if (progress->next)
+			return 1;
+		if (progress->new_key)
+			apply_new_key(device, now);
+		peer_unreserve(device);
+		return 0;
+	}
+	return 0;
+}
+
+void apply_set_cancel(struct apply_progress *progress)
+{
+	peer_unreserve(progress->device);
+}
+
+/* --- the whole at once -------------------------------------------------------------- */
+
+int apply_set(struct device *device, const struct config *config, uint64_t now)
+{
+	struct apply_progress progress;
+	int status;
+
+	apply_set_start(&progress, device, config);
+	do
+		status = apply_set_part(&progress, SIZE_MAX, now);
+	while (status > 0);
+	return status;
+}
+
+int apply_reload(struct device *device, const struct config *config, uint64_t now)
+{
+	struct apply_need need = need_of_reload(device, config);
 	int error = peer_reserve(device, need.peers, need.prefixes);
 
 	if (error)
 		return error;
 	error = apply_sockets(device, config);
 	if (!error)
-		commit(device, config, now);
+		commit_reload(device, config, now);
 	peer_unreserve(device);
 	return error;
-}
-
-int apply_set(struct device *device, const struct config *config, uint64_t now)
-{
-	return apply_change(device, config, need_of_set(device, config), now, commit_set);
-}
-
-int apply_reload(struct device *device, const struct config *config, uint64_t now)
-{
-	return apply_change(device, config, need_of_reload(device, config), now, commit_reload);
 }
 
 /* The link is down, so nothing is sent and the time does not matter. */

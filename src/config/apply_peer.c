@@ -50,28 +50,33 @@ static void apply_keepalive(struct peer *peer, uint16_t seconds, uint64_t now)
 		handshake_keepalive(peer, now);
 }
 
-static void add_or_remove_prefixes(struct peer *peer, const struct config_prefix *prefix)
+size_t apply_peer_set_prefixes(struct peer *peer, const struct config_prefix **prefix, size_t quota)
 {
 	struct allowedips *table = &peer->device->allowed_ips;
+	size_t count = 0;
 
 	device_lock(peer->device);
-	for (; prefix; prefix = prefix->next) {
-		const struct ip_prefix *ip = &prefix->prefix;
-		if (prefix->remove)
+	for (; *prefix && count < quota; *prefix = (*prefix)->next, count++) {
+		const struct ip_prefix *ip = &(*prefix)->prefix;
+		if ((*prefix)->remove)
 			allowedips_remove(table, ip->family, ip->address, ip->length, &peer->allowed_ips);
 		else
 			allowedips_insert(table, ip->family, ip->address, ip->length, &peer->allowed_ips);
 	}
 	device_unlock(peer->device);
+	return count;
 }
 
-/* Inserting a prefix clears its mark. The prefixes that are still marked afterwards are left to apply_peer_sweep. */
-static void replace_prefixes(struct peer *peer, const struct config_peer *config)
+/*
+ * Inserting a prefix clears its mark. The prefixes that are still marked afterwards are left to apply_peer_sweep.
+ * Returns the prefixes to insert: none if the peer has exactly these.
+ */
+static const struct config_prefix *mark_prefixes(struct peer *peer, const struct config_peer *config)
 {
 	if (apply_prefixes_same(peer, config))
-		return;
+		return NULL;
 	allowedips_mark(&peer->device->allowed_ips, &peer->allowed_ips);
-	add_or_remove_prefixes(peer, config->allowed_ips);
+	return config->allowed_ips;
 }
 
 bool apply_prefixes_same(const struct peer *peer, const struct config_peer *config)
@@ -96,25 +101,27 @@ void apply_peer_sweep(struct peer *peer)
 	allowedips_sweep(&peer->device->allowed_ips, &peer->allowed_ips);
 }
 
-void apply_peer_set(struct peer *peer, const struct config_peer *config, uint64_t now)
+const struct config_prefix *apply_peer_set_begin(struct peer *peer, const struct config_peer *config, bool *moved)
 {
 	struct endpoint endpoint = numeric_endpoint(config);
-	bool moved = false;
 
+	*moved = false;
 	if (config->has_preshared_key)
 		noise_remote_set_psk(&peer->remote, config->preshared_key);
 	if (config->has_endpoint) {
-		moved = apply_endpoint(peer, &endpoint);
+		*moved = apply_endpoint(peer, &endpoint);
 		if (peer->device->endpoint_set)
 			peer->device->endpoint_set(peer->device->unanswered_context, peer);
 	}
+	return config->replace_allowed_ips ? mark_prefixes(peer, config) : config->allowed_ips;
+}
+
+void apply_peer_set_end(struct peer *peer, const struct config_peer *config, bool moved, uint64_t now)
+{
 	if (config->replace_allowed_ips) {
-		replace_prefixes(peer, config);
 		device_lock(peer->device);
 		apply_peer_sweep(peer);
 		device_unlock(peer->device);
-	} else {
-		add_or_remove_prefixes(peer, config->allowed_ips);
 	}
 	if (config->has_keepalive)
 		apply_keepalive(peer, config->keepalive, now);
@@ -126,6 +133,7 @@ void apply_peer_set(struct peer *peer, const struct config_peer *config, uint64_
 void apply_peer_reload(struct peer *peer, const struct config_peer *config, uint64_t now)
 {
 	struct endpoint endpoint = numeric_endpoint(config);
+	const struct config_prefix *prefix;
 	bool moved = false;
 
 	if (peer->remote.suite != config->cipher) {
@@ -137,7 +145,8 @@ void apply_peer_reload(struct peer *peer, const struct config_peer *config, uint
 	noise_remote_set_psk(&peer->remote, config->preshared_key);
 	if (!same_destination(&peer->configured, &endpoint))
 		moved = apply_endpoint(peer, &endpoint);
-	replace_prefixes(peer, config);
+	prefix = mark_prefixes(peer, config);
+	apply_peer_set_prefixes(peer, &prefix, SIZE_MAX);
 	apply_keepalive(peer, config->keepalive, now);
 	if (moved || staged_waiting(&peer->staged))
 		handshake_resume(peer, now);

@@ -11,6 +11,8 @@
 
 #define NODE "/dev/net/tun"
 
+enum { BUSY_ATTEMPTS = 50, BUSY_WAIT_US = 20000 };
+
 /* A failure to open the node has other causes than a failure to create the interface, although both may be EPERM. */
 static int node_error(void)
 {
@@ -56,12 +58,24 @@ int interface_set_reason(struct reason *reason, int error, const char *name)
 	return reason_set_errno(reason, error, "TUN interface");
 }
 
+/* A daemon of this name that ends right now has the interface open until its end. */
+static int open_when_free(struct tun *queues, unsigned count, const char *name)
+{
+	int error = tun_open_queues(queues, count, name);
+
+	for (int attempt = 0; error == -EBUSY && attempt < BUSY_ATTEMPTS; attempt++) {
+		usleep(BUSY_WAIT_US);
+		error = tun_open_queues(queues, count, name);
+	}
+	return error;
+}
+
 int interface_open(struct tun *queues, unsigned *count, const char *name, bool warn, struct reason *reason)
 {
-	int error = tun_open_queues(queues, *count, name);
+	int error = open_when_free(queues, *count, name);
 
 	if (error == -EINVAL && *count > 1 && if_nametoindex(name)) {
-		error = tun_open(queues, name);
+		error = open_when_free(queues, 1, name);
 		if (!error && warn)
 			log_warning(name, "the interface was created without multiple queues; using 1 worker instead of %u",
 						*count);

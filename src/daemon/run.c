@@ -182,6 +182,9 @@ static int service_reload(struct service *service, struct uapi_reply *reply)
 
 static void on_hangup(void *context)
 {
+	struct service *service = context;
+
+	uapi_finish_sets(&service->uapi);
 	notify_service("RELOADING=1");
 	service_reload(context, NULL);
 	notify_service("READY=1");

@@ -9,6 +9,9 @@
  * the request. `output` holds one part of the answer, and the next part is generated after the last byte has been sent.
  * Each event moves a bounded number of bytes, at the lowest priority of the loop, so that packets come first.
  *
+ * A large set is carried out in parts, one for each turn of the loop, by the timer uapi.set_timer. Only one connection
+ * has such a set at a time; requests of others that would change the device wait for its end.
+ *
  * Input and output contain keys. Both are wiped before they are freed or reused.
  */
 #include "connection.h"
@@ -23,7 +26,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "config/apply.h"
+#include "set.h"
 #include "text.h"
 
 enum {
@@ -31,6 +34,23 @@ enum {
 	READ_MAX = 64 << 10,   /* bytes per event */
 	PART_MAX = 16 << 10,   /* bytes of an answer to get per event */
 	ERRNO_ROOM = 32,       /* for the line that ends an answer */
+	/* A set is carried out at once if neither its lines nor the peers that it may remove are many. */
+	SET_AT_ONCE_BYTES = 64 << 10,
+	SET_AT_ONCE_PEERS = 2048,
+};
+
+/* Seconds after which a connection is closed if another client waits: without traffic, or with one request. */
+#define EVICT_IDLE 1.0
+#define EVICT_SLOW 5.0
+
+#define SET_LINE "set=1\n"
+#define GET_LINE "get=1\n"
+
+/* How a connection continues. */
+enum next {
+	NEXT_INPUT,   /* it waits for more of a request */
+	NEXT_ANSWER,  /* there is an answer to write */
+	NEXT_PENDING, /* a set must be carried out first */
 };
 
 struct uapi_connection {
@@ -38,13 +58,18 @@ struct uapi_connection {
 	void (*closed)(struct uapi *uapi);
 	struct list_node node;
 	struct ev_io read_watcher, write_watcher;
-	struct ev_timer idle_timeout;
+	struct ev_timer idle_timeout, request_timeout;
+	ev_tstamp active;        /* when bytes last moved, in the time of the loop */
+	ev_tstamp request_began; /* when the request that is not answered yet began; 0: there is none */
 	char *input;
 	size_t room, length;
 	size_t searched;  /* no request ends in the first `searched` bytes */
 	bool read_closed; /* no further request will arrive */
 	struct uapi_get get;
 	bool get_pending; /* the answer has another part */
+	struct uapi_set set;
+	size_t set_length; /* bytes of the set request in `input` */
+	bool waits;        /* its request waits for the set of another connection */
 	char output[UAPI_REPLY_MAX + ERRNO_ROOM];
 	size_t sent, filled;
 };
@@ -124,20 +149,6 @@ static void answer_get_part(struct uapi_connection *connection)
 	connection->get_pending = connection->filled;
 }
 
-static void answer_set(struct uapi_connection *connection, char *text, size_t length)
-{
-	struct device *device = connection->uapi->device;
-	struct config config = { 0 };
-	int error = uapi_parse(&config, text, length);
-
-	if (!error)
-		error = apply_set(device, &config, clock_boottime());
-	config_destroy(&config);
-	if (error)
-		log_debug(device->name, "control socket: set request failed: %s", strerror(-error));
-	answer_errno(connection, error);
-}
-
 static void answer_verb(struct uapi_connection *connection, const char *name)
 {
 	const struct uapi_options *options = &connection->uapi->options;
@@ -174,12 +185,93 @@ static void answer_request(struct uapi_connection *connection, char *request, si
 	} else if (!strcmp(request, "get")) {
 		connection->get = (struct uapi_get) { 0 };
 		answer_get_part(connection);
-	} else if (!strcmp(request, "set")) {
-		answer_set(connection, text, length);
 	} else {
 		answer_verb(connection, request);
 	}
 }
+
+/* --- set ---------------------------------------------------------------------------- */
+
+static void connection_resume(struct uapi_connection *connection);
+
+/* True for `set=1` with its lines. Other requests take no time worth dividing. */
+static bool is_set(const char *request, size_t length)
+{
+	return length >= sizeof SET_LINE - 1 && !memcmp(request, SET_LINE, sizeof SET_LINE - 1);
+}
+
+static bool is_get(const char *request, size_t length)
+{
+	return length >= sizeof GET_LINE - 1 && !memcmp(request, GET_LINE, sizeof GET_LINE - 1);
+}
+
+static void set_schedule(struct uapi *uapi)
+{
+	ev_timer_set(&uapi->set_timer, 0., 0.);
+	ev_timer_start(uapi->loop, &uapi->set_timer);
+}
+
+/* Starts a set of `length` bytes. Returns true if it is carried out already, because it is small. */
+static bool set_begin(struct uapi_connection *connection, size_t length)
+{
+	struct uapi *uapi = connection->uapi;
+	struct device *device = uapi->device;
+	bool at_once = length <= SET_AT_ONCE_BYTES && device->peer_count <= SET_AT_ONCE_PEERS;
+	const size_t head = sizeof SET_LINE - 1;
+
+	uapi_set_start(&connection->set, device, connection->input + head, length - 1 - head);
+	if (!at_once) {
+		connection->set_length = length;
+		uapi->setting = connection;
+		set_schedule(uapi);
+		return false;
+	}
+	while (uapi_set_part(&connection->set, clock_boottime()))
+		;
+	answer_errno(connection, connection->set.error);
+	return true;
+}
+
+/* The set of `uapi->setting` is complete: answers it, and lets the others continue. */
+static void set_finish(struct uapi *uapi)
+{
+	struct uapi_connection *connection = uapi->setting, *waiting;
+
+	ev_timer_stop(uapi->loop, &uapi->set_timer);
+	uapi->setting = NULL;
+	answer_errno(connection, connection->set.error);
+	input_consume(connection, connection->set_length);
+	connection_resume(connection);
+	do {
+		waiting = NULL;
+		list_for_each (other, &uapi->connections, struct uapi_connection, node)
+			if (other->waits)
+				waiting = other;
+		if (waiting) {
+			waiting->waits = false;
+			connection_resume(waiting);
+		}
+	} while (waiting && !uapi->setting);
+}
+
+void uapi_connection_set_part(struct uapi *uapi)
+{
+	if (uapi_set_part(&uapi->setting->set, clock_boottime()))
+		set_schedule(uapi);
+	else
+		set_finish(uapi);
+}
+
+void uapi_connection_set_rest(struct uapi *uapi)
+{
+	while (uapi->setting) {
+		while (uapi_set_part(&uapi->setting->set, clock_boottime()))
+			;
+		set_finish(uapi);
+	}
+}
+
+/* --- requests and answers, continued ------------------------------------------------ */
 
 /* The length of the first request with its blank line, or 0 if it is incomplete. */
 static size_t find_request(struct uapi_connection *connection)
@@ -192,8 +284,8 @@ static size_t find_request(struct uapi_connection *connection)
 	return found ? (size_t)(found - connection->input) + 2 : 0;
 }
 
-/* Answers the next request. False: none is complete. */
-static bool answer_next(struct uapi_connection *connection)
+/* Answers the next request. */
+static enum next answer_next(struct uapi_connection *connection)
 {
 	size_t blank = 0, length;
 
@@ -203,16 +295,27 @@ static bool answer_next(struct uapi_connection *connection)
 		input_consume(connection, blank);
 	length = find_request(connection);
 	connection->sent = connection->filled = 0;
+	if (length && connection->uapi->setting && !is_get(connection->input, length)) {
+		connection->waits = true;
+		connection->searched = 0; /* to find the request again */
+		return NEXT_PENDING;
+	}
+	if (length && is_set(connection->input, length)) {
+		if (!set_begin(connection, length))
+			return NEXT_PENDING;
+		input_consume(connection, length);
+		return NEXT_ANSWER;
+	}
 	if (length) {
 		answer_request(connection, connection->input, length - 1);
 		input_consume(connection, length);
-		return true;
+		return NEXT_ANSWER;
 	}
 	if (!connection->read_closed || !connection->length)
-		return false;
+		return NEXT_INPUT;
 	answer_errno(connection, -EIO); /* the client closed its side within a request */
 	input_consume(connection, connection->length);
-	return true;
+	return NEXT_ANSWER;
 }
 
 /* --- events --- */
@@ -225,6 +328,12 @@ static void connection_stop(struct uapi_connection *connection)
 	ev_io_stop(uapi->loop, &connection->read_watcher);
 	ev_io_stop(uapi->loop, &connection->write_watcher);
 	ev_timer_stop(uapi->loop, &connection->idle_timeout);
+	ev_timer_stop(uapi->loop, &connection->request_timeout);
+	if (uapi->setting == connection) { /* only at the end of the server */
+		ev_timer_stop(uapi->loop, &uapi->set_timer);
+		uapi_set_cancel(&connection->set);
+		uapi->setting = NULL;
+	}
 	close(connection->read_watcher.fd);
 	list_remove(&connection->node);
 	uapi->connection_count--;
@@ -234,20 +343,66 @@ static void connection_stop(struct uapi_connection *connection)
 	closed(uapi);
 }
 
+/* The set of this or another connection is under way, and this one waits for it: neither reads nor writes. */
+static bool is_pending(const struct uapi_connection *connection)
+{
+	return connection->waits || connection->uapi->setting == connection;
+}
+
+static void connection_active(struct uapi_connection *connection)
+{
+	struct uapi *uapi = connection->uapi;
+
+	connection->active = ev_now(uapi->loop);
+	list_remove(&connection->node); /* the list is in the order of activity */
+	list_append(&uapi->connections, &connection->node);
+	ev_timer_again(uapi->loop, &connection->idle_timeout);
+}
+
+/* A request begins with its first byte, and ends with the last byte of its answer. */
+static void request_began(struct uapi_connection *connection)
+{
+	struct ev_loop *loop = connection->uapi->loop;
+
+	connection->request_began = ev_now(loop);
+	ev_timer_again(loop, &connection->request_timeout);
+}
+
+static void request_ended(struct uapi_connection *connection)
+{
+	connection->request_began = 0;
+	ev_timer_stop(connection->uapi->loop, &connection->request_timeout);
+	if (connection->length)
+		request_began(connection);
+}
+
 /* Waits for the next event: room for the rest of the answer, or more of a request. Closes the connection at its end. */
 static void connection_wait(struct uapi_connection *connection)
 {
 	struct ev_loop *loop = connection->uapi->loop;
+	enum next next = connection->sent < connection->filled ? NEXT_ANSWER : answer_next(connection);
 
-	if (connection->sent < connection->filled || answer_next(connection)) {
-		ev_io_stop(loop, &connection->read_watcher);
+	ev_io_stop(loop, &connection->read_watcher);
+	ev_io_stop(loop, &connection->write_watcher);
+	switch (next) {
+	case NEXT_ANSWER:
 		ev_io_start(loop, &connection->write_watcher);
-	} else if (connection->read_closed) {
-		connection_stop(connection);
-	} else {
-		ev_io_stop(loop, &connection->write_watcher);
-		ev_io_start(loop, &connection->read_watcher);
+		break;
+	case NEXT_PENDING:
+		break;
+	case NEXT_INPUT:
+		if (connection->read_closed)
+			connection_stop(connection);
+		else
+			ev_io_start(loop, &connection->read_watcher);
+		break;
 	}
+}
+
+static void connection_resume(struct uapi_connection *connection)
+{
+	connection_active(connection);
+	connection_wait(connection);
 }
 
 static void on_connection_readable(struct ev_loop *loop, struct ev_io *watcher, int events)
@@ -257,7 +412,7 @@ static void on_connection_readable(struct ev_loop *loop, struct ev_io *watcher, 
 	ssize_t n;
 	int error = 0;
 
-	ev_timer_again(loop, &connection->idle_timeout);
+	connection_active(connection);
 	if (connection->length == connection->room)
 		error = input_resize(connection, connection->room * 2);
 	if (error) { /* the request is too large: answer it and close */
@@ -277,6 +432,8 @@ static void on_connection_readable(struct ev_loop *loop, struct ev_io *watcher, 
 	}
 	connection->read_closed = !n;
 	connection->length += (size_t)n;
+	if (n && !connection->request_began)
+		request_began(connection);
 	connection_wait(connection);
 }
 
@@ -292,7 +449,7 @@ static void on_connection_writable(struct ev_loop *loop, struct ev_io *watcher, 
 		connection_stop(connection);
 		return;
 	}
-	ev_timer_again(loop, &connection->idle_timeout);
+	connection_active(connection);
 	connection->sent += (size_t)n;
 	if (connection->sent < connection->filled)
 		return;
@@ -300,12 +457,39 @@ static void on_connection_writable(struct ev_loop *loop, struct ev_io *watcher, 
 	connection->sent = connection->filled = 0;
 	if (connection->get_pending)
 		answer_get_part(connection);
+	if (!connection->filled)
+		request_ended(connection);
 	connection_wait(connection);
 }
 
-static void on_idle_timeout(struct ev_loop *loop, struct ev_timer *watcher, int events)
+/* While the client waits for us, its time does not count. */
+static void on_connection_timeout(struct ev_loop *loop, struct ev_timer *watcher, int events)
 {
-	connection_stop(watcher->data);
+	struct uapi_connection *connection = watcher->data;
+
+	if (!is_pending(connection))
+		connection_stop(connection);
+}
+
+bool uapi_connection_evict(struct uapi *uapi)
+{
+	ev_tstamp now = ev_now(uapi->loop);
+	struct uapi_connection *slowest = NULL;
+
+	list_for_each (connection, &uapi->connections, struct uapi_connection, node) {
+		if (is_pending(connection))
+			continue;
+		if (now - connection->active >= EVICT_IDLE) { /* the first of these has been idle longest */
+			connection_stop(connection);
+			return true;
+		}
+		if (connection->request_began && now - connection->request_began >= EVICT_SLOW &&
+			(!slowest || connection->request_began < slowest->request_began))
+			slowest = connection;
+	}
+	if (slowest)
+		connection_stop(slowest);
+	return slowest;
 }
 
 int uapi_connection_start(struct uapi *uapi, int fd, void (*closed)(struct uapi *uapi))
@@ -320,13 +504,17 @@ int uapi_connection_start(struct uapi *uapi, int fd, void (*closed)(struct uapi 
 		free(connection);
 		return -ENOMEM;
 	}
+	connection->active = ev_now(uapi->loop);
 	list_append(&uapi->connections, &connection->node);
 	uapi->connection_count++;
 	ev_io_init(&connection->read_watcher, on_connection_readable, fd, EV_READ);
 	ev_io_init(&connection->write_watcher, on_connection_writable, fd, EV_WRITE);
-	ev_init(&connection->idle_timeout, on_idle_timeout);
+	ev_init(&connection->idle_timeout, on_connection_timeout);
+	ev_init(&connection->request_timeout, on_connection_timeout);
 	connection->idle_timeout.repeat = uapi->options.idle_timeout;
-	connection->read_watcher.data = connection->write_watcher.data = connection->idle_timeout.data = connection;
+	connection->request_timeout.repeat = uapi->options.request_timeout;
+	connection->read_watcher.data = connection->write_watcher.data = connection;
+	connection->idle_timeout.data = connection->request_timeout.data = connection;
 	ev_set_priority(&connection->read_watcher, EV_MINPRI);
 	ev_set_priority(&connection->write_watcher, EV_MINPRI);
 	ev_io_start(uapi->loop, &connection->read_watcher);

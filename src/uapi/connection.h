@@ -12,7 +12,15 @@ struct uapi_connection;
  * -ENOMEM and the caller still owns `fd`.
  */
 int uapi_connection_start(struct uapi *uapi, int fd, void (*closed)(struct uapi *uapi));
-/* Closes the oldest connection. There must be one. */
+/* Closes one connection. There must be one. */
 void uapi_connection_stop_first(struct uapi *uapi);
+/* Makes room for a client that waits: closes the connection that has been idle longest, or whose request has taken
+ * longest. Returns false if none of them has taken long. */
+bool uapi_connection_evict(struct uapi *uapi);
+
+/* Carries out the next part of the set of `uapi->setting`, and answers it after the last part. */
+void uapi_connection_set_part(struct uapi *uapi);
+/* Carries out the rest, and all sets that wait. */
+void uapi_connection_set_rest(struct uapi *uapi);
 
 #endif

@@ -8,16 +8,9 @@
 
 #include "text.h"
 
-struct set_parser {
-	struct config *config;
-	struct config_peer *peer; /* whose keys follow; NULL: keys of the interface follow */
-	struct config_peer **peer_tail;
-	struct config_prefix **prefix_tail;
-};
-
 struct set_key {
 	const char *name;
-	int (*parse)(struct set_parser *parser, const char *value);
+	int (*parse)(struct uapi_parser *parser, const char *value);
 };
 
 /* Accepts digits only, unlike strtoull(3). */
@@ -46,13 +39,13 @@ static int parse_key(const char *value, uint8_t key[KEY_BYTES])
 	return key_from_hex(key, value) ? 0 : -EINVAL;
 }
 
-static int parse_private_key(struct set_parser *parser, const char *value)
+static int parse_private_key(struct uapi_parser *parser, const char *value)
 {
 	parser->config->has_private_key = true;
 	return parse_key(value, parser->config->private_key);
 }
 
-static int parse_listen_port(struct set_parser *parser, const char *value)
+static int parse_listen_port(struct uapi_parser *parser, const char *value)
 {
 	uint32_t port = 0;
 	int error = parse_number(value, UINT16_MAX, &port);
@@ -62,18 +55,18 @@ static int parse_listen_port(struct set_parser *parser, const char *value)
 	return error;
 }
 
-static int parse_fwmark(struct set_parser *parser, const char *value)
+static int parse_fwmark(struct uapi_parser *parser, const char *value)
 {
 	parser->config->has_fwmark = true;
 	return parse_number(value, UINT32_MAX, &parser->config->fwmark);
 }
 
-static int parse_replace_peers(struct set_parser *parser, const char *value)
+static int parse_replace_peers(struct uapi_parser *parser, const char *value)
 {
 	return parse_true(value, &parser->config->replace_peers);
 }
 
-static int parse_public_key(struct set_parser *parser, const char *value)
+static int parse_public_key(struct uapi_parser *parser, const char *value)
 {
 	struct config_peer *peer = calloc(1, sizeof *peer);
 
@@ -88,17 +81,17 @@ static int parse_public_key(struct set_parser *parser, const char *value)
 	return parse_key(value, peer->public_key);
 }
 
-static int parse_remove(struct set_parser *parser, const char *value)
+static int parse_remove(struct uapi_parser *parser, const char *value)
 {
 	return parse_true(value, &parser->peer->remove);
 }
 
-static int parse_update_only(struct set_parser *parser, const char *value)
+static int parse_update_only(struct uapi_parser *parser, const char *value)
 {
 	return parse_true(value, &parser->peer->update_only);
 }
 
-static int parse_preshared_key(struct set_parser *parser, const char *value)
+static int parse_preshared_key(struct uapi_parser *parser, const char *value)
 {
 	parser->peer->has_preshared_key = true;
 	return parse_key(value, parser->peer->preshared_key);
@@ -154,7 +147,7 @@ static int parse_endpoint_v4(char *value, struct sockaddr_in *to)
 	return parse_port(colon + 1, &to->sin_port);
 }
 
-static int parse_endpoint(struct set_parser *parser, const char *value)
+static int parse_endpoint(struct uapi_parser *parser, const char *value)
 {
 	struct endpoint *endpoint = &parser->peer->endpoint;
 	char text[ENDPOINT_TEXT];
@@ -172,7 +165,7 @@ static int parse_endpoint(struct set_parser *parser, const char *value)
 	return error;
 }
 
-static int parse_keepalive(struct set_parser *parser, const char *value)
+static int parse_keepalive(struct uapi_parser *parser, const char *value)
 {
 	uint32_t seconds = 0;
 	int error = parse_number(value, UINT16_MAX, &seconds);
@@ -183,7 +176,7 @@ static int parse_keepalive(struct set_parser *parser, const char *value)
 }
 
 /* The new list starts here, so allowed IPs that precede the key are discarded. */
-static int parse_replace_allowed_ips(struct set_parser *parser, const char *value)
+static int parse_replace_allowed_ips(struct uapi_parser *parser, const char *value)
 {
 	struct config_peer *peer = parser->peer;
 
@@ -193,7 +186,7 @@ static int parse_replace_allowed_ips(struct set_parser *parser, const char *valu
 	return parse_true(value, &peer->replace_allowed_ips);
 }
 
-static int parse_allowed_ip(struct set_parser *parser, const char *value)
+static int parse_allowed_ip(struct uapi_parser *parser, const char *value)
 {
 	bool remove = *value == '-';
 	struct config_prefix *added;
@@ -211,7 +204,7 @@ static int parse_allowed_ip(struct set_parser *parser, const char *value)
 	return 0;
 }
 
-static int parse_protocol_version(struct set_parser *parser, const char *value)
+static int parse_protocol_version(struct uapi_parser *parser, const char *value)
 {
 	return strcmp(value, "1") ? -EINVAL : 0;
 }
@@ -234,7 +227,7 @@ static const struct set_key peer_keys[] = {
 	{ NULL, NULL },
 };
 
-static int parse_line(struct set_parser *parser, char *line)
+static int parse_line(struct uapi_parser *parser, char *line)
 {
 	const struct set_key *key = parser->peer ? peer_keys : interface_keys;
 	char *equals = strchr(line, '=');
@@ -248,21 +241,39 @@ static int parse_line(struct set_parser *parser, char *line)
 	return -EINVAL;
 }
 
-int uapi_parse(struct config *config, char *text, size_t length)
+void uapi_parse_start(struct uapi_parser *parser, struct config *config, char *text, size_t length)
 {
-	struct set_parser parser = { .config = config, .peer_tail = &config->peers };
-	char *const end = text + length;
-	int error = 0;
+	*parser =
+		(struct uapi_parser) { .config = config, .text = text, .end = text + length, .peer_tail = &config->peers };
+	/* Lines are parsed as strings, so a NUL would hide the rest of the line. */
+	parser->has_nul = memchr(text, '\0', length);
+}
 
-	if (memchr(text, '\0', length)) /* lines are parsed as strings, so a NUL would hide the rest of the line */
+int uapi_parse_part(struct uapi_parser *parser, size_t lines)
+{
+	if (parser->has_nul)
 		return -EINVAL;
-	while (text < end && !error) {
-		char *newline = memchr(text, '\n', (size_t)(end - text));
+	for (; parser->text < parser->end; lines--) {
+		char *newline = memchr(parser->text, '\n', (size_t)(parser->end - parser->text));
+		int error;
+
 		if (!newline)
 			return -EIO;
+		if (!lines)
+			return 1;
 		*newline = '\0';
-		error = parse_line(&parser, text);
-		text = newline + 1;
+		error = parse_line(parser, parser->text);
+		if (error)
+			return error;
+		parser->text = newline + 1;
 	}
-	return error;
+	return 0;
+}
+
+int uapi_parse(struct config *config, char *text, size_t length)
+{
+	struct uapi_parser parser;
+
+	uapi_parse_start(&parser, config, text, length);
+	return uapi_parse_part(&parser, SIZE_MAX);
 }

@@ -16,36 +16,52 @@
 #include "connection.h"
 #include "uapi/socket.h"
 
-#define ACCEPT_RETRY 1.0 /* seconds */
+/* Seconds until the next attempt: without descriptors or memory, and while the server is full of busy clients. */
+#define ACCEPT_RETRY 1.0
+#define EVICT_RETRY 0.2
 
-/* Accepts again, unless the server is full or waits for ACCEPT_RETRY. */
-static void accept_resume(struct uapi *uapi)
+static void accept_pause(struct uapi *uapi, double seconds)
 {
-	if (uapi->connection_count < UAPI_CONNECTIONS_MAX && !ev_is_active(&uapi->accept_retry))
+	ev_io_stop(uapi->loop, &uapi->accept_watcher); /* the pending connection would wake the loop again at once */
+	uapi->accept_retry.repeat = seconds;
+	ev_timer_again(uapi->loop, &uapi->accept_retry);
+}
+
+static void on_connection_closed(struct uapi *uapi)
+{
+	if (uapi->accept_retry.repeat == EVICT_RETRY || !ev_is_active(&uapi->accept_retry)) {
+		ev_timer_stop(uapi->loop, &uapi->accept_retry);
 		ev_io_start(uapi->loop, &uapi->accept_watcher);
+	}
 }
 
 static void on_connection(struct ev_loop *loop, struct ev_io *watcher, int events)
 {
 	struct uapi *uapi = watcher->data;
-	int fd = accept4(watcher->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	int fd;
 
-	if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
-		ev_io_stop(loop, watcher); /* the pending connection would wake the loop again at once */
-		ev_timer_again(loop, &uapi->accept_retry);
-	}
-	if (fd < 0)
+	if (uapi->connection_count == UAPI_CONNECTIONS_MAX && !uapi_connection_evict(uapi)) {
+		accept_pause(uapi, EVICT_RETRY);
 		return;
-	if (uapi_connection_start(uapi, fd, accept_resume))
+	}
+	fd = accept4(watcher->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM))
+		accept_pause(uapi, ACCEPT_RETRY);
+	if (fd >= 0 && uapi_connection_start(uapi, fd, on_connection_closed))
 		close(fd);
-	else if (uapi->connection_count == UAPI_CONNECTIONS_MAX)
-		ev_io_stop(loop, watcher);
 }
 
 static void on_accept_retry(struct ev_loop *loop, struct ev_timer *watcher, int events)
 {
+	struct uapi *uapi = watcher->data;
+
 	ev_timer_stop(loop, watcher);
-	accept_resume(watcher->data);
+	ev_io_start(loop, &uapi->accept_watcher);
+}
+
+static void on_set_timer(struct ev_loop *loop, struct ev_timer *watcher, int events)
+{
+	uapi_connection_set_part(watcher->data);
 }
 
 static bool socket_is_ours(const struct uapi *uapi)
@@ -114,6 +130,8 @@ int uapi_start(struct uapi *uapi, struct device *device, struct ev_loop *loop, c
 		uapi->options.directory = UAPI_DIRECTORY;
 	if (!uapi->options.idle_timeout)
 		uapi->options.idle_timeout = UAPI_IDLE_TIMEOUT;
+	if (!uapi->options.request_timeout)
+		uapi->options.request_timeout = UAPI_REQUEST_TIMEOUT;
 	fd = uapi_path(uapi->path, uapi->options.directory, device->name);
 	if (!fd)
 		fd = options->adopt ? adopt_socket(options->fd) : uapi_listen(uapi->options.directory, device->name);
@@ -123,12 +141,18 @@ int uapi_start(struct uapi *uapi, struct device *device, struct ev_loop *loop, c
 	}
 	ev_io_init(&uapi->accept_watcher, on_connection, fd, EV_READ);
 	ev_init(&uapi->accept_retry, on_accept_retry);
-	uapi->accept_retry.repeat = ACCEPT_RETRY;
-	uapi->accept_watcher.data = uapi->accept_retry.data = uapi;
+	ev_init(&uapi->set_timer, on_set_timer);
+	ev_set_priority(&uapi->set_timer, EV_MINPRI);
+	uapi->accept_watcher.data = uapi->accept_retry.data = uapi->set_timer.data = uapi;
 	ev_io_start(loop, &uapi->accept_watcher);
 	if (uapi_identify(uapi->path, &uapi->socket_device, &uapi->socket_inode) && options->socket_removed)
 		watch_directory(uapi);
 	return 0;
+}
+
+void uapi_finish_sets(struct uapi *uapi)
+{
+	uapi_connection_set_rest(uapi);
 }
 
 void uapi_stop(struct uapi *uapi)

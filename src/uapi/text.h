@@ -7,6 +7,7 @@
 #ifndef ADIT_UAPI_TEXT_H
 #define ADIT_UAPI_TEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,6 +22,21 @@
  * -EIO if the last line has no end; or -ENOMEM.
  */
 int uapi_parse(struct config *config, char *text, size_t length);
+
+/* A parser that stops after each part, because a large request takes long. */
+struct uapi_parser {
+	struct config *config;
+	char *text, *end;         /* of what is left */
+	bool has_nul;             /* the request is invalid */
+	struct config_peer *peer; /* whose keys follow; NULL: keys of the interface follow */
+	struct config_peer **peer_tail;
+	struct config_prefix **prefix_tail;
+};
+
+/* The same as uapi_parse in parts. Text and configuration must stay until the last part. */
+void uapi_parse_start(struct uapi_parser *parser, struct config *config, char *text, size_t length);
+/* Parses up to `lines` lines. Returns 1 if there are more, else the result of uapi_parse. */
+int uapi_parse_part(struct uapi_parser *parser, size_t lines);
 
 /*
  * The cursor of a get. It holds no pointer into the device, so peers and prefixes may be added and removed between two

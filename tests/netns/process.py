@@ -308,6 +308,11 @@ def device_node(lab):
                 assert ("CAP_NET_ADMIN" in lines[0]) == ("capability" in title), lines[0]
 
 
+def greet(left, right):
+    """After a restart of left, right may seal its first answer under the old session."""
+    left.node.run(f"ping -c 1 -W 1 {right.v4}", check=False)
+
+
 # --- an interface that was made beforehand ---
 
 
@@ -332,7 +337,7 @@ def made_beforehand(lab, made, workers):
         assert left.stop() == 0
         assert left.node.has_link(INTERFACE)
         left.start()
-        left.node.run(f"ping -c 1 -W 1 {right.v4}", check=False)  # right may answer under its old session
+        greet(left, right)
         left.node.ping(right.v4)
         left.stop()
         left.node.run(f"ip link del {INTERFACE}")
@@ -368,6 +373,7 @@ def losses(lab, workers):
     left, right = pair(lab, Workers=workers)
     for title, lose in ENDS.items():
         with lab.check(f"{title}: adit run fails, says why, and leaves nothing"):
+            greet(left, right)
             left.node.ping(right.v4)
             lose(left)
             assert left.daemon.wait(5) == 1
@@ -415,6 +421,12 @@ def successor(lab):
             end.node.run(f"ip link del {end.interface}")
         wait_for(lambda: not processes(lab.adit), 5, "the end of all")
         check_gone(end)
+    with lab.check("ended by SIGTERM and started at once, 20 times"):
+        for _ in range(20):
+            end.node.run([lab.adit, end.interface], timeout=10)
+            os.kill(daemon_of_namespace(end), signal.SIGTERM)
+            end.node.run([lab.adit, end.interface], timeout=10)
+            delete(end)
     with lab.check("a daemon that lives, in another namespace, is refused at once"):
         other = lab.node("other")
         living = other.start("living", [lab.adit, "-f", end.interface], env={**os.environ, "LOG_LEVEL": "error"})

@@ -3,6 +3,7 @@
 #include "control_serve.h"
 
 #include <malloc.h>
+#include <poll.h>
 
 static struct serve serve;
 
@@ -73,6 +74,7 @@ static int tear_down(void **state)
 }
 
 #define EMPTY_GET "errno=0\n\n"
+#define EMPTY_SET "set=1\n\n"
 
 /* --- requests --- */
 
@@ -214,6 +216,222 @@ static void a_set_of_one_mebibyte_and_its_get(void **state)
 	close(fd);
 }
 
+static bool all_closed(void *context)
+{
+	return !serve.uapi.connection_count;
+}
+
+/* --- large sets --- */
+
+enum { MANY = 10000 };
+
+/* A set of MANY peers, all of them with `line`. */
+static char *set_of_many_peers(const char *head, const char *line)
+{
+	char *text = malloc((size_t)MANY * 200), *end = text;
+
+	assert_non_null(text);
+	end += sprintf(end, "set=1\n%s", head);
+	for (unsigned i = 1; i <= MANY; i++)
+		end += sprintf(end, "public_key=%08x%056x\n%sallowed_ip=10.%u.%u.0/24\n", i, 1, line, i >> 8, i & 255);
+	strcpy(end, "\n");
+	return text;
+}
+
+static bool answered(void *context)
+{
+	struct pollfd ready = { *(int *)context, POLLIN, 0 };
+
+	return poll(&ready, 1, 0) == 1;
+}
+
+/* Sends the set until the server has all of it. */
+static void send_set(int fd, const char *set)
+{
+	serve_send(&serve, fd, set, strlen(set));
+	for (int i = 0; i < 100 && !serve.uapi.setting; i++)
+		serve_turn(&serve);
+	assert_non_null(serve.uapi.setting);
+}
+
+static void packets_flow_between_the_parts_of_a_set(void **state)
+{
+	static const struct {
+		const char *head, *line;
+		size_t peers;
+	} steps[] = { { "", "", MANY }, { "replace_peers=true\n", "", MANY }, { "", "remove=true\n", 0 } };
+	int fd = serve_connect(&serve);
+
+	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+		char *set = set_of_many_peers(steps[i].head, steps[i].line), *answer;
+		unsigned turns = 0;
+
+		send_set(fd, set);
+		for (; !answered(&fd); turns++)
+			serve_turn(&serve);
+		assert_true(turns > 25);
+		answer = serve_receive(&serve, fd);
+		assert_string_equal(answer, "errno=0\n\n");
+		assert_int_equal(serve.rig.device.peer_count, steps[i].peers);
+		free(answer);
+		free(set);
+	}
+	close(fd);
+}
+
+static void a_peer_with_many_prefixes_is_set_in_parts(void **state)
+{
+	char *set = large_set(1 << 20), *answer;
+	int fd = serve_connect(&serve);
+	unsigned growths = 0;
+	size_t last = 0;
+
+	send_set(fd, set);
+	while (!answered(&fd)) {
+		size_t count;
+
+		serve_turn(&serve);
+		if (!serve.rig.device.peer_count)
+			continue;
+		count = peer_first(&serve.rig.device)->allowed_ips.count;
+		growths += count > last;
+		last = count;
+	}
+	assert_true(last > 40000 && growths > 50);
+	answer = serve_receive(&serve, fd);
+	assert_string_equal(answer, "errno=0\n\n");
+	free(answer);
+	free(set);
+	close(fd);
+}
+
+static void a_bad_last_line_of_a_large_set_changes_nothing(void **state)
+{
+	char *set = set_of_many_peers("", ""), *answer;
+	int fd = serve_connect(&serve);
+	char *broken = malloc(strlen(set) + 100);
+
+	sprintf(broken, "set=1\nlisten_port=77\n%s", strstr(set, "public_key="));
+	strcpy(broken + strlen(broken) - 1, "allowed_ip=10.0.0.0/33\n\n");
+	send_set(fd, broken);
+	serve_until(&serve, answered, &fd);
+	answer = serve_receive(&serve, fd);
+	assert_string_equal(answer, "errno=-22\n\n");
+	assert_int_equal(serve.rig.device.peer_count, 0);
+	assert_int_equal(serve.rig.device.listen_port, 0);
+	serve_expect(&serve, fd, "get=1\n\n", EMPTY_GET);
+	free(answer);
+	free(broken);
+	free(set);
+	close(fd);
+}
+
+static unsigned long peers_at_verb;
+
+static int verb_peers(void *context, struct uapi_reply *reply)
+{
+	peers_at_verb = serve.rig.device.peer_count;
+	return 0;
+}
+
+static void other_changes_wait_for_a_large_set(void **state)
+{
+	static const struct uapi_verb verbs[] = { { "peers", verb_peers }, { NULL, NULL } };
+	char *set = set_of_many_peers("", ""), *answer;
+	int large, small, verb, get, mib;
+	char *other = large_set(1 << 20);
+
+	uapi_stop(&serve.uapi);
+	serve.options.verbs = verbs;
+	serve_start(&serve);
+	large = serve_connect(&serve);
+	small = serve_connect(&serve);
+	verb = serve_connect(&serve);
+	get = serve_connect(&serve);
+	send_set(large, set);
+	assert_int_equal(send(small, "set=1\nreplace_peers=true\n\n", 26, 0), 26);
+	for (int i = 0; i < 20; i++)
+		serve_turn(&serve);
+	assert_false(answered(&small));
+	serve_expect(&serve, get, "get=1\nx=1\n\n", "errno=-22\n\n"); /* changes nothing, so it does not wait */
+	assert_false(answered(&small));
+	serve_until(&serve, answered, &small);
+	assert_true(answered(&large));
+	assert_int_equal(serve.rig.device.peer_count, 0);
+	answer = serve_receive(&serve, large);
+	assert_string_equal(answer, "errno=0\n\n");
+	free(answer);
+	answer = serve_receive(&serve, small);
+	assert_string_equal(answer, "errno=0\n\n");
+	free(answer);
+	mib = serve_connect(&serve);
+	send_set(large, set);
+	serve_send(&serve, mib, other, strlen(other));
+	assert_int_equal(send(verb, "peers=1\n\n", 9, 0), 9);
+	serve_until(&serve, answered, &verb);
+	assert_true(peers_at_verb == MANY || peers_at_verb == MANY + 1);
+	serve_until(&serve, answered, &mib);
+	assert_int_equal(serve.rig.device.peer_count, MANY + 1);
+	send_set(large, set);
+	uapi_finish_sets(&serve.uapi); /* before a reload */
+	assert_null(serve.uapi.setting);
+	free(set);
+	free(other);
+	close(large);
+	close(small);
+	close(verb);
+	close(get);
+	close(mib);
+	serve_until(&serve, all_closed, NULL);
+}
+
+static void the_server_may_stop_during_a_set(void **state)
+{
+	char *set = set_of_many_peers("", "");
+
+	for (int turns = 0; turns < 160; turns += 31) {
+		int fd = serve_connect(&serve);
+
+		send_set(fd, set);
+		for (int i = 0; i < turns && serve.uapi.setting; i++)
+			serve_turn(&serve);
+		uapi_stop(&serve.uapi);
+		close(fd);
+		serve_start(&serve);
+	}
+	free(set);
+}
+
+static size_t resident_bytes(void)
+{
+	FILE *file = fopen("/proc/self/statm", "r");
+	unsigned long total, resident;
+
+	assert_non_null(file);
+	assert_int_equal(fscanf(file, "%lu %lu", &total, &resident), 2);
+	fclose(file);
+	return resident * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static void memory_is_returned_after_peers_were_removed(void **state)
+{
+	char *set = set_of_many_peers("", "");
+	int fd = serve_connect(&serve);
+	size_t before, with_peers;
+
+	serve_expect(&serve, fd, EMPTY_SET, "errno=0\n\n");
+	malloc_trim(0);
+	before = resident_bytes();
+	serve_expect(&serve, fd, set, "errno=0\n\n");
+	with_peers = resident_bytes();
+	serve_expect(&serve, fd, "set=1\nreplace_peers=true\n\n", "errno=0\n\n");
+	assert_int_equal(serve.rig.device.peer_count, 0);
+	assert_true(with_peers > before + (5 << 20));
+	assert_true(resident_bytes() < before + (with_peers - before) / 4);
+	free(set);
+	close(fd);
+}
+
 /* --- hostile clients --- */
 
 static void a_request_that_is_too_large_is_rejected(void **state)
@@ -264,11 +482,6 @@ static void the_limit_covers_all_clients_and_a_get_always_fits(void **state)
 	free(half);
 }
 
-static bool all_closed(void *context)
-{
-	return !serve.uapi.connection_count;
-}
-
 static bool full(void *context)
 {
 	return serve.uapi.connection_count == UAPI_CONNECTIONS_MAX;
@@ -293,6 +506,104 @@ static void the_seventeenth_client_waits(void **state)
 	for (int i = 0; i < UAPI_CONNECTIONS_MAX; i++)
 		if (i != 3)
 			close(fds[i]);
+	serve_until(&serve, all_closed, NULL);
+}
+
+/* Runs the loop for a while. */
+static void turn_for(double seconds)
+{
+	for (double end = serve_time() + seconds; serve_time() < end; usleep(1000))
+		serve_turn(&serve);
+}
+
+static bool is_closed(int fd)
+{
+	char byte;
+
+	return recv(fd, &byte, 1, MSG_PEEK) == 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
+}
+
+static void close_all(int *fds, int count)
+{
+	for (int i = 0; i < count; i++)
+		close(fds[i]);
+	serve_until(&serve, all_closed, NULL);
+}
+
+static void the_longest_idle_client_makes_room(void **state)
+{
+	int fds[UAPI_CONNECTIONS_MAX + 1];
+	double begun;
+
+	for (int i = 0; i < UAPI_CONNECTIONS_MAX; i++)
+		fds[i] = serve_connect(&serve);
+	serve_until(&serve, full, NULL);
+	turn_for(0.3);
+	for (int i = 0; i < UAPI_CONNECTIONS_MAX; i++)
+		if (i != 5)
+			serve_expect(&serve, fds[i], "get=1\n\n", EMPTY_GET);
+	begun = serve_time();
+	fds[UAPI_CONNECTIONS_MAX] = serve_connect(&serve);
+	serve_expect(&serve, fds[UAPI_CONNECTIONS_MAX], "get=1\n\n", EMPTY_GET);
+	assert_true(serve_time() - begun < 3);
+	for (int i = 0; i < UAPI_CONNECTIONS_MAX; i++)
+		assert_int_equal(is_closed(fds[i]), i == 5);
+	close_all(fds, UAPI_CONNECTIONS_MAX + 1);
+}
+
+/* Clients that never pause, but never end a request either. */
+static void the_slowest_client_makes_room(void **state)
+{
+	int fds[UAPI_CONNECTIONS_MAX], late, closed = 0;
+	double limit = serve_time() + 15;
+	char *answer = NULL;
+
+	for (int i = 0; i < UAPI_CONNECTIONS_MAX; i++)
+		fds[i] = serve_connect(&serve);
+	serve_until(&serve, full, NULL);
+	late = serve_connect(&serve);
+	assert_int_equal(send(late, "get=1\n\n", 7, MSG_NOSIGNAL), 7);
+	while (!answer) {
+		struct pollfd ready = { late, POLLIN, 0 };
+
+		for (int i = 0; i < UAPI_CONNECTIONS_MAX; i++)
+			send(fds[i], "x", 1, MSG_NOSIGNAL);
+		turn_for(0.2);
+		assert_true(serve_time() < limit);
+		if (poll(&ready, 1, 0) == 1)
+			answer = serve_receive(&serve, late);
+	}
+	assert_string_equal(answer, EMPTY_GET);
+	for (int i = 0; i < UAPI_CONNECTIONS_MAX; i++)
+		closed += is_closed(fds[i]);
+	assert_int_equal(closed, 1);
+	free(answer);
+	close(late);
+	close_all(fds, UAPI_CONNECTIONS_MAX);
+}
+
+static void a_request_has_a_limited_time(void **state)
+{
+	int slow, reader, quick;
+
+	uapi_stop(&serve.uapi);
+	serve.options.request_timeout = 0.5;
+	serve_start(&serve);
+	slow = serve_connect(&serve);
+	quick = serve_connect(&serve);
+	for (int i = 0; i < 8; i++) {
+		send(slow, "x", 1, MSG_NOSIGNAL);
+		serve_expect(&serve, quick, "get=1\n\n", EMPTY_GET); /* each is a request of its own */
+		turn_for(0.1);
+	}
+	assert_true(is_closed(slow));
+	reader = serve_connect(&serve);
+	serve_expect(&serve, quick, "get=1\n\n", EMPTY_GET);
+	turn_for(1); /* no request, no limit */
+	assert_false(is_closed(reader));
+	close(slow);
+	close(quick);
+	close(reader);
 	serve_until(&serve, all_closed, NULL);
 }
 
@@ -541,9 +852,18 @@ int main(void)
 		TEST(a_client_may_shut_down_its_side_after_a_request),
 		TEST(an_incomplete_set_is_not_applied),
 		TEST(a_set_of_one_mebibyte_and_its_get),
+		TEST(packets_flow_between_the_parts_of_a_set),
+		TEST(a_peer_with_many_prefixes_is_set_in_parts),
+		TEST(a_bad_last_line_of_a_large_set_changes_nothing),
+		TEST(other_changes_wait_for_a_large_set),
+		TEST(the_server_may_stop_during_a_set),
+		TEST(memory_is_returned_after_peers_were_removed),
 		TEST(a_request_that_is_too_large_is_rejected),
 		TEST(the_limit_covers_all_clients_and_a_get_always_fits),
 		TEST(the_seventeenth_client_waits),
+		TEST(the_longest_idle_client_makes_room),
+		TEST(the_slowest_client_makes_room),
+		TEST(a_request_has_a_limited_time),
 		TEST(an_idle_connection_is_closed),
 		TEST(a_client_that_does_not_read_blocks_no_other),
 		TEST(without_descriptors_accept_does_not_spin),

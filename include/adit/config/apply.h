@@ -13,6 +13,7 @@
 #ifndef ADIT_CONFIG_APPLY_H
 #define ADIT_CONFIG_APPLY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "config/config.h"
@@ -47,5 +48,28 @@ int apply_capture(const struct device *device, struct config *config);
  * appear several times. Returns 0 or a negative errno, as apply_reload.
  */
 int apply_set(struct device *device, const struct config *config, uint64_t now);
+
+/*
+ * A set request in parts, so that packets flow in between. It is still all or nothing: what can fail comes before the
+ * first change. No other change may come between the parts, but for endpoints of single peers.
+ */
+struct apply_progress {
+	struct device *device;
+	const struct config *config;
+	enum apply_stage { APPLY_COUNT, APPLY_RESERVE, APPLY_SOCKETS, APPLY_REMOVE, APPLY_PEERS } stage;
+	const struct config_peer *next;     /* in the stages that go through the peers of `config` */
+	const struct config_prefix *prefix; /* of `next`, which was applied in part; NULL: not begun */
+	bool removes;                       /* a line before `next` removes peers */
+	bool moved;   /* `next` has another endpoint than before */
+	bool new_key; /* the private key has changed */
+	size_t peers, prefixes;             /* still to be reserved */
+};
+
+/* `config` must stay until the last part. */
+void apply_set_start(struct apply_progress *progress, struct device *device, const struct config *config);
+/* Handles about `quota` peers and prefixes. Returns 1 if there is more to do, else the result of apply_set. */
+int apply_set_part(struct apply_progress *progress, size_t quota, uint64_t now);
+/* Gives up between two parts; what was applied stays. */
+void apply_set_cancel(struct apply_progress *progress);
 
 #endif

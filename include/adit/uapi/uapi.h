@@ -5,9 +5,8 @@
  *
  * Requests are `get=1`, `set=1` and our own verbs. A blank line ends a request, and a connection may carry any number
  * of them. An answer ends with `errno=N` (0 or negative) and a blank line. A set is applied when it has arrived
- * completely; the answer to a get is generated while the client reads it. This bounds the memory per client. It also
- * bounds the time that a request takes from the event loop: a fraction of a millisecond per part of a get, and some
- * 10 ms per MiB of a set.
+ * completely; the answer to a get is generated while the client reads it. This bounds the memory per client. A large
+ * request is handled in parts of about a millisecond, and packets flow in between.
  */
 #ifndef ADIT_UAPI_UAPI_H
 #define ADIT_UAPI_UAPI_H
@@ -25,10 +24,12 @@
 #define UAPI_DIRECTORY "/var/run/wireguard" /* where wg(8) looks for IFNAME.sock */
 
 enum {
-	UAPI_CONNECTIONS_MAX = 16,   /* further clients wait in the backlog */
+	UAPI_CONNECTIONS_MAX = 16,   /* a further client takes the place of one that is idle or slow */
 	UAPI_REQUEST_MAX = 16 << 20, /* bytes buffered for large requests, over all connections */
 	UAPI_REPLY_MAX = 64 << 10,   /* bytes in the reply to a verb */
 	UAPI_IDLE_TIMEOUT = 30,      /* seconds without traffic after which a connection is closed */
+	UAPI_REQUEST_TIMEOUT = 60,   /* seconds for a whole request and its answer */
+	UAPI_END_TIMEOUT = 3,        /* seconds to wait for the end of another daemon */
 	UAPI_PATH = sizeof((struct sockaddr_un *)NULL)->sun_path,
 };
 
@@ -52,10 +53,13 @@ struct uapi_options {
 	bool adopt;            /* use `fd`, which listens already (WG_UAPI_FD, or uapi_listen before a fork) */
 	int fd;
 	double idle_timeout;                   /* seconds; 0: UAPI_IDLE_TIMEOUT */
+	double request_timeout;                /* seconds; 0: UAPI_REQUEST_TIMEOUT */
 	const struct uapi_verb *verbs;         /* ends with a NULL name; NULL: none */
 	void (*socket_removed)(void *context); /* the file was removed or replaced, so the daemon must end */
 	void *context;                         /* for `verbs` and `socket_removed`, which must not stop the server */
 };
+
+struct uapi_connection;
 
 struct uapi {
 	struct device *device;
@@ -65,15 +69,20 @@ struct uapi {
 	dev_t socket_device; /* with `socket_inode`, identifies our socket file */
 	ino_t socket_inode;  /* 0: the socket has no file */
 	struct ev_io accept_watcher, directory_watcher;
-	struct ev_timer accept_retry; /* runs after accept(2) has failed */
+	struct ev_timer accept_retry; /* runs after accept(2) has failed, or while all clients are busy */
 	struct list connections;      /* of struct uapi_connection */
 	unsigned connection_count;
-	size_t request_bytes; /* counted against UAPI_REQUEST_MAX */
+	struct uapi_connection *setting; /* whose set is carried out in parts; NULL: none */
+	struct ev_timer set_timer;       /* for the next part */
+	size_t request_bytes;            /* counted against UAPI_REQUEST_MAX */
 };
 
 /*
  * Creates the listening socket directory/NAME.sock (mode 0600) for the interface `name`, and the directory (0755) if
  * there is none. The socket listens before it gets this name, because wg(8) unlinks a socket that refuses connections.
+ *
+ * If another daemon listens there but is about to end, because its interface was deleted, waits for its end for up to
+ * UAPI_END_TIMEOUT.
  *
  * Returns the descriptor, or -EADDRINUSE: another daemon answers there; -EEXIST: the file is not a socket; -EINVAL: no
  * interface can have this name; or another negative errno.
@@ -85,6 +94,11 @@ int uapi_listen(const char *directory, const char *name);
  * not a listening Unix socket. On failure the caller still owns the descriptor to adopt.
  */
 int uapi_start(struct uapi *uapi, struct device *device, struct ev_loop *loop, const struct uapi_options *options);
+/*
+ * Carries out the sets that are under way. The caller does so before it changes the peers of the device, as
+ * apply_set_part requires. Accepts a zeroed struct.
+ */
+void uapi_finish_sets(struct uapi *uapi);
 /* Closes all connections, and removes the socket file unless another has replaced it. Accepts a zeroed struct. */
 void uapi_stop(struct uapi *uapi);
 
