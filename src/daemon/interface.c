@@ -32,7 +32,8 @@ static int set_node_reason(struct reason *reason, int error)
 						  NODE ": the device policy of the service or container forbids it (DeviceAllow=" NODE
 							   " rw in a unit, --device " NODE " for a container)");
 	case -EACCES:
-		return reason_set(reason, error, NODE ": no permission to read and write it (its mode, or a security module)");
+		return reason_set(reason, error,
+						  NODE ": no permission to read and write it (run as root; or its mode, or a security module)");
 	case -ENOENT:
 		return reason_set(reason, error, NODE " does not exist (modprobe tun; a container must be given the device)");
 	case -ENXIO:

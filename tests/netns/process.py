@@ -18,7 +18,7 @@ import struct
 import subprocess
 import time
 
-from device_life import check_gone, open_tun, processes
+from device_life import check_gone, processes
 from ends import PORT, Adit, AditDevice, devices, key, pair
 from lab import case, libc, wait_for
 
@@ -45,7 +45,7 @@ def runs(pid, program):
 
 def delete(end):
     end.node.run(f"ip link del {end.interface}")
-    wait_for(lambda: not processes(end.node.lab.adit), 5, "the end of the daemon")
+    wait_for(lambda: not processes(end.node.lab.adit), "the end of the daemon")
 
 
 # --- what the process inherits ---
@@ -87,7 +87,7 @@ def inherited(lab):
         path = Adit(end.node, INTERFACE, ["10.7.0.1/24"]).write()
         daemon = end.node.start("run", [lab.adit, "run", path], pass_fds=[writer])
         os.close(writer)
-        wait_for(lambda: ": up: " in daemon.log(), 10, "the start")
+        wait_for(lambda: ": up: " in daemon.log(), "the start")
         os.set_blocking(reader, False)
         assert os.read(reader, 1) == b""
         assert daemon.stop() == 0
@@ -107,17 +107,15 @@ def closed_streams(lab):
             delete(end)
         with lab.check(f"without descriptors {closed}: adit run"):
             daemon = end.node.start("run", ["sh", "-c", f"exec {lab.adit} run {path} {redirections}"])
-            wait_for(end.answers_at_all, 5, "an answer")
+            wait_for(lambda: answers(end), "an answer")
             check_streams(end, closed)
             assert daemon.stop() == 0
 
 
-def answers_at_all(end):
+def answers(end):
+    """Whether a daemon listens on the control socket, whoever started it."""
     with socket.socket(socket.AF_UNIX) as client:
         return not client.connect_ex(end.control_path)
-
-
-AditDevice.answers_at_all = answers_at_all
 
 
 def check_streams(end, closed):
@@ -134,7 +132,7 @@ def passed_descriptors(lab):
     right.start()
     for number in 0, 1, 7, 50:
         with lab.check(f"WG_TUN_FD={number}"):
-            tun = open_tun(left, 0)
+            tun = left.open_tun()
             left.node.run(["bash", "-c", f"exec {number}>&{tun}; exec {lab.adit} {left.interface}"], pass_fds=[tun],
                           env={**os.environ, "WG_TUN_FD": str(number)})
             os.close(tun)
@@ -142,7 +140,7 @@ def passed_descriptors(lab):
             left.node.ping(right.v4)
             pid = daemon_of_namespace(left)
             left.node.run(f"ip link del {left.interface}")
-            wait_for(lambda: not os.path.exists(f"/proc/{pid}"), 5, "the end")
+            wait_for(lambda: not runs(pid, lab.adit), "the end")
 
 
 def daemon_of_namespace(end):
@@ -164,7 +162,7 @@ def journal(lab):
         variables = {"JOURNAL_STREAM": stream.format(dev=status.st_dev, ino=status.st_ino)}
         process = subprocess.Popen(node.words([lab.adit, "run", path]), stderr=writer, env={**os.environ, **variables})
         os.close(writer)
-        wait_for(lambda: node.has_link(INTERFACE), 5, "the link")
+        wait_for(lambda: node.has_link(INTERFACE), "the link")
         time.sleep(0.3)
         process.terminate()
         assert process.wait(10) == 0
@@ -249,7 +247,7 @@ def low_soft_limit(lab, workers):
     path = Adit(node, INTERFACE, ["10.7.0.1/24"], Workers=workers).write()
     daemon = node.start("run", ["prlimit", "--nofile=8:1000", lab.adit, "run", path])
     with lab.check("soft limit 8, hard limit 1000: it starts"):
-        wait_for(lambda: ": up: " in daemon.log() or not daemon.running(), 10, "the start")
+        wait_for(lambda: ": up: " in daemon.log() or not daemon.running(), "the start")
         assert daemon.running(), daemon.log()
     with lab.check("no core dump is possible"):
         with open(f"/proc/{daemon.pid}/limits") as limits:
@@ -263,7 +261,7 @@ def core_dumps(lab):
     path = Adit(node, INTERFACE, ["10.7.0.1/24"]).write()
     process = subprocess.Popen(node.words(["prlimit", "--core=unlimited", lab.adit, "run", path]), cwd="/run",
                                stderr=subprocess.DEVNULL)
-    wait_for(lambda: node.has_link(INTERFACE), 5, "the link")
+    wait_for(lambda: node.has_link(INTERFACE), "the link")
     with lab.check("a crash leaves no core dump"):
         process.send_signal(signal.SIGSEGV)
         code = os.waitid(os.P_PID, process.pid, os.WEXITED).si_code
@@ -353,7 +351,7 @@ def device_made_beforehand(lab):
             left.start()
             left.node.ping(right.v4)
             left.node.run(f"ip link del {INTERFACE}")
-            assert left.daemon.wait(5) == 0
+            assert left.daemon.wait() == 0
     with lab.check("a TAP is refused by name"):
         left.node.run(f"ip tuntap add dev {INTERFACE} mode tap")
         done = left.node.run([lab.adit, "-f", INTERFACE], check=False, timeout=10)
@@ -376,7 +374,7 @@ def losses(lab, workers):
             greet(left, right)
             left.node.ping(right.v4)
             lose(left)
-            assert left.daemon.wait(5) == 1
+            assert left.daemon.wait() == 1
             assert title.replace(" is ", " was ") in left.daemon.log(), left.daemon.log()
             assert not left.node.has_link(INTERFACE) and not left.node.udp_ports()
             assert not os.path.exists(f"{FOLDER}/{INTERFACE}.sock")
@@ -406,20 +404,20 @@ def successor(lab):
             time.sleep(0.2)
             assert new.running(), new.log()
             old.process.send_signal(signal.SIGCONT)
-            assert old.wait(5) == 0
-            wait_for(lambda: end.wg("show", "fwmark", check=False) == "off\n", 5, "an answer of the new daemon")
+            assert old.wait() == 0
+            wait_for(lambda: end.wg("show", "fwmark", check=False) == "off\n", "an answer of the new daemon")
             end.wg("set", "listen-port", str(PORT))
             end.link("up")
-            wait_for(lambda: end.node.udp_ports() == [PORT, PORT], 3, "the port of the old daemon")
+            wait_for(lambda: end.node.udp_ports() == [PORT, PORT], "the port of the old daemon")
             assert new.stop() == 0, new.log()
     with lab.check("up and down 50 times at once, in the background"):
         for _ in range(50):
             end.node.run([lab.adit, end.interface], timeout=10)
             end.wg("set", "listen-port", str(PORT))
             end.link("up")
-            assert end.node.udp_ports() == [PORT, PORT], end.node.udp_ports()
+            wait_for(lambda: end.node.udp_ports() == [PORT, PORT], "the port")
             end.node.run(f"ip link del {end.interface}")
-        wait_for(lambda: not processes(lab.adit), 5, "the end of all")
+        wait_for(lambda: not processes(lab.adit), "the end of all")
         check_gone(end)
     with lab.check("ended by SIGTERM and started at once, 20 times"):
         for _ in range(20):
@@ -430,7 +428,7 @@ def successor(lab):
     with lab.check("a daemon that lives, in another namespace, is refused at once"):
         other = lab.node("other")
         living = other.start("living", [lab.adit, "-f", end.interface], env={**os.environ, "LOG_LEVEL": "error"})
-        wait_for(lambda: answers_at_all(end), 5, "an answer")
+        wait_for(lambda: answers(end), "an answer")
         began = time.monotonic()
         done = end.node.run([lab.adit, end.interface], check=False, timeout=10)
         assert done.returncode == 1 and "in use" in done.stderr, done
@@ -472,17 +470,17 @@ def renames(lab, workers):
                   "ip link set dev tun-left name other; ip link set dev other name tun-left; done"])
         assert "stopped" not in left.daemon.log(), left.daemon.log()
         node.run("ip link set tun-left down")
-        wait_for(lambda: not node.udp_ports(), 3, "the ports are closed")
+        wait_for(lambda: not node.udp_ports(), "the ports are closed")
         node.run("ip link set tun-left up")
-        wait_for(lambda: node.udp_ports(), 3, "the ports are open")
+        wait_for(lambda: node.udp_ports(), "the ports are open")
         node.run(f"ip route replace {right.v4} dev {left.interface}")
         node.ping(right.v4)
     with lab.check("a new name is followed"):
         node.run("ip link set tun-left name new")
         node.run("ip link set new down")
-        wait_for(lambda: not node.udp_ports(), 3, "the ports are closed")
+        wait_for(lambda: not node.udp_ports(), "the ports are closed")
         node.run("ip link del new")
-        assert left.daemon.wait(5) == 1
+        assert left.daemon.wait() == 1
 
 
 @case()
@@ -512,12 +510,12 @@ def confined(lab):
         outside.ping(right.v4)
         time.sleep(1.5)
         left.link("down")
-        wait_for(lambda: not outside.udp_ports(), 3, "the ports are closed")
+        wait_for(lambda: not outside.udp_ports(), "the ports are closed")
     with lab.check("moved and deleted: it ends"):
         left.link("netns inside")
         time.sleep(0.2)
         inside.run(f"ip link del {left.interface}")
-        assert left.daemon.wait(5) == 0
+        assert left.daemon.wait() == 0
 
 
 # --- the log ---
@@ -537,7 +535,7 @@ def many_peers(lab):
         for finish in (lambda: end.daemon.process.send_signal(signal.SIGUSR1)), end.stop:
             before = len(end.daemon.log().splitlines())
             finish()
-            lines = wait_for(lambda: [line for line in end.daemon.log().splitlines()[before:] if "2000 peers" in line], 5,
+            lines = wait_for(lambda: [line for line in end.daemon.log().splitlines()[before:] if "2000 peers" in line],
                              "the totals")
             assert len(end.daemon.log().splitlines()) - before < 100
             assert "not all listed" in lines[0] and re.search(r"tx_bytes [1-9]", lines[0]), lines
