@@ -62,7 +62,8 @@ def inherited(lab):
     for level in None, "silent", "error", "verbose":
         with lab.check(f"x=$(adit IFNAME) returns with LOG_LEVEL={level}"):
             variables = {"LOG_LEVEL": level} if level else {}
-            end.node.run(["sh", "-c", f"x=$({background} 2>/run/log); exit"], timeout=10, env={**os.environ, **variables})
+            end.node.run(["sh", "-c", f"x=$({background} 2>/run/log); exit"], timeout=10,
+                         env={**os.environ, **variables})
             delete(end)
     with lab.check("without LOG_LEVEL, a pipe on standard error is closed, too"):
         end.node.run(["sh", "-c", f"x=$({background} 2>&1); exit"], timeout=10)
@@ -224,11 +225,17 @@ def few_descriptors(lab, workers):
             ok = code == 0
         else:
             seen.add("refused")
-            ok = code == 1 and len(lines) == 1 and re.search(f"open files|{os.strerror(errno.EMFILE)}|shared object", lines[0])
+            causes = f"open files|{os.strerror(errno.EMFILE)}|shared object"
+            ok = code == 1 and len(lines) == 1 and re.search(causes, lines[0])
         if not ok or everything(node) != before:
             with lab.check(f"ulimit -n {limit}: it starts, or one line says why not, and nothing is left"):
                 assert ok, f"exit code {code}: {lines}"
                 assert everything(node) == before, everything(node)
+    with lab.check("of the descriptors that a start asks for, eight are left for clients and questions"):
+        end.start()
+        used = len(os.listdir(f"/proc/{end.daemon.pid}/fd"))
+        assert used <= 30 + 6 * workers - 8, used
+        end.stop()
     with lab.check("a low limit is refused, a sufficient one is not, and each time nothing is left"):
         assert seen == {"ready", "refused"}, seen
 
@@ -530,7 +537,7 @@ def many_peers(lab):
                           "AllowedIPs": f"10.7.{number >> 8}.{number & 255}/32", "Endpoint": "127.0.0.1:9",
                           "PersistentKeepalive": 1})
     end.start()
-    with lab.check("2,000 peers with traffic are at most 100 lines at SIGUSR1 and at the end, and the totals are there"):
+    with lab.check("2,000 peers with traffic are at most 100 lines at SIGUSR1 and at the end, with the totals"):
         time.sleep(1.5)
         for finish in (lambda: end.daemon.process.send_signal(signal.SIGUSR1)), end.stop:
             before = len(end.daemon.log().splitlines())
