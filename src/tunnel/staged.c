@@ -20,6 +20,7 @@ struct staged_chunk {
 static_assert(sizeof(struct staged_chunk) <= STAGED_CHUNK, "a chunk has its size");
 
 enum {
+	SERIAL_BITS = 48, /* of the key in the heap */
 	CHUNK_DATA = sizeof(((struct staged_chunk *)0)->data),
 	POOL_BYTES = STAGED_CHUNKS * sizeof(struct staged_chunk)
 };
@@ -31,6 +32,10 @@ int staged_pool_init(struct staged_pool *pool)
 	*pool = (struct staged_pool) { .lock = PTHREAD_MUTEX_INITIALIZER };
 	if (memory == MAP_FAILED)
 		return -ENOMEM;
+	if (heap_reserve(&pool->holders, STAGED_CHUNKS)) { /* a queue in the heap has at least one chunk */
+		munmap(memory, POOL_BYTES);
+		return -ENOMEM;
+	}
 	pool->memory = memory;
 	pool->available = STAGED_CHUNKS;
 	return 0;
@@ -40,6 +45,7 @@ void staged_pool_destroy(struct staged_pool *pool)
 {
 	if (pool->memory)
 		munmap(pool->memory, POOL_BYTES);
+	heap_destroy(&pool->holders);
 	*pool = (struct staged_pool) { 0 };
 }
 
@@ -71,6 +77,7 @@ static void drop_packet(struct staged_pool *pool, struct staged_queue *queue, st
 		chunk->next = pool->unused;
 		pool->unused = chunk;
 		pool->available++;
+		queue->chunks--;
 	}
 }
 
@@ -79,13 +86,45 @@ static void drop_first(struct staged_pool *pool, struct staged_queue *queue)
 	drop_packet(pool, queue, &queue->first, NULL);
 }
 
-static void update_waiting(struct staged_queue *queue)
+/*
+ * Updates everything that follows from the packets of the queue: the set of workers and the place in the heap. More
+ * chunks come first. Of equal queues the one that has waited longest comes first, because its peer is most likely to be
+ * offline.
+ */
+static void update_queue(struct staged_pool *pool, struct staged_queue *queue)
 {
 	uint32_t waiting = 0;
 
 	for (const struct staged_chunk *chunk = queue->first; chunk; chunk = chunk->next_packet)
 		waiting |= UINT32_C(1) << chunk->worker;
 	atomic_store_explicit(&queue->waiting, waiting, memory_order_release);
+	if (!queue->first) {
+		heap_remove(&pool->holders, &queue->holder);
+		queue->since = 0;
+		return;
+	}
+	if (!queue->since)
+		queue->since = ++pool->serial;
+	heap_set(&pool->holders, &queue->holder, (uint64_t)(STAGED_CHUNKS - queue->chunks) << SERIAL_BITS | queue->since);
+}
+
+/* Drops packets until `chunks` chunks are available for a packet of `queue`. Returns how many were dropped. */
+static uint32_t make_pool_room(struct staged_pool *pool, struct staged_queue *queue, uint32_t chunks)
+{
+	uint32_t dropped = 0;
+
+	heap_remove(&pool->holders, &queue->holder);
+	for (; pool->available < chunks; dropped++) {
+		struct heap_node *top = heap_top(&pool->holders);
+		struct staged_queue *victim = top ? container_of(top, struct staged_queue, holder) : queue;
+
+		if (queue->chunks + pool->available >= chunks && queue->chunks + chunks > victim->chunks)
+			victim = queue;
+		drop_first(pool, victim);
+		if (victim != queue)
+			update_queue(pool, victim);
+	}
+	return dropped;
 }
 
 /* Copies the packet into chunks, of which there are enough, and returns the first chunk. */
@@ -106,26 +145,25 @@ uint32_t staged_push(struct staged_pool *pool, struct staged_queue *queue, unsig
 					 size_t length, uint32_t segments)
 {
 	uint32_t dropped = 0, chunks = (uint32_t)((length + CHUNK_DATA - 1) / CHUNK_DATA);
+	struct staged_chunk *first;
 
+	if (!chunks || chunks > STAGED_CHUNKS)
+		return 1;
 	pthread_mutex_lock(&pool->lock);
-	while (queue->first && (queue->segments + segments > STAGED_SEGMENTS || pool->available < chunks)) {
+	for (; queue->first && queue->segments + segments > STAGED_SEGMENTS; dropped++)
 		drop_first(pool, queue);
-		dropped++;
-	}
-	if (chunks && pool->available >= chunks) {
-		struct staged_chunk *first = store_packet(pool, packet, length);
-
-		first->next_packet = NULL;
-		first->length = (uint32_t)length;
-		first->segments = (uint16_t)segments;
-		first->worker = (uint16_t)worker;
-		*(queue->last ? &queue->last->next_packet : &queue->first) = first;
-		queue->last = first;
-		queue->segments += first->segments;
-	} else {
-		dropped++;
-	}
-	update_waiting(queue);
+	if (pool->available < chunks)
+		dropped += make_pool_room(pool, queue, chunks);
+	first = store_packet(pool, packet, length);
+	first->next_packet = NULL;
+	first->length = (uint32_t)length;
+	first->segments = (uint16_t)segments;
+	first->worker = (uint16_t)worker;
+	*(queue->last ? &queue->last->next_packet : &queue->first) = first;
+	queue->last = first;
+	queue->segments += first->segments;
+	queue->chunks += chunks;
+	update_queue(pool, queue);
 	pthread_mutex_unlock(&pool->lock);
 	return dropped;
 }
@@ -153,7 +191,7 @@ size_t staged_pop(struct staged_pool *pool, struct staged_queue *queue, unsigned
 		previous = *place;
 	if (*place)
 		length = take_packet(pool, queue, place, previous, packet);
-	update_waiting(queue);
+	update_queue(pool, queue);
 	pthread_mutex_unlock(&pool->lock);
 	return length;
 }
@@ -165,7 +203,7 @@ uint32_t staged_clear(struct staged_pool *pool, struct staged_queue *queue)
 	pthread_mutex_lock(&pool->lock);
 	for (; queue->first; dropped++)
 		drop_first(pool, queue);
-	update_waiting(queue);
+	update_queue(pool, queue);
 	pthread_mutex_unlock(&pool->lock);
 	return dropped;
 }

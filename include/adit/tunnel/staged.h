@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Staged packets: packets that wait until a handshake has made a session. They are kept as read from the TUN, in chunks
- * from one pool of fixed size that all peers share. A full pool drops packets; it never grows.
+ * from one pool of fixed size that all peers share. The pool never grows. When it is full, the peer that holds most of
+ * it loses its oldest packet, so peers that are offline cannot take the pool from the others.
  *
  * Any thread may push and pop. A packet is sent by the worker that staged it, which also reads all later packets of its
  * flow, so no packet overtakes another of its flow.
@@ -17,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/heap.h"
 #include "base/list.h"
 
 enum {
@@ -33,6 +35,8 @@ struct staged_pool {
 	struct staged_chunk *memory, *unused;
 	uint32_t fresh;         /* chunks from this index on have never been used */
 	uint32_t available;     /* unused and fresh chunks */
+	struct heap holders;    /* queues that are not empty; the one with the most chunks is at the top */
+	uint64_t serial;        /* number of queues that have become non-empty so far */
 	struct list ready;      /* queues whose packets can be sent */
 	_Atomic bool any_ready; /* `ready` is not empty; read without the lock */
 };
@@ -40,7 +44,9 @@ struct staged_pool {
 /* The packets of one peer, oldest first. Zeroed memory is an empty queue. */
 struct staged_queue {
 	struct staged_chunk *first, *last; /* first chunks of packets */
-	uint32_t segments;
+	uint32_t segments, chunks;
+	struct heap_node holder;  /* in the pool's heap */
+	uint64_t since;           /* pool.serial when the queue became non-empty */
 	_Atomic uint32_t waiting; /* bit n: packets of worker n wait */
 	struct list_node ready;   /* in the pool's list */
 };
@@ -63,8 +69,10 @@ int staged_pool_init(struct staged_pool *pool);
 void staged_pool_destroy(struct staged_pool *pool);
 
 /*
- * Appends a packet of `worker`: `length` bytes that will become `segments` segments. To make room, the oldest packets
- * of this peer are dropped. Returns how many packets were dropped, including the new one when the pool is full.
+ * Appends a packet of `worker`: `length` bytes, at most 65545, that will become `segments` segments. To make room,
+ * drops the oldest packets of this queue if it has too many segments. If the pool is full, drops the oldest packets of
+ * the queue that holds the most chunks. This queue counts with the new packet, but only if its own chunks would
+ * suffice. Returns how many packets were dropped, of any queue.
  */
 uint32_t staged_push(struct staged_pool *pool, struct staged_queue *queue, unsigned worker, const uint8_t *packet,
 					 size_t length, uint32_t segments);
