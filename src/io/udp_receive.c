@@ -51,7 +51,8 @@ static void reset_headers(struct udp_batch *batch)
 	}
 }
 
-static void fill_message(struct udp_message *message, const struct mmsghdr *received)
+/* Returns false if the message has too many datagrams. */
+static bool fill_message(struct udp_message *message, const struct mmsghdr *received)
 {
 	const struct msghdr *header = &received->msg_hdr;
 	size_t name = header->msg_namelen;
@@ -61,10 +62,11 @@ static void fill_message(struct udp_message *message, const struct mmsghdr *rece
 	message->from = (struct endpoint) { 0 };
 	memcpy(&message->from.to, header->msg_name, name < sizeof message->from.to ? name : sizeof message->from.to);
 	udp_control_read(header, message);
+	return message->length <= (uint64_t)UDP_MESSAGE_SEGMENTS * message->size;
 }
 
 int udp_receive(struct udp *udp, int fd, struct udp_batch *batch, struct udp_message messages[UDP_BATCH],
-				uint64_t *truncated)
+				struct udp_dropped *dropped)
 {
 	int received, count = 0;
 
@@ -75,9 +77,11 @@ int udp_receive(struct udp *udp, int fd, struct udp_batch *batch, struct udp_mes
 	for (int i = 0; i < received; i++) {
 		/* If control messages are missing, the segment size may be among them, and the message cannot be split. */
 		if (batch->headers[i].msg_hdr.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
-			++*truncated;
+			dropped->truncated++;
+		else if (fill_message(&messages[count], &batch->headers[i]))
+			count++;
 		else
-			fill_message(&messages[count++], &batch->headers[i]);
+			dropped->segments++;
 	}
 	return count;
 }

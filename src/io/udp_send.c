@@ -128,14 +128,6 @@ static void record_sent(const struct send_batch *batch, int sent)
 		batch->runs[i]->sent += batch->lengths[i];
 }
 
-static void set_blocked(struct udp *udp, int fd, bool blocked)
-{
-	if (fd == udp->v4)
-		udp->v4_blocked = blocked;
-	else
-		udp->v6_blocked = blocked;
-}
-
 /* Returns true if the run may be retried without its local address, which happens once per run. */
 static bool retry_without_local(struct udp_run *run)
 {
@@ -194,17 +186,12 @@ static bool handle_send_error(struct udp *udp, struct udp_run *run, size_t lengt
 static bool send_messages(struct udp *udp, struct send_batch *batch, int fd)
 {
 	int sent = fd < 0 ? -1 : sendmmsg(fd, batch->headers, (unsigned)batch->count, 0);
-	bool room = true;
 
-	if (sent > 0) {
-		record_sent(batch, sent);
-		udp->starved = 0;
-	} else {
-		room = handle_send_error(udp, batch->runs[0], batch->lengths[0], fd < 0 ? EAFNOSUPPORT : errno);
-	}
-	if (fd >= 0)
-		set_blocked(udp, fd, !room);
-	return room;
+	if (sent <= 0)
+		return handle_send_error(udp, batch->runs[0], batch->lengths[0], fd < 0 ? EAFNOSUPPORT : errno);
+	record_sent(batch, sent);
+	udp->starved = 0;
+	return true;
 }
 
 int udp_send(struct udp *udp, struct udp_run *runs, int count)
@@ -212,6 +199,7 @@ int udp_send(struct udp *udp, struct udp_run *runs, int count)
 	struct send_batch batch;
 	int first = 0;
 
+	udp->v4_blocked = udp->v6_blocked = false;
 	for (;;) {
 		int fd;
 
@@ -220,7 +208,10 @@ int udp_send(struct udp *udp, struct udp_run *runs, int count)
 		if (first == count)
 			return count;
 		fd = fill_batch(&batch, udp, runs + first, count - first);
-		if (!send_messages(udp, &batch, fd))
+		if (!send_messages(udp, &batch, fd)) {
+			udp->v4_blocked = fd == udp->v4;
+			udp->v6_blocked = !udp->v4_blocked;
 			return first;
+		}
 	}
 }

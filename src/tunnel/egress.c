@@ -153,6 +153,20 @@ static size_t segment_padding(const struct segmenter *cut, size_t length, size_t
 	return padding_of_segment(length, (size_t)cut->header + cut->size, mtu);
 }
 
+/*
+ * Whether the longest segment of the packet at hand, sealed, fits a UDP datagram to the peer. One that does not is
+ * possible with a device MTU above 65460.
+ */
+static bool fits_datagram(const struct egress *egress, const struct peer *peer)
+{
+	const struct segmenter *cut = &egress->cut;
+	size_t length = segment_length(cut), headers = UDP_HEADER;
+
+	if (peer_endpoint(peer)->to.any.sa_family == AF_INET) /* IPv6 does not count its header */
+		headers += IPV4_HEADER;
+	return length + segment_padding(cut, length, egress->device->mtu) + DATA_OVERHEAD + headers <= UINT16_MAX;
+}
+
 /* Cuts and seals `count` segments into consecutive slots, under the nonces from `counter` on. */
 static void cut_and_seal(struct egress *egress, const struct session *session, uint64_t counter, uint32_t count)
 {
@@ -224,6 +238,17 @@ static bool cut_packet(struct egress *egress, uint64_t now)
 	if (session_rekey_on_send(session, now))
 		peer_post(peer, PEER_EVENT_HANDSHAKE, session, now);
 	return true;
+}
+
+/* Sends the packet that begin_cut has prepared. Returns false when a full socket stopped it. */
+static bool send_packet(struct egress *egress, struct peer *peer, uint64_t now)
+{
+	if (!fits_datagram(egress, peer)) {
+		egress_count(egress, DROP_TOO_LONG, 1);
+		return true;
+	}
+	egress->peer = peer;
+	return cut_packet(egress, now);
 }
 
 /* Prepares to cut `packet`, which begins with its virtio header. Counts a rejected packet and returns false. */
@@ -314,8 +339,7 @@ static bool packet_out(struct egress *egress, const uint8_t *packet, size_t leng
 		egress_count(egress, DROP_LOOP, 1);
 		return true;
 	}
-	egress->peer = peer;
-	return cut_packet(egress, now);
+	return send_packet(egress, peer, now);
 }
 
 /* --- drain -------------------------------------------------------------------------- */
@@ -332,8 +356,7 @@ static bool drain_staged(struct egress *egress, struct peer *peer, uint64_t now)
 			return true;
 		if (!begin_cut(egress, egress->popped, length, now))
 			continue;
-		egress->peer = peer;
-		if (!cut_packet(egress, now))
+		if (!send_packet(egress, peer, now))
 			return false;
 	}
 	staged_clear_ready(staged, &peer->staged); /* the session has ended */

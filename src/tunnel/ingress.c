@@ -268,6 +268,9 @@ static void datagram_in(struct ingress *ingress, struct sender *sender, uint8_t 
 	}
 }
 
+static_assert(UDP_MESSAGE + (UDP_MESSAGE_SEGMENTS + 1) * (GAP + ALIGNMENT) + AEAD_TAILROOM <= INGRESS_OPENED,
+			  "each message that udp_receive returns fits the area");
+
 /* Opened, the datagrams of the message take at most this many bytes of the area. */
 static size_t opened_max(const struct udp_message *message)
 {
@@ -290,12 +293,19 @@ static void message_in(struct ingress *ingress, const struct udp_message *messag
 void ingress_drain(struct ingress *ingress, int fd, uint64_t now)
 {
 	struct udp_message messages[UDP_BATCH];
-	uint64_t truncated = 0;
-	int count = udp_receive(ingress->udp, fd, ingress->received, messages, &truncated);
+	struct udp_dropped dropped = { 0 };
+	int count = udp_receive(ingress->udp, fd, ingress->received, messages, &dropped);
 
-	ingress_count(ingress, DROP_TRUNCATED, truncated);
+	ingress_count(ingress, DROP_TRUNCATED, dropped.truncated);
+	ingress_count(ingress, DROP_SEGMENTS, dropped.segments);
 	for (int i = 0; i < count; i++) {
-		if (ingress->used + opened_max(&messages[i]) > INGRESS_OPENED)
+		size_t needed = opened_max(&messages[i]);
+
+		if (needed > INGRESS_OPENED) {
+			ingress_count(ingress, DROP_SEGMENTS, 1);
+			continue;
+		}
+		if (ingress->used + needed > INGRESS_OPENED)
 			write_all_runs(ingress);
 		message_in(ingress, &messages[i], now);
 	}

@@ -39,8 +39,9 @@ static int kernel, far; /* the other end of the TUN; the socket of the peer */
 static struct udp udp;
 static uint64_t now;
 
-static uint8_t packet[VIRTIO_HEADER + LENGTH], memory[SLOT];
-static int packets; /* how many times the backend still delivers `packet` */
+static uint8_t packet[VIRTIO_HEADER + 65535], memory[SLOT];
+static size_t packet_length; /* without the virtio header */
+static int packets;          /* how many times the backend still delivers `packet` */
 
 static ssize_t read_packet(struct backend *backend, uint8_t **out, int most)
 {
@@ -48,22 +49,28 @@ static ssize_t read_packet(struct backend *backend, uint8_t **out, int most)
 		return -EAGAIN;
 	packets--;
 	*out = packet;
-	return sizeof packet;
+	return (ssize_t)(VIRTIO_HEADER + packet_length);
 }
 
 static const struct backend_ops backend_ops = { .name = "table", .read = read_packet };
 static struct backend backend = { .ops = &backend_ops };
 
-static void make_packet(const uint8_t from[4], const uint8_t to[4])
+static void make_long_packet(const uint8_t from[4], const uint8_t to[4], size_t length)
 {
 	uint8_t *ip = packet + VIRTIO_HEADER;
 
 	memset(packet, 0, sizeof packet);
+	packet_length = length;
 	ip[0] = 0x45;
-	put_be16(ip + 2, LENGTH);
+	put_be16(ip + 2, (uint16_t)length);
 	ip[9] = IPPROTO_ICMP;
 	memcpy(ip + 12, from, 4);
 	memcpy(ip + 16, to, 4);
+}
+
+static void make_packet(const uint8_t from[4], const uint8_t to[4])
+{
+	make_long_packet(from, to, LENGTH);
 }
 
 /* Both ends of a session: what one seals the other opens. */
@@ -180,6 +187,137 @@ static void egress_stages_without_a_session_and_sends_later(void **state)
 	close_egress(egress);
 }
 
+/* Lets egress read a packet of `length` bytes. Returns whether it was sealed; if not, it was dropped as too long. */
+static bool is_sealed(struct egress *egress, size_t length)
+{
+	uint64_t sealed = counters.value[COUNT_SEALED], too_long = counters.value[DROP_TOO_LONG];
+
+	make_long_packet(ours, theirs, length);
+	packets = 1;
+	assert_int_equal(egress_drain(egress, now), 0);
+	sealed = counters.value[COUNT_SEALED] - sealed;
+	assert_int_equal(sealed + counters.value[DROP_TOO_LONG] - too_long, 1);
+	assert_int_equal(counters.value[DROP_SEND], 0);
+	return sealed;
+}
+
+/* The largest MTUs of a TUN: a datagram of 65536 bytes would have size 0. */
+static void a_packet_too_long_for_a_datagram_is_dropped(void **state)
+{
+	static const struct {
+		sa_family_t family;
+		size_t longest; /* UDP payload; IPv6 does not count its header */
+	} outer[] = { { AF_INET, 65507 }, { AF_INET6, 65527 } };
+	struct egress *egress = open_egress();
+	struct endpoint endpoint = { .to.v6 = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT } };
+
+	make_sessions();
+	for (int i = 0; i < 2; i++) {
+		size_t longest = (outer[i].longest - DATA_OVERHEAD) & ~(size_t)15; /* longer ones are padded past the limit */
+
+		if (outer[i].family == AF_INET6) {
+			endpoint.to.v6.sin6_port = peer->endpoint.to.v4.sin_port;
+			peer_set_endpoint(peer, &endpoint);
+		}
+		device.mtu = 65535;
+		assert_true(is_sealed(egress, longest));
+		for (size_t length = longest + 1; length <= 65535; length++)
+			assert_false(is_sealed(egress, length));
+		device.mtu = 1420; /* padded by its length modulo the MTU */
+		assert_false(is_sealed(egress, 65504));
+		assert_true(is_sealed(egress, 65440));
+	}
+	close_egress(egress);
+}
+
+static void a_packet_too_long_for_a_datagram_is_not_staged(void **state)
+{
+	struct egress *egress = open_egress();
+
+	device.mtu = 65535;
+	assert_false(is_sealed(egress, 65535));
+	assert_int_equal(staged_waiting(&peer->staged), 0);
+	assert_int_equal(peer->handshake_sent, 0);
+	close_egress(egress);
+}
+
+/* A segment of a super-packet may be as long as the packet. */
+static void a_segment_too_long_for_a_datagram_is_dropped(void **state)
+{
+	struct egress *egress = open_egress();
+	const struct virtio_header header = {
+		.flags = VIRTIO_NEEDS_CSUM, .gso_type = VIRTIO_GSO_TCPV4, .gso_size = 65480, .csum_start = 20, .csum_offset = 16
+	};
+
+	make_sessions();
+	device.mtu = 65535;
+	make_long_packet(ours, theirs, 65530);
+	packet[VIRTIO_HEADER + 9] = IPPROTO_TCP;
+	packet[VIRTIO_HEADER + 32] = 5 << 4;
+	virtio_encode(packet, &header);
+	packets = 1;
+	assert_int_equal(egress_drain(egress, now), 0);
+	assert_int_equal(counters.value[DROP_TOO_LONG], 1);
+	assert_int_equal(counters.value[COUNT_SEALED], 0);
+	close_egress(egress);
+}
+
+/* --- ingress ------------------------------------------------------------------------ */
+
+static struct udp_message forged; /* the next message that udp_receive returns, if it has data */
+
+int __real_udp_receive(struct udp *from, int fd, struct udp_batch *batch, struct udp_message messages[UDP_BATCH],
+					   struct udp_dropped *dropped);
+int __wrap_udp_receive(struct udp *from, int fd, struct udp_batch *batch, struct udp_message messages[UDP_BATCH],
+					   struct udp_dropped *dropped);
+
+int __wrap_udp_receive(struct udp *from, int fd, struct udp_batch *batch, struct udp_message messages[UDP_BATCH],
+					   struct udp_dropped *dropped)
+{
+	if (!forged.data)
+		return __real_udp_receive(from, fd, batch, messages, dropped);
+	messages[0] = messages[1] = forged;
+	messages[1].length = messages[1].size = LENGTH;
+	forged.data = NULL;
+	return 2;
+}
+
+static struct ingress *open_ingress(void)
+{
+	struct ingress *ingress = calloc(1, sizeof *ingress);
+
+	*ingress = (struct ingress) {
+		.device = &device, .tun = &tun, .udp = &udp, .aead = &aead_libsodium, .counters = &counters
+	};
+	assert_int_equal(ingress_init(ingress), 0);
+	return ingress;
+}
+
+static void close_ingress(struct ingress *ingress)
+{
+	ingress_destroy(ingress);
+	free(ingress);
+}
+
+/* A message that the area for opened packets could not hold is dropped whole, and the next one is not. */
+static void a_message_larger_than_the_area_is_dropped(void **state)
+{
+	static uint8_t data[UDP_MESSAGE];
+	struct ingress *ingress = open_ingress();
+
+	for (uint32_t size = 1; size <= 64; size += 21) {
+		forged = (struct udp_message) { .data = data, .length = sizeof data, .size = size };
+		ingress_drain(ingress, udp.v4, now);
+		assert_int_equal(counters.value[COUNT_RECEIVED], counters.value[DROP_SEGMENTS]);
+	}
+	assert_int_equal(counters.value[DROP_SEGMENTS], 4);
+	forged = (struct udp_message) { .data = data, .length = sizeof data, .size = sizeof data / UDP_MESSAGE_SEGMENTS };
+	ingress_drain(ingress, udp.v4, now);
+	assert_int_equal(counters.value[DROP_SEGMENTS], 4);
+	assert_int_equal(counters.value[COUNT_RECEIVED], 4 + UDP_MESSAGE_SEGMENTS + 1);
+	close_ingress(ingress);
+}
+
 /* Sends the packet from the peer, sealed. */
 static void send_sealed(void)
 {
@@ -198,13 +336,9 @@ static void send_sealed(void)
 
 static void ingress_writes_what_it_opens(void **state)
 {
-	struct ingress *ingress = calloc(1, sizeof *ingress);
+	struct ingress *ingress = open_ingress();
 	uint8_t written[SLOT];
 
-	*ingress = (struct ingress) {
-		.device = &device, .tun = &tun, .udp = &udp, .aead = &aead_libsodium, .counters = &counters
-	};
-	assert_int_equal(ingress_init(ingress), 0);
 	make_sessions();
 	make_packet(theirs, ours);
 	send_sealed();
@@ -218,8 +352,7 @@ static void ingress_writes_what_it_opens(void **state)
 	ingress_drain(ingress, udp.v4, now);
 	assert_int_equal(counters.value[DROP_INNER_SOURCE], 1);
 	assert_int_equal(read(kernel, written, sizeof written), -1);
-	ingress_destroy(ingress);
-	free(ingress);
+	close_ingress(ingress);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -229,6 +362,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(egress_seals_what_the_backend_reads),
 		TEST(egress_stages_without_a_session_and_sends_later),
+		TEST(a_packet_too_long_for_a_datagram_is_dropped),
+		TEST(a_packet_too_long_for_a_datagram_is_not_staged),
+		TEST(a_segment_too_long_for_a_datagram_is_dropped),
+		TEST(a_message_larger_than_the_area_is_dropped),
 		TEST(ingress_writes_what_it_opens),
 	};
 	if (sodium_init() < 0)

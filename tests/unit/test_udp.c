@@ -19,7 +19,7 @@ enum { MARK = 7, PATIENCE_MS = 2000 };
 
 /* Simulated: a kernel without some feature, and flags of received messages. */
 static bool no_v6, no_gro_answer, no_segment, short_groups;
-static int flags_of[UDP_BATCH];
+static int flags_of[UDP_BATCH], gro_size; /* not 0: the segment size that recvmmsg reports */
 
 int __real_socket(int family, int type, int protocol);
 int __wrap_socket(int family, int type, int protocol);
@@ -63,12 +63,23 @@ ssize_t __wrap_send(int fd, const void *data, size_t bytes, int flags)
 
 int __real_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout);
 int __wrap_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout);
+
+static void set_gro_size(struct msghdr *message)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c))
+		if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO)
+			memcpy(CMSG_DATA(c), &gro_size, sizeof gro_size);
+}
+
 int __wrap_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout)
 {
 	int received = __real_recvmmsg(fd, messages, count, flags, timeout);
 
-	for (int i = 0; i < received; i++)
+	for (int i = 0; i < received; i++) {
 		messages[i].msg_hdr.msg_flags |= flags_of[i];
+		if (gro_size)
+			set_gro_size(&messages[i].msg_hdr);
+	}
 	return received;
 }
 
@@ -103,6 +114,7 @@ static int teardown(void **state)
 {
 	no_v6 = no_gro_answer = no_segment = short_groups = false;
 	memset(flags_of, 0, sizeof flags_of);
+	gro_size = 0;
 	udp_close(&pair.a);
 	udp_close(&pair.b);
 	udp_batch_destroy(pair.batch);
@@ -132,13 +144,13 @@ static struct udp_run run_of(const struct endpoint *to, uint32_t from, uint32_t 
 static int receive(int fd, struct udp_message messages[UDP_BATCH])
 {
 	struct pollfd wait = { .fd = fd, .events = POLLIN };
-	uint64_t truncated = 0;
+	struct udp_dropped dropped = { 0 };
 	int count;
 
 	assert_int_equal(poll(&wait, 1, PATIENCE_MS), 1);
-	count = udp_receive(&pair.b, fd, pair.batch, messages, &truncated);
+	count = udp_receive(&pair.b, fd, pair.batch, messages, &dropped);
 	assert_true(count > 0);
-	assert_int_equal(truncated, 0);
+	assert_int_equal(dropped.truncated + dropped.segments, 0);
 	return count;
 }
 
@@ -166,10 +178,10 @@ static int receive_all(int fd, uint32_t from, uint32_t bytes, uint16_t size)
 static void expect_silence(int fd)
 {
 	struct udp_message messages[UDP_BATCH];
-	uint64_t truncated = 0;
+	struct udp_dropped dropped = { 0 };
 
-	assert_int_equal(udp_receive(&pair.b, fd, pair.batch, messages, &truncated), 0);
-	assert_int_equal(truncated, 0);
+	assert_int_equal(udp_receive(&pair.b, fd, pair.batch, messages, &dropped), 0);
+	assert_int_equal(dropped.truncated + dropped.segments, 0);
 }
 
 /* --- opening --- */
@@ -445,25 +457,49 @@ static void truncated_messages_are_counted(void **state)
 	struct endpoint to = at("127.0.0.1", pair.b.port);
 	struct udp_message messages[UDP_BATCH];
 	struct udp_run run = run_of(&to, 0, 400, 100);
-	uint64_t truncated = 5;
+	struct udp_dropped dropped = { .truncated = 5 };
 
 	run.no_gso = true;
 	flags_of[0] = MSG_TRUNC;
 	flags_of[2] = MSG_CTRUNC;
 	assert_int_equal(udp_send(&pair.a, &run, 1), 1);
-	assert_int_equal(udp_receive(&pair.b, pair.b.v4, pair.batch, messages, &truncated), 2);
-	assert_int_equal(truncated, 7);
+	assert_int_equal(udp_receive(&pair.b, pair.b.v4, pair.batch, messages, &dropped), 2);
+	assert_int_equal(dropped.truncated, 7);
 	assert_memory_equal(messages[0].data, pair.data + 100, 100);
 	assert_memory_equal(messages[1].data, pair.data + 300, 100);
+}
+
+/* The kernel groups at most 128 datagrams; a message that claims more is not split. */
+static void a_message_of_too_many_datagrams_is_dropped(void **state)
+{
+	struct endpoint to = at("127.0.0.1", pair.b.port);
+	struct udp_message messages[UDP_BATCH];
+	struct udp_dropped dropped = { 0 };
+	struct udp_run run = run_of(&to, 0, 12800, 1280);
+
+	if (!pair.a.gso || !pair.b.gro)
+		skip();
+	for (gro_size = 1; gro_size < 100; gro_size += 14) {
+		run.sent = 0;
+		assert_int_equal(udp_send(&pair.a, &run, 1), 1);
+		assert_int_equal(udp_receive(&pair.b, pair.b.v4, pair.batch, messages, &dropped), 0);
+	}
+	assert_int_equal(dropped.segments, 8);
+	gro_size = 100;
+	run.sent = 0;
+	assert_int_equal(udp_send(&pair.a, &run, 1), 1);
+	assert_int_equal(udp_receive(&pair.b, pair.b.v4, pair.batch, messages, &dropped), 1);
+	assert_int_equal(messages[0].size, 100);
+	assert_int_equal(dropped.segments, 8);
 }
 
 static void receive_errors_are_returned(void **state)
 {
 	struct udp_message messages[UDP_BATCH];
-	uint64_t truncated = 0;
+	struct udp_dropped dropped = { 0 };
 
 	expect_silence(pair.b.v4);
-	assert_int_equal(udp_receive(&pair.b, -1, pair.batch, messages, &truncated), -EBADF);
+	assert_int_equal(udp_receive(&pair.b, -1, pair.batch, messages, &dropped), -EBADF);
 }
 
 /* --- addresses --- */
@@ -687,6 +723,7 @@ int main(void)
 		TEST(messages_have_headroom_and_tailroom),
 		TEST(an_empty_datagram_arrives),
 		TEST(truncated_messages_are_counted),
+		TEST(a_message_of_too_many_datagrams_is_dropped),
 		TEST(receive_errors_are_returned),
 		TEST(replies_come_from_the_address_used),
 		TEST(a_link_local_endpoint_keeps_its_scope),

@@ -12,6 +12,8 @@ adit_test(tunnel data_path)
 adit_test(tunnel worker)
 adit_test(tunnel drain)
 adit_test(tunnel read_ahead)
+# Messages that the kernel would not deliver.
+target_link_options(test_data_path PRIVATE -Wl,--wrap=udp_receive)
 # A wrapped system call makes sockets full.
 foreach(module worker drain read_ahead)
 	target_link_options(test_${module} PRIVATE -Wl,--wrap=sendmmsg)

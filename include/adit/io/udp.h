@@ -18,7 +18,7 @@ struct udp {
 	bool gso;                    /* a run may be sent as one message; if cleared, each datagram is its own message */
 	bool gro;                    /* received messages may hold several datagrams */
 	uint16_t run_segments;       /* maximum of full segments in a UDP_SEGMENT send, as probed */
-	bool v4_blocked, v6_blocked; /* the last send returned EAGAIN (or ENOBUFS, see udp_send) */
+	bool v4_blocked, v6_blocked; /* the socket that stopped the last udp_send; at most one of them */
 	uint8_t starved;             /* consecutive ENOBUFS errors without a successful send in between */
 };
 
@@ -84,6 +84,7 @@ enum {
 	UDP_HEADROOM = 64,  /* readable bytes in front of each message, for the cipher (AEAD_HEADROOM) */
 	UDP_TAILROOM = 512, /* readable bytes after it (AEAD_TAILROOM) */
 	UDP_MESSAGE = 65536,
+	UDP_MESSAGE_SEGMENTS = 128, /* maximum of datagrams in a message; the kernel has the same limit (64 before 6.9) */
 };
 
 /* A received message: one datagram or, with UDP_GRO, several of one sender, all of `size` bytes except the last. */
@@ -95,6 +96,12 @@ struct udp_message {
 	uint8_t traffic_class;
 };
 
+/* Messages that udp_receive dropped. */
+struct udp_dropped {
+	uint64_t truncated; /* the message or its control messages did not fit */
+	uint64_t segments;  /* more than UDP_MESSAGE_SEGMENTS datagrams */
+};
+
 /* Buffers for udp_receive. udp_batch_create returns NULL and sets errno on failure; udp_batch_destroy accepts NULL. */
 struct udp_batch;
 struct udp_batch *udp_batch_create(void);
@@ -102,9 +109,9 @@ void udp_batch_destroy(struct udp_batch *batch);
 
 /*
  * Receives from `fd` (udp->v4 or udp->v6) without blocking. Returns the number of messages (0: none) or a negative
- * errno. Truncated messages are dropped and added to *truncated. The messages are valid until the next call.
+ * errno. Adds the messages that it drops to *dropped. The messages are valid until the next call.
  */
 int udp_receive(struct udp *udp, int fd, struct udp_batch *batch, struct udp_message messages[UDP_BATCH],
-				uint64_t *truncated);
+				struct udp_dropped *dropped);
 
 #endif

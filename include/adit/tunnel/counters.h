@@ -28,9 +28,11 @@ enum counter {
 	DROP_LOOP,            /* egress: a datagram of our own that was routed back into the TUN */
 	DROP_STAGED,          /* egress: too many packets waited for a handshake */
 	DROP_STAGED_TIMEOUT,  /* egress: the handshake was not answered */
+	DROP_TOO_LONG,        /* egress: sealed, the packet would not fit a UDP datagram */
 	DROP_SEND,            /* egress: the socket refused the datagram */
 	DROP_TUN_READ,        /* egress: reading the TUN failed */
 	DROP_TRUNCATED,       /* ingress: larger than the receive buffer */
+	DROP_SEGMENTS,        /* ingress: a message of more datagrams than the kernel's limit, see udp.h */
 	DROP_MALFORMED,       /* ingress: type or length of no message of the protocol */
 	DROP_MAC,             /* ingress: handshake message without a valid mac1 */
 	DROP_RATE,            /* ingress: handshake message over the rate limit of its sender */
