@@ -8,20 +8,52 @@
 
 #include "tunnel/control.h"
 
-/* If the lookup fails, the address counts as usable; a send error will show otherwise. */
+/*
+ * Returns the flow of the datagrams that we send to the endpoint, and sets *arrived_on to the interface on which the
+ * datagrams of the peer arrive, or 0.
+ */
+static struct netlink_flow flow_to(const struct device *device, const struct endpoint *endpoint, uint32_t *arrived_on)
+{
+	struct netlink_flow flow = { .mark = device->mark, .from_port = device->listen_port };
+
+	flow.to.family = flow.from.family = (uint8_t)endpoint->to.any.sa_family;
+	if (flow.to.family == AF_INET6) {
+		flow.to_port = ntohs(endpoint->to.v6.sin6_port);
+		memcpy(flow.to.address, &endpoint->to.v6.sin6_addr, 16);
+		memcpy(flow.from.address, &endpoint->local.v6.ipi6_addr, 16);
+		*arrived_on = endpoint->local.v6.ipi6_ifindex;
+	} else {
+		flow.to_port = ntohs(endpoint->to.v4.sin_port);
+		memcpy(flow.to.address, &endpoint->to.v4.sin_addr, 4);
+		memcpy(flow.from.address, &endpoint->local.v4.ipi_spec_dst, 4);
+		*arrived_on = (uint32_t)endpoint->local.v4.ipi_ifindex;
+	}
+	return flow;
+}
+
+/*
+ * An address is usable as long as the route from it to the peer leads back to the interface on which the peer's
+ * datagrams arrive. This is the rule of the kernel implementation, with two exceptions. One of several equal next hops
+ * is enough, because the kernel may choose another for each flow. And an address of another interface, for example of
+ * lo, does not depend on the uplink: the peer chose it, and the way back may differ from the way in.
+ *
+ * If a lookup fails, the address counts as usable; a send error will show otherwise.
+ */
 static bool local_address_usable(void *context, const struct endpoint *from)
 {
 	struct local_addresses *addresses = context;
-	bool v6 = from->to.any.sa_family == AF_INET6;
-	struct ip_prefix to = { .family = (uint8_t)from->to.any.sa_family };
-	uint32_t index, arrived_on = v6 ? from->local.v6.ipi6_ifindex : (uint32_t)from->local.v4.ipi_ifindex;
+	uint32_t arrived_on, owner;
+	struct netlink_flow flow = flow_to(addresses->device, from, &arrived_on);
+	int leaves;
 
-	if (v6 && IN6_IS_ADDR_LINKLOCAL(&from->to.v6.sin6_addr)) /* the interface is part of the address */
+	if (from->to.any.sa_family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&from->to.v6.sin6_addr))
+		return true; /* the interface is part of the address */
+	if (!arrived_on)
 		return true;
-	memcpy(to.address, v6 ? (const void *)&from->to.v6.sin6_addr : &from->to.v4.sin_addr, v6 ? 16 : 4);
-	if (netlink_route_interface(addresses->netlink, &to, addresses->device->mark, &index))
+	leaves = netlink_flow_leaves(addresses->netlink, &flow, arrived_on);
+	if (leaves > 0 || netlink_address_interface(addresses->netlink, &flow.from, &owner))
 		return true;
-	return !index || !arrived_on || index == arrived_on;
+	return owner && (leaves < 0 || owner != arrived_on);
 }
 
 /* A routing daemon can change 100,000 routes at once. The first change counts at once, others after this pause. */

@@ -152,6 +152,96 @@ int netlink_route_interface(struct netlink *netlink, const struct ip_prefix *to,
 	return status;
 }
 
+static struct nlmsghdr *begin_match(struct netlink *netlink, const struct ip_prefix *to)
+{
+	struct nlmsghdr *message = netlink_begin(netlink, RTM_GETROUTE, 0);
+	struct rtmsg *head = mnl_nlmsg_put_extra_header(message, sizeof *head);
+
+	head->rtm_family = to->family;
+	head->rtm_dst_len = (unsigned char)(8 * netlink_address_bytes(to->family));
+	head->rtm_flags = RTM_F_FIB_MATCH; /* the route itself, with all of its next hops */
+	netlink_put_address(message, RTA_DST, to);
+	return message;
+}
+
+static bool leads_to(const struct nlmsghdr *message, uint32_t index)
+{
+	const struct nlattr *attribute;
+
+	mnl_attr_for_each(attribute, message, sizeof(struct rtmsg))
+	{
+		const struct rtnexthop *hop = mnl_attr_get_payload(attribute);
+		int left = (int)mnl_attr_get_payload_len(attribute);
+
+		switch (mnl_attr_get_type(attribute)) {
+		case RTA_OIF:
+			if (netlink_get_u32(attribute) == index)
+				return true;
+			break;
+		case RTA_MULTIPATH:
+			for (; RTNH_OK(hop, left); left -= (int)NLMSG_ALIGN(hop->rtnh_len), hop = RTNH_NEXT(hop))
+				if ((uint32_t)hop->rtnh_ifindex == index)
+					return true;
+			break;
+		}
+	}
+	return false;
+}
+
+struct leave_check {
+	uint32_t index;
+	bool leaves;
+};
+
+static void check_leaves(void *context, const struct nlmsghdr *message)
+{
+	struct leave_check *check = context;
+
+	if (message->nlmsg_type == RTM_NEWROUTE)
+		check->leaves = leads_to(message, check->index);
+}
+
+int netlink_flow_leaves(struct netlink *netlink, const struct netlink_flow *flow, uint32_t index)
+{
+	struct nlmsghdr *message = begin_match(netlink, &flow->to);
+	struct rtmsg *head = mnl_nlmsg_get_payload(message);
+	struct leave_check check = { .index = index };
+	int status;
+
+	if (flow->from.family) {
+		head->rtm_src_len = head->rtm_dst_len;
+		netlink_put_address(message, RTA_SRC, &flow->from);
+	}
+	if (flow->mark)
+		mnl_attr_put_u32(message, RTA_MARK, flow->mark);
+	mnl_attr_put_u8(message, RTA_IP_PROTO, IPPROTO_UDP);
+	if (flow->from_port)
+		mnl_attr_put_u16(message, RTA_SPORT, htons(flow->from_port));
+	if (flow->to_port)
+		mnl_attr_put_u16(message, RTA_DPORT, htons(flow->to_port));
+	status = netlink_finish(netlink, check_leaves, &check);
+	return status ? status : check.leaves;
+}
+
+static void take_local(void *context, const struct nlmsghdr *message)
+{
+	const struct rtmsg *head = mnl_nlmsg_get_payload(message);
+
+	if (message->nlmsg_type == RTM_NEWROUTE && head->rtm_type == RTN_LOCAL)
+		*(struct netlink_route *)context = read_route(message);
+}
+
+int netlink_address_interface(struct netlink *netlink, const struct ip_prefix *address, uint32_t *index)
+{
+	struct netlink_route route = { 0 };
+	int status;
+
+	begin_match(netlink, address);
+	status = netlink_finish(netlink, take_local, &route);
+	*index = route.index;
+	return status == -ENETUNREACH || status == -EHOSTUNREACH ? 0 : status;
+}
+
 int netlink_route_mtu(struct netlink *netlink, const struct ip_prefix *to, uint32_t *mtu)
 {
 	struct netlink_route route = { 0 };

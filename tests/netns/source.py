@@ -12,7 +12,7 @@ import errno
 import socket
 import time
 
-from ends import DEVICES, ENDS, WireguardGo, devices, host_port
+from ends import DEVICES, ENDS, Adit, WireguardGo, devices, host_port
 from examples import masquerade
 from lab import Skip, case, wait_for
 from traffic import MIB, stream
@@ -134,6 +134,153 @@ def better_route(lab, ends, outside):
             left.node.ping(right.v4)
             assert ip_of(right.about(left, "endpoints")) == address, right.about(left, "endpoints")
             right.node.ping(left.v4)
+
+
+UPLINKS = {4: ("192.0.2.{}", "198.51.100.{}", "203.0.113.{}", "10.1.{}.{}"),
+           6: ("2001:db8:1::{}", "2001:db8:2::{}", "2001:db8:7::{}", "fd01:{}::{}")}
+
+
+class Hub:
+    """
+    A hub with two uplinks, and clients at the other end of the router:
+
+             wan1  192.0.2.1     2001:db8:1::1  ----  192.0.2.2     2001:db8:1::2  up1
+        hub  wan2  198.51.100.1  2001:db8:2::1  ----  198.51.100.2  2001:db8:2::2  up2  router  ----  clients
+             lo    203.0.113.1   2001:db8:7::1                                     10.1.N.1, fd01:N::1  .2, ::2
+
+    The hub's default route leads to wan1, and by `ip rule add from ADDR2 lookup 100` what comes from the second address
+    leaves by wan2. Each provider drops what comes from an address of the other.
+    """
+
+    def __init__(self, lab, family, workers, count):
+        self.lab = lab
+        self.family = family
+        self.ip = f"ip -{family}"
+        self.first, self.second, self.on_lo = (text.format(1) for text in UPLINKS[family][:3])
+        self.node, self.router = lab.node("hub"), lab.node("router", forward=True)
+        prefix = 24 if family == 4 else 64
+        for number, text in (1, UPLINKS[family][0]), (2, UPLINKS[family][1]):
+            lab.wire(self.node, f"wan{number}", [f"{text.format(1)}/{prefix}"],
+                     self.router, f"up{number}", [f"{text.format(2)}/{prefix}"])
+        add_address(self.node, self.on_lo, "lo")
+        self.next_hops = [text.format(2) for text in UPLINKS[family][:2]]
+        self.node.run(f"{self.ip} route add default via {self.next_hops[0]} dev wan1")
+        self.node.run(f"{self.ip} route add default via {self.next_hops[1]} dev wan2 table 100")
+        self.node.run(f"{self.ip} rule add from {self.second} lookup 100")
+        for key in "all", "default", "wan1", "wan2":
+            self.node.set(f"net/ipv4/conf/{key}/rp_filter", 0)
+        self.end = Adit(self.node, "tun-hub", ["10.7.0.1/16", "fd07::1/64"], Workers=workers)
+        self.clients = [self.client(number) for number in range(2, 2 + count)]
+
+    def client(self, number):
+        """A client; the hub does not know where it is."""
+        address = UPLINKS[self.family][3]
+        node = self.lab.node(f"client{number}")
+        prefix = 24 if self.family == 4 else 64
+        self.lab.wire(node, "wan", [f"{address.format(number, 2)}/{prefix}"],
+                      self.router, f"client{number}", [f"{address.format(number, 1)}/{prefix}"])
+        node.run(f"{self.ip} route add default via {address.format(number, 1)}")
+        end = Adit(node, f"tun{number}", [f"10.7.1.{number}/32", f"fd07::1:{number}/128"])
+        end.add_peer(self.end, Endpoint="")
+        self.end.add_peer(end)
+        return end
+
+    def filters(self):
+        """Ingress filtering by the providers (BCP 38)."""
+        kind = "ip" if self.family == 4 else "ip6"
+        done = self.router.run(["nft", f"""
+            table inet providers {{
+                chain in {{
+                    type filter hook prerouting priority raw
+                    iifname up1 {kind} saddr {self.second} drop
+                    iifname up2 {kind} saddr {self.first} drop
+                }}
+            }}"""], check=False)
+        if done.returncode:
+            raise Skip(f"filtering by nft: {done.stderr.strip()}")
+
+    def start(self, *spoken_to):
+        """Each client speaks to the next one of the addresses."""
+        self.end.start()
+        for number, client in enumerate(self.clients):
+            client.peers[0]["Endpoint"] = host_port(spoken_to[number % len(spoken_to)])
+            client.start()
+
+    def expect_answers(self):
+        """All clients at a time speak to the hub and are answered from the address that they speak to."""
+        pings = [client.node.start("ping", f"ping -n -q -c 5 -i 0.2 -W 3 {self.end.inner(family)}")
+                 for client in self.clients for family in (4, 6)]
+        for ping in pings:
+            assert ping.wait(30) == 0, ping.log()
+        for client in self.clients:
+            self.node.ping(client.v4, count=1)
+        for client in self.clients:
+            seen = client.node.run(["wg", "show", client.interface, "endpoints"]).stdout.split()[1]
+            assert seen == client.peers[0]["Endpoint"], f"{seen} answers for {client.peers[0]['Endpoint']}"
+
+    def sent(self, uplink):
+        return int(self.node.run(["cat", f"/sys/class/net/wan{uplink}/statistics/tx_packets"]).stdout)
+
+
+@case(outside=[4, 6], workers=[1, 4])
+def two_uplinks(lab, outside, workers):
+    hub = Hub(lab, outside, workers, 20)
+    hub.filters()
+    hub.start(hub.first, hub.second)
+    with lab.check("20 clients are answered from the address that they speak to, by its uplink"):
+        hub.expect_answers()
+    with lab.check("routes and addresses that change elsewhere make no difference"):
+        hub.node.run("ip address add 198.18.0.1/32 dev lo")
+        hub.node.run("ip route add 198.19.0.0/16 dev lo")
+        hub.expect_answers()
+    with lab.check("a rule for the port leads to the second uplink as well as a rule for the address"):
+        hub.node.run(f"{hub.ip} rule del from {hub.second} lookup 100")
+        hub.node.run(f"{hub.ip} rule add from {hub.second} ipproto udp sport 51820 lookup 100")
+        hub.expect_answers()
+    with lab.check("the default route moves to the second uplink, with a rule for the first address"):
+        hub.node.run(f"{hub.ip} route add default via {hub.next_hops[0]} dev wan1 table 101")
+        hub.node.run(f"{hub.ip} rule add from {hub.first} lookup 101")
+        hub.node.run(f"{hub.ip} route replace default via {hub.next_hops[1]} dev wan2")
+        hub.expect_answers()
+
+
+@case(outside=[4, 6], workers=[1, 4])
+def address_on_lo(lab, outside, workers):
+    """The way to the address leads over wan2, and the way back over wan1."""
+    hub = Hub(lab, outside, workers, 20)
+    hub.router.run(f"{hub.ip} route add {hub.on_lo} via {hub.second}")
+    hub.start(hub.on_lo)
+    with lab.check("the clients are answered from the address on lo"):
+        hub.expect_answers()
+        assert hub.sent(1) > 20 * 10, hub.sent(1)
+    with lab.check("the way back changes"):
+        hub.node.run(f"{hub.ip} route replace default via {hub.next_hops[1]} dev wan2")
+        before = hub.sent(2)
+        hub.expect_answers()
+        assert hub.sent(2) - before > 20 * 10, hub.sent(2)
+    with lab.check("the address goes to another interface"):
+        hub.node.run("ip link add bridge type bridge")
+        hub.node.run("ip link set bridge up")
+        add_address(hub.node, hub.on_lo, "bridge")
+        hub.node.run(f"{hub.ip} address del {hub.on_lo} dev lo")
+        hub.expect_answers()
+
+
+@case(outside=[4, 6], workers=[1, 4])
+def equal_default_routes(lab, outside, workers):
+    """Two equal default routes (ECMP), and no rule."""
+    hub = Hub(lab, outside, workers, 20)
+    hub.node.run(f"{hub.ip} rule del from {hub.second} lookup 100")
+    hub.node.run(f"{hub.ip} route replace default nexthop via {hub.next_hops[0]} dev wan1 "
+                 f"nexthop via {hub.next_hops[1]} dev wan2")
+    hub.start(hub.first, hub.second)
+    with lab.check("the clients are answered from the address that they speak to"):
+        hub.expect_answers()
+    with lab.check("one of the next hops goes: its clients are answered by the other"):
+        hub.node.run("ip link set wan2 down")
+        for client in hub.clients[::2]:
+            client.node.ping(hub.end.v4, count=1)
+        hub.node.run("ip link set wan2 up")
 
 
 @case(ends=ENDS, waits=True)

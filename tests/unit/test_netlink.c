@@ -294,6 +294,127 @@ static void the_mtu_of_a_route_is_found(void **context)
 	namespace_run("ip link del v0");
 }
 
+static int leaves(struct state *state, const char *from, const char *to, const struct netlink_flow *rest,
+				  const char *interface)
+{
+	struct netlink_flow flow = rest ? *rest : (struct netlink_flow) { 0 };
+
+	flow.to = prefix(to, 0);
+	if (from)
+		flow.from = prefix(from, 0);
+	return netlink_flow_leaves(state->netlink, &flow, if_nametoindex(interface));
+}
+
+static void __attribute__((format(printf, 1, 2))) command(const char *format, ...)
+{
+	char text[256];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof text, format, arguments);
+	va_end(arguments);
+	assert_string_equal(namespace_run(text), "");
+}
+
+/* Two uplinks; the first has the default route. */
+static int make_uplinks(void **context)
+{
+	command("ip link set lo up");
+	for (int i = 1; i <= 2; i++) {
+		command("ip link add wan%d type veth peer name far%d", i, i);
+		command("ip address add %s/24 dev wan%d", i == 1 ? "192.0.2.1" : "198.51.100.1", i);
+		command("ip address add 2001:db8:%d::1/64 dev wan%d nodad", i, i);
+		command("ip link set wan%d up; ip link set far%d up", i, i);
+	}
+	command("ip address add 203.0.113.7/32 dev lo; ip address add 2001:db8:7::7/128 dev lo");
+	command("ip route add default via 192.0.2.2; ip -6 route add default via 2001:db8:1::2");
+	command("ip route add default via 198.51.100.2 table 100; ip -6 route add default via 2001:db8:2::2 table 100");
+	return 0;
+}
+
+static int delete_uplinks(void **context)
+{
+	command("ip address del 203.0.113.7/32 dev lo; ip address del 2001:db8:7::7/128 dev lo");
+	command("ip link del wan1; ip link del wan2; ip link set lo down");
+	return 0;
+}
+
+static const struct {
+	const char *ip, *first, *second, *on_lo, *next1, *next2, *nobody, *to;
+} uplinks[] = {
+	{ "ip", "192.0.2.1", "198.51.100.1", "203.0.113.7", "192.0.2.2", "198.51.100.2", "203.0.113.8", "198.18.0.1" },
+	{ "ip -6", "2001:db8:1::1", "2001:db8:2::1", "2001:db8:7::7", "2001:db8:1::2", "2001:db8:2::2", "2001:db8:7::8",
+	  "2001:db8:99::1" },
+};
+
+static void a_flow_follows_its_source_mark_and_ports(void **context)
+{
+	struct state *state = *context;
+
+	for (int i = 0; i < 2; i++) {
+		const char *ip = uplinks[i].ip, *first = uplinks[i].first, *second = uplinks[i].second, *to = uplinks[i].to;
+		const struct netlink_flow marked = { .mark = MARK }, from_port = { .from_port = 4000 },
+								  to_port = { .to_port = 5000 };
+
+		assert_int_equal(leaves(state, NULL, to, NULL, "wan1"), 1);
+		assert_int_equal(leaves(state, second, to, NULL, "wan1"), 1);
+		assert_int_equal(leaves(state, second, to, NULL, "wan2"), 0);
+		command("%s rule add from %s lookup 100 pref 50", ip, second);
+		assert_int_equal(leaves(state, second, to, NULL, "wan2"), 1);
+		assert_int_equal(leaves(state, second, to, NULL, "wan1"), 0);
+		assert_int_equal(leaves(state, first, to, NULL, "wan1"), 1);
+		command("%s rule add fwmark %d lookup 100 pref 51", ip, MARK);
+		assert_int_equal(leaves(state, first, to, &marked, "wan2"), 1);
+		command("%s rule add ipproto udp sport 4000 lookup 100 pref 52", ip);
+		assert_int_equal(leaves(state, first, to, &from_port, "wan2"), 1);
+		command("%s rule add ipproto udp dport 5000 lookup 100 pref 53", ip);
+		assert_int_equal(leaves(state, first, to, &to_port, "wan2"), 1);
+		assert_int_equal(leaves(state, first, to, NULL, "wan2"), 0);
+		for (int preference = 50; preference <= 53; preference++)
+			command("%s rule del pref %d", ip, preference);
+	}
+	assert_true(leaves(state, "203.0.113.8", "198.18.0.1", NULL, "wan1") < 0);
+	assert_int_equal(leaves(state, NULL, "192.0.2.9", NULL, "tun0"), 0);
+}
+
+static void a_flow_may_leave_by_each_of_several_next_hops(void **context)
+{
+	struct state *state = *context;
+
+	for (int i = 0; i < 2; i++) {
+		command("%s route replace default nexthop via %s dev wan1 nexthop via %s dev wan2", uplinks[i].ip,
+				uplinks[i].next1, uplinks[i].next2);
+		for (int way = 1; way <= 2; way++) {
+			char interface[8];
+
+			snprintf(interface, sizeof interface, "wan%d", way);
+			assert_int_equal(leaves(state, uplinks[i].first, uplinks[i].to, NULL, interface), 1);
+			assert_int_equal(leaves(state, uplinks[i].second, uplinks[i].to, NULL, interface), 1);
+		}
+		assert_int_equal(leaves(state, NULL, uplinks[i].to, NULL, "lo"), 0);
+	}
+}
+
+static void the_interface_of_an_address_is_found(void **context)
+{
+	struct state *state = *context;
+	uint32_t index;
+
+	for (int i = 0; i < 2; i++) {
+		const struct ip_prefix first = prefix(uplinks[i].first, 0), second = prefix(uplinks[i].second, 0),
+							   on_lo = prefix(uplinks[i].on_lo, 0), nobody = prefix(uplinks[i].nobody, 0);
+
+		assert_int_equal(netlink_address_interface(state->netlink, &first, &index), 0);
+		assert_int_equal(index, if_nametoindex("wan1"));
+		assert_int_equal(netlink_address_interface(state->netlink, &second, &index), 0);
+		assert_int_equal(index, if_nametoindex("wan2"));
+		assert_int_equal(netlink_address_interface(state->netlink, &on_lo, &index), 0);
+		assert_int_equal(index, if_nametoindex("lo"));
+		assert_int_equal(netlink_address_interface(state->netlink, &nobody, &index), 0);
+		assert_int_equal(index, 0);
+	}
+}
+
 /* A deletion names the protocol, so the route of another program stays. */
 static void foreign_routes_are_kept(void **context)
 {
@@ -450,6 +571,9 @@ int main(void)
 		cmocka_unit_test(routes_are_added_together),
 		cmocka_unit_test(long_lists_are_read_whole),
 		cmocka_unit_test(the_mtu_of_a_route_is_found),
+		cmocka_unit_test_setup_teardown(a_flow_follows_its_source_mark_and_ports, make_uplinks, delete_uplinks),
+		cmocka_unit_test_setup_teardown(a_flow_may_leave_by_each_of_several_next_hops, make_uplinks, delete_uplinks),
+		cmocka_unit_test_setup_teardown(the_interface_of_an_address_is_found, make_uplinks, delete_uplinks),
 		cmocka_unit_test(foreign_routes_are_kept),
 		cmocka_unit_test(rules_are_added_found_and_deleted),
 		cmocka_unit_test(rules_with_further_conditions_are_not_plain),

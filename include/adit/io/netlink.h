@@ -52,6 +52,22 @@ int netlink_route_mtu(struct netlink *netlink, const struct ip_prefix *to, uint3
  */
 int netlink_route_interface(struct netlink *netlink, const struct ip_prefix *to, uint32_t mark, uint32_t *index);
 
+/* A UDP datagram of this host, as far as routes and policy rules look at it. Zeroed members are unknown. */
+struct netlink_flow {
+	struct ip_prefix to, from;   /* only family and address are used */
+	uint16_t to_port, from_port; /* host byte order */
+	uint32_t mark;
+};
+
+/*
+ * Returns 1 if the route that the kernel chooses for the flow leads to interface `index`, alone or as one of several
+ * next hops; 0 if it leads elsewhere; or a negative errno, -ENETUNREACH or -EINVAL if there is no route or if an
+ * IPv4 address in `from` is not of this host. Kernels before 4.13 report only the next hop that they would use.
+ */
+int netlink_flow_leaves(struct netlink *netlink, const struct netlink_flow *flow, uint32_t index);
+/* Finds the interface that has `address`. Sets *index to 0 if the host does not have the address. */
+int netlink_address_interface(struct netlink *netlink, const struct ip_prefix *address, uint32_t *index);
+
 /*
  * Returns a non-blocking descriptor that becomes readable when routes, policy rules or addresses change, or a negative
  * errno.
