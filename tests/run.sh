@@ -63,7 +63,7 @@ if [ -x build-test/adit ]; then
 	stage "network namespaces and systemd" python3 tests/netns/run.py --adit build-test/adit $quick
 	suites="basic/ cutter/ forward/ reload/differences"
 	[ -z "$quick" ] || suites=basic/tunnel
-	for setting in TunBackend=syscalls TunBackend=io_uring Workers=2; do
+	for setting in TunBackend=syscalls TunBackend=io_uring Workers=2 UdpGso=off UdpGro=off TunOffload=off; do
 		stage "tunnels with $setting" python3 tests/netns/run.py --adit build-test/adit $quick --set "$setting" \
 			--label "$setting-" $suites
 	done

@@ -187,6 +187,31 @@ static void ini_set_workers(struct ini_parser *parser, const char *name, const c
 		reject_value(parser, name, value, "auto or a number from 1 to %d", CONFIG_WORKERS_MAX);
 }
 
+static void ini_set_off(struct ini_parser *parser, const char *name, const char *value, bool *off)
+{
+	if (strcasecmp(value, "off") == 0)
+		*off = true;
+	else if (strcasecmp(value, "auto") == 0)
+		*off = false;
+	else
+		reject_value(parser, name, value, "auto or off");
+}
+
+static void ini_set_udp_gso(struct ini_parser *parser, const char *name, const char *value)
+{
+	ini_set_off(parser, name, value, &parser->config->udp_options.no_gso);
+}
+
+static void ini_set_udp_gro(struct ini_parser *parser, const char *name, const char *value)
+{
+	ini_set_off(parser, name, value, &parser->config->udp_options.no_gro);
+}
+
+static void ini_set_tun_offload(struct ini_parser *parser, const char *name, const char *value)
+{
+	ini_set_off(parser, name, value, &parser->config->no_tun_offload);
+}
+
 static void ini_set_cipher(struct ini_parser *parser, const char *name, const char *value)
 {
 	struct config_peer *peer = parser->peer;
@@ -297,6 +322,9 @@ static const struct ini_key_row keys[KEY_COUNT] = {
 	[KEY_CRYPTO_PROVIDER] = { "CryptoProvider", SECTION_INTERFACE, 0, ini_set_crypto_provider, "Aead" },
 	[KEY_TUN_BACKEND] = { "TunBackend", SECTION_INTERFACE, 0, ini_set_tun_backend, "Backend" },
 	[KEY_WORKERS] = { "Workers", SECTION_INTERFACE, 0, ini_set_workers, NULL },
+	[KEY_UDP_GSO] = { "UdpGso", SECTION_INTERFACE, 0, ini_set_udp_gso },
+	[KEY_UDP_GRO] = { "UdpGro", SECTION_INTERFACE, 0, ini_set_udp_gro },
+	[KEY_TUN_OFFLOAD] = { "TunOffload", SECTION_INTERFACE, 0, ini_set_tun_offload },
 	[KEY_DNS] = { "DNS", SECTION_INTERFACE, REPEATS | MAY_BE_EMPTY | LIST, ini_skip_dns, NULL },
 	[KEY_PRE_UP] = { "PreUp", SECTION_INTERFACE, REPEATS | MAY_BE_EMPTY | HOOK, ini_skip_hook, NULL },
 	[KEY_POST_UP] = { "PostUp", SECTION_INTERFACE, REPEATS | MAY_BE_EMPTY | HOOK, ini_skip_hook, NULL },

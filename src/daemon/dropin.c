@@ -51,6 +51,17 @@ static int environment_fd(const char *variable, struct reason *reason)
 	return fd < 0 ? reason_set_errno(reason, -errno, "%s", variable) : (int)fd;
 }
 
+/* Sets *off if an environment variable is "off". It may also be unset, empty or "auto". */
+static int environment_off(const char *variable, bool *off, struct reason *reason)
+{
+	const char *text = getenv(variable);
+
+	*off = text && !strcmp(text, "off");
+	if (*off || !text || !*text || !strcmp(text, "auto"))
+		return 0;
+	return reason_set(reason, -EINVAL, "%s: \"%s\" is not auto or off", variable, text);
+}
+
 static void set_log_level(void)
 {
 	const char *text = getenv("LOG_LEVEL");
@@ -68,12 +79,21 @@ static void set_log_level(void)
 static int dropin_open_tun(const char *name, int fd, struct tun *tun, struct reason *reason)
 {
 	unsigned one = 1;
-	int error;
+	bool no_offload;
+	int error = environment_off("ADIT_TUN_OFFLOAD", &no_offload, reason);
 
-	if (fd < 0)
-		return interface_open(tun, &one, name, false, reason);
-	error = tun_adopt(tun, fd);
-	return error ? reason_set_errno(reason, error, "WG_TUN_FD") : 0;
+	if (error)
+		return error;
+	if (fd < 0) {
+		error = interface_open(tun, &one, name, false, reason);
+	} else {
+		error = tun_adopt(tun, fd);
+		if (error)
+			reason_set_errno(reason, error, "WG_TUN_FD");
+	}
+	if (!error && no_offload)
+		tun_disable_offloads(tun);
+	return error;
 }
 
 static void dropin_socket_removed(void *context)
@@ -103,14 +123,21 @@ static int dropin_start(struct dropin *dropin, const struct dropin_descriptors *
 									.verbs = verbs,
 									.socket_removed = dropin_socket_removed,
 									.context = dropin };
+	struct udp_options udp_options;
 	struct tun tun;
-	int error = dropin_open_tun(name, passed->tun, &tun, reason);
+	int error = environment_off("ADIT_UDP_GSO", &udp_options.no_gso, reason);
 
+	if (!error)
+		error = environment_off("ADIT_UDP_GRO", &udp_options.no_gro, reason);
+	if (error)
+		return error;
+	error = dropin_open_tun(name, passed->tun, &tun, reason);
 	if (error)
 		return error;
 	error = daemon_init(daemon, "auto", BACKEND_AUTO, &tun, 1, reason);
 	if (error)
 		return error;
+	daemon->device.udp_options = udp_options;
 	error = daemon_watch_link(daemon, reason);
 	if (error)
 		goto destroy_daemon;

@@ -97,6 +97,12 @@ static void report_deferred_changes(const struct config *current, const struct c
 		report_message(report, "CryptoProvider: the change takes effect at the next start");
 	if (current->tun_backend != wanted->tun_backend)
 		report_message(report, "TunBackend: the change takes effect at the next start");
+	if (current->udp_options.no_gso != wanted->udp_options.no_gso)
+		report_message(report, "UdpGso: the change takes effect at the next start");
+	if (current->udp_options.no_gro != wanted->udp_options.no_gro)
+		report_message(report, "UdpGro: the change takes effect at the next start");
+	if (current->no_tun_offload != wanted->no_tun_offload)
+		report_message(report, "TunOffload: the change takes effect at the next start");
 	if (current->workers != wanted->workers)
 		report_message(report, "Workers: the change takes effect at the next start");
 }
@@ -268,6 +274,7 @@ static int service_start(struct service *service, const struct network_plan *pla
 
 	service->config.fwmark = plan->mark;
 	service->config.has_fwmark = true;
+	device->udp_options = service->config.udp_options;
 	error = apply_config(device, &service->config);
 	if (error)
 		return reason_set_errno(reason, error, "peers");
@@ -336,6 +343,8 @@ static int service_run(struct service *service, struct reason *reason)
 	error = interface_open(queues, &count, config->interface, config->workers, reason);
 	if (error)
 		goto release_claim;
+	for (unsigned i = 0; i < count && config->no_tun_offload; i++)
+		tun_disable_offloads(&queues[i]);
 	error = daemon_init(&service->daemon, crypto_provider_of(config), config->tun_backend, queues, count, reason);
 	if (error)
 		goto release_claim;

@@ -10,6 +10,7 @@
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "tun_queues.h"
@@ -23,6 +24,8 @@
 #ifndef VIRTIO_NET_HDR_GSO_UDP_L4
 #define VIRTIO_NET_HDR_GSO_UDP_L4 5
 #endif
+
+enum { DEFAULT_QUEUE = 500 }; /* TUN_READQ_SIZE of the kernel */
 
 static_assert(TUN_VIRTIO == sizeof(struct virtio_net_hdr), "size of the virtio header");
 
@@ -120,6 +123,25 @@ static int init_queue(struct tun *tun, int fd)
 	return 0;
 }
 
+/*
+ * Lengthens the queue that the kernel fills while we do not read. A length other than the kernel's default was set by
+ * the user and stays. A failure is not an error, because the tunnel works with any length.
+ */
+static void set_queue_length(const struct tun *tun)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq request = { 0 };
+
+	if (fd < 0)
+		return;
+	memcpy(request.ifr_name, tun->name, sizeof request.ifr_name);
+	if (!ioctl(fd, SIOCGIFTXQLEN, &request) && request.ifr_qlen == DEFAULT_QUEUE) {
+		request.ifr_qlen = TUN_QUEUE;
+		ioctl(fd, SIOCSIFTXQLEN, &request);
+	}
+	close(fd);
+}
+
 static int open_queue(struct tun *tun, const char *name, int flags)
 {
 	int fd, error;
@@ -138,8 +160,10 @@ static int open_queue(struct tun *tun, const char *name, int flags)
 	if (error) {
 		close(fd);
 		*tun = (struct tun) { .fd = -1 };
+		return error;
 	}
-	return error;
+	set_queue_length(tun);
+	return 0;
 }
 
 static void close_queues(struct tun *queues, unsigned count)
@@ -205,6 +229,12 @@ int tun_adopt(struct tun *tun, int fd)
 	if (error)
 		*tun = (struct tun) { .fd = -1 };
 	return error;
+}
+
+void tun_disable_offloads(struct tun *tun)
+{
+	ioctl(tun->fd, TUNSETOFFLOAD, 0ul);
+	tun->read_tso = tun->read_uso = tun->write_tso = tun->write_uso = false;
 }
 
 void tun_close(struct tun *tun)

@@ -205,6 +205,19 @@ int udp_open_like(struct udp *udp, const struct udp *first, uint32_t mark)
 	return 0;
 }
 
+void udp_limit(struct udp *udp, const struct udp_options *options)
+{
+	if (options->no_gso) {
+		udp->gso = false;
+		udp->run_segments = 1;
+	}
+	if (options->no_gro) {
+		set_option(udp->v4, IPPROTO_UDP, UDP_GRO, 0);
+		set_option(udp->v6, IPPROTO_UDP, UDP_GRO, 0); /* without IPv6 this fails, which does not matter */
+		udp->gro = false;
+	}
+}
+
 static void close_one(int *fd)
 {
 	if (*fd >= 0)

@@ -155,7 +155,7 @@ static size_t segment_padding(const struct segmenter *cut, size_t length, size_t
 
 /*
  * Whether the longest segment of the packet at hand, sealed, fits a UDP datagram to the peer. One that does not is
- * possible with a device MTU above 65460.
+ * possible when the MTU of the device is greater than 65475.
  */
 static bool fits_datagram(const struct egress *egress, const struct peer *peer)
 {

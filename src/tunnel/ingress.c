@@ -20,6 +20,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,6 +32,10 @@
 #include "tunnel/peer.h"
 
 enum { GAP = AEAD_HEADROOM, ALIGNMENT = 64 };
+
+/* How long a refused kind of super-packet is not tried again. The pause doubles with each refusal. */
+#define RETRY_MIN (60 * NS_PER_S)
+#define RETRY_MAX (64 * RETRY_MIN)
 
 static_assert((int)UDP_HEADROOM >= (int)AEAD_HEADROOM && (int)UDP_TAILROOM >= (int)AEAD_TAILROOM,
 			  "a cipher may read around a message");
@@ -65,20 +70,54 @@ static void write_packet(struct ingress *ingress, const struct coalesce_packet *
 	ingress_count(ingress, error ? DROP_TUN_WRITE : COUNT_TUN_WRITTEN, 1);
 }
 
-/* The TUN does not take super-packets of this kind: writes single packets from now on. */
+static void update_retry_due(struct ingress *ingress)
+{
+	uint64_t tcp = ingress->tcp_retry.due, udp = ingress->udp_retry.due;
+
+	ingress->retry_due = !tcp || (udp && udp < tcp) ? udp : tcp;
+	if (!ingress->retry_due)
+		ingress->retry_due = UINT64_MAX;
+}
+
+/*
+ * The TUN has refused a super-packet of this kind: writes single packets, and tries again after a pause. A kind that
+ * was accepted for longer than the last pause begins with the shortest one again.
+ */
 static void stop_merging(struct ingress *ingress, const struct coalesce_frame *frame)
 {
 	struct coalesce_limits *limits = &ingress->coalescer.limits;
+	uint64_t now = ingress->now;
+	struct merge_retry *retry;
 	struct virtio_header header;
 	bool tcp;
 
 	virtio_decode(&header, frame->virtio);
 	tcp = header.gso_type != VIRTIO_GSO_UDP_L4;
-	if (tcp)
-		limits->tcp = ingress->tun->write_tso = false;
-	else
-		limits->udp = ingress->tun->write_uso = false;
-	log_info(ingress->device->name, "the TUN takes no merged %s packets, writing them one by one", tcp ? "TCP" : "UDP");
+	*(tcp ? &limits->tcp : &limits->udp) = false;
+	retry = tcp ? &ingress->tcp_retry : &ingress->udp_retry;
+	if (!retry->pause || now - retry->tried > retry->pause)
+		retry->pause = RETRY_MIN;
+	else if (retry->pause < RETRY_MAX)
+		retry->pause *= 2;
+	retry->due = now + retry->pause;
+	update_retry_due(ingress);
+	log_info(ingress->device->name, "the TUN takes no merged %s packets; writing them one by one for %" PRIu64 " s",
+			 tcp ? "TCP" : "UDP", retry->pause / NS_PER_S);
+}
+
+static void retry_merging(struct ingress *ingress, uint64_t now)
+{
+	struct coalesce_limits *limits = &ingress->coalescer.limits;
+
+	if (ingress->tcp_retry.due && now >= ingress->tcp_retry.due) {
+		ingress->tcp_retry = (struct merge_retry) { .tried = now, .pause = ingress->tcp_retry.pause };
+		limits->tcp = true;
+	}
+	if (ingress->udp_retry.due && now >= ingress->udp_retry.due) {
+		ingress->udp_retry = (struct merge_retry) { .tried = now, .pause = ingress->udp_retry.pause };
+		limits->udp = true;
+	}
+	update_retry_due(ingress);
 }
 
 static void write_run(void *context, const struct coalesce_run *run)
@@ -116,6 +155,7 @@ int ingress_init(struct ingress *ingress)
 		return -ENOMEM;
 	}
 	coalesce_init(&ingress->coalescer, limits, write_run, ingress);
+	update_retry_due(ingress);
 	return 0;
 }
 
@@ -296,6 +336,9 @@ void ingress_drain(struct ingress *ingress, int fd, uint64_t now)
 	struct udp_dropped dropped = { 0 };
 	int count = udp_receive(ingress->udp, fd, ingress->received, messages, &dropped);
 
+	ingress->now = now;
+	if (now >= ingress->retry_due)
+		retry_merging(ingress, now);
 	ingress_count(ingress, DROP_TRUNCATED, dropped.truncated);
 	ingress_count(ingress, DROP_SEGMENTS, dropped.segments);
 	for (int i = 0; i < count; i++) {

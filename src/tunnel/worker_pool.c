@@ -66,6 +66,8 @@ static int pool_bind(void *context, uint16_t *port, uint32_t mark)
 
 	if (error)
 		return error;
+	for (unsigned i = 0; i < pool->count; i++)
+		udp_limit(&udp[i], &pool->device->udp_options);
 	call_out_all(pool);
 	for (unsigned i = 0; i < pool->count; i++)
 		worker_bind(&pool->workers[i], &udp[i]);

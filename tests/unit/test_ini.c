@@ -63,6 +63,20 @@ static void the_keys_of_interface_are_read(void **state)
 	assert_int_equal(config->peer_count, 2);
 }
 
+static void offloads_can_be_turned_off(void **state)
+{
+	struct run *run = *state;
+
+	assert_int_equal(run_text(run, INTERFACE PEER), 0);
+	assert_false(run->config.udp_options.no_gso || run->config.udp_options.no_gro || run->config.no_tun_offload);
+	assert_int_equal(run_text(run, INTERFACE "UdpGso = off\nudpgro = OFF\nTunOffload = off\n" PEER), 0);
+	assert_true(run->config.udp_options.no_gso && run->config.udp_options.no_gro && run->config.no_tun_offload);
+	assert_int_equal(run_text(run, INTERFACE "UdpGso = auto\nUdpGro = auto\nTunOffload = auto\n" PEER), 0);
+	assert_false(run->config.udp_options.no_gso || run->config.udp_options.no_gro || run->config.no_tun_offload);
+	assert_int_equal(run_text(run, INTERFACE "UdpGso = on\n" PEER), -EINVAL);
+	assert_string_equal(run->findings, "x:3: error: UdpGso: \"on\" is not auto or off\n");
+}
+
 static void the_tun_backend_is_read(void **state)
 {
 	struct run *run = *state;
@@ -588,6 +602,7 @@ int main(void)
 		cmocka_unit_test(each_corpus_file_has_the_expected_findings),
 		cmocka_unit_test(the_keys_of_interface_are_read),
 		cmocka_unit_test(the_keys_of_peer_are_read),
+		cmocka_unit_test(offloads_can_be_turned_off),
 		cmocka_unit_test(the_tun_backend_is_read),
 		cmocka_unit_test(old_key_names_work_and_cause_a_warning),
 		cmocka_unit_test(an_old_and_a_new_key_name_are_the_same_key),

@@ -178,6 +178,52 @@ static int raw_tun(const char *name, int flags)
 	return fd;
 }
 
+static int queue_length(const char *name, int set)
+{
+	struct ifreq request = { .ifr_qlen = set };
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	strncpy(request.ifr_name, name, sizeof request.ifr_name - 1);
+	if (set)
+		assert_int_equal(ioctl(fd, SIOCSIFTXQLEN, &request), 0);
+	assert_int_equal(ioctl(fd, SIOCGIFTXQLEN, &request), 0);
+	close(fd);
+	return request.ifr_qlen;
+}
+
+/* A length that the user has set stays. */
+static void the_default_queue_length_is_raised(void **state)
+{
+	struct tun tun;
+	int fd;
+
+	assert_int_equal(tun_open(&tun, "long"), 0);
+	assert_int_equal(queue_length("long", 0), TUN_QUEUE);
+	tun_close(&tun);
+	fd = raw_tun("chosen", IFF_TUN | IFF_NO_PI | IFF_VNET_HDR);
+	assert_int_equal(queue_length("chosen", 0), 500);
+	assert_int_equal(queue_length("chosen", 300), 300);
+	assert_int_equal(ioctl(fd, TUNSETPERSIST, 1), 0);
+	close(fd);
+	assert_int_equal(tun_open(&tun, "chosen"), 0);
+	assert_int_equal(queue_length("chosen", 0), 300);
+	assert_int_equal(ioctl(tun.fd, TUNSETPERSIST, 0), 0);
+	tun_close(&tun);
+}
+
+static void offloads_are_turned_off(void **state)
+{
+	struct tun tun;
+
+	assert_int_equal(tun_open(&tun, "plainer"), 0);
+	assert_int_not_equal(offloads_set, 0);
+	tun_disable_offloads(&tun);
+	assert_int_equal(offloads_set, 0);
+	assert_true(tun.virtio);
+	assert_false(tun.read_tso || tun.read_uso || tun.write_tso || tun.write_uso);
+	tun_close(&tun);
+}
+
 static int header_size(int fd)
 {
 	int size = 0;
@@ -559,6 +605,8 @@ int main(void)
 		cmocka_unit_test_setup(queues_share_offloads, reset),
 		cmocka_unit_test_setup(packets_are_read, reset),
 		cmocka_unit_test_setup(a_plain_device_gets_empty_headers, reset),
+		cmocka_unit_test_setup(the_default_queue_length_is_raised, reset),
+		cmocka_unit_test_setup(offloads_are_turned_off, reset),
 		cmocka_unit_test_setup(the_longest_packet_is_not_truncated, reset),
 		cmocka_unit_test_setup(super_packets_are_read, reset),
 		cmocka_unit_test_setup(packets_are_written, reset),

@@ -309,6 +309,24 @@ static void a_zeroed_udp_can_be_closed(void **state)
 	assert_true(fcntl(0, F_GETFD) >= 0);
 }
 
+static void offloads_are_turned_off(void **state)
+{
+	const struct udp_options no_gso = { .no_gso = true }, no_gro = { .no_gro = true };
+	struct udp_options none = { 0 };
+	struct udp udp;
+
+	assert_int_equal(udp_open(&udp, 0, 0), 0);
+	udp_limit(&udp, &none);
+	assert_true(udp.gso == pair.a.gso && udp.gro == pair.a.gro);
+	udp_limit(&udp, &no_gso);
+	assert_true(!udp.gso && udp.run_segments == 1 && udp.gro == pair.a.gro);
+	udp_limit(&udp, &no_gro);
+	assert_false(udp.gro);
+	assert_int_equal(option(udp.v4, IPPROTO_UDP, UDP_GRO), 0);
+	assert_int_equal(option(udp.v6, IPPROTO_UDP, UDP_GRO), 0);
+	udp_close(&udp);
+}
+
 static void a_host_without_ipv6_has_one_socket(void **state)
 {
 	struct endpoint v4 = at("127.0.0.1", pair.b.port), v6 = at("::1", pair.b.port);
@@ -714,6 +732,7 @@ int main(void)
 		TEST(a_random_port_is_free_for_both_families),
 		TEST(the_port_is_kept_across_close),
 		TEST(a_zeroed_udp_can_be_closed),
+		TEST(offloads_are_turned_off),
 		TEST(a_host_without_ipv6_has_one_socket),
 		TEST(old_kernels_have_no_offloads),
 		TEST(the_probed_segments_are_accepted),

@@ -42,6 +42,20 @@ static uint16_t send_from_unknown_port(const uint8_t *datagram, size_t n, int to
 	return port;
 }
 
+/* Refuses super-packets as the kernel would. */
+static bool refuse_merged;
+
+int __real_tun_write(struct tun *tun, const struct iovec *iov, int count);
+int __wrap_tun_write(struct tun *tun, const struct iovec *iov, int count);
+
+int __wrap_tun_write(struct tun *tun, const struct iovec *iov, int count)
+{
+	struct virtio_header header;
+
+	virtio_decode(&header, iov[0].iov_base);
+	return refuse_merged && header.gso_type ? -EINVAL : __real_tun_write(tun, iov, count);
+}
+
 /* --- egress to ingress --------------------------------------------------------------- */
 
 static void a_super_packet_arrives_whole(void **state)
@@ -60,6 +74,49 @@ static void thousands_of_tiny_segments_are_all_sent(void **state)
 	route_in(&left, tcp_packet(&left, &right, 20000, 1));
 	expect_tcp(&right, 20000);
 	assert_int_equal(count(&left, COUNT_SEALED), 20000);
+}
+
+/* Ten segments arrive at the right end at time `now`. Returns how many writes to its TUN that took. */
+static uint64_t writes_for_ten_segments(uint64_t now)
+{
+	uint64_t written = count(&right, COUNT_TUN_WRITTEN), opened = count(&right, COUNT_OPENED);
+
+	ev_io_stop(loop, &right.worker->v4_read);
+	route_in(&left, tcp_packet(&left, &right, 13800, 1380));
+	while (count(&right, COUNT_OPENED) < opened + 10) {
+		spin(1);
+		ingress_drain(&right.worker->ingress, right.worker->udp.v4, now);
+	}
+	ev_io_start(loop, &right.worker->v4_read);
+	expect_tcp(&right, 13800);
+	return count(&right, COUNT_TUN_WRITTEN) - written;
+}
+
+static void merging_is_tried_again_after_a_refusal(void **state)
+{
+	struct ingress *ingress = &right.worker->ingress;
+	uint64_t start, whole;
+
+	refuse_merged = false;
+	connect_ends();
+	start = clock_boottime();
+	whole = writes_for_ten_segments(start); /* one, or a few without UDP_GRO */
+	assert_true(whole < 10);
+	refuse_merged = true;
+	assert_int_equal(writes_for_ten_segments(start), 10);
+	refuse_merged = false;
+	assert_int_equal(writes_for_ten_segments(start + 59 * NS_PER_S), 10);
+	refuse_merged = true;
+	assert_int_equal(writes_for_ten_segments(start + 61 * NS_PER_S), 10); /* refused again */
+	assert_int_equal(ingress->tcp_retry.pause, 120 * NS_PER_S);
+	assert_int_equal(ingress->tcp_retry.due, start + (61 + 120) * NS_PER_S);
+	assert_int_equal(ingress->retry_due, ingress->tcp_retry.due);
+	refuse_merged = false;
+	ingress->tcp_retry.due = ingress->retry_due = start + 100 * NS_PER_S; /* the session would be too old */
+	assert_int_equal(writes_for_ten_segments(start + 99 * NS_PER_S), 10);
+	assert_int_equal(writes_for_ten_segments(start + 100 * NS_PER_S), whole);
+	assert_int_equal(count(&right, COUNT_MERGE_REFUSED), 2);
+	assert_int_equal(ingress->retry_due, UINT64_MAX);
 }
 
 static void a_full_socket_loses_no_packet_and_repeats_none(void **state)
@@ -400,6 +457,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_super_packet_arrives_whole),
 		TEST(thousands_of_tiny_segments_are_all_sent),
+		TEST(merging_is_tried_again_after_a_refusal),
 		TEST(a_full_socket_loses_no_packet_and_repeats_none),
 		TEST(a_full_socket_stops_the_reading_of_the_tun),
 		TEST(a_peer_may_be_removed_while_its_packet_waits),

@@ -15,6 +15,7 @@
 #include "io/backend.h"
 #include "io/host_port.h"
 #include "io/netlink.h"
+#include "io/udp.h"
 
 struct config_prefix {
 	struct config_prefix *next;
@@ -62,6 +63,8 @@ struct config {
 	char crypto_provider[16]; /* "" or "auto": the fastest */
 	enum backend_kind tun_backend;
 	uint32_t workers; /* 0: auto */
+	struct udp_options udp_options;
+	bool no_tun_offload;
 	struct config_peer *peers;
 	size_t peer_count;
 	bool replace_peers; /* only in a set request */

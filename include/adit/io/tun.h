@@ -15,6 +15,7 @@
 
 enum {
 	TUN_VIRTIO = 10,               /* bytes of the virtio header in front of a packet */
+	TUN_QUEUE = 1500,              /* packets; a burst of a local program is lost beyond that (docs/notebook) */
 	TUN_READ = TUN_VIRTIO + 65535, /* size of a read buffer; the kernel truncates packets if it is smaller */
 };
 
@@ -25,7 +26,7 @@ struct tun {
 	bool virtio;    /* packets on the descriptor have the header; if not, tun_read adds an empty one */
 	bool read_tso;  /* the kernel sends us TCP super-packets */
 	bool read_uso;  /* the kernel sends us UDP super-packets (Linux 6.2) */
-	bool write_tso; /* the kernel accepts TCP super-packets, as a test write showed; the caller clears it on -EINVAL */
+	bool write_tso; /* the kernel accepts TCP super-packets, as a test write showed */
 	bool write_uso; /* the same for UDP super-packets (Linux 6.2) */
 	bool steered;   /* first queue only: each flow stays on one queue */
 };
@@ -37,6 +38,8 @@ struct tun {
  * Requests offloads in decreasing order: CSUM TSO4 TSO6 TSO_ECN USO4 USO6, the same without USO, also without ECN,
  * none. Then writes one super-packet of each kind to find out whether the device accepts them; the kernel drops these
  * packets (see accepts_super in tun.c).
+ *
+ * A device that still has the default queue length, 500 packets, gets one of TUN_QUEUE packets.
  *
  * Returns 0; -EPERM; -EBUSY if another process has the device open; -EINVAL if it is not a TUN; -ENODEV if there is no
  * /dev/net/tun. On failure nothing is open.
@@ -53,6 +56,11 @@ int tun_open_queues(struct tun *queues, unsigned count, const char *name);
  * IFF_NO_PI; or another negative errno, for example if it is not a TUN. On failure the caller keeps the descriptor.
  */
 int tun_adopt(struct tun *tun, int fd);
+/*
+ * Turns off all offloads of a queue that was just opened, for a kernel that corrupts data with them: neither end passes
+ * the other super-packets or packets without a checksum.
+ */
+void tun_disable_offloads(struct tun *tun);
 /* Accepts a zeroed struct and a closed one. */
 void tun_close(struct tun *tun);
 
@@ -70,8 +78,8 @@ ssize_t tun_finish(const struct tun *tun, uint8_t *buffer, ssize_t result);
 
 /*
  * Writes one packet; iov[0] is its virtio header. Returns 0 or a negative errno: -EBADFD if the device was deleted,
- * -EIO while it is down. -EINVAL for a super-packet means that the device does not accept this kind: clear write_tso or
- * write_uso and write the packets one by one.
+ * -EIO while it is down. -EINVAL for a super-packet means that the device does not accept this kind: write the packets
+ * one by one.
  */
 int tun_write(struct tun *tun, const struct iovec *iov, int count);
 

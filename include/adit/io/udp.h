@@ -33,6 +33,13 @@ int udp_open(struct udp *udp, uint16_t port, uint32_t mark);
  * errno.
  */
 int udp_open_like(struct udp *udp, const struct udp *first, uint32_t mark);
+
+/* Offloads that the user has turned off, for a kernel or a device that corrupts data with them. */
+struct udp_options {
+	bool no_gso, no_gro;
+};
+/* Turns these offloads off, after udp_open or udp_open_like. */
+void udp_limit(struct udp *udp, const struct udp_options *options);
 /* Accepts a zeroed struct and a closed one. */
 void udp_close(struct udp *udp);
 /* Sets the firewall mark of both sockets. Returns 0 or a negative errno (-EPERM). */

@@ -30,6 +30,7 @@
 #include "crypto/cookie.h"
 #include "crypto/noise.h"
 #include "io/endpoint.h"
+#include "io/udp.h"
 #include "tunnel/allowedips.h"
 #include "tunnel/counters.h"
 #include "tunnel/mailbox.h"
@@ -70,9 +71,10 @@ struct device {
 	unsigned workers;                 /* how many there are */
 	struct noise_identity identity;
 	uint32_t mtu;
-	bool up;              /* the link is up and the sockets are open */
-	uint16_t listen_port; /* host order; 0: any, until the sockets are open */
-	uint32_t mark;        /* firewall mark of the sockets; 0: none */
+	bool up;                        /* the link is up and the sockets are open */
+	uint16_t listen_port;           /* host order; 0: any, until the sockets are open */
+	uint32_t mark;                  /* firewall mark of the sockets; 0: none */
+	struct udp_options udp_options; /* of the sockets that are opened from now on */
 
 	struct list peers; /* struct peer, in the order they were added */
 	size_t peer_count;

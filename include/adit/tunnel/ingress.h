@@ -14,6 +14,12 @@
 
 enum { INGRESS_OPENED = 192 << 10 }; /* bytes for opened packets */
 
+/* A kind of super-packet that the TUN has refused, and when to try it again. Zeroed: it was never refused. */
+struct merge_retry {
+	uint64_t due; /* 0: it is not refused now */
+	uint64_t tried, pause;
+};
+
 struct ingress {
 	/* set by the owner before ingress_init; all of it outlives the ingress */
 	struct device *device;
@@ -26,6 +32,9 @@ struct ingress {
 	uint8_t *opened; /* INGRESS_OPENED bytes, for ciphers that do not open in place */
 	size_t used;     /* of `opened` */
 	struct coalescer coalescer;
+	uint64_t now; /* of the current drain */
+	struct merge_retry tcp_retry, udp_retry;
+	uint64_t retry_due; /* of both, the earlier; UINT64_MAX: none */
 };
 
 /* Returns 0 or -ENOMEM. */
