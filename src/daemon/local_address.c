@@ -34,12 +34,13 @@ static struct netlink_flow flow_to(const struct device *device, const struct end
 /*
  * An address is usable as long as the route from it to the peer leads back to the interface on which the peer's
  * datagrams arrive. This is the rule of the kernel implementation, with two exceptions. One of several equal next hops
- * is enough, because the kernel may choose another for each flow. And an address of another interface, for example of
- * lo, does not depend on the uplink: the peer chose it, and the way back may differ from the way in.
+ * is enough; the endpoint is then pinned to the interface, because the kernel may choose another. And an address of
+ * another interface, for example of lo, does not depend on the uplink: the peer chose it, and the way back may differ
+ * from the way in.
  *
  * If a lookup fails, the address counts as usable; a send error will show otherwise.
  */
-static bool local_address_usable(void *context, const struct endpoint *from)
+static bool local_address_usable(void *context, struct endpoint *from)
 {
 	struct local_addresses *addresses = context;
 	uint32_t arrived_on, owner;
@@ -51,6 +52,7 @@ static bool local_address_usable(void *context, const struct endpoint *from)
 	if (!arrived_on)
 		return true;
 	leaves = netlink_flow_leaves(addresses->netlink, &flow, arrived_on);
+	from->pinned = leaves == 2;
 	if (leaves > 0 || netlink_address_interface(addresses->netlink, &flow.from, &owner))
 		return true;
 	return owner && (leaves < 0 || owner != arrived_on);

@@ -51,6 +51,7 @@ bool endpoint_local_known(const struct endpoint *endpoint)
 void endpoint_clear_local(struct endpoint *endpoint)
 {
 	memset(&endpoint->local, 0, sizeof endpoint->local);
+	endpoint->pinned = false;
 }
 
 bool endpoint_same_remote(const struct endpoint *a, const struct endpoint *b)

@@ -164,10 +164,25 @@ static struct nlmsghdr *begin_match(struct netlink *netlink, const struct ip_pre
 	return message;
 }
 
-static bool leads_to(const struct nlmsghdr *message, uint32_t index)
+/* Counts the next hops of a route, and those that lead to one interface. */
+struct hop_count {
+	uint32_t index;
+	int all, there;
+};
+
+static void count_hop(struct hop_count *count, uint32_t index)
 {
+	count->all++;
+	count->there += index == count->index;
+}
+
+static void count_hops(void *context, const struct nlmsghdr *message)
+{
+	struct hop_count *count = context;
 	const struct nlattr *attribute;
 
+	if (message->nlmsg_type != RTM_NEWROUTE)
+		return;
 	mnl_attr_for_each(attribute, message, sizeof(struct rtmsg))
 	{
 		const struct rtnexthop *hop = mnl_attr_get_payload(attribute);
@@ -175,37 +190,21 @@ static bool leads_to(const struct nlmsghdr *message, uint32_t index)
 
 		switch (mnl_attr_get_type(attribute)) {
 		case RTA_OIF:
-			if (netlink_get_u32(attribute) == index)
-				return true;
+			count_hop(count, netlink_get_u32(attribute));
 			break;
 		case RTA_MULTIPATH:
 			for (; RTNH_OK(hop, left); left -= (int)NLMSG_ALIGN(hop->rtnh_len), hop = RTNH_NEXT(hop))
-				if ((uint32_t)hop->rtnh_ifindex == index)
-					return true;
+				count_hop(count, (uint32_t)hop->rtnh_ifindex);
 			break;
 		}
 	}
-	return false;
-}
-
-struct leave_check {
-	uint32_t index;
-	bool leaves;
-};
-
-static void check_leaves(void *context, const struct nlmsghdr *message)
-{
-	struct leave_check *check = context;
-
-	if (message->nlmsg_type == RTM_NEWROUTE)
-		check->leaves = leads_to(message, check->index);
 }
 
 int netlink_flow_leaves(struct netlink *netlink, const struct netlink_flow *flow, uint32_t index)
 {
 	struct nlmsghdr *message = begin_match(netlink, &flow->to);
 	struct rtmsg *head = mnl_nlmsg_get_payload(message);
-	struct leave_check check = { .index = index };
+	struct hop_count count = { .index = index };
 	int status;
 
 	if (flow->from.family) {
@@ -219,8 +218,10 @@ int netlink_flow_leaves(struct netlink *netlink, const struct netlink_flow *flow
 		mnl_attr_put_u16(message, RTA_SPORT, htons(flow->from_port));
 	if (flow->to_port)
 		mnl_attr_put_u16(message, RTA_DPORT, htons(flow->to_port));
-	status = netlink_finish(netlink, check_leaves, &check);
-	return status ? status : check.leaves;
+	status = netlink_finish(netlink, count_hops, &count);
+	if (status)
+		return status;
+	return !count.there ? 0 : count.all == 1 ? 1 : 2;
 }
 
 static void take_local(void *context, const struct nlmsghdr *message)

@@ -17,32 +17,35 @@ static void put_cmsg(struct msghdr *message, int level, int type, const void *va
 }
 
 /*
- * Sets the address but not the interface. The interface would override the routing table: if it has no route to the
- * peer, the kernel would assume that the peer is directly attached to it.
+ * Sets the address, but the interface only of a pinned endpoint. The interface would override the routing table: if it
+ * has no route to the peer, the kernel would assume that the peer is directly attached to it.
  */
-static void put_local_v4(struct msghdr *message, const struct in_pktinfo *local)
+static void put_local_v4(struct msghdr *message, const struct endpoint *to)
 {
-	struct in_pktinfo info = { .ipi_spec_dst = local->ipi_spec_dst };
+	struct in_pktinfo info = { .ipi_spec_dst = to->local.v4.ipi_spec_dst };
+
+	if (to->pinned)
+		info.ipi_ifindex = to->local.v4.ipi_ifindex;
 
 	put_cmsg(message, IPPROTO_IP, IP_PKTINFO, &info, sizeof info);
 }
 
 /* A link-local address needs its interface. */
-static void put_local_v6(struct msghdr *message, const struct in6_pktinfo *local)
+static void put_local_v6(struct msghdr *message, const struct endpoint *to)
 {
-	struct in6_pktinfo info = { .ipi6_addr = local->ipi6_addr };
+	struct in6_pktinfo info = { .ipi6_addr = to->local.v6.ipi6_addr };
 
-	if (IN6_IS_ADDR_LINKLOCAL(&local->ipi6_addr))
-		info.ipi6_ifindex = local->ipi6_ifindex;
+	if (to->pinned || IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr))
+		info.ipi6_ifindex = to->local.v6.ipi6_ifindex;
 	put_cmsg(message, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof info);
 }
 
 static void put_local(struct msghdr *message, const struct endpoint *to)
 {
 	if (to->to.any.sa_family == AF_INET)
-		put_local_v4(message, &to->local.v4);
+		put_local_v4(message, to);
 	else
-		put_local_v6(message, &to->local.v6);
+		put_local_v6(message, to);
 }
 
 static void put_traffic_class(struct msghdr *message, const struct endpoint *to, int traffic_class)

@@ -5,7 +5,7 @@
 #include <assert.h>
 
 /* Asks the kernel. The caller does not hold the lock, because workers would have to wait for the answer. */
-static bool is_local_usable(const struct device *device, const struct endpoint *endpoint)
+static bool is_local_usable(const struct device *device, struct endpoint *endpoint)
 {
 	assert(!device->locked);
 	return !device->local_usable || !endpoint_local_known(endpoint) ||
@@ -32,13 +32,14 @@ static void store_endpoint(struct peer *peer, const struct endpoint *from, bool 
 
 void peer_set_endpoint(struct peer *peer, const struct endpoint *from)
 {
+	struct endpoint verified = *from;
 	bool usable;
 
 	if (endpoint_equal(&peer->last_from, from))
 		return;
-	usable = is_local_usable(peer->device, from);
+	usable = is_local_usable(peer->device, &verified);
 	device_lock(peer->device);
-	store_endpoint(peer, from, usable);
+	store_endpoint(peer, &verified, usable);
 	device_unlock(peer->device);
 	log_endpoint(peer);
 }
@@ -56,12 +57,13 @@ bool peer_move(struct peer *peer, const struct endpoint *from)
 
 void peer_commit_move(struct peer *peer)
 {
-	bool changed = !endpoint_equal(&peer->last_from, &peer->moved_to);
-	bool usable = changed && is_local_usable(peer->device, &peer->moved_to);
+	struct endpoint verified = peer->moved_to;
+	bool changed = !endpoint_equal(&peer->last_from, &verified);
+	bool usable = changed && is_local_usable(peer->device, &verified);
 
 	device_lock(peer->device);
 	if (changed)
-		store_endpoint(peer, &peer->moved_to, usable);
+		store_endpoint(peer, &verified, usable);
 	atomic_store_explicit(&peer->move, PEER_MOVE_NONE, memory_order_relaxed);
 	device_unlock(peer->device);
 	if (changed)
@@ -70,13 +72,19 @@ void peer_commit_move(struct peer *peer)
 
 void peer_verify_local(struct peer *peer)
 {
+	struct endpoint verified = peer->endpoint;
+	bool usable;
+
 	if (!peer->local_unverified)
 		return;
 	peer->local_unverified = false;
-	if (is_local_usable(peer->device, &peer->endpoint))
+	usable = is_local_usable(peer->device, &verified);
+	if (usable && verified.pinned == peer->endpoint.pinned)
 		return;
 	device_lock(peer->device);
-	endpoint_clear_local(&peer->endpoint);
+	peer->endpoint.pinned = verified.pinned;
+	if (!usable)
+		endpoint_clear_local(&peer->endpoint);
 	device_unlock(peer->device);
 }
 

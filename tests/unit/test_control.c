@@ -61,7 +61,7 @@ static void tun_gone(void *context)
 	seen.gone++;
 }
 
-static bool local_usable(void *sources, const struct endpoint *from)
+static bool local_usable(void *sources, struct endpoint *from)
 {
 	seen.asked++;
 	return false;

@@ -388,8 +388,8 @@ static void a_flow_may_leave_by_each_of_several_next_hops(void **context)
 			char interface[8];
 
 			snprintf(interface, sizeof interface, "wan%d", way);
-			assert_int_equal(leaves(state, uplinks[i].first, uplinks[i].to, NULL, interface), 1);
-			assert_int_equal(leaves(state, uplinks[i].second, uplinks[i].to, NULL, interface), 1);
+			assert_int_equal(leaves(state, uplinks[i].first, uplinks[i].to, NULL, interface), 2);
+			assert_int_equal(leaves(state, uplinks[i].second, uplinks[i].to, NULL, interface), 2);
 		}
 		assert_int_equal(leaves(state, NULL, uplinks[i].to, NULL, "lo"), 0);
 	}

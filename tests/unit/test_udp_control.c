@@ -63,6 +63,34 @@ static void a_group_has_its_segment_size(void **state)
 	assert_int_equal(count, 1);
 }
 
+static void a_pinned_endpoint_names_its_interface(void **state)
+{
+	union udp_control control;
+	struct msghdr message = { 0 };
+	struct endpoint to;
+	struct udp_run run = run_to(&to, AF_INET);
+	struct in6_pktinfo info6;
+	struct in_pktinfo info;
+	int count;
+
+	for (int pinned = 0; pinned <= 1; pinned++) {
+		run = run_to(&to, AF_INET);
+		to.local.v4 = (struct in_pktinfo) { .ipi_ifindex = 7, .ipi_spec_dst.s_addr = htonl(INADDR_LOOPBACK) };
+		to.pinned = pinned;
+		udp_control_write(&message, &control, &run, 100);
+		memcpy(&info, find(&message, IPPROTO_IP, IP_PKTINFO, sizeof info, &count), sizeof info);
+		assert_int_equal(info.ipi_ifindex, pinned ? 7 : 0);
+		run = run_to(&to, AF_INET6);
+		to.local.v6 = (struct in6_pktinfo) { .ipi6_ifindex = 7, .ipi6_addr = IN6ADDR_LOOPBACK_INIT };
+		to.pinned = pinned;
+		udp_control_write(&message, &control, &run, 100);
+		memcpy(&info6, find(&message, IPPROTO_IPV6, IPV6_PKTINFO, sizeof info6, &count), sizeof info6);
+		assert_int_equal(info6.ipi6_ifindex, pinned ? 7 : 0);
+	}
+	endpoint_clear_local(&to);
+	assert_false(to.pinned);
+}
+
 static void all_ipv4_control_messages_are_written(void **state)
 {
 	union udp_control control;
@@ -323,6 +351,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_plain_run_needs_no_control_messages),
 		cmocka_unit_test(a_group_has_its_segment_size),
+		cmocka_unit_test(a_pinned_endpoint_names_its_interface),
 		cmocka_unit_test(all_ipv4_control_messages_are_written),
 		cmocka_unit_test(all_ipv6_control_messages_are_written),
 		cmocka_unit_test(a_link_local_address_has_its_interface),

@@ -19,6 +19,7 @@ struct endpoint {
 		struct in_pktinfo v4;
 		struct in6_pktinfo v6;
 	} local;
+	bool pinned; /* send through the interface in `local`, too: the route has several next hops; not compared */
 };
 
 static inline bool endpoint_known(const struct endpoint *endpoint)

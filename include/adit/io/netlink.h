@@ -60,8 +60,8 @@ struct netlink_flow {
 };
 
 /*
- * Returns 1 if the route that the kernel chooses for the flow leads to interface `index`, alone or as one of several
- * next hops; 0 if it leads elsewhere; or a negative errno, -ENETUNREACH or -EINVAL if there is no route or if an
+ * Returns 1 if the route that the kernel chooses for the flow leads to interface `index` alone; 2 if to one of several
+ * next hops there; 0 if it leads elsewhere; or a negative errno, -ENETUNREACH or -EINVAL if there is no route or if an
  * IPv4 address in `from` is not of this host. Kernels before 4.13 report only the next hop that they would use.
  */
 int netlink_flow_leaves(struct netlink *netlink, const struct netlink_flow *flow, uint32_t index);

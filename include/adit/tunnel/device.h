@@ -106,9 +106,9 @@ struct device {
 
 	/*
 	 * Returns false if the local address of `endpoint` cannot be used any more: it is gone, or the route to the peer
-	 * uses another interface. Asks the kernel, so it is called without the lock. NULL: every address is usable.
+	 * uses another interface. Otherwise sets endpoint->pinned. Asks the kernel, so it is called without the lock. NULL: every address is usable.
 	 */
-	bool (*local_usable)(void *context, const struct endpoint *endpoint);
+	bool (*local_usable)(void *context, struct endpoint *endpoint);
 	void *local_usable_context;
 	/* The peer does not answer: its name may resolve to another address now. May be NULL. */
 	void (*unanswered)(void *context, struct peer *peer);
