@@ -162,7 +162,7 @@ class Hub:
         for number, text in (1, UPLINKS[family][0]), (2, UPLINKS[family][1]):
             lab.wire(self.node, f"wan{number}", [f"{text.format(1)}/{prefix}"],
                      self.router, f"up{number}", [f"{text.format(2)}/{prefix}"])
-        add_address(self.node, self.on_lo, "lo")
+        self.node.add_address("lo", self.on_lo)
         self.next_hops = [text.format(2) for text in UPLINKS[family][:2]]
         self.node.run(f"{self.ip} route add default via {self.next_hops[0]} dev wan1")
         self.node.run(f"{self.ip} route add default via {self.next_hops[1]} dev wan2 table 100")
@@ -261,7 +261,7 @@ def address_on_lo(lab, outside, workers):
     with lab.check("the address goes to another interface"):
         hub.node.run("ip link add bridge type bridge")
         hub.node.run("ip link set bridge up")
-        add_address(hub.node, hub.on_lo, "bridge")
+        hub.node.add_address("bridge", hub.on_lo)
         hub.node.run(f"{hub.ip} address del {hub.on_lo} dev lo")
         hub.expect_answers()
 
@@ -381,6 +381,10 @@ def host_unreachable(lab):
             with left.node.socket(socket.AF_INET if family == 4 else socket.AF_INET6, socket.SOCK_STREAM) as client:
                 error = client.connect_ex((nobody, 9))  # a lost ICMP message would end in ETIMEDOUT
             assert error == errno.EHOSTUNREACH, errno.errorcode.get(error, error)
+    with lab.check("a packet that left forwards and masquerades, v4"):
+        masquerade(left.node, "lan")
+        unreachable(near, "10.7.0.99", 4)
+        left.node.run("nft delete table ip nat")
     with lab.check("a peer with an endpoint is reachable"):
         right.node.ping(left.v4)
         left.node.ping(right.v4)
