@@ -29,7 +29,7 @@ FIGURES = {"egress of a TCP super-packet": ("tcp", "on_tun"), "ingress of TCP": 
 def collect(program, load, function, rounds):
     """Returns the instructions in `function` without those of the cipher, and the number of datagrams."""
     with tempfile.TemporaryDirectory() as folder:
-        toggles = [f"--toggle-collect={name}" for name in (function, *CIPHER)]
+        toggles = [f"--toggle-collect={name}*" for name in (function, *CIPHER)]  # LTO adds suffixes
         done = subprocess.run(["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/out",
                                "--collect-atstart=no", *toggles, program, load, str(rounds)], capture_output=True,
                               text=True, timeout=120, env={**os.environ, "GLIBC_TUNABLES": PIN})

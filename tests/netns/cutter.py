@@ -14,7 +14,7 @@ import socket
 import struct
 
 from ends import PlainWireguardGo, pair
-from lab import case, need_kernel, wait_for
+from lab import Skip, case, need_kernel, wait_for
 from packets import TCP, UDP, Capture, check_all
 from superpackets import ACK, CWR, ECE, FIN, PSH, SuperPacket
 from traffic import MIB, NOISE, stream, udp_socket
@@ -85,6 +85,8 @@ def ours(packets, super_packet):
 
 
 def features_on(end, *wanted):
+    if end.settings.get("TunOffload") == "off":
+        raise Skip("TunOffload = off")
     features = dict(re.findall(r"(\S+): (on|off)", end.node.run(["ethtool", "-k", end.interface]).stdout))
     off = [name for name in wanted if features.get(name) != "on"]
     assert not off, f"off: {', '.join(off)}"
