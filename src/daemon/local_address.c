@@ -52,7 +52,7 @@ static bool local_address_usable(void *context, struct endpoint *from)
 	if (!arrived_on)
 		return true;
 	leaves = netlink_flow_leaves(addresses->netlink, &flow, arrived_on);
-	from->pinned = leaves == 2;
+	from->pinned = leaves == 2 && flow.to.family == AF_INET; /* IPv6 selects by its hash all the same */
 	if (leaves > 0 || netlink_address_interface(addresses->netlink, &flow.from, &owner))
 		return true;
 	return owner && (leaves < 0 || owner != arrived_on);

@@ -35,7 +35,7 @@ static void put_local_v6(struct msghdr *message, const struct endpoint *to)
 {
 	struct in6_pktinfo info = { .ipi6_addr = to->local.v6.ipi6_addr };
 
-	if (to->pinned || IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr))
+	if (IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr))
 		info.ipi6_ifindex = to->local.v6.ipi6_ifindex;
 	put_cmsg(message, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof info);
 }
@@ -106,7 +106,7 @@ static void read_segment_size(struct udp_message *into, const uint8_t *data, siz
 		return;
 	memcpy(&value, data, sizeof value);
 	if (value > 0 && (uint32_t)value < into->size)
-		into->size = (uint32_t)value;
+		into->size = into->length <= (uint64_t)UDP_MESSAGE_SEGMENTS * (uint32_t)value ? (uint32_t)value : 0;
 }
 
 static void read_cmsg(struct udp_message *into, const struct cmsghdr *head, const uint8_t *data, size_t bytes)

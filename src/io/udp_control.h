@@ -30,7 +30,8 @@ void udp_control_write(struct msghdr *message, union udp_control *control, const
 
 /*
  * Reads the local address, traffic class and segment size into `into`, whose length and from.to must be set. Control
- * messages that are too short or unknown are ignored, and an invalid length ends the parsing.
+ * messages that are too short or unknown are ignored, and an invalid length ends the parsing. A segment size that means
+ * more than UDP_MESSAGE_SEGMENTS datagrams is read as 0.
  */
 void udp_control_read(const struct msghdr *message, struct udp_message *into);
 

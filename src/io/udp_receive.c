@@ -62,7 +62,7 @@ static bool fill_message(struct udp_message *message, const struct mmsghdr *rece
 	message->from = (struct endpoint) { 0 };
 	memcpy(&message->from.to, header->msg_name, name < sizeof message->from.to ? name : sizeof message->from.to);
 	udp_control_read(header, message);
-	return message->length <= (uint64_t)UDP_MESSAGE_SEGMENTS * message->size;
+	return message->size;
 }
 
 int udp_receive(struct udp *udp, int fd, struct udp_batch *batch, struct udp_message messages[UDP_BATCH],

@@ -37,6 +37,9 @@ static_assert((int)BATCH_HEADROOM >= (int)AEAD_HEADROOM && (int)BATCH_TAILROOM >
 static_assert((int)BATCH_RUN_BYTES == (int)UDP_RUN_BYTES, "a full run is what one send takes");
 static_assert((int)VIRTIO_HEADER == (int)TUN_VIRTIO, "one virtio header");
 
+/* A packet of at most this length fits a UDP datagram, with any padding and over IPv4 as well as IPv6. */
+enum { ALWAYS_FITS = UINT16_MAX - IPV4_HEADER - UDP_HEADER - DATA_OVERHEAD - PADDING_MAX };
+
 static void egress_count(struct egress *egress, unsigned counter, uint64_t n)
 {
 	egress->counters->value[counter] += n;
@@ -243,7 +246,7 @@ static bool cut_packet(struct egress *egress, uint64_t now)
 /* Sends the packet that begin_cut has prepared. Returns false when a full socket stopped it. */
 static bool send_packet(struct egress *egress, struct peer *peer, uint64_t now)
 {
-	if (!fits_datagram(egress, peer)) {
+	if (egress->cut.length > ALWAYS_FITS && !fits_datagram(egress, peer)) {
 		egress_count(egress, DROP_TOO_LONG, 1);
 		return true;
 	}

@@ -339,17 +339,20 @@ void ingress_drain(struct ingress *ingress, int fd, uint64_t now)
 	ingress->now = now;
 	if (now >= ingress->retry_due)
 		retry_merging(ingress, now);
-	ingress_count(ingress, DROP_TRUNCATED, dropped.truncated);
-	ingress_count(ingress, DROP_SEGMENTS, dropped.segments);
+	if (dropped.truncated || dropped.segments) {
+		ingress_count(ingress, DROP_TRUNCATED, dropped.truncated);
+		ingress_count(ingress, DROP_SEGMENTS, dropped.segments);
+	}
 	for (int i = 0; i < count; i++) {
 		size_t needed = opened_max(&messages[i]);
 
-		if (needed > INGRESS_OPENED) {
-			ingress_count(ingress, DROP_SEGMENTS, 1);
-			continue;
-		}
-		if (ingress->used + needed > INGRESS_OPENED)
+		if (ingress->used + needed > INGRESS_OPENED) {
 			write_all_runs(ingress);
+			if (needed > INGRESS_OPENED) {
+				ingress_count(ingress, DROP_SEGMENTS, 1);
+				continue;
+			}
+		}
 		message_in(ingress, &messages[i], now);
 	}
 	write_all_runs(ingress);

@@ -19,7 +19,7 @@ struct endpoint {
 		struct in_pktinfo v4;
 		struct in6_pktinfo v6;
 	} local;
-	bool pinned; /* send through the interface in `local`, too: the route has several next hops; not compared */
+	bool pinned; /* IPv4: name the interface in `local` when sending, see udp_control.c; not compared */
 };
 
 static inline bool endpoint_known(const struct endpoint *endpoint)
