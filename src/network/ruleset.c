@@ -57,9 +57,10 @@ static void write_chains(FILE *file, const struct ruleset *ruleset, const char *
 	fputs("\tchain preraw {\n\t\ttype filter hook prerouting priority raw; policy accept;\n", file);
 	write_guards(file, ruleset, comment);
 	fputs("\t}\n\tchain premangle {\n\t\ttype filter hook prerouting priority mangle; policy accept;\n", file);
-	fprintf(file, "\t\tmeta l4proto udp meta mark set ct mark%s\n", comment);
+	fprintf(file, "\t\tmeta l4proto { tcp, udp } ct mark 0x%08x meta mark set ct mark%s\n", ruleset->mark, comment);
 	fputs("\t}\n\tchain postmangle {\n\t\ttype filter hook postrouting priority mangle; policy accept;\n", file);
-	fprintf(file, "\t\tmeta l4proto udp meta mark 0x%08x ct mark set meta mark%s\n\t}\n", ruleset->mark, comment);
+	fprintf(file, "\t\tmeta l4proto { tcp, udp } meta mark 0x%08x ct mark set meta mark%s\n\t}\n", ruleset->mark,
+			comment);
 }
 
 /* FNV-1a. */

@@ -6,9 +6,12 @@
  * sent by a neighbour who probes for the address or forges answers (CVE-2019-14899), so it is dropped, unless its
  * source is local. The rule matches the interface by its index, so a rename changes nothing.
  *
- * Answers to our own datagrams must pass a strict reverse path filter. The filter asks for the route to the source of
- * the answer, which without our mark is the tunnel. So the mark is saved in the connection when a datagram leaves and
- * restored when the answer arrives; net.ipv4.conf.all.src_valid_mark lets the filter see it.
+ * Answers to our own packets must pass a strict reverse path filter. The filter looks up the route to the source of the
+ * answer, which without our mark leads into the tunnel. So the first rule saves the mark in the connection when a
+ * packet leaves, and the second rule restores the mark when the answer arrives; net.ipv4.conf.all.src_valid_mark lets
+ * the filter see the mark. wg-quick(8) does this for UDP only. The resolver also asks by TCP, when an answer does not
+ * fit into a datagram. TCP connections of other programs may have marks of their own in the connection, so only our
+ * mark is restored.
  *
  * Each rule has the comment "adit INDEX DIGEST COUNT", by which a later look recognises the table and sees whether all
  * of its rules are there.

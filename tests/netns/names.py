@@ -208,11 +208,33 @@ def full_tunnel(lab, slow_server, rp_filter):
         assert {source for *_, source in server.asked} == {"192.0.2.1"}, server.asked
 
 
-@case()
-def long_answers(lab):
+def foreign_marks(node):
+    """Another program's firewall saves a mark in connections to port 7, and counts the packets that arrive with it."""
+    node.run("nft -f -", input="""
+        table ip other {
+            chain out { type filter hook output priority 0; tcp dport 7 ct mark set 0x77; }
+            chain in { type filter hook input priority 0; tcp sport 7 meta mark 0x77 counter; }
+        }""")
+
+
+def answers_with_mark(node, other):
+    """Makes a connection to port 7 and returns how many of its packets arrived with the mark of the connection."""
+    with other.socket(socket.AF_INET, socket.SOCK_STREAM) as server, \
+            node.socket(socket.AF_INET, socket.SOCK_STREAM) as client:
+        server.bind((BEYOND, 7))
+        server.listen()
+        client.connect((BEYOND, 7))
+    return int(re.search(r"counter packets (\d+)", node.run("nft list chain ip other in").stdout)[1])
+
+
+@case(rp_filter=[0, 1], foreign_mark=[False, True])
+def long_answers(lab, rp_filter, foreign_mark):
     """The answers come by TCP, whose connections are made outside of the tunnel too."""
     own_etc()
     left, right = lay(lab, allowed=EVERYTHING)
+    left.node.set("net/ipv4/conf/all/rp_filter", rp_filter)
+    if foreign_mark:
+        foreign_marks(left.node)
     server = Dns(right.node, {"vpn.example": ["198.51.100.1"]}, truncated=True)
     server.silent.add("vpn.example")
     right.start()
@@ -222,6 +244,9 @@ def long_answers(lab):
         wait_until_at(left, right, "198.51.100.1", 25)
         wait_for_answers(left, right, 10, "an answer through the tunnel")
         assert {source for *_, source in server.asked} == {"192.0.2.1"}, server.asked
+    if foreign_mark:
+        with lab.check("packets of the host's other connections keep the mark 0"):
+            assert answers_with_mark(left.node, right.node) == 0
 
 
 @case()
