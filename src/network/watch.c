@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "io/netfilter.h"
@@ -14,7 +15,7 @@ static const double idle = 1.0;                        /* seconds after a change
 static const double calm = 2.0;                        /* seconds without a repair that make the pause short again */
 
 enum {
-	PAUSE_PER_LOOK = 20, /* a look of t seconds is followed by a pause of 20 t */
+	PAUSE_PER_LOOK = 20, /* a look that uses a processor for t seconds is followed by a pause of 20 t */
 	QUICK_REPAIRS = 4,   /* in a row, before the pause grows */
 	CONTESTED = 12,      /* repairs in a row, after which somebody is working against us */
 };
@@ -29,9 +30,14 @@ static void watch_arm(struct watch *watch, double seconds, bool urgent)
 	watch->urgent = urgent;
 }
 
+/* The pause counts from the last look, so an event after a quiet time is followed by a look at once. */
 void watch_look(struct watch *watch)
 {
-	watch_arm(watch, watch->pause, true);
+	double rest = watch->looked_at + watch->pause - ev_time();
+
+	if (rest > watch->pause) /* the clock was set back */
+		rest = watch->pause;
+	watch_arm(watch, rest > pause_min ? rest : pause_min, true);
 }
 
 void watch_look_when_idle(struct watch *watch)
@@ -53,13 +59,23 @@ static void count_repair(struct watch *watch, double now)
 		watch->contested(watch->context);
 }
 
+/* Seconds of processor time. On a busy host, or while nft(8) runs, a look can last many times as long. */
+static double cpu_time(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
 static void on_look(struct ev_loop *loop, struct ev_timer *timer, int events)
 {
 	struct watch *watch = timer->data;
-	double begin = ev_time(), took;
+	double begin = ev_time(), used = cpu_time();
 	int repairs = watch->repair(watch->context);
 
-	took = ev_time() - begin;
+	used = cpu_time() - used;
+	watch->looked_at = ev_time();
 	if (repairs == -ENODEV) {
 		watch_stop(watch);
 		return;
@@ -68,8 +84,8 @@ static void on_look(struct ev_loop *loop, struct ev_timer *timer, int events)
 		count_repair(watch, begin);
 	else if (begin - watch->repaired_at > calm)
 		watch->pause = pause_min;
-	if (watch->pause < took * PAUSE_PER_LOOK)
-		watch->pause = took * PAUSE_PER_LOOK;
+	if (watch->pause < used * PAUSE_PER_LOOK)
+		watch->pause = used * PAUSE_PER_LOOK;
 	if (repairs > 0)
 		watch_look_when_idle(watch);
 }

@@ -3,9 +3,9 @@
  * The watch: decides which events of the host concern us, and when to look.
  *
  * A look comes a short pause after an event, so that a burst of events costs one look. While looks keep finding
- * something to repair, the pause grows up to 0.3 s. It also grows with the time that a look takes, so that
- * repairs never take more than a twentieth of a processor. A look that changed something is followed by another one,
- * because the change itself causes no events.
+ * something to repair, the pause grows up to 0.3 s. It also grows with the processor time that a look uses, so that
+ * repairs never take more than a twentieth of a processor. A pause counts from the end of the last look. A look that
+ * changed something is followed by another one, because the change itself causes no events.
  *
  * Without events there is no timer: idle costs nothing.
  */
@@ -22,7 +22,8 @@ struct watch {
 	struct ev_io routes, tables;
 	struct ev_timer look;
 	bool urgent;        /* the look follows an event */
-	double pause;       /* seconds until the next look */
+	double pause;       /* seconds between looks */
+	double looked_at;   /* of the loop's clock; the end of the last look */
 	double repaired_at; /* of the loop's clock; when a look last found something */
 	unsigned repairs;   /* in a row, each soon after the last */
 	/* True if the event can mean that something of ours has changed. */
