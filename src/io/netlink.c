@@ -131,16 +131,23 @@ static ssize_t receive_answer(struct netlink *netlink)
 	return length < 0 ? -errno : length;
 }
 
-static int read_whole_answer(struct netlink *netlink, netlink_handler *handle, void *context)
+int netlink_send(struct netlink *netlink)
 {
-	struct answer answer = { 0 };
+	netlink->interrupted = false;
+	return send_requests(netlink);
+}
 
-	while (!answer.done) {
-		ssize_t length = receive_answer(netlink);
-		if (length < 0)
-			return (int)length;
-		read_messages(netlink, (int)length, &answer, handle, context);
-	}
+int netlink_read_part(struct netlink *netlink, netlink_handler *handle, void *context)
+{
+	struct answer answer = { .interrupted = netlink->interrupted };
+	ssize_t length = receive_answer(netlink);
+
+	if (length < 0)
+		return (int)length;
+	read_messages(netlink, (int)length, &answer, handle, context);
+	netlink->interrupted = answer.interrupted;
+	if (!answer.done)
+		return 1;
 	return answer.status == 0 && answer.interrupted ? -EINTR : answer.status;
 }
 
@@ -149,9 +156,11 @@ int netlink_finish(struct netlink *netlink, netlink_handler *handle, void *conte
 	int status = -EINTR;
 
 	for (int attempt = 0; status == -EINTR && attempt < DUMP_ATTEMPTS; attempt++) {
-		status = send_requests(netlink);
+		status = netlink_send(netlink);
 		if (status == 0)
-			status = read_whole_answer(netlink, handle, context);
+			do
+				status = netlink_read_part(netlink, handle, context);
+			while (status == 1);
 	}
 	return status;
 }

@@ -280,13 +280,10 @@ static void dump_route(void *context, const struct nlmsghdr *message)
 		dump->handle(dump->context, &entry);
 }
 
-int netlink_dump_routes(struct netlink *netlink, const struct netlink_route_filter *filter,
-						void (*handle)(void *context, const struct netlink_route_entry *entry), void *context)
+static void put_route_filter(struct netlink *netlink, const struct netlink_route_filter *filter)
 {
-	struct route_dump dump = { filter, handle, context };
 	struct nlmsghdr *message = netlink_begin(netlink, RTM_GETROUTE, NLM_F_DUMP);
 	struct rtmsg *head = mnl_nlmsg_put_extra_header(message, sizeof *head);
-	int status;
 
 	head->rtm_family = filter->family;
 	head->rtm_protocol = filter->protocol;
@@ -295,8 +292,40 @@ int netlink_dump_routes(struct netlink *netlink, const struct netlink_route_filt
 		mnl_attr_put_u32(message, RTA_TABLE, filter->table);
 	if (filter->index)
 		mnl_attr_put_u32(message, RTA_OIF, filter->index);
-	status = netlink_finish(netlink, dump_route, &dump);
-	return status == -ENOENT ? 0 : empty_without_family(status); /* -ENOENT: no such table */
+}
+
+/* -ENOENT: no such table. */
+static int empty_without_table(int status)
+{
+	return status == -ENOENT ? 0 : empty_without_family(status);
+}
+
+int netlink_dump_routes(struct netlink *netlink, const struct netlink_route_filter *filter,
+						void (*handle)(void *context, const struct netlink_route_entry *entry), void *context)
+{
+	struct route_dump dump = { filter, handle, context };
+
+	put_route_filter(netlink, filter);
+	return empty_without_table(netlink_finish(netlink, dump_route, &dump));
+}
+
+int netlink_begin_route_dump(struct netlink *netlink, const struct netlink_route_filter *filter)
+{
+	put_route_filter(netlink, filter);
+	return netlink_send(netlink);
+}
+
+int netlink_read_route_dump(struct netlink *netlink, const struct netlink_route_filter *filter,
+							void (*handle)(void *context, const struct netlink_route_entry *entry), void *context)
+{
+	struct route_dump dump = { filter, handle, context };
+
+	return empty_without_table(netlink_read_part(netlink, dump_route, &dump));
+}
+
+int netlink_fd(const struct netlink *netlink)
+{
+	return mnl_socket_get_fd(netlink->socket);
 }
 
 static void put_change(struct nlmsghdr *message, const struct netlink_route_change *change)

@@ -17,6 +17,7 @@ enum {
 struct netlink {
 	struct mnl_socket *socket;
 	uint32_t sequence;
+	bool interrupted;      /* entries changed during the dump that is being read */
 	struct nlmsghdr *last; /* the last request in `request` */
 	_Alignas(struct nlmsghdr) char request[NETLINK_REQUEST_BYTES];
 	_Alignas(struct nlmsghdr) char answer[NETLINK_ANSWER_BYTES];
@@ -44,6 +45,11 @@ void netlink_finish_all(struct netlink *netlink, int *status, size_t count);
  * kernel's negative errno. A dump during which entries changed is repeated, so `handle` may see an entry twice.
  */
 int netlink_finish(struct netlink *netlink, netlink_handler *handle, void *context);
+
+/* Sends the requests without waiting for the answers. */
+int netlink_send(struct netlink *netlink);
+/* Reads one part of the answer to the last request: 1 if there is more, else as netlink_finish. */
+int netlink_read_part(struct netlink *netlink, netlink_handler *handle, void *context);
 
 /* Returns the size of an address of `family`. */
 static inline size_t netlink_address_bytes(uint8_t family)

@@ -13,9 +13,10 @@
 #include "host.h"
 #include "mtu.h"
 #include "reconcile.h"
+#include "route_check.h"
 #include "watch.h"
 
-/* A reload of more routes than this does not wait for the kernel to list them. */
+/* More routes than this are not listed during a reload or a look, but by the route check. */
 enum { ROUTES_LISTED_AT_ONCE = 2000 };
 
 struct network {
@@ -29,6 +30,8 @@ struct network {
 	bool prepared, committed_once;
 	char last_warning[REASON_BYTES + 32];
 	struct watch watch;
+	struct route_check check;
+	bool routes_differ; /* the check has found it, so the next look lists them all */
 };
 
 static void warn_once(void *context, const char *text)
@@ -154,6 +157,7 @@ int network_prepare(struct network *network, const struct network_plan *plan, st
 		table_claim_release(claim);
 		return reason_set_errno(reason, status, "network");
 	}
+	route_check_stop(&network->check); /* network_commit and network_revert ask for a look, which starts it again */
 	network->before = network->reconcile.desired;
 	network->mark_before = network->host.mark;
 	network->claim_before = network->claim;
@@ -219,6 +223,7 @@ void network_revert(struct network *network)
 	item_list_destroy(&network->before);
 	network->host.before = &network->reconcile.desired;
 	network->prepared = false;
+	watch_look_when_idle(&network->watch);
 }
 
 static void log_refusal(void *context, const char *text)
@@ -280,11 +285,35 @@ static void follow_rename(struct network *network)
 	memcpy(network->name, network->host.link.name, sizeof network->name);
 }
 
+static void on_routes_checked(void *context, bool differs)
+{
+	struct network *network = context;
+
+	network->routes_differ = differs;
+	if (differs)
+		watch_look(&network->watch);
+}
+
+/* Repairs everything. Many routes are taken to be right until the check has found otherwise. */
+static int look_and_repair(struct network *network, struct reason *reason)
+{
+	struct reconcile *reconcile = &network->reconcile;
+	bool many = count_routes(&reconcile->desired) > ROUTES_LISTED_AT_ONCE, differ = network->routes_differ;
+
+	network->routes_differ = false;
+	network->check.done = on_routes_checked;
+	network->check.context = network;
+	if (!many || differ ||
+		route_check_start(&network->check, network->watch.loop, network->host.index, &reconcile->desired) < 0)
+		return reconcile_run(reconcile, RECONCILE_REPAIR, reason);
+	return reconcile_change(reconcile, &reconcile->desired, RECONCILE_REPAIR, reason);
+}
+
 static int repair_network(void *context)
 {
 	struct network *network = context;
 	struct reason reason;
-	int status = reconcile_run(&network->reconcile, RECONCILE_REPAIR, &reason);
+	int status = look_and_repair(network, &reason);
 
 	if (status == -ENODEV)
 		return status;
@@ -353,6 +382,7 @@ void network_close(struct network *network)
 	if (!network)
 		return;
 	watch_stop(&network->watch);
+	route_check_stop(&network->check);
 	remove_all(network);
 	item_list_destroy(&network->reconcile.desired);
 	table_claim_release(&network->claim_before);

@@ -652,6 +652,45 @@ def advertise(node):
         raw.sendto(body, ("fd07::1", 0))
 
 
+@case()
+def many_routes(lab):
+    """So many routes that they are checked in the background."""
+    prefixes = [f"11.{number >> 8}.{number & 255}.0/24" for number in range(3000)]
+    left, right = lay(lab, allowed=["0.0.0.0/0", "::/0", "fd07::2/128"] + prefixes)
+    left.start()
+    left.node.ping(BEYOND[4])
+    time.sleep(2)
+    before = inner_state(left.node)
+    quiet = left.daemon.log()
+    assert "another program" not in quiet, quiet
+    for event in "link down and up", "the local routes are flushed, too", "the addresses are flushed":
+        with lab.check(f"{event}: all is as before within {REPAIR} s"):
+            OTHERS[event](left.node)
+            repaired(left.node, before)
+            left.node.ping(BEYOND[4])
+    for number in 1, 2:
+        with lab.check(f"one route is deleted, time {number}"):
+            left.node.run("ip route del 11.7.9.0/24")
+            repaired(left.node, before)
+    with lab.check("a local route is deleted"):
+        left.node.run("ip route del local 10.7.0.1 table local dev tun-left")
+        repaired(left.node, before)
+        left.node.ping(BEYOND[4])
+    with lab.check("a route is deleted while a reload changes another one"):
+        before = before | {name: text.replace("11.0.0.0/24", "12.0.0.0/24") for name, text in before.items()}
+        left.peers[0]["AllowedIPs"] = left.peers[0]["AllowedIPs"].replace("11.0.0.0/24", "12.0.0.0/24")
+        left.write()
+        reloading = subprocess.Popen(left.node.words([lab.adit, "reload", left.interface]))
+        left.node.run("ip route del 11.7.9.0/24")
+        assert reloading.wait(10) == 0
+        repaired(left.node, {name: "\n".join(sorted(text.splitlines())) for name, text in before.items()})
+    with lab.check("afterwards it is quiet"):
+        time.sleep(2)
+        used = cpu_seconds(left.daemon.pid)
+        time.sleep(2)
+        assert cpu_seconds(left.daemon.pid) == used
+
+
 # --- scale ------------------------------------------------------------------------------------------------------------
 
 @case(alone=True, slow=True)

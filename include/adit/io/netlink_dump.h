@@ -68,6 +68,17 @@ struct netlink_route_filter {
 int netlink_dump_routes(struct netlink *netlink, const struct netlink_route_filter *filter,
 						void (*handle)(void *context, const struct netlink_route_entry *entry), void *context);
 
+/*
+ * The same in parts, for a thread that must not wait for a long list: begin the dump, then read parts of up to 32 KiB,
+ * about 500 routes each. Until the last part is read, `netlink` must not be used for anything else. The part returns 1
+ * if there is more, 0 at the end, -EINTR at the end if routes changed meanwhile, or another negative errno.
+ */
+int netlink_begin_route_dump(struct netlink *netlink, const struct netlink_route_filter *filter);
+int netlink_read_route_dump(struct netlink *netlink, const struct netlink_route_filter *filter,
+							void (*handle)(void *context, const struct netlink_route_entry *entry), void *context);
+/* Becomes readable when a part is there. */
+int netlink_fd(const struct netlink *netlink);
+
 struct netlink_route_change {
 	struct ip_prefix to;
 	uint32_t table, index, metric;
