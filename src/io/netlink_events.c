@@ -101,14 +101,13 @@ static bool parse_address(const struct nlmsghdr *message, struct netlink_state_e
 
 static bool parse_rule(const struct nlmsghdr *message, struct netlink_state_event *event)
 {
-	const struct fib_rule_hdr *head = mnl_nlmsg_get_payload(message);
 	const struct nlattr *attribute;
 
 	event->kind = NETLINK_EVENT_RULE;
 	event->removed = message->nlmsg_type == RTM_DELRULE;
-	if (mnl_nlmsg_get_payload_len(message) < sizeof *head)
+	if (mnl_nlmsg_get_payload_len(message) < sizeof(struct fib_rule_hdr))
 		return false;
-	mnl_attr_for_each(attribute, message, sizeof *head)
+	mnl_attr_for_each(attribute, message, sizeof(struct fib_rule_hdr))
 	{
 		if (mnl_attr_get_type(attribute) == FRA_FWMARK)
 			event->mark = netlink_get_u32(attribute);

@@ -75,8 +75,11 @@ static void set_offloads(struct tun *tun)
 	static const unsigned ladder[] = { TSO | TUN_F_TSO_ECN | USO, TSO | TUN_F_TSO_ECN, TSO, 0 };
 	size_t last = sizeof ladder / sizeof ladder[0] - 1, step = tun->virtio ? 0 : last;
 
-	while (ioctl(tun->fd, TUNSETOFFLOAD, (unsigned long)ladder[step]) && step < last)
+	while (ioctl(tun->fd, TUNSETOFFLOAD, (unsigned long)ladder[step]) < 0) {
+		if (step == last)
+			break;
 		step++;
+	}
 	tun->read_tso = ladder[step] & TSO;
 	tun->read_uso = ladder[step] & USO;
 }

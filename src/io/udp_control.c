@@ -115,9 +115,8 @@ static void read_cmsg(struct udp_message *into, const struct cmsghdr *head, cons
 		read_local_v4(into, data, bytes);
 	else if (head->cmsg_level == IPPROTO_IPV6 && head->cmsg_type == IPV6_PKTINFO)
 		read_local_v6(into, data, bytes);
-	else if (head->cmsg_level == IPPROTO_IP && head->cmsg_type == IP_TOS)
-		read_traffic_class(into, data, bytes);
-	else if (head->cmsg_level == IPPROTO_IPV6 && head->cmsg_type == IPV6_TCLASS)
+	else if ((head->cmsg_level == IPPROTO_IP && head->cmsg_type == IP_TOS) ||
+			 (head->cmsg_level == IPPROTO_IPV6 && head->cmsg_type == IPV6_TCLASS))
 		read_traffic_class(into, data, bytes);
 	else if (head->cmsg_level == IPPROTO_UDP && head->cmsg_type == UDP_GRO)
 		read_segment_size(into, data, bytes);

@@ -70,11 +70,15 @@ static void observe_sysctls(struct observation *observation)
 /* Before Linux 5.18 an address has no owner; then what we wanted last is ours. */
 static bool addresses_have_owners(void)
 {
-	unsigned major = 0, minor = 0;
+	unsigned long major, minor;
 	struct utsname name;
+	char *end;
 
-	return uname(&name) == 0 && sscanf(name.release, "%u.%u", &major, &minor) == 2 &&
-		   (major > 5 || (major == 5 && minor >= 18));
+	if (uname(&name) < 0)
+		return false;
+	major = strtoul(name.release, &end, 10);
+	minor = *end == '.' ? strtoul(end + 1, NULL, 10) : 0;
+	return major > 5 || (major == 5 && minor >= 18);
 }
 
 static void observe_address(void *context, const struct netlink_address_entry *entry)

@@ -25,11 +25,12 @@ struct table_names {
 static void collect_table(void *context, const char *name)
 {
 	struct table_names *names = context;
+	size_t length = strlen(name);
 
-	if (strncmp(name, RULESET_PREFIX, strlen(RULESET_PREFIX)) != 0 || strlen(name) >= RULESET_TABLE ||
+	if (strncmp(name, RULESET_PREFIX, strlen(RULESET_PREFIX)) != 0 || length >= RULESET_TABLE ||
 		names->count == sizeof names->tables / sizeof names->tables[0])
 		return;
-	strcpy(names->tables[names->count].name, name);
+	memcpy(names->tables[names->count].name, name, length + 1);
 	names->count++;
 }
 

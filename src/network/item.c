@@ -87,11 +87,33 @@ static int compare_identities(const void *a, const void *b)
 	return item_compare(a, b);
 }
 
-static int compare_wholly(const void *a, const void *b)
+/* The part of an item that is neither its identity nor a flag. */
+static uint64_t item_value(const struct item *item)
 {
-	int identity = item_compare(a, b);
+	switch (item->kind) {
+	case ITEM_RULE:
+		return item->rule.preference;
+	case ITEM_FIREWALL:
+		return item->digest;
+	case ITEM_SYSCTL:
+	case ITEM_LINK:
+		return item->value;
+	case ITEM_ADDRESS:
+		return item->table;
+	default:
+		return 0;
+	}
+}
 
-	return identity ? identity : memcmp(a, b, sizeof(struct item));
+/* Not memcmp, because the unused bytes of the union have no defined value. */
+static int compare_wholly(const void *left, const void *right)
+{
+	const struct item *a = left, *b = right;
+	int order = item_compare(a, b);
+
+	if (order == 0)
+		order = compare_numbers(a->flags, b->flags);
+	return order ? order : compare_numbers(item_value(a), item_value(b));
 }
 
 static bool list_is_sorted(const struct item_list *list)
@@ -111,7 +133,7 @@ void item_list_sort(struct item_list *list)
 		return;
 	qsort(list->items, list->count, sizeof *list->items, compare_wholly);
 	for (size_t i = 0; i < list->count; i++)
-		if (kept == 0 || memcmp(&list->items[kept - 1], &list->items[i], sizeof *list->items) != 0)
+		if (kept == 0 || compare_wholly(&list->items[kept - 1], &list->items[i]) != 0)
 			list->items[kept++] = list->items[i];
 	list->count = kept;
 }

@@ -84,7 +84,7 @@ struct item_list {
 int item_push(struct item_list *list, const struct item *item);
 /* Frees the memory; takes a zeroed struct. */
 void item_list_destroy(struct item_list *list);
-/* Sorts by identity and drops items that are equal in every bit, which an interrupted dump returns. */
+/* Sorts by identity and drops items that are equal in every field, which an interrupted dump returns. */
 void item_list_sort(struct item_list *list);
 /* Keeps the first item of each identity in a sorted list. */
 void item_list_unique(struct item_list *list);

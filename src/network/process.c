@@ -14,8 +14,6 @@
 
 #include "base/clock.h"
 
-extern char **environ;
-
 enum { POLL_INTERVAL_MS = 1 };
 
 /* Uses a memfd instead of a pipe: writing never blocks, and a child that ends early causes no SIGPIPE. */

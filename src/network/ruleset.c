@@ -123,5 +123,16 @@ char *ruleset_script(uint8_t family, const char *table, const struct ruleset *ru
 
 bool ruleset_comment(const char *comment, uint32_t *index, uint64_t *digest, unsigned *count)
 {
-	return sscanf(comment, "adit %" SCNu32 " %" SCNx64 " %u", index, digest, count) == 3;
+	char *end;
+
+	if (strncmp(comment, "adit ", 5) != 0)
+		return false;
+	*index = (uint32_t)strtoul(comment + 5, &end, 10);
+	if (*end != ' ')
+		return false;
+	*digest = strtoull(end + 1, &end, 16);
+	if (*end != ' ')
+		return false;
+	*count = (unsigned)strtoul(end + 1, &end, 10);
+	return *end == '\0';
 }
