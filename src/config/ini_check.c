@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/bytes.h"
 #include "base/list.h"
 #include "base/map.h"
 #include "ini_parser.h"
@@ -142,9 +141,9 @@ out:
 	return error;
 }
 
-static struct known_peer *find_known_peer(const struct map *map, const uint8_t public_key[KEY_BYTES])
+static struct known_peer *find_known_peer(const struct map *map, uint64_t hash, const uint8_t public_key[KEY_BYTES])
 {
-	for (struct map_node *node = map_first(map, get_le64(public_key)); node; node = map_next(node)) {
+	for (struct map_node *node = map_first(map, hash); node; node = map_next(node)) {
 		struct known_peer *known = container_of(node, struct known_peer, by_key);
 		if (memcmp(known->peer->public_key, public_key, KEY_BYTES) == 0)
 			return known;
@@ -188,13 +187,20 @@ static int merge_same_peers(const struct ini_parser *parser)
 	struct known_peer *next = known;
 	struct config_peer **link = &parser->config->peers;
 	struct map map = { 0 };
+	/* The administrator writes the file, but the peers choose their keys: as in tunnel/peer.c, the hash is secret. */
+	uint8_t hash_key[crypto_shorthash_KEYBYTES];
 	int error = -ENOMEM;
 
 	if (!known || map_init(&map) < 0)
 		goto out;
+	randombytes_buf(hash_key, sizeof hash_key);
 	while (*link) {
 		struct config_peer *peer = *link;
-		struct known_peer *earlier = peer->has_public_key ? find_known_peer(&map, peer->public_key) : NULL;
+		struct known_peer *earlier;
+		uint64_t hash;
+
+		crypto_shorthash((uint8_t *)&hash, peer->public_key, KEY_BYTES, hash_key);
+		earlier = peer->has_public_key ? find_known_peer(&map, hash, peer->public_key) : NULL;
 		if (earlier) {
 			ini_warning(parser, peer->line,
 						"[Peer]: PublicKey is also that of the peer on line %d; both sections are merged",
@@ -208,7 +214,7 @@ static int merge_same_peers(const struct ini_parser *parser)
 		}
 		if (peer->has_public_key) {
 			next->peer = peer;
-			map_insert(&map, &next->by_key, get_le64(peer->public_key));
+			map_insert(&map, &next->by_key, hash);
 			next++;
 		}
 		link = &peer->next;

@@ -257,7 +257,7 @@ void peer_handshake_completed(struct peer *peer, uint64_t now)
 	peer->handshake_wall = peer->device->realtime();
 }
 
-/* Without a step, the time is returned as it was read, so that two queries give the same result to the nanosecond. */
+/* Without a step, returns the time that was read then: two queries give the same result to the nanosecond. */
 uint64_t peer_last_handshake(const struct peer *peer, uint64_t now)
 {
 	uint64_t age = now - peer->handshake_completed, wall = peer->device->realtime();
