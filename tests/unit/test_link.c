@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 
 #include "io/link.h"
-#include "namespace.h"
+#include "sandbox.h"
 
 enum { WAIT_MS = 2000 };
 
@@ -58,7 +58,7 @@ static void expect(const struct link *link, bool up, uint32_t mtu)
 
 static void the_state_is_reported(void **state)
 {
-	int tun = namespace_tun("link0");
+	int tun = sandbox_tun("link0");
 	struct link link;
 
 	assert_int_equal(link_open(&link, tun), 0);
@@ -78,7 +78,7 @@ static void the_state_is_reported(void **state)
 
 static void events_of_other_links_are_ignored(void **state)
 {
-	int tun = namespace_tun("link0");
+	int tun = sandbox_tun("link0");
 	struct link link;
 
 	assert_int_equal(link_open(&link, tun), 0);
@@ -92,7 +92,7 @@ static void events_of_other_links_are_ignored(void **state)
 
 static void a_rename_while_the_state_is_read_does_no_harm(void **state)
 {
-	int tun = namespace_tun("link0"), other;
+	int tun = sandbox_tun("link0"), other;
 	struct link link;
 
 	after_name = "ip link set dev link0 name renamed";
@@ -103,7 +103,7 @@ static void a_rename_while_the_state_is_read_does_no_harm(void **state)
 	after_name = "ip link set dev renamed name link0";
 	after_count = 1;
 	expect(&link, false, 1337);
-	other = namespace_tun("second"); /* takes the name */
+	other = sandbox_tun("second"); /* takes the name */
 	after_name = "ip link set dev link0 name renamed; ip link set dev second name link0";
 	after_count = 1;
 	expect(&link, false, 1337);
@@ -118,12 +118,12 @@ static void a_rename_while_the_state_is_read_does_no_harm(void **state)
 
 static void a_move_to_another_namespace_is_followed(void **state)
 {
-	int tun = namespace_tun("link0"), here;
+	int tun = sandbox_tun("link0"), here;
 	struct link link;
 	char holder[64];
 
 	assert_int_equal(link_open(&link, tun), 0);
-	snprintf(holder, sizeof holder, "%s", namespace_run("unshare -n sleep 30 >/dev/null 2>&1 & sleep 0.2; echo $!"));
+	snprintf(holder, sizeof holder, "%s", sandbox_output("unshare -n sleep 30 >/dev/null 2>&1 & sleep 0.2; echo $!"));
 	sandbox_run("ip link set link0 netns %d", atoi(holder));
 	assert_int_equal(wait_for_event(&link), 1);
 	expect(&link, false, 1500);
@@ -144,7 +144,7 @@ static void a_move_to_another_namespace_is_followed(void **state)
 
 static void a_deleted_device_returns_ebadfd(void **state)
 {
-	int tun = namespace_tun("link0");
+	int tun = sandbox_tun("link0");
 	struct link_state unused;
 	struct link link;
 

@@ -14,7 +14,7 @@
 
 #include "base/bytes.h"
 #include "io/netlink_dump.h"
-#include "namespace.h"
+#include "sandbox.h"
 
 enum { TABLE = 51820, MARK = 51820, MANY = 3000 };
 
@@ -40,7 +40,7 @@ static int set_up(void **context)
 		return -1;
 	sandbox_need_tun();
 	sandbox_enter();
-	state->tun = namespace_tun("tun0");
+	state->tun = sandbox_tun("tun0");
 	state->index = if_nametoindex("tun0");
 	state->netlink = netlink_open();
 	*context = state;
@@ -100,14 +100,14 @@ static void addresses_are_added_and_deleted(void **context)
 	assert_int_equal(netlink_change_address(state->netlink, true, state->index, &v4), -EEXIST);
 	assert_int_equal(netlink_change_address(state->netlink, true, state->index, &v6), -EEXIST);
 	assert_int_equal(netlink_change_address(state->netlink, true, 9999, &v4), -ENODEV);
-	assert_string_equal(namespace_run("ip -br address show tun0 scope global"),
+	assert_string_equal(sandbox_output("ip -br address show tun0 scope global"),
 						"tun0 UNKNOWN 10.7.0.1/24 fd07::1/64\n");
-	assert_string_equal(namespace_run("ip route show dev tun0"), "10.7.0.0/24 proto kernel scope link src 10.7.0.1\n");
+	assert_string_equal(sandbox_output("ip route show dev tun0"), "10.7.0.0/24 proto kernel scope link src 10.7.0.1\n");
 	assert_int_equal(netlink_change_address(state->netlink, false, state->index, &v4), 0);
 	assert_int_equal(netlink_change_address(state->netlink, false, state->index, &v6), 0);
 	assert_int_equal(netlink_change_address(state->netlink, false, state->index, &v4), -EADDRNOTAVAIL);
 	assert_int_equal(netlink_change_address(state->netlink, false, state->index, &v6), -EADDRNOTAVAIL);
-	assert_string_equal(namespace_run("ip -br address show tun0 scope global"), "");
+	assert_string_equal(sandbox_output("ip -br address show tun0 scope global"), "");
 }
 
 struct addresses {
@@ -142,11 +142,11 @@ static void addresses_are_listed(void **context)
 	netlink_change_address(state->netlink, false, state->index, &v4);
 	netlink_change_address(state->netlink, false, state->index, &v6);
 	/* On a point-to-point address, our own end counts. */
-	assert_string_equal(namespace_run("ip address add 10.7.0.2 peer 10.7.0.9/32 dev tun0"), "");
+	assert_string_equal(sandbox_output("ip address add 10.7.0.2 peer 10.7.0.9/32 dev tun0"), "");
 	v4 = prefix("10.7.0.2", 32);
 	netlink_dump_addresses(state->netlink, AF_INET, state->index, count_address, &addresses);
 	assert_memory_equal(&addresses.last, &v4, sizeof v4);
-	assert_string_equal(namespace_run("ip address flush dev tun0 scope global"), "");
+	assert_string_equal(sandbox_output("ip address flush dev tun0 scope global"), "");
 }
 
 static int change_route(const struct state *state, bool add, uint32_t index, const struct ip_prefix *to, uint32_t table)
@@ -192,11 +192,11 @@ static void routes_are_added_and_deleted(void **context)
 	assert_int_equal(add_route(state, state->index, &all, TABLE), 0);
 	assert_int_equal(add_route(state, state->index, &all6, TABLE), 0);
 	assert_int_equal(add_route(state, 9999, &v4, 0), -ENODEV);
-	assert_string_equal(namespace_run("ip route show"), "10.9.0.0/16 dev tun0 proto 173 scope link\n");
-	assert_string_equal(namespace_run("ip -6 route show fd09::/48"),
+	assert_string_equal(sandbox_output("ip route show"), "10.9.0.0/16 dev tun0 proto 173 scope link\n");
+	assert_string_equal(sandbox_output("ip -6 route show fd09::/48"),
 						"fd09::/48 dev tun0 proto 173 metric 1024 pref medium\n");
-	assert_string_equal(namespace_run("ip route show table 51820"), "default dev tun0 proto 173 scope link\n");
-	assert_string_equal(namespace_run("ip -6 route show table 51820"),
+	assert_string_equal(sandbox_output("ip route show table 51820"), "default dev tun0 proto 173 scope link\n");
+	assert_string_equal(sandbox_output("ip -6 route show table 51820"),
 						"default dev tun0 proto 173 metric 1024 pref medium\n");
 	assert_int_equal(count_routes(state, AF_INET, 0, TABLE) > 0, 1);
 	assert_int_equal(count_routes(state, AF_INET6, 0, TABLE) > 0, 1);
@@ -207,7 +207,7 @@ static void routes_are_added_and_deleted(void **context)
 	assert_int_equal(change_route(state, false, state->index, &all6, TABLE), 0);
 	assert_int_equal(count_routes(state, AF_INET, 0, TABLE) > 0, 0);
 	assert_int_equal(count_routes(state, AF_INET6, 0, TABLE) > 0, 0);
-	assert_string_equal(namespace_run("ip route show"), "");
+	assert_string_equal(sandbox_output("ip route show"), "");
 }
 
 /* More routes than fit into one send, with some that the kernel rejects. */
@@ -229,7 +229,7 @@ static void routes_are_added_together(void **context)
 		assert_int_equal(status[i], i % EVERY ? 0 : -EINVAL);
 		standing += status[i] == 0;
 	}
-	assert_int_equal(atoi(namespace_run("ip route show table 51820 | wc -l")), standing);
+	assert_int_equal(atoi(sandbox_output("ip route show table 51820 | wc -l")), standing);
 	netlink_change_routes(state->netlink, true, routes, COUNT, status);
 	for (uint32_t i = 0; i < COUNT; i++)
 		assert_int_equal(status[i], i % EVERY ? -EEXIST : -EINVAL);
@@ -238,7 +238,7 @@ static void routes_are_added_together(void **context)
 	assert_int_equal(status[1], -ENODEV);
 	/* All answers were read, so the next request gets its own answer. */
 	assert_int_equal(count_routes(state, AF_INET, 0, TABLE) > 0, 1);
-	namespace_run("ip route flush table 51820");
+	sandbox_output("ip route flush table 51820");
 	assert_int_equal(count_routes(state, AF_INET, 0, TABLE) > 0, 0);
 }
 
@@ -257,7 +257,7 @@ static void long_lists_are_read_whole(void **context)
 	assert_int_equal(count_routes(state, AF_INET, state->index, TABLE), MANY);
 	assert_int_equal(count_routes(state, AF_INET, 1, TABLE), 0);
 	assert_int_equal(count_routes(state, AF_INET, 0, TABLE + 1), 0);
-	namespace_run("ip route flush table 51820");
+	sandbox_output("ip route flush table 51820");
 	assert_int_equal(count_routes(state, AF_INET, 0, TABLE) > 0, 0);
 }
 
@@ -279,19 +279,19 @@ static void the_mtu_of_a_route_is_found(void **context)
 	assert_int_equal(mtu_towards(state, "192.0.2.1"), 0);
 	assert_int_equal(mtu_towards(state, "2001:db8::1"), 0);
 	assert_int_equal(mtu_towards(state, NULL), 0);
-	namespace_run("ip link add v0 type veth peer name v1; ip link set v0 mtu 1452 up; ip link set v1 up;"
-				  "ip address add 192.0.2.1/24 dev v0; ip address add 2001:db8::1/64 dev v0 nodad;"
-				  "ip -6 route add default via 2001:db8::2 mtu 1300");
+	sandbox_output("ip link add v0 type veth peer name v1; ip link set v0 mtu 1452 up; ip link set v1 up;"
+				   "ip address add 192.0.2.1/24 dev v0; ip address add 2001:db8::1/64 dev v0 nodad;"
+				   "ip -6 route add default via 2001:db8::2 mtu 1300");
 	assert_int_equal(mtu_towards(state, "192.0.2.2"), 1452);
 	assert_int_equal(mtu_towards(state, "2001:db8::2"), 1452);
 	assert_int_equal(mtu_towards(state, "2001:db8:1::2"), 1300);
 	assert_int_equal(mtu_towards(state, NULL), 1300);
-	namespace_run("ip route add default nexthop via 192.0.2.2 nexthop via 192.0.2.3");
+	sandbox_output("ip route add default nexthop via 192.0.2.2 nexthop via 192.0.2.3");
 	assert_int_equal(mtu_towards(state, NULL), 1452);
-	namespace_run("ip route add 198.51.100.0/24 via 192.0.2.2 mtu 1280; ip route add 203.0.113.0/24 via 192.0.2.2");
+	sandbox_output("ip route add 198.51.100.0/24 via 192.0.2.2 mtu 1280; ip route add 203.0.113.0/24 via 192.0.2.2");
 	assert_int_equal(mtu_towards(state, "198.51.100.1"), 1280);
 	assert_int_equal(mtu_towards(state, "203.0.113.1"), 1452);
-	namespace_run("ip link del v0");
+	sandbox_output("ip link del v0");
 }
 
 static int leaves(struct state *state, const char *from, const char *to, const struct netlink_flow *rest,
@@ -421,11 +421,11 @@ static void foreign_routes_are_kept(void **context)
 	struct state *state = *context;
 	struct ip_prefix v4 = prefix("10.9.0.0", 16), v6 = prefix("fd09::", 48);
 
-	namespace_run("ip route add 10.9.0.0/16 dev tun0; ip -6 route add fd09::/48 dev tun0");
+	sandbox_output("ip route add 10.9.0.0/16 dev tun0; ip -6 route add fd09::/48 dev tun0");
 	assert_int_equal(change_route(state, false, state->index, &v4, 0), -ESRCH);
 	assert_int_equal(change_route(state, false, state->index, &v6, 0), -ESRCH);
-	assert_string_equal(namespace_run("ip route show"), "10.9.0.0/16 dev tun0 scope link\n");
-	namespace_run("ip route flush dev tun0; ip -6 route del fd09::/48 dev tun0");
+	assert_string_equal(sandbox_output("ip route show"), "10.9.0.0/16 dev tun0 scope link\n");
+	sandbox_output("ip route flush dev tun0; ip -6 route del fd09::/48 dev tun0");
 }
 
 struct rules {
@@ -454,12 +454,12 @@ static void rules_are_added_found_and_deleted(void **context)
 		const char *show = families[i] == AF_INET ? "ip rule show pref 100" : "ip -6 rule show pref 100";
 
 		assert_int_equal(netlink_change_rule(state->netlink, true, &rule), 0);
-		assert_string_equal(namespace_run(show), "100: not from all fwmark 0xca6c lookup 51820 proto 173\n");
+		assert_string_equal(sandbox_output(show), "100: not from all fwmark 0xca6c lookup 51820 proto 173\n");
 		assert_int_equal(netlink_dump_rules(state->netlink, families[i], note_rule, &rules), 0);
 		assert_memory_equal(&rules.ours, &rule, sizeof rule);
 		assert_int_equal(netlink_change_rule(state->netlink, false, &rule), 0);
 		assert_int_equal(netlink_change_rule(state->netlink, false, &rule), -ENOENT);
-		assert_string_equal(namespace_run(show), "");
+		assert_string_equal(sandbox_output(show), "");
 	}
 }
 
@@ -468,13 +468,13 @@ static void rules_with_further_conditions_are_not_plain(void **context)
 	struct state *state = *context;
 	struct rules rules = { 0 };
 
-	namespace_run(
+	sandbox_output(
 		"ip rule add not fwmark 51820/0xffff table 51820; ip rule add not from 10.0.0.0/8 fwmark 51820 table 1;"
 		"ip rule add not fwmark 51820 iif lo table 51820; ip rule add fwmark 51820 blackhole");
 	assert_int_equal(netlink_dump_rules(state->netlink, AF_INET, note_rule, &rules), 0);
 	assert_int_equal(rules.plain, 0);
 	assert_int_equal(rules.all, 7);
-	namespace_run("ip rule flush; ip rule add table main priority 32766; ip rule add table default priority 32767");
+	sandbox_output("ip rule flush; ip rule add table main priority 32766; ip rule add table default priority 32767");
 }
 
 struct seen {
@@ -501,7 +501,7 @@ static struct seen read_events(int fd, uint32_t index)
 static void link_events_arrive(void **context)
 {
 	struct state *state = *context;
-	int fd = netlink_watch_open(), tun = namespace_tun("tun1");
+	int fd = netlink_watch_open(), tun = sandbox_tun("tun1");
 	uint32_t index = if_nametoindex("tun1");
 	struct seen seen;
 
@@ -532,16 +532,16 @@ static void leaving_a_bridge_is_not_a_deletion(void **context)
 	struct seen seen;
 	uint32_t index;
 
-	assert_string_equal(namespace_run("ip link add d0 type veth peer name d1; ip link add br0 type bridge;"
-									  "ip link set d0 master br0"),
+	assert_string_equal(sandbox_output("ip link add d0 type veth peer name d1; ip link add br0 type bridge;"
+									   "ip link set d0 master br0"),
 						"");
 	index = if_nametoindex("d0");
 	read_events(fd, index);
-	namespace_run("ip link set d0 nomaster");
+	sandbox_output("ip link set d0 nomaster");
 	seen = read_events(fd, index);
 	assert_true(seen.events > 0);
 	assert_false(seen.last.gone);
-	namespace_run("ip link del br0; ip link del d0");
+	sandbox_output("ip link del br0; ip link del d0");
 	close(fd);
 }
 

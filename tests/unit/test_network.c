@@ -19,8 +19,8 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
-#include "namespace.h"
 #include "network/network.h"
+#include "sandbox.h"
 
 static const char rules_v4[] = "0: from all lookup local\n"
 							   "32764: not from all fwmark 0xca6c lookup main suppress_prefixlength 0 proto 173\n"
@@ -126,9 +126,9 @@ static int set_up(void **state)
 
 	scene->config.peers = &scene->peer;
 	scene->config.peer_count = 1;
-	scene->tun = namespace_tun("tun0");
-	namespace_run("ip link add v0 type veth peer name v1; ip link set v0 mtu 1452 up; ip link set v1 up;"
-				  "ip address add 192.0.2.1/24 dev v0; ip route add default via 192.0.2.2");
+	scene->tun = sandbox_tun("tun0");
+	sandbox_output("ip link add v0 type veth peer name v1; ip link set v0 mtu 1452 up; ip link set v1 up;"
+				   "ip address add 192.0.2.1/24 dev v0; ip route add default via 192.0.2.2");
 	*state = scene;
 	return scene->tun >= 0 ? 0 : -1;
 }
@@ -142,7 +142,7 @@ static int tear_down(void **state)
 	free_prefixes(&scene->config.addresses);
 	free_prefixes(&scene->peer.allowed_ips);
 	free(scene);
-	namespace_run("ip link del v0; nft flush ruleset");
+	sandbox_output("ip link del v0; nft flush ruleset");
 	return 0;
 }
 
@@ -186,7 +186,7 @@ static void up(struct scene *scene)
 		fail_msg("%s", scene->reason.text);
 }
 
-#define assert_shows(command, expected) assert_string_equal(namespace_run(command), expected)
+#define assert_shows(command, expected) assert_string_equal(sandbox_output(command), expected)
 
 static void assert_rules(const char *v4, const char *v6)
 {
@@ -200,7 +200,7 @@ static void assert_firewall(const char *v4, const char *v6)
 		assert_shows("nft list table ip adit-tun0 | sed 's/ comment .*//'", v4);
 	if (*v6)
 		assert_shows("nft list table ip6 adit-tun0 | sed 's/ comment .*//'", v6);
-	assert_int_equal(strtol(namespace_run("nft list tables | wc -l"), NULL, 10), !!*v4 + !!*v6);
+	assert_int_equal(strtol(sandbox_output("nft list tables | wc -l"), NULL, 10), !!*v4 + !!*v6);
 }
 
 static void a_default_route_is_set_up_as_by_wg_quick(void **state)
@@ -234,7 +234,7 @@ static void a_default_route_of_one_family_does_not_affect_the_other(void **state
 {
 	struct scene *scene = *state;
 
-	namespace_run("echo 0 > /proc/sys/net/ipv4/conf/all/src_valid_mark");
+	sandbox_output("echo 0 > /proc/sys/net/ipv4/conf/all/src_valid_mark");
 	configure(scene, "10.7.0.1/24 fd07::1/64", "::/0");
 	up(scene);
 	assert_rules(no_rules_v4, rules_v6);
@@ -280,10 +280,10 @@ static void the_plan_skips_tables_in_use(void **state)
 	struct network_plan plan;
 
 	configure(scene, "", "::/0");
-	namespace_run("ip route add blackhole 10.99.0.0/16 table 51820; ip -6 route add fd99::/16 dev v0 table 51821");
+	sandbox_output("ip route add blackhole 10.99.0.0/16 table 51820; ip -6 route add fd99::/16 dev v0 table 51821");
 	assert_int_equal(plan_once(scene, &plan), 0);
 	assert_true(plan.mark == 51822 && plan.table == 51822 && !plan.full_v4 && plan.full_v6);
-	namespace_run("ip route flush table 51820");
+	sandbox_output("ip route flush table 51820");
 	assert_int_equal(plan_once(scene, &plan), 0);
 	assert_int_equal(plan.table, 51820);
 }
@@ -350,7 +350,7 @@ static void a_reload_adds_the_routes_of_a_start(void **state)
 
 	configure(scene, "10.7.0.1/16", "10.9.0.0/16");
 	up(scene);
-	namespace_run("ip route add 10.11.0.0/16 dev tun0");
+	sandbox_output("ip route add 10.11.0.0/16 dev tun0");
 	configure(scene, "10.7.0.1/16", "10.9.0.0/16 10.9.1.0/24 10.7.3.0/24 10.10.0.0/16 10.11.0.0/16");
 	up(scene);
 	assert_shows("ip route show dev tun0", "10.7.0.0/16 proto kernel scope link src 10.7.0.1\n"
@@ -378,7 +378,7 @@ static void the_mtu_is_derived_from_the_smallest_route_mtu(void **state)
 	struct endpoint endpoints[4] = { 0 };
 
 	configure(scene, "10.7.0.1/24", "");
-	namespace_run(
+	sandbox_output(
 		"ip route add 198.51.100.0/24 via 192.0.2.2 mtu 1400; ip route add 203.0.113.0/24 via 192.0.2.2 mtu 1450;"
 		"ip link set lo up");
 	set_endpoint(&endpoints[0], "203.0.113.1");
@@ -391,9 +391,9 @@ static void the_mtu_is_derived_from_the_smallest_route_mtu(void **state)
 	assert_mtu(scene, endpoints, 1, "mtu 1372\n"); /* case (j): a relay on the loopback has no say */
 	set_endpoint(&endpoints[0], "fe80::1%v0");
 	assert_mtu(scene, endpoints, 1, "mtu 1372\n");
-	namespace_run("ip route del default");
+	sandbox_output("ip route del default");
 	assert_mtu(scene, NULL, 0, "mtu 1420\n");
-	namespace_run("ip route add 198.51.100.7 via 192.0.2.2 mtu 100");
+	sandbox_output("ip route add 198.51.100.7 via 192.0.2.2 mtu 100");
 	set_endpoint(&endpoints[0], "198.51.100.7");
 	assert_mtu(scene, endpoints, 1, "mtu 68\n");
 	scene->config.mtu = 1281;
@@ -409,7 +409,7 @@ static void an_address_that_is_there_already_is_kept_and_is_not_ours(void **stat
 	struct scene *scene = *state;
 
 	configure(scene, "10.7.0.2/24 10.7.0.1/24", "");
-	namespace_run("ip address add 10.7.0.1/24 dev tun0");
+	sandbox_output("ip address add 10.7.0.1/24 dev tun0");
 	up(scene);
 	assert_shows("ip -br address show tun0", "tun0 UNKNOWN 10.7.0.1/24 10.7.0.2/24\n");
 	down(scene);
@@ -420,11 +420,11 @@ static void errors_name_the_owner(void **state)
 {
 	struct scene *scene = *state;
 
-	namespace_run("ip route add 10.9.0.0/16 dev v0");
+	sandbox_output("ip route add 10.9.0.0/16 dev v0");
 	configure(scene, "10.7.0.1/24", "10.9.0.0/16");
 	assert_int_equal(try_up(scene), -EEXIST);
 	assert_string_equal(scene->reason.text, "route 10.9.0.0/16: already on dev v0");
-	namespace_run("ip route add blackhole 10.8.0.0/16");
+	sandbox_output("ip route add blackhole 10.8.0.0/16");
 	configure(scene, "10.7.0.1/24", "10.9.0.0/16 10.8.0.0/16 10.6.0.0/16");
 	assert_int_equal(try_up(scene), -EEXIST);
 	assert_string_equal(scene->reason.text,
@@ -432,7 +432,7 @@ static void errors_name_the_owner(void **state)
 	down(scene);
 	configure(scene, "10.7.0.1/24", "0.0.0.0/0");
 	scene->config.fwmark = 88;
-	namespace_run("ip route add default dev v0 table 88");
+	sandbox_output("ip route add default dev v0 table 88");
 	assert_int_equal(try_up(scene), -EEXIST);
 	assert_string_equal(scene->reason.text, "route 0.0.0.0/0 table 88: already on dev v0");
 	down(scene);
@@ -454,12 +454,12 @@ static void a_refused_reload_changes_nothing(void **state)
 
 	configure(scene, "10.7.0.1/24 fd07::1/64", "0.0.0.0/0 10.9.0.0/16");
 	up(scene);
-	before = strdup(namespace_run(state_of_network));
-	namespace_run("ip route add 10.10.0.0/16 dev v0");
+	before = strdup(sandbox_output(state_of_network));
+	sandbox_output("ip route add 10.10.0.0/16 dev v0");
 	configure(scene, "10.6.0.1/24 fd07::1/48", "::/0 10.11.0.0/16 10.10.0.0/16 fd09::/64");
 	scene->config.mtu = 1500;
 	assert_int_equal(try_up(scene), -EEXIST);
-	namespace_run("ip route del 10.10.0.0/16 dev v0");
+	sandbox_output("ip route del 10.10.0.0/16 dev v0");
 	assert_shows(state_of_network, before);
 	free(before);
 }
@@ -488,7 +488,7 @@ static void the_mtu_and_ipv6(void **state)
 {
 	struct scene *scene = *state;
 
-	namespace_run("ip link set v0 mtu 1300");
+	sandbox_output("ip link set v0 mtu 1300");
 	configure(scene, "10.7.0.1/24 fd07::1/64", "10.9.0.0/16 fd09::/48");
 	up(scene);
 	assert_shows(show_mtu, "mtu 1280\n");
@@ -513,7 +513,7 @@ static void rules_never_have_preference_0(void **state)
 		char command[64];
 
 		snprintf(command, sizeof command, "ip rule add from 10.99.0.1 lookup 99 pref %d", preference);
-		namespace_run(command);
+		sandbox_output(command);
 		configure(scene, "10.7.0.1/24", "0.0.0.0/0");
 		up(scene);
 		assert_shows("ip rule | grep -c 'proto 173'", "2\n");
@@ -523,7 +523,7 @@ static void rules_never_have_preference_0(void **state)
 		down(scene);
 		assert_shows("ip rule | grep 'proto 173'", "exit 256");
 		snprintf(command, sizeof command, "ip rule del pref %d", preference);
-		namespace_run(command);
+		sandbox_output(command);
 	}
 }
 
@@ -545,7 +545,7 @@ static void a_host_without_ipv6_has_one_warning(void **state)
 {
 	struct scene *scene = *state;
 
-	namespace_run("echo 1 > /proc/sys/net/ipv6/conf/tun0/disable_ipv6");
+	sandbox_output("echo 1 > /proc/sys/net/ipv6/conf/tun0/disable_ipv6");
 	configure(scene, "10.7.0.1/24 fd07::1/64", "0.0.0.0/0 ::/0 fd09::/48");
 	up(scene);
 	assert_shows("ip -br address show tun0", "tun0 UNKNOWN 10.7.0.1/24\n");
@@ -560,10 +560,10 @@ static void down_removes_everything_from_a_persistent_device(void **state)
 	configure(scene, "10.7.0.1/24 fd07::1/64", "0.0.0.0/0 ::/0 10.9.0.0/16 fd09::/48");
 	assert_int_equal(try_up_with(scene, "tun9", NULL, 0), 0);
 	assert_rules(rules_v4, rules_v6);
-	assert_int_not_equal(strlen(namespace_run("ip route show table all | grep tun9")), 0);
+	assert_int_not_equal(strlen(sandbox_output("ip route show table all | grep tun9")), 0);
 	down(scene);
-	assert_null(strstr(namespace_run("ip route show table all"), "tun9"));
-	assert_null(strstr(namespace_run("ip -6 route show table all"), "tun9"));
+	assert_null(strstr(sandbox_output("ip route show table all"), "tun9"));
+	assert_null(strstr(sandbox_output("ip -6 route show table all"), "tun9"));
 	assert_shows("ip -br address show tun9", "tun9 DOWN\n");
 	assert_rules(no_rules_v4, no_rules_v6);
 	assert_firewall("", "");
@@ -581,7 +581,7 @@ static void down_works_after_the_device_was_deleted(void **state)
 	assert_rules(no_rules_v4, no_rules_v6);
 	assert_firewall("", "");
 	down(scene); /* nothing to remove */
-	scene->tun = namespace_tun("tun0");
+	scene->tun = sandbox_tun("tun0");
 }
 
 /*
@@ -603,7 +603,7 @@ static void leftovers_of_a_dead_daemon_are_removed(void **state)
 	wait(NULL);
 	assert_shows("ip rule | grep -c 'proto 173'", "2\n");
 	close(scene->tun);
-	scene->tun = namespace_tun("tun0");
+	scene->tun = sandbox_tun("tun0");
 	scene->config.fwmark = 0;
 	up(scene);
 	assert_shows("ip rule | grep 'proto 173' | cut -d: -f2", shown);
@@ -711,7 +711,7 @@ static void a_failing_nft_matters_to_a_strict_reverse_path_filter(void **state)
 	snprintf(command, sizeof command, "%s/nft", folder);
 	assert_int_equal(symlink("/bin/ls", command), 0);
 	configure(scene, "10.7.0.1/24", "0.0.0.0/0");
-	namespace_run("echo 1 > /proc/sys/net/ipv4/conf/v0/rp_filter");
+	sandbox_output("echo 1 > /proc/sys/net/ipv4/conf/v0/rp_filter");
 	setenv("PATH", folder, 1);
 	assert_int_equal(try_up(scene), -EIO);
 	down(scene);
@@ -720,7 +720,7 @@ static void a_failing_nft_matters_to_a_strict_reverse_path_filter(void **state)
 	assert_non_null(strstr(scene->reason.text, "No such file or directory"));
 	assert_rules(no_rules_v4, no_rules_v6);
 	assert_shows("ip -br address show tun0", "tun0 DOWN\n");
-	namespace_run("echo 0 > /proc/sys/net/ipv4/conf/v0/rp_filter");
+	sandbox_output("echo 0 > /proc/sys/net/ipv4/conf/v0/rp_filter");
 	setenv("PATH", folder, 1);
 	up(scene);
 	setenv("PATH", path, 1);
@@ -737,8 +737,8 @@ static void unusual_interface_names_are_escaped_for_nft(void **state)
 	configure(scene, "10.7.0.1/24", "0.0.0.0/0");
 	assert_shows("ip link set tun0 name a=b+c-d.e_f", "");
 	assert_int_equal(try_up_with(scene, "a=b+c-d.e_f", NULL, 0), 0);
-	assert_non_null(strstr(namespace_run("nft list ruleset"), "table ip adit-a/3db/2bc-d.e_f {"));
-	assert_non_null(strstr(namespace_run("nft list ruleset"), "iif != \"a=b+c-d.e_f\" ip daddr 10.7.0.1 "));
+	assert_non_null(strstr(sandbox_output("nft list ruleset"), "table ip adit-a/3db/2bc-d.e_f {"));
+	assert_non_null(strstr(sandbox_output("nft list ruleset"), "iif != \"a=b+c-d.e_f\" ip daddr 10.7.0.1 "));
 	down(scene);
 	assert_firewall("", "");
 }

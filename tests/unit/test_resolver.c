@@ -23,7 +23,7 @@
 
 #include "base/log.h"
 #include "daemon/resolver.h"
-#include "namespace.h"
+#include "sandbox.h"
 
 enum { HEADER = 12, MESSAGE_MAX = 512 };
 
@@ -177,7 +177,7 @@ static int set_up_all(void **state)
 	int fd;
 
 	sandbox_enter();
-	namespace_run("ip link set lo up");
+	sandbox_output("ip link set lo up");
 	loop = ev_loop_new(0);
 	fd = mkstemp(conf);
 	if (!loop || fd < 0)
@@ -324,8 +324,8 @@ static void questions_carry_the_mark(void **state)
 	int asker;
 
 	/* Datagrams with the mark leave by a table that leads nowhere. */
-	assert_string_equal(namespace_run("ip rule add pref 0 fwmark 77 prohibit 2>&1; ip rule del pref 0 lookup local; "
-									  "ip rule add pref 1 lookup local"),
+	assert_string_equal(sandbox_output("ip rule add pref 0 fwmark 77 prohibit 2>&1; ip rule del pref 0 lookup local; "
+									   "ip rule add pref 1 lookup local"),
 						"");
 	ask("vpn.example", AF_INET, &asker);
 	await_answers(1);
