@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Address lists. */
+/* Address lists: arrays without duplicates, IPv6 first. */
 #include "address_list.h"
 
 #include <string.h>

@@ -12,8 +12,8 @@ enum { FAMILIES = 2 };
 
 struct address_list {
 	unsigned count;
-	struct endpoint
-		items[FAMILIES * RESOLVER_ADDRESSES]; /* IPv6 before IPv4 (RFC 6724), else in the order of arrival */
+	/* IPv6 before IPv4 (RFC 6724), else in the order of arrival */
+	struct endpoint items[FAMILIES * RESOLVER_ADDRESSES];
 };
 
 /* Adds the address, unless it is in the list or the list is full. */

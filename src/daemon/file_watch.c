@@ -16,7 +16,7 @@ enum { EVENTS_BYTES = 4096 };
 
 static_assert(EVENTS_BYTES >= (int)sizeof(struct inotify_event) + NAME_MAX + 1, "one event always fits");
 
-/* A path may lead to another file now, and inotify ends the watch of a file that is gone. */
+/* Renews the watches, because a path may lead to another file now, and inotify drops the watch of a deleted file. */
 static void watch_files(struct file_watch *watch)
 {
 	for (int i = 0; i < FILE_WATCH_FILES; i++) {

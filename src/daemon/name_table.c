@@ -1,27 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The name table.
+ * The name table: decides when names are looked up, and moves peers to the addresses.
  *
  * Theory of operation
  *
  * The states of a name:
  *
  *   unresolved   no answer yet; retried when its back-off ends
- *   queued       waits until fewer names are being asked
- *   asking       questions for A and AAAA are in flight
+ *   queued       waits because too many lookups are in flight
+ *   querying     queries for A and AAAA are in flight
  *   fresh        has addresses, and nothing is due
- *   stale        has addresses, but its last question failed; retried like an unresolved one
+ *   stale        has addresses, but the last lookup failed; retried like an unresolved name
  *
- * There must be a reason to ask: the peer has no endpoint, or does not answer. The reason ends as soon as an authentic
- * packet comes from the peer (needed_at_bytes), or when the control socket sets the endpoint (overridden). A name
- * without a reason is not retried, and an answer that arrives after the reason has ended is stored but moves nothing.
+ * A lookup needs a reason (needed): the peer has no endpoint, or does not answer. The reason ends as soon as an
+ * authentic packet arrives from the peer (needed_at_bytes), or when the control socket sets the endpoint (overridden).
+ * A name without a reason is not retried, and an answer that arrives after the reason has ended is stored but does not
+ * move the peer.
  *
- * Two questions are in flight per name, one per family. The first address is used when the other family has answered
- * too, at the latest after NAME_GRACE, so a server that ignores AAAA questions delays nothing. Addresses without a
- * route outside of the tunnel are skipped: a `::/0` in the tunnel makes each IPv6 address look reachable otherwise.
+ * Each lookup is two queries, one per family. An address is used when the other family has answered too, or NAME_GRACE
+ * after the first address, so a server that ignores AAAA queries delays a lookup by NAME_GRACE only. Addresses without
+ * a route outside of the tunnel are skipped; the tunnel's own route does not count, because with `::/0` in the tunnel
+ * every IPv6 address would seem reachable.
  *
- * While handshakes go unanswered, the peer moves to the next address of the list, one per handshake. The place from
- * which the peer was last heard, if that is none of its addresses, is one of the candidates, so roaming is not lost.
+ * While handshakes go unanswered, the peer moves to the next address of the list after each one. If the peer has roamed
+ * to an endpoint that is not in the list, this endpoint is a candidate too (roamed).
  */
 #include "daemon/name_table.h"
 
@@ -41,7 +43,7 @@
 enum { EVENT_BURST = 5 };
 #define EVENT_INTERVAL (5 * NS_PER_S)
 
-enum name_state { NAME_UNRESOLVED, NAME_QUEUED, NAME_ASKING, NAME_FRESH, NAME_STALE };
+enum name_state { NAME_UNRESOLVED, NAME_QUEUED, NAME_QUERYING, NAME_FRESH, NAME_STALE };
 
 struct name {
 	struct list_node node, queued;
@@ -52,24 +54,24 @@ struct name {
 
 	enum name_state state;
 	bool loaded;     /* by the configuration that is being loaded */
-	bool settled;    /* has had an answer or a failure */
-	bool needed;     /* there is a reason to ask; see needed_at_bytes */
+	bool tried;      /* a lookup has succeeded or failed since the name was loaded */
+	bool needed;     /* there is a reason for a lookup */
 	bool overridden; /* by the control socket */
 	bool slow;
 	bool failure_logged;
-	uint64_t needed_at_bytes; /* authentic bytes received from the peer when the reason arose */
-	uint64_t moved_at;        /* when the peer was last moved by us */
+	uint64_t needed_at_bytes; /* authentic bytes received from the peer when `needed` was set */
+	uint64_t moved_at;        /* when the table last changed the peer's endpoint */
 	uint64_t answered_at;
-	uint64_t backoff;       /* 0: the last question succeeded */
+	uint64_t backoff;       /* 0: the last lookup succeeded */
 	uint64_t hosts_version; /* of the hosts file that `hosts` was read from */
 
-	struct resolver_question *questions[FAMILIES]; /* AF_INET, AF_INET6 */
-	uint64_t grace_until;                          /* 0: no address yet */
+	struct resolver_query *queries[FAMILIES]; /* AF_INET, AF_INET6 */
+	uint64_t grace_until;                     /* 0: no address yet */
 	const char *failure;
-	struct address_list found; /* by the questions in flight */
+	struct address_list found; /* by the queries in flight */
 	struct address_list hosts; /* by the hosts file */
 	struct address_list addresses;
-	struct endpoint roamed; /* where the peer was last heard, if it is none of the addresses */
+	struct endpoint roamed; /* the endpoint to which the peer roamed, if it is none of `addresses` */
 };
 
 static const int families[FAMILIES] = { AF_INET, AF_INET6 };
@@ -116,8 +118,8 @@ static bool any_reachable(const struct name_table *table, const struct address_l
 }
 
 /*
- * The first address with a route. If the host has no route at all, it is the first IPv4 address: one that is known can
- * be used as soon as a route appears.
+ * Returns the first address with a route. If no address has a route, returns the first IPv4 address, so that it can be
+ * used as soon as a route appears.
  */
 static const struct endpoint *choose_address(const struct name_table *table, const struct address_list *list)
 {
@@ -132,7 +134,7 @@ static const struct endpoint *choose_address(const struct name_table *table, con
 
 /* --- the peer ----------------------------------------------------------------------------------------------------- */
 
-/* A cookie reply is no proof that the peer is alive: whoever sees an initiation can make one. */
+/* Cookie replies do not prove that the peer is alive: anyone who sees an initiation can forge one. */
 static uint64_t authentic_bytes(const struct peer *peer)
 {
 	return peer->rx_bytes - peer->cookie_bytes;
@@ -206,24 +208,24 @@ static void release_slot(struct name_table *table, struct name *name)
 	name->slow = true;
 }
 
-static void stop_asking(struct name_table *table, struct name *name)
+static void abandon_queries(struct name_table *table, struct name *name)
 {
 	for (int i = 0; i < FAMILIES; i++) {
-		if (name->questions[i])
-			table->ops->abandon(table->context, name->questions[i]);
-		name->questions[i] = NULL;
+		if (name->queries[i])
+			table->ops->abandon(table->context, name->queries[i]);
+		name->queries[i] = NULL;
 	}
-	if (name->state != NAME_ASKING)
+	if (name->state != NAME_QUERYING)
 		return;
 	release_slot(table, name);
-	table->asking--;
+	table->querying--;
 }
 
-static void settle_name(struct name_table *table, struct name *name)
+static void mark_tried(struct name_table *table, struct name *name)
 {
-	if (!name->settled)
-		table->unsettled--;
-	name->settled = true;
+	if (!name->tried)
+		table->untried--;
+	name->tried = true;
 }
 
 static void log_recovery(const struct name_table *table, struct name *name)
@@ -245,7 +247,7 @@ static void log_kept_endpoint(struct name_table *table, const struct name *name,
 				 endpoint_text(text, &peer->endpoint), name->host);
 }
 
-/* `changed`: the addresses are not the same as before. Addresses that are not new move no peer; rotation does. */
+/* `changed`: the addresses differ from the previous answer. If not, try_next_address alone moves the peer. */
 static void use_addresses(struct name_table *table, struct name *name, bool changed, uint64_t now)
 {
 	struct peer *peer = peer_in_need(table, name);
@@ -261,7 +263,7 @@ static void use_addresses(struct name_table *table, struct name *name, bool chan
 
 static void name_resolved(struct name_table *table, struct name *name, const struct address_list *list, uint64_t now)
 {
-	bool changed = !address_list_equal(list, &name->addresses), first = !name->settled;
+	bool changed = !address_list_equal(list, &name->addresses), first = !name->tried;
 	const struct peer *peer = find_peer(table, name);
 
 	heap_remove(&table->due, &name->due);
@@ -269,7 +271,7 @@ static void name_resolved(struct name_table *table, struct name *name, const str
 	name->state = NAME_FRESH;
 	name->backoff = 0;
 	name->answered_at = now;
-	settle_name(table, name);
+	mark_tried(table, name);
 	log_recovery(table, name);
 	if (first && peer && !name->overridden && !peer_in_need(table, name))
 		log_kept_endpoint(table, name, peer, now);
@@ -280,7 +282,7 @@ static void name_resolved(struct name_table *table, struct name *name, const str
 static void name_failed(struct name_table *table, struct name *name, const char *failure, uint64_t now)
 {
 	name->state = name->addresses.count ? NAME_STALE : NAME_UNRESOLVED;
-	settle_name(table, name);
+	mark_tried(table, name);
 	retry_later(table, name, now);
 	if (name->failure_logged || !log_allowed(&table->log, now))
 		return;
@@ -292,14 +294,14 @@ static void name_failed(struct name_table *table, struct name *name, const char 
 static void conclude_name(struct name_table *table, struct name *name, uint64_t now)
 {
 	release_slot(table, name);
-	table->asking--;
+	table->querying--;
 	if (name->found.count)
 		name_resolved(table, name, &name->found, now);
 	else
 		name_failed(table, name, name->failure, now);
 }
 
-/* The second family, after the grace: its addresses are candidates, but the peer stays where it is. */
+/* An answer of the second family after NAME_GRACE adds candidates, but does not move the peer. */
 static void add_late_addresses(struct name *name)
 {
 	for (unsigned i = 0; i < name->found.count; i++)
@@ -311,7 +313,7 @@ void name_table_answer(struct name_table *table, void *context, const struct res
 	struct name *name = context;
 	in_port_t port = htons((in_port_t)strtoul(name->port, NULL, 10));
 
-	name->questions[answer->family == AF_INET6] = NULL;
+	name->queries[answer->family == AF_INET6] = NULL;
 	if (answer->failure)
 		name->failure = answer->failure;
 	for (unsigned i = 0; i < answer->count; i++) {
@@ -319,10 +321,10 @@ void name_table_answer(struct name_table *table, void *context, const struct res
 		endpoint_set_port(&address, port);
 		address_list_add(&name->found, &address);
 	}
-	if (name->state != NAME_ASKING) {
+	if (name->state != NAME_QUERYING) {
 		if (name->state == NAME_FRESH)
 			add_late_addresses(name);
-	} else if (!name->questions[0] && !name->questions[1]) {
+	} else if (!name->queries[0] && !name->queries[1]) {
 		conclude_name(table, name, now);
 	} else if (answer->count && !name->grace_until) {
 		name->grace_until = now + NAME_GRACE;
@@ -331,7 +333,7 @@ void name_table_answer(struct name_table *table, void *context, const struct res
 	name_table_run(table, now);
 }
 
-/* --- questions ---------------------------------------------------------------------------------------------------- */
+/* --- lookups ---------------------------------------------------------------------------------------------------- */
 
 static void note_hosts_line(void *context, const char *host, const struct endpoint *found)
 {
@@ -349,7 +351,7 @@ static void note_hosts_line(void *context, const char *host, const struct endpoi
 	}
 }
 
-/* Reads the hosts file for all names when one of them has not been looked for in its present version. */
+/* If the hosts file has changed since the last lookup of `name`, reads it for all names at once. */
 static void look_in_hosts(struct name_table *table, const struct name *name)
 {
 	uint64_t version = table->ops->hosts_version(table->context);
@@ -363,57 +365,57 @@ static void look_in_hosts(struct name_table *table, const struct name *name)
 	table->ops->read_hosts(table->context, note_hosts_line, table);
 }
 
-static void ask_servers(struct name_table *table, struct name *name, uint64_t now)
+static void query_servers(struct name_table *table, struct name *name, uint64_t now)
 {
-	stop_asking(table, name); /* a late family of the round before */
-	name->state = NAME_ASKING;
+	abandon_queries(table, name); /* a late family of the previous lookup */
+	name->state = NAME_QUERYING;
 	name->slow = false;
 	name->grace_until = 0;
 	name->failure = NULL;
 	name->found.count = 0;
-	table->asking++;
+	table->querying++;
 	table->fast++;
 	set_due(table, name, now + NAME_SLOW);
 	for (int i = 0; i < FAMILIES; i++)
 		if (families[i] == AF_INET || table->ops->has_ipv6(table->context))
-			name->questions[i] = table->ops->ask(table->context, name->host, families[i], name);
-	if (!name->questions[0] && !name->questions[1]) {
+			name->queries[i] = table->ops->lookup(table->context, name->host, families[i], name);
+	if (!name->queries[0] && !name->queries[1]) {
 		name->failure = strerror(ENOMEM);
 		conclude_name(table, name, now);
 	}
 }
 
-static void ask_name(struct name_table *table, struct name *name, uint64_t now)
+static void look_up_name(struct name_table *table, struct name *name, uint64_t now)
 {
 	struct address_list list = { .count = 1 };
 
 	look_in_hosts(table, name);
-	if (endpoint_numeric(name->host, name->port, &list.items[0])) /* 0: its interface exists now */
+	if (endpoint_numeric(name->host, name->port, &list.items[0])) /* 0: an address whose interface exists by now */
 		list = name->hosts;
 	if (list.count) {
-		stop_asking(table, name);
+		abandon_queries(table, name);
 		name_resolved(table, name, &list, now);
 	} else if (strchr(name->host, ':')) {
 		name_failed(table, name, "the interface of this address does not exist", now);
 	} else {
-		ask_servers(table, name, now);
+		query_servers(table, name, now);
 	}
 }
 
-static void ask_queued(struct name_table *table, uint64_t now)
+static void look_up_queued(struct name_table *table, uint64_t now)
 {
-	while (table->fast < NAME_FAST_MAX && table->asking < NAME_ASKING_MAX) {
+	while (table->fast < NAME_FAST_MAX && table->querying < NAME_QUERYING_MAX) {
 		struct list_node *node = list_take_first(&table->queue);
 		if (!node)
 			return;
-		ask_name(table, container_of(node, struct name, queued), now);
+		look_up_name(table, container_of(node, struct name, queued), now);
 	}
 }
 
 static void name_due(struct name_table *table, struct name *name, uint64_t now)
 {
 	heap_remove(&table->due, &name->due);
-	if (name->state == NAME_ASKING) {
+	if (name->state == NAME_QUERYING) {
 		if (name->grace_until && now >= name->grace_until && any_reachable(table, &name->found)) {
 			conclude_name(table, name, now);
 			return;
@@ -432,7 +434,7 @@ void name_table_run(struct name_table *table, uint64_t now)
 		name_due(table, container_of(top, struct name, due), now);
 		top = heap_top(&table->due);
 	}
-	ask_queued(table, now);
+	look_up_queued(table, now);
 }
 
 uint64_t name_table_next(const struct name_table *table)
@@ -455,11 +457,11 @@ static void note_roaming(struct name *name, const struct peer *peer)
 		name->roamed = peer->endpoint;
 		endpoint_clear_local(&name->roamed);
 	} else if (authentic_bytes(peer) != name->needed_at_bytes) {
-		name->roamed = (struct endpoint) { 0 }; /* heard from one of its addresses since */
+		name->roamed = (struct endpoint) { 0 }; /* the peer has responded at one of its addresses since */
 	}
 }
 
-/* The candidate after the present endpoint: the addresses in turn, then where the peer was last heard. */
+/* Returns the candidate after the current endpoint: first the addresses in order, then `roamed`. NULL: none. */
 static const struct endpoint *next_candidate(const struct name_table *table, const struct name *name,
 											 const struct peer *peer)
 {
@@ -477,13 +479,13 @@ static const struct endpoint *next_candidate(const struct name_table *table, con
 	return NULL;
 }
 
-/* The timer of the handshake sends the next initiation right after this, so the new address gets it. */
+/* The handshake timer sends the next initiation right after this call, so it goes to the new address. */
 static void try_next_address(const struct name_table *table, struct name *name, struct peer *peer, uint64_t now)
 {
 	const struct endpoint *next;
 
 	if (!peer->handshake_index || now - peer->handshake_sent < REKEY_TIMEOUT || peer->handshake_sent < name->moved_at)
-		return; /* the present address has not been tried for long enough */
+		return; /* the current address has not been tried for long enough */
 	next = next_candidate(table, name, peer);
 	if (next)
 		move_peer(name, peer, next, now);
@@ -502,7 +504,7 @@ void name_table_peer_silent(struct name_table *table, struct peer *peer, uint64_
 		enqueue_name(table, name);
 	else if (is_waiting(name) && !name->due.index)
 		enqueue_name(table, name);
-	ask_queued(table, now);
+	look_up_queued(table, now);
 }
 
 void name_table_peer_set(struct name_table *table, struct peer *peer)
@@ -515,7 +517,7 @@ void name_table_peer_set(struct name_table *table, struct peer *peer)
 
 bool name_table_host_changed(struct name_table *table, uint64_t now)
 {
-	if (!heap_top(&table->due) && !table->asking)
+	if (!heap_top(&table->due) && !table->querying)
 		return false;
 	if (!token_bucket_take(&table->events, EVENT_BURST, EVENT_INTERVAL, now))
 		return false;
@@ -533,8 +535,8 @@ bool name_table_host_changed(struct name_table *table, uint64_t now)
 
 static void remove_name(struct name_table *table, struct name *name)
 {
-	stop_asking(table, name);
-	settle_name(table, name);
+	abandon_queries(table, name);
+	mark_tried(table, name);
 	list_remove(&name->node);
 	list_remove(&name->queued);
 	heap_remove(&table->due, &name->due);
@@ -550,7 +552,7 @@ static void add_name(struct name_table *table, struct name *name)
 	map_insert(&table->by_key, &name->by_key, hash_key(name->public_key));
 	map_insert(&table->by_host, &name->by_host, hash_host(name->host));
 	table->count++;
-	table->unsettled++;
+	table->untried++;
 	need_addresses(name, find_peer(table, name));
 	enqueue_name(table, name);
 }
@@ -567,11 +569,12 @@ static struct name *find_same(const struct name_table *table, const struct confi
 {
 	struct name *name = find_by_key(table, peer->public_key);
 
-	return name && !strcasecmp(name->host, peer->endpoint_host) && !strcmp(name->port, peer->endpoint_port) ? name
-																											: NULL;
+	if (!name || strcasecmp(name->host, peer->endpoint_host) || strcmp(name->port, peer->endpoint_port))
+		return NULL;
+	return name;
 }
 
-/* The file is in charge again of a peer that the control socket had moved. */
+/* After a reload, the file determines the endpoint again, even if the control socket had set another one. */
 static void end_override(struct name_table *table, struct name *name)
 {
 	if (!name->overridden)
@@ -580,7 +583,7 @@ static void end_override(struct name_table *table, struct name *name)
 	name->addresses.count = 0;
 	name->roamed = (struct endpoint) { 0 };
 	need_addresses(name, find_peer(table, name));
-	if (name->state != NAME_QUEUED && name->state != NAME_ASKING)
+	if (name->state != NAME_QUEUED && name->state != NAME_QUERYING)
 		enqueue_name(table, name);
 }
 
@@ -642,7 +645,7 @@ int name_table_load(struct name_table *table, const struct config *config, uint6
 	}
 	while ((node = list_take_first(&made)))
 		add_name(table, container_of(node, struct name, node));
-	ask_queued(table, now);
+	look_up_queued(table, now);
 	return 0;
 }
 

@@ -19,18 +19,19 @@
 
 static const char *const watched_files[FILE_WATCH_FILES] = { RESOLV_CONF, HOSTS_FILE };
 
-/* --- what the name table needs ------------------------------------------------------------------------------------ */
+/* --- services for the name table ------------------------------------------------------------------------------------
+ */
 
-static struct resolver_question *ask_resolver(void *context, const char *host, int family, void *name)
+static struct resolver_query *start_lookup(void *context, const char *host, int family, void *name)
 {
 	struct names *names = context;
 
-	return resolver_ask(names->resolver, host, family, name);
+	return resolver_lookup(names->resolver, host, family, name);
 }
 
-static void abandon_question(void *context, struct resolver_question *question)
+static void abandon_query(void *context, struct resolver_query *query)
 {
-	resolver_abandon(question);
+	resolver_abandon(query);
 }
 
 static uint64_t hosts_version(void *context)
@@ -80,7 +81,7 @@ static bool find_ipv6(uint32_t own_index)
 	bool found = false;
 
 	if (getifaddrs(&addresses))
-		return true; /* asking for too much costs little */
+		return true; /* a needless query costs little */
 	for (const struct ifaddrs *entry = addresses; entry && !found; entry = entry->ifa_next)
 		found = entry->ifa_addr && entry->ifa_addr->sa_family == AF_INET6 && !(entry->ifa_flags & IFF_LOOPBACK) &&
 				if_nametoindex(entry->ifa_name) != own_index;
@@ -101,8 +102,8 @@ static bool has_ipv6(void *context)
 }
 
 static const struct name_table_ops table_ops = {
-	.ask = ask_resolver,
-	.abandon = abandon_question,
+	.lookup = start_lookup,
+	.abandon = abandon_query,
 	.hosts_version = hosts_version,
 	.read_hosts = read_hosts,
 	.reachable = has_route,
@@ -111,7 +112,7 @@ static const struct name_table_ops table_ops = {
 
 /* --- events ------------------------------------------------------------------------------------------------------- */
 
-/* Follows every call that may change a deadline of the table. */
+/* Call it after every call that may change a deadline of the table. */
 static void arm_names_timer(struct names *names, uint64_t now)
 {
 	uint64_t next = name_table_next(&names->table);
@@ -217,7 +218,7 @@ static int open_names(struct names *names)
 	names->timer.data = names;
 	error = file_watch_start(&names->files, watched_files, "/etc", names->loop, on_files_changed, names);
 	if (error)
-		log_debug(device->name, "inotify: %s; changes of " RESOLV_CONF " are noticed at the next question",
+		log_debug(device->name, "inotify: %s; changes of " RESOLV_CONF " take effect at the next lookup",
 				  strerror(-error));
 	device->unanswered = on_peer_silent;
 	device->endpoint_set = on_endpoint_set;
@@ -269,7 +270,7 @@ void names_wait(struct names *names, double seconds, const bool *ended)
 	ev_timer_init(&limit, on_wait_over, seconds, 0.);
 	ev_now_update(names->loop);
 	ev_timer_start(names->loop, &limit);
-	while (!name_table_settled(&names->table) && ev_is_active(&limit) && !*ended)
+	while (!name_table_all_tried(&names->table) && ev_is_active(&limit) && !*ended)
 		ev_run(names->loop, EVRUN_ONCE);
 	ev_timer_stop(names->loop, &limit);
 }

@@ -5,17 +5,17 @@
  * Theory of operation
  *
  * c-ares reports which of its sockets to watch (on_socket_state) and when its next timeout is due (arm_timer). Its
- * callbacks may run inside of ares_getaddrinfo and must not destroy the channel. So a finished question only moves to
- * the list `finished`, and deliver() hands over the answers later, from the loop.
+ * callbacks may run inside ares_getaddrinfo and must not destroy the channel. So the callback of a query only moves the
+ * query to the list `finished`, and deliver_answers passes the answers to their owners later, from the loop.
  *
  * c-ares reads resolv.conf(5) when a channel is opened, and releases before 1.22 cannot read it again. Therefore a
- * changed file gets a new channel. The old channel cancels its questions, and the new one asks them again.
+ * changed file gets a new channel. The old channel cancels its queries, and the new one repeats them.
  *
- * The stub of systemd-resolved on 127.0.0.53 asks its own servers without our mark. When all traffic goes to the
- * tunnel, its questions do so too, and a tunnel that has lost its peer could never find it again. Therefore, if sockets
- * have a mark, the servers behind the stub are asked directly.
+ * The stub of systemd-resolved on 127.0.0.53 queries its own servers without our mark. When all traffic is routed into
+ * the tunnel, so are the queries of the stub, and a tunnel that has lost its peer could never find it again. Therefore,
+ * if sockets have a mark, the resolver bypasses the stub and queries the servers behind it.
  *
- * Only the DNS is asked through c-ares: release 1.18 would parse the hosts file once per question.
+ * c-ares is used for the DNS only: release 1.18 would parse the hosts file once per query.
  */
 #include "daemon/resolver.h"
 
@@ -31,14 +31,14 @@
 #include "base/log.h"
 
 enum {
-	TIMEOUT_MS = 2000, /* of the first try; c-ares doubles it when it has asked each server once */
+	TIMEOUT_MS = 2000, /* of the first try; c-ares doubles it after each round of all servers */
 	TRIES = 3,         /* per server */
 };
 
-struct resolver_question {
-	struct list_node node; /* in `asked` or `finished` */
+struct resolver_query {
+	struct list_node node; /* in `pending` or `finished` */
 	struct resolver *resolver;
-	void *asker; /* NULL: abandoned */
+	void *owner; /* NULL: abandoned */
 	char host[ENDPOINT_HOST];
 	struct resolver_answer answer;
 };
@@ -56,13 +56,13 @@ struct resolver {
 	ares_channel channel;
 	uint32_t mark;                /* when the channel was opened */
 	struct stat config, upstream; /* the files when the channel was opened; zeroed: no such file */
-	bool reopening;               /* the questions that are being cancelled will be asked again */
-	bool warned;                  /* that resolv.conf is missing */
-	struct list asked, finished, sockets;
+	bool reopening;               /* the queries that are being cancelled will be repeated */
+	bool warned;                  /* the warning about the missing resolv.conf has been logged */
+	struct list pending, finished, sockets;
 	struct ev_timer timer;
 };
 
-/* --- c-ares asks us -------------------------------------------------------------------------------------------- */
+/* --- callbacks of c-ares --------------------------------------------------------------------------------------- */
 
 /* Runs before the socket is connected, so the route to the server is chosen by the mark. */
 static int mark_socket(ares_socket_t fd, int type, void *context)
@@ -73,14 +73,14 @@ static int mark_socket(ares_socket_t fd, int type, void *context)
 	return mark && setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof mark) ? -1 : 0;
 }
 
-static void process(struct resolver *resolver, ares_socket_t readable, ares_socket_t writable);
+static void process_channel(struct resolver *resolver, ares_socket_t readable, ares_socket_t writable);
 
 static void on_socket_ready(struct ev_loop *loop, struct ev_io *watcher, int events)
 {
 	struct resolver *resolver = watcher->data;
 	ares_socket_t fd = watcher->fd; /* c-ares may close the socket, and so free the watcher */
 
-	process(resolver, events & EV_READ ? fd : ARES_SOCKET_BAD, events & EV_WRITE ? fd : ARES_SOCKET_BAD);
+	process_channel(resolver, events & EV_READ ? fd : ARES_SOCKET_BAD, events & EV_WRITE ? fd : ARES_SOCKET_BAD);
 }
 
 static struct resolver_socket *find_socket(struct resolver *resolver, ares_socket_t fd)
@@ -110,7 +110,7 @@ static void on_socket_state(void *context, ares_socket_t fd, int readable, int w
 	}
 	if (!entry) {
 		entry = calloc(1, sizeof *entry);
-		if (!entry) /* the questions on this socket will time out */
+		if (!entry) /* the queries on this socket will time out */
 			return;
 		entry->resolver = resolver;
 		ev_init(&entry->watcher, on_socket_ready);
@@ -132,7 +132,7 @@ static const char *describe_failure(int status)
 	case ARES_ETIMEOUT:
 		return "the DNS servers do not answer";
 	case ARES_ECONNREFUSED:
-		return "no DNS server can answer"; /* none could be reached, or each has reported a failure */
+		return "no DNS server can answer"; /* all are unreachable or report failures */
 	case ARES_ESERVFAIL:
 		return "the DNS server reports a failure";
 	case ARES_EREFUSED:
@@ -162,25 +162,25 @@ static void copy_addresses(struct resolver_answer *answer, const struct ares_add
 
 static void on_addresses(void *context, int status, int timeouts, struct ares_addrinfo *info)
 {
-	struct resolver_question *question = context;
-	struct resolver *resolver = question->resolver;
-	struct resolver_answer *answer = &question->answer;
+	struct resolver_query *query = context;
+	struct resolver *resolver = query->resolver;
+	struct resolver_answer *answer = &query->answer;
 
 	if (status == ARES_SUCCESS && info)
 		copy_addresses(answer, info);
 	if (info)
 		ares_freeaddrinfo(info);
 	if (resolver->reopening && (status == ARES_EDESTRUCTION || status == ARES_ECANCELLED))
-		return; /* stays in `asked` */
+		return; /* stays in `pending` */
 	if (!answer->count)
 		answer->failure = describe_failure(status == ARES_SUCCESS ? ARES_ENODATA : status);
-	list_remove(&question->node);
-	list_append(&resolver->finished, &question->node);
+	list_remove(&query->node);
+	list_append(&resolver->finished, &query->node);
 }
 
-/* --- we drive c-ares ------------------------------------------------------------------------------------------- */
+/* --- calls of c-ares ------------------------------------------------------------------------------------------- */
 
-/* With an answer to deliver the timer is due at once. Without a question it stops. */
+/* Sets the timer to c-ares' next timeout, or to now if answers wait for delivery. Without queries it stops. */
 static void arm_timer(struct resolver *resolver)
 {
 	struct timeval left, *next = ares_timeout(resolver->channel, NULL, &left);
@@ -195,30 +195,30 @@ static void arm_timer(struct resolver *resolver)
 	ev_timer_start(resolver->loop, &resolver->timer);
 }
 
-static void deliver(struct resolver *resolver)
+static void deliver_answers(struct resolver *resolver)
 {
 	struct list_node *node = list_take_first(&resolver->finished);
 
 	while (node) {
-		struct resolver_question *question = container_of(node, struct resolver_question, node);
+		struct resolver_query *query = container_of(node, struct resolver_query, node);
 
-		if (question->asker)
-			resolver->options.answered(resolver->options.context, question->asker, &question->answer);
-		free(question);
+		if (query->owner)
+			resolver->options.answered(resolver->options.context, query->owner, &query->answer);
+		free(query);
 		node = list_take_first(&resolver->finished);
 	}
 }
 
-static void process(struct resolver *resolver, ares_socket_t readable, ares_socket_t writable)
+static void process_channel(struct resolver *resolver, ares_socket_t readable, ares_socket_t writable)
 {
 	ares_process_fd(resolver->channel, readable, writable);
-	deliver(resolver);
+	deliver_answers(resolver);
 	arm_timer(resolver);
 }
 
 static void on_timer(struct ev_loop *loop, struct ev_timer *watcher, int events)
 {
-	process(watcher->data, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+	process_channel(watcher->data, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
 }
 
 static bool stat_differs(const struct stat *a, const struct stat *b)
@@ -230,14 +230,14 @@ static bool stat_differs(const struct stat *a, const struct stat *b)
 static void warn_once(struct resolver *resolver, int error)
 {
 	if (!resolver->warned)
-		log_warning(resolver->options.log_name, "%s: %s; asking the DNS server at 127.0.0.1 for endpoint names",
+		log_warning(resolver->options.log_name, "%s: %s; using the DNS server at 127.0.0.1 for endpoint names",
 					resolver->options.path, strerror(error));
 	resolver->warned = true;
 }
 
 /*
- * Takes the state of the files and the mark, which decide whom to ask. Returns whether it differs from the state that
- * the channel was opened with.
+ * Records the state of the files and the mark, which determine the servers. Returns whether it differs from the state
+ * that the channel was opened with.
  */
 static bool config_changed(struct resolver *resolver)
 {
@@ -260,7 +260,7 @@ static bool config_changed(struct resolver *resolver)
 	return changed;
 }
 
-/* Reports whether resolv.conf leads to the stub of systemd-resolved. */
+/* Returns whether resolv.conf names the stub of systemd-resolved. */
 static bool uses_stub(const char *path)
 {
 	FILE *file = fopen(path, "re");
@@ -295,7 +295,8 @@ static int open_channel(struct resolver *resolver)
 	int mask = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS | ARES_OPT_SOCK_STATE_CB | ARES_OPT_RESOLVCONF;
 	int status;
 
-#ifdef ARES_OPT_QUERY_CACHE /* since 1.31: whoever asks again suspects that the answer has changed */
+#ifdef ARES_OPT_QUERY_CACHE /* since 1.31; a repeated query needs a new answer, because the peer did not respond at    \
+							   the old one */
 	options.qcache_max_ttl = 0;
 	mask |= ARES_OPT_QUERY_CACHE;
 #endif
@@ -310,18 +311,18 @@ static int open_channel(struct resolver *resolver)
 	return 0;
 }
 
-static void send_question(struct resolver *resolver, struct resolver_question *question)
+static void send_query(struct resolver *resolver, struct resolver_query *query)
 {
 	const struct ares_addrinfo_hints hints = {
 		.ai_flags = ARES_AI_NOSORT, /* to sort, c-ares would look up routes without the mark */
-		.ai_family = question->answer.family,
+		.ai_family = query->answer.family,
 		.ai_socktype = SOCK_DGRAM,
 	};
 
-	ares_getaddrinfo(resolver->channel, question->host, NULL, &hints, on_addresses, question);
+	ares_getaddrinfo(resolver->channel, query->host, NULL, &hints, on_addresses, query);
 }
 
-/* Moves all questions to a channel that has read resolv.conf again. Keeps the old channel if there is no memory. */
+/* Moves all queries to a channel that has read resolv.conf again. Keeps the old channel if there is no memory. */
 static void reopen_channel(struct resolver *resolver)
 {
 	ares_channel old = resolver->channel;
@@ -335,11 +336,11 @@ static void reopen_channel(struct resolver *resolver)
 	resolver->reopening = true;
 	ares_destroy(old);
 	resolver->reopening = false;
-	while ((node = list_take_first(&resolver->asked)))
+	while ((node = list_take_first(&resolver->pending)))
 		list_append(&again, node);
 	while ((node = list_take_first(&again))) {
-		list_append(&resolver->asked, node);
-		send_question(resolver, container_of(node, struct resolver_question, node));
+		list_append(&resolver->pending, node);
+		send_query(resolver, container_of(node, struct resolver_query, node));
 	}
 }
 
@@ -358,27 +359,27 @@ void resolver_refresh(struct resolver *resolver)
 	arm_timer(resolver);
 }
 
-struct resolver_question *resolver_ask(struct resolver *resolver, const char *host, int family, void *asker)
+struct resolver_query *resolver_lookup(struct resolver *resolver, const char *host, int family, void *owner)
 {
-	struct resolver_question *question = calloc(1, sizeof *question);
+	struct resolver_query *query = calloc(1, sizeof *query);
 
-	if (!question)
+	if (!query)
 		return NULL;
-	question->resolver = resolver;
-	question->asker = asker;
-	question->answer.family = family;
-	strncpy(question->host, host, sizeof question->host - 1);
+	query->resolver = resolver;
+	query->owner = owner;
+	query->answer.family = family;
+	strncpy(query->host, host, sizeof query->host - 1);
 	if (config_changed(resolver))
 		reopen_channel(resolver);
-	list_append(&resolver->asked, &question->node);
-	send_question(resolver, question);
+	list_append(&resolver->pending, &query->node);
+	send_query(resolver, query);
 	arm_timer(resolver);
-	return question;
+	return query;
 }
 
-void resolver_abandon(struct resolver_question *question)
+void resolver_abandon(struct resolver_query *query)
 {
-	question->asker = NULL;
+	query->owner = NULL;
 }
 
 struct resolver *resolver_create(struct ev_loop *loop, const struct resolver_options *options)
@@ -409,24 +410,24 @@ fail:
 	return NULL;
 }
 
-static void free_questions(struct list *list)
+static void free_queries(struct list *list)
 {
 	struct list_node *node;
 
 	while ((node = list_take_first(list)))
-		free(container_of(node, struct resolver_question, node));
+		free(container_of(node, struct resolver_query, node));
 }
 
 void resolver_destroy(struct resolver *resolver)
 {
 	if (!resolver)
 		return;
-	ares_destroy(resolver->channel); /* finishes all questions and unwatches all sockets */
+	ares_destroy(resolver->channel); /* finishes all queries and unwatches all sockets */
 	ev_timer_stop(resolver->loop, &resolver->timer);
 	while (!list_empty(&resolver->sockets))
 		unwatch_socket(list_first_entry(&resolver->sockets, struct resolver_socket, node));
-	free_questions(&resolver->asked);
-	free_questions(&resolver->finished);
+	free_queries(&resolver->pending);
+	free_queries(&resolver->finished);
 	ares_library_cleanup();
 	free(resolver);
 }

@@ -262,8 +262,8 @@ static bool routes_most_traffic(const struct config *config)
 
 /*
  * Applies the configuration to the new device: peers, sockets, names, network, control socket. If most traffic will go
- * to the tunnel, it waits for the names first: the routes also catch the questions that a DNS server on this host asks,
- * and without a default route our own, which then have no mark.
+ * to the tunnel, it waits for the names first, because the routes also affect the queries of a DNS server on this host.
+ * Without a default route they affect our own queries too, which then have no mark.
  */
 static int service_start(struct service *service, const struct network_plan *plan, struct table_claim *claim,
 						 struct reason *reason)

@@ -35,7 +35,7 @@ BEYOND = "203.0.113.7"
 class Dns:
     """
     A DNS server. `records` maps a name to its addresses; a name that is missing does not exist. `silent` holds names
-    that get no answer, and `silent_types` question types. `asked` lists (time, name, type, source).
+    that get no answer, and `silent_types` query types. `queries` lists (time, name, type, source).
     """
 
     def __init__(self, node, records=None, delay=0, address=DNS, truncated=False):
@@ -43,7 +43,7 @@ class Dns:
         self.delay = delay
         self.silent = set()
         self.silent_types = set()
-        self.asked = []
+        self.queries = []
         self.socket = node.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         self.socket.bind((address, 53))
@@ -92,7 +92,7 @@ class Dns:
             at += 1 + message[at]
         kind, = struct.unpack_from("!H", message, at + 1)
         name = ".".join(labels).lower()
-        self.asked.append((time.monotonic(), name, kind, source[0]))
+        self.queries.append((time.monotonic(), name, kind, source[0]))
         if name in self.silent or kind in self.silent_types:
             return None
         wanted = [ipaddress.ip_address(text) for text in self.records.get(name, ())]
@@ -103,7 +103,7 @@ class Dns:
         return head + message[12:at + 5] + body
 
     def count(self, name):
-        return sum(asked == name for _, asked, _, _ in self.asked)
+        return sum(queried == name for _, queried, _, _ in self.queries)
 
 
 def write(path, text):
@@ -112,7 +112,7 @@ def write(path, text):
 
 
 def replace(path, text):
-    """As most programs do it: a new file in the place of the old one."""
+    """Replaces a file as most programs do: by renaming a new file."""
     write(path + ".new", text)
     os.rename(path + ".new", path)
 
@@ -130,7 +130,7 @@ def own_etc(resolv_conf=f"nameserver {DNS}\n", hosts=""):
 
 
 def lay(lab, endpoint=f"vpn.example:{PORT}", allowed=None, knows="left", ipv6=True, inner6=True, peer=None, **settings):
-    """Both ends, not started. Right is a bare device, so that it can be told things by wg(8)."""
+    """Both ends, not started. Right is a bare device, so that wg(8) can configure it."""
     left, router, right = lab.node("left"), lab.node("router", forward=True), lab.node("right")
     v6 = [["2001:db8::1/64"], ["2001:db8::ff/64"], ["2001:db8:1::ff/64"], ["2001:db8:1::1/64"]] if ipv6 else [[]] * 4
     lab.wire(left, "wan", ["192.0.2.1/24"] + v6[0], router, "west", ["192.0.2.254/24"] + v6[1])
@@ -180,7 +180,7 @@ def wait_for_answers(end, other, seconds, what):
 
 @case(slow_server=[0, 1], rp_filter=[0, 1])
 def full_tunnel(lab, slow_server, rp_filter):
-    """The server is asked outside of the tunnel, before and after the rules are in place."""
+    """The server is queried outside of the tunnel, before and after the rules are in place."""
     own_etc()
     left, right = lay(lab, allowed=EVERYTHING)
     left.node.set("net/ipv4/conf/all/rp_filter", rp_filter)
@@ -192,20 +192,20 @@ def full_tunnel(lab, slow_server, rp_filter):
     left.start()
     took = time.monotonic() - begin
     if slow_server:
-        with lab.check("a server that does not answer delays the start by 5 s and not more"):
+        with lab.check("a server that does not answer delays the start by only 5 s"):
             assert 4.5 < took < 8, f"{took:.1f} s"
-        with lab.check("it is asked on, past the rules"):
+        with lab.check("queries continue, past the rules"):
             server.silent.clear()
             wait_until_at(left, right, "198.51.100.1", 25)
     else:
-        with lab.check("the address is there at the start"):
+        with lab.check("the address is known at the start"):
             assert took < 4, f"{took:.1f} s"
             assert is_at(left, right, "198.51.100.1"), endpoints(left)
     with lab.check("traffic goes through the tunnel"):
         wait_for_answers(left, right, 10, "an answer through the tunnel")
         left.node.ping(BEYOND)
-    with lab.check("all questions came from outside of the tunnel"):
-        assert {source for *_, source in server.asked} == {"192.0.2.1"}, server.asked
+    with lab.check("all queries came from outside of the tunnel"):
+        assert {source for *_, source in server.queries} == {"192.0.2.1"}, server.queries
 
 
 def foreign_marks(node):
@@ -229,7 +229,7 @@ def answers_with_mark(node, other):
 
 @case(rp_filter=[0, 1], foreign_mark=[False, True])
 def long_answers(lab, rp_filter, foreign_mark):
-    """The answers come by TCP, whose connections are made outside of the tunnel too."""
+    """The answers arrive over TCP. Its connections do not enter the tunnel either."""
     own_etc()
     left, right = lay(lab, allowed=EVERYTHING)
     left.node.set("net/ipv4/conf/all/rp_filter", rp_filter)
@@ -243,7 +243,7 @@ def long_answers(lab, rp_filter, foreign_mark):
         server.silent.clear()
         wait_until_at(left, right, "198.51.100.1", 25)
         wait_for_answers(left, right, 10, "an answer through the tunnel")
-        assert {source for *_, source in server.asked} == {"192.0.2.1"}, server.asked
+        assert {source for *_, source in server.queries} == {"192.0.2.1"}, server.queries
     if foreign_mark:
         with lab.check("packets of the host's other connections keep the mark 0"):
             assert answers_with_mark(left.node, right.node) == 0
@@ -251,7 +251,7 @@ def long_answers(lab, rp_filter, foreign_mark):
 
 @case()
 def half_routes(lab):
-    """Two routes that are a default route together. They come without a mark, so the name must be known before them."""
+    """Two routes that together cover all addresses. They set no mark, so the name must be known before they exist."""
     own_etc()
     left, right = lay(lab, allowed=["0.0.0.0/1", "128.0.0.0/1"], ipv6=False)
     left.node.run("ip route add 198.51.100.1 via 192.0.2.254")
@@ -283,14 +283,14 @@ def a_thousand_names(lab, kind):
         found = endpoints(left)
         for peer, name in zip(left.peers, names):
             assert found[peer["PublicKey"]] == host_port(addresses[name]), name
-    with lab.check("the hosts file is enough" if kind == "hosts" else "each name was asked for once per family"):
+    with lab.check("the hosts file is enough" if kind == "hosts" else "each name was queried once per family"):
         expected = 0 if kind == "hosts" else 2 * len(names)
-        assert expected <= len(server.asked) <= 1.1 * expected, len(server.asked)  # some again on a slow machine
-    with lab.check("a reload of the same file asks for nothing"):
-        before = len(server.asked)
+        assert expected <= len(server.queries) <= 1.1 * expected, len(server.queries)  # some again on a slow machine
+    with lab.check("a reload of the same file sends no query"):
+        before = len(server.queries)
         left.node.run([lab.adit, "reload", left.interface])
         time.sleep(0.5)
-        assert len(server.asked) == before, server.asked[before:]
+        assert len(server.queries) == before, server.queries[before:]
 
 
 @case(dead=[20, 300])
@@ -303,7 +303,7 @@ def dead_names(lab, dead):
     server = Dns(right.node, {"vpn.example": ["198.51.100.1"]})
     server.silent.update(names)
     limit = 2 if dead == 20 else 5
-    with lab.check(f"{dead} dead names do not hold up the good one for {limit} s"):
+    with lab.check(f"{dead} dead names delay the good one by less than {limit} s"):
         begin = time.monotonic()
         left.start()
         wait_until_at(left, right, "198.51.100.1", 30)
@@ -326,19 +326,19 @@ def log_lines(lab):
         time.sleep(2)
         lines = [line for line in left.daemon.log().splitlines() if "cannot resolve" in line]
         assert 1 <= len(lines) <= 15, lines
-    with lab.check("a dead name that comes to life is reported once"):
+    with lab.check("a name that resolves at last is reported once"):
         before = server.count("dead-0.example")
         server.silent.clear()
         server.records.update({name: ["198.51.100.2"] for name in names})
         wait_for(lambda: "(none)" not in endpoints(left).values(), "all endpoints", 75)
         lines = re.findall(r"endpoint (dead-\d+\.example): resolved to 198\.51\.100\.2:51820", left.daemon.log())
         assert lines and len(lines) == len(set(lines)), lines
-        assert server.count("dead-0.example") - before <= 4, "one question per family"
+        assert server.count("dead-0.example") - before <= 4, "one query per family"
 
 
 @case(by=["speaking", "wg set"])
 def a_late_answer(lab, by):
-    """Right speaks, or wg(8) sets its endpoint, while the name is being asked for."""
+    """Right speaks, or wg(8) sets its endpoint, while the query is in flight."""
     own_etc()
     left, right = lay(lab, knows="both")
     server = Dns(right.node, {"vpn.example": ["198.51.100.2"]}, delay=3)
@@ -349,7 +349,7 @@ def a_late_answer(lab, by):
         right.node.ping(left.v4)
     else:
         left.node.run(["wg", "set", left.interface, "peer", right.public, "endpoint", f"198.51.100.1:{PORT}"])
-    wait_for(lambda: server.asked, "a question", 5)
+    wait_for(lambda: server.queries, "a query", 5)
     with lab.check("the late answer does not move the peer"):
         time.sleep(5)
         assert is_at(left, right, "198.51.100.1"), endpoints(left)
@@ -368,19 +368,19 @@ def a_late_answer(lab, by):
 
 @case(waits=True, workers=[1, 4])
 def a_changed_answer(lab, workers):
-    """Right moves to another address and does not say so; the name follows."""
+    """Right moves to another address silently, and its name follows."""
     own_etc()
     left, right = lay(lab, allowed=EVERYTHING, peer={"PersistentKeepalive": 1}, Workers=workers)
     server = Dns(right.node, {"vpn.example": ["198.51.100.1"]})
     right.start()
     left.start()
     wait_for_answers(left, right, 10, "an answer through the tunnel")
-    with lab.check("a peer that answers is not asked about again"):
-        asked = server.count("vpn.example")
+    with lab.check("the name of a peer that answers is not queried again"):
+        queries = server.count("vpn.example")
         time.sleep(12)
         left.node.ping(right.v4)
-        assert server.count("vpn.example") == asked == 2, server.asked
-    with lab.check("a restart of the peer at its place costs no address"):
+        assert server.count("vpn.example") == queries == 2, server.queries
+    with lab.check("a restart of the peer does not change its address"):
         right.daemon.stop()
         time.sleep(1)
         right.start()
@@ -398,7 +398,7 @@ def a_changed_answer(lab, workers):
 
 @case(waits=True, host=["v4", "disable_ipv6", "tunnel_v6", "dead_v6"])
 def families(lab, host):
-    """The name has an AAAA record that leads nowhere and an A record that is right."""
+    """The AAAA record of the name is wrong and the A record is right."""
     own_etc()
     left, right = lay(lab, allowed=EVERYTHING if host == "tunnel_v6" else None,
                       ipv6=host in ("disable_ipv6", "dead_v6"), inner6=host != "disable_ipv6")
@@ -419,15 +419,15 @@ def families(lab, host):
             begin = time.monotonic()
             wait_for_answers(left, right, 3, "an answer through the tunnel")
             assert is_at(left, right, "198.51.100.1"), endpoints(left)
-        with lab.check("no question for IPv6 from a host without" if host != "tunnel_v6" else "traffic flows"):
-            kinds = {kind for _, _, kind, _ in server.asked}
+        with lab.check("a host without IPv6 sends no AAAA query" if host != "tunnel_v6" else "traffic flows"):
+            kinds = {kind for _, _, kind, _ in server.queries}
             assert host == "tunnel_v6" or AAAA not in kinds or host == "v4", kinds
             left.node.ping(right.v4)
 
 
 @case()
 def a_server_without_aaaa(lab):
-    """It answers A and ignores AAAA."""
+    """The server answers A queries and ignores AAAA queries."""
     own_etc()
     left, right = lay(lab)
     server = Dns(right.node, {"vpn.example": ["198.51.100.1"]})
@@ -435,7 +435,7 @@ def a_server_without_aaaa(lab):
     with lab.check("the address is used at once"):
         left.start()
         wait_until_at(left, right, "198.51.100.1", 1)
-        assert AAAA in {kind for _, _, kind, _ in server.asked}, server.asked
+        assert AAAA in {kind for _, _, kind, _ in server.queries}, server.queries
 
 
 @case()
@@ -466,14 +466,14 @@ def resolv_conf(lab, how):
     server = Dns(right.node, {"vpn.example": ["198.51.100.1"]})
     left.start()
     if how == "missing":
-        with lab.check("the log says that the file is missing"):
+        with lab.check("the log reports that the file is missing"):
             wait_for(lambda: "/etc/resolv.conf: No such file or directory" in left.daemon.log(), "a line in the log", 3)
     time.sleep(3 if how == "missing" else 16)
     assert endpoint(left, right) == "(none)", endpoints(left)
-    with lab.check("a new file is noticed"):
+    with lab.check("a new file takes effect"):
         (replace if how == "replaced" else write)("/etc/resolv.conf", f"nameserver {DNS}\n")
         wait_until_at(left, right, "198.51.100.1", 5)
-    with lab.check("one line says that the name resolves now"):
+    with lab.check("one line reports that the name resolves now"):
         if "cannot resolve" in left.daemon.log():
             assert left.daemon.log().count("endpoint vpn.example: resolved to 198.51.100.1:51820") == 1
 
@@ -489,18 +489,18 @@ def back_off(lab):
     left.start()
     time.sleep(40)
     with lab.check("nothing reached the server"):
-        assert not server.asked, server.asked
+        assert not server.queries, server.queries
     with lab.check("a new route ends the back-off"):
         left.node.run("ip route add default via 192.0.2.254")
         wait_until_at(left, right, "198.51.100.1", 3)
-    with lab.check("one line tells of the failure and one of its end"):
+    with lab.check("one line reports the failure and one its end"):
         log = left.daemon.log()
         assert log.count("endpoint vpn.example: cannot resolve") == 1 and log.count("resolved to") == 1, log
 
 
 @case(slow=True, waits=True, seconds=120, workers=[1, 2])
 def no_wake_ups(lab, workers):
-    """A name that is resolved costs nothing."""
+    """A resolved name causes no wake-ups."""
     own_etc()
     left, right = lay(lab, ipv6=False, inner6=False, Workers=workers)
     for node in left.node, right.node:
@@ -529,7 +529,7 @@ def switches(end):
 
 @case(waits=True)
 def roaming(lab):
-    """The place from which a peer was heard is kept, although its name leads elsewhere."""
+    """The endpoint from which a peer sends is kept, although its name resolves to another one."""
     own_etc()
     left, right = lay(lab, knows="both", peer={"PersistentKeepalive": 1})
     Dns(right.node, {"vpn.example": ["198.51.100.3"]})
@@ -537,9 +537,9 @@ def roaming(lab):
     right.start()
     left.start()
     right.node.ping(left.v4)
-    with lab.check("the peer is where it was heard"):
+    with lab.check("the endpoint is the one from which the peer sends"):
         wait_until_at(left, right, "198.51.100.1", 3)
-    with lab.check("it is found there again after it was silent for a while"):
+    with lab.check("after a silence, the peer is found there again"):
         right.link("down")
         wait_for(lambda: not is_at(left, right, "198.51.100.1"), "another address is tried", 40)
         right.link("up")
@@ -551,15 +551,15 @@ def roaming(lab):
 
 @case()
 def a_word_with_a_scope(lab):
-    """A link-local address whose interface does not exist is no name for a server."""
+    """A link-local address whose interface does not exist is not looked up in the DNS."""
     own_etc()
     left, right = lay(lab, endpoint=f"[fe80::1%later]:{PORT}")
     server = Dns(right.node)
     left.start()
-    with lab.check("the log names the cause, and no server is asked"):
+    with lab.check("the log names the cause, and no query is sent"):
         wait_for(lambda: "the interface of this address does not exist" in left.daemon.log(), "a line in the log", 3)
-        assert not server.asked, server.asked
-    with lab.check("the interface appears"):
+        assert not server.queries, server.queries
+    with lab.check("the endpoint is set when the interface appears"):
         left.node.run("ip link add later type veth peer name other")
         left.node.run("ip link set later up")
         wait_for(lambda: endpoint(left, right) == f"[fe80::1%later]:{PORT}", "the endpoint", 10)
@@ -573,10 +573,10 @@ def ended_while_waiting(lab):
     server = Dns(right.node)
     server.silent.add("vpn.example")
     left.daemon = left.node.start(left.interface, [lab.adit, "run", left.write()])
-    with lab.check("ends at once, with exit code 0"):
-        wait_for(lambda: server.asked, "a question", 3)
+    with lab.check("the daemon ends at once, with exit code 0"):
+        wait_for(lambda: server.queries, "a query", 3)
         begin = time.monotonic()
         assert left.daemon.stop() == 0
         assert time.monotonic() - begin < 2
-    with lab.check("nothing is left"):
+    with lab.check("no policy rule remains"):
         assert "51820" not in left.node.run("ip rule").stdout, left.node.run("ip rule").stdout

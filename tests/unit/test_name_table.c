@@ -19,18 +19,18 @@
 #include "tunnel/control.h"
 #include "tunnel/peer.h"
 
-enum { QUESTIONS_MAX = 4096 };
+enum { QUERIES_MAX = 4096 };
 
-/* A question that the fake resolver holds. */
-struct question {
+/* A query to the fake resolver. */
+struct query {
 	char host[ENDPOINT_HOST];
 	int family;
 	void *name;
 	bool open, abandoned;
 };
 
-static struct question questions[QUESTIONS_MAX];
-static unsigned asked;
+static struct query queries[QUERIES_MAX];
+static unsigned query_count;
 
 static struct device device;
 static struct config config;
@@ -43,23 +43,23 @@ static const char *hosts_host, *hosts_address;
 
 /* --- the fakes --- */
 
-static struct resolver_question *fake_ask(void *context, const char *host, int family, void *name)
+static struct resolver_query *fake_lookup(void *context, const char *host, int family, void *name)
 {
-	struct question *question = &questions[asked++];
+	struct query *query = &queries[query_count++];
 
-	assert_true(asked < QUESTIONS_MAX);
-	*question = (struct question) { .family = family, .name = name, .open = true };
-	strcpy(question->host, host);
-	return (struct resolver_question *)(void *)question;
+	assert_true(query_count < QUERIES_MAX);
+	*query = (struct query) { .family = family, .name = name, .open = true };
+	strcpy(query->host, host);
+	return (struct resolver_query *)(void *)query;
 }
 
-static void fake_abandon(void *context, struct resolver_question *pointer)
+static void fake_abandon(void *context, struct resolver_query *pointer)
 {
-	struct question *question = (struct question *)(void *)pointer;
+	struct query *query = (struct query *)(void *)pointer;
 
-	assert_true(question->open);
-	question->abandoned = true;
-	question->open = false;
+	assert_true(query->open);
+	query->abandoned = true;
+	query->open = false;
 }
 
 static uint64_t fake_hosts_version(void *context)
@@ -89,7 +89,7 @@ static bool fake_has_ipv6(void *context)
 }
 
 static const struct name_table_ops ops = {
-	.ask = fake_ask,
+	.lookup = fake_lookup,
 	.abandon = fake_abandon,
 	.hosts_version = fake_hosts_version,
 	.read_hosts = fake_read_hosts,
@@ -131,7 +131,7 @@ static struct config_peer *add_config_peer(uint8_t number, const char *host)
 static int set_up(void **state)
 {
 	now = 1000 * NS_PER_S;
-	asked = initiations = 0;
+	query_count = initiations = 0;
 	ipv6 = route_v4 = route_v6 = true;
 	hosts_version = 1;
 	hosts_host = NULL;
@@ -147,8 +147,8 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	name_table_destroy(&table);
-	for (unsigned i = 0; i < asked; i++)
-		assert_false(questions[i].open);
+	for (unsigned i = 0; i < query_count; i++)
+		assert_false(queries[i].open);
 	config_destroy(&config);
 	control_destroy(&device, NULL);
 	return 0;
@@ -165,7 +165,7 @@ static void advance(uint64_t ns)
 	name_table_run(&table, now);
 }
 
-/* Answers an open question for `host` and `family`. `text`: addresses, separated by blanks; NULL: a failure. */
+/* Answers an open query for `host` and `family`. `text`: addresses, separated by blanks; NULL: a failure. */
 static void answer_host(const char *host, int family, const char *text)
 {
 	struct resolver_answer answer = { .family = family, .failure = text ? NULL : "no answer" };
@@ -174,15 +174,15 @@ static void answer_host(const char *host, int family, const char *text)
 	snprintf(copy, sizeof copy, "%s", text ? text : "");
 	for (char *word = strtok_r(copy, " ", &rest); word; word = strtok_r(NULL, " ", &rest))
 		assert_int_equal(endpoint_from_address(word, &answer.addresses[answer.count++]), 0);
-	for (unsigned i = 0; i < asked; i++) {
-		struct question *question = &questions[i];
-		if (!question->open || question->family != family || strcmp(question->host, host))
+	for (unsigned i = 0; i < query_count; i++) {
+		struct query *query = &queries[i];
+		if (!query->open || query->family != family || strcmp(query->host, host))
 			continue;
-		question->open = false;
-		name_table_answer(&table, question->name, &answer, now);
+		query->open = false;
+		name_table_answer(&table, query->name, &answer, now);
 		return;
 	}
-	fail_msg("no question for %s, family %d", host, family);
+	fail_msg("no query for %s, family %d", host, family);
 }
 
 static void answer_both(const char *v4, const char *v6)
@@ -199,7 +199,7 @@ static void assert_at(const char *address)
 	assert_string_equal(endpoint_text(text, &peer->endpoint), wanted);
 }
 
-static void hear_from(const char *address)
+static void receive_from(const char *address)
 {
 	struct endpoint from;
 
@@ -207,11 +207,11 @@ static void hear_from(const char *address)
 	peer_set_endpoint(peer, &from);
 	peer_received(peer, 32, now);
 	device_lock(&device);
-	peer_forget_keys(peer); /* no initiation is without a response any more */
+	peer_forget_keys(peer); /* no initiation is without a response now */
 	device_unlock(&device);
 }
 
-/* Data went unanswered for a while, or (`initiation`) an initiation that was sent now did. */
+/* Lets REKEY_TIMEOUT pass without an answer to data or, if `initiation` is set, to an initiation. */
 static void stay_silent(bool initiation)
 {
 	if (initiation) {
@@ -230,12 +230,12 @@ static void stay_silent(bool initiation)
 static void an_answer_becomes_the_endpoint(void **state)
 {
 	load();
-	assert_int_equal(asked, 2);
-	assert_false(name_table_settled(&table));
+	assert_int_equal(query_count, 2);
+	assert_false(name_table_all_tried(&table));
 	answer_both("192.0.2.1", NULL);
 	assert_at("192.0.2.1");
-	assert_true(name_table_settled(&table));
-	assert_int_equal(name_table_next(&table), 0); /* nothing is due any more */
+	assert_true(name_table_all_tried(&table));
+	assert_int_equal(name_table_next(&table), 0); /* nothing is due */
 }
 
 static void a_late_family_delays_the_address_by_the_grace_only(void **state)
@@ -289,11 +289,11 @@ static void a_host_without_routes_takes_ipv4(void **state)
 	assert_at("192.0.2.1");
 }
 
-static void a_host_without_ipv6_asks_for_ipv4_only(void **state)
+static void a_host_without_ipv6_queries_ipv4_only(void **state)
 {
 	ipv6 = false;
 	load();
-	assert_int_equal(asked, 1);
+	assert_int_equal(query_count, 1);
 	answer_host("vpn.example", AF_INET, "192.0.2.1");
 	assert_at("192.0.2.1");
 }
@@ -310,9 +310,9 @@ static void failures_back_off_and_success_resets(void **state)
 		next = name_table_next(&table);
 		assert_in_range(next - now, wait, wait + wait / 4 + NS_PER_MS);
 		advance(next - now - 1);
-		assert_int_equal(asked, 2 * (i + 1));
+		assert_int_equal(query_count, 2 * (i + 1));
 		advance(1);
-		assert_int_equal(asked, 2 * (i + 2));
+		assert_int_equal(query_count, 2 * (i + 2));
 		wait = wait * 2 < NAME_RETRY_MAX ? wait * 2 : NAME_RETRY_MAX;
 	}
 	answer_both("192.0.2.1", NULL);
@@ -321,7 +321,7 @@ static void failures_back_off_and_success_resets(void **state)
 	stay_silent(false);
 	answer_both(NULL, NULL);
 	assert_in_range(name_table_next(&table) - now, NAME_RETRY_MIN, NAME_RETRY_MIN * 5 / 4 + NS_PER_MS);
-	assert_at("192.0.2.1"); /* a failure takes no address away */
+	assert_at("192.0.2.1"); /* a failure removes no address */
 }
 
 static void a_change_of_the_host_ends_the_back_off(void **state)
@@ -340,26 +340,26 @@ static void a_change_of_the_host_ends_the_back_off(void **state)
 	assert_in_range(name_table_next(&table) - now, NAME_RETRY_MIN, NAME_RETRY_MIN * 5 / 4 + NS_PER_MS);
 }
 
-static void a_host_that_changes_all_the_time_causes_no_storm(void **state)
+static void frequent_changes_of_the_host_cause_no_storm(void **state)
 {
 	unsigned before;
 
 	load();
 	answer_both(NULL, NULL);
-	before = asked;
+	before = query_count;
 	for (int i = 0; i < 6000; i++) { /* a minute */
 		name_table_host_changed(&table, now);
 		advance(10 * NS_PER_MS);
-		for (unsigned j = 0; j < asked; j++)
-			if (questions[j].open)
-				answer_host("vpn.example", questions[j].family, NULL);
+		for (unsigned j = 0; j < query_count; j++)
+			if (queries[j].open)
+				answer_host("vpn.example", queries[j].family, NULL);
 	}
-	assert_in_range(asked - before, 2 * 10, 2 * 40);
+	assert_in_range(query_count - before, 2 * 10, 2 * 40);
 	assert_false(name_table_host_changed(&table, now) && name_table_host_changed(&table, now) &&
 				 name_table_host_changed(&table, now));
 }
 
-static void nothing_to_do_makes_a_change_of_the_host_free(void **state)
+static void a_change_of_the_host_is_ignored_if_no_name_waits(void **state)
 {
 	load();
 	answer_both("192.0.2.1", NULL);
@@ -367,22 +367,22 @@ static void nothing_to_do_makes_a_change_of_the_host_free(void **state)
 	assert_int_equal(name_table_next(&table), 0);
 }
 
-static void the_first_answer_does_not_move_a_peer_that_was_heard(void **state)
+static void the_first_answer_does_not_move_a_peer_that_responds(void **state)
 {
 	load();
-	hear_from("198.51.100.7");
+	receive_from("198.51.100.7");
 	answer_both("192.0.2.1", NULL);
 	assert_at("198.51.100.7");
 }
 
-static void a_refresh_does_not_move_a_peer_that_was_heard_since(void **state)
+static void a_refresh_does_not_move_a_peer_that_has_responded_since(void **state)
 {
 	load();
 	answer_both("192.0.2.1", NULL);
 	now += 60 * NS_PER_S;
 	stay_silent(false);
-	assert_int_equal(asked, 4);
-	peer_received(peer, 32, now); /* from where it was */
+	assert_int_equal(query_count, 4);
+	peer_received(peer, 32, now); /* from its current endpoint */
 	answer_both("192.0.2.2", NULL);
 	assert_at("192.0.2.1");
 	stay_silent(true);
@@ -415,9 +415,9 @@ static void an_answer_does_not_override_the_control_socket(void **state)
 	stay_silent(true);
 	stay_silent(true);
 	assert_at("198.51.100.9");
-	assert_int_equal(asked, 2);
-	load(); /* now the file counts again */
-	assert_int_equal(asked, 4);
+	assert_int_equal(query_count, 2);
+	load(); /* the file determines the endpoint again */
+	assert_int_equal(query_count, 4);
 	answer_both("192.0.2.1", NULL);
 	assert_at("192.0.2.1");
 }
@@ -429,14 +429,14 @@ static void a_silent_peer_is_looked_up_again(void **state)
 	peer_received(peer, 32, now);
 	now += 60 * NS_PER_S;
 	stay_silent(false);
-	name_table_peer_silent(&table, peer, now); /* one question is enough */
-	assert_int_equal(asked, 4);
+	name_table_peer_silent(&table, peer, now); /* one query is enough */
+	assert_int_equal(query_count, 4);
 	answer_both("192.0.2.2", NULL);
 	assert_at("192.0.2.2");
 	stay_silent(false);
-	assert_int_equal(asked, 4); /* the answer is 5 s old */
+	assert_int_equal(query_count, 4); /* the answer is 5 s old */
 	stay_silent(false);
-	assert_int_equal(asked, 6);
+	assert_int_equal(query_count, 6);
 }
 
 static void each_unanswered_handshake_tries_the_next_address(void **state)
@@ -444,7 +444,7 @@ static void each_unanswered_handshake_tries_the_next_address(void **state)
 	load();
 	answer_both("192.0.2.1 192.0.2.2", "2001:db8::1");
 	assert_at("2001:db8::1");
-	stay_silent(false); /* data went unanswered: no handshake has been tried yet */
+	stay_silent(false); /* only data went unanswered so far, no handshake */
 	assert_at("2001:db8::1");
 	stay_silent(true);
 	assert_at("192.0.2.1");
@@ -458,22 +458,22 @@ static void each_unanswered_handshake_tries_the_next_address(void **state)
 	assert_at("2001:db8::1");
 }
 
-static void the_same_answer_does_not_end_the_round(void **state)
+static void the_same_answer_does_not_restart_the_rotation(void **state)
 {
 	load();
 	answer_both("192.0.2.1 192.0.2.2", NULL);
 	now += 60 * NS_PER_S;
 	stay_silent(true);
 	assert_at("192.0.2.2");
-	answer_both("192.0.2.2 192.0.2.1", NULL); /* servers turn their lists */
+	answer_both("192.0.2.2 192.0.2.1", NULL); /* servers rotate their lists */
 	assert_at("192.0.2.2");
 }
 
-static void where_a_peer_was_heard_stays_a_candidate(void **state)
+static void the_endpoint_of_a_roamed_peer_stays_a_candidate(void **state)
 {
 	load();
 	answer_both("192.0.2.1", NULL);
-	hear_from("198.51.100.7");
+	receive_from("198.51.100.7");
 	now += 60 * NS_PER_S;
 	stay_silent(false);
 	answer_both("192.0.2.1", NULL);
@@ -482,22 +482,22 @@ static void where_a_peer_was_heard_stays_a_candidate(void **state)
 	assert_at("192.0.2.1");
 	stay_silent(true);
 	assert_at("198.51.100.7");
-	hear_from("192.0.2.1");
+	receive_from("192.0.2.1");
 	stay_silent(false);
 	stay_silent(true);
-	assert_at("192.0.2.1"); /* it has come home: the other place is forgotten */
+	assert_at("192.0.2.1"); /* the peer has returned: the other endpoint is forgotten */
 }
 
 static void a_peer_that_is_alive_ends_the_retries(void **state)
 {
 	load();
 	answer_both(NULL, NULL);
-	hear_from("198.51.100.7");
+	receive_from("198.51.100.7");
 	advance(2 * NS_PER_S);
-	assert_int_equal(asked, 2);
+	assert_int_equal(query_count, 2);
 	assert_int_equal(name_table_next(&table), 0);
 	stay_silent(false);
-	assert_int_equal(asked, 4);
+	assert_int_equal(query_count, 4);
 }
 
 static void the_hosts_file_comes_before_the_servers(void **state)
@@ -506,7 +506,7 @@ static void the_hosts_file_comes_before_the_servers(void **state)
 	hosts_address = "192.0.2.9";
 	load();
 	assert_at("192.0.2.9");
-	assert_int_equal(asked, 0);
+	assert_int_equal(query_count, 0);
 	hosts_address = "192.0.2.10";
 	now += 60 * NS_PER_S;
 	stay_silent(false);
@@ -517,25 +517,25 @@ static void the_hosts_file_comes_before_the_servers(void **state)
 	assert_at("192.0.2.10");
 }
 
-static void a_scope_whose_interface_is_missing_is_no_question(void **state)
+static void an_address_with_a_missing_scope_interface_is_not_queried(void **state)
 {
 	strcpy(config.peers->endpoint_host, "fe80::1%nosuch");
 	load();
-	assert_int_equal(asked, 0);
+	assert_int_equal(query_count, 0);
 	assert_true(name_table_next(&table) > now);
 }
 
-static void a_reload_keeps_what_is_known(void **state)
+static void a_reload_keeps_known_addresses(void **state)
 {
 	load();
 	load();
-	assert_int_equal(asked, 2);
+	assert_int_equal(query_count, 2);
 	answer_both("192.0.2.1", NULL);
 	load();
-	assert_int_equal(asked, 2);
+	assert_int_equal(query_count, 2);
 	strcpy(config.peers->endpoint_port, "51821");
 	load();
-	assert_int_equal(asked, 4);
+	assert_int_equal(query_count, 4);
 	answer_both("192.0.2.2", NULL);
 	assert_int_equal(ntohs(peer->endpoint.to.v4.sin_port), 51821);
 	config_forget_peers(&config);
@@ -543,14 +543,14 @@ static void a_reload_keeps_what_is_known(void **state)
 	assert_int_equal(table.count, 0);
 }
 
-static void a_name_that_is_dropped_abandons_its_questions(void **state)
+static void a_dropped_name_abandons_its_queries(void **state)
 {
 	load();
 	config_forget_peers(&config);
 	load();
-	assert_true(questions[0].abandoned && questions[1].abandoned);
-	assert_true(name_table_settled(&table));
-	assert_int_equal(table.asking, 0);
+	assert_true(queries[0].abandoned && queries[1].abandoned);
+	assert_true(name_table_all_tried(&table));
+	assert_int_equal(table.querying, 0);
 	assert_int_equal(table.fast, 0);
 }
 
@@ -558,12 +558,12 @@ static unsigned count_open(void)
 {
 	unsigned open = 0;
 
-	for (unsigned i = 0; i < asked; i++)
-		open += questions[i].open;
+	for (unsigned i = 0; i < query_count; i++)
+		open += queries[i].open;
 	return open;
 }
 
-static void questions_in_flight_are_bounded(void **state)
+static void queries_in_flight_are_bounded(void **state)
 {
 	char host[32];
 
@@ -575,18 +575,18 @@ static void questions_in_flight_are_bounded(void **state)
 	assert_int_equal(count_open(), 2 * NAME_FAST_MAX);
 	for (int i = 0; i < 100; i++)
 		advance(NAME_SLOW);
-	assert_int_equal(count_open(), 2 * NAME_ASKING_MAX);
-	for (unsigned i = 0; i < asked; i++)
-		if (questions[i].open)
-			answer_host(questions[i].host, questions[i].family, NULL);
+	assert_int_equal(count_open(), 2 * NAME_QUERYING_MAX);
+	for (unsigned i = 0; i < query_count; i++)
+		if (queries[i].open)
+			answer_host(queries[i].host, queries[i].family, NULL);
 	for (int i = 0; i < 100; i++) {
 		advance(NAME_SLOW);
-		for (unsigned j = 0; j < asked; j++)
-			if (questions[j].open)
-				answer_host(questions[j].host, questions[j].family, "192.0.2.1");
+		for (unsigned j = 0; j < query_count; j++)
+			if (queries[j].open)
+				answer_host(queries[j].host, queries[j].family, "192.0.2.1");
 	}
-	assert_true(name_table_settled(&table));
-	assert_int_equal(table.asking, 0);
+	assert_true(name_table_all_tried(&table));
+	assert_int_equal(table.querying, 0);
 	assert_int_equal(table.fast, 0);
 }
 
@@ -601,25 +601,25 @@ int main(void)
 		TEST(an_address_without_a_route_is_skipped),
 		TEST(an_address_without_a_route_is_no_reason_to_end_the_wait),
 		TEST(a_host_without_routes_takes_ipv4),
-		TEST(a_host_without_ipv6_asks_for_ipv4_only),
+		TEST(a_host_without_ipv6_queries_ipv4_only),
 		TEST(failures_back_off_and_success_resets),
 		TEST(a_change_of_the_host_ends_the_back_off),
-		TEST(a_host_that_changes_all_the_time_causes_no_storm),
-		TEST(nothing_to_do_makes_a_change_of_the_host_free),
-		TEST(the_first_answer_does_not_move_a_peer_that_was_heard),
-		TEST(a_refresh_does_not_move_a_peer_that_was_heard_since),
+		TEST(frequent_changes_of_the_host_cause_no_storm),
+		TEST(a_change_of_the_host_is_ignored_if_no_name_waits),
+		TEST(the_first_answer_does_not_move_a_peer_that_responds),
+		TEST(a_refresh_does_not_move_a_peer_that_has_responded_since),
 		TEST(a_cookie_is_no_sign_of_life),
 		TEST(an_answer_does_not_override_the_control_socket),
 		TEST(a_silent_peer_is_looked_up_again),
 		TEST(each_unanswered_handshake_tries_the_next_address),
-		TEST(the_same_answer_does_not_end_the_round),
-		TEST(where_a_peer_was_heard_stays_a_candidate),
+		TEST(the_same_answer_does_not_restart_the_rotation),
+		TEST(the_endpoint_of_a_roamed_peer_stays_a_candidate),
 		TEST(a_peer_that_is_alive_ends_the_retries),
 		TEST(the_hosts_file_comes_before_the_servers),
-		TEST(a_scope_whose_interface_is_missing_is_no_question),
-		TEST(a_reload_keeps_what_is_known),
-		TEST(a_name_that_is_dropped_abandons_its_questions),
-		TEST(questions_in_flight_are_bounded),
+		TEST(an_address_with_a_missing_scope_interface_is_not_queried),
+		TEST(a_reload_keeps_known_addresses),
+		TEST(a_dropped_name_abandons_its_queries),
+		TEST(queries_in_flight_are_bounded),
 	};
 	if (sodium_init() < 0)
 		return 1;

@@ -33,12 +33,12 @@ static struct resolver *resolver;
 static uint32_t mark;
 static char conf[] = "/tmp/adit-resolv-XXXXXX";
 static char upstream[sizeof conf + 16];
-static unsigned questions;
+static unsigned queries;
 
 static struct resolver_answer last;
-static void *last_asker;
+static void *last_owner;
 static unsigned answers;
-static bool asking;
+static bool sending; /* inside resolver_lookup */
 
 /* --- the server --- */
 
@@ -57,7 +57,7 @@ static size_t append_address(uint8_t *end, bool v6, unsigned number)
 }
 
 /* The first label: "silent", "missing", "refused", "failing", "empty", "many", or any other word for one address. */
-static void on_question(struct ev_loop *own_loop, struct ev_io *watcher, int events)
+static void on_query(struct ev_loop *own_loop, struct ev_io *watcher, int events)
 {
 	uint8_t message[MESSAGE_MAX + 1024];
 	struct sockaddr_in from;
@@ -69,7 +69,7 @@ static void on_question(struct ev_loop *own_loop, struct ev_io *watcher, int eve
 	bool v6;
 
 	assert_true(n > HEADER + 5);
-	questions++;
+	queries++;
 	while (*end)
 		end += *end + 1;
 	v6 = end[2] == 28;
@@ -97,24 +97,24 @@ static void on_question(struct ev_loop *own_loop, struct ev_io *watcher, int eve
 
 /* --- steps --- */
 
-static void on_answer(void *context, void *asker, const struct resolver_answer *answer)
+static void on_answer(void *context, void *owner, const struct resolver_answer *answer)
 {
-	assert_false(asking);
+	assert_false(sending);
 	assert_ptr_equal(context, &resolver);
 	last = *answer;
-	last_asker = asker;
+	last_owner = owner;
 	answers++;
 }
 
-static struct resolver_question *ask(const char *host, int family, void *asker)
+static struct resolver_query *start_lookup(const char *host, int family, void *owner)
 {
-	struct resolver_question *question;
+	struct resolver_query *query;
 
-	asking = true;
-	question = resolver_ask(resolver, host, family, asker);
-	asking = false;
-	assert_non_null(question);
-	return question;
+	sending = true;
+	query = resolver_lookup(resolver, host, family, owner);
+	sending = false;
+	assert_non_null(query);
+	return query;
 }
 
 static void await_answers(unsigned count)
@@ -156,7 +156,7 @@ static int set_up(void **state)
 		.context = &resolver,
 	};
 
-	answers = questions = 0;
+	answers = queries = 0;
 	mark = 0;
 	write_file(conf, "nameserver 127.0.0.1\n");
 	resolver = resolver_create(loop, &options);
@@ -167,7 +167,7 @@ static int tear_down(void **state)
 {
 	resolver_destroy(resolver);
 	for (int i = 0; i < 200; i++)
-		ev_run(loop, EVRUN_NOWAIT); /* the server reads what nobody waits for */
+		ev_run(loop, EVRUN_NOWAIT); /* the server reads queries that were dropped */
 	return 0;
 }
 
@@ -187,7 +187,7 @@ static int set_up_all(void **state)
 	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (bind(fd, (struct sockaddr *)&at, sizeof at))
 		return -1;
-	ev_io_init(&server, on_question, fd, EV_READ);
+	ev_io_init(&server, on_query, fd, EV_READ);
 	ev_io_start(loop, &server);
 	return 0;
 }
@@ -203,19 +203,19 @@ static int tear_down_all(void **state)
 static void each_family_is_answered(void **state)
 {
 	char text[ENDPOINT_TEXT];
-	int asker;
+	int owner;
 
-	ask("vpn.example", AF_INET, &asker);
+	start_lookup("vpn.example", AF_INET, &owner);
 	await_answers(1);
-	assert_ptr_equal(last_asker, &asker);
+	assert_ptr_equal(last_owner, &owner);
 	assert_null(last.failure);
 	assert_int_equal(last.count, 1);
 	assert_string_equal(endpoint_text(text, &last.addresses[0]), "192.0.2.1:0");
-	ask("vpn.example", AF_INET6, &asker);
+	start_lookup("vpn.example", AF_INET6, &owner);
 	await_answers(2);
 	assert_int_equal(last.family, AF_INET6);
 	assert_string_equal(endpoint_text(text, &last.addresses[0]), "[2001:db8::1]:0");
-	ask("many.example", AF_INET, &asker);
+	start_lookup("many.example", AF_INET, &owner);
 	await_answers(3);
 	assert_int_equal(last.count, RESOLVER_ADDRESSES);
 }
@@ -233,7 +233,7 @@ static void failures_are_in_plain_english(void **state)
 	unsigned wanted = 0;
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		ask(cases[i].host, AF_INET, &wanted);
+		start_lookup(cases[i].host, AF_INET, &wanted);
 		await_answers(++wanted);
 		assert_int_equal(last.count, 0);
 		assert_non_null(last.failure);
@@ -242,12 +242,12 @@ static void failures_are_in_plain_english(void **state)
 	}
 }
 
-static void nothing_stays_open_between_questions(void **state)
+static void no_socket_stays_open_between_queries(void **state)
 {
 	unsigned before = count_descriptors();
-	int asker;
+	int owner;
 
-	ask("vpn.example", AF_INET, &asker);
+	start_lookup("vpn.example", AF_INET, &owner);
 	assert_true(count_descriptors() > before);
 	await_answers(1);
 	assert_int_equal(count_descriptors(), before);
@@ -256,61 +256,62 @@ static void nothing_stays_open_between_questions(void **state)
 	ev_io_start(loop, &server);
 }
 
-static void an_abandoned_question_has_no_answer(void **state)
+static void an_abandoned_query_gets_no_answer(void **state)
 {
 	int first, second;
 
-	resolver_abandon(ask("vpn.example", AF_INET, &first));
-	ask("vpn.example", AF_INET6, &second);
+	resolver_abandon(start_lookup("vpn.example", AF_INET, &first));
+	start_lookup("vpn.example", AF_INET6, &second);
 	await_answers(1);
-	assert_ptr_equal(last_asker, &second);
+	assert_ptr_equal(last_owner, &second);
 }
 
-static void destroy_drops_questions_in_flight(void **state)
+static void destroy_drops_queries_in_flight(void **state)
 {
-	int asker;
+	int owner;
 
 	for (int i = 0; i < 100; i++)
-		ask("silent.example", i & 1 ? AF_INET : AF_INET6, &asker);
+		start_lookup("silent.example", i & 1 ? AF_INET : AF_INET6, &owner);
 	ev_run(loop, EVRUN_ONCE);
 	assert_int_equal(answers, 0);
 }
 
-static void a_changed_file_moves_questions_in_flight(void **state)
+static void a_changed_file_restarts_queries_in_flight(void **state)
 {
 	int first, second;
 
 	write_file(conf, "nameserver 127.0.0.99\n");
-	ask("vpn.example", AF_INET, &first); /* the server is bound to all addresses, and answers from another one */
+	start_lookup("vpn.example", AF_INET,
+				 &first); /* the server is bound to all addresses, and answers from another one */
 	write_file(conf, "# new\nnameserver 127.0.0.1\n");
-	ask("vpn.example", AF_INET6, &second);
+	start_lookup("vpn.example", AF_INET6, &second);
 	await_answers(2);
 	write_file(conf, "# newer still\nnameserver 127.0.0.1\n");
-	ask("silent.example", AF_INET, &first);
+	start_lookup("silent.example", AF_INET, &first);
 	resolver_refresh(resolver);
 	resolver_restart(resolver);
-	ask("vpn.example", AF_INET6, &second);
+	start_lookup("vpn.example", AF_INET6, &second);
 	await_answers(3);
-	assert_ptr_equal(last_asker, &second);
-	assert_int_equal(questions, 6); /* the silent one came three times */
+	assert_ptr_equal(last_owner, &second);
+	assert_int_equal(queries, 6); /* the silent one arrived three times */
 }
 
 /* The stub has no server here: only the servers behind it can answer. */
-static void a_stub_is_passed_by_if_there_is_a_mark(void **state)
+static void a_stub_is_bypassed_if_there_is_a_mark(void **state)
 {
 	struct sockaddr_in stub = { .sin_family = AF_INET, .sin_port = htons(53) };
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), asker;
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), owner;
 
 	inet_pton(AF_INET, "127.0.0.53", &stub.sin_addr);
 	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int) { 1 }, sizeof(int)), 0);
 	assert_int_equal(setsockopt(server.fd, SOL_SOCKET, SO_REUSEADDR, &(int) { 1 }, sizeof(int)), 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&stub, sizeof stub), 0); /* takes the questions, and is silent */
+	assert_int_equal(bind(fd, (struct sockaddr *)&stub, sizeof stub), 0); /* takes the queries, and is silent */
 	write_file(conf, "# by systemd-resolved\nnameserver 127.0.0.53\noptions edns0\n");
 	write_file(upstream, "nameserver 127.0.0.1\n");
-	ask("stubborn.example", AF_INET, &asker);
+	start_lookup("stubborn.example", AF_INET, &owner);
 	for (int i = 0; i < 100; i++)
 		ev_run(loop, EVRUN_NOWAIT);
-	assert_int_equal(questions, 0);
+	assert_int_equal(queries, 0);
 	mark = 77;
 	resolver_refresh(resolver);
 	await_answers(1);
@@ -319,30 +320,30 @@ static void a_stub_is_passed_by_if_there_is_a_mark(void **state)
 	unlink(upstream);
 }
 
-static void questions_carry_the_mark(void **state)
+static void queries_carry_the_mark(void **state)
 {
-	int asker;
+	int owner;
 
-	/* Datagrams with the mark leave by a table that leads nowhere. */
+	/* Datagrams with the mark are prohibited. */
 	assert_string_equal(sandbox_output("ip rule add pref 0 fwmark 77 prohibit 2>&1; ip rule del pref 0 lookup local; "
 									   "ip rule add pref 1 lookup local"),
 						"");
-	ask("vpn.example", AF_INET, &asker);
+	start_lookup("vpn.example", AF_INET, &owner);
 	await_answers(1);
 	assert_null(last.failure);
 	mark = 77;
-	ask("vpn.example", AF_INET, &asker);
+	start_lookup("vpn.example", AF_INET, &owner);
 	await_answers(2);
 	assert_string_equal(last.failure, "no DNS server can answer");
-	assert_int_equal(questions, 1);
+	assert_int_equal(queries, 1);
 }
 
 static void a_missing_file_means_the_local_server(void **state)
 {
-	int asker;
+	int owner;
 
 	unlink(conf);
-	ask("vpn.example", AF_INET, &asker);
+	start_lookup("vpn.example", AF_INET, &owner);
 	await_answers(1);
 	assert_int_equal(last.count, 1);
 }
@@ -354,13 +355,13 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(each_family_is_answered),
 		TEST(failures_are_in_plain_english),
-		TEST(nothing_stays_open_between_questions),
-		TEST(an_abandoned_question_has_no_answer),
-		TEST(destroy_drops_questions_in_flight),
-		TEST(a_changed_file_moves_questions_in_flight),
+		TEST(no_socket_stays_open_between_queries),
+		TEST(an_abandoned_query_gets_no_answer),
+		TEST(destroy_drops_queries_in_flight),
+		TEST(a_changed_file_restarts_queries_in_flight),
 		TEST(a_missing_file_means_the_local_server),
-		TEST(a_stub_is_passed_by_if_there_is_a_mark),
-		TEST(questions_carry_the_mark),
+		TEST(a_stub_is_bypassed_if_there_is_a_mark),
+		TEST(queries_carry_the_mark),
 	};
 
 	log_set_level(LOG_SILENT);

@@ -2,8 +2,8 @@
 /*
  * The file watch: reports changes of /etc/resolv.conf and /etc/hosts by inotify(7).
  *
- * Each file is watched itself, which follows symbolic links and bind mounts. Their folder is watched for files that are
- * created or renamed into place.
+ * A watch on each file follows symbolic links and bind mounts. A watch on their folder reports files that are created
+ * or renamed into place.
  */
 #ifndef ADIT_DAEMON_FILE_WATCH_H
 #define ADIT_DAEMON_FILE_WATCH_H
@@ -22,7 +22,8 @@ struct file_watch {
 	void *context;
 };
 
-/* Calls `changed` from the loop after each change. Keeps the texts. Returns 0 or a negative errno. */
+/* Calls `changed` from the loop after each change. `paths` and `folder` must stay valid. Returns 0 or a negative errno.
+ */
 int file_watch_start(struct file_watch *watch, const char *const paths[FILE_WATCH_FILES], const char *folder,
 					 struct ev_loop *loop, void (*changed)(void *context), void *context);
 /* Accepts a zeroed struct. */

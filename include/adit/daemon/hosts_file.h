@@ -2,8 +2,7 @@
 /*
  * The hosts file: reads the addresses of host names from /etc/hosts, hosts(5).
  *
- * The file is read in one pass for all names that are looked for, because it may be long and may hold a thousand of
- * them. It is not kept in memory.
+ * One pass reads the file for all names of the configuration, because both may be long. The file is not kept in memory.
  */
 #ifndef ADIT_DAEMON_HOSTS_FILE_H
 #define ADIT_DAEMON_HOSTS_FILE_H
@@ -11,8 +10,8 @@
 #include "io/endpoint.h"
 
 /*
- * Hands each pair of a name and an address in the file to `handle`, in the order of the file. The address has port 0;
- * an IPv4-mapped one is IPv4. Lines that hold no address, and the addresses 0.0.0.0 and ::, are skipped.
+ * Calls `handle` for each pair of a name and an address, in the order of the file. The address has port 0;
+ * an IPv4-mapped one is IPv4. Lines without an address, and the addresses 0.0.0.0 and ::, are skipped.
  * Returns 0 or a negative errno.
  */
 int hosts_file_read(const char *path, void (*handle)(void *context, const char *host, const struct endpoint *address),

@@ -2,8 +2,8 @@
 /*
  * Endpoint names: keeps the peers of `adit run` whose endpoint is a host name at an address of that name.
  *
- * It connects the name table to the loop, the resolver, the hosts file and the routes of the host. A configuration
- * without names opens nothing.
+ * This module connects the name table to the loop, the resolver, the hosts file and the routes of the host. Without
+ * names in the configuration it opens no descriptors.
  */
 #ifndef ADIT_DAEMON_NAMES_H
 #define ADIT_DAEMON_NAMES_H
@@ -22,12 +22,12 @@ struct names {
 	struct name_table table;
 	struct device *device;
 	struct ev_loop *loop;
-	struct resolver *resolver; /* NULL: there has been no name yet */
+	struct resolver *resolver; /* NULL: no configuration has contained a name so far */
 	struct netlink *netlink;
 	struct file_watch files;
 	struct ev_timer timer;
 	uint32_t own_index; /* of the tunnel's interface */
-	struct stat hosts;  /* the hosts file as it was last seen */
+	struct stat hosts;  /* of the hosts file at the last check */
 	uint64_t hosts_version;
 	bool has_ipv6;
 	ev_tstamp ipv6_checked_at;
@@ -37,13 +37,13 @@ struct names {
 int names_start(struct names *names, const struct config *config, struct device *device, struct ev_loop *loop);
 /*
  * Runs the loop until each name has had an answer or a failure, for at most `seconds` or until *ended. Call it before
- * the policy rules are set, if they will lead the questions of a local resolver such as systemd-resolved into the
+ * the policy rules are set if the rules will route the queries of a local resolver, such as systemd-resolved, into the
  * tunnel.
  */
 void names_wait(struct names *names, double seconds, const bool *ended);
-/* Follows a new configuration. Returns 0, or a negative errno and nothing has changed. */
+/* Applies a new configuration. Returns 0, or a negative errno and changes nothing. */
 int names_reload(struct names *names, const struct config *config);
-/* Addresses or routes of the host have changed. */
+/* Call it when addresses or routes of the host have changed. */
 void names_host_changed(struct names *names);
 /* Accepts a zeroed struct. */
 void names_stop(struct names *names);
