@@ -71,4 +71,4 @@ def draw(plan, rounds, machine):
         parts += more
     parts.append(text(20, y - 16, f"bars: median of {len(rounds)} rounds; lines: lowest to highest value", "small"))
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {y}" width="{WIDTH}" height="{y}">'
-    return "\n".join([head, f"<style>{STYLE}</style>", *parts, "</svg>", ""])
+    return "\n".join(["<!-- SPDX-License-Identifier: MIT -->", head, f"<style>{STYLE}</style>", *parts, "</svg>", ""])

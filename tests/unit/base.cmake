@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+# The unit tests of src/base.
 adit_test(base keytext)
 adit_test(base map)
 adit_test(base heap)

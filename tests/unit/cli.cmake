@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+# The unit tests of src/cli.
 adit_test(cli commands)
 adit_test(cli words)
 adit_test(cli show)

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+# The unit tests of src/config.
 adit_test(config ini)
 adit_test(config ini_wg)
 target_include_directories(test_ini_wg PRIVATE ${CMAKE_SOURCE_DIR}/src/config) # ini_parser.h is the layer's own

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+# The unit tests of src/crypto.
 adit_test(crypto hash)
 adit_test(crypto suite)
 target_link_options(test_suite PRIVATE -Wl,--wrap=crypto_aead_aes256gcm_is_available) # simulates a machine without AES

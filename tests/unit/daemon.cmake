@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+# The unit tests of src/daemon.
 adit_test(daemon name_table)
 adit_test(daemon hosts_file)
 adit_test(daemon resolver)

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+# The unit tests of src/io.
 # Wrapped system calls simulate other kernels and full sockets.
 adit_test(io tun)
 target_link_options(test_tun PRIVATE -Wl,--wrap=ioctl,--wrap=writev)

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+# The unit tests of src/network.
 adit_test(network process)
 adit_test(network network)
 adit_test(network reconcile)

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+# The unit tests of src/packet.
 adit_test(packet checksum)
 adit_test(packet virtio)
 adit_test(packet ip)

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+# The unit tests of src/uapi.
 adit_test(uapi uapi)
 adit_test(uapi uapi_server)
 target_link_options(test_uapi_server PRIVATE -Wl,--wrap=free,--wrap=accept4,--wrap=inotify_init1)
