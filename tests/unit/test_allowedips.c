@@ -28,7 +28,7 @@ struct model {
 
 static struct allowedip_list owners[OWNERS];
 
-static bool covers(const uint8_t *prefix, unsigned length, const uint8_t *address)
+static bool prefix_contains(const uint8_t *prefix, unsigned length, const uint8_t *address)
 {
 	for (unsigned bit = 0; bit < length; bit++)
 		if ((prefix[bit / 8] ^ address[bit / 8]) & 0x80 >> bit % 8)
@@ -39,7 +39,7 @@ static bool covers(const uint8_t *prefix, unsigned length, const uint8_t *addres
 static struct rule *model_find(struct model *model, const uint8_t *address, unsigned length)
 {
 	for (size_t i = 0; i < model->count; i++)
-		if (model->rules[i].length == length && covers(address, length, model->rules[i].address))
+		if (model->rules[i].length == length && prefix_contains(address, length, model->rules[i].address))
 			return &model->rules[i];
 	return NULL;
 }
@@ -50,7 +50,8 @@ static struct allowedip_list *model_lookup(const struct model *model, const uint
 
 	for (size_t i = 0; i < model->count; i++) {
 		const struct rule *rule = &model->rules[i];
-		if (rule->owner && covers(rule->address, rule->length, address) && (!best || rule->length > best->length))
+		if (rule->owner && prefix_contains(rule->address, rule->length, address) &&
+			(!best || rule->length > best->length))
 			best = rule;
 	}
 	return best ? best->owner : NULL;
@@ -238,7 +239,7 @@ static void every_first_byte_is_tested_with_every_short_prefix(void **state)
 			assert_int_equal(allowedips_insert(&table, family, prefix, length, &owners[1]), 0);
 			for (int first = 0; first < 256; first++) {
 				const uint8_t address[16] = { (uint8_t)first, 0xff };
-				struct allowedip_list *expected = covers(prefix, length, address) ? &owners[1] : NULL;
+				struct allowedip_list *expected = prefix_contains(prefix, length, address) ? &owners[1] : NULL;
 				assert_ptr_equal(lookup(&table, family, address), expected);
 			}
 			allowedips_remove_all(&table, &owners[1]);

@@ -220,7 +220,7 @@ static void a_message_that_is_too_long_is_dropped(void **state)
 	assert_true(post_message(1, MAILBOX_MESSAGE));
 }
 
-static void stopping_the_queue_drops_what_waits(void **state)
+static void stopping_the_queue_drops_waiting_mail(void **state)
 {
 	mailbox_post(&mailbox, &peers[0], 1, 1);
 	post_message(1, 1);
@@ -246,7 +246,7 @@ int main(void)
 		QUEUED(a_forgotten_peer_is_not_delivered),
 		QUEUED(a_full_ring_drops_and_the_rest_keeps_its_order),
 		QUEUED(a_message_that_is_too_long_is_dropped),
-		QUEUED(stopping_the_queue_drops_what_waits),
+		QUEUED(stopping_the_queue_drops_waiting_mail),
 		UNTHREADED(with_one_worker_only_messages_wait),
 		UNTHREADED(data_goes_before_messages_and_between_two_that_cost_much),
 		QUEUED(data_goes_before_messages_and_between_two_that_cost_much),

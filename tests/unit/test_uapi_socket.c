@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Unit tests of the control socket's file: creating it, replacing it, adopting a descriptor, noticing its removal. */
+/* Unit tests of the control socket's file: creating it, replacing it, adopting a descriptor, detecting its removal. */
 #include "control_serve.h"
 
 #include <sys/file.h>
@@ -197,7 +197,7 @@ static bool is_gone(void *context)
 	return serve.gone;
 }
 
-static void the_removal_of_the_socket_is_noticed(void **state)
+static void the_removal_of_the_socket_is_reported(void **state)
 {
 	char path[128], other[128];
 	int fd;
@@ -217,7 +217,7 @@ static void the_removal_of_the_socket_is_noticed(void **state)
 	assert_int_equal(serve.gone, 1);
 }
 
-static void a_socket_that_replaces_ours_is_noticed_and_kept(void **state)
+static void a_socket_that_replaces_ours_is_reported_and_kept(void **state)
 {
 	char path[128];
 	int fd;
@@ -278,8 +278,8 @@ int main(void)
 		TEST(a_foreign_lock_on_the_directory_only_delays_the_start),
 		TEST(invalid_interface_names_are_rejected),
 		TEST(no_temporary_file_is_left),
-		TEST(the_removal_of_the_socket_is_noticed),
-		TEST(a_socket_that_replaces_ours_is_noticed_and_kept),
+		TEST(the_removal_of_the_socket_is_reported),
+		TEST(a_socket_that_replaces_ours_is_reported_and_kept),
 		TEST(a_listening_socket_is_adopted),
 		TEST(only_a_listening_unix_socket_is_adopted),
 	};

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-enum { PAIRS = 4, SENDERS = 64, EACH = 5, MARK = 7, PATIENCE_MS = 2000 };
+enum { PAIRS = 4, SENDERS = 64, EACH = 5, MARK = 7, TIMEOUT_MS = 2000 };
 
 static bool no_v6;
 static int sockets_left; /* sockets that can still be opened; negative: no limit */
@@ -215,7 +215,7 @@ static int arrived_at(int family, uint8_t content)
 
 	for (int i = 0; i < PAIRS; i++)
 		wait[i] = (struct pollfd) { .fd = end_of(&pairs[i], family), .events = POLLIN };
-	assert_int_equal(poll(wait, PAIRS, PATIENCE_MS), 1);
+	assert_int_equal(poll(wait, PAIRS, TIMEOUT_MS), 1);
 	while (!wait[at].revents)
 		at++;
 	assert_int_equal(recv(wait[at].fd, data, sizeof data, 0), 1);
