@@ -22,7 +22,7 @@ static const struct known_word commands[] = {
 	{ "version", "adit --version" },
 };
 
-/* What other programs call such commands. */
+/* The names of such commands in other programs. */
 static const struct known_word likely_words[] = {
 	{ "status", "adit show" },
 	{ "state", "adit show" },

@@ -18,7 +18,7 @@ static_assert(MAILBOX_MESSAGE >= sizeof(struct message_initiation) &&
 				  MAILBOX_MESSAGE >= sizeof(struct message_cookie),
 			  "the mailbox has room for each message that is not data");
 
-/* --- what workers post -------------------------------------------------------------- */
+/* --- events of workers -------------------------------------------------------------- */
 
 static void on_peer_events(void *context, struct mailbox_peer *mail, unsigned events, uint64_t now)
 {

@@ -90,7 +90,7 @@ void handshake_initiate(struct peer *peer, uint64_t now, bool retry)
 		peer->timers.attempts = 0;
 	if (is_gate_closed(peer, now))
 		return;
-	/* With traffic, a packet comes here before the timer, whose jitter it does not wait for. */
+	/* Under traffic, a packet triggers the retry before the timer does, because the timer adds jitter. */
 	if (!retry && peer->handshake_index)
 		handshake_unanswered(peer);
 	if (!device->up || !endpoint_known(&peer->endpoint) || is_gate_closed(peer, now))
@@ -193,7 +193,7 @@ static void receive_initiation(struct device *device, const struct message_initi
 	struct peer *peer;
 	int error = noise_consume_initiation(&device->identity, message, find_remote, device, now, &remote);
 
-	/* This mistake is easily made, and neither end can see it in its own file. */
+	/* Report this common mistake, because the file of neither end shows it. */
 	if (error == -EPROTONOSUPPORT && log_allowed(&peer_of_remote(remote)->log, now))
 		log_info(peer_of_remote(remote)->text,
 				 "the peer uses another Cipher than %s, which is set here; both ends must set the same",

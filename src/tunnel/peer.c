@@ -116,9 +116,9 @@ void peer_remove(struct peer *peer)
 	struct device *device = peer->device;
 
 	assert(device->locked);
-	/* In direct mode a mailbox callback runs inside egress or ingress, which go on with the peer. */
+	/* In direct mode a mailbox callback runs inside egress or ingress, which use the peer afterwards. */
 	assert(!device->mailbox.depth);
-	/* First nothing finds the peer any more: no route, key, index, timer or list. */
+	/* First make the peer unreachable: no route, key, timer, mailbox or list refers to it. */
 	allowedips_remove_all(&device->allowed_ips, &peer->allowed_ips);
 	map_remove(&device->by_key, &peer->by_key);
 	list_remove(&peer->node);
@@ -128,7 +128,7 @@ void peer_remove(struct peer *peer)
 	mailbox_forget(&device->mailbox, &peer->mail);
 	if (device->ops)
 		device->ops->peer_gone(device->ops_context, peer);
-	/* Then it is freed. No worker is awake, so none holds a pointer that peer_gone did not take. */
+	/* Then free it. No worker is awake, so peer_gone has removed the last pointers to it. */
 	peer_forget_keys(peer);
 	staged_clear(&device->staged, &peer->staged);
 	noise_remote_destroy(&peer->remote);
@@ -143,12 +143,12 @@ void peer_post(struct peer *peer, unsigned events, const struct session *in_use,
 	struct device *device = peer->device;
 	const struct session *outer;
 
-	if (mailbox_threaded(&device->mailbox)) { /* `session_in_use` is not for several threads */
+	if (mailbox_threaded(&device->mailbox)) { /* only one worker may use `session_in_use` */
 		mailbox_post(&device->mailbox, &peer->mail, events, now);
 		return;
 	}
 	outer = device->session_in_use;
-	if (in_use) /* a timer that the handler sets posts again */
+	if (in_use) /* a handler that sets a timer calls this function again, without a session */
 		device->session_in_use = in_use;
 	mailbox_post(&device->mailbox, &peer->mail, events, now);
 	device->session_in_use = outer;
@@ -215,7 +215,7 @@ void peer_set_handshake_index(struct peer *peer, struct peer_index *index)
 	map_insert(&peer->device->by_index, &index->node, index->index); /* a random number is a good hash of itself */
 }
 
-/* First nothing finds the session by its index any more, then it is wiped. */
+/* Makes the session unreachable by its index, then wipes it. */
 static void retire_session(void *context, struct session *session)
 {
 	const struct device *device = context;

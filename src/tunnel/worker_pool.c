@@ -208,7 +208,7 @@ void worker_pool_stop(struct worker_pool *pool)
 	pool->workers = NULL;
 }
 
-/* --- questions ---------------------------------------------------------------------- */
+/* --- accessors ---------------------------------------------------------------------- */
 
 unsigned worker_pool_auto(void)
 {

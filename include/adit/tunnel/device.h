@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The device: what all peers and workers of one interface share. Its key, sockets, lookup tables, timers and lock.
+ * The device: the state that all peers and workers of one interface share, such as key, lookup tables, timers and lock.
  *
- * Control is the thread that configures the device and makes handshakes. It alone changes what is here. With one worker
+ * Control is the thread that configures the device and makes handshakes. It alone changes this state. With one worker
  * everything runs on control's loop and the lock is not taken. With several, each worker is a thread of its own:
  *
  * - Control holds the lock exclusively while it changes anything that workers read. It reads without the lock.

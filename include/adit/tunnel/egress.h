@@ -41,7 +41,7 @@ struct egress {
 
 /* Returns 0 or -ENOMEM. */
 int egress_init(struct egress *egress);
-/* Takes a zeroed struct. */
+/* Accepts a zeroed struct. */
 void egress_destroy(struct egress *egress);
 
 /*

@@ -39,7 +39,7 @@ struct ingress {
 
 /* Returns 0 or -ENOMEM. */
 int ingress_init(struct ingress *ingress);
-/* Takes a zeroed struct. */
+/* Accepts a zeroed struct. */
 void ingress_destroy(struct ingress *ingress);
 
 /* Receives one batch of messages from `fd`, which is one of the two sockets. */

@@ -60,7 +60,7 @@ struct mailbox {
 
 /* Prepares a mailbox that is not started. */
 void mailbox_init(struct mailbox *mailbox, const struct mailbox_ops *ops, void *context);
-/* Takes a zeroed struct. */
+/* Accepts a zeroed struct. */
 void mailbox_destroy(struct mailbox *mailbox);
 
 /*

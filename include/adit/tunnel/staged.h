@@ -65,7 +65,7 @@ static inline bool staged_any_ready(const struct staged_pool *pool)
 
 /* Returns 0 or -ENOMEM. Chunks that are never used are never written to, so their pages cost nothing. */
 int staged_pool_init(struct staged_pool *pool);
-/* Takes a zeroed struct. */
+/* Accepts a zeroed struct. */
 void staged_pool_destroy(struct staged_pool *pool);
 
 /*

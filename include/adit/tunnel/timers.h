@@ -71,7 +71,7 @@ struct timers {
 
 /* With a loop, opens the timerfd and watches it. Returns 0 or negative errno. */
 int timers_init(struct timers *timers, const struct timer_ops *ops, struct ev_loop *loop);
-/* Takes a zeroed struct. */
+/* Accepts a zeroed struct. */
 void timers_destroy(struct timers *timers, struct ev_loop *loop);
 
 /* Allocates memory for the timers of `peers` peers, so that queueing never fails. Returns 0 or -ENOMEM. */

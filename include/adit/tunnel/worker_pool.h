@@ -28,7 +28,7 @@ struct worker_pool {
  */
 int worker_pool_start(struct worker_pool *pool, struct device *device, struct ev_loop *loop, enum backend_kind backend,
 					  const struct tun *queues, unsigned count, void (*gone)(void *context), void *context);
-/* Ends all threads and closes sockets and TUN, without the lock. Takes a stopped pool. */
+/* Ends all threads and closes sockets and TUN, without the lock. Accepts a stopped pool. */
 void worker_pool_stop(struct worker_pool *pool);
 
 /* Returns how many workers suit this machine: one per two processors that this process may run on, at most 8. */
