@@ -45,6 +45,8 @@ static void a_missing_program_is_enoent(void **state)
 {
 	const char *const argv[] = { "no-such-program-here", NULL };
 
+	/* A folder in PATH that this user may not search would change the error to EACCES. */
+	assert_int_equal(setenv("PATH", "/usr/bin:/bin", 1), 0);
 	assert_int_equal(process_run(argv, "", 0, output, TIMEOUT_MS), -ENOENT);
 }
 
