@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 # The unit tests of src/tunnel.
+adit_test(tunnel counters)
 adit_test(tunnel allowedips)
 adit_test(tunnel staged)
 adit_test(tunnel padding)
