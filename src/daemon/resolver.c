@@ -122,7 +122,7 @@ static void on_socket_state(void *context, ares_socket_t fd, int readable, int w
 	ev_io_start(resolver->loop, &entry->watcher);
 }
 
-static const char *describe_failure(int status)
+static const char *describe_ares_status(int status)
 {
 	switch (status) {
 	case ARES_ENOTFOUND:
@@ -173,7 +173,7 @@ static void on_addresses(void *context, int status, int timeouts, struct ares_ad
 	if (resolver->reopening && (status == ARES_EDESTRUCTION || status == ARES_ECANCELLED))
 		return; /* stays in `pending` */
 	if (!answer->count)
-		answer->failure = describe_failure(status == ARES_SUCCESS ? ARES_ENODATA : status);
+		answer->failure = describe_ares_status(status == ARES_SUCCESS ? ARES_ENODATA : status);
 	list_remove(&query->node);
 	list_append(&resolver->finished, &query->node);
 }
@@ -227,7 +227,7 @@ static bool stat_differs(const struct stat *a, const struct stat *b)
 		   a->st_mtim.tv_sec != b->st_mtim.tv_sec || a->st_mtim.tv_nsec != b->st_mtim.tv_nsec;
 }
 
-static void warn_once(struct resolver *resolver, int error)
+static void warn_config_missing(struct resolver *resolver, int error)
 {
 	if (!resolver->warned)
 		log_warning(resolver->options.log_name, "%s: %s; using the DNS server at 127.0.0.1 for endpoint names",
@@ -245,7 +245,7 @@ static bool config_changed(struct resolver *resolver)
 	bool changed;
 
 	if (stat(resolver->options.path, &config)) {
-		warn_once(resolver, errno);
+		warn_config_missing(resolver, errno);
 		config = (struct stat) { 0 };
 	} else {
 		resolver->warned = false;

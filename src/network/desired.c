@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The desired state of the host. */
+/* The desired state: derives the items from the configuration, one function per kind. */
 #include "desired.h"
 
 #include <errno.h>
@@ -9,7 +9,7 @@
 
 #include "ruleset.h"
 
-enum { V6_MTU_MIN = 1280 }; /* RFC 8200, section 5; below it the kernel takes IPv6 off the interface */
+enum { V6_MTU_MIN = 1280 }; /* RFC 8200, section 5; below it the kernel removes IPv6 from the interface */
 
 struct desired {
 	struct item_list *list;
@@ -34,13 +34,13 @@ static void want_setting(struct desired *desired, enum item_kind kind, uint8_t w
 	want_item(desired, item);
 }
 
-/* IPv6 cannot be had with an explicit MTU below 1280. */
+/* An explicit MTU below 1280 rules out IPv6. */
 static bool v6_possible(const struct desired *desired)
 {
 	return desired->facts->v6 && (!desired->config->mtu || desired->config->mtu >= V6_MTU_MIN);
 }
 
-/* False, and noted in `left_out`, for IPv6 where there is none. */
+/* Returns false for an IPv6 prefix if the interface cannot have IPv6, and records the first one in `left_out`. */
 static bool prefix_possible(struct desired *desired, const struct ip_prefix *prefix)
 {
 	if (prefix->family != AF_INET6 || v6_possible(desired))
@@ -63,8 +63,8 @@ static bool uses_v6(const struct config *config)
 }
 
 /*
- * The settings of the kernel's WireGuard, and promoted secondaries, so that a deleted address does not take other ones
- * along.
+ * The settings of the kernel's WireGuard, and promote_secondaries, so that the deletion of an address does not delete
+ * others.
  */
 int desired_link_defaults(struct item_list *list, bool v6)
 {
@@ -106,7 +106,7 @@ static void want_link(struct desired *desired)
 		desired->error = desired_link_defaults(desired->list, desired->facts->v6);
 }
 
-/* The network of an address; its route comes with the address, but another program can delete it. */
+/* The kernel adds the route to the network of an address, but another program can delete this route. */
 static void want_connected(struct desired *desired, const struct ip_prefix *address)
 {
 	struct ip_prefix network = *address;
@@ -147,7 +147,7 @@ static bool prefix_within(const struct ip_prefix *prefix, const struct ip_prefix
 	return memcmp(cut.address, network.address, sizeof cut.address) == 0;
 }
 
-/* True if the route of an address in the main table leads to the prefix already. */
+/* Returns true if the prefix lies in the network of an address, to which the main table has a route already. */
 static bool address_covers(const struct config *config, const struct ip_prefix *prefix)
 {
 	for (const struct config_prefix *address = config->addresses; address; address = address->next)

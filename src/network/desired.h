@@ -8,21 +8,21 @@
 
 struct desired_facts {
 	uint32_t index;   /* of the interface */
-	bool v6;          /* the interface can have IPv6 */
-	bool strict;      /* a strict reverse path filter drops the peers' answers unless the firewall restores the mark */
-	uint32_t mtu;     /* to set; 0: leave it */
-	bool fail_closed; /* the guards stay for as long as no `adit` removes them */
+	bool v6;          /* the interface has IPv6, or can have it */
+	bool strict;      /* a strict reverse path filter is set, so the firewall must restore the mark */
+	uint32_t mtu;     /* to set; 0: leave the MTU unchanged */
+	bool fail_closed; /* FailClosed: keep the guards until another run of adit removes them */
 };
 
 /*
- * Fills an empty list, sorted. The MTU is raised to 1280 where IPv6 is used and the configuration names none. Items of
- * IPv6 are left out if the interface cannot have it; `left_out` then receives the first of them as text, else "".
- * 0 or -ENOMEM.
+ * Fills an empty list, sorted. If the configuration uses IPv6 and sets no MTU, the MTU is at least 1280. If the
+ * interface cannot have IPv6, the IPv6 items are left out and `left_out` receives the first of them as text; otherwise
+ * it is "". Returns 0 or -ENOMEM.
  */
 int desired_build(struct item_list *list, const struct config *config, const struct network_plan *plan,
 				  const struct desired_facts *facts, char left_out[PREFIX_TEXT]);
 
-/* Appends the settings of the link that do not depend on a configuration, unsorted. 0 or -ENOMEM. */
+/* Appends the link settings that are independent of the configuration, unsorted. Returns 0 or -ENOMEM. */
 int desired_link_defaults(struct item_list *list, bool v6);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The difference between two sorted lists of items, as operations in their order. */
+/* The difference: compares two sorted lists of items, and orders the operations. */
 #include "difference.h"
 
 #include <errno.h>
@@ -29,7 +29,7 @@ void operation_list_destroy(struct operation_list *list)
 	*list = (struct operation_list) { 0 };
 }
 
-/* The first and the last place of `observed` that have the identity of the item at `at`. */
+/* Returns the end of the run of items with the identity of the item at `at`. */
 static size_t run_end(const struct item_list *list, size_t at)
 {
 	size_t end = at + 1;
@@ -55,7 +55,7 @@ static bool prefixes_overlap(const struct item *network, const struct item *addr
 	return !rest || (network->address[whole] ^ address->address[whole]) >> (8 - rest) == 0;
 }
 
-/* True if an observed address belongs to the connected network `route`. */
+/* Returns true if an observed address lies in the connected network `route`. */
 static bool address_stands(const struct item_list *observed, const struct item *route)
 {
 	for (size_t i = 0; i < observed->count && observed->items[i].kind <= ITEM_ADDRESS; i++)
@@ -64,19 +64,19 @@ static bool address_stands(const struct item_list *observed, const struct item *
 	return false;
 }
 
-/* False for what cannot or must not be added now. */
+/* Returns false for items that cannot or must not be added now. */
 static bool is_wanted(const struct item *item, const struct item_list *observed)
 {
 	if (item->flags & (ITEM_LEFT_OUT | ITEM_FAILED | ITEM_BRIEF))
 		return false;
 	if (is_setting(item))
-		return false; /* a setting that is not observed does not exist: IPv6 below an MTU of 1280 */
+		return false; /* a setting that was not observed does not exist, such as those of IPv6 below an MTU of 1280 */
 	return !(item->flags & ITEM_CONNECTED) || address_stands(observed, item);
 }
 
 /*
- * IPv6 has an address once on an interface, whatever its prefix length. If the length changes, the old address must go
- * first.
+ * An IPv6 address can be on an interface only once, with one prefix length. If the length changes, the old address must
+ * be deleted first.
  */
 static int delete_other_length(struct operation_list *list, const struct item *address,
 							   const struct item_list *observed)
@@ -104,8 +104,8 @@ static int add_missing(struct operation_list *list, const struct item *item, con
 }
 
 /*
- * Items of one identity: the first good one is kept, ours that are wrong or too many are deleted. An address that is
- * wrong must go before it can be added again.
+ * Compares the observed items that have the identity of `desired`. Keeps the first one that satisfies it, and deletes
+ * our other ones. A wrong address must be deleted before it can be added again.
  */
 static int compare_run(struct operation_list *additions, struct operation_list *deletions, const struct item *desired,
 					   const struct item *observed, size_t count)
@@ -137,7 +137,7 @@ static int delete_unwanted(struct operation_list *deletions, const struct item *
 	return error;
 }
 
-/* Walks both sorted lists. Brief guards are left to add_guards. */
+/* Walks both sorted lists. change_guards handles brief guards. */
 static int walk_lists(struct operation_list *additions, struct operation_list *deletions,
 					  const struct item_list *desired, const struct item_list *observed)
 {
@@ -172,9 +172,8 @@ static int compare_places(const void *left, const void *right)
 }
 
 /*
- * The kernel sends from the first address of a network, so addresses are added in the order of the configuration. Each
- * one with a deletion before it (see delete_other_length) keeps its deletion: IPv6 alone has those, and qsort would
- * part them, so only runs of additions are sorted.
+ * The kernel sends from the first address of a network, so addresses are added in the order of the configuration. Only
+ * runs of additions are sorted, because a deletion by delete_other_length must stay in front of its addition.
  */
 static void order_addresses(struct operation_list *list)
 {
@@ -201,7 +200,7 @@ static int append_reversed(struct operation_list *list, const struct operation_l
 	return error;
 }
 
-/* Adds or deletes those brief guards that are not, or are, there. */
+/* Adds the brief guards that are missing, or deletes those that exist. */
 static int change_guards(struct operation_list *list, const struct item_list *desired, const struct item_list *observed,
 						 enum operation_verb verb)
 {
@@ -217,7 +216,7 @@ static int change_guards(struct operation_list *list, const struct item_list *de
 	return error;
 }
 
-/* The guards that this run of operations adds are deleted at its end. */
+/* Appends the deletion of the guards that the first operations of the list add. */
 static int delete_added_guards(struct operation_list *list, size_t guards)
 {
 	int error = 0;

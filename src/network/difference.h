@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The difference between the desired and the observed state, as a list of operations in the order to apply them. */
+/* The difference: the operations that turn the observed state into the desired one, in the order to apply them. */
 #ifndef ADIT_NETWORK_DIFFERENCE_H
 #define ADIT_NETWORK_DIFFERENCE_H
 
@@ -20,22 +20,22 @@ struct operation_list {
 
 /* Which part of the difference is wanted. */
 enum difference_part {
-	DIFFERENCE_ADDITIONS, /* without deletions, except those without which an addition is impossible */
+	DIFFERENCE_ADDITIONS, /* no deletions, except those that an addition requires */
 	DIFFERENCE_ALL,
 };
 
 /*
- * Fills an empty list with the operations that turn `observed` into `desired`; both are sorted, but `observed` may hold
- * several items of one identity. It is a pure function.
+ * Fills an empty list with the operations that turn `observed` into `desired`; both are sorted, and `observed` may hold
+ * several items with the same identity. A pure function.
  *
  * Additions come in the order of enum item_kind and addresses in the order of the configuration. Deletions follow, in
- * reverse order. Only items with ITEM_OURS are deleted. If anything is to be done, brief guards are added first and
- * deleted last. 0 or -ENOMEM.
+ * reverse order. Only items with ITEM_OURS are deleted. If there is any operation, brief guards are added first
+ * and deleted last. Returns 0 or -ENOMEM.
  */
 int difference_find(struct operation_list *list, const struct item_list *desired, const struct item_list *observed,
 					enum difference_part part);
 
-/* Frees the memory; takes a zeroed struct. */
+/* Frees the memory. Accepts a zeroed struct. */
 void operation_list_destroy(struct operation_list *list);
 
 #endif

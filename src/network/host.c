@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The host: observes what is there, applies operations, and finds owners of conflicting routes. */
+/* The host: observes its state, applies operations, and finds the owners of conflicting routes. */
 #include "host.h"
 
 #include <errno.h>
@@ -25,7 +25,7 @@ static const uint8_t families[] = { AF_INET, AF_INET6 };
 struct observation {
 	struct host *host;
 	struct item_list *items;
-	struct item_list local; /* the local routes of the interface, and the addresses that await theirs */
+	struct item_list local; /* the local routes of the interface, and tentative addresses, which get theirs later */
 	int error;
 };
 
@@ -67,7 +67,7 @@ static void observe_sysctls(struct observation *observation)
 			observe_setting(observation, ITEM_SYSCTL, global[i], value);
 }
 
-/* Before Linux 5.18 an address has no owner; then what we wanted last is ours. */
+/* Before Linux 5.18 addresses have no owner. Then those of the previous desired state are ours. */
 static bool addresses_have_owners(void)
 {
 	unsigned long major, minor;
@@ -119,8 +119,8 @@ static bool has_local_route(const struct observation *observation, const struct 
 }
 
 /*
- * Without its local route, which another program can delete, an address receives nothing. The kernel adds the route
- * with the address only, and a link that is down has none.
+ * An address without its local route receives nothing. Another program can delete this route, and the kernel only adds
+ * it together with the address. A link that is down has no local routes.
  */
 static void find_broken_addresses(struct observation *observation)
 {
@@ -132,7 +132,7 @@ static void find_broken_addresses(struct observation *observation)
 	}
 }
 
-/* A table is ours if we claim it, or if nobody does: then the daemon that used it has died. */
+/* Returns true if we claim the table, or if no process does, because the daemon that used it has died. */
 static bool table_is_unclaimed(const struct host *host, uint32_t table)
 {
 	struct table_claim claim = { 0 };
@@ -158,10 +158,10 @@ static void observe_guard(void *context, const struct netlink_route_entry *entry
 struct rule_observation {
 	struct observation *observation;
 	struct item_list found;   /* the two kinds of rules of adit, of all tunnels */
-	uint32_t main_preference; /* of the rule that asks the main table; 0: none */
+	uint32_t main_preference; /* of the rule that looks up the main table; 0: none */
 };
 
-/* The rules of adit are recognised by their protocol and their shape. */
+/* Rules of adit are recognized by their protocol and their conditions. */
 static void collect_rule(void *context, const struct netlink_rule_entry *entry)
 {
 	struct rule_observation *rules = context;
@@ -184,7 +184,7 @@ static void collect_rule(void *context, const struct netlink_rule_entry *entry)
 		rules->observation->error = item_push(&rules->found, &item);
 }
 
-/* The preference of a rule of the other kind with the same mark; 0: none. */
+/* Returns the preference of the rule of the other kind with the same mark; 0: none. */
 static uint32_t partner_preference(const struct item_list *rules, const struct item *rule)
 {
 	for (size_t i = 0; i < rules->count; i++)
@@ -287,10 +287,10 @@ static int host_observe(void *context, struct item_list *observed, bool routes)
 
 /* --- application ----------------------------------------------------------------------------------------------- */
 
-/* IPv4 routes without one have a metric of 0, IPv6 routes one of 1024; a guard is worse than all. */
+/* The default metric is 0 for IPv4 and 1024 for IPv6. A guard has the largest, so every other route is preferred. */
 static const uint32_t guard_metric = UINT32_MAX;
 
-/* The first address of the configuration in a connected network is the source that the kernel would choose. */
+/* Finds the source that the kernel would choose for a connected network: the first configured address in it. */
 static bool connected_source(const struct host *host, const struct item *route, struct ip_prefix *source)
 {
 	struct ip_prefix network;
@@ -322,7 +322,7 @@ static void apply_routes(struct host *host, const struct operation *operations, 
 		item_prefix(item, &change->to);
 		if (operations->verb == OPERATION_PREPEND && item->family == AF_INET6)
 			change->metric = 1; /* IPv6 orders routes of one destination by their metric alone */
-		/* Only a repair adds a connected route, and one in a batch: there is one `source`. */
+		/* Only a repair adds connected routes, one per batch, so a single `source` is enough. */
 		if (count == 1 && item->flags & ITEM_CONNECTED && connected_source(host, item, &source))
 			change->source = &source;
 	}
@@ -348,7 +348,7 @@ static int apply_guard(struct host *host, const struct operation *operation)
 
 struct preferences {
 	struct item_list rules;    /* all rules of the family; only the preference is set */
-	uint32_t suppress, tunnel; /* of our own rules; 0: not there */
+	uint32_t suppress, tunnel; /* of our own rules; 0: missing */
 	uint32_t mark;
 	int error;
 };
@@ -369,9 +369,9 @@ static void collect_preference(void *context, const struct netlink_rule_entry *e
 }
 
 /*
- * The preference of the suppressing rule; the other one follows it. Like wg-quick(8), before all other rules. If a rule
- * of the host has preference 1 or 2, there is no room before it, and the pair goes before the next rule that has some.
- * The kernel lists rules by preference. 0 is that of the local table and never ours.
+ * Returns a preference for the suppressing rule; the tunnel rule gets the next one. Like wg-quick(8), puts the pair in
+ * front of all other rules. If a rule with preference 1 or 2 leaves no room, the pair goes in front of the next rule
+ * that does. The kernel lists rules by preference. Preference 0 belongs to the local table and is never ours.
  */
 static uint32_t free_preference(const struct item_list *rules)
 {
@@ -387,7 +387,7 @@ static uint32_t free_preference(const struct item_list *rules)
 	return rules->count ? rules->items[0].rule.preference : 1;
 }
 
-/* Rules of one preference are asked in the order in which they were added. */
+/* Rules with equal preference apply in the order in which they were added. */
 static int choose_preference(struct host *host, const struct item *item, uint32_t *preference)
 {
 	struct preferences found = { .mark = item->rule.mark };
@@ -512,7 +512,8 @@ static int host_owner(void *context, const struct item *item, struct reason *rea
 	return 0;
 }
 
-/* --- the rest -------------------------------------------------------------------------------------------------- */
+/* --- set-up and facts
+ * -------------------------------------------------------------------------------------------------- */
 
 int host_open(struct host *host)
 {
@@ -541,7 +542,7 @@ bool host_is_strict(void)
 {
 	uint32_t all = 0;
 
-	/* The larger one of `all` and the interface counts, and 2 is loose. */
+	/* The larger of `all` and the interface's own value applies. 1 is strict, 2 is loose. */
 	sysctl_read("/proc/sys/net/ipv4/conf/all/rp_filter", NULL, &all);
 	return all < 2 && sysctl_any_is("/proc/sys/net/ipv4/conf", "rp_filter", 1);
 }

@@ -17,7 +17,7 @@ struct table_names {
 	struct {
 		char name[RULESET_TABLE];
 		uint32_t index;
-		uint64_t digest; /* 0: not all of its rules are there */
+		uint64_t digest; /* 0: some of its rules are missing */
 	} tables[64];
 	size_t count;
 };
@@ -38,7 +38,7 @@ struct comments {
 	uint32_t index;
 	uint64_t digest;
 	unsigned count, expected;
-	bool mixed; /* some rule is not of the set */
+	bool mixed; /* a rule does not belong to the set */
 };
 
 static void collect_comment(void *context, const char *text)
@@ -83,7 +83,7 @@ static int read_tables(struct host *host, uint8_t family, struct table_names *na
 	return 0;
 }
 
-/* Ours is the table that has our index, or our name; and one whose interface is gone, which nobody needs. */
+/* Returns true for a table with our index or our name, and for one whose interface no longer exists. */
 static bool table_is_ours(const struct host *host, const char *name, uint32_t index)
 {
 	char own[RULESET_TABLE], interface[IF_NAMESIZE];
@@ -140,7 +140,7 @@ static int add_firewall(struct host *host, const struct item *item, struct reaso
 	return run_nft(ruleset_script(item->family, table, &ruleset), reason);
 }
 
-/* The table that has the digest, under whatever name: the interface may have been renamed. */
+/* Finds the table by its digest and not by its name, because the interface may have been renamed. */
 static int delete_firewall(struct host *host, const struct item *item, struct reason *reason)
 {
 	struct table_names names;

@@ -55,7 +55,7 @@ static int compare_numbers(uint64_t a, uint64_t b)
 	return (a > b) - (a < b);
 }
 
-/* Kind, length and family in one number; the longest prefix has the smallest, and so has the first setting. */
+/* Combines kind, length and family in one number. Longer prefixes and earlier settings have smaller numbers. */
 static uint32_t item_rank(const struct item *item)
 {
 	bool prefix = item->kind == ITEM_ADDRESS || item->kind == ITEM_ROUTE;

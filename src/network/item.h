@@ -51,20 +51,20 @@ enum item_link {
 enum item_flags {
 	/* Desired items. */
 	ITEM_OPTIONAL = 1 << 0,  /* left out with a warning if the host refuses it */
-	ITEM_LEFT_OUT = 1 << 1,  /* it was refused, so it is not asked for again before the next reload */
-	ITEM_AT_LEAST = 1 << 2,  /* a link setting that may also be larger */
+	ITEM_LEFT_OUT = 1 << 1,  /* it was refused, and is not tried again before the next reload */
+	ITEM_AT_LEAST = 1 << 2,  /* a minimum: a larger value satisfies it too */
 	ITEM_CONNECTED = 1 << 3, /* the kernel adds this route with an address; wanted only while that address is there */
-	ITEM_BRIEF = 1 << 4,     /* a guard that stands only while something else is being changed */
+	ITEM_BRIEF = 1 << 4,     /* a guard that exists only while other items change */
 	ITEM_FAILED = 1 << 5,    /* it was refused in this run */
 	/* Observed items. */
-	ITEM_OURS = 1 << 6,   /* adit added it, now or in an earlier life */
+	ITEM_OURS = 1 << 6,   /* this daemon or an earlier one added it */
 	ITEM_BROKEN = 1 << 7, /* a rule of ours with a wrong preference, an address of ours without its local route */
 };
 
 struct item {
 	uint8_t kind, family, flags;
-	uint8_t length; /* of the prefix; `which` of the other kinds */
-	uint32_t table; /* of routes, guards and tunnel rules; of an address its place in the configuration */
+	uint8_t length; /* of the prefix; other kinds store `which` here */
+	uint32_t table; /* of routes, guards and tunnel rules; for an address, its position in the configuration */
 	union {
 		uint8_t address[16]; /* of addresses and routes */
 		struct {
@@ -82,13 +82,13 @@ struct item_list {
 
 /* Appends an item. 0 or -ENOMEM. */
 int item_push(struct item_list *list, const struct item *item);
-/* Frees the memory; takes a zeroed struct. */
+/* Frees the memory. Accepts a zeroed struct. */
 void item_list_destroy(struct item_list *list);
 /* Sorts by identity and drops items that are equal in every field, which an interrupted dump returns. */
 void item_list_sort(struct item_list *list);
 /* Keeps the first item of each identity in a sorted list. */
 void item_list_unique(struct item_list *list);
-/* The item of a sorted list with the identity of `item`, or NULL. */
+/* Returns the item with the identity of `item` in a sorted list, or NULL. */
 struct item *item_find(const struct item_list *sorted, const struct item *item);
 
 /*
@@ -96,7 +96,7 @@ struct item *item_find(const struct item_list *sorted, const struct item *item);
  * Longer prefixes come first.
  */
 int item_compare(const struct item *a, const struct item *b);
-/* True if the observed item, which has the same identity, also has the value that is desired. */
+/* Returns true if the observed item also has the desired value. Both have the same identity. */
 bool item_satisfies(const struct item *observed, const struct item *desired);
 
 struct item item_route(const struct ip_prefix *to, uint32_t table);

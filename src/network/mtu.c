@@ -12,7 +12,7 @@ enum {
 	LOOPBACK = 1,  /* the index of lo in every network namespace */
 };
 
-/* 0 and *mtu = 0: the route has no say. */
+/* Returns 0 and sets *mtu to 0 if the endpoint does not limit the MTU. */
 static int endpoint_mtu(struct netlink *netlink, const struct endpoint *endpoint, uint32_t *mtu)
 {
 	struct ip_prefix to = { .family = (uint8_t)endpoint->to.any.sa_family };

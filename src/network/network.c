@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The network of a tunnel: changes, repairs and the end. */
+/* The network of a tunnel: applies changes, repairs them, and removes everything at the end. */
 #include "network/network.h"
 
 #include <errno.h>
@@ -16,13 +16,13 @@
 #include "route_check.h"
 #include "watch.h"
 
-/* More routes than this are not listed during a reload or a look, but by the route check. */
+/* With more routes than this, a reload or an observation does not list them; the route check does. */
 enum { ROUTES_LISTED_AT_ONCE = 2000 };
 
 struct network {
-	char name[IFNAMSIZ]; /* of the interface, as the log knows it */
+	char name[IFNAMSIZ]; /* of the interface, for the log */
 	struct host host;
-	struct reconcile reconcile; /* its desired state is that of the last configuration */
+	struct reconcile reconcile; /* holds the desired state of the latest configuration */
 	struct item_list before;    /* the desired state before a prepared change */
 	uint32_t mark_before;
 	struct table_claim claim, claim_before;
@@ -97,7 +97,7 @@ static int build_desired(struct network *network, struct item_list *list, const 
 		return error;
 	facts.strict = host_is_strict();
 	facts.v6 = host_has_v6(&network->host);
-	/* Later the routes to the peers may lead through the tunnel itself, so the MTU is chosen once. */
+	/* The MTU is chosen only once, because later the routes to the peers may lead through the tunnel itself. */
 	if (!facts.mtu && !network->committed_once)
 		facts.mtu = path_mtu(network->host.netlink, endpoints, endpoint_count);
 	error = desired_build(list, config, plan, &facts, left_out);
@@ -123,7 +123,7 @@ static bool lists_equal(const struct item_list *a, const struct item_list *b)
 	return a->count == b->count;
 }
 
-/* Long lists of routes that change are compared with the last ones, and with the kernel's when the daemon is idle. */
+/* A long list of routes is compared with the previous desired state, and with the kernel's later, when idle. */
 static int apply_desired(struct network *network, enum reconcile_mode mode, struct reason *reason)
 {
 	const struct item_list *before = &network->before;
@@ -175,7 +175,7 @@ int network_prepare(struct network *network, const struct network_plan *plan, st
 	return status;
 }
 
-/* The claim that is no longer in use, if the change brought another one. */
+/* Releases the claim that is not in use, unless both are the same. */
 static void drop_claim(struct network *network, struct table_claim *claim)
 {
 	if (claim->table != network->claim.table)
@@ -210,7 +210,7 @@ void network_revert(struct network *network)
 	network->reconcile.desired = network->before;
 	network->before = refused;
 	network->host.mark = network->mark_before;
-	/* Before the first configuration there is nothing to return to, except a link that is down. */
+	/* Before the first configuration there was only a link that was down, so there is nothing to restore. */
 	if (network->committed_once && reconcile_run(&network->reconcile, RECONCILE_FULL, &reason) < 0)
 		log_error(network->name, "cannot restore the network: %s", reason.text);
 	if (network->committed_once) {
@@ -260,7 +260,7 @@ static bool route_concerns(const struct network *network, const struct netlink_r
 	if (route->protocol == NETLINK_PROTOCOL_ADIT || route->protocol == RTPROT_KERNEL)
 		return removed &&
 			   (route->index == network->host.index || (route->type == RTN_UNREACHABLE && network->plan.table));
-	return item_find(&network->reconcile.desired, &item); /* it has replaced one of ours */
+	return item_find(&network->reconcile.desired, &item); /* it may have replaced one of ours */
 }
 
 static bool event_concerns(void *context, const struct netlink_state_event *event)
@@ -344,7 +344,7 @@ int network_watch(struct network *network, struct ev_loop *loop)
 	network->watch.context = network;
 	error = watch_start(&network->watch, loop, netlink_port(network->host.netlink));
 	if (!error)
-		watch_look_when_idle(&network->watch); /* for what has happened since the start */
+		watch_look_when_idle(&network->watch); /* because something may have changed since the start */
 	return error;
 }
 
@@ -361,7 +361,7 @@ static void keep_outliving(struct item_list *desired)
 	desired->count = kept;
 }
 
-/* The desired state is a link that is down, and nothing else. Its routes go with it, so they need not be listed. */
+/* The desired state is a link that is down. The kernel deletes its routes with it, so they are not listed. */
 static void remove_all(struct network *network)
 {
 	struct item down = item_setting(ITEM_LINK, LINK_UP, 0);

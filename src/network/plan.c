@@ -14,7 +14,7 @@
 
 enum {
 	FIRST_TABLE = 51820,
-	TABLES_TRIED = 4096, /* any process can squat the names of claims, so the search has an end */
+	TABLES_TRIED = 4096, /* limits the search, because any process can take the names of claims */
 };
 
 int table_claim_take(struct table_claim *claim, uint32_t table)
@@ -43,7 +43,7 @@ void table_claim_release(struct table_claim *claim)
 	*claim = (struct table_claim) { 0 };
 }
 
-/* Sets full_v4 and full_v6: a peer may have every address of the family. */
+/* Sets full_v4 and full_v6 if the allowed IPs of a peer contain every address of the family. */
 static void find_default_routes(struct network_plan *plan, const struct config *config)
 {
 	for (const struct config_peer *peer = config->peers; peer; peer = peer->next) {
@@ -64,7 +64,7 @@ static void note_foreign(void *context, const struct netlink_route_entry *entry)
 		*foreign = true;
 }
 
-/* A table is free if it holds nothing but what a daemon that died left behind: the claim shows that nobody uses it. */
+/* The caller holds the claim, so routes of adit in the table are the remains of a daemon that died. */
 static int table_is_used(struct netlink *netlink, uint32_t table)
 {
 	struct netlink_route_filter filter = { .family = AF_INET, .table = table };
@@ -111,8 +111,8 @@ int network_plan(struct network_plan *plan, const struct table_claim *current, s
 		return 0;
 	plan->table = config->fwmark ? config->fwmark : current->table;
 	/*
-	 * A FwMark of the file is used even if another process holds the claim. Two tunnels with one table meet at its
-	 * default route, which names the owner.
+	 * A FwMark from the file is used even if another process holds the claim. If two tunnels use one table, adding the
+	 * default route of the second fails, and the error names the owner.
 	 */
 	if (!plan->table) {
 		error = claim_free_table(claim, reason);

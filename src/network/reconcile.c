@@ -11,7 +11,7 @@ enum { PASSES_MAX = 3 };
 /* One run. */
 struct run {
 	struct reconcile *reconcile;
-	const struct item_list *routes; /* of an earlier desired state; NULL: ask the host */
+	const struct item_list *routes; /* of an earlier desired state; NULL: observe the host's */
 	enum reconcile_mode mode;
 	struct reason *reason;
 	unsigned changes;
@@ -21,13 +21,13 @@ struct run {
 
 /* --- results of operations ------------------------------------------------------------------------------------- */
 
-/* A deletion that finds nothing has done its work: -ENXIO and -EADDRNOTAVAIL are those of addresses. */
+/* Returns true if a deletion failed because the item does not exist. -ENXIO and -EADDRNOTAVAIL occur for addresses. */
 static bool is_gone(int status)
 {
 	return status == -ESRCH || status == -ENOENT || status == -EADDRNOTAVAIL || status == -ENXIO;
 }
 
-/* How the kernel refuses IPv6 on a host or an interface that has it switched off. */
+/* Returns true for the errors with which the kernel refuses IPv6 where it is switched off. */
 static bool no_v6(const struct item *item, int status)
 {
 	return item->family == AF_INET6 && (status == -EACCES || status == -EAFNOSUPPORT || status == -EOPNOTSUPP);
@@ -52,7 +52,7 @@ static void mark_desired(struct reconcile *reconcile, const struct item *item, u
 		desired->flags |= flag;
 }
 
-/* The item is not asked for again before the next reload. Of many items of IPv6, the first is reported. */
+/* Skips the item until the next reload. If the host refuses IPv6, reports only the first item. */
 static void leave_out(struct run *run, const struct item *item, int status, const struct reason *why)
 {
 	struct reconcile *reconcile = run->reconcile;
@@ -70,7 +70,7 @@ static void leave_out(struct run *run, const struct item *item, int status, cons
 	reconcile->warn(reconcile->context, text);
 }
 
-/* 0 if the run can go on. */
+/* Returns 0 if the run can continue. */
 static int judge_failure(struct run *run, const struct operation *operation, int status, const struct reason *why)
 {
 	struct reconcile *reconcile = run->reconcile;
@@ -88,15 +88,15 @@ static int judge_failure(struct run *run, const struct operation *operation, int
 		*run->reason = reason;
 		return status;
 	}
-	/* A failed deletion or repair does not keep the rest from being right. */
+	/* Other items do not depend on a deletion or repair, so continue. */
 	mark_desired(reconcile, &operation->item, ITEM_FAILED);
 	reconcile->warn(reconcile->context, reason.text);
 	return 0;
 }
 
 /*
- * Another program has put its route in the place of one in our own table. Its route stays, and ours goes before it.
- * This is for repairs only, because at the start it means that two tunnels use one table.
+ * Handles a route of another program that has replaced one in our own table: keeps it, and adds ours in front of it.
+ * Only a repair does this, because at the start such a route means that two tunnels use the same table.
  */
 static int prepend(struct run *run, const struct operation *operation)
 {
@@ -136,7 +136,7 @@ static int judge_result(struct run *run, const struct operation *operation, int 
 
 /* --- applying -------------------------------------------------------------------------------------------------- */
 
-/* True for an operation that can change more than its item. */
+/* Returns true for an operation that can change more than its item. */
 static bool has_side_effect(const struct operation *operation)
 {
 	if (operation->item.kind == ITEM_ADDRESS)
@@ -155,8 +155,8 @@ static size_t batch_length(const struct operation *operations, size_t count)
 }
 
 /*
- * IPv6 and all its settings come and go with the MTU, so the host is observed again. Stopping before the routes are
- * added makes that cheap.
+ * A change of the MTU can add or remove IPv6 with all its settings, so the host must be observed again. That is cheap
+ * before the routes are added.
  */
 static bool must_stop(const struct operation *operations, size_t count)
 {
@@ -234,7 +234,7 @@ static int report_conflict(struct run *run, const struct operation *operation)
 					  operation->verb == OPERATION_ADD ? "removed" : "added");
 }
 
-/* One pass: 1 if another one is needed, 0 if not. */
+/* Runs one pass. Returns 1 if another one is needed, 0 if not, or a negative errno. */
 static int reconcile_pass(struct run *run, bool last)
 {
 	struct operation_list list = { 0 };
@@ -258,7 +258,7 @@ static int run_passes(struct run *run)
 		run->reconcile->desired.items[i].flags &= (uint8_t)~ITEM_FAILED;
 	for (int number = 0; status == 1 && number <= PASSES_MAX; number++) {
 		status = reconcile_pass(run, number == PASSES_MAX);
-		/* A side effect may have taken routes, so from the second pass on only the host itself is believed. */
+		/* Side effects may have deleted routes, so later passes observe those of the host. */
 		run->routes = NULL;
 	}
 	if (status < 0 && !run->reason->text[0])

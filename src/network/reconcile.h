@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The reconciler: makes the host what the desired state says. Start, reload and repair are one code.
+ * The reconciler: makes the host match the desired state. Start, reload and repair use the same code.
  *
- * A run observes, finds the difference, applies it and observes again where an operation has side effects: the last
- * IPv4 address of an interface takes all its IPv4 routes along, a link that goes down takes all routes and IPv6
- * addresses, and an MTU below 1280 takes IPv6. The run ends when there is no difference. If the third pass still finds
- * one, somebody or something works against us, and what differs is reported as a conflict.
+ * A run observes the host, finds the difference and applies it. It observes again if an operation has side effects:
+ * with the last IPv4 address of an interface the kernel deletes all its IPv4 routes, with the link all its routes and
+ * IPv6 addresses, and below an MTU of 1280 all of IPv6. The run ends when there is no difference. If there still is one
+ * after the third pass, another program is undoing the changes, and the run reports a conflict.
  *
- * The host is behind a table of functions, so that the tests can put a model in its place.
+ * The host is a table of functions, so that tests can replace it by a model.
  */
 #ifndef ADIT_NETWORK_RECONCILE_H
 #define ADIT_NETWORK_RECONCILE_H
@@ -26,12 +26,12 @@ struct host_operations {
 	int (*observe)(void *host, struct item_list *observed, bool routes);
 	/*
 	 * Applies up to RECONCILE_BATCH operations of one verb and kind; `status` receives 0 or a negative errno for each.
-	 * `reasons`: the text of the last failure that errno does not describe, or "".
+	 * `reason` receives the text of the last failure that errno does not describe, or "".
 	 */
 	void (*apply)(void *host, const struct operation *operations, size_t count, int *status, struct reason *reason);
 	/*
-	 * Describes who keeps us from adding an item that the host refused with -EEXIST: "already on dev wan". 1: the item
-	 * is there after all, and as good as ours.
+	 * Describes the owner of an item that the host refused with -EEXIST, such as "already on dev wan". Returns 1 if the
+	 * existing item is as good as ours.
 	 */
 	int (*owner)(void *host, const struct item *item, struct reason *reason);
 	void *host;
@@ -40,8 +40,8 @@ struct host_operations {
 struct reconcile {
 	const struct host_operations *host;
 	struct item_list desired;
-	uint32_t own_table; /* of which no other program has a business; 0: none */
-	/* Called with each thing that is left out, and in a repair with each failure. */
+	uint32_t own_table; /* reserved for this tunnel; 0: none */
+	/* Called for each item that is left out and, in a repair, for each failure. */
 	void (*warn)(void *context, const char *text);
 	void *context;
 };
@@ -53,14 +53,14 @@ enum reconcile_mode {
 };
 
 /*
- * Makes the host match the desired state. The number of operations that changed something, or negative errno and
- * `reason`. -ENODEV: the interface is gone; -EBUSY: it still differs after three passes.
+ * Makes the host match the desired state. Returns the number of operations that changed something, or negative errno
+ * and `reason`. -ENODEV: the interface is gone; -EBUSY: it still differs after three passes.
  */
 int reconcile_run(struct reconcile *reconcile, enum reconcile_mode mode, struct reason *reason);
 
 /*
- * The same, but the routes of the host are taken to be those of `before`, a sorted list. A host needs 70 ms to list
- * 100,000 routes, which a reload that changes one peer cannot spend.
+ * The same, but assumes that the routes of the host are those of `before`, a sorted list. Listing 100,000 routes takes
+ * 70 ms, which is too long for a reload that changes one peer.
  */
 int reconcile_change(struct reconcile *reconcile, const struct item_list *before, enum reconcile_mode mode,
 					 struct reason *reason);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The nftables ruleset of a full tunnel. */
+/* The ruleset: its script for nft(8), its digest, and the comments of its rules. */
 #include "ruleset.h"
 
 #include <arpa/inet.h>
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The two rules of the mark. */
+/* MARK_RULES: the number of rules that save and restore the mark. */
 enum { MARK_RULES = 2, COMMENT_BYTES = 80 };
 
 static const char *family_word(uint8_t family)
@@ -17,7 +17,7 @@ static const char *family_word(uint8_t family)
 	return family == AF_INET6 ? "ip6" : "ip";
 }
 
-/* The characters that wg-quick(8) allows: none of them has a meaning to nft(8) within a name. */
+/* The characters that wg-quick(8) allows. None has a special meaning within a name of nft(8). */
 bool ruleset_table(char table[RULESET_TABLE], const char *interface)
 {
 	char *end = table + sprintf(table, RULESET_PREFIX);

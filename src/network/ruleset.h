@@ -13,8 +13,8 @@
  * fit into a datagram. TCP connections of other programs may have marks of their own in the connection, so only our
  * mark is restored.
  *
- * Each rule has the comment "adit INDEX DIGEST COUNT", by which a later look recognises the table and sees whether all
- * of its rules are there.
+ * Each rule has the comment "adit INDEX DIGEST COUNT", by which a later observation recognizes the table and detects
+ * missing rules.
  */
 #ifndef ADIT_NETWORK_RULESET_H
 #define ADIT_NETWORK_RULESET_H
@@ -25,15 +25,15 @@ struct ruleset {
 	uint32_t index; /* of the interface */
 	uint8_t family;
 	uint32_t mark;
-	const struct item_list *list; /* its addresses are guarded; everything else in it is ignored */
+	const struct item_list *list; /* the addresses in it are guarded; other items are ignored */
 };
 
-/* A number that changes with the rules; 0 without memory. */
+/* Returns a number that changes with the rules, or 0 if there is no memory. */
 uint64_t ruleset_digest(const struct ruleset *ruleset);
 
 /*
- * A script for nft(8) that puts the rules into `table`, in place of those that are there; without `ruleset`, one that
- * deletes the table. The caller frees it. NULL: no memory.
+ * Returns a script for nft(8) that replaces the rules of `table` or, if `ruleset` is NULL, deletes the table. The
+ * caller frees it. NULL: no memory.
  */
 char *ruleset_script(uint8_t family, const char *table, const struct ruleset *ruleset);
 
@@ -41,12 +41,13 @@ enum { RULESET_TABLE = 64 };
 #define RULESET_PREFIX "adit-"
 
 /*
- * The name of the table of an interface: "adit-site". nft(8) takes no `=` and no `+`; they are written as a slash and
- * their code, which is unambiguous because the name of an interface has no slash. False if nft(8) cannot take the name.
+ * Sets `table` to the name of the table of an interface, such as "adit-site". nft(8) accepts no `=` and no `+`; they
+ * are written as a slash and their code, which is unambiguous because names of interfaces have no slash. Returns false
+ * if nft(8) does not accept the name.
  */
 bool ruleset_table(char table[RULESET_TABLE], const char *interface);
 
-/* Reads the comment of a rule. False: it is not ours. */
+/* Parses the comment of a rule. Returns false if the rule is not ours. */
 bool ruleset_comment(const char *comment, uint32_t *index, uint64_t *digest, unsigned *count);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Kernel parameters in /proc/sys. */
+/* Kernel parameters: paths, and access to the files. */
 #include "sysctl.h"
 
 #include <dirent.h>

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* Kernel parameters in /proc/sys. */
+/* Kernel parameters: reads and writes the files in /proc/sys. */
 #ifndef ADIT_NETWORK_SYSCTL_H
 #define ADIT_NETWORK_SYSCTL_H
 
 #include "item.h"
 
-/* The file of a parameter; "%s" in it stands for the name of the interface. */
+/* Returns the path of a parameter, in which "%s" stands for the name of the interface. */
 const char *sysctl_path(uint8_t which);
 
-/* `interface` takes the place of "%s" in the path; NULL if there is none. 0 or negative errno. */
+/* `interface` replaces "%s" in the path; NULL if the path has none. Both return 0 or a negative errno. */
 int sysctl_read(const char *path, const char *interface, uint32_t *value);
 int sysctl_write(const char *path, const char *interface, uint32_t value);
 
-/* True if the parameter has the value for any entry of the folder. */
+/* Returns true if `parameter` has the value in any subfolder of `folder`. */
 bool sysctl_any_is(const char *folder, const char *parameter, uint32_t value);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The watch: events, pauses and looks. */
+/* The watch: schedules the looks. */
 #include "watch.h"
 
 #include <errno.h>
@@ -11,13 +11,13 @@
 #include "ruleset.h"
 
 static const double pause_min = 0.05, pause_max = 0.3; /* seconds */
-static const double idle = 1.0;                        /* seconds after a change of ours until a look */
-static const double calm = 2.0;                        /* seconds without a repair that make the pause short again */
+static const double idle = 1.0;                        /* seconds from a change of ours to a look */
+static const double calm = 2.0; /* seconds without a repair after which the pause is short again */
 
 enum {
 	PAUSE_PER_LOOK = 20, /* a look that uses a processor for t seconds is followed by a pause of 20 t */
-	QUICK_REPAIRS = 4,   /* in a row, before the pause grows */
-	CONTESTED = 12,      /* repairs in a row, after which somebody is working against us */
+	QUICK_REPAIRS = 4,   /* repairs in a row before the pause grows */
+	CONTESTED = 12,      /* repairs in a row that are reported as a conflict */
 };
 
 static void watch_arm(struct watch *watch, double seconds, bool urgent)

@@ -23,12 +23,12 @@ struct watch {
 	struct ev_timer look;
 	bool urgent;        /* the look follows an event */
 	double pause;       /* seconds between looks */
-	double looked_at;   /* of the loop's clock; the end of the last look */
-	double repaired_at; /* of the loop's clock; when a look last found something */
-	unsigned repairs;   /* in a row, each soon after the last */
-	/* True if the event can mean that something of ours has changed. */
+	double looked_at;   /* the end of the last look, on the loop's clock */
+	double repaired_at; /* the time of the last repair, on the loop's clock */
+	unsigned repairs;   /* repairs in a row */
+	/* Returns true if the event may mean that an item of ours has changed. */
 	bool (*concerns)(void *context, const struct netlink_state_event *event);
-	/* Looks and repairs. The number of repairs, or negative errno; -ENODEV ends the watch. */
+	/* Compares and repairs. Returns the number of repairs, or a negative errno; -ENODEV ends the watch. */
 	int (*repair)(void *context);
 	/* Called once when another program keeps undoing the repairs. */
 	void (*contested)(void *context);
@@ -37,12 +37,12 @@ struct watch {
 
 /* Starts with zeroed memory in which the functions are set. `port`: netlink_port. 0 or negative errno. */
 int watch_start(struct watch *watch, struct ev_loop *loop, uint32_t port);
-/* Takes a zeroed struct. */
+/* Accepts a zeroed struct. */
 void watch_stop(struct watch *watch);
 
-/* Asks for a look after the usual pause, because something has changed. */
+/* Schedules a look after the usual pause, because something has changed. */
 void watch_look(struct watch *watch);
-/* Asks for a look a second after the last of these calls, to see whether a change of ours holds. */
+/* Schedules a look one second after the latest call, to check that a change of ours was not undone. */
 void watch_look_when_idle(struct watch *watch);
 
 #endif

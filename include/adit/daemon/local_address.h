@@ -20,7 +20,7 @@ struct local_addresses {
 	struct netlink *netlink;
 	struct ev_io watcher;
 	struct ev_timer pause;
-	void (*changed)(void *context); /* called after each change of addresses, routes or rules; NULL: nobody asks */
+	void (*changed)(void *context); /* called after each change of addresses, routes or rules; NULL: none */
 	void *context;
 };
 

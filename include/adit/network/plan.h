@@ -18,9 +18,9 @@ struct network_plan {
 };
 
 /*
- * The claim on a table: an abstract Unix socket named after it, which exists once in a network namespace and goes with
- * the process. Two tunnels that start together cannot claim the same table, and a rule whose table nobody claims was
- * left behind by a daemon that died. Zeroed memory is no claim.
+ * A claim on a table: an abstract Unix socket that is named after the table. The name is unique in a network namespace,
+ * and the kernel releases it when the process ends. So two tunnels that start together cannot claim the same table, and
+ * a rule whose table has no claim was left by a daemon that died. Zeroed memory is no claim.
  */
 struct table_claim {
 	uint32_t table; /* 0: none */
@@ -29,12 +29,12 @@ struct table_claim {
 
 /* 0, -EADDRINUSE if another process holds the claim, or another negative errno. */
 int table_claim_take(struct table_claim *claim, uint32_t table);
-/* Takes a zeroed struct. */
+/* Accepts a zeroed struct. */
 void table_claim_release(struct table_claim *claim);
 
 /*
- * Chooses mark and table. The table is the configuration's FwMark, or the table of `current`, the claim that is held
- * already, or else the first table from 51820 on that is empty and not claimed. `claim`, zeroed by the caller, receives
+ * Chooses mark and table. The table is the configuration's FwMark, or the table of `current`, the claim that is already
+ * held, or else the first table from 51820 on that is empty and not claimed. `claim`, zeroed by the caller, receives
  * a claim on a table that `current` does not cover. 0, or negative errno and `reason`.
  */
 int network_plan(struct network_plan *plan, const struct table_claim *current, struct table_claim *claim,
