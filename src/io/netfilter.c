@@ -15,7 +15,7 @@
 #include "netlink_request.h"
 
 enum {
-	COMMENT_BYTES = 128,  /* the longest comment that nft(8) takes, with its end */
+	COMMENT_BYTES = 128,  /* the longest comment that nft(8) accepts, with its NUL */
 	TABLE_BYTES = 256,    /* NFT_NAME_MAXLEN */
 	USERDATA_COMMENT = 0, /* NFTNL_UDATA_RULE_COMMENT of libnftnl */
 	EVENT_BYTES = 16384,
@@ -59,7 +59,7 @@ static struct nlmsghdr *begin_dump(struct netfilter *netfilter, uint16_t type, u
 	return message;
 }
 
-/* Copies a string attribute; the kernel ends strings with a zero, which is not relied upon. */
+/* Copies a string attribute. Does not rely on the NUL with which the kernel ends strings. */
 static void copy_text(char *text, size_t size, const void *bytes, size_t length)
 {
 	if (length >= size)
@@ -73,7 +73,7 @@ struct table_dump {
 	void *context;
 };
 
-/* The name of the table is the first attribute of tables, chains, rules and sets alike. */
+/* The name of the table is the first attribute of tables, chains, rules and sets. */
 static void table_name(const struct nlmsghdr *message, char name[TABLE_BYTES])
 {
 	const struct nlattr *attribute;
@@ -172,7 +172,7 @@ int netfilter_watch_open(void)
 	return status;
 }
 
-/* Additions to sets are frequent on some hosts and remove nothing of a table without sets. */
+/* Ignores additions to sets: they are frequent on some hosts, and the tables of adit have no sets. */
 static bool concerns_rules(const struct nlmsghdr *message)
 {
 	if (message->nlmsg_type >> 8 != NFNL_SUBSYS_NFTABLES)

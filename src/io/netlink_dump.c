@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Netlink dumps and changes of links, addresses, routes and rules. */
+/* Dumps and changes of links, addresses, routes and rules by rtnetlink. */
 #include "io/netlink_dump.h"
 
 #include <errno.h>
@@ -18,7 +18,7 @@ enum { ADDRESS_PROTOCOL = 11, NOT_SUPPRESSED = -1 };
 
 /* --- link ------------------------------------------------------------------------------------------------------ */
 
-/* Entry `number` of an array of 32-bit values in an attribute; 0 if the array is shorter. */
+/* Returns entry `number` of an array of 32-bit values in an attribute, or 0 if the array is shorter. */
 static uint32_t conf_value(const struct nlattr *array, unsigned number)
 {
 	uint32_t value = 0;
@@ -380,7 +380,7 @@ void netlink_prepend_routes(struct netlink *netlink, const struct netlink_route_
 
 /* --- rules ----------------------------------------------------------------------------------------------------- */
 
-/* False if the attribute is a condition that struct netlink_rule_entry does not hold. */
+/* Returns false if the attribute is a condition that struct netlink_rule_entry cannot represent. */
 static bool dump_rule_attribute(const struct nlattr *attribute, struct netlink_rule_entry *entry)
 {
 	uint32_t value = netlink_get_u32(attribute);

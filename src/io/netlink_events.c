@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Netlink events of links, addresses, routes and rules. */
+/* Events of rtnetlink: a socket with a filter in the kernel, and the parser of its messages. */
 #include "io/netlink_events.h"
 
 #include <errno.h>
@@ -25,7 +25,7 @@ enum {
 	PROTOCOL_AT = sizeof(struct nlmsghdr) + offsetof(struct rtmsg, rtm_protocol),
 };
 
-/* The filter loads numbers in network byte order; netlink has the host's. */
+/* BPF loads numbers in network byte order, but netlink messages are in host byte order. */
 static int attach_filter(int fd, uint32_t own_port)
 {
 	struct sock_filter code[] = {
@@ -58,7 +58,7 @@ static int set_up_socket(int fd, uint32_t own_port)
 
 	if (error)
 		return error;
-	/* Both may fail; then lost events are reported sooner. */
+	/* If both calls fail, the buffer is smaller, and more events can be lost. */
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes) < 0)
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
 	return bind(fd, (struct sockaddr *)&address, sizeof address) == 0 ? 0 : -errno;
@@ -85,7 +85,7 @@ static bool parse_link(const struct nlmsghdr *message, struct netlink_state_even
 	event->kind = NETLINK_EVENT_LINK;
 	event->removed = message->nlmsg_type == RTM_DELLINK;
 	event->index = (uint32_t)head->ifi_index;
-	/* A bridge announces its ports by the same messages, with a family of its own. */
+	/* Bridges send the same messages for their ports, with family AF_BRIDGE. */
 	return mnl_nlmsg_get_payload_len(message) >= sizeof *head && head->ifi_family == AF_UNSPEC;
 }
 

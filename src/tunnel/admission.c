@@ -5,12 +5,12 @@
  * Theory of operation
  *
  * Load is measured where messages arrive, by a bucket that holds more messages than a thousand peers send when they all
- * start at once. A message that finds a token is handled without a cookie, however long it waits, so the peers that
- * came first are not refused because of those that followed.
+ * start at once. A message that finds a token is handled without a cookie, however long it waits, so later
+ * messages do not cause the refusal of earlier ones.
  *
  * A handshake costs 100 to 300 us, a cookie reply about 5 us. So the cookie replies have a limit, too: in a flood of
- * initiations from forged addresses, each one beyond the limit is dropped at the price of its mac1. A sender that got
- * no reply tries again 5 s later.
+ * initiations from forged addresses, each one beyond the limit costs only the check of its mac1. A sender without a
+ * reply tries again 5 s later.
  */
 #include "tunnel/admission.h"
 
@@ -21,14 +21,14 @@
 
 enum {
 	LOAD_BURST = 1024,     /* handshake messages at once that are not load */
-	LOAD_PER_SECOND = 640, /* and for good: answering these keeps a core about a tenth busy */
+	LOAD_PER_SECOND = 640, /* the same, permanently: answering these takes a tenth of a core */
 	LOAD_WAITING = MAILBOX_MESSAGES / 2,
 	COOKIE_BURST = 64, /* cookie replies at once */
 	COOKIES_PER_SECOND = 10000,
 	PASSED = COUNTERS, /* no counter: the message is not dropped */
 };
 #define LOAD_INTERVAL (NS_PER_S / LOAD_PER_SECOND)
-#define LOAD_TIME NS_PER_S /* how long the load lasts after the last excess */
+#define LOAD_TIME NS_PER_S /* how long the device stays under load after the last excess */
 #define COOKIE_INTERVAL (NS_PER_S / COOKIES_PER_SECOND)
 
 /* --- on the thread that received the message ---------------------------------------- */

@@ -9,7 +9,7 @@
  * copied into a ring of fixed size. When the ring is full, a message is lost, as it would be on a full socket.
  *
  * The watcher has the lowest priority of its loop, so whatever else is ready in the same iteration runs first. With one
- * worker that is the data. An iteration ends after one message that cost much, or MESSAGES_PER_WAKEUP others.
+ * worker that includes data. An iteration ends after one expensive message, or MESSAGES_PER_WAKEUP cheap ones.
  */
 #include "tunnel/mailbox.h"
 

@@ -129,7 +129,7 @@ OTHERS = {
 
 @case(event=list(OTHERS))
 def repair(lab, event):
-    """Cases (b), (c), (g) and (h), with their variants."""
+    """Whatever another program changes is repaired."""
     left, right = lay(lab, MTU=1420)
     left.start()
     left.node.ping(BEYOND[4])
@@ -150,7 +150,7 @@ def repair(lab, event):
 
 @case()
 def replaced_routes(lab):
-    """Another program puts its own routes in the place of ours."""
+    """Another program replaces our routes by its own."""
     left, _ = lay(lab, allowed=["0.0.0.0/0", "::/0", "198.51.100.0/24"])
     left.start()
     left.node.ping(BEYOND[4])
@@ -330,7 +330,7 @@ def reload_repairs(lab):
 
 @case()
 def only_address(lab):
-    """Case (a): the routes of the interface stay when its only address changes."""
+    """The routes of the interface stay when its only address changes."""
     left, right = lay(lab, allowed=["0.0.0.0/0", "::/0", "198.51.100.0/24"])
     left.start()
     left.node.ping(right.v4)
@@ -347,7 +347,7 @@ def only_address(lab):
 
 @case(preference=[1, 2, 3])
 def rule_of_preference_1(lab, preference):
-    """Case (d)."""
+    """A rule of the host has a preference that leaves no or little room in front of it."""
     left, _ = lay(lab)
     left.node.run(f"ip rule add from 10.99.0.1 lookup 99 pref {preference}")
     before = network_state(left.node)
@@ -364,7 +364,7 @@ def rule_of_preference_1(lab, preference):
 
 @case(mtu=[1280, 1300, 1359])
 def narrow_uplink(lab, mtu):
-    """Case (e)."""
+    """The MTU is at least 1280 on a narrow uplink, because the tunnel uses IPv6."""
     left, _ = lay(lab)
     left.node.run(f"ip link set wan mtu {mtu}")
     left.start()
@@ -375,7 +375,7 @@ def narrow_uplink(lab, mtu):
 
 @case()
 def mtu_down_and_up(lab):
-    """Case (f)."""
+    """An MTU below 1280 removes IPv6, and a larger one brings it back."""
     left, _ = lay(lab)
     left.start()
     left.settings["MTU"] = 1200
@@ -393,7 +393,7 @@ def mtu_down_and_up(lab):
 
 @case()
 def already_there(lab):
-    """Case (i), and who keeps us from a route."""
+    """Existing addresses and routes are kept, and a conflict is reported with its owner."""
     left, _ = lay(lab)
     left.start()
     left.node.run("ip address add 10.8.0.1/24 dev tun-left")
@@ -415,7 +415,7 @@ def already_there(lab):
 
 @case()
 def loopback_endpoint(lab):
-    """Case (j): a relay such as udp2raw listens on the loopback."""
+    """The endpoint is a relay on the loopback, such as udp2raw."""
     left, _ = lay(lab)
     left.peers[0]["Endpoint"] = "127.0.0.1:4000"
     left.start()
@@ -425,7 +425,7 @@ def loopback_endpoint(lab):
 
 @case(table=["main", "254", "default", "tunnels"])
 def table_names(lab, table):
-    """Case (k)."""
+    """`Table` accepts names and numbers of routing tables."""
     left, _ = lay(lab, allowed=["203.0.113.0/24", "10.7.0.2/32", "::/0"], Table=table)
     subprocess.run("mkdir -p /run/etc; cp -a /etc/. /run/etc; mount --bind /run/etc /etc; mkdir -p /etc/iproute2;"
                    "echo '1234 tunnels' >>/etc/iproute2/rt_tables", shell=True, check=True)
@@ -439,7 +439,7 @@ def table_names(lab, table):
 
 @case()
 def two_at_once(lab):
-    """Case (l)."""
+    """Full tunnels that start at the same time use different tables."""
     left, _ = lay(lab)
     others = [Adit(left.node, f"tun-{number}", [f"10.{number}.0.1/24"], port=51900 + number) for number in range(4)]
     for other in others:
@@ -457,7 +457,7 @@ def two_at_once(lab):
 
 @case(way=["port", "route"])
 def refused_reload(lab, way):
-    """Case (m): a refused reload ends no session."""
+    """A refused reload ends no session."""
     left, right = lay(lab)
     left.start()
     left.node.ping(BEYOND[4])
@@ -474,7 +474,7 @@ def refused_reload(lab, way):
 
 @case()
 def random_port(lab):
-    """Case (n)."""
+    """A random port stays the same over reloads."""
     left, right = lay(lab)
     left.port = 0
     left.start()

@@ -243,7 +243,7 @@ static void a_default_route_of_one_family_does_not_affect_the_other(void **state
 	assert_shows("cat /proc/sys/net/ipv4/conf/all/src_valid_mark", "0\n");
 }
 
-/* Plans as a new daemon, and lets the claim go. */
+/* Plans as a new daemon would, and releases the claim. */
 static int plan_once(struct scene *scene, struct network_plan *result)
 {
 	struct table_claim claim = { 0 };
@@ -289,7 +289,7 @@ static void the_plan_skips_tables_in_use(void **state)
 	assert_int_equal(plan.table, 51820);
 }
 
-/* Case (l): the first tunnel has claimed its table, although nothing is in it yet. */
+/* The first tunnel has claimed its table, although the table is still empty. */
 static void two_tunnels_that_start_at_once_choose_different_tables(void **state)
 {
 	struct table_claim first = { 0 }, second = { 0 };
@@ -344,7 +344,7 @@ static void redundant_routes_are_not_added(void **state)
 										   "10.9.1.0/24 proto 173 scope link\n");
 }
 
-/* A reload makes the same routes as a start. An existing route that is not ours is left alone; case (i). */
+/* A reload makes the same routes as a start. An existing route that is not ours stays unchanged. */
 static void a_reload_adds_the_routes_of_a_start(void **state)
 {
 	struct scene *scene = *state;
@@ -389,7 +389,7 @@ static void the_mtu_is_derived_from_the_smallest_route_mtu(void **state)
 	assert_mtu(scene, endpoints, 1, "mtu 1370\n");
 	assert_mtu(scene, endpoints + 2, 2, "mtu 1372\n"); /* of the default route */
 	set_endpoint(&endpoints[0], "127.0.0.1");
-	assert_mtu(scene, endpoints, 1, "mtu 1372\n"); /* case (j): a relay on the loopback has no say */
+	assert_mtu(scene, endpoints, 1, "mtu 1372\n"); /* a relay on the loopback is ignored */
 	set_endpoint(&endpoints[0], "fe80::1%v0");
 	assert_mtu(scene, endpoints, 1, "mtu 1372\n");
 	sandbox_output("ip route del default");
@@ -404,7 +404,6 @@ static void the_mtu_is_derived_from_the_smallest_route_mtu(void **state)
 	assert_shows(show_mtu, "mtu 1281\n"); /* a reload does not derive it again, because the routes may be ours */
 }
 
-/* Case (i). */
 static void an_address_that_is_there_already_is_kept_and_is_not_ours(void **state)
 {
 	struct scene *scene = *state;
@@ -465,7 +464,7 @@ static void a_refused_reload_changes_nothing(void **state)
 	free(before);
 }
 
-/* Case (a): the addresses and their lengths change, and the routes stay. */
+/* The addresses and their prefix lengths change, and the routes stay. */
 static void a_change_of_the_only_address_keeps_the_routes(void **state)
 {
 	static const char *const changed[] = { "10.7.0.2/24 fd07::2/64", "10.7.0.2/16 fd07::2/48",
@@ -484,7 +483,6 @@ static void a_change_of_the_only_address_keeps_the_routes(void **state)
 	}
 }
 
-/* Cases (e) and (f). */
 static void the_mtu_and_ipv6(void **state)
 {
 	struct scene *scene = *state;
@@ -505,7 +503,7 @@ static void the_mtu_and_ipv6(void **state)
 	assert_shows("cat /proc/sys/net/ipv6/conf/tun0/accept_ra", "0\n");
 }
 
-/* Case (d): a rule of the host with preference 1 does not push ours to 0, and they go. */
+/* A rule of the host with preference 1 does not push ours to 0, and ours are deleted at the end. */
 static void rules_never_have_preference_0(void **state)
 {
 	struct scene *scene = *state;
@@ -528,7 +526,7 @@ static void rules_never_have_preference_0(void **state)
 	}
 }
 
-/* The kernel makes no address and accepts no router of the peer; section 2 of the issue. */
+/* The kernel creates no link-local address, and accepts no Router Advertisement from a peer. */
 static void the_interface_behaves_like_the_kernels(void **state)
 {
 	struct scene *scene = *state;
@@ -702,7 +700,7 @@ static void a_missing_nft_is_logged_once(void **state)
 	assert_rules(no_rules_v4, no_rules_v6);
 }
 
-/* Case (g): the reason contains nft's own message. It is an error only where the reverse path filter is strict. */
+/* The reason contains nft's own message. It is an error only where the reverse path filter is strict. */
 static void a_failing_nft_matters_to_a_strict_reverse_path_filter(void **state)
 {
 	struct scene *scene = *state;

@@ -186,7 +186,7 @@ static size_t routes_of(struct scene *scene)
 	return count;
 }
 
-/* Case (a): the new address is there before the old one goes, so the routes of the interface stay. */
+/* The new address is added before the old one is deleted, so the routes of the interface stay. */
 static void the_only_address_changes_without_a_moment_without_routes(void **state)
 {
 	struct scene *scene = new_scene();
@@ -260,7 +260,7 @@ static void a_refused_change_is_reverted(void **state)
 	}
 }
 
-/* Case (i) and its opposite: a route on our device is as good as ours, a route elsewhere has an owner. */
+/* An existing route on our device is as good as ours. A route on another device is reported with its owner. */
 static void a_route_that_is_there_already(void **state)
 {
 	struct scene *scene = new_scene();
@@ -298,7 +298,6 @@ static void ipv6_that_is_refused_is_left_out_with_one_warning(void **state)
 	free_scene(scene);
 }
 
-/* Cases (e) and (f). */
 static void ipv6_keeps_the_mtu_at_1280_and_returns_with_it(void **state)
 {
 	struct scene *scene = new_scene();
@@ -485,7 +484,7 @@ static size_t count_foreign(const struct model *model)
 	return count;
 }
 
-/* The kernel takes the foreign routes along if the configuration has no IPv4 address and ours was the last. */
+/* If ours was the last IPv4 address, the kernel deletes the foreign routes with it. */
 static bool may_lose_foreign(struct scene *scene)
 {
 	for (const struct config_prefix *address = scene->config.addresses; address; address = address->next)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Dumps of one interface's link, addresses, routes and rules, and the requests that change them. It is the reconciler's
- * view of rtnetlink: everything carries the protocol number of its owner, and dumps are filtered by the kernel.
+ * Dumps of one interface's link, addresses, routes and rules, and requests that change them, for the reconciler. All
+ * entries have the protocol number of their owner, and the kernel filters the dumps.
  */
 #ifndef ADIT_IO_NETLINK_DUMP_H
 #define ADIT_IO_NETLINK_DUMP_H
@@ -26,7 +26,7 @@ struct netlink_link {
 	uint8_t addr_gen_mode;                    /* IN6_ADDR_GEN_MODE_*; valid with has_v6 */
 };
 
-/* Each setting has a request of its own, because the kernel refuses a request as a whole. */
+/* Each setting is a separate request, because the kernel accepts or refuses a request as a whole. */
 enum netlink_link_setting {
 	NETLINK_LINK_ADDR_GEN_MODE,
 	NETLINK_LINK_SEND_REDIRECTS,
@@ -43,10 +43,10 @@ int netlink_link_change(struct netlink *netlink, uint32_t index, enum netlink_li
 struct netlink_address_entry {
 	struct ip_prefix prefix;
 	uint8_t protocol; /* IFA_PROTO; 0 before Linux 5.18 */
-	bool tentative;   /* the kernel has not made its local route yet */
+	bool tentative;   /* the kernel has not added its local route yet */
 };
 
-/* Calls `handle` with each address of the interface. An interrupted dump starts again, so an entry can come twice. */
+/* Calls `handle` for each address of the interface. After an interruption, entries may be repeated. */
 int netlink_dump_addresses(struct netlink *netlink, uint8_t family, uint32_t index,
 						   void (*handle)(void *context, const struct netlink_address_entry *entry), void *context);
 /* Adds an address with our protocol number, or deletes one. */
@@ -93,7 +93,7 @@ struct netlink_route_change {
 void netlink_change_routes(struct netlink *netlink, bool add, const struct netlink_route_change *changes, size_t count,
 						   int *status);
 
-/* Adds routes before those of other programs with the same destination and metric. IPv6 does not have that order. */
+/* Adds routes in front of others with the same destination and metric. IPv6 has no such order. */
 void netlink_prepend_routes(struct netlink *netlink, const struct netlink_route_change *changes, size_t count,
 							int *status);
 
@@ -104,7 +104,7 @@ void netlink_read_route(const struct nlmsghdr *message, struct netlink_route_ent
 struct netlink_rule_entry {
 	uint8_t family, protocol;
 	bool inverted;    /* "not" */
-	bool plain;       /* it has no condition and no action beyond the fields here */
+	bool plain;       /* the fields here represent all its conditions and actions */
 	uint32_t mark;    /* with a full mask; 0: any */
 	int32_t suppress; /* suppress_prefixlength; -1: none */
 	uint32_t table;
@@ -114,10 +114,10 @@ struct netlink_rule_entry {
 /* A kernel without the family has no rules. */
 int netlink_dump_rules(struct netlink *netlink, uint8_t family,
 					   void (*handle)(void *context, const struct netlink_rule_entry *entry), void *context);
-/* Adds or deletes exactly this rule; the preference must be given and is never 0. */
+/* Adds or deletes exactly this rule. The preference must not be 0. */
 int netlink_change_rule(struct netlink *netlink, bool add, const struct netlink_rule_entry *rule);
 
-/* The port number of the socket: events that its requests cause carry it in nlmsg_pid. */
+/* Returns the port number of the socket, which is in nlmsg_pid of the events that its requests cause. */
 uint32_t netlink_port(const struct netlink *netlink);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Events of rtnetlink: links, addresses, routes and rules that change. The kernel drops uninteresting events before
+ * Events of rtnetlink: changes of links, addresses, routes and rules. The kernel drops uninteresting events before
  * they reach the socket, because a routing daemon can change 100,000 routes at once.
  */
 #ifndef ADIT_IO_NETLINK_EVENTS_H

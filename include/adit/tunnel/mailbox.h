@@ -3,12 +3,12 @@
  * The mailbox: how workers report to control, which alone changes peers, keys and routes. A worker posts events of a
  * peer, messages of the handshake, or that the device is gone; the mailbox calls control back.
  *
- * With several workers, which are threads, what is posted waits until control's loop delivers it. With one worker,
- * which runs on control's own loop, events call back at once (direct mode); messages wait all the same, because they
- * can cost much, and data goes first. Before the mailbox is started, messages call back at once, too.
+ * With several workers, which are threads, events and messages wait until control's loop delivers them. With one
+ * worker, which runs on control's own loop, events are delivered at once (direct mode). Messages still wait, because
+ * they can be expensive and data goes first. Before the mailbox is started, messages are delivered at once, too.
  *
- * The mailbox knows neither peers nor handshakes: an event is a bit, and the tag of a message a number, with a meaning
- * of the owner's choice.
+ * The mailbox knows neither peers nor handshakes: an event is a bit and the tag of a message a number, and the owner
+ * defines their meaning.
  */
 #ifndef ADIT_TUNNEL_MAILBOX_H
 #define ADIT_TUNNEL_MAILBOX_H
@@ -37,7 +37,7 @@ struct mailbox_peer {
 /* Control's side. `now` is the time of delivery. */
 struct mailbox_ops {
 	void (*peer)(void *context, struct mailbox_peer *peer, unsigned events, uint64_t now);
-	/* Returns whether the message cost much; then the next one waits until the other watchers of the loop have run. */
+	/* Returns true if the message was expensive. Then the next one waits until the loop has run its other watchers. */
 	bool (*message)(void *context, unsigned tag, const uint8_t *message, size_t n, const struct endpoint *from,
 					uint64_t now);
 	void (*gone)(void *context);
