@@ -55,10 +55,10 @@ struct config {
 	bool has_listen_port;
 	uint32_t fwmark; /* 0: off */
 	bool has_fwmark;
-	uint32_t mtu; /* 0: computed as by wg-quick(8) */
+	uint32_t mtu; /* 0: derived from the routes to the endpoints */
 	enum config_table table;
 	uint32_t table_number;
-	bool fail_closed; /* the block of a full tunnel outlives the daemon */
+	bool fail_closed; /* keep the traffic of a full tunnel blocked when the daemon ends */
 	struct config_prefix *addresses;
 	char crypto_provider[16]; /* "" or "auto": the fastest */
 	enum backend_kind tun_backend;
