@@ -313,7 +313,7 @@ static void __attribute__((format(printf, 1, 2))) command(const char *format, ..
 	va_start(arguments, format);
 	vsnprintf(text, sizeof text, format, arguments);
 	va_end(arguments);
-	assert_string_equal(namespace_run(text), "");
+	assert_string_equal(sandbox_output(text), "");
 }
 
 /* Two uplinks; the first has the default route. */
