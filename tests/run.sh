@@ -71,6 +71,7 @@ if [ -x build-test/adit ]; then
 	stage "tables of the benchmarks" python3 tests/bench/check.py
 	[ -n "$quick" ] || stage "instructions" python3 tests/bench/instructions.py --build build-test
 fi
+[ -n "$quick" ] || stage "static analysis" sh tests/analyze.sh
 [ -n "$quick" ] || stage "build with sanitizers" build_stage build-sanitize -DADIT_WERROR=ON -DADIT_SANITIZE=ON
 if [ -z "$quick" ] && [ -x build-sanitize/adit ]; then
 	stage "unit tests with sanitizers" unit_stage unit-sanitized build-sanitize

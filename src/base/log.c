@@ -5,8 +5,10 @@
 #include <assert.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -33,11 +35,13 @@ bool log_enabled(enum log_level level)
 static bool is_journal(void)
 {
 	const char *text = getenv("JOURNAL_STREAM");
-	unsigned long long device, inode;
+	char stream_name[64];
 	struct stat status;
 
-	return text && sscanf(text, "%llu:%llu", &device, &inode) == 2 && !fstat(STDERR_FILENO, &status) &&
-		   status.st_dev == device && status.st_ino == inode;
+	if (!text || fstat(STDERR_FILENO, &status))
+		return false;
+	snprintf(stream_name, sizeof stream_name, "%ju:%ju", (uintmax_t)status.st_dev, (uintmax_t)status.st_ino);
+	return !strcmp(text, stream_name);
 }
 
 void log_stream_changed(void)

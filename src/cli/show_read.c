@@ -60,9 +60,8 @@ static int show_read_endpoint(struct show_peer *peer, const char *value)
 
 	if (!endpoint_split(value, host, port) && !endpoint_numeric(host, port, &endpoint))
 		value = endpoint_text(text, &endpoint);
-	if (strlen(value) >= sizeof peer->endpoint)
+	if (snprintf(peer->endpoint, sizeof peer->endpoint, "%s", value) >= (int)sizeof peer->endpoint)
 		return -EPROTO;
-	strcpy(peer->endpoint, value);
 	return 0;
 }
 

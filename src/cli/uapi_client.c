@@ -48,7 +48,7 @@ static int read_reply(FILE *from, int (*handle)(void *context, char *key, char *
 		if (status <= 0)
 			break;
 		if (!strcmp(line, "errno"))
-			result = atoi(value);
+			result = (int)strtol(value, NULL, 10);
 		else
 			status = handle(context, line, value);
 		if (status < 0)

@@ -45,11 +45,11 @@ static int address_bits(uint8_t family)
 static bool prefix_length_from_text(uint8_t *length, const char *text, int max)
 {
 	size_t digits = strspn(text, "0123456789");
-	int value;
+	long value;
 
 	if (digits < 1 || digits > 3 || text[digits])
 		return false;
-	value = atoi(text);
+	value = strtol(text, NULL, 10);
 	*length = (uint8_t)value;
 	return value <= max;
 }

@@ -383,13 +383,12 @@ static const char *section_title(enum ini_section section)
 /* Does not quote the name, because it may be the second half of a key that was broken over two lines. */
 static void report_unknown_key(struct ini_parser *parser)
 {
-	char names[256] = "";
+	char names[512] = "";
+	size_t length = 0;
 
 	for (const struct ini_key_row *key = keys; key < keys + KEY_COUNT; key++) {
-		if (key->section == parser->section) {
-			strcat(names, *names ? ", " : "");
-			strcat(names, key->name);
-		}
+		if (key->section == parser->section && length < sizeof names)
+			length += (size_t)snprintf(names + length, sizeof names - length, "%s%s", length ? ", " : "", key->name);
 	}
 	ini_error(parser, parser->line, "unknown key; the keys of %s are %s", section_title(parser->section), names);
 }

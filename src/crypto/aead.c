@@ -101,6 +101,8 @@ static int check_choice(struct aead_provider *aead)
 		else if (suite_available((enum suite)suite))
 			return -ENOTSUP;
 	}
+	if (!aead->cipher[SUITE_CHACHA20POLY1305])
+		return -ENOTSUP;
 	aead->name = aead->cipher[SUITE_CHACHA20POLY1305]->library;
 	if (!uses_ipsec_mb) {
 		ipsec_mb_destroy(aead->ipsec_mb);

@@ -500,9 +500,8 @@ void name_table_peer_silent(struct name_table *table, struct peer *peer, uint64_
 	note_roaming(name, peer);
 	need_addresses(name, peer);
 	try_next_address(table, name, peer, now);
-	if (name->state == NAME_FRESH && now - name->answered_at >= NAME_REFRESH_MIN)
-		enqueue_name(table, name);
-	else if (is_waiting(name) && !name->due.index)
+	if ((name->state == NAME_FRESH && now - name->answered_at >= NAME_REFRESH_MIN) ||
+		(is_waiting(name) && !name->due.index))
 		enqueue_name(table, name);
 	look_up_queued(table, now);
 }

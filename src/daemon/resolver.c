@@ -420,12 +420,14 @@ static void free_queries(struct list *list)
 
 void resolver_destroy(struct resolver *resolver)
 {
+	struct list_node *node;
+
 	if (!resolver)
 		return;
 	ares_destroy(resolver->channel); /* finishes all queries and unwatches all sockets */
 	ev_timer_stop(resolver->loop, &resolver->timer);
-	while (!list_empty(&resolver->sockets))
-		unwatch_socket(list_first_entry(&resolver->sockets, struct resolver_socket, node));
+	while ((node = list_take_first(&resolver->sockets)))
+		unwatch_socket(container_of(node, struct resolver_socket, node));
 	free_queries(&resolver->pending);
 	free_queries(&resolver->finished);
 	ares_library_cleanup();

@@ -261,8 +261,8 @@ static enum verdict examine(const struct coalescer *c, struct candidate *found, 
 void coalesce_init(struct coalescer *c, struct coalesce_limits limits, coalesce_emit *emit, void *context)
 {
 	*c = (struct coalescer) { .limits = limits, .emit = emit, .context = context, .single.count = 1 };
-	for (uint8_t i = 0; i < COALESCE_FLOWS; i++)
-		c->order[i] = i;
+	for (unsigned i = 0; i < COALESCE_FLOWS; i++)
+		c->order[i] = (uint8_t)i;
 }
 
 /* Headers are compared in steps of 16 bytes. */

@@ -125,7 +125,8 @@ static void write_run(void *context, const struct coalesce_run *run)
 	struct ingress *ingress = context;
 	struct coalesce_frame frame;
 	struct iovec iov[COALESCE_IOVECS];
-	int error = tun_write(ingress->tun, iov, coalesce_iovec(run, &frame, iov));
+	int iov_count = coalesce_iovec(run, &frame, iov);
+	int error = tun_write(ingress->tun, iov, iov_count);
 
 	if (!error || run->count == 1) {
 		ingress_count(ingress, error ? DROP_TUN_WRITE : COUNT_TUN_WRITTEN, 1);
@@ -253,6 +254,7 @@ static void authentic_datagram(struct ingress *ingress, struct sender *sender, s
 	sender->bytes += (uint32_t)n;
 	ingress_count(ingress, COUNT_OPENED, 1);
 	timers_any_received(&ingress->device->timers, &peer->timers, sender->now);
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): each index belongs to a peer */
 	if (session == peer->sessions.next && !atomic_exchange(&session->confirmed, true))
 		peer_post(peer, PEER_EVENT_CONFIRMED, session, sender->now);
 	if (!peer->timers.late_rekey_sent && session == peer->sessions.current &&

@@ -127,17 +127,18 @@ static uint32_t make_pool_room(struct staged_pool *pool, struct staged_queue *qu
 	return dropped;
 }
 
-/* Copies the packet into chunks, of which there are enough, and returns the first chunk. */
+/* Copies the packet into chunks, which the pool must have, and returns the first chunk. */
 static struct staged_chunk *store_packet(struct staged_pool *pool, const uint8_t *packet, size_t length)
 {
-	struct staged_chunk *first = NULL, **place = &first;
+	struct staged_chunk *first = chunk_take(pool), *chunk = first;
 
-	for (size_t at = 0; at < length; at += CHUNK_DATA) {
-		size_t part = length - at < CHUNK_DATA ? length - at : CHUNK_DATA;
-		*place = chunk_take(pool);
-		memcpy((*place)->data, packet + at, part);
-		place = &(*place)->next;
+	while (length > CHUNK_DATA) {
+		memcpy(chunk->data, packet, CHUNK_DATA);
+		packet += CHUNK_DATA;
+		length -= CHUNK_DATA;
+		chunk = chunk->next = chunk_take(pool);
 	}
+	memcpy(chunk->data, packet, length);
 	return first;
 }
 
@@ -147,7 +148,7 @@ uint32_t staged_push(struct staged_pool *pool, struct staged_queue *queue, unsig
 	uint32_t dropped = 0, chunks = (uint32_t)((length + CHUNK_DATA - 1) / CHUNK_DATA);
 	struct staged_chunk *first;
 
-	if (!chunks || chunks > STAGED_CHUNKS)
+	if (!length || length > (size_t)STAGED_CHUNKS * CHUNK_DATA)
 		return 1;
 	pthread_mutex_lock(&pool->lock);
 	for (; queue->first && queue->segments + segments > STAGED_SEGMENTS; dropped++)

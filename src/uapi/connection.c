@@ -178,9 +178,7 @@ static void answer_request(struct uapi_connection *connection, char *request, si
 		return;
 	}
 	*equals = '\0';
-	if (strcmp(equals + 1, "1")) {
-		answer_errno(connection, -EINVAL);
-	} else if (!strcmp(request, "get") && length) { /* a get has no lines of its own */
+	if (strcmp(equals + 1, "1") || (!strcmp(request, "get") && length)) { /* a get has no lines of its own */
 		answer_errno(connection, -EINVAL);
 	} else if (!strcmp(request, "get")) {
 		connection->get = (struct uapi_get) { 0 };
@@ -245,7 +243,7 @@ static void set_finish(struct uapi *uapi)
 	do {
 		waiting = NULL;
 		list_for_each (other, &uapi->connections, struct uapi_connection, node)
-			if (other->waits)
+			if (other->waits) /* NOLINT(clang-analyzer-unix.Malloc): a connection leaves the list before it is freed */
 				waiting = other;
 		if (waiting) {
 			waiting->waits = false;
@@ -524,5 +522,8 @@ int uapi_connection_start(struct uapi *uapi, int fd, void (*closed)(struct uapi 
 
 void uapi_connection_stop_first(struct uapi *uapi)
 {
-	connection_stop(list_first_entry(&uapi->connections, struct uapi_connection, node));
+	struct list_node *first = list_first(&uapi->connections);
+
+	if (first)
+		connection_stop(container_of(first, struct uapi_connection, node));
 }

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <net/if.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -153,9 +154,8 @@ static int parse_endpoint(struct uapi_parser *parser, const char *value)
 	char text[ENDPOINT_TEXT];
 	int error;
 
-	if (strlen(value) >= sizeof text)
+	if (snprintf(text, sizeof text, "%s", value) >= (int)sizeof text)
 		return -EINVAL;
-	strcpy(text, value);
 	*endpoint = (struct endpoint) { 0 };
 	parser->peer->has_endpoint = true;
 	if (*text != '[')

@@ -43,7 +43,7 @@ static struct sockaddr_un socket_address(const char *path)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 
-	strcpy(address.sun_path, path);
+	snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
 	return address;
 }
 

@@ -70,8 +70,11 @@ static inline struct list_node *list_take_first(struct list *list)
 {
 	struct list_node *node = list_first(list);
 
-	if (node)
-		list_remove(node);
+	if (!node)
+		return NULL;
+	list->head.next = node->next;
+	node->next->previous = &list->head;
+	node->next = node->previous = NULL;
 	return node;
 }
 

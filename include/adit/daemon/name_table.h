@@ -76,8 +76,8 @@ void name_table_destroy(struct name_table *table);
  */
 int name_table_load(struct name_table *table, const struct config *config, uint64_t now);
 
-/* Handles the answer to a query that `lookup` started for `name`. */
-void name_table_answer(struct name_table *table, void *name, const struct resolver_answer *answer, uint64_t now);
+/* Handles the answer to a query; `context` is the `name` that was passed to `lookup`. */
+void name_table_answer(struct name_table *table, void *context, const struct resolver_answer *answer, uint64_t now);
 
 /* Looks up the name of a peer that does not answer again, and moves the peer to its next address. */
 void name_table_peer_silent(struct name_table *table, struct peer *peer, uint64_t now);

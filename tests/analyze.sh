@@ -1,0 +1,56 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Runs the static checkers over src and include, one verdict per checker: a build by clang with all warnings, clang-tidy
+# (.clang-tidy lists the checks, and the reason for each that is left out), cppcheck, and the analyzer of gcc. A finding is
+# a failure: the code changes, or the configuration gets an argued exception.
+#
+#   sh tests/analyze.sh
+set -u
+cd "$(dirname "$0")/.."
+. tests/lib.sh
+
+packages_install demo test
+failed=0
+
+# verdict NAME FILE: "ok" when FILE is empty, else its lines and "not ok"
+verdict() {
+	if [ -s "$2" ]; then
+		sort -u "$2" | head -n 40
+		echo "not ok analyze: $1 ($(sort -u "$2" | wc -l) findings)"
+		failed=1
+	else
+		echo "ok analyze: $1"
+	fi
+}
+
+findings=$(mktemp)
+trap 'rm -f "$findings"' EXIT
+
+if build build-clang -DCMAKE_C_COMPILER=clang -DCMAKE_BUILD_TYPE=Release -DADIT_WERROR=ON; then
+	echo "ok analyze: build by clang"
+	run-clang-tidy -quiet -p build-clang -j "$(nproc)" "$(pwd)/src/" 2>/dev/null |
+		sed 's/\x1b\[[0-9;]*m//g' | grep -E '^/.*(warning|error): ' >"$findings"
+	verdict clang-tidy "$findings"
+else
+	echo "not ok analyze: build by clang"
+	failed=1
+fi
+
+# "warning" and "portability" are about faults; "style" is what .clang-format and reviews decide. The suppressed line is
+# no finding: it says how many branches cppcheck follows.
+cppcheck --quiet --enable=warning,performance,portability --std=c17 -D_GNU_SOURCE -DADIT_IO_URING -DADIT_IPSEC_MB \
+	-D__linux__ -I include/adit -j "$(nproc)" --suppress=normalCheckLevelMaxBranches \
+	--template='{file}:{line}: {id}: {message}' src 2>"$findings" >&2
+verdict cppcheck "$findings"
+
+# Without optimization the analyzer follows paths as they are written. Some of its warnings are off:
+#   malloc-leak           an object that is reachable only by the list node inside it counts as lost; the sanitizer's tests
+#                         find real leaks
+#   shift-count-overflow  gcc 12 compares the count with the number of lanes of a vector, not with their width
+#   fd-...                gcc 14 takes the descriptors of two calls of one function for the same descriptor
+build build-analyzer -DCMAKE_BUILD_TYPE=Debug -DADIT_TESTS=OFF \
+	-DCMAKE_C_FLAGS="-fanalyzer -Wno-analyzer-malloc-leak -Wno-analyzer-shift-count-overflow \
+-Wno-analyzer-fd-use-after-close -Wno-analyzer-fd-double-close" || failed=1
+grep 'Wanalyzer' build-analyzer/build.log >"$findings"
+verdict "gcc -fanalyzer" "$findings"
+exit $failed
