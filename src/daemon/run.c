@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -386,13 +387,15 @@ int command_run(int argc, char **argv)
 	service.path = argv[1];
 	startup_close_inherited(-1, -1);
 	error = ini_load(&service.config, argv[1], &findings);
-	if (!error) {
-		error = service_run(&service, &reason);
-		if (error)
-			log_error(service.config.interface, "%s", reason.text);
-	} else if (!findings.errors) {
-		fprintf(stderr, "%s: error: %s\n", argv[1], strerror(-error));
+	if (error) {
+		if (!findings.errors)
+			fprintf(stderr, "%s: error: %s\n", argv[1], strerror(-error));
+		config_destroy(&service.config);
+		return error == -ENOMEM ? EXIT_FAILURE : EX_CONFIG;
 	}
+	error = service_run(&service, &reason);
+	if (error)
+		log_error(service.config.interface, "%s", reason.text);
 	config_destroy(&service.config);
 	return error ? EXIT_FAILURE : EXIT_SUCCESS;
 }

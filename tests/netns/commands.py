@@ -161,4 +161,4 @@ def names(lab):
         assert daemon.wait() == 0
     with lab.check("a name without a file: the message names the file that was looked for"):
         done = node.run([lab.adit, "run", "nowhere"], check=False)
-        assert done.returncode == 1 and re.match("/etc/adit/nowhere.conf: error: No such file", done.stderr), done.stderr
+        assert done.returncode == 78 and re.match("/etc/adit/nowhere.conf: error: No such file", done.stderr), done.stderr

@@ -18,6 +18,8 @@ from lab import case, libc, wait_for
 
 INTERFACE = "tun-left"
 
+EX_CONFIG = 78  # the exit status of `adit run` for a file that is missing or has errors
+
 
 def host(lab):
     node, other = lab.node("left"), lab.node("right")
@@ -41,23 +43,23 @@ def files(lab):
     node = host(lab)
     run = [lab.adit, "run"]
     with lab.check("a file that does not exist"):
-        fails(node, run + ["/run/tun-left.conf"], "/run/tun-left.conf", "no such file")
+        fails(node, run + ["/run/tun-left.conf"], "/run/tun-left.conf", "no such file", code=EX_CONFIG)
     with lab.check("a directory"):
         os.mkdir("/run/tun-dir.conf")
-        fails(node, run + ["/run/tun-dir.conf"], "/run/tun-dir.conf", "directory")
+        fails(node, run + ["/run/tun-dir.conf"], "/run/tun-dir.conf", "directory", code=EX_CONFIG)
     with lab.check("a name that is too long for an interface"):
         path = "/run/a-name-that-is-too-long.conf"
         with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
             file.write(Adit(node, INTERFACE, ["10.7.0.1/24"]).text())
-        fails(node, run + [path], "a-name-that-is-too-long", "name")
+        fails(node, run + [path], "a-name-that-is-too-long", "name", code=EX_CONFIG)
     with lab.check("an invalid key: the message has file and line, but not the key"):
         end = Adit(node, INTERFACE, ["10.7.0.1/24"])
         end.private = "x" + end.private
-        line = fails(node, run + [end.write()], f"/run/{INTERFACE}.conf:2: ", "key")
+        line = fails(node, run + [end.write()], f"/run/{INTERFACE}.conf:2: ", "key", code=EX_CONFIG)
         assert end.private[:12] not in line, "the message contains the key"
     with lab.check("an unknown configuration key: the message has file and line"):
         end = Adit(node, INTERFACE, ["10.7.0.1/24"], Adress="10.7.0.1")
-        fails(node, run + [end.write()], f"/run/{INTERFACE}.conf:5: ", "unknown key")
+        fails(node, run + [end.write()], f"/run/{INTERFACE}.conf:5: ", "unknown key", code=EX_CONFIG)
     with lab.check("no link is left"):
         assert not node.has_link(INTERFACE)
 

@@ -120,6 +120,7 @@ def check_broken(lab, container):
             file.write("[Interface]\nPrivateKey = short\n")
         container.run("systemctl start adit@broken", check=False)
         wait_for(lambda: container.property("adit@broken", "ActiveState") == "failed", "failed")
+        assert container.property("adit@broken", "NRestarts") == "0"
         journal = container.journal("adit@broken")
         assert "/etc/adit/broken.conf:2: " in journal, journal
 
