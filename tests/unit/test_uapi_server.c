@@ -427,7 +427,9 @@ static void memory_is_returned_after_peers_were_removed(void **state)
 	serve_expect(&serve, fd, "set=1\nreplace_peers=true\n\n", "errno=0\n\n");
 	assert_int_equal(serve.rig.device.peer_count, 0);
 	assert_true(with_peers > before + (5 << 20));
+#ifndef __SANITIZE_ADDRESS__ /* which keeps freed memory in a quarantine */
 	assert_true(resident_bytes() < before + (with_peers - before) / 4);
+#endif
 	free(set);
 	close(fd);
 }
