@@ -70,6 +70,7 @@ static void the_port_changes_under_traffic(void **state)
 	connect_ends();
 	for (int i = 0; i < 5; i++) {
 		uint16_t port = left.device.listen_port;
+		uint64_t keepalives = count(&right, COUNT_OPENED) - count(&left, COUNT_SENT);
 
 		route_in_all(&left, &right, 5);
 		assert_int_equal(control_set_port(&left.device, 0), 0);
@@ -77,6 +78,8 @@ static void the_port_changes_under_traffic(void **state)
 		assert_int_equal(bound_to(port, fds), 0);
 		assert_int_equal(bound_to(left.device.listen_port, fds), 2 * 4);
 		WAIT_FOR(count(&left, COUNT_TUN_READ) == left.routed[0] * 4u);
+		/* A packet from the old port that is received late would move the endpoint back. */
+		WAIT_FOR(count(&right, COUNT_OPENED) - keepalives >= count(&left, COUNT_SENT));
 		handshake_keepalive(left.peer, clock_boottime());
 		WAIT_FOR(ntohs(right.peer->endpoint.to.v4.sin_port) == left.device.listen_port);
 		let_pass(&left, &right); /* packets from another port may be received by another worker of the right end */
