@@ -12,9 +12,13 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <ftw.h>
 #include <netdb.h>
+#include <sodium.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "config/ini.h"
 
@@ -24,6 +28,8 @@
 #define PUBLIC_KEY "+d6ITabZ3wPagXq2kcR1jrneQRSy/ghs4hyXww5w8TU="
 #define INTERFACE "[Interface]\nPrivateKey = " PRIVATE_KEY "\n"
 #define PEER "[Peer]\nPublicKey = " PUBLIC_KEY "\n"
+
+static char folder[] = "/tmp/test_ini.XXXXXX"; /* for the files of a test program */
 
 enum { TEXT_ROOM = 1 << 20 };
 
@@ -158,6 +164,26 @@ int __wrap_getservbyname_r(const char *name, const char *protocol, struct serven
 	*entry = (struct servent) { .s_port = htons(domain ? 53 : 1194) };
 	*found = domain || openvpn ? entry : NULL;
 	return 0;
+}
+
+static inline int remove_file(const char *path, const struct stat *status, int type, struct FTW *position)
+{
+	return remove(path);
+}
+
+static inline int setup(void **state)
+{
+	*state = calloc(1, sizeof(struct run));
+	return sodium_init() < 0 || !*state || !mkdtemp(folder) ? -1 : 0;
+}
+
+static inline int teardown(void **state)
+{
+	struct run *run = *state;
+
+	config_destroy(&run->config);
+	free(run);
+	return nftw(folder, remove_file, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 #endif

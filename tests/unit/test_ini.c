@@ -13,7 +13,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <glob.h>
 #include <netdb.h>
 #include <sodium.h>
@@ -437,8 +436,6 @@ static void destroy_leaves_a_zeroed_struct(void **state)
 
 /* --- files --- */
 
-static char folder[] = "/tmp/test_ini.XXXXXX";
-
 static char *in_folder(const char *name)
 {
 	static char path[512];
@@ -574,26 +571,6 @@ static void a_bare_name_is_a_file_in_etc(void **state)
 	assert_int_equal(run_file(run, "sixteen-letters-"), -ENOENT);
 	assert_string_equal(run->findings, "sixteen-letters-: error: No such file or directory\n");
 	assert_int_equal(run_file(run, ".."), -EISDIR);
-}
-
-static int remove_file(const char *path, const struct stat *status, int type, struct FTW *position)
-{
-	return remove(path);
-}
-
-static int setup(void **state)
-{
-	*state = calloc(1, sizeof(struct run));
-	return sodium_init() < 0 || !*state || !mkdtemp(folder) ? -1 : 0;
-}
-
-static int teardown(void **state)
-{
-	struct run *run = *state;
-
-	config_destroy(&run->config);
-	free(run);
-	return nftw(folder, remove_file, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 int main(void)

@@ -8,7 +8,6 @@
 #include <cmocka.h>
 
 #include <arpa/inet.h>
-#include <ftw.h>
 #include <netdb.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -217,8 +216,6 @@ static void an_endpoint_on_a_network_of_the_host_is_reachable(void **state)
 			   "x:5: warning: AllowedIPs: 10.0.0.0/8 contains the endpoint 10.0.0.2, "));
 }
 
-static char folder[] = "/tmp/test_ini_wg.XXXXXX";
-
 static void make_table_file(const char *path, const char *text)
 {
 	char full[512];
@@ -275,26 +272,6 @@ static void table_names_are_found(void **state)
 		if (ini_table_by_name(folders, missing[i], &number))
 			fail_msg("%s: %u", missing[i], number);
 	assert_true(ini_table_by_name("/no-such-folder", "main", &number));
-}
-
-static int remove_file(const char *path, const struct stat *status, int type, struct FTW *position)
-{
-	return remove(path);
-}
-
-static int setup(void **state)
-{
-	*state = calloc(1, sizeof(struct run));
-	return sodium_init() < 0 || !*state || !mkdtemp(folder) ? -1 : 0;
-}
-
-static int teardown(void **state)
-{
-	struct run *run = *state;
-
-	config_destroy(&run->config);
-	free(run);
-	return nftw(folder, remove_file, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 int main(void)
