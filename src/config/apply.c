@@ -15,11 +15,6 @@
 #include "tunnel/control.h"
 #include "tunnel/handshake.h"
 
-/* Upper bounds of the peers and prefixes that a change adds. */
-struct apply_need {
-	size_t peers, prefixes;
-};
-
 /*
  * Setting a key ends all sessions, so the key that is already set is not set again. All zeros means no key. Returns
  * whether there is a new key, after which apply_new_key must follow when the peers are complete.
@@ -60,22 +55,6 @@ static int apply_sockets(struct device *device, const struct config *config)
 	if (error)
 		control_set_mark(device, old_mark);
 	return error;
-}
-
-static struct apply_need need_of_reload(const struct device *device, const struct config *config)
-{
-	struct apply_need need = { 0 };
-
-	for (const struct config_peer *wanted = config->peers; wanted; wanted = wanted->next) {
-		const struct peer *peer = peer_lookup(device, wanted->public_key);
-		if (!peer)
-			need.peers++;
-		else if (apply_prefixes_same(peer, wanted))
-			continue;
-		for (const struct config_prefix *prefix = wanted->allowed_ips; prefix; prefix = prefix->next)
-			need.prefixes++;
-	}
-	return need;
 }
 
 /*
@@ -121,20 +100,11 @@ void apply_set_start(struct apply_progress *progress, struct device *device, con
 	};
 }
 
-static size_t prefixes_added(const struct config_peer *peer)
-{
-	size_t count = 0;
-
-	for (const struct config_prefix *prefix = peer->allowed_ips; prefix; prefix = prefix->next)
-		count += !prefix->remove;
-	return count;
-}
-
 /* Counts what the next peer needs at most. Returns the cost against the quota. */
 static size_t count_next(struct apply_progress *progress)
 {
 	const struct config_peer *peer = progress->next;
-	size_t prefixes;
+	size_t prefixes = 0;
 
 	progress->next = peer->next;
 	if (peer->remove) {
@@ -144,7 +114,8 @@ static size_t count_next(struct apply_progress *progress)
 	/* Once a line has removed a peer, an existing peer may have to be created again. */
 	if (!peer->update_only && (progress->removes || !peer_lookup(progress->device, peer->public_key)))
 		progress->peers++;
-	prefixes = prefixes_added(peer);
+	for (const struct config_prefix *prefix = peer->allowed_ips; prefix; prefix = prefix->next)
+		prefixes += !prefix->remove;
 	progress->prefixes += prefixes;
 	return 1 + prefixes;
 }
@@ -164,14 +135,6 @@ static int reserve_part(struct apply_progress *progress, size_t quota)
 	return error;
 }
 
-static void remove_part(struct device *device, size_t quota)
-{
-	device_lock(device);
-	for (; quota && peer_first(device); quota--)
-		peer_remove(peer_first(device));
-	device_unlock(device);
-}
-
 /* Moves to `stage` once there is no peer left for the current one. */
 static void next_stage(struct apply_progress *progress, enum apply_stage stage)
 {
@@ -179,50 +142,35 @@ static void next_stage(struct apply_progress *progress, enum apply_stage stage)
 	progress->next = progress->config->peers;
 }
 
-/* Begins with the next peer. Returns the peer, or NULL if there is nothing more to do for it. */
-static struct peer *commit_begin(struct apply_progress *progress)
-{
-	const struct config_peer *config = progress->next;
-	struct device *device = progress->device;
-	struct peer *peer = peer_lookup(device, config->public_key);
-
-	if (config->remove) {
-		if (peer) {
-			device_lock(device);
-			peer_remove(peer);
-			device_unlock(device);
-		}
-		return NULL;
-	}
-	if (!peer && !config->update_only)
-		peer = peer_add(device, config->public_key);
-	if (peer) /* NULL if it has our own public key */
-		progress->prefix = apply_peer_set_begin(peer, config, &progress->moved);
-	return peer;
-}
-
 /* Applies the next peer, or a part of it if it has many allowed IPs. Returns the cost against the quota. */
 static size_t commit_next(struct apply_progress *progress, size_t quota, uint64_t now)
 {
 	const struct config_peer *config = progress->next;
-	struct peer *peer = progress->prefix ? peer_lookup(progress->device, config->public_key) : commit_begin(progress);
-	size_t cost = peer ? apply_peer_set_prefixes(peer, &progress->prefix, quota) : 0;
+	struct device *device = progress->device;
+	struct peer *peer = peer_lookup(device, config->public_key);
+	size_t cost;
 
+	if (!peer && !config->remove && !config->update_only)
+		peer = peer_add(device, config->public_key);
+	if (!peer) { /* it need not exist, or it has our own public key */
+		progress->next = config->next;
+		return 1;
+	}
+	if (config->remove) {
+		device_lock(device);
+		peer_remove(peer);
+		device_unlock(device);
+		progress->next = config->next;
+		return 1;
+	}
+	if (!progress->prefix)
+		progress->prefix = apply_peer_set_begin(peer, config, &progress->moved);
+	cost = apply_peer_set_prefixes(peer, &progress->prefix, quota);
 	if (progress->prefix)
 		return cost;
-	if (peer)
-		apply_peer_set_end(peer, config, progress->moved, now);
+	apply_peer_set_end(peer, config, progress->moved, now);
 	progress->next = config->next;
 	return 1 + cost;
-}
-
-static int set_sockets(struct apply_progress *progress)
-{
-	int error = apply_sockets(progress->device, progress->config);
-
-	if (error)
-		peer_unreserve(progress->device);
-	return error;
 }
 
 int apply_set_part(struct apply_progress *progress, size_t quota, uint64_t now)
@@ -244,14 +192,20 @@ int apply_set_part(struct apply_progress *progress, size_t quota, uint64_t now)
 			next_stage(progress, APPLY_SOCKETS);
 		return error ? error : 1;
 	case APPLY_SOCKETS:
-		error = set_sockets(progress);
+		error = apply_sockets(device, config);
+		if (error)
+			peer_unreserve(device);
 		next_stage(progress, APPLY_REMOVE);
 		return error ? error : 1;
 	case APPLY_REMOVE:
-		if (config->replace_peers)
-			remove_part(device, quota);
-		if (config->replace_peers && peer_first(device))
-			return 1;
+		if (config->replace_peers) {
+			device_lock(device);
+			for (; quota && peer_first(device); quota--)
+				peer_remove(peer_first(device));
+			device_unlock(device);
+			if (peer_first(device))
+				return 1;
+		}
 		if (config->has_private_key)
 			progress->new_key = apply_private_key(device, config->private_key);
 		next_stage(progress, APPLY_PEERS);
@@ -290,9 +244,19 @@ int apply_set(struct device *device, const struct config *config, uint64_t now)
 
 int apply_reload(struct device *device, const struct config *config, uint64_t now)
 {
-	struct apply_need need = need_of_reload(device, config);
-	int error = peer_reserve(device, need.peers, need.prefixes);
+	size_t peers = 0, prefixes = 0; /* upper bounds of what is added */
+	int error;
 
+	for (const struct config_peer *wanted = config->peers; wanted; wanted = wanted->next) {
+		const struct peer *peer = peer_lookup(device, wanted->public_key);
+		if (!peer)
+			peers++;
+		else if (apply_prefixes_same(peer, wanted))
+			continue;
+		for (const struct config_prefix *prefix = wanted->allowed_ips; prefix; prefix = prefix->next)
+			prefixes++;
+	}
+	error = peer_reserve(device, peers, prefixes);
 	if (error)
 		return error;
 	error = apply_sockets(device, config);

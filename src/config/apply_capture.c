@@ -9,27 +9,12 @@
 
 #include "tunnel/peer.h"
 
-/* Keeps the order of the peer's list. Returns false without memory; `list` then holds the prefixes copied so far. */
-static bool capture_prefixes(const struct peer *peer, struct config_prefix **list)
-{
-	uint32_t entry = peer->allowed_ips.first;
-
-	while (entry) {
-		struct config_prefix *captured = calloc(1, sizeof *captured);
-		int family;
-		if (!captured)
-			return false;
-		entry = allowedips_entry(&peer->device->allowed_ips, entry, &family, captured->prefix.address,
-								 &captured->prefix.length);
-		captured->prefix.family = (uint8_t)family;
-		*list = captured;
-		list = &captured->next;
-	}
-	return true;
-}
-
+/* Keeps the order of the prefixes. Returns false without memory; `config` then holds the prefixes copied so far. */
 static bool capture_peer(const struct peer *peer, struct config_peer *config)
 {
+	struct config_prefix **tail = &config->allowed_ips;
+	uint32_t entry = peer->allowed_ips.first;
+
 	memcpy(config->public_key, peer->remote.public_key, sizeof config->public_key);
 	config->has_public_key = true;
 	memcpy(config->preshared_key, peer->remote.preshared_key, sizeof config->preshared_key);
@@ -41,7 +26,18 @@ static bool capture_peer(const struct peer *peer, struct config_peer *config)
 	config->has_keepalive = true;
 	config->cipher = peer->remote.suite;
 	config->has_cipher = true;
-	return capture_prefixes(peer, &config->allowed_ips);
+	while (entry) {
+		struct config_prefix *captured = calloc(1, sizeof *captured);
+		int family;
+		if (!captured)
+			return false;
+		entry = allowedips_entry(&peer->device->allowed_ips, entry, &family, captured->prefix.address,
+								 &captured->prefix.length);
+		captured->prefix.family = (uint8_t)family;
+		*tail = captured;
+		tail = &captured->next;
+	}
+	return true;
 }
 
 int apply_capture(const struct device *device, struct config *config)

@@ -41,19 +41,6 @@ static int address_bits(uint8_t family)
 	return family == AF_INET6 ? 128 : 32;
 }
 
-/* Accepts one to three digits and nothing else. */
-static bool prefix_length_from_text(uint8_t *length, const char *text, int max)
-{
-	size_t digits = strspn(text, "0123456789");
-	long value;
-
-	if (digits < 1 || digits > 3 || text[digits])
-		return false;
-	value = strtol(text, NULL, 10);
-	*length = (uint8_t)value;
-	return value <= max;
-}
-
 bool prefix_from_text(struct ip_prefix *prefix, const char *text)
 {
 	struct ip_prefix found = { .family = strchr(text, ':') ? AF_INET6 : AF_INET };
@@ -67,8 +54,14 @@ bool prefix_from_text(struct ip_prefix *prefix, const char *text)
 	if (inet_pton(found.family, address, found.address) != 1)
 		return false;
 	found.length = (uint8_t)address_bits(found.family);
-	if (text[length] && !prefix_length_from_text(&found.length, text + length + 1, found.length))
-		return false;
+	if (text[length]) {
+		const char *number = text + length + 1;
+		size_t digits = strspn(number, "0123456789");
+
+		if (digits < 1 || digits > 3 || number[digits] || strtol(number, NULL, 10) > found.length)
+			return false;
+		found.length = (uint8_t)strtol(number, NULL, 10);
+	}
 	*prefix = found;
 	return true;
 }
@@ -79,6 +72,11 @@ void prefix_to_text(char text[PREFIX_TEXT], const struct ip_prefix *prefix)
 
 	inet_ntop(prefix->family, prefix->address, address, sizeof address);
 	snprintf(text, PREFIX_TEXT, "%s/%u", address, prefix->length);
+}
+
+bool prefix_equal(const struct ip_prefix *a, const struct ip_prefix *b)
+{
+	return a->family == b->family && a->length == b->length && memcmp(a->address, b->address, sizeof a->address) == 0;
 }
 
 void prefix_mask(struct ip_prefix *prefix)

@@ -23,24 +23,6 @@
 
 enum { LINE_ROOM_MIN = 256 };
 
-/* inih keeps its settings in global variables. Nothing else in this program uses inih, but set them before each use. */
-static void inih_configure(size_t room)
-{
-	/* One heap buffer that never grows, with room for the longest line: growing would leave keys in freed memory. */
-	ini_use_stack = false;
-	ini_initial_alloc = (int)room;
-	ini_max_line = (int)room;
-	ini_allow_realloc = false;
-
-	/* As in wg-quick(8), lines may be indented, and ';' starts no comment: it separates the commands of a hook. */
-	ini_allow_multiline = false;
-	ini_start_comment_prefixes = "#";
-	ini_allow_inline_comments = false;
-
-	ini_allow_no_value = false;
-	ini_stop_on_first_error = false;
-}
-
 static struct ini_slice slice_cut(struct ini_slice text, size_t length)
 {
 	return (struct ini_slice) { text.at, length < text.length ? length : text.length };
@@ -85,14 +67,6 @@ bool ini_slice_is(struct ini_slice text, const char *word)
 	return !*word;
 }
 
-/* A '#' starts a comment anywhere, except in the value of a hook: a shell command may contain it. */
-static struct ini_slice strip_comment(struct ini_slice line)
-{
-	struct ini_slice name = slice_trim(slice_cut(line, slice_find(line, '=')));
-
-	return ini_key_is_hook(name) ? line : slice_cut(line, slice_find(line, '#'));
-}
-
 /* Returns the next line without its comment and without the blanks around it. */
 static struct ini_slice next_text(struct ini_parser *parser)
 {
@@ -105,17 +79,10 @@ static struct ini_slice next_text(struct ini_parser *parser)
 		ini_error(parser, parser->line, "the line contains a NUL byte; the file must be plain text (ASCII or UTF-8)");
 		return slice_cut(line, 0);
 	}
-	return slice_trim(strip_comment(line));
-}
-
-static void open_interface(struct ini_parser *parser)
-{
-	parser->section = SECTION_INTERFACE;
-	if (parser->interface_line)
-		ini_warning(parser, parser->line, "[Interface]: already opened on line %d; both sections are merged",
-					parser->interface_line);
-	else
-		parser->interface_line = parser->line;
+	/* A '#' starts a comment anywhere, except in the value of a hook: a shell command may contain it. */
+	if (!ini_key_is_hook(slice_trim(slice_cut(line, slice_find(line, '=')))))
+		line = slice_cut(line, slice_find(line, '#'));
+	return slice_trim(line);
 }
 
 static void open_peer(struct ini_parser *parser)
@@ -148,12 +115,18 @@ static void open_section(struct ini_parser *parser, struct ini_slice line)
 	close_section(parser);
 	/* The keys of an unknown section are skipped, because one finding is enough. */
 	parser->section = SECTION_UNKNOWN;
-	if (ini_slice_is(line, "[Interface]"))
-		open_interface(parser);
-	else if (ini_slice_is(line, "[Peer]"))
+	if (ini_slice_is(line, "[Interface]")) {
+		parser->section = SECTION_INTERFACE;
+		if (parser->interface_line)
+			ini_warning(parser, parser->line, "[Interface]: already opened on line %d; both sections are merged",
+						parser->interface_line);
+		else
+			parser->interface_line = parser->line;
+	} else if (ini_slice_is(line, "[Peer]")) {
 		open_peer(parser);
-	else
+	} else {
 		ini_error(parser, parser->line, "unknown section; the sections are [Interface] and [Peer]");
+	}
 }
 
 /* Returns true if inih may see the line. If the line is wrong, this function has reported it. */
@@ -179,24 +152,13 @@ static bool line_accepted(struct ini_parser *parser, struct ini_slice line)
 	return true;
 }
 
-/* Copies the line without the blanks that have no meaning. The copy is no longer than the line. */
-static void copy_line(char *buffer, struct ini_slice line)
-{
-	struct ini_slice name = slice_cut(line, slice_find(line, '='));
-	bool whole_value = ini_key_keeps_blanks(name);
-
-	for (size_t i = 0; i < line.length; i++) {
-		if (!ini_is_blank(line.at[i]) || (whole_value && i > name.length))
-			*buffer++ = line.at[i];
-	}
-	*buffer = '\0';
-}
-
 /* An ini_reader. inih handles each line before it asks for the next, so parser->line is right in handle_pair. */
 static char *next_line(char *buffer, int room, void *stream)
 {
 	struct ini_parser *parser = stream;
-	struct ini_slice line;
+	struct ini_slice line, name;
+	bool whole_value;
+	char *end = buffer;
 
 	if (parser->status || !parser->rest.length) {
 		/* Our last chance to wipe the keys: inih frees the buffer without wiping it. */
@@ -206,7 +168,14 @@ static char *next_line(char *buffer, int room, void *stream)
 	line = next_text(parser);
 	if (!line_accepted(parser, line))
 		line.length = 0;
-	copy_line(buffer, line);
+	/* Leave out the blanks that have no meaning. The copy is no longer than the line. */
+	name = slice_cut(line, slice_find(line, '='));
+	whole_value = ini_key_keeps_blanks(name);
+	for (size_t i = 0; i < line.length; i++) {
+		if (!ini_is_blank(line.at[i]) || (whole_value && i > name.length))
+			*end++ = line.at[i];
+	}
+	*end = '\0';
 	return buffer;
 }
 
@@ -217,10 +186,10 @@ static int handle_pair(void *user, const char *section, const char *name, const 
 	return 1;
 }
 
-/* The buffer that inih needs for the longest line: the line, its newline, which is not copied, and a NUL. */
-static size_t line_room(struct ini_slice text)
+/* inih keeps its settings in global variables. Nothing else in this program uses inih, but set them before each use. */
+static void inih_configure(struct ini_slice text)
 {
-	size_t room = LINE_ROOM_MIN;
+	size_t room = LINE_ROOM_MIN; /* for the longest line, its newline, which is not copied, and a NUL */
 
 	while (text.length) {
 		size_t length = slice_find(text, '\n');
@@ -228,14 +197,19 @@ static size_t line_room(struct ini_slice text)
 			room = length + 2;
 		text = slice_skip(text, length + (length < text.length));
 	}
-	return room;
-}
+	/* One heap buffer that never grows: growing would leave keys in freed memory. */
+	ini_use_stack = false;
+	ini_initial_alloc = (int)room;
+	ini_max_line = (int)room;
+	ini_allow_realloc = false;
 
-static struct ini_slice skip_byte_order_mark(struct ini_slice text)
-{
-	bool marked = text.length >= 3 && memcmp(text.at, "\xef\xbb\xbf", 3) == 0;
+	/* As in wg-quick(8), lines may be indented, and ';' starts no comment: it separates the commands of a hook. */
+	ini_allow_multiline = false;
+	ini_start_comment_prefixes = "#";
+	ini_allow_inline_comments = false;
 
-	return marked ? slice_skip(text, 3) : text;
+	ini_allow_no_value = false;
+	ini_stop_on_first_error = false;
 }
 
 int ini_parse_config(struct config *config, const char *name, const char *text, size_t length,
@@ -245,14 +219,16 @@ int ini_parse_config(struct config *config, const char *name, const char *text, 
 		.config = config,
 		.report = report,
 		.name = name,
-		.rest = skip_byte_order_mark((struct ini_slice) { text, length }),
+		.rest = { text, length },
 		.address_tail = &config->addresses,
 		.peer_tail = &config->peers,
 	};
 	int earlier_errors = report->errors;
 	int error;
 
-	inih_configure(line_room(parser.rest));
+	if (length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) /* the byte order mark */
+		parser.rest = slice_skip(parser.rest, 3);
+	inih_configure(parser.rest);
 	if (ini_parse_stream(next_line, &parser, handle_pair, &parser) == -2)
 		return -ENOMEM;
 	if (parser.status)

@@ -29,20 +29,6 @@ static bool uses_ipv6(const struct config *config)
 	return false;
 }
 
-static void advise_mtu(const struct ini_parser *parser)
-{
-	uint32_t mtu = parser->config->mtu;
-
-	if (mtu && mtu < IPV6_MTU_MIN && uses_ipv6(parser->config))
-		ini_advice(parser, parser->key_line[KEY_MTU],
-				   "MTU: %u is less than %u, so the kernel disables IPv6 on the interface", mtu, IPV6_MTU_MIN);
-}
-
-static bool same_prefix(const struct ip_prefix *a, const struct ip_prefix *b)
-{
-	return a->family == b->family && a->length == b->length && memcmp(a->address, b->address, sizeof a->address) == 0;
-}
-
 static bool link_local(const struct ip_prefix *prefix)
 {
 	return prefix->family == AF_INET6 && prefix->address[0] == 0xfe && (prefix->address[1] & 0xc0) == 0x80;
@@ -73,7 +59,7 @@ static void advise_networks(const struct ini_parser *parser, const struct map *c
 			struct ip_prefix own = address->prefix;
 
 			prefix_mask(&own);
-			if (same_prefix(&own, &network->prefix))
+			if (prefix_equal(&own, &network->prefix))
 				ini_advice(parser, address->line, "Address: %s is also a network of this host, on %s", text,
 						   network->interface);
 		}
@@ -103,7 +89,7 @@ static bool host_has_network(const struct ini_parser *parser, const struct ip_pr
 {
 	for (size_t i = 0; i < parser->report->network_count; i++) {
 		const struct ini_network *network = &parser->report->networks[i];
-		if (!network_is_harmless(parser->config, network) && same_prefix(&network->prefix, prefix))
+		if (!network_is_harmless(parser->config, network) && prefix_equal(&network->prefix, prefix))
 			return true;
 	}
 	return false;
@@ -143,9 +129,13 @@ static void advise_endpoint(const struct ini_parser *parser, const struct map *c
 
 void ini_advise(const struct ini_parser *parser, const struct map *claims)
 {
+	uint32_t mtu = parser->config->mtu;
+
 	if (!parser->report->advice)
 		return;
-	advise_mtu(parser);
+	if (mtu && mtu < IPV6_MTU_MIN && uses_ipv6(parser->config))
+		ini_advice(parser, parser->key_line[KEY_MTU],
+				   "MTU: %u is less than %u, so the kernel disables IPv6 on the interface", mtu, IPV6_MTU_MIN);
 	advise_networks(parser, claims);
 	if (!routes_in_main_table(parser->config))
 		return;

@@ -35,11 +35,6 @@ static uint64_t prefix_hash(const struct ip_prefix *prefix)
 	return hash;
 }
 
-static bool prefix_equal(const struct ip_prefix *a, const struct ip_prefix *b)
-{
-	return a->family == b->family && a->length == b->length && memcmp(a->address, b->address, sizeof a->address) == 0;
-}
-
 /* Fills `claims`, unless it is NULL, and returns their number. */
 static size_t collect_claims(const struct config *config, struct claim *claims)
 {
@@ -226,26 +221,20 @@ out:
 	return error;
 }
 
-static void check_own_key(const struct ini_parser *parser)
+int ini_check(struct ini_parser *parser)
 {
 	const struct config *config = parser->config;
 	uint8_t own[KEY_BYTES];
-
-	if (!config->has_private_key || crypto_scalarmult_base(own, config->private_key) < 0)
-		return;
-	for (const struct config_peer *peer = config->peers; peer; peer = peer->next) {
-		if (peer->has_public_key && memcmp(peer->public_key, own, KEY_BYTES) == 0)
-			ini_warning(parser, peer->line,
-						"[Peer]: PublicKey is the public key of this interface; the peer is ignored");
-	}
-}
-
-int ini_check(struct ini_parser *parser)
-{
 	int error = merge_same_peers(parser);
 
 	if (error)
 		return error;
-	check_own_key(parser);
+	if (config->has_private_key && crypto_scalarmult_base(own, config->private_key) == 0) {
+		for (const struct config_peer *peer = config->peers; peer; peer = peer->next) {
+			if (peer->has_public_key && memcmp(peer->public_key, own, KEY_BYTES) == 0)
+				ini_warning(parser, peer->line,
+							"[Peer]: PublicKey is the public key of this interface; the peer is ignored");
+		}
+	}
 	return check_allowed_ips(parser);
 }

@@ -32,20 +32,10 @@ static size_t stem_length(const char *base)
 	return length > 5 && strcmp(base + length - 5, ".conf") == 0 ? length - 5 : 0;
 }
 
-/* Returns the file that the administrator means by `path`: a name alone, without ".conf", is a file of INI_DIRECTORY.
- */
-static const char *find_file(const char *path, char buffer[PATH_ROOM])
+static int name_interface(const struct ini_parser *parser)
 {
-	if (stem_length(path) || !ini_is_interface(path, strlen(path)))
-		return path;
-	snprintf(buffer, PATH_ROOM, "%s/%s.conf", INI_DIRECTORY, path);
-	return buffer;
-}
-
-static int name_interface(const struct ini_parser *parser, const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	const char *base = slash ? slash + 1 : path;
+	const char *slash = strrchr(parser->name, '/');
+	const char *base = slash ? slash + 1 : parser->name;
 	size_t length = stem_length(base);
 
 	if (ini_is_interface(base, length)) {
@@ -60,9 +50,9 @@ static int name_interface(const struct ini_parser *parser, const char *path)
 }
 
 /* Opens a regular file that is neither empty nor too large. Returns the descriptor or a negative errno, reported. */
-static int ini_open_file(const struct ini_parser *parser, const char *path, struct stat *status)
+static int ini_open_file(const struct ini_parser *parser, struct stat *status)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	int fd = open(parser->name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	int error = 0;
 
 	if (fd < 0 || fstat(fd, status) < 0) {
@@ -88,70 +78,57 @@ static int ini_open_file(const struct ini_parser *parser, const char *path, stru
 	return error;
 }
 
-/* Reads up to `room` bytes. Returns their number or a negative errno. */
-static ssize_t ini_read_file(int fd, char *text, size_t room)
-{
-	size_t length = 0;
-
-	while (length < room) {
-		ssize_t got = read(fd, text + length, room - length);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return -errno;
-		if (got == 0)
-			break;
-		length += (size_t)got;
-	}
-	return (ssize_t)length;
-}
-
+/* Reads up to `size` bytes and parses them. Returns as ini_parse_config, or the errno of read(2), reported. */
 static int ini_parse_file(const struct ini_parser *parser, int fd, size_t size)
 {
 	char *text = malloc(size);
-	ssize_t length;
+	size_t length = 0;
+	ssize_t got;
 	int error;
 
 	if (!text)
 		return -ENOMEM;
-	length = ini_read_file(fd, text, size);
-	if (length < 0) {
-		error = (int)length;
+	do {
+		got = read(fd, text + length, size - length);
+		if (got > 0)
+			length += (size_t)got;
+	} while (length < size && (got > 0 || (got < 0 && errno == EINTR)));
+	if (got < 0) {
+		error = -errno;
 		ini_error(parser, 0, "%s", strerror(-error));
 	} else {
-		error = ini_parse_config(parser->config, parser->name, text, (size_t)length, parser->report);
+		error = ini_parse_config(parser->config, parser->name, text, length, parser->report);
 	}
 	sodium_memzero(text, size);
 	free(text);
 	return error;
 }
 
-static void check_file_mode(const struct ini_parser *parser, mode_t mode)
-{
-	bool has_keys = parser->config->has_private_key;
-
-	for (const struct config_peer *peer = parser->config->peers; peer; peer = peer->next)
-		has_keys |= peer->has_preshared_key;
-	if (has_keys && mode & (S_IRWXG | S_IRWXO))
-		ini_warning(parser, 0, "the file contains keys, and its mode %04o lets others access it; set the mode to 0600",
-					mode & 07777);
-}
-
 int ini_load(struct config *config, const char *path, struct ini_report *report)
 {
 	char buffer[PATH_ROOM];
-	const char *file = find_file(path, buffer);
 	/* For findings only; ini_parse_config makes a parser of its own. */
-	struct ini_parser parser = { .config = config, .report = report, .name = file };
+	struct ini_parser parser = { .config = config, .report = report, .name = path };
 	struct stat status;
-	int fd = ini_open_file(&parser, file, &status);
-	int name_error, error;
+	bool has_keys;
+	int fd, name_error, error;
 
+	/* A name alone, without ".conf", means a file of INI_DIRECTORY. */
+	if (!stem_length(path) && ini_is_interface(path, strlen(path))) {
+		snprintf(buffer, sizeof buffer, "%s/%s.conf", INI_DIRECTORY, path);
+		parser.name = buffer;
+	}
+	fd = ini_open_file(&parser, &status);
 	if (fd < 0)
 		return fd;
-	name_error = name_interface(&parser, file);
+	name_error = name_interface(&parser);
 	error = ini_parse_file(&parser, fd, (size_t)status.st_size);
 	close(fd);
-	check_file_mode(&parser, status.st_mode);
+	has_keys = config->has_private_key;
+	for (const struct config_peer *peer = config->peers; peer; peer = peer->next)
+		has_keys |= peer->has_preshared_key;
+	if (has_keys && status.st_mode & (S_IRWXG | S_IRWXO))
+		ini_warning(&parser, 0, "the file contains keys, and its mode %04o lets others access it; set the mode to 0600",
+					status.st_mode & 07777);
 	return name_error ? name_error : error;
 }

@@ -240,25 +240,17 @@ static void ini_set_keepalive(struct ini_parser *parser, const char *name, const
 	parser->peer->has_keepalive = true;
 }
 
-/* Replaces the name of a service by its number, because endpoint_split() accepts numbers only. */
-static bool split_endpoint(struct config_peer *peer, const char *value)
-{
-	const char *colon = strrchr(value, ':');
-	char numeric[ENDPOINT_HOST + ENDPOINT_PORT];
-	uint16_t port;
-
-	if (!colon || !ini_port(colon + 1, &port) || colon - value > ENDPOINT_HOST + 1)
-		return false;
-	snprintf(numeric, sizeof numeric, "%.*s:%u", (int)(colon - value), value, port);
-	return endpoint_split(numeric, peer->endpoint_host, peer->endpoint_port) == 0;
-}
-
 static void ini_set_endpoint(struct ini_parser *parser, const char *name, const char *value)
 {
 	struct config_peer *peer = parser->peer;
-	char quoted[INI_QUOTE];
+	const char *colon = strrchr(value, ':');
+	char numeric[ENDPOINT_HOST + ENDPOINT_PORT] = "", quoted[INI_QUOTE];
+	uint16_t port;
 
-	if (!split_endpoint(peer, value)) {
+	/* Replace the name of a service by its number, because endpoint_split() accepts numbers only. */
+	if (colon && ini_port(colon + 1, &port) && colon - value <= ENDPOINT_HOST + 1)
+		snprintf(numeric, sizeof numeric, "%.*s:%u", (int)(colon - value), value, port);
+	if (endpoint_split(numeric, peer->endpoint_host, peer->endpoint_port)) {
 		reject_value(parser, name, value, "HOST:PORT or [IPV6]:PORT with a port from 1 to 65535 or a UDP service");
 		return;
 	}

@@ -14,27 +14,24 @@
 
 enum { SERVICE_ROOM = 64, SERVICE_BUFFER = 4096, TABLE_NAME = 128, TABLE_LINE = 512 };
 
-static bool service_port(const char *name, uint16_t *port)
-{
-	char buffer[SERVICE_BUFFER];
-	struct servent entry, *found = NULL;
-
-	if (strlen(name) >= SERVICE_ROOM || getservbyname_r(name, "udp", &entry, buffer, sizeof buffer, &found) || !found)
-		return false;
-	*port = ntohs((uint16_t)found->s_port);
-	return true;
-}
-
 bool ini_port(const char *text, uint16_t *port)
 {
 	size_t digits = strspn(text, "0123456789");
+	struct servent entry, *found = NULL;
+	char buffer[SERVICE_BUFFER];
 	unsigned long long number;
 
-	if (text[digits] || !digits)
-		return isalnum((unsigned char)*text) && service_port(text, port);
-	number = strtoull(text, NULL, 10); /* ULLONG_MAX on overflow */
-	*port = (uint16_t)number;
-	return number <= UINT16_MAX;
+	if (digits && !text[digits]) {
+		number = strtoull(text, NULL, 10); /* ULLONG_MAX on overflow */
+		*port = (uint16_t)number;
+		return number <= UINT16_MAX;
+	}
+	if (!isalnum((unsigned char)*text) || strlen(text) >= SERVICE_ROOM)
+		return false;
+	if (getservbyname_r(text, "udp", &entry, buffer, sizeof buffer, &found) || !found)
+		return false;
+	*port = ntohs((uint16_t)found->s_port);
+	return true;
 }
 
 /* No top-level domain consists of digits, so a host whose last label does can only be an address. */
@@ -59,32 +56,27 @@ bool ini_mistyped_address(const char *host)
 	return *last && !last[strspn(last, "0123456789")] && !inet_aton(text, &v4);
 }
 
-/* Reads one line of an rt_tables file: a number, decimal or with 0x, and a name. */
-static bool table_line_matches(const char *line, const char *name, uint32_t *number)
-{
-	char found[TABLE_NAME], *end;
-	unsigned long long value;
-
-	line += strspn(line, " \t");
-	if (!isdigit((unsigned char)*line))
-		return false;
-	value = strtoull(line, &end, strncmp(line, "0x", 2) == 0 ? 16 : 10);
-	if (value > UINT32_MAX || sscanf(end, " %127s", found) != 1 || strcmp(found, name) != 0)
-		return false;
-	*number = (uint32_t)value;
-	return true;
-}
-
+/* Searches an rt_tables file, whose lines have a number, decimal or with 0x, and a name. */
 static bool table_in_file(const char *path, const char *name, uint32_t *number)
 {
 	FILE *file = fopen(path, "re");
-	char line[TABLE_LINE];
+	char line[TABLE_LINE], entry[TABLE_NAME];
 	bool found = false;
 
 	if (!file)
 		return false;
-	while (!found && fgets(line, sizeof line, file))
-		found = table_line_matches(line, name, number);
+	while (!found && fgets(line, sizeof line, file)) {
+		char *start = line + strspn(line, " \t"), *end;
+		unsigned long long value;
+
+		if (!isdigit((unsigned char)*start))
+			continue;
+		value = strtoull(start, &end, strncmp(start, "0x", 2) == 0 ? 16 : 10);
+		if (value > UINT32_MAX || sscanf(end, " %127s", entry) != 1 || strcmp(entry, name) != 0)
+			continue;
+		*number = (uint32_t)value;
+		found = true;
+	}
 	fclose(file);
 	return found;
 }

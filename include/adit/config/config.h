@@ -85,6 +85,7 @@ enum { PREFIX_TEXT = 50 }; /* bytes of the longest prefix as text, with its NUL 
  */
 bool prefix_from_text(struct ip_prefix *prefix, const char *text);
 void prefix_to_text(char text[PREFIX_TEXT], const struct ip_prefix *prefix);
+bool prefix_equal(const struct ip_prefix *a, const struct ip_prefix *b);
 /* Clears the host bits. */
 void prefix_mask(struct ip_prefix *prefix);
 
