@@ -101,11 +101,6 @@ static const struct command *find_command(const char *name)
 	return NULL;
 }
 
-static bool is_interface_option(const char *argument)
-{
-	return !strcmp(argument, "-f") || !strcmp(argument, "--foreground") || !strcmp(argument, "--");
-}
-
 static int refuse_word(const char *word)
 {
 	const char *meaning = command_meant_by(word);
@@ -156,7 +151,9 @@ int main(int argc, char **argv)
 		return print_help(argc, argv);
 	command = find_command(word);
 	if (!command) {
-		if (!is_interface_option(word) && (!is_interface_name(word) || command_meant_by(word)))
+		bool is_option = !strcmp(word, "-f") || !strcmp(word, "--foreground") || !strcmp(word, "--");
+
+		if (!is_option && (!is_interface_name(word) || command_meant_by(word)))
 			return refuse_word(word);
 		command = &interface_command;
 	}

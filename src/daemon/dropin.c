@@ -155,13 +155,6 @@ destroy_daemon:
 	return error;
 }
 
-static void print_hint(const char *name, bool in_foreground)
-{
-	if (isatty(STDERR_FILENO))
-		fprintf(stderr, "adit: %s: running%s; configure it with wg(8), stop it with \"adit stop %s\"\n", name,
-				in_foreground ? "" : " in the background", name);
-}
-
 /*
  * Runs the device until its end. When the control socket accepts connections, detaches from the caller and writes a
  * byte to `ready_fd`; -1: stays in the foreground. Returns the exit code.
@@ -176,7 +169,9 @@ static int dropin_run(const struct dropin_descriptors *passed, const char *name,
 		fprintf(stderr, "adit: %s: %s\n", name, reason.text);
 		return EXIT_FAILURE;
 	}
-	print_hint(name, ready_fd < 0);
+	if (isatty(STDERR_FILENO))
+		fprintf(stderr, "adit: %s: running%s; configure it with wg(8), stop it with \"adit stop %s\"\n", name,
+				ready_fd < 0 ? "" : " in the background", name);
 	if (ready_fd >= 0) {
 		startup_detach(level && strcmp(level, "silent") != 0); /* as wireguard-go */
 		if (write(ready_fd, "", 1) < 0)
@@ -191,23 +186,12 @@ static int dropin_run(const struct dropin_descriptors *passed, const char *name,
 	return EXIT_SUCCESS;
 }
 
-/* In the parent: waits until the child is ready or has failed, which the child reports. Returns the exit code. */
-static int await_child(pid_t child, int ready_fd)
-{
-	char byte;
-	int status;
-
-	if (read(ready_fd, &byte, 1) == 1)
-		return EXIT_SUCCESS;
-	if (waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status))
-		return WEXITSTATUS(status);
-	return EXIT_FAILURE;
-}
-
+/* Waits until the child is ready or has failed, which the child reports. Returns the exit code. */
 static int dropin_run_in_background(const struct dropin_descriptors *passed, const char *name)
 {
-	int ready[2];
+	int ready[2], status;
 	pid_t child;
+	char byte;
 
 	if (pipe2(ready, O_CLOEXEC)) {
 		perror("adit: pipe");
@@ -218,12 +202,16 @@ static int dropin_run_in_background(const struct dropin_descriptors *passed, con
 		perror("adit: fork");
 		return EXIT_FAILURE;
 	}
-	if (child) {
-		close(ready[1]);
-		return await_child(child, ready[0]);
+	if (!child) {
+		close(ready[0]);
+		return dropin_run(passed, name, ready[1]);
 	}
-	close(ready[0]);
-	return dropin_run(passed, name, ready[1]);
+	close(ready[1]);
+	if (read(ready[0], &byte, 1) == 1)
+		return EXIT_SUCCESS;
+	if (waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status))
+		return WEXITSTATUS(status);
+	return EXIT_FAILURE;
 }
 
 /* Nothing is open yet but what the caller has passed on. */

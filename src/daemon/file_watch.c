@@ -28,20 +28,17 @@ static void watch_files(struct file_watch *watch)
 	}
 }
 
-static bool names_our_file(const struct file_watch *watch, const char *name)
-{
-	for (int i = 0; i < FILE_WATCH_FILES; i++)
-		if (!strcmp(strrchr(watch->paths[i], '/') + 1, name))
-			return true;
-	return false;
-}
-
 /* An event without a name is about a file; one with a name is about the folder, which has other files too. */
 static bool is_ours(const struct file_watch *watch, const struct inotify_event *event)
 {
 	if (event->mask & IN_IGNORED)
 		return false;
-	return event->mask & IN_Q_OVERFLOW || !event->len || names_our_file(watch, event->name);
+	if (event->mask & IN_Q_OVERFLOW || !event->len)
+		return true;
+	for (int i = 0; i < FILE_WATCH_FILES; i++)
+		if (!strcmp(strrchr(watch->paths[i], '/') + 1, event->name))
+			return true;
+	return false;
 }
 
 static void on_file_event(struct ev_loop *loop, struct ev_io *watcher, int events)

@@ -11,20 +11,6 @@
 
 static const char blanks[] = " \t\r\n\f\v";
 
-static void read_line(char *line, void (*handle)(void *context, const char *host, const struct endpoint *address),
-					  void *context)
-{
-	struct endpoint address;
-	char *rest = NULL, *word;
-
-	line[strcspn(line, "#")] = '\0';
-	word = strtok_r(line, blanks, &rest);
-	if (!word || endpoint_from_address(word, &address) || endpoint_unspecified(&address))
-		return;
-	while ((word = strtok_r(NULL, blanks, &rest)))
-		handle(context, word, &address);
-}
-
 int hosts_file_read(const char *path, void (*handle)(void *context, const char *host, const struct endpoint *address),
 					void *context)
 {
@@ -35,8 +21,17 @@ int hosts_file_read(const char *path, void (*handle)(void *context, const char *
 
 	if (!file)
 		return -errno;
-	while (getline(&line, &size, file) > 0)
-		read_line(line, handle, context);
+	while (getline(&line, &size, file) > 0) {
+		struct endpoint address;
+		char *rest = NULL, *word;
+
+		line[strcspn(line, "#")] = '\0';
+		word = strtok_r(line, blanks, &rest);
+		if (!word || endpoint_from_address(word, &address) || endpoint_unspecified(&address))
+			continue;
+		while ((word = strtok_r(NULL, blanks, &rest)))
+			handle(context, word, &address);
+	}
 	if (ferror(file))
 		error = -EIO;
 	free(line);

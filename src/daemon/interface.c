@@ -13,43 +13,33 @@
 
 enum { BUSY_ATTEMPTS = 50, BUSY_WAIT_US = 20000 };
 
-/* A failure to open the node has other causes than a failure to create the interface, although both may be EPERM. */
-static int node_error(void)
+int interface_set_reason(struct reason *reason, int error, const char *name)
 {
-	int fd = open(NODE, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	int node = open(NODE, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	/* A failure to open the node has other causes than a failure to create the interface, but both may be EPERM. */
+	int node_error = node < 0 ? -errno : 0;
 
-	if (fd < 0)
-		return -errno;
-	close(fd);
-	return 0;
-}
-
-static int set_node_reason(struct reason *reason, int error)
-{
-	switch (error) {
+	if (node >= 0)
+		close(node);
+	switch (node_error) {
+	case 0:
+		break;
 	case -EPERM:
-		return reason_set(reason, error,
+		return reason_set(reason, node_error,
 						  NODE ": the device policy of the service or container forbids it (DeviceAllow=" NODE
 							   " rw in a unit, --device " NODE " for a container)");
 	case -EACCES:
-		return reason_set(reason, error,
+		return reason_set(reason, node_error,
 						  NODE ": no permission to read and write it (run as root; or its mode, or a security module)");
 	case -ENOENT:
-		return reason_set(reason, error, NODE " does not exist (modprobe tun; a container must be given the device)");
+		return reason_set(reason, node_error,
+						  NODE " does not exist (modprobe tun; a container must be given the device)");
 	case -ENXIO:
 	case -ENODEV:
-		return reason_set(reason, error, NODE ": the kernel has no TUN driver (modprobe tun)");
+		return reason_set(reason, node_error, NODE ": the kernel has no TUN driver (modprobe tun)");
 	default:
-		return reason_set_errno(reason, error, NODE);
+		return reason_set_errno(reason, node_error, NODE);
 	}
-}
-
-int interface_set_reason(struct reason *reason, int error, const char *name)
-{
-	int node = node_error();
-
-	if (node)
-		return set_node_reason(reason, node);
 	if (error == -EPERM)
 		return reason_set(reason, error, "creating the interface requires root or CAP_NET_ADMIN");
 	if (error == -EBUSY)

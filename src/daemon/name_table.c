@@ -109,14 +109,6 @@ static bool is_reachable(const struct name_table *table, const struct endpoint *
 	return table->ops->reachable(table->context, address);
 }
 
-static bool any_reachable(const struct name_table *table, const struct address_list *list)
-{
-	for (unsigned i = 0; i < list->count; i++)
-		if (is_reachable(table, &list->items[i]))
-			return true;
-	return false;
-}
-
 /*
  * Returns the first address with a route. If no address has a route, returns the first IPv4 address, so that it can be
  * used as soon as a route appears.
@@ -179,19 +171,6 @@ static void set_due(struct name_table *table, struct name *name, uint64_t due)
 	heap_set(&table->due, &name->due, due);
 }
 
-static uint64_t add_jitter(uint64_t wait)
-{
-	return wait + randombytes_uniform((uint32_t)(wait / 4 / NS_PER_MS) + 1) * NS_PER_MS;
-}
-
-static void retry_later(struct name_table *table, struct name *name, uint64_t now)
-{
-	name->backoff = name->backoff ? 2 * name->backoff : NAME_RETRY_MIN;
-	if (name->backoff > NAME_RETRY_MAX)
-		name->backoff = NAME_RETRY_MAX;
-	set_due(table, name, now + add_jitter(name->backoff));
-}
-
 static void enqueue_name(struct name_table *table, struct name *name)
 {
 	heap_remove(&table->due, &name->due);
@@ -228,43 +207,11 @@ static void mark_tried(struct name_table *table, struct name *name)
 	name->tried = true;
 }
 
-static void log_recovery(const struct name_table *table, struct name *name)
-{
-	char text[ENDPOINT_TEXT];
-
-	if (name->failure_logged)
-		log_info(table->device->name, "endpoint %s: resolved to %s", name->host,
-				 endpoint_text(text, choose_address(table, &name->addresses)));
-	name->failure_logged = false;
-}
-
-static void log_kept_endpoint(struct name_table *table, const struct name *name, const struct peer *peer, uint64_t now)
-{
-	char text[ENDPOINT_TEXT];
-
-	if (address_list_find(&name->addresses, &peer->endpoint) < 0 && log_allowed(&table->log, now))
-		log_info(peer->text, "stays at %s, where it responds, and not at the address of %s",
-				 endpoint_text(text, &peer->endpoint), name->host);
-}
-
-/* `changed`: the addresses differ from the previous answer. If not, try_next_address alone moves the peer. */
-static void use_addresses(struct name_table *table, struct name *name, bool changed, uint64_t now)
-{
-	struct peer *peer = peer_in_need(table, name);
-
-	name->needed = false;
-	if (!peer ||
-		(endpoint_known(&peer->endpoint) && (!changed || address_list_find(&name->addresses, &peer->endpoint) >= 0)))
-		return;
-	move_peer(name, peer, choose_address(table, &name->addresses), now);
-	if (peer->timers.keepalive || staged_waiting(&peer->staged))
-		handshake_keepalive(peer, now);
-}
-
 static void name_resolved(struct name_table *table, struct name *name, const struct address_list *list, uint64_t now)
 {
 	bool changed = !address_list_equal(list, &name->addresses), first = !name->tried;
-	const struct peer *peer = find_peer(table, name);
+	struct peer *peer = find_peer(table, name), *in_need = peer_in_need(table, name);
+	char text[ENDPOINT_TEXT];
 
 	heap_remove(&table->due, &name->due);
 	name->addresses = *list;
@@ -272,18 +219,37 @@ static void name_resolved(struct name_table *table, struct name *name, const str
 	name->backoff = 0;
 	name->answered_at = now;
 	mark_tried(table, name);
-	log_recovery(table, name);
-	if (first && peer && !name->overridden && !peer_in_need(table, name))
-		log_kept_endpoint(table, name, peer, now);
-	use_addresses(table, name, changed, now);
+	if (name->failure_logged)
+		log_info(table->device->name, "endpoint %s: resolved to %s", name->host,
+				 endpoint_text(text, choose_address(table, list)));
+	name->failure_logged = false;
+	if (first && peer && !name->overridden && !in_need && address_list_find(list, &peer->endpoint) < 0 &&
+		log_allowed(&table->log, now))
+		log_info(peer->text, "stays at %s, where it responds, and not at the address of %s",
+				 endpoint_text(text, &peer->endpoint), name->host);
+	name->needed = false;
+	if (!in_need)
+		return;
+	/* If the addresses are the same as before, try_next_address alone moves the peer. */
+	if (endpoint_known(&peer->endpoint) && (!changed || address_list_find(list, &peer->endpoint) >= 0))
+		return;
+	move_peer(name, peer, choose_address(table, list), now);
+	if (peer->timers.keepalive || staged_waiting(&peer->staged))
+		handshake_keepalive(peer, now);
 }
 
 /* Logs the first failure only, because retries are frequent. */
 static void name_failed(struct name_table *table, struct name *name, const char *failure, uint64_t now)
 {
+	uint32_t jitter_max_ms;
+
 	name->state = name->addresses.count ? NAME_STALE : NAME_UNRESOLVED;
 	mark_tried(table, name);
-	retry_later(table, name, now);
+	name->backoff = name->backoff ? 2 * name->backoff : NAME_RETRY_MIN;
+	if (name->backoff > NAME_RETRY_MAX)
+		name->backoff = NAME_RETRY_MAX;
+	jitter_max_ms = (uint32_t)(name->backoff / 4 / NS_PER_MS);
+	set_due(table, name, now + name->backoff + randombytes_uniform(jitter_max_ms + 1) * NS_PER_MS);
 	if (name->failure_logged || !log_allowed(&table->log, now))
 		return;
 	log_warning(table->device->name, "endpoint %s: cannot resolve: %s; retrying", name->host, failure);
@@ -301,13 +267,6 @@ static void conclude_name(struct name_table *table, struct name *name, uint64_t 
 		name_failed(table, name, name->failure, now);
 }
 
-/* An answer of the second family after NAME_GRACE adds candidates, but does not move the peer. */
-static void add_late_addresses(struct name *name)
-{
-	for (unsigned i = 0; i < name->found.count; i++)
-		address_list_add(&name->addresses, &name->found.items[i]);
-}
-
 void name_table_answer(struct name_table *table, void *context, const struct resolver_answer *answer, uint64_t now)
 {
 	struct name *name = context;
@@ -321,12 +280,13 @@ void name_table_answer(struct name_table *table, void *context, const struct res
 		endpoint_set_port(&address, port);
 		address_list_add(&name->found, &address);
 	}
-	if (name->state != NAME_QUERYING) {
-		if (name->state == NAME_FRESH)
-			add_late_addresses(name);
-	} else if (!name->queries[0] && !name->queries[1]) {
+	if (name->state == NAME_FRESH) {
+		/* An answer of the second family after NAME_GRACE adds candidates, but does not move the peer. */
+		for (unsigned i = 0; i < name->found.count; i++)
+			address_list_add(&name->addresses, &name->found.items[i]);
+	} else if (name->state == NAME_QUERYING && !name->queries[0] && !name->queries[1]) {
 		conclude_name(table, name, now);
-	} else if (answer->count && !name->grace_until) {
+	} else if (name->state == NAME_QUERYING && answer->count && !name->grace_until) {
 		name->grace_until = now + NAME_GRACE;
 		set_due(table, name, name->grace_until);
 	}
@@ -351,20 +311,6 @@ static void note_hosts_line(void *context, const char *host, const struct endpoi
 	}
 }
 
-/* If the hosts file has changed since the last lookup of `name`, reads it for all names at once. */
-static void look_in_hosts(struct name_table *table, const struct name *name)
-{
-	uint64_t version = table->ops->hosts_version(table->context);
-
-	if (name->hosts_version == version)
-		return;
-	list_for_each (other, &table->names, struct name, node) {
-		other->hosts.count = 0;
-		other->hosts_version = version;
-	}
-	table->ops->read_hosts(table->context, note_hosts_line, table);
-}
-
 static void query_servers(struct name_table *table, struct name *name, uint64_t now)
 {
 	abandon_queries(table, name); /* a late family of the previous lookup */
@@ -387,9 +333,17 @@ static void query_servers(struct name_table *table, struct name *name, uint64_t 
 
 static void look_up_name(struct name_table *table, struct name *name, uint64_t now)
 {
+	uint64_t version = table->ops->hosts_version(table->context);
 	struct address_list list = { .count = 1 };
 
-	look_in_hosts(table, name);
+	/* If the hosts file has changed since the last lookup of this name, read it for all names at once. */
+	if (name->hosts_version != version) {
+		list_for_each (other, &table->names, struct name, node) {
+			other->hosts.count = 0;
+			other->hosts_version = version;
+		}
+		table->ops->read_hosts(table->context, note_hosts_line, table);
+	}
 	if (endpoint_numeric(name->host, name->port, &list.items[0])) /* 0: an address whose interface exists by now */
 		list = name->hosts;
 	if (list.count) {
@@ -412,26 +366,21 @@ static void look_up_queued(struct name_table *table, uint64_t now)
 	}
 }
 
-static void name_due(struct name_table *table, struct name *name, uint64_t now)
-{
-	heap_remove(&table->due, &name->due);
-	if (name->state == NAME_QUERYING) {
-		if (name->grace_until && now >= name->grace_until && any_reachable(table, &name->found)) {
-			conclude_name(table, name, now);
-			return;
-		}
-		release_slot(table, name);
-	} else if (peer_in_need(table, name)) {
-		enqueue_name(table, name);
-	}
-}
-
 void name_table_run(struct name_table *table, uint64_t now)
 {
 	struct heap_node *top = heap_top(&table->due);
 
 	while (top && top->key <= now) {
-		name_due(table, container_of(top, struct name, due), now);
+		struct name *name = container_of(top, struct name, due);
+
+		heap_remove(&table->due, &name->due);
+		if (name->state == NAME_QUERYING && name->grace_until && now >= name->grace_until &&
+			is_reachable(table, choose_address(table, &name->found)))
+			conclude_name(table, name, now);
+		else if (name->state == NAME_QUERYING)
+			release_slot(table, name);
+		else if (peer_in_need(table, name))
+			enqueue_name(table, name);
 		top = heap_top(&table->due);
 	}
 	look_up_queued(table, now);
@@ -451,44 +400,27 @@ static bool is_waiting(const struct name *name)
 	return name->state == NAME_UNRESOLVED || name->state == NAME_STALE;
 }
 
-static void note_roaming(struct name *name, const struct peer *peer)
-{
-	if (address_list_find(&name->addresses, &peer->endpoint) < 0 && endpoint_known(&peer->endpoint)) {
-		name->roamed = peer->endpoint;
-		endpoint_clear_local(&name->roamed);
-	} else if (authentic_bytes(peer) != name->needed_at_bytes) {
-		name->roamed = (struct endpoint) { 0 }; /* the peer has responded at one of its addresses since */
-	}
-}
-
-/* Returns the candidate after the current endpoint: first the addresses in order, then `roamed`. NULL: none. */
-static const struct endpoint *next_candidate(const struct name_table *table, const struct name *name,
-											 const struct peer *peer)
+/*
+ * Moves the peer to the candidate after its current endpoint: the addresses are candidates in their order, then
+ * `roamed`. The handshake timer sends the next initiation right after this call, so it goes to the new address.
+ */
+static void try_next_address(const struct name_table *table, struct name *name, struct peer *peer, uint64_t now)
 {
 	const struct address_list *list = &name->addresses;
 	unsigned count = list->count + endpoint_known(&name->roamed);
 	int at = address_list_find(list, &peer->endpoint);
 	unsigned present = at >= 0 ? (unsigned)at : list->count;
 
+	if (!peer->handshake_index || now - peer->handshake_sent < REKEY_TIMEOUT || peer->handshake_sent < name->moved_at)
+		return; /* the current address has not been tried for long enough */
 	for (unsigned step = 1; step < count; step++) {
 		unsigned i = (present + step) % count;
 		const struct endpoint *candidate = i < list->count ? &list->items[i] : &name->roamed;
-		if (is_reachable(table, candidate))
-			return candidate;
+		if (is_reachable(table, candidate)) {
+			move_peer(name, peer, candidate, now);
+			return;
+		}
 	}
-	return NULL;
-}
-
-/* The handshake timer sends the next initiation right after this call, so it goes to the new address. */
-static void try_next_address(const struct name_table *table, struct name *name, struct peer *peer, uint64_t now)
-{
-	const struct endpoint *next;
-
-	if (!peer->handshake_index || now - peer->handshake_sent < REKEY_TIMEOUT || peer->handshake_sent < name->moved_at)
-		return; /* the current address has not been tried for long enough */
-	next = next_candidate(table, name, peer);
-	if (next)
-		move_peer(name, peer, next, now);
 }
 
 void name_table_peer_silent(struct name_table *table, struct peer *peer, uint64_t now)
@@ -497,7 +429,12 @@ void name_table_peer_silent(struct name_table *table, struct peer *peer, uint64_
 
 	if (!name || name->overridden)
 		return;
-	note_roaming(name, peer);
+	if (address_list_find(&name->addresses, &peer->endpoint) < 0 && endpoint_known(&peer->endpoint)) {
+		name->roamed = peer->endpoint;
+		endpoint_clear_local(&name->roamed);
+	} else if (authentic_bytes(peer) != name->needed_at_bytes) {
+		name->roamed = (struct endpoint) { 0 }; /* the peer has responded at one of its addresses since */
+	}
 	need_addresses(name, peer);
 	try_next_address(table, name, peer, now);
 	if ((name->state == NAME_FRESH && now - name->answered_at >= NAME_REFRESH_MIN) ||
@@ -586,19 +523,6 @@ static void end_override(struct name_table *table, struct name *name)
 		enqueue_name(table, name);
 }
 
-static struct name *create_name(const struct config_peer *peer)
-{
-	struct name *name = calloc(1, sizeof *name);
-
-	if (!name)
-		return NULL;
-	name->loaded = true;
-	memcpy(name->public_key, peer->public_key, sizeof name->public_key);
-	memcpy(name->host, peer->endpoint_host, sizeof name->host);
-	memcpy(name->port, peer->endpoint_port, sizeof name->port);
-	return name;
-}
-
 /* Creates the names of `config` that the table lacks, and makes room for their deadlines. */
 static int create_missing(struct name_table *table, const struct config *config, struct list *made)
 {
@@ -609,9 +533,13 @@ static int create_missing(struct name_table *table, const struct config *config,
 
 		if (!is_name(peer) || find_same(table, peer))
 			continue;
-		name = create_name(peer);
+		name = calloc(1, sizeof *name);
 		if (!name)
 			return -ENOMEM;
+		name->loaded = true;
+		memcpy(name->public_key, peer->public_key, sizeof name->public_key);
+		memcpy(name->host, peer->endpoint_host, sizeof name->host);
+		memcpy(name->port, peer->endpoint_port, sizeof name->port);
 		list_append(made, &name->node);
 		count++;
 	}

@@ -75,30 +75,25 @@ static bool has_route(void *context, const struct endpoint *to)
 	return index != names->own_index;
 }
 
-static bool find_ipv6(uint32_t own_index)
-{
-	struct ifaddrs *addresses;
-	bool found = false;
-
-	if (getifaddrs(&addresses))
-		return true; /* a needless query costs little */
-	for (const struct ifaddrs *entry = addresses; entry && !found; entry = entry->ifa_next)
-		found = entry->ifa_addr && entry->ifa_addr->sa_family == AF_INET6 && !(entry->ifa_flags & IFF_LOOPBACK) &&
-				if_nametoindex(entry->ifa_name) != own_index;
-	freeifaddrs(addresses);
-	return found;
-}
-
 static bool has_ipv6(void *context)
 {
 	struct names *names = context;
 	ev_tstamp now = ev_now(names->loop);
+	struct ifaddrs *addresses;
+	bool found = false;
 
-	if (!names->ipv6_checked_at || now - names->ipv6_checked_at >= IPV6_CHECK_INTERVAL) {
-		names->has_ipv6 = find_ipv6(names->own_index);
-		names->ipv6_checked_at = now;
-	}
-	return names->has_ipv6;
+	if (names->ipv6_checked_at && now - names->ipv6_checked_at < IPV6_CHECK_INTERVAL)
+		return names->has_ipv6;
+	names->ipv6_checked_at = now;
+	names->has_ipv6 = true; /* if it cannot be found out: a needless query costs little */
+	if (getifaddrs(&addresses))
+		return true;
+	for (const struct ifaddrs *entry = addresses; entry && !found; entry = entry->ifa_next)
+		found = entry->ifa_addr && entry->ifa_addr->sa_family == AF_INET6 && !(entry->ifa_flags & IFF_LOOPBACK) &&
+				if_nametoindex(entry->ifa_name) != names->own_index;
+	freeifaddrs(addresses);
+	names->has_ipv6 = found;
+	return found;
 }
 
 static const struct name_table_ops table_ops = {

@@ -6,7 +6,7 @@
  *
  * c-ares reports which of its sockets to watch (on_socket_state) and when its next timeout is due (arm_timer). Its
  * callbacks may run inside ares_getaddrinfo and must not destroy the channel. So the callback of a query only moves the
- * query to the list `finished`, and deliver_answers passes the answers to their owners later, from the loop.
+ * query to the list `finished`, and process_channel passes the answers to their owners later, from the loop.
  *
  * c-ares reads resolv.conf(5) when a channel is opened, and releases before 1.22 cannot read it again. Therefore a
  * changed file gets a new channel. The old channel cancels its queries, and the new one repeats them.
@@ -83,14 +83,6 @@ static void on_socket_ready(struct ev_loop *loop, struct ev_io *watcher, int eve
 	process_channel(resolver, events & EV_READ ? fd : ARES_SOCKET_BAD, events & EV_WRITE ? fd : ARES_SOCKET_BAD);
 }
 
-static struct resolver_socket *find_socket(struct resolver *resolver, ares_socket_t fd)
-{
-	list_for_each (entry, &resolver->sockets, struct resolver_socket, node)
-		if (entry->watcher.fd == fd)
-			return entry;
-	return NULL;
-}
-
 static void unwatch_socket(struct resolver_socket *entry)
 {
 	ev_io_stop(entry->resolver->loop, &entry->watcher);
@@ -101,8 +93,11 @@ static void unwatch_socket(struct resolver_socket *entry)
 static void on_socket_state(void *context, ares_socket_t fd, int readable, int writable)
 {
 	struct resolver *resolver = context;
-	struct resolver_socket *entry = find_socket(resolver, fd);
+	struct resolver_socket *entry = NULL;
 
+	list_for_each (watched, &resolver->sockets, struct resolver_socket, node)
+		if (watched->watcher.fd == fd)
+			entry = watched;
 	if (!readable && !writable) {
 		if (entry)
 			unwatch_socket(entry);
@@ -195,24 +190,18 @@ static void arm_timer(struct resolver *resolver)
 	ev_timer_start(resolver->loop, &resolver->timer);
 }
 
-static void deliver_answers(struct resolver *resolver)
+static void process_channel(struct resolver *resolver, ares_socket_t readable, ares_socket_t writable)
 {
-	struct list_node *node = list_take_first(&resolver->finished);
+	struct list_node *node;
 
-	while (node) {
+	ares_process_fd(resolver->channel, readable, writable);
+	while ((node = list_take_first(&resolver->finished))) {
 		struct resolver_query *query = container_of(node, struct resolver_query, node);
 
 		if (query->owner)
 			resolver->options.answered(resolver->options.context, query->owner, &query->answer);
 		free(query);
-		node = list_take_first(&resolver->finished);
 	}
-}
-
-static void process_channel(struct resolver *resolver, ares_socket_t readable, ares_socket_t writable)
-{
-	ares_process_fd(resolver->channel, readable, writable);
-	deliver_answers(resolver);
 	arm_timer(resolver);
 }
 
@@ -227,14 +216,6 @@ static bool stat_differs(const struct stat *a, const struct stat *b)
 		   a->st_mtim.tv_sec != b->st_mtim.tv_sec || a->st_mtim.tv_nsec != b->st_mtim.tv_nsec;
 }
 
-static void warn_config_missing(struct resolver *resolver, int error)
-{
-	if (!resolver->warned)
-		log_warning(resolver->options.log_name, "%s: %s; using the DNS server at 127.0.0.1 for endpoint names",
-					resolver->options.path, strerror(error));
-	resolver->warned = true;
-}
-
 /*
  * Records the state of the files and the mark, which determine the servers. Returns whether it differs from the state
  * that the channel was opened with.
@@ -244,11 +225,14 @@ static bool config_changed(struct resolver *resolver)
 	struct stat config, upstream;
 	bool changed;
 
-	if (stat(resolver->options.path, &config)) {
-		warn_config_missing(resolver, errno);
-		config = (struct stat) { 0 };
-	} else {
+	if (!stat(resolver->options.path, &config)) {
 		resolver->warned = false;
+	} else {
+		if (!resolver->warned)
+			log_warning(resolver->options.log_name, "%s: %s; using the DNS server at 127.0.0.1 for endpoint names",
+						resolver->options.path, strerror(errno));
+		resolver->warned = true;
+		config = (struct stat) { 0 };
 	}
 	if (stat(resolver->options.upstream, &upstream))
 		upstream = (struct stat) { 0 };
@@ -260,25 +244,22 @@ static bool config_changed(struct resolver *resolver)
 	return changed;
 }
 
-/* Returns whether resolv.conf names the stub of systemd-resolved. */
-static bool uses_stub(const char *path)
+/* Returns the resolv.conf(5) of the servers to query: with a mark, that of the servers behind the stub. */
+static const char *choose_config(const struct resolver *resolver)
 {
-	FILE *file = fopen(path, "re");
+	const struct resolver_options *options = &resolver->options;
 	char line[256];
 	bool stub = false;
+	FILE *file;
 
+	if (!*options->mark || !resolver->upstream.st_ino)
+		return options->path;
+	file = fopen(options->path, "re");
 	while (file && fgets(line, sizeof line, file))
 		stub |= !strncmp(line, "nameserver 127.0.0.53", strlen("nameserver 127.0.0.53"));
 	if (file)
 		fclose(file);
-	return stub;
-}
-
-static const char *choose_config(const struct resolver *resolver)
-{
-	const struct resolver_options *options = &resolver->options;
-
-	return *options->mark && resolver->upstream.st_ino && uses_stub(options->path) ? options->upstream : options->path;
+	return stub ? options->upstream : options->path;
 }
 
 static int open_channel(struct resolver *resolver)

@@ -49,26 +49,19 @@ static const char *crypto_provider_of(const struct config *config)
 	return config->crypto_provider[0] ? config->crypto_provider : "auto";
 }
 
-/* Returns the known addresses of the peers. The caller frees them; NULL: no memory, and *count is 0. */
-static struct endpoint *known_endpoints(const struct device *device, size_t *count)
-{
-	struct endpoint *endpoints = calloc(device->peer_count + 1, sizeof *endpoints);
-
-	*count = 0;
-	for (const struct peer *peer = peer_first(device); endpoints && peer; peer = peer_next(peer))
-		if (endpoint_known(&peer->endpoint))
-			endpoints[(*count)++] = peer->endpoint;
-	return endpoints;
-}
-
 /* Makes the part of the host's network that can be refused; the caller commits or reverts it. Takes the claim over. */
 static int prepare_network(struct service *service, const struct config *config, const struct network_plan *plan,
 						   struct table_claim *claim, struct reason *reason)
 {
-	size_t count;
-	struct endpoint *endpoints = known_endpoints(&service->daemon.device, &count);
-	int error = network_prepare(service->network, plan, claim, config, endpoints, count, reason);
+	const struct device *device = &service->daemon.device;
+	struct endpoint *endpoints = calloc(device->peer_count + 1, sizeof *endpoints);
+	size_t count = 0;
+	int error;
 
+	for (const struct peer *peer = peer_first(device); endpoints && peer; peer = peer_next(peer))
+		if (endpoint_known(&peer->endpoint))
+			endpoints[count++] = peer->endpoint;
+	error = network_prepare(service->network, plan, claim, config, endpoints, count, reason);
 	free(endpoints);
 	return error;
 }
@@ -108,37 +101,14 @@ static void report_deferred_changes(const struct config *current, const struct c
 		report_message(report, "Workers: the change takes effect at the next start");
 }
 
-/* Applies `config` to the device and the names. 0, or both are as they were. */
-static int apply_to_device(struct service *service, const struct config *config, struct reason *reason)
-{
-	struct device *device = &service->daemon.device;
-	struct config previous = service->config;
-	int error = apply_capture(device, &previous);
-
-	if (error)
-		return reason_set_errno(reason, error, "current state of the device");
-	error = apply_reload(device, config, clock_boottime());
-	if (error) {
-		reason_set_errno(reason, error, "port, mark and peers");
-	} else {
-		error = names_reload(&service->names, config);
-		if (error) {
-			reason_set_errno(reason, error, "resolver for endpoints");
-			if (apply_reload(device, &previous, clock_boottime()))
-				log_error(device->name, "reload: cannot restore the previous peers");
-		}
-	}
-	config_forget_peers(&previous);
-	sodium_memzero(&previous, sizeof previous);
-	return error;
-}
-
 /*
  * Applies `config` to everything, or to nothing. The network comes first, because it can be refused and reverted
  * without an effect on a session. A port of 0 keeps the port that is in use.
  */
 static int apply_to_all(struct service *service, struct config *config, struct reason *reason)
 {
+	struct device *device = &service->daemon.device;
+	struct config previous;
 	struct table_claim claim = { 0 };
 	struct network_plan plan;
 	int error = network_plan(&plan, network_claim(service->network), &claim, config, reason);
@@ -151,7 +121,26 @@ static int apply_to_all(struct service *service, struct config *config, struct r
 	error = prepare_network(service, config, &plan, &claim, reason);
 	if (error)
 		return error;
-	error = apply_to_device(service, config, reason);
+	previous = service->config;
+	error = apply_capture(device, &previous);
+	if (error) {
+		reason_set_errno(reason, error, "current state of the device");
+		goto forget_previous;
+	}
+	error = apply_reload(device, config, clock_boottime());
+	if (error) {
+		reason_set_errno(reason, error, "port, mark and peers");
+		goto forget_previous;
+	}
+	error = names_reload(&service->names, config);
+	if (error) {
+		reason_set_errno(reason, error, "resolver for endpoints");
+		if (apply_reload(device, &previous, clock_boottime()))
+			log_error(device->name, "reload: cannot restore the previous peers");
+	}
+forget_previous:
+	config_forget_peers(&previous);
+	sodium_memzero(&previous, sizeof previous);
 	if (error)
 		network_revert(service->network);
 	else

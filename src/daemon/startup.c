@@ -30,8 +30,9 @@ enum { SANITIZED = 1 };
 enum { SANITIZED = 0 };
 #endif
 
-static void open_standard_streams(void)
+void startup_init(void)
 {
+	const struct rlimit none = { 0, 0 };
 	int fd;
 
 	do
@@ -39,13 +40,6 @@ static void open_standard_streams(void)
 	while (fd >= 0 && fd <= STDERR_FILENO);
 	if (fd > STDERR_FILENO)
 		close(fd);
-}
-
-void startup_init(void)
-{
-	const struct rlimit none = { 0, 0 };
-
-	open_standard_streams();
 	if (SANITIZED)
 		return;
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
@@ -79,16 +73,6 @@ void startup_close_inherited(int keep, int keep_also)
 	close_descriptors((unsigned)high + 1, ~0U);
 }
 
-static void raise_descriptor_limit(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= DESCRIPTORS_WANTED)
-		return;
-	limit.rlim_cur = limit.rlim_max < DESCRIPTORS_WANTED ? limit.rlim_max : DESCRIPTORS_WANTED;
-	setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 int startup_check_descriptors(unsigned workers, struct reason *reason)
 {
 	size_t needed = DESCRIPTORS_SHARED - (STDERR_FILENO + 1) + (size_t)DESCRIPTORS_PER_WORKER * workers, opened = 0;
@@ -97,7 +81,10 @@ int startup_check_descriptors(unsigned workers, struct reason *reason)
 
 	if (!fds)
 		return reason_set_errno(reason, -ENOMEM, "descriptors");
-	raise_descriptor_limit();
+	if (!getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur < DESCRIPTORS_WANTED) {
+		limit.rlim_cur = limit.rlim_max < DESCRIPTORS_WANTED ? limit.rlim_max : DESCRIPTORS_WANTED;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
 	for (; opened < needed && !error; opened++) {
 		fds[opened] = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 		if (fds[opened] < 0)
