@@ -20,36 +20,28 @@ static void check_print_finding(void *context, const char *text)
 	fprintf(stderr, "%s\n", text);
 }
 
-static uint8_t netmask_length(const uint8_t *mask, size_t bytes)
-{
-	int length = 0;
-
-	for (size_t i = 0; i < bytes; i++)
-		length += __builtin_popcount(mask[i]);
-	return (uint8_t)length;
-}
-
 /* Returns false if the entry has no network: it is not an IP address, or the link is down. */
 static bool network_of(const struct ifaddrs *entry, struct ini_network *network)
 {
 	int family = entry->ifa_addr && entry->ifa_netmask ? entry->ifa_addr->sa_family : AF_UNSPEC;
-	const void *address, *mask;
+	const uint8_t *address, *mask;
 	size_t bytes;
 
 	if (family == AF_INET) {
-		address = &((const struct sockaddr_in *)(const void *)entry->ifa_addr)->sin_addr;
-		mask = &((const struct sockaddr_in *)(const void *)entry->ifa_netmask)->sin_addr;
+		address = (const uint8_t *)&((const struct sockaddr_in *)(const void *)entry->ifa_addr)->sin_addr;
+		mask = (const uint8_t *)&((const struct sockaddr_in *)(const void *)entry->ifa_netmask)->sin_addr;
 		bytes = sizeof(struct in_addr);
 	} else if (family == AF_INET6) {
-		address = &((const struct sockaddr_in6 *)(const void *)entry->ifa_addr)->sin6_addr;
-		mask = &((const struct sockaddr_in6 *)(const void *)entry->ifa_netmask)->sin6_addr;
+		address = ((const struct sockaddr_in6 *)(const void *)entry->ifa_addr)->sin6_addr.s6_addr;
+		mask = ((const struct sockaddr_in6 *)(const void *)entry->ifa_netmask)->sin6_addr.s6_addr;
 		bytes = sizeof(struct in6_addr);
 	} else {
 		return false;
 	}
 	*network = (struct ini_network) { .prefix.family = (uint8_t)family };
 	memcpy(network->prefix.address, address, bytes);
-	network->prefix.length = netmask_length(mask, bytes);
+	for (size_t i = 0; i < bytes; i++)
+		network->prefix.length += (uint8_t)__builtin_popcount(mask[i]);
 	prefix_mask(&network->prefix);
 	snprintf(network->interface, sizeof network->interface, "%s", entry->ifa_name);
 	return entry->ifa_flags & IFF_UP;

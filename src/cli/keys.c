@@ -70,34 +70,26 @@ int command_genpsk(int argc, char **argv)
 	return print_key(argv[0], key);
 }
 
-/* Reads all of standard input. Returns the number of bytes, or a negative errno: -EINVAL if `text` is full. */
-static ssize_t read_input(char *text, size_t room)
-{
-	size_t length = 0;
-
-	for (;;) {
-		ssize_t got = read(STDIN_FILENO, text + length, room - length);
-		if (!got)
-			return (ssize_t)length;
-		if (got < 0 && errno != EINTR)
-			return -errno;
-		if (got > 0)
-			length += (size_t)got;
-		if (length == room)
-			return -EINVAL;
-	}
-}
-
 /* Reads one key from standard input and ignores white space after it. Returns 0, -EINVAL or the errno of read(2). */
 static int read_input_key(uint8_t key[KEY_BYTES])
 {
 	char text[256];
-	ssize_t length = read_input(text, sizeof text);
-	int error = length < 0 ? (int)length : 0;
+	size_t length = 0;
+	ssize_t got;
+	int error = 0;
 
-	while (length > 0 && isspace((unsigned char)text[length - 1]))
-		length--;
-	if (!error) {
+	do {
+		got = read(STDIN_FILENO, text + length, sizeof text - length);
+		if (got > 0)
+			length += (size_t)got;
+	} while (length < sizeof text && (got > 0 || (got < 0 && errno == EINTR)));
+	if (got < 0) {
+		error = -errno;
+	} else if (length == sizeof text) {
+		error = -EINVAL;
+	} else {
+		while (length && isspace((unsigned char)text[length - 1]))
+			length--;
 		text[length] = '\0';
 		/* Check the length as well: anything after a NUL byte would go unnoticed. */
 		if (length != KEY_BASE64 - 1 || !key_from_base64(key, text))

@@ -23,18 +23,9 @@ static int print_message(void *context, char *key, char *value)
 	return 0;
 }
 
-/* Without the verb `reload`, a daemon answers with an error or, like wireguard-go, closes the connection. */
-static const char *failure_text(int error, int messages)
-{
-	if (messages)
-		return "not reloaded";
-	if (error == -EINVAL || error == -EPROTO)
-		return "this daemon cannot reload: it was not started from a file";
-	return uapi_client_error(error);
-}
-
 int command_reload(int argc, char **argv)
 {
+	const char *failure;
 	int messages = 0, error;
 
 	if (argc != 2) {
@@ -44,6 +35,13 @@ int command_reload(int argc, char **argv)
 	error = uapi_client_call(UAPI_DIRECTORY, argv[1], "reload=1\n\n", RELOAD_TIMEOUT, print_message, &messages);
 	if (!error)
 		return EXIT_SUCCESS;
-	fprintf(stderr, "adit reload: %s: %s\n", argv[1], failure_text(error, messages));
+	if (messages)
+		failure = "not reloaded";
+	else if (error == -EINVAL || error == -EPROTO)
+		/* Without the verb `reload`, a daemon answers with an error or, like wireguard-go, closes the connection. */
+		failure = "this daemon cannot reload: it was not started from a file";
+	else
+		failure = uapi_client_error(error);
+	fprintf(stderr, "adit reload: %s: %s\n", argv[1], failure);
 	return EXIT_FAILURE;
 }

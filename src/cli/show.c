@@ -40,15 +40,6 @@ static void free_interfaces(struct show_interface *interface)
 	}
 }
 
-/* Sorts by name, so that the output of two calls can be compared. */
-static void insert_sorted(struct show_interface **list, struct show_interface *interface)
-{
-	while (*list && strcmp((*list)->name, interface->name) < 0)
-		list = &(*list)->next;
-	interface->next = *list;
-	*list = interface;
-}
-
 /* Reads the interface that the directory entry is a socket of, if any. Returns 0 or a negative errno, reported. */
 static int show_read_entry(struct show_interface **list, const struct dirent *entry)
 {
@@ -63,7 +54,11 @@ static int show_read_entry(struct show_interface **list, const struct dirent *en
 		return 0;
 	error = show_read(interface, UAPI_DIRECTORY);
 	if (!error) {
-		insert_sorted(list, interface);
+		/* Sort by name, so that the output of two calls can be compared. */
+		while (*list && strcmp((*list)->name, interface->name) < 0)
+			list = &(*list)->next;
+		interface->next = *list;
+		*list = interface;
 		return 0;
 	}
 	/* The socket of a daemon that died is not an error. */

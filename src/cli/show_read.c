@@ -94,25 +94,6 @@ static int show_read_public_key(struct show_reader *reader, const char *value)
 	return 0;
 }
 
-/* Skips unknown keys, because other implementations and later versions have more of them. */
-static int show_read_interface_line(struct show_interface *interface, const char *key, const char *value)
-{
-	if (!strcmp(key, "private_key"))
-		return show_read_private_key(interface, value);
-	if (!strcmp(key, "listen_port"))
-		return show_read_u32(value, &interface->port);
-	if (!strcmp(key, "fwmark"))
-		return show_read_u32(value, &interface->fwmark);
-	/* Earlier versions of adit send "aead" and "backend". */
-	if (!strcmp(key, "crypto_provider") || !strcmp(key, "aead"))
-		return show_read_name(value, interface->crypto_provider);
-	if (!strcmp(key, "tun_backend") || !strcmp(key, "backend"))
-		return show_read_name(value, interface->tun_backend);
-	if (!strcmp(key, "workers"))
-		return show_read_u32(value, &interface->workers);
-	return 0;
-}
-
 static int show_read_peer_line(struct show_peer *peer, const char *key, const char *value)
 {
 	if (!strcmp(key, "allowed_ip"))
@@ -132,15 +113,30 @@ static int show_read_peer_line(struct show_peer *peer, const char *key, const ch
 	return 0;
 }
 
+/* Skips unknown keys, because other implementations and later versions have more of them. */
 static int show_read_line(void *context, char *key, char *value)
 {
 	struct show_reader *reader = context;
+	struct show_interface *interface = reader->interface;
 
 	if (!strcmp(key, "public_key"))
 		return show_read_public_key(reader, value);
 	if (reader->peer)
 		return show_read_peer_line(reader->peer, key, value);
-	return show_read_interface_line(reader->interface, key, value);
+	if (!strcmp(key, "private_key"))
+		return show_read_private_key(interface, value);
+	if (!strcmp(key, "listen_port"))
+		return show_read_u32(value, &interface->port);
+	if (!strcmp(key, "fwmark"))
+		return show_read_u32(value, &interface->fwmark);
+	/* Earlier versions of adit send "aead" and "backend". */
+	if (!strcmp(key, "crypto_provider") || !strcmp(key, "aead"))
+		return show_read_name(value, interface->crypto_provider);
+	if (!strcmp(key, "tun_backend") || !strcmp(key, "backend"))
+		return show_read_name(value, interface->tun_backend);
+	if (!strcmp(key, "workers"))
+		return show_read_u32(value, &interface->workers);
+	return 0;
 }
 
 int show_read(struct show_interface *interface, const char *directory)

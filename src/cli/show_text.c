@@ -51,40 +51,28 @@ static void text_duration(FILE *to, uint64_t seconds)
 		fprintf(to, " %" PRIu64 " %s", seconds % units[unit].seconds / units[unit + 1].seconds, units[unit + 1].name);
 }
 
-/* A handshake can appear to be in the future after the clock was set back. */
-static void text_handshake(FILE *to, uint64_t handshake, uint64_t now)
-{
-	fputs("    latest handshake  ", to);
-	if (!handshake) {
-		fputs("never\n", to);
-		return;
-	}
-	text_duration(to, now > handshake ? now - handshake : 0);
-	fputs(" ago\n", to);
-}
-
-static void text_allowed_ips(FILE *to, const struct config_prefix *prefix)
+static void text_peer(FILE *to, const struct show_peer *peer, uint64_t now)
 {
 	char text[PREFIX_TEXT];
 
-	fputs("    allowed IPs       ", to);
-	if (!prefix)
-		fputs("none", to);
-	for (; prefix; prefix = prefix->next) {
-		prefix_to_text(text, &prefix->prefix);
-		fprintf(to, "%s%s", text, prefix->next ? ", " : "");
-	}
-	fputc('\n', to);
-}
-
-static void text_peer(FILE *to, const struct show_peer *peer, uint64_t now)
-{
 	fprintf(to, "\n  peer %s\n", peer->public_key);
 	fputs("    endpoint          ", to);
 	text_plain(to, *peer->endpoint ? peer->endpoint : "unknown");
-	fputc('\n', to);
-	text_allowed_ips(to, peer->allowed_ips);
-	text_handshake(to, peer->handshake, now);
+	fputs("\n    allowed IPs       ", to);
+	if (!peer->allowed_ips)
+		fputs("none", to);
+	for (const struct config_prefix *prefix = peer->allowed_ips; prefix; prefix = prefix->next) {
+		prefix_to_text(text, &prefix->prefix);
+		fprintf(to, "%s%s", text, prefix->next ? ", " : "");
+	}
+	fputs("\n    latest handshake  ", to);
+	if (!peer->handshake) {
+		fputs("never\n", to);
+	} else {
+		/* The handshake appears to be in the future if the clock was set back. */
+		text_duration(to, now > peer->handshake ? now - peer->handshake : 0);
+		fputs(" ago\n", to);
+	}
 	fputs("    transfer          ", to);
 	text_bytes(to, peer->rx_bytes);
 	fputs(" received, ", to);
