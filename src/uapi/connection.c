@@ -149,27 +149,15 @@ static void answer_get_part(struct uapi_connection *connection)
 	connection->get_pending = connection->filled;
 }
 
-static void answer_verb(struct uapi_connection *connection, const char *name)
-{
-	const struct uapi_options *options = &connection->uapi->options;
-	struct uapi_reply reply = { .text = connection->output, .room = UAPI_REPLY_MAX };
-	int error = -EINVAL;
-
-	for (const struct uapi_verb *verb = options->verbs; verb && verb->name; verb++) {
-		if (strcmp(verb->name, name))
-			continue;
-		error = verb->call(options->context, &reply);
-		break;
-	}
-	connection->filled = reply.length;
-	answer_errno(connection, error);
-}
-
 /* Dispatches a request of `length` bytes without its blank line: `verb=1`, then the verb's own lines. */
 static void answer_request(struct uapi_connection *connection, char *request, size_t length)
 {
+	const struct uapi_options *options = &connection->uapi->options;
+	struct uapi_reply reply = { .text = connection->output, .room = UAPI_REPLY_MAX };
 	char *text = (char *)memchr(request, '\n', length) + 1;
 	char *equals = memchr(request, '=', (size_t)(text - request));
+	bool is_get;
+	int error = -EINVAL;
 
 	text[-1] = '\0';
 	length -= (size_t)(text - request);
@@ -178,29 +166,34 @@ static void answer_request(struct uapi_connection *connection, char *request, si
 		return;
 	}
 	*equals = '\0';
-	if (strcmp(equals + 1, "1") || (!strcmp(request, "get") && length)) { /* a get has no lines of its own */
+	is_get = !strcmp(request, "get");
+	if (strcmp(equals + 1, "1") || (is_get && length)) { /* a get has no lines of its own */
 		answer_errno(connection, -EINVAL);
-	} else if (!strcmp(request, "get")) {
+		return;
+	}
+	if (is_get) {
 		connection->get = (struct uapi_get) { 0 };
 		answer_get_part(connection);
-	} else {
-		answer_verb(connection, request);
+		return;
 	}
+	for (const struct uapi_verb *verb = options->verbs; verb && verb->name; verb++) {
+		if (strcmp(verb->name, request))
+			continue;
+		error = verb->call(options->context, &reply);
+		break;
+	}
+	connection->filled = reply.length;
+	answer_errno(connection, error);
 }
 
 /* --- set ---------------------------------------------------------------------------- */
 
 static void connection_resume(struct uapi_connection *connection);
 
-/* True for `set=1` with its lines. Other requests take no time worth dividing. */
-static bool is_set(const char *request, size_t length)
+/* True if a request of `length` bytes begins with this line. */
+static bool request_is(const char *request, size_t length, const char *line)
 {
-	return length >= sizeof SET_LINE - 1 && !memcmp(request, SET_LINE, sizeof SET_LINE - 1);
-}
-
-static bool is_get(const char *request, size_t length)
-{
-	return length >= sizeof GET_LINE - 1 && !memcmp(request, GET_LINE, sizeof GET_LINE - 1);
+	return length >= strlen(line) && !memcmp(request, line, strlen(line));
 }
 
 static void set_schedule(struct uapi *uapi)
@@ -271,34 +264,27 @@ void uapi_connection_set_rest(struct uapi *uapi)
 
 /* --- requests and answers, continued ------------------------------------------------ */
 
-/* The length of the first request with its blank line, or 0 if it is incomplete. */
-static size_t find_request(struct uapi_connection *connection)
-{
-	const char *found =
-		memmem(connection->input + connection->searched, connection->length - connection->searched, "\n\n", 2);
-
-	/* The last byte may be the first line end of the pair. */
-	connection->searched = connection->length ? connection->length - 1 : 0;
-	return found ? (size_t)(found - connection->input) + 2 : 0;
-}
-
 /* Answers the next request. */
 static enum next answer_next(struct uapi_connection *connection)
 {
 	size_t blank = 0, length;
+	const char *end;
 
 	while (blank < connection->length && connection->input[blank] == '\n') /* ignored between requests */
 		blank++;
 	if (blank)
 		input_consume(connection, blank);
-	length = find_request(connection);
+	end = memmem(connection->input + connection->searched, connection->length - connection->searched, "\n\n", 2);
+	/* The last byte may be the first line end of the pair. */
+	connection->searched = connection->length ? connection->length - 1 : 0;
+	length = end ? (size_t)(end - connection->input) + 2 : 0; /* 0: the request is incomplete */
 	connection->sent = connection->filled = 0;
-	if (length && connection->uapi->setting && !is_get(connection->input, length)) {
+	if (length && connection->uapi->setting && !request_is(connection->input, length, GET_LINE)) {
 		connection->waits = true;
 		connection->searched = 0; /* to find the request again */
 		return NEXT_PENDING;
 	}
-	if (length && is_set(connection->input, length)) {
+	if (request_is(connection->input, length, SET_LINE)) { /* other requests take no time worth dividing */
 		if (!set_begin(connection, length))
 			return NEXT_PENDING;
 		input_consume(connection, length);
@@ -364,14 +350,6 @@ static void request_began(struct uapi_connection *connection)
 
 	connection->request_began = ev_now(loop);
 	ev_timer_again(loop, &connection->request_timeout);
-}
-
-static void request_ended(struct uapi_connection *connection)
-{
-	connection->request_began = 0;
-	ev_timer_stop(connection->uapi->loop, &connection->request_timeout);
-	if (connection->length)
-		request_began(connection);
 }
 
 /* Waits for the next event: room for the rest of the answer, or more of a request. Closes the connection at its end. */
@@ -455,8 +433,12 @@ static void on_connection_writable(struct ev_loop *loop, struct ev_io *watcher, 
 	connection->sent = connection->filled = 0;
 	if (connection->get_pending)
 		answer_get_part(connection);
-	if (!connection->filled)
-		request_ended(connection);
+	if (!connection->filled) {
+		connection->request_began = 0;
+		ev_timer_stop(loop, &connection->request_timeout);
+		if (connection->length)
+			request_began(connection);
+	}
 	connection_wait(connection);
 }
 

@@ -79,11 +79,30 @@ static void answer_endpoint(struct uapi_answer *answer, const struct endpoint *e
 	}
 }
 
-static void answer_peer(struct uapi_answer *answer, const struct peer *peer)
+/* NULL: none yet, or it has been removed. */
+static const struct peer *cursor_peer(const struct uapi_get *get, const struct device *device)
 {
-	const struct noise_remote *remote = &peer->remote;
-	uint64_t last_handshake = peer_last_handshake(peer, clock_boottime());
+	const struct peer *peer = get->serial ? peer_lookup(device, get->public_key) : NULL;
 
+	return peer && peer->serial == get->serial ? peer : NULL;
+}
+
+/* Writes the peer that follows the current one, and makes it the current one. */
+static void get_peer(struct uapi_get *get, const struct device *device, struct uapi_answer *answer)
+{
+	const struct peer *current = cursor_peer(get, device);
+	const struct peer *peer = current ? peer_next(current) : peer_first(device);
+	const struct noise_remote *remote;
+	uint64_t last_handshake;
+
+	while (peer && peer->serial <= get->serial)
+		peer = peer_next(peer);
+	if (!peer) {
+		get->stage = GET_END;
+		return;
+	}
+	remote = &peer->remote;
+	last_handshake = peer_last_handshake(peer, clock_boottime());
 	answer_key(answer, "public_key", remote->public_key);
 	if (!sodium_is_zero(remote->preshared_key, sizeof remote->preshared_key))
 		answer_key(answer, "preshared_key", remote->preshared_key);
@@ -93,38 +112,7 @@ static void answer_peer(struct uapi_answer *answer, const struct peer *peer)
 	answer_printf(answer, "tx_bytes=%llu\n", (unsigned long long)peer->tx_bytes);
 	answer_printf(answer, "rx_bytes=%llu\n", (unsigned long long)peer->rx_bytes);
 	answer_printf(answer, "persistent_keepalive_interval=%u\n", peer->timers.keepalive);
-}
-
-/* NULL: none yet, or it has been removed. */
-static const struct peer *cursor_peer(const struct uapi_get *get, const struct device *device)
-{
-	const struct peer *peer = get->serial ? peer_lookup(device, get->public_key) : NULL;
-
-	return peer && peer->serial == get->serial ? peer : NULL;
-}
-
-static const struct peer *cursor_next_peer(const struct uapi_get *get, const struct device *device)
-{
-	const struct peer *peer = cursor_peer(get, device);
-
-	if (peer)
-		return peer_next(peer);
-	peer = peer_first(device);
-	while (peer && peer->serial <= get->serial)
-		peer = peer_next(peer);
-	return peer;
-}
-
-static void get_peer(struct uapi_get *get, const struct device *device, struct uapi_answer *answer)
-{
-	const struct peer *peer = cursor_next_peer(get, device);
-
-	if (!peer) {
-		get->stage = GET_END;
-		return;
-	}
-	answer_peer(answer, peer);
-	memcpy(get->public_key, peer->remote.public_key, sizeof get->public_key);
+	memcpy(get->public_key, remote->public_key, sizeof get->public_key);
 	get->serial = peer->serial;
 	get->prefixes_written = 0;
 	get->next_prefix = peer->allowed_ips.first;
@@ -132,31 +120,23 @@ static void get_peer(struct uapi_get *get, const struct device *device, struct u
 	get->stage = GET_PREFIXES;
 }
 
-static void cursor_skip_written(struct uapi_get *get, const struct device *device, const struct allowedip_list *list)
-{
-	struct ip_prefix skipped;
-	int family;
-
-	get->next_prefix = list->first;
-	get->changes = list->changes;
-	for (size_t i = 0; i < get->prefixes_written && get->next_prefix; i++)
-		get->next_prefix =
-			allowedips_entry(&device->allowed_ips, get->next_prefix, &family, skipped.address, &skipped.length);
-}
-
 static void get_prefixes(struct uapi_get *get, const struct device *device, struct uapi_answer *answer)
 {
 	const struct peer *peer = cursor_peer(get, device);
 	char address[INET6_ADDRSTRLEN];
+	uint8_t bytes[16], length;
+	int family;
 
 	get->stage = GET_PEER;
 	if (!peer)
 		return;
-	if (get->changes != peer->allowed_ips.changes)
-		cursor_skip_written(get, device, &peer->allowed_ips);
+	if (get->changes != peer->allowed_ips.changes) {
+		get->next_prefix = peer->allowed_ips.first;
+		get->changes = peer->allowed_ips.changes;
+		for (size_t i = 0; i < get->prefixes_written && get->next_prefix; i++)
+			get->next_prefix = allowedips_entry(&device->allowed_ips, get->next_prefix, &family, bytes, &length);
+	}
 	while (get->next_prefix) {
-		uint8_t bytes[16], length;
-		int family;
 		if (answer->room - answer->length < UAPI_GET_ROOM) {
 			get->stage = GET_PREFIXES;
 			return;

@@ -98,71 +98,41 @@ static int parse_preshared_key(struct uapi_parser *parser, const char *value)
 	return parse_key(value, parser->peer->preshared_key);
 }
 
-static int parse_port(const char *value, in_port_t *port)
-{
-	uint32_t number;
-	int error = parse_number(value, UINT16_MAX, &number);
-
-	if (error || !number) /* port 0 cannot be a destination */
-		return -EINVAL;
-	*port = htons((uint16_t)number);
-	return 0;
-}
-
-/* A zone (RFC 4007, section 11) is the name or the index of an interface. */
-static int parse_zone(const char *zone, uint32_t *index)
-{
-	*index = if_nametoindex(zone);
-	return *index ? 0 : parse_number(zone, INT32_MAX, index);
-}
-
-/* "[address]:port" or "[address%zone]:port"; `value` starts after the opening bracket. */
-static int parse_endpoint_v6(char *value, struct sockaddr_in6 *to)
-{
-	char *end = strstr(value, "]:"), *zone;
-	int error;
-
-	if (!end)
-		return -EINVAL;
-	*end = '\0';
-	zone = strchr(value, '%');
-	if (zone)
-		*zone++ = '\0';
-	to->sin6_family = AF_INET6;
-	if (inet_pton(AF_INET6, value, &to->sin6_addr) != 1)
-		return -EINVAL;
-	error = zone ? parse_zone(zone, &to->sin6_scope_id) : 0;
-	return error ? error : parse_port(end + 2, &to->sin6_port);
-}
-
-static int parse_endpoint_v4(char *value, struct sockaddr_in *to)
-{
-	char *colon = strchr(value, ':');
-
-	if (!colon)
-		return -EINVAL;
-	*colon = '\0';
-	to->sin_family = AF_INET;
-	if (inet_pton(AF_INET, value, &to->sin_addr) != 1)
-		return -EINVAL;
-	return parse_port(colon + 1, &to->sin_port);
-}
-
+/* "address:port", "[address]:port" or "[address%zone]:port". */
 static int parse_endpoint(struct uapi_parser *parser, const char *value)
 {
 	struct endpoint *endpoint = &parser->peer->endpoint;
-	char text[ENDPOINT_TEXT];
-	int error;
+	bool bracket = *value == '[';
+	char text[ENDPOINT_TEXT], *end, *zone;
+	uint32_t port;
 
 	if (snprintf(text, sizeof text, "%s", value) >= (int)sizeof text)
 		return -EINVAL;
 	*endpoint = (struct endpoint) { 0 };
 	parser->peer->has_endpoint = true;
-	if (*text != '[')
-		return parse_endpoint_v4(text, &endpoint->to.v4);
-	error = parse_endpoint_v6(text + 1, &endpoint->to.v6);
+	end = bracket ? strstr(text, "]:") : strchr(text, ':');
+	if (!end || parse_number(end + 1 + bracket, UINT16_MAX, &port) || !port) /* port 0 cannot be a destination */
+		return -EINVAL;
+	*end = '\0';
+	if (!bracket) {
+		endpoint->to.v4.sin_family = AF_INET;
+		endpoint->to.v4.sin_port = htons((uint16_t)port);
+		return inet_pton(AF_INET, text, &endpoint->to.v4.sin_addr) == 1 ? 0 : -EINVAL;
+	}
+	zone = strchr(text, '%');
+	if (zone)
+		*zone++ = '\0';
+	endpoint->to.v6.sin6_family = AF_INET6;
+	endpoint->to.v6.sin6_port = htons((uint16_t)port);
+	if (inet_pton(AF_INET6, text + 1, &endpoint->to.v6.sin6_addr) != 1)
+		return -EINVAL;
+	if (zone) { /* the name or the index of an interface: RFC 4007, section 11 */
+		endpoint->to.v6.sin6_scope_id = if_nametoindex(zone);
+		if (!endpoint->to.v6.sin6_scope_id && parse_number(zone, INT32_MAX, &endpoint->to.v6.sin6_scope_id))
+			return -EINVAL;
+	}
 	endpoint_unmap(endpoint);
-	return error;
+	return 0;
 }
 
 static int parse_keepalive(struct uapi_parser *parser, const char *value)
@@ -227,20 +197,6 @@ static const struct set_key peer_keys[] = {
 	{ NULL, NULL },
 };
 
-static int parse_line(struct uapi_parser *parser, char *line)
-{
-	const struct set_key *key = parser->peer ? peer_keys : interface_keys;
-	char *equals = strchr(line, '=');
-
-	if (!equals)
-		return -EPROTO;
-	*equals = '\0';
-	for (; key->name; key++)
-		if (!strcmp(key->name, line))
-			return key->parse(parser, equals + 1);
-	return -EINVAL;
-}
-
 void uapi_parse_start(struct uapi_parser *parser, struct config *config, char *text, size_t length)
 {
 	*parser =
@@ -254,7 +210,8 @@ int uapi_parse_part(struct uapi_parser *parser, size_t lines)
 	if (parser->has_nul)
 		return -EINVAL;
 	for (; parser->text < parser->end; lines--) {
-		char *newline = memchr(parser->text, '\n', (size_t)(parser->end - parser->text));
+		char *newline = memchr(parser->text, '\n', (size_t)(parser->end - parser->text)), *equals;
+		const struct set_key *key = parser->peer ? peer_keys : interface_keys;
 		int error;
 
 		if (!newline)
@@ -262,7 +219,13 @@ int uapi_parse_part(struct uapi_parser *parser, size_t lines)
 		if (!lines)
 			return 1;
 		*newline = '\0';
-		error = parse_line(parser, parser->text);
+		equals = strchr(parser->text, '=');
+		if (!equals)
+			return -EPROTO;
+		*equals = '\0';
+		while (key->name && strcmp(key->name, parser->text))
+			key++;
+		error = key->name ? key->parse(parser, equals + 1) : -EINVAL;
 		if (error)
 			return error;
 		parser->text = newline + 1;

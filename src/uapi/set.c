@@ -41,13 +41,6 @@ static bool free_part(struct config *config)
 	return true;
 }
 
-/* The heap keeps what is freed, because the peers that stay are above it. */
-static void return_memory(const struct uapi_set *set)
-{
-	if (set->config.peer_count > SET_TRIM_MIN || set->peers_before > set->device->peer_count + SET_TRIM_MIN)
-		malloc_trim(0);
-}
-
 bool uapi_set_part(struct uapi_set *set, uint64_t now)
 {
 	int status;
@@ -55,7 +48,9 @@ bool uapi_set_part(struct uapi_set *set, uint64_t now)
 	if (set->stage == SET_FREE) {
 		if (free_part(&set->config))
 			return true;
-		return_memory(set);
+		/* The heap keeps what is freed, because the peers that stay are above it. */
+		if (set->config.peer_count > SET_TRIM_MIN || set->peers_before > set->device->peer_count + SET_TRIM_MIN)
+			malloc_trim(0);
 		config_destroy(&set->config);
 		return false;
 	}

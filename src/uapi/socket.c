@@ -24,16 +24,11 @@
 
 enum { LOCK_TRIES = 100, LOCK_WAIT_US = 10000, END_WAIT_US = 10000 };
 
-static bool socket_name_valid(const char *name)
+int uapi_path(char path[UAPI_PATH], const char *directory, const char *name)
 {
 	size_t length = strlen(name);
 
-	return length && length < IFNAMSIZ && !strchr(name, '/') && strcmp(name, ".") && strcmp(name, "..");
-}
-
-int uapi_path(char path[UAPI_PATH], const char *directory, const char *name)
-{
-	if (!socket_name_valid(name))
+	if (!length || length >= IFNAMSIZ || strchr(name, '/') || !strcmp(name, ".") || !strcmp(name, ".."))
 		return -EINVAL;
 	return snprintf(path, UAPI_PATH, "%s/%s.sock", directory, name) < UAPI_PATH ? 0 : -ENAMETOOLONG;
 }
@@ -101,42 +96,19 @@ static int check_path_unused(const char *path)
 	return fd == -ENOENT ? 0 : fd;
 }
 
-static int make_directory(const char *directory)
+/* Listens at `temporary` first, then renames the socket to `path`. */
+static int listen_and_rename(const char *temporary, const char *path)
 {
-	if (!mkdir(directory, 0755))
-		return chmod(directory, 0755) ? -errno : 0; /* mkdir(2) applies the umask */
-	return errno == EEXIST ? 0 : -errno;
-}
-
-/* Nobody can connect before listen(2), so the mode is set in time. */
-static int listen_at(const char *path)
-{
-	struct sockaddr_un address = socket_address(path);
+	struct sockaddr_un address = socket_address(temporary);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int error;
 
 	if (fd < 0)
 		return -errno;
-	unlink(path);
-	if (!bind(fd, (const struct sockaddr *)&address, sizeof address) && !chmod(path, 0600) &&
-		!listen(fd, UAPI_CONNECTIONS_MAX))
-		return fd;
-	error = -errno;
-	close(fd);
-	return error;
-}
-
-/* Listens at `temporary` first, then renames the socket to `path`. */
-static int listen_and_rename(const char *temporary, const char *path)
-{
-	int fd = listen_at(temporary);
-	int error;
-
-	if (fd < 0) {
-		unlink(temporary);
-		return fd;
-	}
-	if (!rename(temporary, path))
+	unlink(temporary);
+	/* Nobody can connect before listen(2), so the mode is set in time. */
+	if (!bind(fd, (const struct sockaddr *)&address, sizeof address) && !chmod(temporary, 0600) &&
+		!listen(fd, UAPI_CONNECTIONS_MAX) && !rename(temporary, path))
 		return fd;
 	error = -errno;
 	unlink(temporary);
@@ -163,14 +135,6 @@ static int lock_directory(const char *directory, bool *locked)
 	return fd;
 }
 
-/* The temporary name of the socket of `name`: ".NAME.PID". */
-static bool is_temporary_name(const char *file)
-{
-	const char *dot = strrchr(file, '.');
-
-	return file[0] == '.' && dot > file + 1 && dot[1] && strspn(dot + 1, "0123456789") == strlen(dot + 1);
-}
-
 /* Removes what daemons that died between bind and rename have left. The lock keeps living daemons out of that step. */
 static void sweep_temporary_sockets(const char *directory)
 {
@@ -180,13 +144,15 @@ static void sweep_temporary_sockets(const char *directory)
 	if (!files)
 		return;
 	for (const struct dirent *file = readdir(files); file; file = readdir(files)) {
+		const char *name = file->d_name, *dot = strrchr(name, '.');
 		dev_t device;
 		ino_t inode;
 		int fd;
 
-		if (!is_temporary_name(file->d_name) ||
-			snprintf(path, sizeof path, "%s/%s", directory, file->d_name) >= UAPI_PATH ||
-			!uapi_identify(path, &device, &inode))
+		/* The temporary name of the socket of NAME is ".NAME.PID". */
+		if (name[0] != '.' || dot <= name + 1 || !dot[1] || dot[1 + strspn(dot + 1, "0123456789")])
+			continue;
+		if (snprintf(path, sizeof path, "%s/%s", directory, name) >= UAPI_PATH || !uapi_identify(path, &device, &inode))
 			continue;
 		fd = connect_to(path, SOCK_NONBLOCK, 0);
 		if (fd == -ECONNREFUSED)
@@ -257,14 +223,15 @@ int uapi_listen(const char *directory, const char *name)
 	char path[UAPI_PATH], temporary[UAPI_PATH];
 	uint64_t end = clock_boottime() + UAPI_END_TIMEOUT * NS_PER_S;
 	int fd = uapi_path(path, directory, name);
+	bool created;
 
 	if (fd)
 		return fd;
 	if (snprintf(temporary, sizeof temporary, "%s/.%s.%ld", directory, name, (long)getpid()) >= UAPI_PATH)
 		return -ENAMETOOLONG;
-	fd = make_directory(directory);
-	if (fd)
-		return fd;
+	created = !mkdir(directory, 0755);
+	if ((!created && errno != EEXIST) || (created && chmod(directory, 0755))) /* mkdir(2) applies the umask */
+		return -errno;
 	do
 		fd = listen_if_unused(directory, path, temporary);
 	while (fd == -EADDRINUSE && daemon_ends(path, end));
