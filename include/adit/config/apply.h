@@ -60,8 +60,8 @@ struct apply_progress {
 	const struct config_peer *next;     /* in the stages that go through the peers of `config` */
 	const struct config_prefix *prefix; /* of `next`, which was applied in part; NULL: not begun */
 	bool removes;                       /* a line before `next` removes peers */
-	bool moved;   /* `next` has another endpoint than before */
-	bool new_key; /* the private key has changed */
+	bool moved;                         /* `next` has another endpoint than before */
+	bool new_key;                       /* the private key has changed */
 	size_t peers, prefixes;             /* still to be reserved */
 };
 
