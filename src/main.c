@@ -145,8 +145,12 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	}
 	word = argv[1];
-	if (argc == 2 && !strcmp(word, "--version"))
-		return puts("adit " ADIT_VERSION) < 0;
+	if (!strcmp(word, "--version")) {
+		if (argc == 2)
+			return puts("adit " ADIT_VERSION) < 0;
+		fputs("usage: adit --version\n", stderr);
+		return EXIT_FAILURE;
+	}
 	if (is_help_option(word) || !strcmp(word, "help"))
 		return print_help(argc, argv);
 	command = find_command(word);
