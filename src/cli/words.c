@@ -3,11 +3,12 @@
 #include "cli/words.h"
 
 #include <ctype.h>
-#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 #include <strings.h>
+
+#include "base/spelling.h"
 
 enum { WORD_MAX = 15 }; /* the longest name of an interface */
 
@@ -91,97 +92,40 @@ static const struct known_word likely_words[] = {
 	{ "edit", "adit --help" },
 };
 
-static size_t minimum(size_t a, size_t b)
-{
-	return a < b ? a : b;
-}
-
 /*
- * The number of letters to insert, delete, replace or swap with their neighbour that turns one word into the other: the
- * optimal string alignment distance. Both words have at most WORD_MAX letters.
- */
-static size_t edit_distance(const char *from, const char *to)
-{
-	size_t rows = strlen(from), columns = strlen(to);
-	size_t distance[WORD_MAX + 1][WORD_MAX + 1];
-
-	for (size_t i = 0; i <= rows; i++)
-		distance[i][0] = i;
-	for (size_t j = 0; j <= columns; j++)
-		distance[0][j] = j;
-	for (size_t i = 1; i <= rows; i++) {
-		for (size_t j = 1; j <= columns; j++) {
-			size_t replaced = distance[i - 1][j - 1] + (from[i - 1] != to[j - 1]);
-			distance[i][j] = minimum(replaced, minimum(distance[i - 1][j], distance[i][j - 1]) + 1);
-			if (i > 1 && j > 1 && from[i - 1] == to[j - 2] && from[i - 2] == to[j - 1])
-				distance[i][j] = minimum(distance[i][j], distance[i - 2][j - 2] + 1);
-		}
-	}
-	return distance[rows][columns];
-}
-
-/*
- * True if `word` is `command` with a typing error, or with two if it is long. The first letter is rarely wrong, and a
- * short word with another one, such as "tun", is rather a name.
- */
-static bool misspelled(const char *word, const char *command)
-{
-	size_t allowed = strlen(command) > 5 ? 2 : 1;
-
-	if (strcmp(word, command + 1) == 0)
-		return true;
-	if (word[0] != command[0] && (word[0] != command[1] || word[1] != command[0]))
-		return false;
-	return edit_distance(word, command) <= allowed;
-}
-
-/* True if the words have the same letters in another order. */
-static bool same_letters(const char *a, const char *b)
-{
-	int count[UCHAR_MAX + 1] = { 0 };
-
-	for (; *a; a++)
-		count[(unsigned char)*a]++;
-	for (; *b; b++)
-		count[(unsigned char)*b]--;
-	for (int i = 0; i <= UCHAR_MAX; i++)
-		if (count[i])
-			return false;
-	return true;
-}
-
-/*
- * As misspelled(), but with stricter rules, because these words are mere guesses. Short ones and those with another
- * letter are too close to names: "lost" to "list", "remote" to "remove".
+ * As spelling_resembles, but with stricter rules, because these words are mere guesses. Short ones and those with
+ * another letter are too close to names: "lost" to "list", "remote" to "remove".
  */
 static bool misspelled_likely(const char *word, const char *likely)
 {
-	size_t length = strlen(likely);
+	size_t length = strlen(likely), i = 0;
 
-	if (length < 5 || !misspelled(word, likely) || edit_distance(word, likely) > 1)
+	if (length < 5 || !spelling_resembles(word, likely) || spelling_distance(word, likely) > 1)
 		return false;
-	return strlen(word) != length || same_letters(word, likely);
+	if (strlen(word) != length)
+		return true;
+	/* Accept two swapped letters, but not another letter. */
+	while (i < length - 1 && tolower((unsigned char)word[i]) == likely[i])
+		i++;
+	return tolower((unsigned char)word[i]) == likely[i + 1] && tolower((unsigned char)word[i + 1]) == likely[i];
 }
 
 const char *command_meant_by(const char *word)
 {
-	char lower[WORD_MAX + 1];
 	size_t length = strlen(word);
 
 	if (length > 5 && strcasecmp(word + length - 5, ".conf") == 0)
 		return "adit run FILE";
 	if (length < 2 || length > WORD_MAX || strpbrk(word, "0123456789"))
 		return NULL;
-	for (size_t i = 0; i <= length; i++)
-		lower[i] = (char)tolower((unsigned char)word[i]);
 	for (size_t i = 0; i < sizeof likely_words / sizeof *likely_words; i++)
-		if (strcmp(lower, likely_words[i].word) == 0)
+		if (strcasecmp(word, likely_words[i].word) == 0)
 			return likely_words[i].meaning;
 	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
-		if (misspelled(lower, commands[i].word))
+		if (spelling_resembles(word, commands[i].word))
 			return commands[i].meaning;
 	for (size_t i = 0; i < sizeof likely_words / sizeof *likely_words; i++)
-		if (misspelled_likely(lower, likely_words[i].word))
+		if (misspelled_likely(word, likely_words[i].word))
 			return likely_words[i].meaning;
 	return NULL;
 }

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/spelling.h"
 #include "ini_parser.h"
 
 enum { LINE_ROOM_MIN = 256 };
@@ -110,6 +111,27 @@ static void close_section(struct ini_parser *parser)
 		ini_error(parser, parser->peer->line, "[Peer]: PublicKey is missing");
 }
 
+/* Quotes only a title that is near a known one, because other text may contain a key. */
+static void report_unknown_section(const struct ini_parser *parser, struct ini_slice line)
+{
+	static const char *const titles[] = { "[Interface]", "[Peer]" };
+	char text[SPELLING_MAX + 1], quoted[INI_QUOTE];
+	size_t length = 0;
+
+	for (size_t i = 0; i < line.length && length < SPELLING_MAX; i++)
+		if (!ini_is_blank(line.at[i]))
+			text[length++] = line.at[i];
+	text[length] = '\0';
+	for (size_t i = 0; i < sizeof titles / sizeof *titles; i++) {
+		if (spelling_resembles(text, titles[i])) {
+			ini_error(parser, parser->line, "unknown section %s; did you mean %s?", ini_quote_word(quoted, text),
+					  titles[i]);
+			return;
+		}
+	}
+	ini_error(parser, parser->line, "unknown section; the sections are [Interface] and [Peer]");
+}
+
 static void open_section(struct ini_parser *parser, struct ini_slice line)
 {
 	close_section(parser);
@@ -125,7 +147,7 @@ static void open_section(struct ini_parser *parser, struct ini_slice line)
 	} else if (ini_slice_is(line, "[Peer]")) {
 		open_peer(parser);
 	} else {
-		ini_error(parser, parser->line, "unknown section; the sections are [Interface] and [Peer]");
+		report_unknown_section(parser, line);
 	}
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/spelling.h"
 #include "crypto/aead.h"
 #include "ini_parser.h"
 
@@ -372,17 +373,32 @@ static const char *section_title(enum ini_section section)
 	return section == SECTION_PEER ? "[Peer]" : "[Interface]";
 }
 
-/* Does not quote the name, because it may be the second half of a key that was broken over two lines. */
-static void report_unknown_key(struct ini_parser *parser)
+/*
+ * Names the nearest key, or all of them if none is near. Quotes only a name that is near, because any other may be the
+ * second half of a key that was broken over two lines.
+ */
+static void report_unknown_key(const struct ini_parser *parser, const char *name)
 {
-	char names[512] = "";
+	const struct ini_key_row *nearest = NULL;
+	char names[512] = "", quoted[INI_QUOTE];
 	size_t length = 0;
 
 	for (const struct ini_key_row *key = keys; key < keys + KEY_COUNT; key++) {
 		if (key->section == parser->section && length < sizeof names)
 			length += (size_t)snprintf(names + length, sizeof names - length, "%s%s", length ? ", " : "", key->name);
+		if (!spelling_resembles(name, key->name))
+			continue;
+		if (!nearest || spelling_distance(name, key->name) < spelling_distance(name, nearest->name))
+			nearest = key;
 	}
-	ini_error(parser, parser->line, "unknown key; the keys of %s are %s", section_title(parser->section), names);
+	if (!nearest)
+		ini_error(parser, parser->line, "unknown key; the keys of %s are %s", section_title(parser->section), names);
+	else if (nearest->section == parser->section)
+		ini_error(parser, parser->line, "unknown key %s; did you mean %s?", ini_quote_word(quoted, name),
+				  nearest->name);
+	else
+		ini_error(parser, parser->line, "unknown key %s; did you mean %s, which belongs in %s?",
+				  ini_quote_word(quoted, name), nearest->name, section_title(nearest->section));
 }
 
 void ini_key_read(struct ini_parser *parser, const char *name, const char *value)
@@ -392,7 +408,7 @@ void ini_key_read(struct ini_parser *parser, const char *name, const char *value
 	int *key_line;
 
 	if (!key) {
-		report_unknown_key(parser);
+		report_unknown_key(parser, name);
 		return;
 	}
 	if (is_old_name(key, slice))

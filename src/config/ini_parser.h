@@ -84,6 +84,8 @@ enum { INI_QUOTE = 72 };
  * `quoted`.
  */
 const char *ini_quote(char quoted[INI_QUOTE], const char *text);
+/* As ini_quote, but withholds nothing; for words that resemble a known one. */
+const char *ini_quote_word(char quoted[INI_QUOTE], const char *text);
 
 /* Reads a `name = value` line of the current section into the configuration. */
 void ini_key_read(struct ini_parser *parser, const char *name, const char *value);

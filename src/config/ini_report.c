@@ -82,16 +82,21 @@ static bool may_contain_key(const char *text)
 	return false;
 }
 
-const char *ini_quote(char quoted[INI_QUOTE], const char *text)
+const char *ini_quote_word(char quoted[INI_QUOTE], const char *text)
 {
-	/* A key that was pasted after the wrong name must not end up in a log. */
-	if (may_contain_key(text))
-		snprintf(quoted, INI_QUOTE, "the value (not shown, because it may be a key)");
-	else
-		snprintf(quoted, INI_QUOTE, "\"%.*s\"%s", QUOTE_MAX, text, strlen(text) > QUOTE_MAX ? "..." : "");
+	snprintf(quoted, INI_QUOTE, "\"%.*s\"%s", QUOTE_MAX, text, strlen(text) > QUOTE_MAX ? "..." : "");
 	for (char *c = quoted; *c; c++) {
 		if (!isprint((unsigned char)*c))
 			*c = '?';
 	}
+	return quoted;
+}
+
+const char *ini_quote(char quoted[INI_QUOTE], const char *text)
+{
+	/* A key that was pasted after the wrong name must not end up in a log. */
+	if (!may_contain_key(text))
+		return ini_quote_word(quoted, text);
+	snprintf(quoted, INI_QUOTE, "the value (not shown, because it may be a key)");
 	return quoted;
 }
