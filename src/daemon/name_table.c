@@ -76,11 +76,6 @@ struct name {
 
 static const int families[FAMILIES] = { AF_INET, AF_INET6 };
 
-static uint64_t hash_key(const uint8_t public_key[KEY_BYTES])
-{
-	return get_le64(public_key);
-}
-
 static uint64_t hash_host(const char *host)
 {
 	uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
@@ -92,7 +87,7 @@ static uint64_t hash_host(const char *host)
 
 static struct name *find_by_key(const struct name_table *table, const uint8_t public_key[KEY_BYTES])
 {
-	struct map_node *node = map_first(&table->by_key, hash_key(public_key));
+	struct map_node *node = map_first(&table->by_key, get_le64(public_key));
 
 	for (; node; node = map_next(node)) {
 		struct name *name = container_of(node, struct name, by_key);
@@ -132,11 +127,6 @@ static uint64_t authentic_bytes(const struct peer *peer)
 	return peer->rx_bytes - peer->cookie_bytes;
 }
 
-static struct peer *find_peer(const struct name_table *table, const struct name *name)
-{
-	return peer_lookup(table->device, name->public_key);
-}
-
 static void need_addresses(struct name *name, const struct peer *peer)
 {
 	name->needed = true;
@@ -146,7 +136,7 @@ static void need_addresses(struct name *name, const struct peer *peer)
 /* Returns the peer if its name may move it, or else NULL. */
 static struct peer *peer_in_need(const struct name_table *table, struct name *name)
 {
-	struct peer *peer = find_peer(table, name);
+	struct peer *peer = peer_lookup(table->device, name->public_key);
 
 	if (!peer || name->overridden || !name->needed)
 		return NULL;
@@ -165,11 +155,6 @@ static void move_peer(struct name *name, struct peer *peer, const struct endpoin
 }
 
 /* --- deadlines ---------------------------------------------------------------------------------------------------- */
-
-static void set_due(struct name_table *table, struct name *name, uint64_t due)
-{
-	heap_set(&table->due, &name->due, due);
-}
 
 static void enqueue_name(struct name_table *table, struct name *name)
 {
@@ -210,7 +195,7 @@ static void mark_tried(struct name_table *table, struct name *name)
 static void name_resolved(struct name_table *table, struct name *name, const struct address_list *list, uint64_t now)
 {
 	bool changed = !address_list_equal(list, &name->addresses), first = !name->tried;
-	struct peer *peer = find_peer(table, name), *in_need = peer_in_need(table, name);
+	struct peer *peer = peer_lookup(table->device, name->public_key), *in_need = peer_in_need(table, name);
 	char text[ENDPOINT_TEXT];
 
 	heap_remove(&table->due, &name->due);
@@ -249,7 +234,7 @@ static void name_failed(struct name_table *table, struct name *name, const char 
 	if (name->backoff > NAME_RETRY_MAX)
 		name->backoff = NAME_RETRY_MAX;
 	jitter_max_ms = (uint32_t)(name->backoff / 4 / NS_PER_MS);
-	set_due(table, name, now + name->backoff + randombytes_uniform(jitter_max_ms + 1) * NS_PER_MS);
+	heap_set(&table->due, &name->due, now + name->backoff + randombytes_uniform(jitter_max_ms + 1) * NS_PER_MS);
 	if (name->failure_logged || !log_allowed(&table->log, now))
 		return;
 	log_warning(table->device->name, "endpoint %s: cannot resolve: %s; retrying", name->host, failure);
@@ -288,7 +273,7 @@ void name_table_answer(struct name_table *table, void *context, const struct res
 		conclude_name(table, name, now);
 	} else if (name->state == NAME_QUERYING && answer->count && !name->grace_until) {
 		name->grace_until = now + NAME_GRACE;
-		set_due(table, name, name->grace_until);
+		heap_set(&table->due, &name->due, name->grace_until);
 	}
 	name_table_run(table, now);
 }
@@ -321,7 +306,7 @@ static void query_servers(struct name_table *table, struct name *name, uint64_t 
 	name->found.count = 0;
 	table->querying++;
 	table->fast++;
-	set_due(table, name, now + NAME_SLOW);
+	heap_set(&table->due, &name->due, now + NAME_SLOW);
 	for (int i = 0; i < FAMILIES; i++)
 		if (families[i] == AF_INET || table->ops->has_ipv6(table->context))
 			name->queries[i] = table->ops->lookup(table->context, name->host, families[i], name);
@@ -462,7 +447,7 @@ bool name_table_host_changed(struct name_table *table, uint64_t now)
 			continue;
 		name->backoff = 0;
 		if (name->due.key > now + NAME_EVENT_DELAY)
-			set_due(table, name, now + NAME_EVENT_DELAY);
+			heap_set(&table->due, &name->due, now + NAME_EVENT_DELAY);
 	}
 	return true;
 }
@@ -485,11 +470,11 @@ static void remove_name(struct name_table *table, struct name *name)
 static void add_name(struct name_table *table, struct name *name)
 {
 	list_append(&table->names, &name->node);
-	map_insert(&table->by_key, &name->by_key, hash_key(name->public_key));
+	map_insert(&table->by_key, &name->by_key, get_le64(name->public_key));
 	map_insert(&table->by_host, &name->by_host, hash_host(name->host));
 	table->count++;
 	table->untried++;
-	need_addresses(name, find_peer(table, name));
+	need_addresses(name, peer_lookup(table->device, name->public_key));
 	enqueue_name(table, name);
 }
 
@@ -518,7 +503,7 @@ static void end_override(struct name_table *table, struct name *name)
 	name->overridden = false;
 	name->addresses.count = 0;
 	name->roamed = (struct endpoint) { 0 };
-	need_addresses(name, find_peer(table, name));
+	need_addresses(name, peer_lookup(table->device, name->public_key));
 	if (name->state != NAME_QUEUED && name->state != NAME_QUERYING)
 		enqueue_name(table, name);
 }

@@ -35,15 +35,10 @@ static int parse_true(const char *value, bool *flag)
 	return strcmp(value, "true") ? -EINVAL : 0;
 }
 
-static int parse_key(const char *value, uint8_t key[KEY_BYTES])
-{
-	return key_from_hex(key, value) ? 0 : -EINVAL;
-}
-
 static int parse_private_key(struct uapi_parser *parser, const char *value)
 {
 	parser->config->has_private_key = true;
-	return parse_key(value, parser->config->private_key);
+	return key_from_hex(parser->config->private_key, value) ? 0 : -EINVAL;
 }
 
 static int parse_listen_port(struct uapi_parser *parser, const char *value)
@@ -79,7 +74,7 @@ static int parse_public_key(struct uapi_parser *parser, const char *value)
 	parser->peer = peer;
 	parser->config->peer_count++;
 	peer->has_public_key = true;
-	return parse_key(value, peer->public_key);
+	return key_from_hex(peer->public_key, value) ? 0 : -EINVAL;
 }
 
 static int parse_remove(struct uapi_parser *parser, const char *value)
@@ -95,7 +90,7 @@ static int parse_update_only(struct uapi_parser *parser, const char *value)
 static int parse_preshared_key(struct uapi_parser *parser, const char *value)
 {
 	parser->peer->has_preshared_key = true;
-	return parse_key(value, parser->peer->preshared_key);
+	return key_from_hex(parser->peer->preshared_key, value) ? 0 : -EINVAL;
 }
 
 /* "address:port", "[address]:port" or "[address%zone]:port". */
