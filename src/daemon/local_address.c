@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "io/netlink_events.h"
 #include "tunnel/control.h"
 
 /*
@@ -75,7 +76,7 @@ static void on_route_change(struct ev_loop *loop, struct ev_io *watcher, int eve
 	ev_io_stop(loop, watcher);
 	ev_timer_set(&addresses->pause, pause_seconds, 0.0);
 	ev_timer_start(loop, &addresses->pause);
-	if (!netlink_routes_watch_read(watcher->fd))
+	if (!netlink_events_discard(watcher->fd))
 		return;
 	control_recheck_locals(addresses->device);
 	if (addresses->changed)
@@ -84,7 +85,7 @@ static void on_route_change(struct ev_loop *loop, struct ev_io *watcher, int eve
 
 int local_address_start(struct local_addresses *addresses, struct device *device, struct ev_loop *loop)
 {
-	int fd = netlink_routes_watch_open(), error;
+	int fd = netlink_events_open(NETLINK_EVENT_ADDRESS | NETLINK_EVENT_ROUTE | NETLINK_EVENT_RULE, 0), error;
 
 	if (fd < 0)
 		return fd;

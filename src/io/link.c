@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "io/netlink.h"
+#include "io/netlink_events.h"
 
 enum { RENAME_ATTEMPTS = 16 };
 
@@ -22,13 +22,6 @@ static ino_t inode_of(int fd)
 	struct stat status;
 
 	return fd >= 0 && !fstat(fd, &status) ? status.st_ino : 0;
-}
-
-/* Sets the name in `request` to that of the device, which may have been renamed. */
-static int get_device_name(int tun, struct ifreq *request)
-{
-	memset(request, 0, sizeof *request);
-	return ioctl(tun, TUNGETIFF, request) ? -errno : 0;
 }
 
 /*
@@ -40,16 +33,14 @@ static int name_ioctl(const struct link *link, unsigned long number, struct ifre
 	int status = -ENODEV;
 
 	for (int attempt = 0; attempt < RENAME_ATTEMPTS; attempt++) {
-		struct ifreq before, after;
-		int error = get_device_name(link->tun, &before);
+		struct ifreq before = { 0 }, after = { 0 };
 
-		if (error)
-			return error;
+		if (ioctl(link->tun, TUNGETIFF, &before))
+			return -errno;
 		memcpy(request->ifr_name, before.ifr_name, sizeof request->ifr_name);
 		status = ioctl(link->query, number, request) ? -errno : 0;
-		error = get_device_name(link->tun, &after);
-		if (error)
-			return error;
+		if (ioctl(link->tun, TUNGETIFF, &after))
+			return -errno;
 		if (strncmp(before.ifr_name, after.ifr_name, sizeof after.ifr_name) == 0)
 			return status;
 	}
@@ -65,7 +56,7 @@ static int open_here(struct link *link)
 	link->query = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (link->query < 0)
 		return -errno;
-	link->watch = netlink_watch_open();
+	link->watch = netlink_events_open(NETLINK_EVENT_LINK, 0);
 	if (link->watch < 0)
 		return link->watch;
 	error = name_ioctl(link, SIOCGIFINDEX, &request);
@@ -75,22 +66,16 @@ static int open_here(struct link *link)
 	return 0;
 }
 
-/* Returns a descriptor of the device's namespace, or of our own if the kernel does not support TUNGETDEVNETNS (5.2). */
-static int device_namespace(int tun, int own)
+int link_open(struct link *link, int tun)
 {
-	int fd = ioctl(tun, TUNGETDEVNETNS);
+	int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), device, error;
 
-	return fd >= 0 ? fd : fcntl(own, F_DUPFD_CLOEXEC, 0);
-}
-
-/* Opens the sockets in the device's namespace. */
-static int open_link_sockets(struct link *link)
-{
-	int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), device, error = 0;
-
+	*link = (struct link) { .tun = tun, .watch = -1, .query = -1 };
 	if (own < 0)
 		return -errno;
-	device = device_namespace(link->tun, own);
+	device = ioctl(tun, TUNGETDEVNETNS);
+	if (device < 0) /* before Linux 5.2; assume that the device is in our own namespace */
+		device = fcntl(own, F_DUPFD_CLOEXEC, 0);
 	link->namespace = inode_of(device);
 	if (link->namespace == inode_of(own)) {
 		error = open_here(link);
@@ -103,15 +88,6 @@ static int open_link_sockets(struct link *link)
 	}
 	close(device);
 	close(own);
-	return error;
-}
-
-int link_open(struct link *link, int tun)
-{
-	int error;
-
-	*link = (struct link) { .tun = tun, .watch = -1, .query = -1 };
-	error = open_link_sockets(link);
 	if (error)
 		link_close(link);
 	return error;
@@ -148,33 +124,35 @@ int link_set_mtu(const struct link *link, uint32_t mtu)
 	return name_ioctl(link, SIOCSIFMTU, &request);
 }
 
+struct link_events {
+	uint32_t index; /* only events of this interface count */
+	bool any;
+};
+
 static void note_event(void *context, const struct netlink_event *event)
 {
-	*(bool *)context = true;
-}
+	struct link_events *events = context;
 
-/* Returns true if the device is now in another namespace. */
-static bool link_moved(const struct link *link)
-{
-	int fd = ioctl(link->tun, TUNGETDEVNETNS);
-	bool elsewhere = fd >= 0 && inode_of(fd) != link->namespace;
-
-	if (fd >= 0)
-		close(fd);
-	return elsewhere;
+	if (event->index == events->index)
+		events->any = true;
 }
 
 int link_read(struct link *link)
 {
-	bool changed = false;
-	int error = netlink_watch_read(link->watch, link->index, note_event, &changed);
+	struct link_events events = { .index = link->index };
+	int error = netlink_events_read(link->watch, note_event, &events), tun = link->tun, device;
+	bool moved;
 
 	if (error && error != -ENOBUFS)
 		return error;
-	if (!changed && !error)
+	if (!events.any && !error)
 		return 0;
-	if (link_moved(link)) { /* the kernel reports a move as a deletion */
-		int tun = link->tun;
+	/* The kernel reports a move to another namespace as a deletion. */
+	device = ioctl(tun, TUNGETDEVNETNS);
+	moved = device >= 0 && inode_of(device) != link->namespace;
+	if (device >= 0)
+		close(device);
+	if (moved) {
 		link_close(link);
 		error = link_open(link, tun);
 		if (error)

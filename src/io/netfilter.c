@@ -172,21 +172,6 @@ int netfilter_watch_open(void)
 	return status;
 }
 
-/* Ignores additions to sets: they are frequent on some hosts, and the tables of adit have no sets. */
-static bool concerns_rules(const struct nlmsghdr *message)
-{
-	if (message->nlmsg_type >> 8 != NFNL_SUBSYS_NFTABLES)
-		return false;
-	switch (message->nlmsg_type & 0xff) {
-	case NFT_MSG_DELTABLE:
-	case NFT_MSG_DELCHAIN:
-	case NFT_MSG_DELRULE:
-		return true;
-	default:
-		return false;
-	}
-}
-
 int netfilter_watch_read(int fd, void (*handle)(void *context, const char *table), void *context)
 {
 	_Alignas(struct nlmsghdr) char buffer[EVENT_BYTES];
@@ -201,11 +186,16 @@ int netfilter_watch_read(int fd, void (*handle)(void *context, const char *table
 			return errno == EAGAIN ? 0 : -errno;
 		if ((size_t)received > sizeof buffer)
 			return -ENOBUFS;
+		/* Ignores additions to sets: they are frequent on some hosts, and the tables of adit have no sets. */
 		for (; mnl_nlmsg_ok(message, length); message = mnl_nlmsg_next(message, &length)) {
-			if (!concerns_rules(message))
-				continue;
-			table_name(message, name);
-			handle(context, name);
+			switch (message->nlmsg_type) {
+			case NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_DELTABLE:
+			case NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_DELCHAIN:
+			case NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_DELRULE:
+				table_name(message, name);
+				handle(context, name);
+				break;
+			}
 		}
 	}
 	return 0;

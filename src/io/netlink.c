@@ -40,23 +40,11 @@ void netlink_close(struct netlink *netlink)
 	free(netlink);
 }
 
-static struct nlmsghdr *begin_at(struct netlink *netlink, char *buffer, uint16_t type, uint16_t flags)
-{
-	struct nlmsghdr *message = mnl_nlmsg_put_header(buffer);
-
-	message->nlmsg_type = type;
-	message->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | flags;
-	netlink->last = message;
-	return message;
-}
-
-struct nlmsghdr *netlink_begin(struct netlink *netlink, uint16_t type, uint16_t flags)
-{
-	return begin_at(netlink, netlink->request, type, flags);
-}
-
+/* Returns the size of all requests. */
 static size_t request_bytes(const struct netlink *netlink)
 {
+	if (!netlink->last)
+		return 0;
 	return (size_t)((char *)netlink->last - netlink->request) + NLMSG_ALIGN(netlink->last->nlmsg_len);
 }
 
@@ -66,16 +54,27 @@ struct nlmsghdr *netlink_begin_another(struct netlink *netlink, uint16_t type, u
 
 	if (used + NETLINK_REQUEST_MAX > sizeof netlink->request)
 		return NULL;
-	netlink->last->nlmsg_flags &= (uint16_t)~NLM_F_ACK;
-	return begin_at(netlink, netlink->request + used, type, flags);
+	if (netlink->last)
+		netlink->last->nlmsg_flags &= (uint16_t)~NLM_F_ACK;
+	netlink->last = mnl_nlmsg_put_header(netlink->request + used);
+	netlink->last->nlmsg_type = type;
+	netlink->last->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | flags;
+	return netlink->last;
 }
 
-/* Numbers and sends all requests. Afterwards netlink->sequence is the number of the last one. */
-static int send_requests(struct netlink *netlink)
+struct nlmsghdr *netlink_begin(struct netlink *netlink, uint16_t type, uint16_t flags)
+{
+	netlink->last = NULL;
+	return netlink_begin_another(netlink, type, flags);
+}
+
+/* Numbers the requests before it sends them. Afterwards netlink->sequence is the number of the last one. */
+int netlink_send(struct netlink *netlink)
 {
 	size_t bytes = request_bytes(netlink);
 	struct nlmsghdr *message;
 
+	netlink->interrupted = false;
 	for (size_t at = 0; at < bytes; at += NLMSG_ALIGN(message->nlmsg_len)) {
 		message = (struct nlmsghdr *)(void *)(netlink->request + at);
 		message->nlmsg_seq = ++netlink->sequence;
@@ -94,32 +93,6 @@ static int final_status(const struct nlmsghdr *message)
 	return status;
 }
 
-struct answer {
-	bool done;
-	bool interrupted; /* entries changed during the dump */
-	int status;
-};
-
-/* Skips messages with other sequence numbers, which belong to an earlier request that was not read to the end. */
-static void read_messages(struct netlink *netlink, int length, struct answer *answer, netlink_handler *handle,
-						  void *context)
-{
-	const struct nlmsghdr *message = (const struct nlmsghdr *)(const void *)netlink->answer;
-
-	for (; !answer->done && mnl_nlmsg_ok(message, length); message = mnl_nlmsg_next(message, &length)) {
-		if (message->nlmsg_seq != netlink->sequence)
-			continue;
-		if (message->nlmsg_flags & NLM_F_DUMP_INTR)
-			answer->interrupted = true;
-		if (message->nlmsg_type == NLMSG_ERROR || message->nlmsg_type == NLMSG_DONE) {
-			answer->done = true;
-			answer->status = final_status(message);
-		} else if (handle) {
-			handle(context, message);
-		}
-	}
-}
-
 /* Reads the next part of an answer. Returns its size or a negative errno. */
 static ssize_t receive_answer(struct netlink *netlink)
 {
@@ -131,24 +104,28 @@ static ssize_t receive_answer(struct netlink *netlink)
 	return length < 0 ? -errno : length;
 }
 
-int netlink_send(struct netlink *netlink)
-{
-	netlink->interrupted = false;
-	return send_requests(netlink);
-}
-
 int netlink_read_part(struct netlink *netlink, netlink_handler *handle, void *context)
 {
-	struct answer answer = { .interrupted = netlink->interrupted };
-	ssize_t length = receive_answer(netlink);
+	const struct nlmsghdr *message = (const struct nlmsghdr *)(const void *)netlink->answer;
+	ssize_t received = receive_answer(netlink);
+	int length = (int)received;
 
-	if (length < 0)
-		return (int)length;
-	read_messages(netlink, (int)length, &answer, handle, context);
-	netlink->interrupted = answer.interrupted;
-	if (!answer.done)
-		return 1;
-	return answer.status == 0 && answer.interrupted ? -EINTR : answer.status;
+	if (received < 0)
+		return length;
+	for (; mnl_nlmsg_ok(message, length); message = mnl_nlmsg_next(message, &length)) {
+		/* Other numbers belong to an earlier request that was not read to the end. */
+		if (message->nlmsg_seq != netlink->sequence)
+			continue;
+		if (message->nlmsg_flags & NLM_F_DUMP_INTR)
+			netlink->interrupted = true;
+		if (message->nlmsg_type == NLMSG_ERROR || message->nlmsg_type == NLMSG_DONE) {
+			int status = final_status(message);
+			return status == 0 && netlink->interrupted ? -EINTR : status;
+		}
+		if (handle)
+			handle(context, message);
+	}
+	return 1;
 }
 
 int netlink_finish(struct netlink *netlink, netlink_handler *handle, void *context)
@@ -165,34 +142,26 @@ int netlink_finish(struct netlink *netlink, netlink_handler *handle, void *conte
 	return status;
 }
 
-/* Stores the status of each request. Returns true after that of the last one, because the kernel answers in order. */
-static bool read_statuses(const struct netlink *netlink, int length, int *status, size_t count)
-{
-	const struct nlmsghdr *message = (const struct nlmsghdr *)(const void *)netlink->answer;
-	bool done = false;
-
-	for (; mnl_nlmsg_ok(message, length); message = mnl_nlmsg_next(message, &length)) {
-		uint32_t from_last = netlink->sequence - message->nlmsg_seq;
-		if (message->nlmsg_type != NLMSG_ERROR || from_last >= count)
-			continue;
-		status[count - 1 - from_last] = final_status(message);
-		done |= from_last == 0;
-	}
-	return done;
-}
-
 void netlink_finish_all(struct netlink *netlink, int *status, size_t count)
 {
-	int error = send_requests(netlink);
+	int error = netlink_send(netlink);
 	bool done = false;
 
 	memset(status, 0, count * sizeof *status);
 	while (!error && !done) {
-		ssize_t length = receive_answer(netlink);
-		if (length < 0)
-			error = (int)length;
-		else
-			done = read_statuses(netlink, (int)length, status, count);
+		const struct nlmsghdr *message = (const struct nlmsghdr *)(const void *)netlink->answer;
+		ssize_t received = receive_answer(netlink);
+		int length = (int)received;
+
+		if (received < 0)
+			error = length;
+		for (; mnl_nlmsg_ok(message, length); message = mnl_nlmsg_next(message, &length)) {
+			uint32_t from_last = netlink->sequence - message->nlmsg_seq;
+			if (message->nlmsg_type != NLMSG_ERROR || from_last >= count)
+				continue;
+			status[count - 1 - from_last] = final_status(message);
+			done |= from_last == 0; /* the kernel answers in order */
+		}
 	}
 	for (size_t i = 0; error && i < count; i++)
 		status[i] = error;

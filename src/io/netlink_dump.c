@@ -28,31 +28,23 @@ static uint32_t conf_value(const struct nlattr *array, unsigned number)
 	return value;
 }
 
-static void read_inet(const struct nlattr *nest, struct netlink_link *link)
+static void read_family(const struct nlattr *family, struct netlink_link *link)
 {
+	uint16_t number = mnl_attr_get_type(family);
 	const struct nlattr *attribute;
 
-	mnl_attr_for_each_nested(attribute, nest)
+	mnl_attr_for_each_nested(attribute, family)
 	{
-		if (mnl_attr_get_type(attribute) != IFLA_INET_CONF)
-			continue;
-		link->send_redirects = conf_value(attribute, IPV4_DEVCONF_SEND_REDIRECTS - 1);
-		link->promote_secondaries = conf_value(attribute, IPV4_DEVCONF_PROMOTE_SECONDARIES - 1);
-	}
-}
+		uint16_t type = mnl_attr_get_type(attribute);
 
-static void read_inet6(const struct nlattr *nest, struct netlink_link *link)
-{
-	const struct nlattr *attribute;
-
-	mnl_attr_for_each_nested(attribute, nest)
-	{
-		if (mnl_attr_get_type(attribute) == IFLA_INET6_CONF) {
+		if (number == AF_INET && type == IFLA_INET_CONF) {
+			link->send_redirects = conf_value(attribute, IPV4_DEVCONF_SEND_REDIRECTS - 1);
+			link->promote_secondaries = conf_value(attribute, IPV4_DEVCONF_PROMOTE_SECONDARIES - 1);
+		} else if (number == AF_INET6 && type == IFLA_INET6_CONF) {
 			link->has_v6 = true;
 			link->v6_disabled = conf_value(attribute, DEVCONF_DISABLE_IPV6);
 			link->accept_ra = conf_value(attribute, DEVCONF_ACCEPT_RA);
-		} else if (mnl_attr_get_type(attribute) == IFLA_INET6_ADDR_GEN_MODE &&
-				   mnl_attr_get_payload_len(attribute) >= 1) {
+		} else if (number == AF_INET6 && type == IFLA_INET6_ADDR_GEN_MODE && mnl_attr_get_payload_len(attribute) >= 1) {
 			link->addr_gen_mode = mnl_attr_get_u8(attribute);
 		}
 	}
@@ -78,10 +70,7 @@ static void dump_link(void *context, const struct nlmsghdr *message)
 		} else if (mnl_attr_get_type(attribute) == IFLA_AF_SPEC) {
 			mnl_attr_for_each_nested(family, attribute)
 			{
-				if (mnl_attr_get_type(family) == AF_INET)
-					read_inet(family, link);
-				else if (mnl_attr_get_type(family) == AF_INET6)
-					read_inet6(family, link);
+				read_family(family, link);
 			}
 		}
 	}
@@ -96,6 +85,15 @@ int netlink_link_read(struct netlink *netlink, uint32_t index, struct netlink_li
 	mnl_attr_put_u32(message, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
 	*link = (struct netlink_link) { 0 };
 	return netlink_finish(netlink, dump_link, link);
+}
+
+int netlink_link_mtu(struct netlink *netlink, uint32_t index, uint32_t *mtu)
+{
+	struct netlink_link link;
+	int status = netlink_link_read(netlink, index, &link);
+
+	*mtu = link.mtu;
+	return status;
 }
 
 static void put_inet_conf(struct nlmsghdr *message, uint16_t number, uint32_t value)
@@ -186,10 +184,10 @@ static void dump_address(void *context, const struct nlmsghdr *message)
 	dump->handle(dump->context, &entry);
 }
 
-/* -EOPNOTSUPP and -EAFNOSUPPORT: the kernel has no such family. */
-static int empty_without_family(int status)
+/* -ENOENT: the kernel has no such table. -EOPNOTSUPP and -EAFNOSUPPORT: it has no such family. */
+static int empty_if_unknown(int status)
 {
-	return status == -EOPNOTSUPP || status == -EAFNOSUPPORT ? 0 : status;
+	return status == -ENOENT || status == -EOPNOTSUPP || status == -EAFNOSUPPORT ? 0 : status;
 }
 
 int netlink_dump_addresses(struct netlink *netlink, uint8_t family, uint32_t index,
@@ -201,7 +199,7 @@ int netlink_dump_addresses(struct netlink *netlink, uint8_t family, uint32_t ind
 
 	head->ifa_family = family;
 	head->ifa_index = index;
-	return empty_without_family(netlink_finish(netlink, dump_address, &dump));
+	return empty_if_unknown(netlink_finish(netlink, dump_address, &dump));
 }
 
 int netlink_change_address(struct netlink *netlink, bool add, uint32_t index, const struct ip_prefix *address)
@@ -259,24 +257,19 @@ struct route_dump {
 	void *context;
 };
 
-static bool filter_matches(const struct netlink_route_filter *filter, const struct netlink_route_entry *entry)
-{
-	return (!filter->table || filter->table == entry->table) && (!filter->index || filter->index == entry->index) &&
-		   (!filter->protocol || filter->protocol == entry->protocol) && (!filter->type || filter->type == entry->type);
-}
-
 /* Before Linux 4.20 the kernel does not filter, and it sends the cached routes of IPv6 too. */
 static void dump_route(void *context, const struct nlmsghdr *message)
 {
 	const struct rtmsg *head = mnl_nlmsg_get_payload(message);
 	const struct route_dump *dump = context;
+	const struct netlink_route_filter *filter = dump->filter;
 	struct netlink_route_entry entry;
 
-	if (message->nlmsg_type != RTM_NEWROUTE || head->rtm_family != dump->filter->family ||
-		head->rtm_flags & RTM_F_CLONED)
+	if (message->nlmsg_type != RTM_NEWROUTE || head->rtm_family != filter->family || head->rtm_flags & RTM_F_CLONED)
 		return;
 	netlink_read_route(message, &entry);
-	if (filter_matches(dump->filter, &entry))
+	if ((!filter->table || filter->table == entry.table) && (!filter->index || filter->index == entry.index) &&
+		(!filter->protocol || filter->protocol == entry.protocol) && (!filter->type || filter->type == entry.type))
 		dump->handle(dump->context, &entry);
 }
 
@@ -294,19 +287,13 @@ static void put_route_filter(struct netlink *netlink, const struct netlink_route
 		mnl_attr_put_u32(message, RTA_OIF, filter->index);
 }
 
-/* -ENOENT: no such table. */
-static int empty_without_table(int status)
-{
-	return status == -ENOENT ? 0 : empty_without_family(status);
-}
-
 int netlink_dump_routes(struct netlink *netlink, const struct netlink_route_filter *filter,
 						void (*handle)(void *context, const struct netlink_route_entry *entry), void *context)
 {
 	struct route_dump dump = { filter, handle, context };
 
 	put_route_filter(netlink, filter);
-	return empty_without_table(netlink_finish(netlink, dump_route, &dump));
+	return empty_if_unknown(netlink_finish(netlink, dump_route, &dump));
 }
 
 int netlink_begin_route_dump(struct netlink *netlink, const struct netlink_route_filter *filter)
@@ -320,7 +307,7 @@ int netlink_read_route_dump(struct netlink *netlink, const struct netlink_route_
 {
 	struct route_dump dump = { filter, handle, context };
 
-	return empty_without_table(netlink_read_part(netlink, dump_route, &dump));
+	return empty_if_unknown(netlink_read_part(netlink, dump_route, &dump));
 }
 
 int netlink_fd(const struct netlink *netlink)
@@ -348,34 +335,27 @@ static void put_change(struct nlmsghdr *message, const struct netlink_route_chan
 		netlink_put_address(message, RTA_PREFSRC, change->source);
 }
 
-static void send_changes(struct netlink *netlink, uint16_t type, uint16_t flags,
-						 const struct netlink_route_change *changes, size_t count, int *status)
+void netlink_change_routes(struct netlink *netlink, enum netlink_route_verb verb,
+						   const struct netlink_route_change *changes, size_t count, int *status)
 {
+	static const uint16_t flags[] = {
+		[NETLINK_ROUTE_ADD] = NLM_F_CREATE | NLM_F_EXCL,
+		[NETLINK_ROUTE_PREPEND] = NLM_F_CREATE,
+		[NETLINK_ROUTE_DELETE] = 0,
+	};
+	uint16_t type = verb == NETLINK_ROUTE_DELETE ? RTM_DELROUTE : RTM_NEWROUTE;
 
 	for (size_t done = 0; done < count;) {
-		struct nlmsghdr *message = netlink_begin(netlink, type, flags);
+		struct nlmsghdr *message = netlink_begin(netlink, type, flags[verb]);
 		size_t begun = 0;
 
 		while (message) {
 			put_change(message, &changes[done + begun++]);
-			message = done + begun < count ? netlink_begin_another(netlink, type, flags) : NULL;
+			message = done + begun < count ? netlink_begin_another(netlink, type, flags[verb]) : NULL;
 		}
 		netlink_finish_all(netlink, status + done, begun);
 		done += begun;
 	}
-}
-
-void netlink_change_routes(struct netlink *netlink, bool add, const struct netlink_route_change *changes, size_t count,
-						   int *status)
-{
-	send_changes(netlink, add ? RTM_NEWROUTE : RTM_DELROUTE, add ? NLM_F_CREATE | NLM_F_EXCL : 0, changes, count,
-				 status);
-}
-
-void netlink_prepend_routes(struct netlink *netlink, const struct netlink_route_change *changes, size_t count,
-							int *status)
-{
-	send_changes(netlink, RTM_NEWROUTE, NLM_F_CREATE, changes, count, status);
 }
 
 /* --- rules ----------------------------------------------------------------------------------------------------- */
@@ -446,7 +426,7 @@ int netlink_dump_rules(struct netlink *netlink, uint8_t family,
 	struct fib_rule_hdr *head = mnl_nlmsg_put_extra_header(message, sizeof *head);
 
 	head->family = family;
-	return empty_without_family(netlink_finish(netlink, dump_rule, &dump));
+	return empty_if_unknown(netlink_finish(netlink, dump_rule, &dump));
 }
 
 int netlink_change_rule(struct netlink *netlink, bool add, const struct netlink_rule_entry *rule)

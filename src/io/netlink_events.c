@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Events of rtnetlink: a socket with a filter in the kernel, and the parser of its messages. */
+/* Events of rtnetlink: the sockets, the filter in the kernel, and the parser of the messages. */
 #include "io/netlink_events.h"
 
 #include <errno.h>
@@ -7,6 +7,7 @@
 #include <linux/filter.h>
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
+#include <net/if.h>
 #include <stddef.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -15,7 +16,8 @@
 
 enum {
 	EVENT_BYTES = 16384,
-	EVENTS_AT_ONCE = 128,
+	EVENTS_READ_MAX = 128,    /* maximum of messages per call of netlink_events_read */
+	EVENTS_DISCARD_MAX = 512, /* maximum of messages per call of netlink_events_discard */
 	RECEIVE_BUFFER = 1 << 20,
 	ACCEPT = 0xffff,
 	/* Offsets in an event of a route. */
@@ -47,30 +49,30 @@ static int attach_filter(int fd, uint32_t own_port)
 	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) == 0 ? 0 : -errno;
 }
 
-static int set_up_socket(int fd, uint32_t own_port)
+int netlink_events_open(unsigned kinds, uint32_t own_port)
 {
-	struct sockaddr_nl address = {
-		.nl_family = AF_NETLINK,
-		.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE |
-					 RTMGRP_IPV4_RULE | 1u << (RTNLGRP_IPV6_RULE - 1),
-	};
-	int bytes = RECEIVE_BUFFER, error = attach_filter(fd, own_port);
-
-	if (error)
-		return error;
-	/* If both calls fail, the buffer is smaller, and more events can be lost. */
-	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes) < 0)
-		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
-	return bind(fd, (struct sockaddr *)&address, sizeof address) == 0 ? 0 : -errno;
-}
-
-int netlink_events_open(uint32_t own_port)
-{
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE), error;
+	struct sockaddr_nl address = { .nl_family = AF_NETLINK };
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+	int bytes = RECEIVE_BUFFER, error = 0;
 
 	if (fd < 0)
 		return -errno;
-	error = set_up_socket(fd, own_port);
+	if (kinds & NETLINK_EVENT_LINK)
+		address.nl_groups |= RTMGRP_LINK;
+	if (kinds & NETLINK_EVENT_ADDRESS)
+		address.nl_groups |= RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR;
+	if (kinds & NETLINK_EVENT_ROUTE)
+		address.nl_groups |= RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE;
+	if (kinds & NETLINK_EVENT_RULE)
+		address.nl_groups |= RTMGRP_IPV4_RULE | 1u << (RTNLGRP_IPV6_RULE - 1);
+	if (own_port) {
+		error = attach_filter(fd, own_port);
+		/* If both calls fail, the buffer is smaller, and more events can be lost. */
+		if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes) < 0)
+			setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
+	}
+	if (!error && bind(fd, (struct sockaddr *)&address, sizeof address) < 0)
+		error = -errno;
 	if (error) {
 		close(fd);
 		return error;
@@ -78,28 +80,44 @@ int netlink_events_open(uint32_t own_port)
 	return fd;
 }
 
-static bool parse_link(const struct nlmsghdr *message, struct netlink_state_event *event)
+bool netlink_events_discard(int fd)
+{
+	char unread[64];
+	bool any = false;
+
+	/* The content of the events does not matter. ENOBUFS means that events were lost. */
+	for (int i = 0; i < EVENTS_DISCARD_MAX; i++) {
+		ssize_t n = recv(fd, unread, sizeof unread, MSG_TRUNC);
+
+		if (n >= 0 || errno == ENOBUFS)
+			any = true;
+		else if (errno != EINTR)
+			break;
+	}
+	return any;
+}
+
+/* Bridges send the same messages for their ports, with family AF_BRIDGE. There RTM_DELLINK means leaving the bridge. */
+static bool parse_link(const struct nlmsghdr *message, struct netlink_event *event)
 {
 	const struct ifinfomsg *head = mnl_nlmsg_get_payload(message);
+	const struct nlattr *attribute;
 
+	if (mnl_nlmsg_get_payload_len(message) < sizeof *head || head->ifi_family != AF_UNSPEC)
+		return false;
 	event->kind = NETLINK_EVENT_LINK;
 	event->removed = message->nlmsg_type == RTM_DELLINK;
 	event->index = (uint32_t)head->ifi_index;
-	/* Bridges send the same messages for their ports, with family AF_BRIDGE. */
-	return mnl_nlmsg_get_payload_len(message) >= sizeof *head && head->ifi_family == AF_UNSPEC;
+	event->up = head->ifi_flags & IFF_UP;
+	mnl_attr_for_each(attribute, message, sizeof *head)
+	{
+		if (mnl_attr_get_type(attribute) == IFLA_MTU)
+			event->mtu = netlink_get_u32(attribute);
+	}
+	return true;
 }
 
-static bool parse_address(const struct nlmsghdr *message, struct netlink_state_event *event)
-{
-	const struct ifaddrmsg *head = mnl_nlmsg_get_payload(message);
-
-	event->kind = NETLINK_EVENT_ADDRESS;
-	event->removed = message->nlmsg_type == RTM_DELADDR;
-	event->index = head->ifa_index;
-	return mnl_nlmsg_get_payload_len(message) >= sizeof *head;
-}
-
-static bool parse_rule(const struct nlmsghdr *message, struct netlink_state_event *event)
+static bool parse_rule(const struct nlmsghdr *message, struct netlink_event *event)
 {
 	const struct nlattr *attribute;
 
@@ -117,43 +135,46 @@ static bool parse_rule(const struct nlmsghdr *message, struct netlink_state_even
 	return true;
 }
 
-static bool parse_route(const struct nlmsghdr *message, struct netlink_state_event *event)
+static bool parse_event(const struct nlmsghdr *message, struct netlink_event *event)
 {
-	if (mnl_nlmsg_get_payload_len(message) < sizeof(struct rtmsg))
-		return false;
-	event->kind = NETLINK_EVENT_ROUTE;
-	event->removed = message->nlmsg_type == RTM_DELROUTE;
-	netlink_read_route(message, &event->route);
-	return true;
-}
+	size_t length = mnl_nlmsg_get_payload_len(message);
+	const struct ifaddrmsg *address = mnl_nlmsg_get_payload(message);
 
-static bool parse_event(const struct nlmsghdr *message, struct netlink_state_event *event)
-{
-	*event = (struct netlink_state_event) { 0 };
+	*event = (struct netlink_event) { 0 };
 	switch (message->nlmsg_type) {
 	case RTM_NEWLINK:
 	case RTM_DELLINK:
 		return parse_link(message, event);
 	case RTM_NEWADDR:
 	case RTM_DELADDR:
-		return parse_address(message, event);
+		if (length < sizeof *address)
+			return false;
+		event->kind = NETLINK_EVENT_ADDRESS;
+		event->removed = message->nlmsg_type == RTM_DELADDR;
+		event->index = address->ifa_index;
+		return true;
 	case RTM_NEWRULE:
 	case RTM_DELRULE:
 		return parse_rule(message, event);
 	case RTM_NEWROUTE:
 	case RTM_DELROUTE:
-		return parse_route(message, event);
+		if (length < sizeof(struct rtmsg))
+			return false;
+		event->kind = NETLINK_EVENT_ROUTE;
+		event->removed = message->nlmsg_type == RTM_DELROUTE;
+		netlink_read_route(message, &event->route);
+		return true;
 	default:
 		return false;
 	}
 }
 
-int netlink_events_read(int fd, void (*handle)(void *context, const struct netlink_state_event *event), void *context)
+int netlink_events_read(int fd, void (*handle)(void *context, const struct netlink_event *event), void *context)
 {
 	_Alignas(struct nlmsghdr) char buffer[EVENT_BYTES];
-	struct netlink_state_event event;
+	struct netlink_event event;
 
-	for (int i = 0; i < EVENTS_AT_ONCE; i++) {
+	for (int i = 0; i < EVENTS_READ_MAX; i++) {
 		const struct nlmsghdr *message = (const struct nlmsghdr *)(const void *)buffer;
 		struct sockaddr_nl from = { 0 };
 		socklen_t from_length = sizeof from;

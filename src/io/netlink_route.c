@@ -19,31 +19,22 @@ static uint32_t metrics_mtu(const struct nlattr *metrics)
 	return mtu;
 }
 
-static uint32_t first_hop(const struct nlattr *multipath)
-{
-	struct rtnexthop hop;
+struct route {
+	uint32_t table;
+	uint32_t index; /* of the first next hop; 0: none, for example a blackhole route */
+	uint32_t mtu;   /* 0: the route has no MTU of its own */
+};
 
-	if (mnl_attr_get_payload_len(multipath) < sizeof hop)
-		return 0;
-	memcpy(&hop, mnl_attr_get_payload(multipath), sizeof hop);
-	return (uint32_t)hop.rtnh_ifindex;
-}
-
-static struct netlink_route read_route(const struct nlmsghdr *message)
+static struct route read_route(const struct nlmsghdr *message)
 {
 	const struct rtmsg *head = mnl_nlmsg_get_payload(message);
-	struct netlink_route route = {
-		.to = { .family = head->rtm_family, .length = head->rtm_dst_len },
-		.table = head->rtm_table,
-	};
+	struct route route = { .table = head->rtm_table };
 	const struct nlattr *attribute;
+	struct rtnexthop hop;
 
 	mnl_attr_for_each(attribute, message, sizeof *head)
 	{
 		switch (mnl_attr_get_type(attribute)) {
-		case RTA_DST:
-			netlink_get_address(attribute, &route.to);
-			break;
 		case RTA_TABLE:
 			route.table = netlink_get_u32(attribute);
 			break;
@@ -51,7 +42,10 @@ static struct netlink_route read_route(const struct nlmsghdr *message)
 			route.index = netlink_get_u32(attribute);
 			break;
 		case RTA_MULTIPATH:
-			route.index = first_hop(attribute);
+			if (mnl_attr_get_payload_len(attribute) < sizeof hop)
+				break;
+			memcpy(&hop, mnl_attr_get_payload(attribute), sizeof hop);
+			route.index = (uint32_t)hop.rtnh_ifindex;
 			break;
 		case RTA_METRICS:
 			route.mtu = metrics_mtu(attribute);
@@ -61,68 +55,46 @@ static struct netlink_route read_route(const struct nlmsghdr *message)
 	return route;
 }
 
-struct route_visit {
-	uint8_t family;
-	uint32_t index, table;
-	void (*handle)(void *context, const struct netlink_route *route);
-	void *context;
-};
-
 /* Older kernels do not filter: they send all tables, and also cached IPv6 routes. */
-static void visit_route(void *context, const struct nlmsghdr *message)
+static void take_first_default(void *context, const struct nlmsghdr *message)
 {
 	const struct rtmsg *head = mnl_nlmsg_get_payload(message);
-	const struct route_visit *visit = context;
-	struct netlink_route route;
+	struct route *first = context, route;
 
-	if (message->nlmsg_type != RTM_NEWROUTE || head->rtm_family != visit->family || head->rtm_flags & RTM_F_CLONED)
+	if (first->index || message->nlmsg_type != RTM_NEWROUTE || head->rtm_dst_len || head->rtm_flags & RTM_F_CLONED)
 		return;
 	route = read_route(message);
-	if (route.table == visit->table && (!visit->index || route.index == visit->index))
-		visit->handle(visit->context, &route);
+	if (route.table == RT_TABLE_MAIN && route.index)
+		*first = route;
 }
 
-static int route_each(struct netlink *netlink, uint8_t family, uint32_t index, uint32_t table,
-					  void (*handle)(void *context, const struct netlink_route *route), void *context)
+/* Finds the default route, of IPv4 if there is one, else of IPv6. If there is none, `route` stays zero. */
+static int find_default(struct netlink *netlink, struct route *route)
 {
-	struct route_visit visit = { family, index, table ? table : RT_TABLE_MAIN, handle, context };
-	struct nlmsghdr *message = netlink_begin(netlink, RTM_GETROUTE, NLM_F_DUMP);
-	struct rtmsg *route = mnl_nlmsg_put_extra_header(message, sizeof *route);
-	int status;
+	static const uint8_t families[] = { AF_INET, AF_INET6 };
+	int status = 0;
 
-	route->rtm_family = family;
-	mnl_attr_put_u32(message, RTA_TABLE, visit.table);
-	if (index)
-		mnl_attr_put_u32(message, RTA_OIF, index);
-	status = netlink_finish(netlink, visit_route, &visit);
-	/* -ENOENT: the table does not exist. -EOPNOTSUPP: the kernel does not support the family. */
-	return status == -ENOENT || status == -EOPNOTSUPP ? 0 : status;
-}
+	for (size_t i = 0; i < sizeof families && status == 0 && !route->index; i++) {
+		struct nlmsghdr *message = netlink_begin(netlink, RTM_GETROUTE, NLM_F_DUMP);
+		struct rtmsg *head = mnl_nlmsg_put_extra_header(message, sizeof *head);
 
-static void take_first_default(void *context, const struct netlink_route *route)
-{
-	struct netlink_route *first = context;
-
-	if (route->to.length == 0 && route->index && !first->index)
-		*first = *route;
-}
-
-static int default_route(struct netlink *netlink, struct netlink_route *route)
-{
-	int status = route_each(netlink, AF_INET, 0, RT_TABLE_MAIN, take_first_default, route);
-
-	if (status == 0 && !route->index)
-		status = route_each(netlink, AF_INET6, 0, RT_TABLE_MAIN, take_first_default, route);
+		head->rtm_family = families[i];
+		mnl_attr_put_u32(message, RTA_TABLE, RT_TABLE_MAIN);
+		status = netlink_finish(netlink, take_first_default, route);
+		/* -ENOENT: the table does not exist. -EOPNOTSUPP: the kernel does not support the family. */
+		if (status == -ENOENT || status == -EOPNOTSUPP)
+			status = 0;
+	}
 	return status;
 }
 
 static void take_route(void *context, const struct nlmsghdr *message)
 {
 	if (message->nlmsg_type == RTM_NEWROUTE)
-		*(struct netlink_route *)context = read_route(message);
+		*(struct route *)context = read_route(message);
 }
 
-static int query_route(struct netlink *netlink, const struct ip_prefix *to, uint32_t mark, struct netlink_route *route)
+static struct nlmsghdr *begin_lookup(struct netlink *netlink, const struct ip_prefix *to, uint32_t mark)
 {
 	struct nlmsghdr *message = netlink_begin(netlink, RTM_GETROUTE, 0);
 	struct rtmsg *head = mnl_nlmsg_put_extra_header(message, sizeof *head);
@@ -132,36 +104,18 @@ static int query_route(struct netlink *netlink, const struct ip_prefix *to, uint
 	netlink_put_address(message, RTA_DST, to);
 	if (mark)
 		mnl_attr_put_u32(message, RTA_MARK, mark);
-	return netlink_finish(netlink, take_route, route);
-}
-
-/* Finds the route to an address. If there is none, returns 0 and leaves `route` zero. */
-static int find_route(struct netlink *netlink, const struct ip_prefix *to, struct netlink_route *route)
-{
-	int status = query_route(netlink, to, 0, route);
-
-	return status == -ENETUNREACH || status == -EHOSTUNREACH ? 0 : status;
+	return message;
 }
 
 int netlink_route_interface(struct netlink *netlink, const struct ip_prefix *to, uint32_t mark, uint32_t *index)
 {
-	struct netlink_route route = { 0 };
-	int status = query_route(netlink, to, mark, &route);
+	struct route route = { 0 };
+	int status;
 
+	begin_lookup(netlink, to, mark);
+	status = netlink_finish(netlink, take_route, &route);
 	*index = route.index;
 	return status;
-}
-
-static struct nlmsghdr *begin_match(struct netlink *netlink, const struct ip_prefix *to)
-{
-	struct nlmsghdr *message = netlink_begin(netlink, RTM_GETROUTE, 0);
-	struct rtmsg *head = mnl_nlmsg_put_extra_header(message, sizeof *head);
-
-	head->rtm_family = to->family;
-	head->rtm_dst_len = (unsigned char)(8 * netlink_address_bytes(to->family));
-	head->rtm_flags = RTM_F_FIB_MATCH; /* the route itself, with all of its next hops */
-	netlink_put_address(message, RTA_DST, to);
-	return message;
 }
 
 /* Counts the next hops of a route, and those that lead to one interface. */
@@ -169,12 +123,6 @@ struct hop_count {
 	uint32_t index;
 	int all, there;
 };
-
-static void count_hop(struct hop_count *count, uint32_t index)
-{
-	count->all++;
-	count->there += index == count->index;
-}
 
 static void count_hops(void *context, const struct nlmsghdr *message)
 {
@@ -190,11 +138,14 @@ static void count_hops(void *context, const struct nlmsghdr *message)
 
 		switch (mnl_attr_get_type(attribute)) {
 		case RTA_OIF:
-			count_hop(count, netlink_get_u32(attribute));
+			count->all++;
+			count->there += netlink_get_u32(attribute) == count->index;
 			break;
 		case RTA_MULTIPATH:
-			for (; RTNH_OK(hop, left); left -= (int)NLMSG_ALIGN(hop->rtnh_len), hop = RTNH_NEXT(hop))
-				count_hop(count, (uint32_t)hop->rtnh_ifindex);
+			for (; RTNH_OK(hop, left); left -= (int)NLMSG_ALIGN(hop->rtnh_len), hop = RTNH_NEXT(hop)) {
+				count->all++;
+				count->there += (uint32_t)hop->rtnh_ifindex == count->index;
+			}
 			break;
 		}
 	}
@@ -202,17 +153,16 @@ static void count_hops(void *context, const struct nlmsghdr *message)
 
 int netlink_flow_leaves(struct netlink *netlink, const struct netlink_flow *flow, uint32_t index)
 {
-	struct nlmsghdr *message = begin_match(netlink, &flow->to);
+	struct nlmsghdr *message = begin_lookup(netlink, &flow->to, flow->mark);
 	struct rtmsg *head = mnl_nlmsg_get_payload(message);
 	struct hop_count count = { .index = index };
 	int status;
 
+	head->rtm_flags = RTM_F_FIB_MATCH; /* the route itself, with all of its next hops */
 	if (flow->from.family) {
 		head->rtm_src_len = head->rtm_dst_len;
 		netlink_put_address(message, RTA_SRC, &flow->from);
 	}
-	if (flow->mark)
-		mnl_attr_put_u32(message, RTA_MARK, flow->mark);
 	mnl_attr_put_u8(message, RTA_IP_PROTO, IPPROTO_UDP);
 	if (flow->from_port)
 		mnl_attr_put_u16(message, RTA_SPORT, htons(flow->from_port));
@@ -229,15 +179,17 @@ static void take_local(void *context, const struct nlmsghdr *message)
 	const struct rtmsg *head = mnl_nlmsg_get_payload(message);
 
 	if (message->nlmsg_type == RTM_NEWROUTE && head->rtm_type == RTN_LOCAL)
-		*(struct netlink_route *)context = read_route(message);
+		*(struct route *)context = read_route(message);
 }
 
 int netlink_address_interface(struct netlink *netlink, const struct ip_prefix *address, uint32_t *index)
 {
-	struct netlink_route route = { 0 };
+	struct nlmsghdr *message = begin_lookup(netlink, address, 0);
+	struct rtmsg *head = mnl_nlmsg_get_payload(message);
+	struct route route = { 0 };
 	int status;
 
-	begin_match(netlink, address);
+	head->rtm_flags = RTM_F_FIB_MATCH;
 	status = netlink_finish(netlink, take_local, &route);
 	*index = route.index;
 	return status == -ENETUNREACH || status == -EHOSTUNREACH ? 0 : status;
@@ -245,9 +197,17 @@ int netlink_address_interface(struct netlink *netlink, const struct ip_prefix *a
 
 int netlink_route_mtu(struct netlink *netlink, const struct ip_prefix *to, uint32_t *mtu)
 {
-	struct netlink_route route = { 0 };
-	int status = to->family ? find_route(netlink, to, &route) : default_route(netlink, &route);
+	struct route route = { 0 };
+	int status;
 
+	if (to->family) {
+		begin_lookup(netlink, to, 0);
+		status = netlink_finish(netlink, take_route, &route);
+		if (status == -ENETUNREACH || status == -EHOSTUNREACH)
+			status = 0;
+	} else {
+		status = find_default(netlink, &route);
+	}
 	*mtu = route.mtu;
 	if (status == 0 && !route.mtu && route.index)
 		status = netlink_link_mtu(netlink, route.index, mtu);

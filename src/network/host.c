@@ -290,6 +290,12 @@ static int host_observe(void *context, struct item_list *observed, bool routes)
 /* The default metric is 0 for IPv4 and 1024 for IPv6. A guard has the largest, so every other route is preferred. */
 static const uint32_t guard_metric = UINT32_MAX;
 
+static const enum netlink_route_verb route_verbs[] = {
+	[OPERATION_ADD] = NETLINK_ROUTE_ADD,
+	[OPERATION_DELETE] = NETLINK_ROUTE_DELETE,
+	[OPERATION_PREPEND] = NETLINK_ROUTE_PREPEND,
+};
+
 /* Finds the source that the kernel would choose for a connected network: the first configured address in it. */
 static bool connected_source(const struct host *host, const struct item *route, struct ip_prefix *source)
 {
@@ -326,10 +332,7 @@ static void apply_routes(struct host *host, const struct operation *operations, 
 		if (count == 1 && item->flags & ITEM_CONNECTED && connected_source(host, item, &source))
 			change->source = &source;
 	}
-	if (operations->verb == OPERATION_PREPEND)
-		netlink_prepend_routes(host->netlink, changes, count, status);
-	else
-		netlink_change_routes(host->netlink, operations->verb == OPERATION_ADD, changes, count, status);
+	netlink_change_routes(host->netlink, route_verbs[operations->verb], changes, count, status);
 }
 
 static int apply_guard(struct host *host, const struct operation *operation)
@@ -342,7 +345,7 @@ static int apply_guard(struct host *host, const struct operation *operation)
 	};
 	int status;
 
-	netlink_change_routes(host->netlink, operation->verb == OPERATION_ADD, &change, 1, &status);
+	netlink_change_routes(host->netlink, route_verbs[operation->verb], &change, 1, &status);
 	return status;
 }
 

@@ -263,7 +263,7 @@ static bool route_concerns(const struct network *network, const struct netlink_r
 	return item_find(&network->reconcile.desired, &item); /* it may have replaced one of ours */
 }
 
-static bool event_concerns(void *context, const struct netlink_state_event *event)
+static bool event_concerns(void *context, const struct netlink_event *event)
 {
 	const struct network *network = context;
 

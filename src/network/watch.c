@@ -90,7 +90,7 @@ static void on_look(struct ev_loop *loop, struct ev_timer *timer, int events)
 		watch_look_when_idle(watch);
 }
 
-static void watch_event(void *context, const struct netlink_state_event *event)
+static void watch_event(void *context, const struct netlink_event *event)
 {
 	struct watch *watch = context;
 
@@ -130,7 +130,8 @@ static void start_io(struct watch *watch, struct ev_io *io, int fd,
 
 int watch_start(struct watch *watch, struct ev_loop *loop, uint32_t port)
 {
-	int routes = netlink_events_open(port), tables;
+	const unsigned kinds = NETLINK_EVENT_LINK | NETLINK_EVENT_ADDRESS | NETLINK_EVENT_ROUTE | NETLINK_EVENT_RULE;
+	int routes = netlink_events_open(kinds, port), tables;
 
 	if (routes < 0)
 		return routes;

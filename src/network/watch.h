@@ -27,7 +27,7 @@ struct watch {
 	double repaired_at; /* the time of the last repair, on the loop's clock */
 	unsigned repairs;   /* repairs in a row */
 	/* Returns true if the event may mean that an item of ours has changed. */
-	bool (*concerns)(void *context, const struct netlink_state_event *event);
+	bool (*concerns)(void *context, const struct netlink_event *event);
 	/* Compares and repairs. Returns the number of repairs, or a negative errno; -ENODEV ends the watch. */
 	int (*repair)(void *context);
 	/* Called once when another program keeps undoing the repairs. */

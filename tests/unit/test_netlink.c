@@ -13,7 +13,7 @@
 #include <stdlib.h>
 
 #include "base/bytes.h"
-#include "io/netlink_dump.h"
+#include "io/netlink_events.h"
 #include "sandbox.h"
 
 enum { TABLE = 51820, MARK = 51820, MANY = 3000 };
@@ -154,7 +154,7 @@ static int change_route(const struct state *state, bool add, uint32_t index, con
 	const struct netlink_route_change change = { .to = *to, .table = table, .index = index, .type = RTN_UNICAST };
 	int status;
 
-	netlink_change_routes(state->netlink, add, &change, 1, &status);
+	netlink_change_routes(state->netlink, add ? NETLINK_ROUTE_ADD : NETLINK_ROUTE_DELETE, &change, 1, &status);
 	return status;
 }
 
@@ -224,17 +224,17 @@ static void routes_are_added_together(void **context)
 		};
 		put_be32(routes[i].to.address, 0x0a000000 | i << 8 | (i % EVERY ? 0 : 1)); /* a bit after the prefix */
 	}
-	netlink_change_routes(state->netlink, true, routes, COUNT, status);
+	netlink_change_routes(state->netlink, NETLINK_ROUTE_ADD, routes, COUNT, status);
 	for (uint32_t i = 0; i < COUNT; i++) {
 		assert_int_equal(status[i], i % EVERY ? 0 : -EINVAL);
 		standing += status[i] == 0;
 	}
 	assert_int_equal(atoi(sandbox_output("ip route show table 51820 | wc -l")), standing);
-	netlink_change_routes(state->netlink, true, routes, COUNT, status);
+	netlink_change_routes(state->netlink, NETLINK_ROUTE_ADD, routes, COUNT, status);
 	for (uint32_t i = 0; i < COUNT; i++)
 		assert_int_equal(status[i], i % EVERY ? -EEXIST : -EINVAL);
 	routes[1].index = 9999;
-	netlink_change_routes(state->netlink, true, routes, 2, status);
+	netlink_change_routes(state->netlink, NETLINK_ROUTE_ADD, routes, 2, status);
 	assert_int_equal(status[1], -ENODEV);
 	/* All answers were read, so the next request gets its own answer. */
 	assert_int_equal(count_routes(state, AF_INET, 0, TABLE) > 0, 1);
@@ -478,6 +478,7 @@ static void rules_with_further_conditions_are_not_plain(void **context)
 }
 
 struct seen {
+	uint32_t index; /* events of other interfaces are ignored */
 	int events;
 	struct netlink_event last;
 };
@@ -486,22 +487,24 @@ static void note_event(void *context, const struct netlink_event *event)
 {
 	struct seen *seen = context;
 
+	if (event->index != seen->index)
+		return;
 	seen->events++;
 	seen->last = *event;
 }
 
 static struct seen read_events(int fd, uint32_t index)
 {
-	struct seen seen = { 0 };
+	struct seen seen = { .index = index };
 
-	assert_int_equal(netlink_watch_read(fd, index, note_event, &seen), 0);
+	assert_int_equal(netlink_events_read(fd, note_event, &seen), 0);
 	return seen;
 }
 
 static void link_events_arrive(void **context)
 {
 	struct state *state = *context;
-	int fd = netlink_watch_open(), tun = sandbox_tun("tun1");
+	int fd = netlink_events_open(NETLINK_EVENT_LINK, 0), tun = sandbox_tun("tun1");
 	uint32_t index = if_nametoindex("tun1");
 	struct seen seen;
 
@@ -513,7 +516,7 @@ static void link_events_arrive(void **context)
 	netlink_link_change(state->netlink, index, NETLINK_LINK_MTU, 1400);
 	netlink_link_change(state->netlink, index, NETLINK_LINK_UP, 1);
 	seen = read_events(fd, index);
-	assert_true(seen.last.up && !seen.last.gone);
+	assert_true(seen.last.up && !seen.last.removed);
 	assert_int_equal(seen.last.mtu, 1400);
 	assert_int_equal(seen.last.index, index);
 	netlink_link_change(state->netlink, index, NETLINK_LINK_UP, 0);
@@ -522,13 +525,13 @@ static void link_events_arrive(void **context)
 	assert_int_equal(read_events(fd, index).events, 0); /* the event was of another interface */
 	close(tun);
 	seen = read_events(fd, index);
-	assert_true(seen.last.gone);
+	assert_true(seen.last.removed);
 	close(fd);
 }
 
 static void leaving_a_bridge_is_not_a_deletion(void **context)
 {
-	int fd = netlink_watch_open();
+	int fd = netlink_events_open(NETLINK_EVENT_LINK, 0);
 	struct seen seen;
 	uint32_t index;
 
@@ -540,7 +543,7 @@ static void leaving_a_bridge_is_not_a_deletion(void **context)
 	sandbox_output("ip link set d0 nomaster");
 	seen = read_events(fd, index);
 	assert_true(seen.events > 0);
-	assert_false(seen.last.gone);
+	assert_false(seen.last.removed);
 	sandbox_output("ip link del br0; ip link del d0");
 	close(fd);
 }
@@ -548,16 +551,16 @@ static void leaving_a_bridge_is_not_a_deletion(void **context)
 static void lost_events_are_reported(void **context)
 {
 	struct state *state = *context;
-	int fd = netlink_watch_open(), size = 4096, status = 0;
-	struct seen seen = { 0 };
+	int fd = netlink_events_open(NETLINK_EVENT_LINK, 0), size = 4096, status = 0;
+	struct seen seen = { .index = state->index };
 
 	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size), 0);
 	for (uint32_t i = 0; i < 64; i++)
 		change_link(state, NETLINK_LINK_MTU, 1300 + (uint32_t)i);
 	for (int i = 0; i < 64 && status == 0; i++)
-		status = netlink_watch_read(fd, state->index, note_event, &seen);
+		status = netlink_events_read(fd, note_event, &seen);
 	assert_int_equal(status, -ENOBUFS);
-	assert_int_equal(netlink_watch_read(fd, state->index, note_event, &seen), 0);
+	assert_int_equal(netlink_events_read(fd, note_event, &seen), 0);
 	close(fd);
 }
 

@@ -33,13 +33,6 @@ void netlink_close(struct netlink *netlink);
 /* Reads the MTU of a link. */
 int netlink_link_mtu(struct netlink *netlink, uint32_t index, uint32_t *mtu);
 
-struct netlink_route {
-	struct ip_prefix to;
-	uint32_t table;
-	uint32_t index; /* of the first next hop; 0: none, for example a blackhole route */
-	uint32_t mtu;   /* 0: the route has no MTU of its own */
-};
-
 /*
  * Reads the MTU of the route to the address in `to`: the route's own, or else that of its device. If the family in `to`
  * is 0, uses the default route, of IPv4 if there is one, else of IPv6. *mtu is 0 if there is no route.
@@ -67,29 +60,5 @@ struct netlink_flow {
 int netlink_flow_leaves(struct netlink *netlink, const struct netlink_flow *flow, uint32_t index);
 /* Finds the interface that has `address`. Sets *index to 0 if the host does not have the address. */
 int netlink_address_interface(struct netlink *netlink, const struct ip_prefix *address, uint32_t *index);
-
-/*
- * Returns a non-blocking descriptor that becomes readable when routes, policy rules or addresses change, or a negative
- * errno.
- */
-int netlink_routes_watch_open(void);
-/* Discards pending events, for a bounded time. Returns true if there were any. */
-bool netlink_routes_watch_read(int fd);
-
-/* A link event. */
-struct netlink_event {
-	uint32_t index;
-	uint32_t mtu; /* 0: the event does not include it */
-	bool up, gone;
-};
-/* Returns a non-blocking descriptor for an event loop, subscribed to RTNLGRP_LINK, or a negative errno. */
-int netlink_watch_open(void);
-/*
- * Calls `handle` for the pending events of interface `index`. Reads a limited number of messages; the descriptor stays
- * readable if there are more. Returns 0 or a negative errno; -ENOBUFS means that events were lost, so read the state
- * again.
- */
-int netlink_watch_read(int fd, uint32_t index, void (*handle)(void *context, const struct netlink_event *event),
-					   void *context);
 
 #endif

@@ -86,16 +86,18 @@ struct netlink_route_change {
 	const struct ip_prefix *source; /* the preferred source address; NULL: none */
 };
 
+enum netlink_route_verb {
+	NETLINK_ROUTE_ADD,     /* -EEXIST if there is a route with the same destination and metric */
+	NETLINK_ROUTE_PREPEND, /* adds it in front of such routes; IPv6 has no such order */
+	NETLINK_ROUTE_DELETE,
+};
+
 /*
  * Adds or deletes routes with our protocol number, as many to a send as fit. Routes of other protocols are never
  * deleted. `status` receives 0 or a negative errno for each; a failure does not stop the others.
  */
-void netlink_change_routes(struct netlink *netlink, bool add, const struct netlink_route_change *changes, size_t count,
-						   int *status);
-
-/* Adds routes in front of others with the same destination and metric. IPv6 has no such order. */
-void netlink_prepend_routes(struct netlink *netlink, const struct netlink_route_change *changes, size_t count,
-							int *status);
+void netlink_change_routes(struct netlink *netlink, enum netlink_route_verb verb,
+						   const struct netlink_route_change *changes, size_t count, int *status);
 
 struct nlmsghdr;
 /* Reads RTM_NEWROUTE and RTM_DELROUTE. */

@@ -1,34 +1,45 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Events of rtnetlink: changes of links, addresses, routes and rules. The kernel drops uninteresting events before
- * they reach the socket, because a routing daemon can change 100,000 routes at once.
- */
+/* Events of rtnetlink: changes of links, addresses, routes and rules. */
 #ifndef ADIT_IO_NETLINK_EVENTS_H
 #define ADIT_IO_NETLINK_EVENTS_H
 
 #include "io/netlink_dump.h"
 
-enum netlink_event_kind { NETLINK_EVENT_LINK, NETLINK_EVENT_ADDRESS, NETLINK_EVENT_ROUTE, NETLINK_EVENT_RULE };
+enum netlink_event_kind {
+	NETLINK_EVENT_LINK = 1 << 0,
+	NETLINK_EVENT_ADDRESS = 1 << 1,
+	NETLINK_EVENT_ROUTE = 1 << 2,
+	NETLINK_EVENT_RULE = 1 << 3,
+};
 
-struct netlink_state_event {
+struct netlink_event {
 	enum netlink_event_kind kind;
 	bool removed;
+	bool up;                          /* of links */
 	uint32_t index;                   /* of links and addresses */
+	uint32_t mtu;                     /* of links; 0: the event does not include it */
 	struct netlink_route_entry route; /* of routes */
 	uint32_t mark;                    /* of rules */
 	uint8_t protocol;                 /* of rules */
 };
 
 /*
- * A non-blocking descriptor, or negative errno. It receives no event that the socket with port number `own_port`
- * causes (netlink_port), and no event of a route unless it replaces another route, or belongs to us or to the kernel.
+ * Opens a socket for events of these kinds, of all interfaces. Returns a non-blocking descriptor for an event loop, or
+ * a negative errno.
+ *
+ * If `own_port` is not 0, the kernel drops the events that the socket with this port number causes (netlink_port), and
+ * those of a route that replaces no other one and belongs neither to us nor to the kernel. It drops them before they
+ * reach the socket, because a routing daemon can change 100,000 routes at once.
  */
-int netlink_events_open(uint32_t own_port);
+int netlink_events_open(unsigned kinds, uint32_t own_port);
 
 /*
- * Calls `handle` with pending events, for a bounded time: the descriptor stays readable if there are more. 0, -ENOBUFS
- * if events were lost, or another negative errno.
+ * Calls `handle` with pending events, for a bounded time: the descriptor stays readable if there are more. Returns 0 or
+ * a negative errno; -ENOBUFS means that events were lost, so read the state again.
  */
-int netlink_events_read(int fd, void (*handle)(void *context, const struct netlink_state_event *event), void *context);
+int netlink_events_read(int fd, void (*handle)(void *context, const struct netlink_event *event), void *context);
+
+/* Discards pending events, for a bounded time. Returns true if there were any, or if events were lost. */
+bool netlink_events_discard(int fd);
 
 #endif
