@@ -21,24 +21,15 @@ static void syscalls_close(struct backend *backend)
 
 static const struct backend_ops syscalls = { "syscalls", syscalls_read, syscalls_close };
 
-/* Opens a ring. Returns NULL if there is none or, with BACKEND_AUTO, if it is not faster than system calls. */
-static struct backend_ring *open_ring(enum backend_kind kind, const struct tun *tun, int *error)
-{
-	struct backend_ring *ring = NULL;
-
-	*error = backend_ring_open(&ring, tun);
-	if (ring && kind == BACKEND_AUTO && !backend_ring_faster(ring)) {
-		backend_ring_close(ring);
-		ring = NULL;
-	}
-	return ring;
-}
-
 int backend_open(struct backend *backend, enum backend_kind kind, struct tun *tun)
 {
 	*backend = (struct backend) { .ops = &syscalls, .tun = tun };
 	if (kind != BACKEND_SYSCALLS)
-		backend->ring = open_ring(kind, tun, &backend->ring_error);
+		backend->ring_error = backend_ring_open(&backend->ring, tun);
+	if (backend->ring && kind == BACKEND_AUTO && !backend_ring_faster(backend->ring)) {
+		backend_ring_close(backend->ring);
+		backend->ring = NULL;
+	}
 	if (backend->ring) {
 		backend->ops = backend_io_uring;
 		return 0;

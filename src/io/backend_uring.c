@@ -62,32 +62,6 @@ struct backend_ring {
 
 /* --- submit --- */
 
-/* With RWF_NOWAIT the completion is already there. Waits only if the kernel does the read in the background. */
-static struct io_uring_cqe *wait_completion(struct io_uring *uring)
-{
-	struct io_uring_cqe *completion;
-	int error;
-
-	do
-		error = io_uring_wait_cqe(uring, &completion);
-	while (error == -EINTR);
-	return error ? NULL : completion;
-}
-
-/* Stores the results of `count` reads. Returns `count` or a negative errno. */
-static int collect_results(struct backend_ring *ring, int count)
-{
-	for (int i = 0; i < count; i++) {
-		struct io_uring_cqe *completion = wait_completion(&ring->uring);
-
-		if (!completion)
-			return -EIO;
-		ring->result[completion->user_data] = completion->res;
-		io_uring_cqe_seen(&ring->uring, completion);
-	}
-	return count;
-}
-
 static void prepare_read(struct backend_ring *ring, int slot, int fd, void *buffer, size_t room)
 {
 	struct io_uring_sqe *submission = io_uring_get_sqe(&ring->uring);
@@ -97,29 +71,31 @@ static void prepare_read(struct backend_ring *ring, int slot, int fd, void *buff
 	submission->user_data = (unsigned)slot;
 }
 
-/* Submits the prepared reads. Returns the number of results, from the first read on, or a negative errno. */
+/*
+ * Submits the prepared reads and stores their results. Returns the number of results, from the first read on, or a
+ * negative errno.
+ */
 static int submit_reads(struct backend_ring *ring)
 {
 	int submitted = io_uring_submit(&ring->uring);
 
-	return submitted < 0 ? submitted : collect_results(ring, submitted);
+	for (int i = 0; i < submitted; i++) {
+		struct io_uring_cqe *completion;
+		int error;
+
+		/* With RWF_NOWAIT the completion is already there. Waits only if the kernel reads in the background. */
+		do
+			error = io_uring_wait_cqe(&ring->uring, &completion);
+		while (error == -EINTR);
+		if (error)
+			return -EIO;
+		ring->result[completion->user_data] = completion->res;
+		io_uring_cqe_seen(&ring->uring, completion);
+	}
+	return submitted;
 }
 
 /* --- read --- */
-
-static void read_batch(struct backend_ring *ring, const struct tun *tun, int count)
-{
-	for (int i = 0; i < count; i++) {
-		struct iovec target = tun_target(tun, ring->buffers + i * STRIDE);
-		prepare_read(ring, i, tun->fd, target.iov_base, target.iov_len);
-	}
-	ring->next = 0;
-	ring->count = submit_reads(ring);
-	ring->broken = ring->count != count;
-	if (ring->count < 0)
-		ring->count = 0;
-	ring->empty = ring->count && ring->result[ring->count - 1] == -EAGAIN;
-}
 
 static int batch_size(const struct backend_ring *ring, int max)
 {
@@ -130,19 +106,6 @@ static int batch_size(const struct backend_ring *ring, int max)
 	if (size > DEPTH)
 		size = DEPTH;
 	return size < (unsigned)max ? (int)size : max;
-}
-
-/* Counts a packet or the end of the queue, for batch_size. */
-static void update_prediction(struct backend_ring *ring, ssize_t length)
-{
-	if (length == -EAGAIN)
-		ring->expected = ring->found;
-	if (length == -EAGAIN || length >= LARGE)
-		ring->found = 0;
-	if (length >= LARGE)
-		ring->expected = 0;
-	else if (length > 0)
-		ring->found++;
 }
 
 /* Returns the next packet of the current batch, or -EAGAIN. */
@@ -176,15 +139,33 @@ static ssize_t read_next(struct backend_ring *ring, struct tun *tun, uint8_t **p
 			*packet = ring->buffers;
 			return tun_read(tun, *packet);
 		}
-		read_batch(ring, tun, size);
+		for (int i = 0; i < size; i++) {
+			struct iovec target = tun_target(tun, ring->buffers + i * STRIDE);
+			prepare_read(ring, i, tun->fd, target.iov_base, target.iov_len);
+		}
+		ring->next = 0;
+		ring->count = submit_reads(ring);
+		ring->broken = ring->count != size;
+		if (ring->count < 0)
+			ring->count = 0;
+		ring->empty = ring->count && ring->result[ring->count - 1] == -EAGAIN;
 	}
 }
 
 static ssize_t ring_read(struct backend *backend, uint8_t **packet, int max)
 {
-	ssize_t length = read_next(backend->ring, backend->tun, packet, max);
+	struct backend_ring *ring = backend->ring;
+	ssize_t length = read_next(ring, backend->tun, packet, max);
 
-	update_prediction(backend->ring, length);
+	/* Counts the packet or the end of the queue, for batch_size. */
+	if (length == -EAGAIN)
+		ring->expected = ring->found;
+	if (length == -EAGAIN || length >= LARGE)
+		ring->found = 0;
+	if (length >= LARGE)
+		ring->expected = 0;
+	else if (length > 0)
+		ring->found++;
 	return length;
 }
 
@@ -197,15 +178,6 @@ bool backend_ring_pending(const struct backend_ring *ring)
 }
 
 /* --- open --- */
-
-/* Uses io_uring_register, because liburing 2.3 declares wrappers for both calls but does not export them. */
-static int restrict_to_reads(struct io_uring *uring)
-{
-	struct io_uring_restriction reads = { .opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_READ };
-	int error = io_uring_register((unsigned)uring->ring_fd, IORING_REGISTER_RESTRICTIONS, &reads, 1);
-
-	return error < 0 ? error : io_uring_register((unsigned)uring->ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
-}
 
 /* Checks that the ring may read the TUN and that the TUN supports RWF_NOWAIT. Reading 0 bytes removes no packet. */
 static int try_read(struct backend_ring *ring, const struct tun *tun)
@@ -221,6 +193,7 @@ static int try_read(struct backend_ring *ring, const struct tun *tun)
 
 int backend_ring_open(struct backend_ring **opened, const struct tun *tun)
 {
+	struct io_uring_restriction reads = { .opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_READ };
 	struct backend_ring *ring = calloc(1, sizeof *ring);
 	int error;
 
@@ -233,7 +206,10 @@ int backend_ring_open(struct backend_ring **opened, const struct tun *tun)
 	error = io_uring_queue_init(DEPTH, &ring->uring, IORING_SETUP_R_DISABLED);
 	if (error)
 		goto free_buffers;
-	error = restrict_to_reads(&ring->uring);
+	/* Calls io_uring_register, because liburing 2.3 declares wrappers for both requests but does not export them. */
+	error = io_uring_register((unsigned)ring->uring.ring_fd, IORING_REGISTER_RESTRICTIONS, &reads, 1);
+	if (error >= 0)
+		error = io_uring_register((unsigned)ring->uring.ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
 	if (error)
 		goto exit_queue;
 	error = try_read(ring, tun);
@@ -274,42 +250,29 @@ const struct backend_ops *const backend_io_uring = &ops;
  * Reading the TUN cannot be measured without packets. An eventfd(2) semaphore always has DEPTH small reads ready, and
  * the difference between the two ways is the same: the overhead of the system calls against that of the ring.
  */
-static uint64_t time_calls(int fd)
-{
-	uint64_t value, begin = clock_boottime();
-
-	for (int i = 0; i < DEPTH; i++)
-		if (read(fd, &value, sizeof value) != sizeof value)
-			return UINT64_MAX;
-	return clock_boottime() - begin;
-}
-
-static uint64_t time_batch(struct backend_ring *ring, int fd)
-{
-	uint64_t begin = clock_boottime();
-
-	for (int i = 0; i < DEPTH; i++)
-		prepare_read(ring, i, fd, ring->buffers + i * STRIDE, sizeof(uint64_t));
-	if (submit_reads(ring) != DEPTH || ring->result[DEPTH - 1] != sizeof(uint64_t))
-		return UINT64_MAX;
-	return clock_boottime() - begin;
-}
-
 bool backend_ring_faster(struct backend_ring *ring)
 {
 	enum { ROUNDS = 16 }; /* the fastest counts, so that interrupts do not matter */
-	uint64_t calls = UINT64_MAX, batch = UINT64_MAX;
+	uint64_t calls = UINT64_MAX, batches = UINT64_MAX, value;
 	int fd = eventfd(2 * ROUNDS * DEPTH, EFD_SEMAPHORE | EFD_NONBLOCK | EFD_CLOEXEC);
+	bool failed = fd < 0;
 
-	for (int i = 0; i < ROUNDS && fd >= 0; i++) {
-		uint64_t call = time_calls(fd), batched = time_batch(ring, fd);
+	for (int round = 0; round < ROUNDS && !failed; round++) {
+		uint64_t begin = clock_boottime(), middle, end;
 
-		calls = call < calls ? call : calls;
-		batch = batched < batch ? batched : batch;
+		for (int i = 0; i < DEPTH; i++)
+			failed |= read(fd, &value, sizeof value) != sizeof value;
+		middle = clock_boottime();
+		for (int i = 0; i < DEPTH; i++)
+			prepare_read(ring, i, fd, ring->buffers + i * STRIDE, sizeof value);
+		failed |= submit_reads(ring) != DEPTH || ring->result[DEPTH - 1] != sizeof value;
+		end = clock_boottime();
+		calls = middle - begin < calls ? middle - begin : calls;
+		batches = end - middle < batches ? end - middle : batches;
 	}
 	if (fd >= 0)
 		close(fd);
-	return batch < calls;
+	return !failed && batches < calls;
 }
 
 #else /* !ADIT_IO_URING */

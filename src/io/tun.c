@@ -29,39 +29,12 @@ enum { DEFAULT_QUEUE = 500 }; /* TUN_READQ_SIZE of the kernel */
 
 static_assert(TUN_VIRTIO == sizeof(struct virtio_net_hdr), "size of the virtio header");
 
-static int open_device(void)
-{
-	int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-
-	if (fd >= 0)
-		return fd;
-	return errno == ENOENT || errno == ENXIO ? -ENODEV : -errno;
-}
-
 static int attach(int fd, const char *name, int flags)
 {
 	struct ifreq request = { .ifr_flags = (short)(IFF_TUN | IFF_NO_PI | flags) };
 
 	strncpy(request.ifr_name, name, sizeof request.ifr_name - 1);
 	return ioctl(fd, TUNSETIFF, &request) ? -errno : 0;
-}
-
-/*
- * Reads the name and the type of the device. It is not possible to find out whether IFF_NO_PI is set, without which
- * each packet has four more bytes in front: TUNGETIFF reports IFF_NOFILTER in the same bit.
- */
-static int identify(struct tun *tun)
-{
-	struct ifreq request = { 0 };
-
-	if (ioctl(tun->fd, TUNGETIFF, &request))
-		return -errno;
-	if (!(request.ifr_flags & IFF_TUN))
-		return -EINVAL;
-	memcpy(tun->name, request.ifr_name, sizeof tun->name);
-	tun->name[sizeof tun->name - 1] = '\0';
-	tun->virtio = request.ifr_flags & IFF_VNET_HDR;
-	return 0;
 }
 
 /*
@@ -108,15 +81,24 @@ static bool accepts_super(const struct tun *tun, uint8_t gso_type, uint8_t proto
 	return tun->virtio && (writev(tun->fd, parts, 2) >= 0 || errno != EINVAL);
 }
 
-/* Initializes `tun` for an attached descriptor. The caller closes the descriptor on failure. */
+/*
+ * Initializes `tun` for an attached descriptor. The caller closes the descriptor on failure. It is not possible to find
+ * out whether IFF_NO_PI is set, without which each packet has four more bytes in front: TUNGETIFF reports IFF_NOFILTER
+ * in the same bit.
+ */
 static int init_queue(struct tun *tun, int fd)
 {
-	int size = TUN_VIRTIO, error;
+	struct ifreq request = { 0 };
+	int size = TUN_VIRTIO;
 
 	*tun = (struct tun) { .fd = fd };
-	error = identify(tun);
-	if (error)
-		return error;
+	if (ioctl(fd, TUNGETIFF, &request))
+		return -errno;
+	if (!(request.ifr_flags & IFF_TUN))
+		return -EINVAL;
+	memcpy(tun->name, request.ifr_name, sizeof tun->name);
+	tun->name[sizeof tun->name - 1] = '\0';
+	tun->virtio = request.ifr_flags & IFF_VNET_HDR;
 	/* A persistent device still has the header size that its last user set. */
 	if (tun->virtio && ioctl(fd, TUNSETVNETHDRSZ, &size))
 		return -errno;
@@ -152,9 +134,9 @@ static int open_queue(struct tun *tun, const char *name, int flags)
 	*tun = (struct tun) { .fd = -1 };
 	if (strlen(name) >= IFNAMSIZ)
 		return -EINVAL;
-	fd = open_device();
+	fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
-		return fd;
+		return errno == ENOENT || errno == ENXIO ? -ENODEV : -errno;
 	error = attach(fd, name, flags | IFF_VNET_HDR);
 	if (error == -EINVAL) /* some kernels support only a plain TUN */
 		error = attach(fd, name, flags);
@@ -169,35 +151,21 @@ static int open_queue(struct tun *tun, const char *name, int flags)
 	return 0;
 }
 
-static void close_queues(struct tun *queues, unsigned count)
-{
-	while (count)
-		tun_close(&queues[--count]);
-}
-
-/*
- * A device with multiple queues lets any number of processes attach, and would give each of them a part of the packets.
- * Returns -EBUSY if queues other than our `count` are attached.
- */
-static int check_exclusive(const struct tun *queues, unsigned count)
-{
-	return tun_attached_queues(queues[0].name) > (int)count ? -EBUSY : 0;
-}
-
 static int open_multiple(struct tun *queues, unsigned count, const char *name)
 {
-	int error;
+	unsigned opened = 0;
+	int error = 0;
 
-	for (unsigned i = 0; i < count; i++) {
-		error = open_queue(&queues[i], i ? queues[0].name : name, IFF_MULTI_QUEUE);
-		if (error) {
-			close_queues(queues, i);
-			return error;
-		}
+	while (opened < count && !error) {
+		error = open_queue(&queues[opened], opened ? queues[0].name : name, IFF_MULTI_QUEUE);
+		if (!error)
+			opened++;
 	}
-	error = check_exclusive(queues, count);
-	if (error)
-		close_queues(queues, count);
+	/* A device with multiple queues lets any process attach, and would give it a part of the packets. */
+	if (!error && tun_attached_queues(queues[0].name) > (int)count)
+		error = -EBUSY;
+	while (error && opened)
+		tun_close(&queues[--opened]);
 	return error;
 }
 
@@ -273,20 +241,15 @@ ssize_t tun_read(struct tun *tun, uint8_t *buffer)
 	return tun_finish(tun, buffer, bytes < 0 ? -errno : bytes);
 }
 
-/* A plain device cannot segment packets or complete checksums. */
-static int write_plain(const struct tun *tun, const struct iovec *iov, int count)
+int tun_write(struct tun *tun, const struct iovec *iov, int count)
 {
 	struct virtio_net_hdr virtio;
 
+	if (tun->virtio)
+		return writev(tun->fd, iov, count) < 0 ? -errno : 0;
+	/* A plain device cannot segment packets or complete checksums. */
 	memcpy(&virtio, iov[0].iov_base, sizeof virtio);
 	if (virtio.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM || virtio.gso_type != VIRTIO_NET_HDR_GSO_NONE)
 		return -EINVAL;
 	return writev(tun->fd, iov + 1, count - 1) < 0 ? -errno : 0;
-}
-
-int tun_write(struct tun *tun, const struct iovec *iov, int count)
-{
-	if (!tun->virtio)
-		return write_plain(tun, iov, count);
-	return writev(tun->fd, iov, count) < 0 ? -errno : 0;
 }

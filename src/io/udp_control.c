@@ -17,109 +17,71 @@ static void put_cmsg(struct msghdr *message, int level, int type, const void *va
 }
 
 /*
- * Sets the address, but the interface only of a pinned endpoint. The interface would override the routing table: if it
- * has no route to the peer, the kernel would assume that the peer is directly attached to it.
+ * Sets the address, but the interface only if necessary. The interface would override the routing table: if it has no
+ * route to the peer, the kernel would assume that the peer is directly attached to it. A pinned endpoint and a
+ * link-local address need their interface.
  */
-static void put_local_v4(struct msghdr *message, const struct endpoint *to)
-{
-	struct in_pktinfo info = { .ipi_spec_dst = to->local.v4.ipi_spec_dst };
-
-	if (to->pinned)
-		info.ipi_ifindex = to->local.v4.ipi_ifindex;
-
-	put_cmsg(message, IPPROTO_IP, IP_PKTINFO, &info, sizeof info);
-}
-
-/* A link-local address needs its interface. */
-static void put_local_v6(struct msghdr *message, const struct endpoint *to)
-{
-	struct in6_pktinfo info = { .ipi6_addr = to->local.v6.ipi6_addr };
-
-	if (IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr))
-		info.ipi6_ifindex = to->local.v6.ipi6_ifindex;
-	put_cmsg(message, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof info);
-}
-
 static void put_local(struct msghdr *message, const struct endpoint *to)
 {
-	if (to->to.any.sa_family == AF_INET)
-		put_local_v4(message, to);
-	else
-		put_local_v6(message, to);
-}
+	if (to->to.any.sa_family == AF_INET) {
+		struct in_pktinfo info = { .ipi_spec_dst = to->local.v4.ipi_spec_dst };
 
-static void put_traffic_class(struct msghdr *message, const struct endpoint *to, int traffic_class)
-{
-	if (to->to.any.sa_family == AF_INET)
-		put_cmsg(message, IPPROTO_IP, IP_TOS, &traffic_class, sizeof traffic_class);
-	else
-		put_cmsg(message, IPPROTO_IPV6, IPV6_TCLASS, &traffic_class, sizeof traffic_class);
+		if (to->pinned)
+			info.ipi_ifindex = to->local.v4.ipi_ifindex;
+		put_cmsg(message, IPPROTO_IP, IP_PKTINFO, &info, sizeof info);
+	} else {
+		struct in6_pktinfo info = { .ipi6_addr = to->local.v6.ipi6_addr };
+
+		if (IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr))
+			info.ipi6_ifindex = to->local.v6.ipi6_ifindex;
+		put_cmsg(message, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof info);
+	}
 }
 
 void udp_control_write(struct msghdr *message, union udp_control *control, const struct udp_run *run, uint32_t length)
 {
+	int traffic_class = run->traffic_class;
+
 	message->msg_control = control->bytes;
 	message->msg_controllen = 0;
 	if (!run->local_gone && endpoint_local_known(run->to))
 		put_local(message, run->to);
-	if (run->traffic_class)
-		put_traffic_class(message, run->to, run->traffic_class);
+	if (traffic_class && run->to->to.any.sa_family == AF_INET)
+		put_cmsg(message, IPPROTO_IP, IP_TOS, &traffic_class, sizeof traffic_class);
+	else if (traffic_class)
+		put_cmsg(message, IPPROTO_IPV6, IPV6_TCLASS, &traffic_class, sizeof traffic_class);
 	if (length > run->size)
 		put_cmsg(message, IPPROTO_UDP, UDP_SEGMENT, &run->size, sizeof run->size);
 }
 
-static void read_local_v4(struct udp_message *into, const uint8_t *data, size_t bytes)
-{
-	struct in_pktinfo info;
-
-	if (bytes < sizeof info)
-		return;
-	memcpy(&info, data, sizeof info);
-	into->from.local.v4.ipi_spec_dst = info.ipi_spec_dst;
-	into->from.local.v4.ipi_ifindex = info.ipi_ifindex;
-}
-
-static void read_local_v6(struct udp_message *into, const uint8_t *data, size_t bytes)
-{
-	if (bytes >= sizeof into->from.local.v6)
-		memcpy(&into->from.local.v6, data, sizeof into->from.local.v6);
-}
-
-/* IPv4 passes one byte (ip(7)), IPv6 an int (RFC 3542, section 6.5). */
-static void read_traffic_class(struct udp_message *into, const uint8_t *data, size_t bytes)
-{
-	int value;
-
-	if (bytes >= sizeof value) {
-		memcpy(&value, data, sizeof value);
-		into->traffic_class = (uint8_t)value;
-	} else if (bytes >= 1) {
-		into->traffic_class = data[0];
-	}
-}
-
-static void read_segment_size(struct udp_message *into, const uint8_t *data, size_t bytes)
-{
-	int value;
-
-	if (bytes < sizeof value)
-		return;
-	memcpy(&value, data, sizeof value);
-	if (value > 0 && (uint32_t)value < into->size)
-		into->size = into->length <= (uint64_t)UDP_MESSAGE_SEGMENTS * (uint32_t)value ? (uint32_t)value : 0;
-}
-
 static void read_cmsg(struct udp_message *into, const struct cmsghdr *head, const uint8_t *data, size_t bytes)
 {
-	if (head->cmsg_level == IPPROTO_IP && head->cmsg_type == IP_PKTINFO)
-		read_local_v4(into, data, bytes);
-	else if (head->cmsg_level == IPPROTO_IPV6 && head->cmsg_type == IPV6_PKTINFO)
-		read_local_v6(into, data, bytes);
-	else if ((head->cmsg_level == IPPROTO_IP && head->cmsg_type == IP_TOS) ||
-			 (head->cmsg_level == IPPROTO_IPV6 && head->cmsg_type == IPV6_TCLASS))
-		read_traffic_class(into, data, bytes);
-	else if (head->cmsg_level == IPPROTO_UDP && head->cmsg_type == UDP_GRO)
-		read_segment_size(into, data, bytes);
+	struct in_pktinfo info;
+	int value;
+
+	if (head->cmsg_level == IPPROTO_IP && head->cmsg_type == IP_PKTINFO) {
+		if (bytes < sizeof info)
+			return;
+		memcpy(&info, data, sizeof info);
+		into->from.local.v4.ipi_spec_dst = info.ipi_spec_dst;
+		into->from.local.v4.ipi_ifindex = info.ipi_ifindex;
+	} else if (head->cmsg_level == IPPROTO_IPV6 && head->cmsg_type == IPV6_PKTINFO) {
+		if (bytes >= sizeof into->from.local.v6)
+			memcpy(&into->from.local.v6, data, sizeof into->from.local.v6);
+	} else if ((head->cmsg_level == IPPROTO_IP && head->cmsg_type == IP_TOS) ||
+			   (head->cmsg_level == IPPROTO_IPV6 && head->cmsg_type == IPV6_TCLASS)) {
+		/* IPv4 passes one byte (ip(7)), IPv6 an int (RFC 3542, section 6.5). */
+		if (bytes >= sizeof value) {
+			memcpy(&value, data, sizeof value);
+			into->traffic_class = (uint8_t)value;
+		} else if (bytes >= 1) {
+			into->traffic_class = data[0];
+		}
+	} else if (head->cmsg_level == IPPROTO_UDP && head->cmsg_type == UDP_GRO && bytes >= sizeof value) {
+		memcpy(&value, data, sizeof value);
+		if (value > 0 && (uint32_t)value < into->size)
+			into->size = into->length <= (uint64_t)UDP_MESSAGE_SEGMENTS * (uint32_t)value ? (uint32_t)value : 0;
+	}
 }
 
 void udp_control_read(const struct msghdr *message, struct udp_message *into)

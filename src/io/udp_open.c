@@ -48,28 +48,12 @@ static int set_options(int fd, int family)
 	return 0;
 }
 
-/* Tries both: the plain options are limited by sysctls, and the FORCE options need CAP_NET_ADMIN. */
-static void set_buffers(int fd)
-{
-	set_option(fd, SOL_SOCKET, SO_RCVBUF, BUFFER_BYTES);
-	set_option(fd, SOL_SOCKET, SO_SNDBUF, BUFFER_BYTES);
-	set_option(fd, SOL_SOCKET, SO_RCVBUFFORCE, BUFFER_BYTES);
-	set_option(fd, SOL_SOCKET, SO_SNDBUFFORCE, BUFFER_BYTES);
-}
-
-static int bind_port(int fd, int family, uint16_t port)
-{
-	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(port) };
-	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
-
-	if (family == AF_INET)
-		return bind(fd, (struct sockaddr *)&v4, sizeof v4) ? -errno : 0;
-	return bind(fd, (struct sockaddr *)&v6, sizeof v6) ? -errno : 0;
-}
-
 /* Returns a bound socket or a negative errno. */
 static int open_socket(int family, uint16_t port, uint32_t mark, bool shared)
 {
+	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(port) };
+	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
+	const struct sockaddr *name = family == AF_INET ? (struct sockaddr *)&v4 : (struct sockaddr *)&v6;
 	int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP), error;
 
 	if (fd < 0)
@@ -79,70 +63,41 @@ static int open_socket(int family, uint16_t port, uint32_t mark, bool shared)
 		error = set_option(fd, SOL_SOCKET, SO_MARK, (int)mark);
 	if (!error && shared)
 		error = set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
-	if (!error)
-		error = bind_port(fd, family, port);
+	if (!error && bind(fd, name, family == AF_INET ? sizeof v4 : sizeof v6))
+		error = -errno;
 	if (error) {
 		close(fd);
 		return error;
 	}
-	set_buffers(fd);
+	/* Tries both: the plain options are limited by sysctls, and the FORCE options need CAP_NET_ADMIN. */
+	set_option(fd, SOL_SOCKET, SO_RCVBUF, BUFFER_BYTES);
+	set_option(fd, SOL_SOCKET, SO_SNDBUF, BUFFER_BYTES);
+	set_option(fd, SOL_SOCKET, SO_RCVBUFFORCE, BUFFER_BYTES);
+	set_option(fd, SOL_SOCKET, SO_SNDBUFFORCE, BUFFER_BYTES);
 	return fd;
-}
-
-static int bound_port(int fd, uint16_t *port)
-{
-	struct sockaddr_in name;
-	socklen_t length = sizeof name;
-
-	if (getsockname(fd, (struct sockaddr *)&name, &length))
-		return -errno;
-	*port = ntohs(name.sin_port);
-	return 0;
 }
 
 /* With port 0, the kernel chooses a port for IPv4, and IPv6 uses the same. */
 static int open_pair(struct udp *udp, uint16_t port, uint32_t mark, bool shared)
 {
-	int v4 = open_socket(AF_INET, port, mark, shared), v6, error;
+	int v4 = open_socket(AF_INET, port, mark, shared), v6;
+	struct sockaddr_in name;
+	socklen_t length = sizeof name;
 
 	if (v4 < 0)
 		return v4;
-	error = bound_port(v4, &port);
-	v6 = error ? error : open_socket(AF_INET6, port, mark, shared);
+	if (getsockname(v4, (struct sockaddr *)&name, &length)) {
+		v6 = -errno;
+	} else {
+		port = ntohs(name.sin_port);
+		v6 = open_socket(AF_INET6, port, mark, shared);
+	}
 	if (v6 < 0 && v6 != -EAFNOSUPPORT) {
 		close(v4);
 		return v6;
 	}
 	*udp = (struct udp) { .v4 = v4, .v6 = v6 < 0 ? -1 : v6, .port = port };
 	return 0;
-}
-
-/* Enables GRO and reads the option back. Kernels before 5.12 cannot report it, so GRO stays off there. */
-static bool enable_gro(int fd)
-{
-	int value = 0;
-	socklen_t length = sizeof value;
-
-	if (fd < 0)
-		return true;
-	if (!set_option(fd, IPPROTO_UDP, UDP_GRO, 1) && !getsockopt(fd, IPPROTO_UDP, UDP_GRO, &value, &length) && value)
-		return true;
-	set_option(fd, IPPROTO_UDP, UDP_GRO, 0);
-	return false;
-}
-
-/* Opens two sockets on loopback and connects the first to the second. The caller closes both, even on failure. */
-static int open_probe(int ends[2])
-{
-	struct sockaddr_in name = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t length = sizeof name;
-
-	for (int i = 0; i < 2; i++)
-		ends[i] = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP);
-	if (ends[0] < 0 || ends[1] < 0 || bind(ends[1], (struct sockaddr *)&name, length) ||
-		getsockname(ends[1], (struct sockaddr *)&name, &length))
-		return -1;
-	return connect(ends[0], (struct sockaddr *)&name, length);
 }
 
 /*
@@ -152,26 +107,42 @@ static int open_probe(int ends[2])
 static uint16_t probe_segments(void)
 {
 	static const uint8_t data[UDP_RUN_SEGMENTS * PROBE_DATAGRAM];
-	int ends[2];
-	bool passed = !open_probe(ends) && !set_option(ends[0], IPPROTO_UDP, UDP_SEGMENT, PROBE_DATAGRAM) &&
-				  send(ends[0], data, sizeof data, 0) == sizeof data;
+	struct sockaddr_in name = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int from = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP);
+	int to = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP);
+	socklen_t length = sizeof name;
+	bool passed =
+		from >= 0 && to >= 0 && !bind(to, (struct sockaddr *)&name, length) &&
+		!getsockname(to, (struct sockaddr *)&name, &length) && !connect(from, (struct sockaddr *)&name, length) &&
+		!set_option(from, IPPROTO_UDP, UDP_SEGMENT, PROBE_DATAGRAM) && send(from, data, sizeof data, 0) == sizeof data;
 
-	for (int i = 0; i < 2; i++)
-		if (ends[i] >= 0)
-			close(ends[i]);
+	if (from >= 0)
+		close(from);
+	if (to >= 0)
+		close(to);
 	return passed ? UDP_RUN_SEGMENTS : UDP_RUN_SEGMENTS - 1;
-}
-
-static bool has_gso(int fd)
-{
-	return fd < 0 || !set_option(fd, IPPROTO_UDP, UDP_SEGMENT, 0);
 }
 
 static void find_offloads(struct udp *udp)
 {
-	udp->gro = enable_gro(udp->v4);
-	udp->gro = enable_gro(udp->v6) && udp->gro;
-	udp->gso = has_gso(udp->v4) && has_gso(udp->v6);
+	const int sockets[] = { udp->v4, udp->v6 };
+
+	udp->gro = udp->gso = true;
+	for (int i = 0; i < 2; i++) {
+		int fd = sockets[i], value = 0;
+		socklen_t length = sizeof value;
+
+		if (fd < 0)
+			continue;
+		/* Reads the option back. Kernels before 5.12 cannot report it, so GRO stays off there. */
+		if (set_option(fd, IPPROTO_UDP, UDP_GRO, 1) || getsockopt(fd, IPPROTO_UDP, UDP_GRO, &value, &length) ||
+			!value) {
+			set_option(fd, IPPROTO_UDP, UDP_GRO, 0);
+			udp->gro = false;
+		}
+		if (set_option(fd, IPPROTO_UDP, UDP_SEGMENT, 0))
+			udp->gso = false;
+	}
 }
 
 int udp_open(struct udp *udp, uint16_t port, uint32_t mark)
@@ -218,19 +189,15 @@ void udp_limit(struct udp *udp, const struct udp_options *options)
 	}
 }
 
-static void close_one(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
-
 void udp_close(struct udp *udp)
 {
 	if (!udp->port) /* zeroed: descriptor 0 is not ours */
 		return;
-	close_one(&udp->v4);
-	close_one(&udp->v6);
+	if (udp->v4 >= 0)
+		close(udp->v4);
+	if (udp->v6 >= 0)
+		close(udp->v6);
+	udp->v4 = udp->v6 = -1;
 	udp->v4_blocked = udp->v6_blocked = false;
 }
 

@@ -41,16 +41,6 @@ void udp_batch_destroy(struct udp_batch *batch)
 	free(batch);
 }
 
-/* Restores the buffer sizes, which the kernel has overwritten with the sizes of the last messages. */
-static void reset_headers(struct udp_batch *batch)
-{
-	for (int i = 0; i < UDP_BATCH; i++) {
-		batch->headers[i].msg_hdr.msg_namelen = sizeof batch->names[i];
-		batch->headers[i].msg_hdr.msg_controllen = sizeof batch->controls[i];
-		batch->headers[i].msg_hdr.msg_flags = 0;
-	}
-}
-
 /* Returns false if the message has too many datagrams. */
 static bool fill_message(struct udp_message *message, const struct mmsghdr *received)
 {
@@ -70,7 +60,12 @@ int udp_receive(struct udp *udp, int fd, struct udp_batch *batch, struct udp_mes
 {
 	int received, count = 0;
 
-	reset_headers(batch);
+	/* The kernel has overwritten the buffer sizes with the sizes of the last messages. */
+	for (int i = 0; i < UDP_BATCH; i++) {
+		batch->headers[i].msg_hdr.msg_namelen = sizeof batch->names[i];
+		batch->headers[i].msg_hdr.msg_controllen = sizeof batch->controls[i];
+		batch->headers[i].msg_hdr.msg_flags = 0;
+	}
 	received = recvmmsg(fd, batch->headers, UDP_BATCH, MSG_DONTWAIT, NULL);
 	if (received < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;

@@ -38,29 +38,10 @@ static int socket_of(const struct udp *udp, const struct udp_run *run)
 	}
 }
 
-static socklen_t name_length(const struct endpoint *endpoint)
-{
-	return endpoint->to.any.sa_family == AF_INET ? sizeof endpoint->to.v4 : sizeof endpoint->to.v6;
-}
-
 /* Returns the bytes sent or failed. Exact until the run is done, because only the last datagram may be shorter. */
 static uint32_t bytes_done(const struct udp_run *run)
 {
 	return run->sent + (uint32_t)run->failed * run->size;
-}
-
-static bool run_done(const struct udp_run *run)
-{
-	return bytes_done(run) >= run->bytes;
-}
-
-/* Fails all remaining datagrams, because they would meet the same error. */
-static void fail_run(struct udp_run *run, int error)
-{
-	uint32_t left = run->bytes - bytes_done(run);
-
-	run->error = error;
-	run->failed += (uint16_t)((left + run->size - 1) / run->size);
 }
 
 /* Returns the datagram at `offset` of the run. No datagram spans two parts. */
@@ -86,46 +67,39 @@ static void add_message(struct send_batch *batch, struct udp_run *run, uint32_t 
 	if (!whole)
 		batch->parts[i] = (struct iovec) { (void *)datagram_at(run, offset), length };
 	message->msg_name = (void *)&run->to->to;
-	message->msg_namelen = name_length(run->to);
+	message->msg_namelen = run->to->to.any.sa_family == AF_INET ? sizeof run->to->to.v4 : sizeof run->to->to.v6;
 	message->msg_iov = whole ? (struct iovec *)run->parts : &batch->parts[i];
 	message->msg_iovlen = whole ? run->part_count : 1;
 	message->msg_flags = 0;
 	udp_control_write(message, &batch->controls[i], run, length);
 }
 
-/* Adds the rest of the run: as one message, or one message per datagram until the batch is full. */
-static void add_run(struct send_batch *batch, struct udp_run *run, bool no_gso)
-{
-	uint32_t offset = bytes_done(run);
-
-	while (offset < run->bytes && batch->count < MESSAGES) {
-		uint32_t length = run->bytes - offset;
-
-		/* A run in parts is sent whole or one by one, because the rest may start inside a part. */
-		if ((no_gso || (run->parts && offset)) && length > run->size)
-			length = run->size;
-		add_message(batch, run, offset, length);
-		offset += length;
-	}
-}
-
-/* Adds runs that use the same socket as the first one, which it returns. */
+/*
+ * Adds runs that use the same socket as the first one, which it returns. The rest of a run becomes one message, or one
+ * message per datagram until the batch is full.
+ */
 static int fill_batch(struct send_batch *batch, const struct udp *udp, struct udp_run *runs, int count)
 {
 	int fd = socket_of(udp, &runs[0]);
 
 	batch->count = 0;
 	for (int i = 0; i < count && batch->count < MESSAGES && socket_of(udp, &runs[i]) == fd; i++) {
-		assert(runs[i].size);
-		add_run(batch, &runs[i], runs[i].no_gso || runs[i].gso_refused || !udp->gso);
+		struct udp_run *run = &runs[i];
+		bool no_gso = run->no_gso || run->gso_refused || !udp->gso;
+		uint32_t offset = bytes_done(run);
+
+		assert(run->size);
+		while (offset < run->bytes && batch->count < MESSAGES) {
+			uint32_t length = run->bytes - offset;
+
+			/* A run in parts is sent whole or one by one, because the rest may start inside a part. */
+			if ((no_gso || (run->parts && offset)) && length > run->size)
+				length = run->size;
+			add_message(batch, run, offset, length);
+			offset += length;
+		}
 	}
 	return fd;
-}
-
-static void record_sent(const struct send_batch *batch, int sent)
-{
-	for (int i = 0; i < sent; i++)
-		batch->runs[i]->sent += batch->lengths[i];
 }
 
 /* Returns true if the run may be retried without its local address, which happens once per run. */
@@ -140,15 +114,6 @@ static bool retry_without_local(struct udp_run *run)
 	return true;
 }
 
-/* Counts a failure for lack of memory. Returns true if there were too many in a row. */
-static bool memory_exhausted(struct udp *udp)
-{
-	if (++udp->starved < STARVED_MAX)
-		return false;
-	udp->starved = 0;
-	return true;
-}
-
 /* Handles the error of a message of `length` bytes. Returns false if the socket is full. */
 static bool handle_send_error(struct udp *udp, struct udp_run *run, size_t length, int error)
 {
@@ -159,8 +124,9 @@ static bool handle_send_error(struct udp *udp, struct udp_run *run, size_t lengt
 		return true;
 	case ENOBUFS:
 	case ENOMEM:
-		if (!memory_exhausted(udp))
+		if (++udp->starved < STARVED_MAX)
 			return false;
+		udp->starved = 0;
 		break;
 	case EIO: /* the device cannot compute checksums, or an xfrm policy applies */
 	case EMSGSIZE:
@@ -178,19 +144,9 @@ static bool handle_send_error(struct udp *udp, struct udp_run *run, size_t lengt
 			return true;
 		break;
 	}
-	fail_run(run, error);
-	return true;
-}
-
-/* Calls sendmmsg once. Returns false if the socket is full. */
-static bool send_messages(struct udp *udp, struct send_batch *batch, int fd)
-{
-	int sent = fd < 0 ? -1 : sendmmsg(fd, batch->headers, (unsigned)batch->count, 0);
-
-	if (sent <= 0)
-		return handle_send_error(udp, batch->runs[0], batch->lengths[0], fd < 0 ? EAFNOSUPPORT : errno);
-	record_sent(batch, sent);
-	udp->starved = 0;
+	/* Fail all remaining datagrams, because they would meet the same error. */
+	run->error = error;
+	run->failed += (uint16_t)((run->bytes - bytes_done(run) + run->size - 1) / run->size);
 	return true;
 }
 
@@ -201,14 +157,19 @@ int udp_send(struct udp *udp, struct udp_run *runs, int count)
 
 	udp->v4_blocked = udp->v6_blocked = false;
 	for (;;) {
-		int fd;
+		int fd, sent;
 
-		while (first < count && run_done(&runs[first]))
+		while (first < count && bytes_done(&runs[first]) >= runs[first].bytes)
 			first++;
 		if (first == count)
 			return count;
 		fd = fill_batch(&batch, udp, runs + first, count - first);
-		if (!send_messages(udp, &batch, fd)) {
+		sent = fd < 0 ? -1 : sendmmsg(fd, batch.headers, (unsigned)batch.count, 0);
+		if (sent > 0) {
+			for (int i = 0; i < sent; i++)
+				batch.runs[i]->sent += batch.lengths[i];
+			udp->starved = 0;
+		} else if (!handle_send_error(udp, batch.runs[0], batch.lengths[0], fd < 0 ? EAFNOSUPPORT : errno)) {
 			udp->v4_blocked = fd == udp->v4;
 			udp->v6_blocked = !udp->v4_blocked;
 			return first;
