@@ -106,81 +106,68 @@ static void want_link(struct desired *desired)
 		desired->error = desired_link_defaults(desired->list, desired->facts->v6);
 }
 
-/* The kernel adds the route to the network of an address, but another program can delete this route. */
-static void want_connected(struct desired *desired, const struct ip_prefix *address)
-{
-	struct ip_prefix network = *address;
-	struct item route;
-
-	if (address->length == 0 || address->length == (address->family == AF_INET ? 32 : 128))
-		return;
-	prefix_mask(&network);
-	route = item_route(&network, RT_TABLE_MAIN);
-	route.flags = ITEM_CONNECTED | ITEM_OPTIONAL;
-	want_item(desired, route);
-}
-
 static void want_addresses(struct desired *desired)
 {
 	uint32_t place = 0;
 
 	for (const struct config_prefix *address = desired->config->addresses; address; address = address->next) {
-		struct item item = item_route(&address->prefix, place++);
+		const struct ip_prefix *prefix = &address->prefix;
+		struct item item = item_route(prefix, place++);
+		struct ip_prefix network = *prefix;
 
-		if (!prefix_possible(desired, &address->prefix))
+		if (!prefix_possible(desired, prefix))
 			continue;
 		item.kind = ITEM_ADDRESS;
 		want_item(desired, item);
-		want_connected(desired, &address->prefix);
+		if (prefix->length == 0 || prefix->length == (prefix->family == AF_INET ? 32 : 128))
+			continue;
+		/* The kernel adds the route to the network of an address, but another program can delete this route. */
+		prefix_mask(&network);
+		item = item_route(&network, RT_TABLE_MAIN);
+		item.flags = ITEM_CONNECTED | ITEM_OPTIONAL;
+		want_item(desired, item);
 	}
-}
-
-static bool prefix_within(const struct ip_prefix *prefix, const struct ip_prefix *cover)
-{
-	struct ip_prefix cut = *prefix, network = *cover;
-
-	if (prefix->family != cover->family || prefix->length < cover->length)
-		return false;
-	cut.length = cover->length;
-	prefix_mask(&cut);
-	prefix_mask(&network);
-	return memcmp(cut.address, network.address, sizeof cut.address) == 0;
 }
 
 /* Returns true if the prefix lies in the network of an address, to which the main table has a route already. */
 static bool address_covers(const struct config *config, const struct ip_prefix *prefix)
 {
-	for (const struct config_prefix *address = config->addresses; address; address = address->next)
-		if (address->prefix.length && prefix_within(prefix, &address->prefix))
+	for (const struct config_prefix *address = config->addresses; address; address = address->next) {
+		struct ip_prefix network = address->prefix, part = *prefix;
+
+		if (!network.length || network.family != part.family || network.length > part.length)
+			continue;
+		part.length = network.length;
+		prefix_mask(&part);
+		prefix_mask(&network);
+		if (memcmp(part.address, network.address, sizeof part.address) == 0)
 			return true;
+	}
 	return false;
-}
-
-static void want_route(struct desired *desired, const struct ip_prefix *allowed)
-{
-	const struct config *config = desired->config;
-	struct ip_prefix to = *allowed;
-	uint32_t table = RT_TABLE_MAIN;
-
-	if (!prefix_possible(desired, allowed))
-		return;
-	prefix_mask(&to);
-	if (config->table == TABLE_NUMBER)
-		table = config->table_number;
-	else if (to.length == 0)
-		table = desired->plan->table;
-	if (config->table == TABLE_AUTO && table == RT_TABLE_MAIN && address_covers(config, &to))
-		return;
-	want_item(desired, item_route(&to, table));
 }
 
 static void want_routes(struct desired *desired)
 {
-	if (desired->config->table == TABLE_OFF)
+	const struct config *config = desired->config;
+
+	if (config->table == TABLE_OFF)
 		return;
-	for (const struct config_peer *peer = desired->config->peers; peer; peer = peer->next)
-		for (const struct config_prefix *ip = peer->allowed_ips; ip; ip = ip->next)
-			want_route(desired, &ip->prefix);
+	for (const struct config_peer *peer = config->peers; peer; peer = peer->next) {
+		for (const struct config_prefix *ip = peer->allowed_ips; ip; ip = ip->next) {
+			struct ip_prefix to = ip->prefix;
+			uint32_t table = RT_TABLE_MAIN;
+
+			if (!prefix_possible(desired, &ip->prefix))
+				continue;
+			prefix_mask(&to);
+			if (config->table == TABLE_NUMBER)
+				table = config->table_number;
+			else if (to.length == 0)
+				table = desired->plan->table;
+			if (config->table != TABLE_AUTO || table != RT_TABLE_MAIN || !address_covers(config, &to))
+				want_item(desired, item_route(&to, table));
+		}
+	}
 }
 
 static void want_full(struct desired *desired, uint8_t family)
@@ -206,20 +193,6 @@ static void want_full(struct desired *desired, uint8_t family)
 		want_setting(desired, ITEM_SYSCTL, SYSCTL_SRC_VALID_MARK, 1, desired->facts->strict ? 0 : ITEM_OPTIONAL);
 }
 
-static int want_digests(struct item_list *list, uint32_t mark, uint32_t index)
-{
-	for (size_t i = 0; i < list->count && list->items[i].kind <= ITEM_FIREWALL; i++) {
-		struct item *item = &list->items[i];
-
-		if (item->kind != ITEM_FIREWALL)
-			continue;
-		item->digest = ruleset_digest(&(struct ruleset) { index, item->family, mark, list });
-		if (!item->digest)
-			return -ENOMEM;
-	}
-	return 0;
-}
-
 int desired_build(struct item_list *list, const struct config *config, const struct network_plan *plan,
 				  const struct desired_facts *facts, char left_out[PREFIX_TEXT])
 {
@@ -237,5 +210,15 @@ int desired_build(struct item_list *list, const struct config *config, const str
 		return desired.error;
 	item_list_sort(list);
 	item_list_unique(list);
-	return want_digests(list, plan->mark, facts->index);
+	/* The digest depends on the addresses, so it is computed last. */
+	for (size_t i = 0; i < list->count && list->items[i].kind <= ITEM_FIREWALL; i++) {
+		struct item *item = &list->items[i];
+
+		if (item->kind != ITEM_FIREWALL)
+			continue;
+		item->digest = ruleset_digest(&(struct ruleset) { facts->index, item->family, plan->mark, list });
+		if (!item->digest)
+			return -ENOMEM;
+	}
+	return 0;
 }

@@ -29,78 +29,53 @@ void operation_list_destroy(struct operation_list *list)
 	*list = (struct operation_list) { 0 };
 }
 
-/* Returns the end of the run of items with the identity of the item at `at`. */
-static size_t run_end(const struct item_list *list, size_t at)
-{
-	size_t end = at + 1;
-
-	while (end < list->count && item_compare(&list->items[at], &list->items[end]) == 0)
-		end++;
-	return end;
-}
-
 static bool is_setting(const struct item *item)
 {
 	return item->kind == ITEM_LINK || item->kind == ITEM_SYSCTL;
 }
 
-static bool prefixes_overlap(const struct item *network, const struct item *address)
-{
-	size_t whole = network->length / 8;
-	unsigned rest = network->length % 8;
-
-	if (network->family != address->family || network->length != address->length ||
-		memcmp(network->address, address->address, whole) != 0)
-		return false;
-	return !rest || (network->address[whole] ^ address->address[whole]) >> (8 - rest) == 0;
-}
-
 /* Returns true if an observed address lies in the connected network `route`. */
 static bool address_stands(const struct item_list *observed, const struct item *route)
 {
-	for (size_t i = 0; i < observed->count && observed->items[i].kind <= ITEM_ADDRESS; i++)
-		if (observed->items[i].kind == ITEM_ADDRESS && prefixes_overlap(route, &observed->items[i]))
+	size_t whole = route->length / 8;
+	unsigned rest = route->length % 8;
+
+	for (size_t i = 0; i < observed->count && observed->items[i].kind <= ITEM_ADDRESS; i++) {
+		const struct item *address = &observed->items[i];
+
+		if (address->kind != ITEM_ADDRESS || address->family != route->family || address->length != route->length)
+			continue;
+		if (memcmp(route->address, address->address, whole) == 0 &&
+			(!rest || (route->address[whole] ^ address->address[whole]) >> (8 - rest) == 0))
 			return true;
-	return false;
-}
-
-/* Returns false for items that cannot or must not be added now. */
-static bool is_wanted(const struct item *item, const struct item_list *observed)
-{
-	if (item->flags & (ITEM_LEFT_OUT | ITEM_FAILED | ITEM_BRIEF))
-		return false;
-	if (is_setting(item))
-		return false; /* a setting that was not observed does not exist, such as those of IPv6 below an MTU of 1280 */
-	return !(item->flags & ITEM_CONNECTED) || address_stands(observed, item);
-}
-
-/*
- * An IPv6 address can be on an interface only once, with one prefix length. If the length changes, the old address must
- * be deleted first.
- */
-static int delete_other_length(struct operation_list *list, const struct item *address,
-							   const struct item_list *observed)
-{
-	if (address->kind != ITEM_ADDRESS || address->family != AF_INET6)
-		return 0;
-	for (size_t i = 0; i < observed->count; i++) {
-		const struct item *other = &observed->items[i];
-
-		if (other->kind == ITEM_ADDRESS && other->family == AF_INET6 && other->flags & ITEM_OURS &&
-			other->length != address->length && memcmp(other->address, address->address, 16) == 0)
-			return operation_push(list, OPERATION_DELETE, other);
 	}
-	return 0;
+	return false;
 }
 
 static int add_missing(struct operation_list *list, const struct item *item, const struct item_list *observed)
 {
-	int error;
-
-	if (!is_wanted(item, observed))
+	if (item->flags & (ITEM_LEFT_OUT | ITEM_FAILED | ITEM_BRIEF))
 		return 0;
-	error = delete_other_length(list, item, observed);
-	return error ? error : operation_push(list, OPERATION_ADD, item);
+	if (is_setting(item))
+		return 0; /* a setting that was not observed does not exist, such as those of IPv6 below an MTU of 1280 */
+	if (item->flags & ITEM_CONNECTED && !address_stands(observed, item))
+		return 0;
+	/*
+	 * An IPv6 address can be on an interface only once, with one prefix length. If the length changes, the old address
+	 * must be deleted first.
+	 */
+	for (size_t i = 0; item->kind == ITEM_ADDRESS && item->family == AF_INET6 && i < observed->count; i++) {
+		const struct item *other = &observed->items[i];
+
+		if (other->kind == ITEM_ADDRESS && other->family == AF_INET6 && other->flags & ITEM_OURS &&
+			other->length != item->length && memcmp(other->address, item->address, 16) == 0) {
+			int error = operation_push(list, OPERATION_DELETE, other);
+			if (error)
+				return error;
+			break;
+		}
+	}
+	return operation_push(list, OPERATION_ADD, item);
 }
 
 /*
@@ -127,39 +102,31 @@ static int compare_run(struct operation_list *additions, struct operation_list *
 	return operation_push(additions, OPERATION_ADD, desired);
 }
 
-static int delete_unwanted(struct operation_list *deletions, const struct item *observed, size_t count)
-{
-	int error = 0;
-
-	for (size_t i = 0; i < count && !error; i++)
-		if (observed[i].flags & ITEM_OURS && !is_setting(&observed[i]))
-			error = operation_push(deletions, OPERATION_DELETE, &observed[i]);
-	return error;
-}
-
 /* Walks both sorted lists. change_guards handles brief guards. */
 static int walk_lists(struct operation_list *additions, struct operation_list *deletions,
 					  const struct item_list *desired, const struct item_list *observed)
 {
+	const struct item *wanted = desired->items, *existing = observed->items;
 	size_t d = 0, o = 0;
 	int error = 0;
 
 	while (!error && (d < desired->count || o < observed->count)) {
-		int order = d == desired->count    ? 1
-					: o == observed->count ? -1
-										   : item_compare(&desired->items[d], &observed->items[o]);
+		int order = d == desired->count ? 1 : o == observed->count ? -1 : item_compare(&wanted[d], &existing[o]);
+		size_t begin = o;
 
 		if (order < 0) {
-			error = add_missing(additions, &desired->items[d++], observed);
-			continue;
+			error = add_missing(additions, &wanted[d++], observed);
+		} else if (order > 0) {
+			if (existing[o].flags & ITEM_OURS && !is_setting(&existing[o]))
+				error = operation_push(deletions, OPERATION_DELETE, &existing[o]);
+			o++;
+		} else {
+			while (o < observed->count && item_compare(&wanted[d], &existing[o]) == 0)
+				o++;
+			if (!(wanted[d].flags & ITEM_BRIEF))
+				error = compare_run(additions, deletions, &wanted[d], &existing[begin], o - begin);
+			d++;
 		}
-		size_t end = run_end(observed, o);
-		if (order > 0)
-			error = delete_unwanted(deletions, &observed->items[o], end - o);
-		else if (!(desired->items[d].flags & ITEM_BRIEF))
-			error = compare_run(additions, deletions, &desired->items[d], &observed->items[o], end - o);
-		d += order == 0;
-		o = end;
 	}
 	return error;
 }
@@ -173,7 +140,7 @@ static int compare_places(const void *left, const void *right)
 
 /*
  * The kernel sends from the first address of a network, so addresses are added in the order of the configuration. Only
- * runs of additions are sorted, because a deletion by delete_other_length must stay in front of its addition.
+ * runs of additions are sorted, because a deletion by add_missing must stay in front of its addition.
  */
 static void order_addresses(struct operation_list *list)
 {
@@ -189,15 +156,6 @@ static void order_addresses(struct operation_list *list)
 			qsort(list->operations + begin, end - begin, sizeof *list->operations, compare_places);
 		begin = end > begin ? end : begin + 1;
 	}
-}
-
-static int append_reversed(struct operation_list *list, const struct operation_list *deletions)
-{
-	int error = 0;
-
-	for (size_t i = deletions->count; i > 0 && !error; i--)
-		error = operation_push(list, OPERATION_DELETE, &deletions->operations[i - 1].item);
-	return error;
 }
 
 /* Adds the brief guards that are missing, or deletes those that exist. */
@@ -216,19 +174,6 @@ static int change_guards(struct operation_list *list, const struct item_list *de
 	return error;
 }
 
-/* Appends the deletion of the guards that the first operations of the list add. */
-static int delete_added_guards(struct operation_list *list, size_t guards)
-{
-	int error = 0;
-
-	for (size_t i = 0; i < guards && !error; i++) {
-		struct item guard = list->operations[i].item;
-
-		error = operation_push(list, OPERATION_DELETE, &guard);
-	}
-	return error;
-}
-
 int difference_find(struct operation_list *list, const struct item_list *desired, const struct item_list *observed,
 					enum difference_part part)
 {
@@ -243,9 +188,14 @@ int difference_find(struct operation_list *list, const struct item_list *desired
 	for (size_t i = 0; i < additions.count && !error; i++)
 		error = operation_push(list, additions.operations[i].verb, &additions.operations[i].item);
 	if (!error && part == DIFFERENCE_ALL) {
-		error = append_reversed(list, &deletions);
-		if (!error)
-			error = delete_added_guards(list, guards);
+		for (size_t i = deletions.count; i > 0 && !error; i--)
+			error = operation_push(list, OPERATION_DELETE, &deletions.operations[i - 1].item);
+		/* The first operations of the list added guards. */
+		for (size_t i = 0; i < guards && !error; i++) {
+			struct item guard = list->operations[i].item; /* operation_push may move the list */
+
+			error = operation_push(list, OPERATION_DELETE, &guard);
+		}
 		if (!error)
 			error = change_guards(list, desired, observed, OPERATION_DELETE);
 	}

@@ -42,26 +42,21 @@ static void observe_setting(struct observation *observation, enum item_kind kind
 	observe_item(observation, &item);
 }
 
-static void observe_link(struct observation *observation)
+static void observe_settings(struct observation *observation)
 {
+	static const uint8_t global[] = { SYSCTL_SRC_VALID_MARK, SYSCTL_ALL_SEND_REDIRECTS };
 	const struct netlink_link *link = &observation->host->link;
+	uint32_t value;
 
 	observe_setting(observation, ITEM_LINK, LINK_MTU, link->mtu);
 	observe_setting(observation, ITEM_LINK, LINK_SEND_REDIRECTS, link->send_redirects);
 	observe_setting(observation, ITEM_LINK, LINK_PROMOTE_SECONDARIES, link->promote_secondaries);
 	observe_setting(observation, ITEM_LINK, LINK_MULTICAST, link->multicast);
 	observe_setting(observation, ITEM_LINK, LINK_UP, link->up);
-	if (!link->has_v6)
-		return;
-	observe_setting(observation, ITEM_LINK, LINK_ADDR_GEN_MODE, link->addr_gen_mode);
-	observe_setting(observation, ITEM_SYSCTL, SYSCTL_ACCEPT_RA, link->accept_ra);
-}
-
-static void observe_sysctls(struct observation *observation)
-{
-	static const uint8_t global[] = { SYSCTL_SRC_VALID_MARK, SYSCTL_ALL_SEND_REDIRECTS };
-	uint32_t value;
-
+	if (link->has_v6) {
+		observe_setting(observation, ITEM_LINK, LINK_ADDR_GEN_MODE, link->addr_gen_mode);
+		observe_setting(observation, ITEM_SYSCTL, SYSCTL_ACCEPT_RA, link->accept_ra);
+	}
 	for (size_t i = 0; i < sizeof global; i++)
 		if (sysctl_read(sysctl_path(global[i]), NULL, &value) == 0)
 			observe_setting(observation, ITEM_SYSCTL, global[i], value);
@@ -110,24 +105,23 @@ static void observe_route(void *context, const struct netlink_route_entry *entry
 		observation->error = item_push(&observation->local, &item);
 }
 
-static bool has_local_route(const struct observation *observation, const struct item *address)
-{
-	for (size_t i = 0; i < observation->local.count; i++)
-		if (memcmp(observation->local.items[i].address, address->address, sizeof address->address) == 0)
-			return true;
-	return false;
-}
-
 /*
  * An address without its local route receives nothing. Another program can delete this route, and the kernel only adds
  * it together with the address. A link that is down has no local routes.
  */
 static void find_broken_addresses(struct observation *observation)
 {
+	const struct item_list *local = &observation->local;
+
 	for (size_t i = 0; observation->host->link.up && i < observation->items->count; i++) {
 		struct item *item = &observation->items->items[i];
+		size_t route = 0;
 
-		if (item->kind == ITEM_ADDRESS && item->flags & ITEM_OURS && !has_local_route(observation, item))
+		if (item->kind != ITEM_ADDRESS || !(item->flags & ITEM_OURS))
+			continue;
+		while (route < local->count && memcmp(local->items[route].address, item->address, sizeof item->address) != 0)
+			route++;
+		if (route == local->count)
 			item->flags |= ITEM_BROKEN;
 	}
 }
@@ -184,24 +178,21 @@ static void collect_rule(void *context, const struct netlink_rule_entry *entry)
 		rules->observation->error = item_push(&rules->found, &item);
 }
 
-/* Returns the preference of the rule of the other kind with the same mark; 0: none. */
-static uint32_t partner_preference(const struct item_list *rules, const struct item *rule)
-{
-	for (size_t i = 0; i < rules->count; i++)
-		if (rules->items[i].length != rule->length && rules->items[i].rule.mark == rule->rule.mark)
-			return rules->items[i].rule.preference;
-	return 0;
-}
-
 static bool is_misplaced(const struct rule_observation *rules, const struct item *rule)
 {
-	uint32_t partner = partner_preference(&rules->found, rule), preference = rule->rule.preference;
+	uint32_t preference = rule->rule.preference;
 
 	if (preference == 0 || (rules->main_preference && preference > rules->main_preference))
 		return true;
-	if (!partner)
-		return false;
-	return rule->length == RULE_SUPPRESS ? preference > partner : preference < partner;
+	/* The suppressing rule must precede the tunnel rule with the same mark. */
+	for (size_t i = 0; i < rules->found.count; i++) {
+		const struct item *other = &rules->found.items[i];
+
+		if (other->length != rule->length && other->rule.mark == rule->rule.mark && other->rule.preference)
+			return rule->length == RULE_SUPPRESS ? preference > other->rule.preference
+												 : preference < other->rule.preference;
+	}
+	return false;
 }
 
 static int observe_rules(struct observation *observation, uint8_t family)
@@ -270,10 +261,8 @@ static int host_observe(void *context, struct item_list *observed, bool routes)
 		host->link = last; /* its name is that of the firewall's tables */
 	if (error && !(host->gone && host->closing))
 		return error;
-	if (!host->gone) {
-		observe_link(&observation);
-		observe_sysctls(&observation);
-	}
+	if (!host->gone)
+		observe_settings(&observation);
 	for (size_t i = 0; i < sizeof families; i++) {
 		error = observe_family(&observation, families[i], routes);
 		if (error)
@@ -390,22 +379,7 @@ static uint32_t free_preference(const struct item_list *rules)
 	return rules->count ? rules->items[0].rule.preference : 1;
 }
 
-/* Rules with equal preference apply in the order in which they were added. */
-static int choose_preference(struct host *host, const struct item *item, uint32_t *preference)
-{
-	struct preferences found = { .mark = item->rule.mark };
-	int error = netlink_dump_rules(host->netlink, item->family, collect_preference, &found);
-
-	if (!error)
-		error = found.error;
-	if (item->length == RULE_SUPPRESS)
-		*preference = found.tunnel > 1 ? found.tunnel - 1 : free_preference(&found.rules);
-	else
-		*preference = found.suppress ? found.suppress + 1 : free_preference(&found.rules) + 1;
-	item_list_destroy(&found.rules);
-	return error;
-}
-
+/* Chooses the preference of a new rule. Rules with equal preference apply in the order in which they were added. */
 static int apply_rule(struct host *host, const struct operation *operation)
 {
 	const struct item *item = &operation->item;
@@ -418,14 +392,23 @@ static int apply_rule(struct host *host, const struct operation *operation)
 		.table = item->table,
 		.preference = item->rule.preference,
 	};
-	int error = 0;
+	struct preferences found = { .mark = item->rule.mark };
+	int error;
 
-	if (operation->verb == OPERATION_ADD)
-		error = choose_preference(host, item, &rule.preference);
-	return error ? error : netlink_change_rule(host->netlink, operation->verb == OPERATION_ADD, &rule);
+	if (operation->verb != OPERATION_ADD)
+		return netlink_change_rule(host->netlink, false, &rule);
+	error = netlink_dump_rules(host->netlink, item->family, collect_preference, &found);
+	if (!error)
+		error = found.error;
+	if (item->length == RULE_SUPPRESS)
+		rule.preference = found.tunnel > 1 ? found.tunnel - 1 : free_preference(&found.rules);
+	else
+		rule.preference = found.suppress ? found.suppress + 1 : free_preference(&found.rules) + 1;
+	item_list_destroy(&found.rules);
+	return error ? error : netlink_change_rule(host->netlink, true, &rule);
 }
 
-static int apply_link(struct host *host, const struct item *item)
+static int apply_one(struct host *host, const struct operation *operation, struct reason *reason)
 {
 	static const enum netlink_link_setting settings[] = {
 		[LINK_MTU] = NETLINK_LINK_MTU,
@@ -435,12 +418,6 @@ static int apply_link(struct host *host, const struct item *item)
 		[LINK_MULTICAST] = NETLINK_LINK_MULTICAST,
 		[LINK_UP] = NETLINK_LINK_UP,
 	};
-
-	return netlink_link_change(host->netlink, host->index, settings[item->length], item->value);
-}
-
-static int apply_one(struct host *host, const struct operation *operation, struct reason *reason)
-{
 	bool add = operation->verb == OPERATION_ADD;
 	struct ip_prefix prefix;
 
@@ -454,7 +431,7 @@ static int apply_one(struct host *host, const struct operation *operation, struc
 	case ITEM_SYSCTL:
 		return sysctl_write(sysctl_path(operation->item.length), host->link.name, operation->item.value);
 	case ITEM_LINK:
-		return apply_link(host, &operation->item);
+		return netlink_link_change(host->netlink, host->index, settings[operation->item.length], operation->item.value);
 	default:
 		item_prefix(&operation->item, &prefix);
 		return netlink_change_address(host->netlink, add, host->index, &prefix);
@@ -515,8 +492,7 @@ static int host_owner(void *context, const struct item *item, struct reason *rea
 	return 0;
 }
 
-/* --- set-up and facts
- * -------------------------------------------------------------------------------------------------- */
+/* --- set-up and facts ------------------------------------------------------------------------------------------- */
 
 int host_open(struct host *host)
 {

@@ -56,24 +56,19 @@ static void collect_comment(void *context, const char *text)
 	comments->count++;
 }
 
-static uint8_t protocol_family(uint8_t family)
-{
-	return family == AF_INET6 ? NFPROTO_IPV6 : NFPROTO_IPV4;
-}
-
 /* Lists the tables of adit. Without nftables there are none. */
 static int read_tables(struct host *host, uint8_t family, struct table_names *names)
 {
+	uint8_t protocol = family == AF_INET6 ? NFPROTO_IPV6 : NFPROTO_IPV4;
 	int error;
 
 	*names = (struct table_names) { 0 };
-	if (!host->netfilter || netfilter_dump_tables(host->netfilter, protocol_family(family), collect_table, names) < 0)
+	if (!host->netfilter || netfilter_dump_tables(host->netfilter, protocol, collect_table, names) < 0)
 		return 0;
 	for (size_t i = 0; i < names->count; i++) {
 		struct comments comments = { 0 };
 
-		error = netfilter_dump_comments(host->netfilter, protocol_family(family), names->tables[i].name,
-										collect_comment, &comments);
+		error = netfilter_dump_comments(host->netfilter, protocol, names->tables[i].name, collect_comment, &comments);
 		if (error)
 			return error;
 		names->tables[i].index = comments.index;
@@ -109,52 +104,41 @@ int host_observe_firewall(struct host *host, uint8_t family, struct item_list *o
 	return error;
 }
 
-static const char *firewall_purpose(void)
-{
-	return host_is_strict() ? "a strict reverse path filter (net.ipv4.conf.*.rp_filter = 1) needs the firewall"
-							: "without it neighbours on the link can probe the addresses of the tunnel";
-}
-
 /* Runs nft(8) and frees the script. */
 static int run_nft(char *script, struct reason *reason)
 {
 	static const char *const command[] = { "nft", "-f", "-", NULL };
 	char output[PROCESS_OUTPUT] = "";
 	int status = script ? process_run(command, script, strlen(script), output, NFT_TIMEOUT_MS) : -ENOMEM;
+	const char *purpose = "without it neighbours on the link can probe the addresses of the tunnel";
 
 	free(script);
-	if (status == -ENOENT)
-		return reason_set(reason, status, "nft(8) is missing; %s", firewall_purpose());
-	if (status > 0)
-		return reason_set(reason, -EIO, "nft: %.*s; %s", (int)strcspn(output, "\n"), output, firewall_purpose());
-	return status;
-}
-
-static int add_firewall(struct host *host, const struct item *item, struct reason *reason)
-{
-	struct ruleset ruleset = { host->index, item->family, host->mark, host->desired };
-	char table[RULESET_TABLE];
-
-	if (!ruleset_table(table, host->link.name))
-		return reason_set(reason, -EINVAL, "nft cannot take the name of the interface");
-	return run_nft(ruleset_script(item->family, table, &ruleset), reason);
-}
-
-/* Finds the table by its digest and not by its name, because the interface may have been renamed. */
-static int delete_firewall(struct host *host, const struct item *item, struct reason *reason)
-{
-	struct table_names names;
-	int error = read_tables(host, item->family, &names);
-
-	for (size_t i = 0; i < names.count && !error; i++)
-		if (names.tables[i].digest == item->digest && table_is_ours(host, names.tables[i].name, names.tables[i].index))
-			error = run_nft(ruleset_script(item->family, names.tables[i].name, NULL), reason);
-	return error;
+	if (status <= 0 && status != -ENOENT)
+		return status;
+	if (host_is_strict())
+		purpose = "a strict reverse path filter (net.ipv4.conf.*.rp_filter = 1) needs the firewall";
+	if (status < 0)
+		return reason_set(reason, status, "nft(8) is missing; %s", purpose);
+	return reason_set(reason, -EIO, "nft: %.*s; %s", (int)strcspn(output, "\n"), output, purpose);
 }
 
 int host_apply_firewall(struct host *host, const struct operation *operation, struct reason *reason)
 {
-	if (operation->verb == OPERATION_DELETE)
-		return delete_firewall(host, &operation->item, reason);
-	return add_firewall(host, &operation->item, reason);
+	const struct item *item = &operation->item;
+	struct ruleset ruleset = { host->index, item->family, host->mark, host->desired };
+	struct table_names names;
+	char table[RULESET_TABLE];
+	int error;
+
+	if (operation->verb != OPERATION_DELETE) {
+		if (!ruleset_table(table, host->link.name))
+			return reason_set(reason, -EINVAL, "nft cannot take the name of the interface");
+		return run_nft(ruleset_script(item->family, table, &ruleset), reason);
+	}
+	/* Finds the table by its digest and not by its name, because the interface may have been renamed. */
+	error = read_tables(host, item->family, &names);
+	for (size_t i = 0; i < names.count && !error; i++)
+		if (names.tables[i].digest == item->digest && table_is_ours(host, names.tables[i].name, names.tables[i].index))
+			error = run_nft(ruleset_script(item->family, names.tables[i].name, NULL), reason);
+	return error;
 }

@@ -116,20 +116,14 @@ static int compare_wholly(const void *left, const void *right)
 	return order ? order : compare_numbers(item_value(a), item_value(b));
 }
 
-static bool list_is_sorted(const struct item_list *list)
-{
-	for (size_t i = 1; i < list->count; i++)
-		if (item_compare(&list->items[i - 1], &list->items[i]) >= 0)
-			return false;
-	return true;
-}
-
-/* Most lists are sorted already, and a list can hold a hundred thousand routes. */
 void item_list_sort(struct item_list *list)
 {
-	size_t kept = 0;
+	size_t sorted = 1, kept = 0;
 
-	if (list_is_sorted(list))
+	/* Most lists are sorted already, and a list can hold a hundred thousand routes. */
+	while (sorted < list->count && item_compare(&list->items[sorted - 1], &list->items[sorted]) < 0)
+		sorted++;
+	if (sorted >= list->count)
 		return;
 	qsort(list->items, list->count, sizeof *list->items, compare_wholly);
 	for (size_t i = 0; i < list->count; i++)
@@ -189,34 +183,21 @@ void item_prefix(const struct item *item, struct ip_prefix *prefix)
 	memcpy(prefix->address, item->address, sizeof prefix->address);
 }
 
-static int version_of(const struct item *item)
-{
-	return item->family == AF_INET6 ? 6 : 4;
-}
-
-static void route_text(char text[ITEM_TEXT], const struct item *item, const char *prefix)
-{
-	if (item->table == RT_TABLE_MAIN)
-		snprintf(text, ITEM_TEXT, "route %s", prefix);
-	else
-		snprintf(text, ITEM_TEXT, "route %s table %u", prefix, item->table);
-}
-
 void item_text(char text[ITEM_TEXT], const struct item *item)
 {
+	int version = item->family == AF_INET6 ? 6 : 4;
 	struct ip_prefix prefix;
 	char shown[PREFIX_TEXT];
 
 	switch (item->kind) {
 	case ITEM_GUARD:
-		snprintf(text, ITEM_TEXT, "IPv%d unreachable default route, table %u", version_of(item), item->table);
+		snprintf(text, ITEM_TEXT, "IPv%d unreachable default route, table %u", version, item->table);
 		break;
 	case ITEM_RULE:
 		if (item->length == RULE_SUPPRESS)
-			snprintf(text, ITEM_TEXT, "IPv%d rule: table main suppress_prefixlength 0", version_of(item));
+			snprintf(text, ITEM_TEXT, "IPv%d rule: table main suppress_prefixlength 0", version);
 		else
-			snprintf(text, ITEM_TEXT, "IPv%d rule: not fwmark %u table %u", version_of(item), item->rule.mark,
-					 item->table);
+			snprintf(text, ITEM_TEXT, "IPv%d rule: not fwmark %u table %u", version, item->rule.mark, item->table);
 		break;
 	case ITEM_FIREWALL:
 		snprintf(text, ITEM_TEXT, "firewall");
@@ -230,9 +211,11 @@ void item_text(char text[ITEM_TEXT], const struct item *item)
 	default:
 		item_prefix(item, &prefix);
 		prefix_to_text(shown, &prefix);
-		if (item->kind == ITEM_ROUTE)
-			route_text(text, item, shown);
-		else
+		if (item->kind == ITEM_ADDRESS)
 			snprintf(text, ITEM_TEXT, "address %s", shown);
+		else if (item->table == RT_TABLE_MAIN)
+			snprintf(text, ITEM_TEXT, "route %s", shown);
+		else
+			snprintf(text, ITEM_TEXT, "route %s table %u", shown, item->table);
 	}
 }

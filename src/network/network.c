@@ -74,16 +74,6 @@ const struct table_claim *network_claim(const struct network *network)
 
 /* --- changes --------------------------------------------------------------------------------------------------- */
 
-static void note_left_out(struct network *network, const struct config *config, const char *left_out)
-{
-	if (!left_out[0])
-		return;
-	if (config->mtu && config->mtu < 1280)
-		log_warning(network->name, "IPv6 needs an MTU of 1280 or more: leaving out %s", left_out);
-	else
-		log_warning(network->name, "IPv6 is disabled here (net.ipv6.conf.all.disable_ipv6): leaving out %s", left_out);
-}
-
 static int build_desired(struct network *network, struct item_list *list, const struct network_plan *plan,
 						 const struct config *config, const struct endpoint *endpoints, size_t endpoint_count)
 {
@@ -101,9 +91,13 @@ static int build_desired(struct network *network, struct item_list *list, const 
 	if (!facts.mtu && !network->committed_once)
 		facts.mtu = path_mtu(network->host.netlink, endpoints, endpoint_count);
 	error = desired_build(list, config, plan, &facts, left_out);
-	if (!error)
-		note_left_out(network, config, left_out);
-	return error;
+	if (error || !left_out[0])
+		return error;
+	if (config->mtu && config->mtu < 1280)
+		log_warning(network->name, "IPv6 needs an MTU of 1280 or more: leaving out %s", left_out);
+	else
+		log_warning(network->name, "IPv6 is disabled here (net.ipv6.conf.all.disable_ipv6): leaving out %s", left_out);
+	return 0;
 }
 
 static size_t count_routes(const struct item_list *list)
@@ -115,34 +109,20 @@ static size_t count_routes(const struct item_list *list)
 	return count;
 }
 
-static bool lists_equal(const struct item_list *a, const struct item_list *b)
-{
-	for (size_t i = 0; a->count == b->count && i < a->count; i++)
-		if (item_compare(&a->items[i], &b->items[i]) != 0)
-			return false;
-	return a->count == b->count;
-}
-
 /* A long list of routes is compared with the previous desired state, and with the kernel's later, when idle. */
 static int apply_desired(struct network *network, enum reconcile_mode mode, struct reason *reason)
 {
-	const struct item_list *before = &network->before;
+	const struct item_list *before = &network->before, *desired = &network->reconcile.desired;
+	size_t equal = 0;
 
-	if (network->committed_once && count_routes(before) > ROUTES_LISTED_AT_ONCE &&
-		!lists_equal(before, &network->reconcile.desired))
-		return reconcile_change(&network->reconcile, before, mode, reason);
-	return reconcile_run(&network->reconcile, mode, reason);
-}
-
-static void use_desired(struct network *network, struct item_list *desired, uint32_t mark)
-{
-	network->reconcile.desired = *desired;
-	network->host.desired = &network->reconcile.desired;
-	network->host.mark = mark;
-	network->reconcile.own_table = network->plan.table;
-	network->host.tables[0] = network->claim.table;
-	network->host.tables[1] = network->claim_before.table;
-	*desired = (struct item_list) { 0 };
+	if (!network->committed_once || count_routes(before) <= ROUTES_LISTED_AT_ONCE)
+		return reconcile_run(&network->reconcile, mode, reason);
+	while (equal < before->count && equal < desired->count &&
+		   item_compare(&before->items[equal], &desired->items[equal]) == 0)
+		equal++;
+	if (equal == before->count && equal == desired->count)
+		return reconcile_run(&network->reconcile, mode, reason);
+	return reconcile_change(&network->reconcile, before, mode, reason);
 }
 
 int network_prepare(struct network *network, const struct network_plan *plan, struct table_claim *claim,
@@ -165,8 +145,13 @@ int network_prepare(struct network *network, const struct network_plan *plan, st
 		network->claim = *claim;
 	*claim = (struct table_claim) { 0 };
 	network->plan = *plan;
-	use_desired(network, &desired, plan->mark);
+	network->reconcile.desired = desired;
+	network->reconcile.own_table = plan->table;
+	network->host.desired = &network->reconcile.desired;
 	network->host.before = &network->before;
+	network->host.mark = plan->mark;
+	network->host.tables[0] = network->claim.table;
+	network->host.tables[1] = network->claim_before.table;
 	network->prepared = true;
 	status = apply_desired(network, RECONCILE_PREPARE, reason);
 	if (status >= 0)
@@ -253,36 +238,24 @@ void network_set_link_defaults(uint32_t index)
 
 /* --- repair ---------------------------------------------------------------------------------------------------- */
 
-static bool route_concerns(const struct network *network, const struct netlink_route_entry *route, bool removed)
-{
-	struct item item = item_route(&route->to, route->table);
-
-	if (route->protocol == NETLINK_PROTOCOL_ADIT || route->protocol == RTPROT_KERNEL)
-		return removed &&
-			   (route->index == network->host.index || (route->type == RTN_UNREACHABLE && network->plan.table));
-	return item_find(&network->reconcile.desired, &item); /* it may have replaced one of ours */
-}
-
 static bool event_concerns(void *context, const struct netlink_event *event)
 {
+	const struct netlink_route_entry *route = &event->route;
 	const struct network *network = context;
+	struct item item;
 
 	switch (event->kind) {
 	case NETLINK_EVENT_ROUTE:
-		return route_concerns(network, &event->route, event->removed);
+		if (route->protocol == NETLINK_PROTOCOL_ADIT || route->protocol == RTPROT_KERNEL)
+			return event->removed &&
+				   (route->index == network->host.index || (route->type == RTN_UNREACHABLE && network->plan.table));
+		item = item_route(&route->to, route->table);
+		return item_find(&network->reconcile.desired, &item); /* it may have replaced one of ours */
 	case NETLINK_EVENT_RULE:
 		return event->removed && event->protocol == NETLINK_PROTOCOL_ADIT && event->mark == network->plan.mark;
 	default:
 		return event->index == network->host.index;
 	}
-}
-
-static void follow_rename(struct network *network)
-{
-	if (strcmp(network->name, network->host.link.name) == 0)
-		return;
-	log_info(network->name, "the interface is now named %s", network->host.link.name);
-	memcpy(network->name, network->host.link.name, sizeof network->name);
 }
 
 static void on_routes_checked(void *context, bool differs)
@@ -295,29 +268,28 @@ static void on_routes_checked(void *context, bool differs)
 }
 
 /* Repairs everything. Many routes are taken to be right until the check has found otherwise. */
-static int look_and_repair(struct network *network, struct reason *reason)
+static int repair_network(void *context)
 {
+	struct network *network = context;
 	struct reconcile *reconcile = &network->reconcile;
-	bool many = count_routes(&reconcile->desired) > ROUTES_LISTED_AT_ONCE, differ = network->routes_differ;
+	bool list_routes = network->routes_differ || count_routes(&reconcile->desired) <= ROUTES_LISTED_AT_ONCE;
+	struct reason reason;
+	int status;
 
 	network->routes_differ = false;
 	network->check.done = on_routes_checked;
 	network->check.context = network;
-	if (!many || differ ||
+	if (list_routes ||
 		route_check_start(&network->check, network->watch.loop, network->host.index, &reconcile->desired) < 0)
-		return reconcile_run(reconcile, RECONCILE_REPAIR, reason);
-	return reconcile_change(reconcile, &reconcile->desired, RECONCILE_REPAIR, reason);
-}
-
-static int repair_network(void *context)
-{
-	struct network *network = context;
-	struct reason reason;
-	int status = look_and_repair(network, &reason);
-
+		status = reconcile_run(reconcile, RECONCILE_REPAIR, &reason);
+	else
+		status = reconcile_change(reconcile, &reconcile->desired, RECONCILE_REPAIR, &reason);
 	if (status == -ENODEV)
 		return status;
-	follow_rename(network);
+	if (strcmp(network->name, network->host.link.name) != 0) {
+		log_info(network->name, "the interface is now named %s", network->host.link.name);
+		memcpy(network->name, network->host.link.name, sizeof network->name);
+	}
 	if (status < 0)
 		warn_once(network, reason.text);
 	if (status > 0)
@@ -350,28 +322,24 @@ int network_watch(struct network *network, struct ev_loop *loop)
 
 /* --- the end --------------------------------------------------------------------------------------------------- */
 
-/* Keeps the items that outlive the daemon. */
-static void keep_outliving(struct item_list *desired)
-{
-	bool closed = desired->count && desired->items[0].kind == ITEM_GUARD && !(desired->items[0].flags & ITEM_BRIEF);
-	size_t kept = 0;
-
-	while (closed && kept < desired->count && desired->items[kept].kind <= ITEM_RULE)
-		kept++;
-	desired->count = kept;
-}
-
 /* The desired state is a link that is down. The kernel deletes its routes with it, so they are not listed. */
 static void remove_all(struct network *network)
 {
+	struct item_list *desired = &network->reconcile.desired;
 	struct item down = item_setting(ITEM_LINK, LINK_UP, 0);
 	const struct item_list no_routes = { 0 };
 	struct reason reason;
+	size_t kept = 0;
 
 	network->host.closing = true;
 	item_list_destroy(&network->before);
-	keep_outliving(&network->reconcile.desired);
-	if (item_push(&network->reconcile.desired, &down) < 0)
+	/* With FailClosed, guards and rules outlive the daemon. They are the first items. */
+	if (desired->count && desired->items[0].kind == ITEM_GUARD && !(desired->items[0].flags & ITEM_BRIEF)) {
+		while (kept < desired->count && desired->items[kept].kind <= ITEM_RULE)
+			kept++;
+	}
+	desired->count = kept;
+	if (item_push(desired, &down) < 0)
 		return;
 	if (reconcile_change(&network->reconcile, &no_routes, RECONCILE_REPAIR, &reason) < 0)
 		log_warning(network->name, "cannot take the network down: %s", reason.text);

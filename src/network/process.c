@@ -39,31 +39,26 @@ failed:
 }
 
 /* The child gets its own process group, and does not inherit the signals that the daemon blocks or ignores. */
-static int process_set_attributes(posix_spawnattr_t *attributes)
-{
-	sigset_t none, all;
-
-	sigemptyset(&none);
-	sigfillset(&all);
-	posix_spawnattr_setsigmask(attributes, &none);
-	posix_spawnattr_setsigdefault(attributes, &all);
-	posix_spawnattr_setpgroup(attributes, 0);
-	return posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-}
-
 static int process_spawn(const char *const argv[], int input, int output, pid_t *child)
 {
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
+	sigset_t none, all;
 	int error;
 
+	sigemptyset(&none);
+	sigfillset(&all);
 	error = posix_spawnattr_init(&attributes);
 	if (error)
 		return -error;
 	error = posix_spawn_file_actions_init(&actions);
 	if (error)
 		goto destroy_attributes;
-	error = process_set_attributes(&attributes);
+	posix_spawnattr_setsigmask(&attributes, &none);
+	posix_spawnattr_setsigdefault(&attributes, &all);
+	posix_spawnattr_setpgroup(&attributes, 0);
+	error =
+		posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
 	if (!error)
 		error = posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
 	if (!error)

@@ -21,12 +21,6 @@ struct run {
 
 /* --- results of operations ------------------------------------------------------------------------------------- */
 
-/* Returns true if a deletion failed because the item does not exist. -ENXIO and -EADDRNOTAVAIL occur for addresses. */
-static bool is_gone(int status)
-{
-	return status == -ESRCH || status == -ENOENT || status == -EADDRNOTAVAIL || status == -ENXIO;
-}
-
 /* Returns true for the errors with which the kernel refuses IPv6 where it is switched off. */
 static bool no_v6(const struct item *item, int status)
 {
@@ -94,40 +88,37 @@ static int judge_failure(struct run *run, const struct operation *operation, int
 	return 0;
 }
 
-/*
- * Handles a route of another program that has replaced one in our own table: keeps it, and adds ours in front of it.
- * Only a repair does this, because at the start such a route means that two tunnels use the same table.
- */
-static int prepend(struct run *run, const struct operation *operation)
-{
-	const struct host_operations *host = run->reconcile->host;
-	struct operation again = { OPERATION_PREPEND, operation->item };
-	struct reason why = { 0 };
-	int status = -EEXIST;
-
-	if (run->mode == RECONCILE_REPAIR && operation->item.kind == ITEM_ROUTE &&
-		operation->item.table == run->reconcile->own_table)
-		host->apply(host->host, &again, 1, &status, &why);
-	return status;
-}
-
 static int judge_result(struct run *run, const struct operation *operation, int status, const struct reason *why)
 {
 	const struct host_operations *host = run->reconcile->host;
+	const struct item *item = &operation->item;
 	struct reason owner = { 0 };
 
 	if (status == 0) {
-		run->changes += !(operation->item.flags & ITEM_BRIEF);
+		run->changes += !(item->flags & ITEM_BRIEF);
 		return 0;
 	}
-	if (operation->verb == OPERATION_DELETE && is_gone(status))
+	/* The item that was to be deleted does not exist. -ENXIO and -EADDRNOTAVAIL occur for addresses. */
+	if (operation->verb == OPERATION_DELETE &&
+		(status == -ESRCH || status == -ENOENT || status == -EADDRNOTAVAIL || status == -ENXIO))
 		return 0;
 	if (operation->verb == OPERATION_ADD && status == -EEXIST) {
-		if (host->owner(host->host, &operation->item, &owner) == 1)
+		if (host->owner(host->host, item, &owner) == 1)
 			return 0;
-		if (prepend(run, operation) == 0) {
-			run->changes++;
-			return 0;
+		/*
+		 * A route of another program has replaced one in our own table: keep it, and add ours in front of it. Only a
+		 * repair does this, because at the start such a route means that two tunnels use the same table.
+		 */
+		if (run->mode == RECONCILE_REPAIR && item->kind == ITEM_ROUTE && item->table == run->reconcile->own_table) {
+			struct operation again = { OPERATION_PREPEND, *item };
+			struct reason ignored = { 0 };
+			int prepended = -EEXIST;
+
+			host->apply(host->host, &again, 1, &prepended, &ignored);
+			if (prepended == 0) {
+				run->changes++;
+				return 0;
+			}
 		}
 		why = &owner;
 	}
@@ -136,87 +127,61 @@ static int judge_result(struct run *run, const struct operation *operation, int 
 
 /* --- applying -------------------------------------------------------------------------------------------------- */
 
-/* Returns true for an operation that can change more than its item. */
-static bool has_side_effect(const struct operation *operation)
-{
-	if (operation->item.kind == ITEM_ADDRESS)
-		return operation->verb == OPERATION_DELETE;
-	return operation->item.kind == ITEM_LINK && operation->item.length == LINK_MTU;
-}
-
-static size_t batch_length(const struct operation *operations, size_t count)
-{
-	size_t length = 1;
-
-	while (length < count && length < RECONCILE_BATCH && operations[length].verb == operations->verb &&
-		   operations[length].item.kind == operations->item.kind)
-		length++;
-	return length;
-}
-
-/*
- * A change of the MTU can add or remove IPv6 with all its settings, so the host must be observed again. That is cheap
- * before the routes are added.
- */
-static bool must_stop(const struct operation *operations, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		if (operations[i].item.kind == ITEM_LINK && operations[i].item.length == LINK_MTU)
-			return true;
-	return false;
-}
-
 static int apply_all(struct run *run, const struct operation_list *list)
 {
 	const struct host_operations *host = run->reconcile->host;
 	int status[RECONCILE_BATCH], error = 0;
+	bool mtu_changed = false;
 
 	run->observe_again = false;
-	for (size_t done = 0; done < list->count && !error;) {
+	/*
+	 * A change of the MTU can add or remove IPv6 with all its settings, so the host must be observed again. That is
+	 * cheap before the routes are added.
+	 */
+	for (size_t done = 0; done < list->count && !error && !mtu_changed;) {
 		const struct operation *batch = list->operations + done;
-		size_t length = batch_length(batch, list->count - done);
+		size_t length = 1, left = list->count - done;
 		struct reason why = { 0 };
 
+		while (length < left && length < RECONCILE_BATCH && batch[length].verb == batch->verb &&
+			   batch[length].item.kind == batch->item.kind)
+			length++;
 		host->apply(host->host, batch, length, status, &why);
 		for (size_t i = 0; i < length && !error; i++) {
+			const struct item *item = &batch[i].item;
+
 			error = judge_result(run, &batch[i], status[i], &why);
-			run->observe_again |= has_side_effect(&batch[i]);
+			if (item->kind == ITEM_LINK && item->length == LINK_MTU)
+				mtu_changed = true;
+			/* Both can change more than their item. */
+			if (mtu_changed || (item->kind == ITEM_ADDRESS && batch->verb == OPERATION_DELETE))
+				run->observe_again = true;
 		}
 		done += length;
-		if (must_stop(batch, length))
-			break;
 	}
 	return error;
 }
 
 /* --- passes ---------------------------------------------------------------------------------------------------- */
 
-/* Routes are the last kind, and those of `before` are sorted, so `observed` stays sorted. */
-static int append_routes(struct item_list *observed, const struct item_list *before)
+static int find_operations(struct run *run, struct operation_list *list)
 {
-	int error = 0;
+	const struct host_operations *host = run->reconcile->host;
+	const struct item_list *routes = run->routes;
+	struct item_list observed = { 0 };
+	int error = host->observe(host->host, &observed, !routes);
 
-	for (size_t i = 0; i < before->count && !error; i++) {
-		struct item item = before->items[i];
+	if (!error)
+		item_list_sort(&observed);
+	/* Routes are the last kind, and those of an earlier desired state are sorted, so `observed` stays sorted. */
+	for (size_t i = 0; routes && i < routes->count && !error; i++) {
+		struct item item = routes->items[i];
 
 		if (item.kind != ITEM_ROUTE || item.flags & ITEM_LEFT_OUT)
 			continue;
 		item.flags = item.flags & ITEM_CONNECTED ? 0 : ITEM_OURS;
-		error = item_push(observed, &item);
+		error = item_push(&observed, &item);
 	}
-	return error;
-}
-
-static int find_operations(struct run *run, struct operation_list *list)
-{
-	const struct host_operations *host = run->reconcile->host;
-	struct item_list observed = { 0 };
-	int error = host->observe(host->host, &observed, !run->routes);
-
-	if (!error)
-		item_list_sort(&observed);
-	if (!error && run->routes)
-		error = append_routes(&observed, run->routes);
 	if (!error) {
 		error = difference_find(list, &run->reconcile->desired, &observed,
 								run->mode == RECONCILE_PREPARE ? DIFFERENCE_ADDITIONS : DIFFERENCE_ALL);
@@ -225,58 +190,45 @@ static int find_operations(struct run *run, struct operation_list *list)
 	return error;
 }
 
-static int report_conflict(struct run *run, const struct operation *operation)
-{
-	char text[ITEM_TEXT];
-
-	item_text(text, &operation->item);
-	return reason_set(run->reason, -EBUSY, "%s: %s again and again by another program or by the host", text,
-					  operation->verb == OPERATION_ADD ? "removed" : "added");
-}
-
 /* Runs one pass. Returns 1 if another one is needed, 0 if not, or a negative errno. */
 static int reconcile_pass(struct run *run, bool last)
 {
 	struct operation_list list = { 0 };
 	int error = find_operations(run, &list);
+	char text[ITEM_TEXT];
 
 	run->observe_again = false;
-	if (!error && list.count && last)
-		error = report_conflict(run, &list.operations[0]);
-	else if (!error && list.count)
+	if (!error && list.count && last) {
+		item_text(text, &list.operations[0].item);
+		error = reason_set(run->reason, -EBUSY, "%s: %s again and again by another program or by the host", text,
+						   list.operations[0].verb == OPERATION_ADD ? "removed" : "added");
+	} else if (!error && list.count) {
 		error = apply_all(run, &list);
+	}
 	operation_list_destroy(&list);
 	return error ? error : run->observe_again;
-}
-
-static int run_passes(struct run *run)
-{
-	int status = 1;
-
-	run->reason->text[0] = '\0';
-	for (size_t i = 0; i < run->reconcile->desired.count; i++)
-		run->reconcile->desired.items[i].flags &= (uint8_t)~ITEM_FAILED;
-	for (int number = 0; status == 1 && number <= PASSES_MAX; number++) {
-		status = reconcile_pass(run, number == PASSES_MAX);
-		/* Side effects may have deleted routes, so later passes observe those of the host. */
-		run->routes = NULL;
-	}
-	if (status < 0 && !run->reason->text[0])
-		reason_set_errno(run->reason, status, "network");
-	return status < 0 ? status : (int)run->changes;
-}
-
-int reconcile_run(struct reconcile *reconcile, enum reconcile_mode mode, struct reason *reason)
-{
-	struct run run = { .reconcile = reconcile, .mode = mode, .reason = reason };
-
-	return run_passes(&run);
 }
 
 int reconcile_change(struct reconcile *reconcile, const struct item_list *before, enum reconcile_mode mode,
 					 struct reason *reason)
 {
 	struct run run = { .reconcile = reconcile, .routes = before, .mode = mode, .reason = reason };
+	int status = 1;
 
-	return run_passes(&run);
+	reason->text[0] = '\0';
+	for (size_t i = 0; i < reconcile->desired.count; i++)
+		reconcile->desired.items[i].flags &= (uint8_t)~ITEM_FAILED;
+	for (int number = 0; status == 1 && number <= PASSES_MAX; number++) {
+		status = reconcile_pass(&run, number == PASSES_MAX);
+		/* Side effects may have deleted routes, so later passes observe those of the host. */
+		run.routes = NULL;
+	}
+	if (status < 0 && !reason->text[0])
+		reason_set_errno(reason, status, "network");
+	return status < 0 ? status : (int)run.changes;
+}
+
+int reconcile_run(struct reconcile *reconcile, enum reconcile_mode mode, struct reason *reason)
+{
+	return reconcile_change(reconcile, NULL, mode, reason);
 }

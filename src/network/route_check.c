@@ -9,37 +9,22 @@
 
 enum { RESTARTS_MAX = 8 }; /* while routes keep changing; then the routes are taken to differ */
 
-static void end_check(struct route_check *check, bool differs)
-{
-	route_check_stop(check);
-	check->done(check->context, differs);
-}
-
-/* An address receives packets only while the kernel has its local route. */
-static void see_local_route(struct route_check *check, const struct netlink_route_entry *entry)
-{
-	for (size_t i = 0; i < check->desired->count && check->desired->items[i].kind <= ITEM_ADDRESS; i++) {
-		const struct item *item = &check->desired->items[i];
-
-		if (item->kind == ITEM_ADDRESS && memcmp(item->address, entry->to.address, sizeof item->address) == 0)
-			check->seen[i] = true;
-	}
-}
-
 /* A route of ours that is not wanted, or is there twice, is a difference. */
 static void see_route(void *context, const struct netlink_route_entry *entry)
 {
 	struct item item = item_route(&entry->to, entry->table);
 	struct route_check *check = context;
-	const struct item *desired;
+	const struct item *items = check->desired->items, *desired;
 	bool *seen;
 
-	if (entry->type == RTN_LOCAL)
-		see_local_route(check, entry);
+	/* An address receives packets only while the kernel has its local route. */
+	for (size_t i = 0; entry->type == RTN_LOCAL && i < check->desired->count && items[i].kind <= ITEM_ADDRESS; i++)
+		if (items[i].kind == ITEM_ADDRESS && memcmp(items[i].address, entry->to.address, sizeof item.address) == 0)
+			check->seen[i] = true;
 	if (entry->type != RTN_UNICAST || entry->table == RT_TABLE_LOCAL)
 		return;
 	desired = item_find(check->desired, &item);
-	seen = desired ? &check->seen[desired - check->desired->items] : NULL;
+	seen = desired ? &check->seen[desired - items] : NULL;
 	if (entry->protocol == NETLINK_PROTOCOL_ADIT && (!seen || *seen))
 		check->differs = true;
 	if (seen)
@@ -58,12 +43,6 @@ static bool all_seen(const struct route_check *check)
 	return true;
 }
 
-static int begin_list(struct route_check *check, uint8_t family)
-{
-	check->filter.family = family;
-	return netlink_begin_route_dump(check->netlink, &check->filter);
-}
-
 static int restart_list(struct route_check *check)
 {
 	if (++check->restarts > RESTARTS_MAX)
@@ -71,26 +50,31 @@ static int restart_list(struct route_check *check)
 	check->stale = false;
 	check->differs = false;
 	memset(check->seen, 0, check->desired->count * sizeof *check->seen);
-	return begin_list(check, AF_INET);
+	check->filter.family = AF_INET;
+	return netlink_begin_route_dump(check->netlink, &check->filter);
 }
 
 static void on_part(struct ev_loop *loop, struct ev_io *io, int events)
 {
 	struct route_check *check = io->data;
 	int status = netlink_read_route_dump(check->netlink, &check->filter, see_route, check);
+	bool differs, ended = false;
 
 	if (status == 1)
 		return;
-	if (status == 0 && check->filter.family == AF_INET)
-		status = begin_list(check, AF_INET6);
-	else if (status == -EINTR || (status == 0 && check->stale))
+	if (status == 0 && check->filter.family == AF_INET) {
+		check->filter.family = AF_INET6;
+		status = netlink_begin_route_dump(check->netlink, &check->filter);
+	} else if (status == -EINTR || (status == 0 && check->stale)) {
 		status = restart_list(check);
-	else if (status == 0) {
-		end_check(check, check->differs || !all_seen(check));
-		return;
+	} else {
+		ended = true;
 	}
-	if (status < 0)
-		end_check(check, true);
+	if (status == 0 && !ended)
+		return;
+	differs = status < 0 || check->differs || !all_seen(check);
+	route_check_stop(check);
+	check->done(check->context, differs);
 }
 
 int route_check_start(struct route_check *check, struct ev_loop *loop, uint32_t index, const struct item_list *desired)

@@ -38,11 +38,12 @@ static bool is_guarded(const struct ruleset *ruleset, const struct item *item)
 	return item->kind == ITEM_ADDRESS && item->family == ruleset->family;
 }
 
-static void write_guards(FILE *file, const struct ruleset *ruleset, const char *comment)
+static void write_chains(FILE *file, const struct ruleset *ruleset, const char *comment)
 {
 	const struct item_list *list = ruleset->list;
 	char text[INET6_ADDRSTRLEN];
 
+	fputs("\tchain preraw {\n\t\ttype filter hook prerouting priority raw; policy accept;\n", file);
 	for (size_t i = 0; i < list->count && list->items[i].kind <= ITEM_ADDRESS; i++) {
 		if (!is_guarded(ruleset, &list->items[i]))
 			continue;
@@ -50,12 +51,6 @@ static void write_guards(FILE *file, const struct ruleset *ruleset, const char *
 		fprintf(file, "\t\tiif != %u %s daddr %s fib saddr type != local drop%s\n", ruleset->index,
 				family_word(ruleset->family), text, comment);
 	}
-}
-
-static void write_chains(FILE *file, const struct ruleset *ruleset, const char *comment)
-{
-	fputs("\tchain preraw {\n\t\ttype filter hook prerouting priority raw; policy accept;\n", file);
-	write_guards(file, ruleset, comment);
 	fputs("\t}\n\tchain premangle {\n\t\ttype filter hook prerouting priority mangle; policy accept;\n", file);
 	fprintf(file, "\t\tmeta l4proto { tcp, udp } ct mark 0x%08x meta mark set ct mark%s\n", ruleset->mark, comment);
 	fputs("\t}\n\tchain postmangle {\n\t\ttype filter hook postrouting priority mangle; policy accept;\n", file);
@@ -63,19 +58,9 @@ static void write_chains(FILE *file, const struct ruleset *ruleset, const char *
 			comment);
 }
 
-/* FNV-1a. */
-static uint64_t hash_text(const char *text)
-{
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-	for (; *text; text++)
-		hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
-	return hash ? hash : 1;
-}
-
 uint64_t ruleset_digest(const struct ruleset *ruleset)
 {
-	uint64_t digest = 0;
+	uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
 	char *text = NULL;
 	size_t length;
 	FILE *file = open_memstream(&text, &length);
@@ -83,24 +68,20 @@ uint64_t ruleset_digest(const struct ruleset *ruleset)
 	if (!file)
 		return 0;
 	write_chains(file, ruleset, "");
-	if (fclose(file) == 0)
-		digest = hash_text(text);
+	if (fclose(file) != 0) {
+		free(text);
+		return 0;
+	}
+	for (const char *at = text; *at; at++)
+		hash = (hash ^ (unsigned char)*at) * UINT64_C(0x100000001b3);
 	free(text);
-	return digest;
-}
-
-static unsigned count_rules(const struct ruleset *ruleset)
-{
-	unsigned count = MARK_RULES;
-
-	for (size_t i = 0; i < ruleset->list->count; i++)
-		count += is_guarded(ruleset, &ruleset->list->items[i]);
-	return count;
+	return hash ? hash : 1;
 }
 
 char *ruleset_script(uint8_t family, const char *table, const struct ruleset *ruleset)
 {
 	char *text = NULL, comment[COMMENT_BYTES];
+	unsigned rules = MARK_RULES;
 	size_t length;
 	FILE *file = open_memstream(&text, &length);
 
@@ -109,8 +90,10 @@ char *ruleset_script(uint8_t family, const char *table, const struct ruleset *ru
 	/* The table is added first, so that its deletion cannot fail; nft(8) commits all of it at once. */
 	fprintf(file, "add table %s %s\ndelete table %s %s\n", family_word(family), table, family_word(family), table);
 	if (ruleset) {
+		for (size_t i = 0; i < ruleset->list->count; i++)
+			rules += is_guarded(ruleset, &ruleset->list->items[i]);
 		snprintf(comment, sizeof comment, " comment \"adit %u %016" PRIx64 " %u\"", ruleset->index,
-				 ruleset_digest(ruleset), count_rules(ruleset));
+				 ruleset_digest(ruleset), rules);
 		fprintf(file, "table %s %s {\n", family_word(family), table);
 		write_chains(file, ruleset, comment);
 		fputs("}\n", file);

@@ -45,20 +45,6 @@ void watch_look_when_idle(struct watch *watch)
 	watch_arm(watch, watch->pause > idle ? watch->pause : idle, false);
 }
 
-static void count_repair(struct watch *watch, double now)
-{
-	if (now - watch->repaired_at > calm + watch->pause) {
-		watch->repairs = 0;
-		watch->pause = pause_min;
-	}
-	watch->repaired_at = now;
-	watch->repairs++;
-	if (watch->repairs > QUICK_REPAIRS)
-		watch->pause = watch->pause * 2 < pause_max ? watch->pause * 2 : pause_max;
-	if (watch->repairs == CONTESTED)
-		watch->contested(watch->context);
-}
-
 /* Seconds of processor time. On a busy host, or while nft(8) runs, a look can last many times as long. */
 static double cpu_time(void)
 {
@@ -80,10 +66,20 @@ static void on_look(struct ev_loop *loop, struct ev_timer *timer, int events)
 		watch_stop(watch);
 		return;
 	}
-	if (repairs > 0)
-		count_repair(watch, begin);
-	else if (begin - watch->repaired_at > calm)
+	if (repairs > 0) {
+		if (begin - watch->repaired_at > calm + watch->pause) {
+			watch->repairs = 0;
+			watch->pause = pause_min;
+		}
+		watch->repaired_at = begin;
+		watch->repairs++;
+		if (watch->repairs > QUICK_REPAIRS)
+			watch->pause = watch->pause * 2 < pause_max ? watch->pause * 2 : pause_max;
+		if (watch->repairs == CONTESTED)
+			watch->contested(watch->context);
+	} else if (begin - watch->repaired_at > calm) {
 		watch->pause = pause_min;
+	}
 	if (watch->pause < used * PAUSE_PER_LOOK)
 		watch->pause = used * PAUSE_PER_LOOK;
 	if (repairs > 0)
