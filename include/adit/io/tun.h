@@ -15,7 +15,7 @@
 
 enum {
 	TUN_VIRTIO = 10,               /* bytes of the virtio header in front of a packet */
-	TUN_QUEUE = 1000,              /* packets; a burst of a local program is lost beyond that (docs/notebook) */
+	TUN_QUEUE = 1024,              /* packets; a burst of a local program is lost beyond that (docs/notebook) */
 	TUN_READ = TUN_VIRTIO + 65535, /* size of a read buffer; the kernel truncates packets if it is smaller */
 };
 
