@@ -34,27 +34,21 @@ static void heap_put(struct heap *heap, size_t index, struct heap_node *node)
 	node->index = index;
 }
 
-static void sift_up(struct heap *heap, struct heap_node *node)
+/* Moves the node up or down to the place that its key requires. All other nodes are in order. */
+static void heap_sift(struct heap *heap, struct heap_node *node)
 {
-	size_t index = node->index;
+	size_t index = node->index, child;
 
 	for (; index > 1 && heap->nodes[index / 2 - 1]->key > node->key; index /= 2)
 		heap_put(heap, index, heap->nodes[index / 2 - 1]);
-	heap_put(heap, index, node);
-}
-
-static void sift_down(struct heap *heap, struct heap_node *node)
-{
-	size_t index = node->index, child = index * 2;
-
-	while (child <= heap->count) {
+	/* After a move up, the children have greater keys, and the loop ends at once. */
+	for (child = index * 2; child <= heap->count; child = index * 2) {
 		if (child < heap->count && heap->nodes[child]->key < heap->nodes[child - 1]->key)
 			child++;
 		if (heap->nodes[child - 1]->key >= node->key)
 			break;
 		heap_put(heap, index, heap->nodes[child - 1]);
 		index = child;
-		child = index * 2;
 	}
 	heap_put(heap, index, node);
 }
@@ -64,8 +58,7 @@ void heap_set(struct heap *heap, struct heap_node *node, uint64_t key)
 	node->key = key;
 	if (!node->index)
 		heap_put(heap, ++heap->count, node);
-	sift_up(heap, node);
-	sift_down(heap, node);
+	heap_sift(heap, node);
 }
 
 void heap_remove(struct heap *heap, struct heap_node *node)
@@ -77,8 +70,7 @@ void heap_remove(struct heap *heap, struct heap_node *node)
 	last = heap->nodes[--heap->count];
 	if (last != node) {
 		heap_put(heap, node->index, last);
-		sift_up(heap, last);
-		sift_down(heap, last);
+		heap_sift(heap, last);
 	}
 	node->index = 0;
 }

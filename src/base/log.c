@@ -31,24 +31,15 @@ bool log_enabled(enum log_level level)
 	return level <= max && max != LOG_SILENT;
 }
 
-/* True if standard error is the stream that JOURNAL_STREAM names as "device:inode", see systemd.exec(5). */
-static bool is_journal(void)
-{
-	const char *text = getenv("JOURNAL_STREAM");
-	char stream_name[64];
-	struct stat status;
-
-	if (!text || fstat(STDERR_FILENO, &status))
-		return false;
-	snprintf(stream_name, sizeof stream_name, "%ju:%ju", (uintmax_t)status.st_dev, (uintmax_t)status.st_ino);
-	return !strcmp(text, stream_name);
-}
-
 void log_stream_changed(void)
 {
 	stream = STREAM_UNKNOWN;
 }
 
+/*
+ * Returns the prefix that gives a line its priority in the journal. Standard error is the journal if it is the stream
+ * that JOURNAL_STREAM names as "device:inode", see systemd.exec(5).
+ */
 static const char *journal_priority(enum log_level level)
 {
 	static const char *const priorities[] = {
@@ -56,8 +47,15 @@ static const char *journal_priority(enum log_level level)
 	};
 	static_assert(sizeof priorities / sizeof *priorities == LOG_DEBUG + 1, "one priority per log level");
 
-	if (stream == STREAM_UNKNOWN)
-		stream = is_journal() ? STREAM_JOURNAL : STREAM_OTHER;
+	if (stream == STREAM_UNKNOWN) {
+		const char *text = getenv("JOURNAL_STREAM");
+		char name[64] = "";
+		struct stat status;
+
+		if (!fstat(STDERR_FILENO, &status))
+			snprintf(name, sizeof name, "%ju:%ju", (uintmax_t)status.st_dev, (uintmax_t)status.st_ino);
+		stream = text && *name && !strcmp(text, name) ? STREAM_JOURNAL : STREAM_OTHER;
+	}
 	return stream == STREAM_JOURNAL ? priorities[level] : "";
 }
 

@@ -72,19 +72,20 @@ void map_remove(struct map *map, struct map_node *node)
 	}
 }
 
-static struct map_node *first_with_hash(struct map_node *node, uint64_t hash)
+struct map_node *map_first(const struct map *map, uint64_t hash)
 {
+	struct map_node *node = *map_bucket(map, hash);
+
 	while (node && node->hash != hash)
 		node = node->next;
 	return node;
 }
 
-struct map_node *map_first(const struct map *map, uint64_t hash)
-{
-	return first_with_hash(*map_bucket(map, hash), hash);
-}
-
 struct map_node *map_next(const struct map_node *node)
 {
-	return first_with_hash(node->next, node->hash);
+	struct map_node *next = node->next;
+
+	while (next && next->hash != node->hash)
+		next = next->next;
+	return next;
 }
