@@ -47,21 +47,15 @@ size_t batch_free_bytes(const struct batch *batch)
 
 /* --- adding datagrams --------------------------------------------------------------------------------------------- */
 
-/* Returns how many datagrams of `size` bytes fit into the unused runs, if none of them joins a run in use. */
-static uint32_t room_in_runs(const struct batch *batch, size_t size)
-{
-	uint32_t per_run = (uint32_t)(BATCH_RUN_BYTES / size);
-
-	if (per_run > batch->run_segments)
-		per_run = batch->run_segments;
-	return (uint32_t)(BATCH_RUNS - batch->run_count) * (per_run ? per_run : 1);
-}
-
 uint32_t batch_room(struct batch *batch, size_t size)
 {
 	uint32_t in_half = (uint32_t)((BATCH_HALF - batch->used[batch->half]) / size);
-	uint32_t in_runs = room_in_runs(batch, size);
+	uint32_t per_run = (uint32_t)(BATCH_RUN_BYTES / size), in_runs;
 
+	/* Assume that no datagram joins a run in use. */
+	if (per_run > batch->run_segments)
+		per_run = batch->run_segments;
+	in_runs = (uint32_t)(BATCH_RUNS - batch->run_count) * (per_run ? per_run : 1);
 	if (!in_half && !batch->used[!batch->half]) {
 		batch->half = !batch->half;
 		in_half = (uint32_t)(BATCH_HALF / size);
@@ -106,23 +100,22 @@ static int batch_find_run(const struct batch *batch, const struct batch_label *l
 	return -1;
 }
 
-static struct batch_run *begin_run(struct batch *batch, const struct batch_label *label, uint16_t size)
-{
-	struct batch_run *run = &batch->runs[batch->run_count++];
-
-	run->label = *label;
-	run->part_count = 0;
-	run->bytes = 0;
-	run->count = 0;
-	run->size = size;
-	return run;
-}
-
 void batch_add(struct batch *batch, const struct batch_label *label, uint16_t size)
 {
 	int index = batch_find_run(batch, label, size);
-	struct batch_run *run = index < 0 ? begin_run(batch, label, size) : &batch->runs[index];
+	struct batch_run *run;
 
+	if (index < 0) {
+		index = batch->run_count++;
+		run = &batch->runs[index];
+		run->label = *label;
+		run->part_count = 0;
+		run->bytes = 0;
+		run->count = 0;
+		run->size = size;
+	} else {
+		run = &batch->runs[index];
+	}
 	if (run->part_count && is_adjacent(batch, run))
 		run->parts[run->part_count - 1].iov_len += size;
 	else
@@ -131,7 +124,7 @@ void batch_add(struct batch *batch, const struct batch_label *label, uint16_t si
 	run->count++;
 	run->closed = size < run->size;
 	batch->used[batch->half] += size;
-	batch->latest[label->flow % BATCH_FLOWS] = (uint8_t)(run - batch->runs + 1);
+	batch->latest[label->flow % BATCH_FLOWS] = (uint8_t)(index + 1);
 }
 
 /* --- removing datagrams ------------------------------------------------------------------------------------------- */

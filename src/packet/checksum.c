@@ -14,16 +14,6 @@ typedef uint64_t lanes16 __attribute__((vector_size(16)));
 #define SUM_STEPS sum_steps16
 #include "checksum_steps.h"
 
-static uint64_t add_baseline(uint64_t sum, const uint8_t *from, size_t n)
-{
-	return sum_steps16(sum, false, NULL, from, n);
-}
-
-static uint64_t copy_baseline(uint64_t sum, uint8_t *restrict to, const uint8_t *restrict from, size_t n)
-{
-	return sum_steps16(sum, true, to, from, n);
-}
-
 /*
  * Each call tests a CPU feature bit. An ifunc would avoid the test, but ifuncs are resolved before the sanitizers are
  * initialized, and not every C library supports them. CHECKSUM_PORTABLE disables AVX2, so that a test can cover the
@@ -35,11 +25,6 @@ typedef uint64_t lanes32 __attribute__((vector_size(32)));
 #define LANES lanes32
 #define SUM_STEPS sum_steps32
 #include "checksum_steps.h"
-
-static bool has_avx2(void)
-{
-	return __builtin_cpu_supports("avx2");
-}
 
 __attribute__((target("avx2"))) static uint64_t add_avx2(uint64_t sum, const uint8_t *from, size_t n)
 {
@@ -54,17 +39,17 @@ __attribute__((target("avx2"))) static uint64_t copy_avx2(uint64_t sum, uint8_t 
 
 static uint64_t add_steps(uint64_t sum, const uint8_t *from, size_t n)
 {
-	return has_avx2() ? add_avx2(sum, from, n) : add_baseline(sum, from, n);
+	return __builtin_cpu_supports("avx2") ? add_avx2(sum, from, n) : sum_steps16(sum, false, NULL, from, n);
 }
 
 static uint64_t copy_steps(uint64_t sum, uint8_t *restrict to, const uint8_t *restrict from, size_t n)
 {
-	return has_avx2() ? copy_avx2(sum, to, from, n) : copy_baseline(sum, to, from, n);
+	return __builtin_cpu_supports("avx2") ? copy_avx2(sum, to, from, n) : sum_steps16(sum, true, to, from, n);
 }
 
 #else
-#define add_steps add_baseline
-#define copy_steps copy_baseline
+#define add_steps(sum, from, n) sum_steps16(sum, false, NULL, from, n)
+#define copy_steps(sum, to, from, n) sum_steps16(sum, true, to, from, n)
 #endif
 
 /* Adds the bytes after the last whole step. A last odd byte is padded with a zero byte (RFC 1071, section 4.1). */

@@ -132,51 +132,36 @@ static bool shape_is_tcp(const struct coalesce_shape *shape)
 	return shape->protocol == IPPROTO_TCP;
 }
 
-static enum verdict examine_v4(struct candidate *found, const uint8_t *packet)
-{
-	uint16_t fragment = get_be16(packet + 6);
-
-	if (packet[0] != 0x45 || fragment & IPV4_MF_AND_OFFSET)
-		return VERDICT_OPAQUE;
-	if (!(fragment & IPV4_DF)) {
-		found->id = get_be16(packet + 4);
-		found->next_id = (uint16_t)(found->id + 1);
-	}
-	switch (packet[9]) {
-	case IPPROTO_TCP:
-		found->shape = &tcp4;
-		return VERDICT_MERGEABLE;
-	case IPPROTO_UDP:
-		found->shape = &udp4;
-		return VERDICT_MERGEABLE;
-	default:
-		return VERDICT_NO_FLOW;
-	}
-}
-
-static enum verdict examine_v6(struct candidate *found, const uint8_t *packet, size_t length)
-{
-	uint8_t protocol;
-
-	switch (packet[6]) {
-	case IPPROTO_TCP:
-		found->shape = &tcp6;
-		return VERDICT_MERGEABLE;
-	case IPPROTO_UDP:
-		found->shape = &udp6;
-		return VERDICT_MERGEABLE;
-	default: /* with extension headers, it may be a packet or a fragment of any flow */
-		return ip_transport(packet, length, &protocol) == IPV6_HEADER ? VERDICT_NO_FLOW : VERDICT_OPAQUE;
-	}
-}
-
+/* Finds the shape and the ID. Returns VERDICT_MERGEABLE if the transport header, TCP or UDP, decides. */
 static enum verdict examine_ip(struct candidate *found, const uint8_t *packet, size_t length)
 {
 	int version = ip_version(packet, length);
+	uint8_t protocol;
 
 	if (!version || ip_length(packet) != length)
 		return VERDICT_OPAQUE;
-	return version == 4 ? examine_v4(found, packet) : examine_v6(found, packet, length);
+	if (version == 4) {
+		uint16_t fragment = get_be16(packet + 6);
+
+		if (packet[0] != 0x45 || fragment & IPV4_MF_AND_OFFSET)
+			return VERDICT_OPAQUE;
+		if (!(fragment & IPV4_DF)) {
+			found->id = get_be16(packet + 4);
+			found->next_id = (uint16_t)(found->id + 1);
+		}
+	}
+	switch (packet[version == 4 ? 9 : 6]) {
+	case IPPROTO_TCP:
+		found->shape = version == 4 ? &tcp4 : &tcp6;
+		return VERDICT_MERGEABLE;
+	case IPPROTO_UDP:
+		found->shape = version == 4 ? &udp4 : &udp6;
+		return VERDICT_MERGEABLE;
+	default: /* with extension headers, it may be a packet or a fragment of any flow */
+		if (version == 6 && ip_transport(packet, length, &protocol) != IPV6_HEADER)
+			return VERDICT_OPAQUE;
+		return VERDICT_NO_FLOW;
+	}
 }
 
 /* The factors are odd, so two packets that differ in one word only have different hashes. */
@@ -222,30 +207,22 @@ static enum verdict examine_udp(struct candidate *found, const uint8_t *udp, siz
 	return VERDICT_MERGEABLE;
 }
 
-static bool checksums_valid(const struct coalesce_shape *shape, const uint8_t *packet, size_t length)
-{
-	size_t l4_length = length - shape->ip;
-	uint64_t sum = checksum_pseudo(packet, shape->protocol, l4_length);
-
-	if (shape_is_v4(shape) && checksum_fold(checksum_words(0, packet, IPV4_HEADER)) != 0xffff)
-		return false;
-	return shape->no_checksum || checksum_fold(checksum_add(sum, packet + shape->ip, l4_length)) == 0xffff;
-}
-
 static enum verdict examine(const struct coalescer *c, struct candidate *found, const uint8_t *packet, size_t length)
 {
 	enum verdict verdict = examine_ip(found, packet, length);
-	size_t room;
+	const uint8_t *l4;
+	size_t l4_length;
 	bool supported;
 
 	if (verdict != VERDICT_MERGEABLE)
 		return verdict;
-	room = length - found->shape->ip;
+	l4 = packet + found->shape->ip;
+	l4_length = length - found->shape->ip;
 	if (shape_is_tcp(found->shape)) {
-		verdict = examine_tcp(found, packet + found->shape->ip, room);
+		verdict = examine_tcp(found, l4, l4_length);
 		supported = c->limits.tcp;
 	} else {
-		verdict = examine_udp(found, packet + found->shape->ip, room);
+		verdict = examine_udp(found, l4, l4_length);
 		supported = c->limits.udp;
 	}
 	if (verdict == VERDICT_OPAQUE)
@@ -253,7 +230,15 @@ static enum verdict examine(const struct coalescer *c, struct candidate *found, 
 	found->flow = hash_flow(found->shape, packet);
 	if (verdict != VERDICT_MERGEABLE || !supported || !found->payload)
 		return VERDICT_SINGLE;
-	return checksums_valid(found->shape, packet, length) ? VERDICT_MERGEABLE : VERDICT_SINGLE;
+	if (shape_is_v4(found->shape) && checksum_fold(checksum_words(0, packet, IPV4_HEADER)) != 0xffff)
+		return VERDICT_SINGLE;
+	if (!found->shape->no_checksum) {
+		uint64_t sum = checksum_pseudo(packet, found->shape->protocol, l4_length);
+
+		if (checksum_fold(checksum_add(sum, l4, l4_length)) != 0xffff)
+			return VERDICT_SINGLE;
+	}
+	return VERDICT_MERGEABLE;
 }
 
 /* --- runs --------------------------------------------------------------------------------------------------------- */
@@ -278,23 +263,21 @@ static lanes differing_bits(const struct coalesce_shape *shape, const uint8_t *a
 	return (x ^ y) & ~varies;
 }
 
-/* The last step may overlap the one before it. Every header is longer than a step. */
-static bool same_header(const struct coalesce_shape *shape, const uint8_t *a, const uint8_t *b, size_t n)
-{
-	size_t last = n - sizeof(lanes);
-	lanes differing = differing_bits(shape, a, b, last);
-
-	for (size_t at = 0; at < last; at += sizeof(lanes))
-		differing |= differing_bits(shape, a, b, at);
-	return !(differing[0] | differing[1]);
-}
-
 static bool run_continues(const struct coalesce_run *run, const struct candidate *found, const uint8_t *packet)
 {
-	return found->shape == run->shape && found->header == run->header && found->payload <= run->gso_size &&
-		   found->sequence == run->next_sequence && found->id == run->next_id &&
-		   run->header + run->payload + found->payload <= IP_LENGTH_MAX &&
-		   same_header(run->shape, run->packets[0].data, packet, run->header);
+	const uint8_t *first = run->packets[0].data;
+	size_t last = run->header - sizeof(lanes);
+	lanes differing;
+
+	if (found->shape != run->shape || found->header != run->header || found->payload > run->gso_size ||
+		found->sequence != run->next_sequence || found->id != run->next_id ||
+		run->header + run->payload + found->payload > IP_LENGTH_MAX)
+		return false;
+	/* The last step may overlap the one before it. Every header is longer than a step. */
+	differing = differing_bits(run->shape, first, packet, last);
+	for (size_t at = 0; at < last; at += sizeof(lanes))
+		differing |= differing_bits(run->shape, first, packet, at);
+	return !(differing[0] | differing[1]);
 }
 
 static void run_append(struct coalesce_run *run, const struct candidate *found, uint8_t *packet, size_t length)
@@ -303,18 +286,6 @@ static void run_append(struct coalesce_run *run, const struct candidate *found, 
 	run->payload += found->payload;
 	run->next_sequence = found->next_sequence;
 	run->next_id = found->next_id;
-}
-
-/* Whether no packet may follow `last`, which was just appended. */
-static bool run_is_finished(const struct coalesce_run *run, const struct candidate *last)
-{
-	return last->push || last->payload < run->gso_size || run->count == COALESCE_SEGMENTS;
-}
-
-static void emit_single(struct coalescer *c, uint8_t *packet, size_t length)
-{
-	c->single.packets[0] = (struct coalesce_packet) { packet, (uint32_t)length };
-	c->emit(c->context, &c->single);
 }
 
 /* Emits the open run at `position` in c->order and marks it as unused. It stays unchanged until `emit` returns. */
@@ -328,65 +299,44 @@ static void emit_run(struct coalescer *c, uint32_t position)
 	c->emit(c->context, &c->runs[index]);
 }
 
-static void open_run(struct coalescer *c, const struct candidate *found, uint8_t *packet, size_t length)
-{
-	struct coalesce_run *run;
-
-	if (c->open == COALESCE_FLOWS)
-		emit_run(c, 0);
-	run = &c->runs[c->order[c->open]];
-	c->flows[c->order[c->open++]] = found->flow;
-	run->count = 0;
-	run->payload = 0;
-	run->header = found->header;
-	run->shape = found->shape;
-	run->gso_size = found->payload;
-	run_append(run, found, packet, length);
-}
-
-/* Returns the position in c->order of the flow's open run, or c->open if there is none. */
-static uint32_t coalesce_find_run(const struct coalescer *c, uint64_t flow)
-{
-	for (uint32_t position = c->open; position-- > 0;) {
-		if (c->flows[c->order[position]] == flow)
-			return position;
-	}
-	return c->open;
-}
-
-/* Appends the packet to the open run at `position` if it continues that run. Returns false if the packet did not. */
-static bool join_or_end(struct coalescer *c, uint32_t position, const struct candidate *found, bool joins,
-						uint8_t *packet, size_t length)
-{
-	struct coalesce_run *run = &c->runs[c->order[position]];
-	bool joined = joins && run_continues(run, found, packet);
-
-	if (joined)
-		run_append(run, found, packet, length);
-	if (!joined || run_is_finished(run, found))
-		emit_run(c, position);
-	return joined;
-}
-
 void coalesce_add(struct coalescer *c, uint8_t *packet, size_t length)
 {
 	struct candidate found = { 0 };
 	enum verdict verdict = examine(c, &found, packet, length);
-	uint32_t position;
+	struct coalesce_run *run;
+	int position = -1;
 
 	if (verdict == VERDICT_OPAQUE)
 		coalesce_flush(c);
-	if (verdict == VERDICT_OPAQUE || verdict == VERDICT_NO_FLOW) {
-		emit_single(c, packet, length);
+	else if (verdict != VERDICT_NO_FLOW)
+		position = (int)c->open - 1;
+	while (position >= 0 && c->flows[c->order[position]] != found.flow)
+		position--;
+	if (position >= 0) { /* the flow has an open run */
+		run = &c->runs[c->order[position]];
+		if (verdict == VERDICT_MERGEABLE && run_continues(run, &found, packet)) {
+			run_append(run, &found, packet, length);
+			if (found.push || found.payload < run->gso_size || run->count == COALESCE_SEGMENTS)
+				emit_run(c, (uint32_t)position); /* no packet may follow */
+			return;
+		}
+		emit_run(c, (uint32_t)position);
+	}
+	if (verdict == VERDICT_MERGEABLE && !found.push) {
+		if (c->open == COALESCE_FLOWS)
+			emit_run(c, 0);
+		run = &c->runs[c->order[c->open]];
+		c->flows[c->order[c->open++]] = found.flow;
+		run->count = 0;
+		run->payload = 0;
+		run->header = found.header;
+		run->shape = found.shape;
+		run->gso_size = found.payload;
+		run_append(run, &found, packet, length);
 		return;
 	}
-	position = coalesce_find_run(c, found.flow);
-	if (position < c->open && join_or_end(c, position, &found, verdict == VERDICT_MERGEABLE, packet, length))
-		return;
-	if (verdict == VERDICT_MERGEABLE && !found.push)
-		open_run(c, &found, packet, length);
-	else
-		emit_single(c, packet, length);
+	c->single.packets[0] = (struct coalesce_packet) { packet, (uint32_t)length };
+	c->emit(c->context, &c->single);
 }
 
 void coalesce_flush(struct coalescer *c)

@@ -33,39 +33,20 @@ static bool v6_is_unicast(const uint8_t *address)
 	return address[0] != 0xff && memcmp(address, unspecified, sizeof unspecified) != 0;
 }
 
-/* Whether an ICMP message is an echo or timestamp request or reply. All other types may be errors. */
-static bool v4_is_query(uint8_t type)
-{
-	return type == 0 || type == 8 || type == 13 || type == 14;
-}
-
-static bool v4_may_answer(const uint8_t *packet, size_t n)
-{
-	size_t header = (size_t)(packet[0] & 15) * 4;
-
-	if (header < IPV4_HEADER || header >= n || !v4_is_unicast(packet + 12) || !v4_is_unicast(packet + 16))
-		return false;
-	if (get_be16(packet + 6) & 0x1fff)
-		return false;
-	return packet[9] != IPPROTO_ICMP || v4_is_query(packet[header]);
-}
-
-static bool v6_may_answer(const uint8_t *packet, size_t n)
-{
-	uint8_t protocol;
-	size_t transport = ip_transport(packet, n, &protocol);
-
-	if (!transport || transport >= n || !v6_is_unicast(packet + 8) || !v6_is_unicast(packet + 24))
-		return false;
-	return protocol != IPPROTO_ICMPV6 || packet[transport] >= V6_INFORMATIONAL;
-}
-
-static size_t v4_message(uint8_t *message, const uint8_t *packet, size_t n)
+static size_t v4_unreachable(uint8_t *message, const uint8_t *packet, size_t n)
 {
 	size_t quoted = n < V4_MESSAGE_MAX - IPV4_HEADER - ICMP_HEADER ? n : V4_MESSAGE_MAX - IPV4_HEADER - ICMP_HEADER;
-	size_t length = IPV4_HEADER + ICMP_HEADER + quoted;
-	uint8_t *icmp = message + IPV4_HEADER;
+	size_t length = IPV4_HEADER + ICMP_HEADER + quoted, header = (size_t)(packet[0] & 15) * 4;
+	uint8_t *icmp = message + IPV4_HEADER, type;
 
+	if (header < IPV4_HEADER || header >= n || !v4_is_unicast(packet + 12) || !v4_is_unicast(packet + 16))
+		return 0;
+	if (get_be16(packet + 6) & 0x1fff)
+		return 0;
+	/* Answer no ICMP except echo and timestamp requests and replies. All other types may be errors. */
+	type = packet[header];
+	if (packet[9] == IPPROTO_ICMP && type != 0 && type != 8 && type != 13 && type != 14)
+		return 0;
 	memset(message, 0, IPV4_HEADER + ICMP_HEADER);
 	message[0] = 0x45;
 	put_be16(message + 2, (uint16_t)length);
@@ -81,13 +62,19 @@ static size_t v4_message(uint8_t *message, const uint8_t *packet, size_t n)
 	return length;
 }
 
-static size_t v6_message(uint8_t *message, const uint8_t *packet, size_t n)
+static size_t v6_unreachable(uint8_t *message, const uint8_t *packet, size_t n)
 {
+	uint8_t protocol;
+	size_t transport = ip_transport(packet, n, &protocol);
 	size_t quoted = n < ICMP_MAX - IPV6_HEADER - ICMP_HEADER ? n : ICMP_MAX - IPV6_HEADER - ICMP_HEADER;
 	size_t payload = ICMP_HEADER + quoted;
 	uint8_t *icmp = message + IPV6_HEADER;
 	uint64_t sum;
 
+	if (!transport || transport >= n || !v6_is_unicast(packet + 8) || !v6_is_unicast(packet + 24))
+		return 0;
+	if (protocol == IPPROTO_ICMPV6 && packet[transport] < V6_INFORMATIONAL)
+		return 0;
 	memset(message, 0, IPV6_HEADER + ICMP_HEADER);
 	message[0] = 0x60;
 	put_be16(message + 4, (uint16_t)payload);
@@ -107,9 +94,9 @@ size_t icmp_unreachable(uint8_t *message, const uint8_t *packet, size_t n)
 {
 	switch (ip_version(packet, n)) {
 	case 4:
-		return v4_may_answer(packet, n) ? v4_message(message, packet, n) : 0;
+		return v4_unreachable(message, packet, n);
 	case 6:
-		return v6_may_answer(packet, n) ? v6_message(message, packet, n) : 0;
+		return v6_unreachable(message, packet, n);
 	default:
 		return 0;
 	}

@@ -30,12 +30,6 @@ void ip_set_ecn(uint8_t *packet, uint8_t ecn)
 	put_raw16(packet + 10, (uint16_t)~checksum_fold(sum));
 }
 
-static bool is_extension(uint8_t type)
-{
-	return type == IPPROTO_HOPOPTS || type == IPPROTO_ROUTING || type == IPPROTO_FRAGMENT || type == IPPROTO_AH ||
-		   type == IPPROTO_DSTOPTS;
-}
-
 static size_t extension_length(uint8_t type, const uint8_t *extension)
 {
 	if (type == IPPROTO_FRAGMENT)
@@ -45,22 +39,24 @@ static size_t extension_length(uint8_t type, const uint8_t *extension)
 	return (extension[1] + 1) * 8u;
 }
 
-static size_t transport_v4(const uint8_t *packet, size_t n, uint8_t *protocol)
+size_t ip_transport(const uint8_t *packet, size_t n, uint8_t *protocol)
 {
-	size_t header = (packet[0] & 15) * 4u;
-
-	if (header < IPV4_HEADER || header > n || get_be16(packet + 6) & FRAGMENT_OFFSET)
-		return 0;
-	*protocol = packet[9];
-	return header;
-}
-
-static size_t transport_v6(const uint8_t *packet, size_t n, uint8_t *protocol)
-{
-	uint8_t type = packet[6];
+	int version = ip_version(packet, n);
 	size_t at = IPV6_HEADER;
+	uint8_t type;
 
-	while (is_extension(type)) {
+	if (!version)
+		return 0;
+	if (version == 4) {
+		at = (packet[0] & 15) * 4u;
+		if (at < IPV4_HEADER || at > n || get_be16(packet + 6) & FRAGMENT_OFFSET)
+			return 0;
+		*protocol = packet[9];
+		return at;
+	}
+	type = packet[6];
+	while (type == IPPROTO_HOPOPTS || type == IPPROTO_ROUTING || type == IPPROTO_FRAGMENT || type == IPPROTO_AH ||
+		   type == IPPROTO_DSTOPTS) {
 		const uint8_t *extension = packet + at;
 
 		if (n - at < EXTENSION_HEADER || extension_length(type, extension) > n - at)
@@ -72,18 +68,6 @@ static size_t transport_v6(const uint8_t *packet, size_t n, uint8_t *protocol)
 	}
 	*protocol = type;
 	return at;
-}
-
-size_t ip_transport(const uint8_t *packet, size_t n, uint8_t *protocol)
-{
-	switch (ip_version(packet, n)) {
-	case 4:
-		return transport_v4(packet, n, protocol);
-	case 6:
-		return transport_v6(packet, n, protocol);
-	default:
-		return 0;
-	}
 }
 
 /* One step of a multiplicative hash. The high bits depend on all input bits, so they are folded into the low bits. */

@@ -52,9 +52,13 @@ static enum segment_error check_virtio(const struct virtio_header *header, bool 
 	}
 }
 
-/* Finds the transport header. hdr_len is not used, because it is wrong for forwarded packets. */
-static enum segment_error check_ip(struct segmenter *seg, const struct virtio_header *header)
+/*
+ * Finds the transport header and the start of the payload. hdr_len is not used, because it is wrong for forwarded
+ * packets.
+ */
+static enum segment_error check_headers(struct segmenter *seg, const struct virtio_header *header)
 {
+	size_t room, need = UDP_HEADER;
 	uint8_t protocol;
 
 	if (!seg->v6 && (seg->packet[0] & 15) * 4 < IPV4_HEADER)
@@ -66,21 +70,13 @@ static enum segment_error check_ip(struct segmenter *seg, const struct virtio_he
 		return SEGMENT_CSUM_START;
 	if (protocol != (gso_is_tcp(seg) ? IPPROTO_TCP : IPPROTO_UDP))
 		return SEGMENT_PROTOCOL;
-	return SEGMENT_OK;
-}
-
-/* Finds the start of the payload. */
-static enum segment_error check_transport(struct segmenter *seg, const struct virtio_header *header)
-{
-	const uint8_t *l4 = seg->packet + seg->l4;
-	size_t room = seg->length - seg->l4, need = UDP_HEADER;
-
 	if (header->csum_offset != (gso_is_tcp(seg) ? TCP_CHECKSUM : UDP_CHECKSUM))
 		return SEGMENT_CSUM_OFFSET;
+	room = seg->length - seg->l4;
 	if (gso_is_tcp(seg)) {
 		if (room < TCP_HEADER)
 			return SEGMENT_HEADER_LONG;
-		need = (l4[TCP_DATA_OFFSET] >> 4) * 4u;
+		need = (seg->packet[seg->l4 + TCP_DATA_OFFSET] >> 4) * 4u;
 		if (need < TCP_HEADER)
 			return SEGMENT_TCP_HEADER;
 	}
@@ -90,74 +86,41 @@ static enum segment_error check_transport(struct segmenter *seg, const struct vi
 	return SEGMENT_OK;
 }
 
-/*
- * Returns the sum of the pseudo-header without the length. With IPv6 extension headers the final destination may differ
- * from the one in the IP header (RFC 8200, section 8.1). The kernel took it into account when it stored the
- * pseudo-header sum in the checksum field, so in that case the length is subtracted from the stored sum.
- */
-static uint64_t sum_pseudo(const struct segmenter *seg, size_t csum_offset)
-{
-	const uint8_t *l4 = seg->packet + seg->l4;
-	uint16_t length = htobe16((uint16_t)(seg->length - seg->l4));
-
-	if (seg->v6 && seg->l4 > IPV6_HEADER)
-		return (uint64_t)get_raw16(l4 + csum_offset) + (uint16_t)~length;
-	return checksum_pseudo(seg->packet, gso_is_tcp(seg) ? IPPROTO_TCP : IPPROTO_UDP, 0);
-}
-
+/* Sums the fields that all segments share. */
 static void sum_headers(struct segmenter *seg)
 {
 	const uint8_t *ip = seg->packet, *l4 = ip + seg->l4;
+	bool tcp = gso_is_tcp(seg);
+	uint64_t sum;
 
 	if (!seg->v6) {
 		seg->ip_sum = get_raw16(ip) + checksum_add(0, ip + 6, 4);
 		seg->ip_sum = checksum_add(seg->ip_sum, ip + 12, seg->l4 - 12u);
 	}
-	if (gso_is_tcp(seg)) { /* without sequence number, flags and checksum */
-		seg->l4_sum = checksum_add(sum_pseudo(seg, TCP_CHECKSUM), l4, 4);
-		seg->l4_sum = checksum_add(seg->l4_sum, l4 + 8, 4) + get_raw16(l4 + 14);
-		seg->l4_sum = checksum_add(seg->l4_sum, l4 + 18, seg->header - seg->l4 - 18u);
-	} else { /* ports only */
-		seg->l4_sum = checksum_add(sum_pseudo(seg, UDP_CHECKSUM), l4, 4);
+	/*
+	 * The pseudo-header without the length. With IPv6 extension headers the final destination may differ from the one
+	 * in the IP header (RFC 8200, section 8.1). The kernel took it into account when it stored the pseudo-header sum in
+	 * the checksum field, so in that case the length is subtracted from the stored sum.
+	 */
+	if (seg->v6 && seg->l4 > IPV6_HEADER)
+		sum = (uint64_t)get_raw16(l4 + (tcp ? TCP_CHECKSUM : UDP_CHECKSUM)) +
+			  (uint16_t)~htobe16((uint16_t)(seg->length - seg->l4));
+	else
+		sum = checksum_pseudo(ip, tcp ? IPPROTO_TCP : IPPROTO_UDP, 0);
+	sum = checksum_add(sum, l4, 4); /* the ports */
+	if (tcp) {                      /* without sequence number, flags and checksum */
+		sum = checksum_add(sum, l4 + 8, 4) + get_raw16(l4 + 14);
+		sum = checksum_add(sum, l4 + 18, seg->header - seg->l4 - 18u);
 	}
-}
-
-static enum segment_error begin_gso(struct segmenter *seg, const struct virtio_header *header)
-{
-	enum segment_error error = check_virtio(header, seg->v6);
-	size_t payload;
-
-	if (!error)
-		error = check_ip(seg, header);
-	if (!error)
-		error = check_transport(seg, header);
-	if (error)
-		return error;
-	sum_headers(seg);
-	payload = seg->length - seg->header;
-	seg->size = header->gso_size;
-	seg->left = payload ? (uint32_t)((payload + seg->size - 1) / seg->size) : 1;
-	return SEGMENT_OK;
-}
-
-static enum segment_error begin_whole(struct segmenter *seg, const struct virtio_header *header)
-{
-	if (header->flags & VIRTIO_NEEDS_CSUM) {
-		seg->checksum = true;
-		seg->l4 = header->csum_start;
-		seg->csum_offset = header->csum_offset;
-		if ((size_t)seg->l4 + seg->csum_offset + 2 > seg->length)
-			return SEGMENT_CSUM_OUTSIDE;
-	}
-	seg->size = (uint16_t)seg->length;
-	seg->left = 1;
-	return SEGMENT_OK;
+	seg->l4_sum = sum;
 }
 
 enum segment_error segment_begin(struct segmenter *seg, const struct virtio_header *header, const uint8_t *packet,
 								 size_t length)
 {
 	int version = ip_version(packet, length);
+	enum segment_error error;
+	size_t payload;
 
 	*seg = (struct segmenter) {
 		.packet = packet,
@@ -169,7 +132,28 @@ enum segment_error segment_begin(struct segmenter *seg, const struct virtio_head
 		return SEGMENT_NOT_IP;
 	if (length > UINT16_MAX)
 		return SEGMENT_TOO_LONG;
-	return header->gso_type == VIRTIO_GSO_NONE ? begin_whole(seg, header) : begin_gso(seg, header);
+	if (header->gso_type == VIRTIO_GSO_NONE) {
+		if (header->flags & VIRTIO_NEEDS_CSUM) {
+			seg->checksum = true;
+			seg->l4 = header->csum_start;
+			seg->csum_offset = header->csum_offset;
+			if ((size_t)seg->l4 + seg->csum_offset + 2 > length)
+				return SEGMENT_CSUM_OUTSIDE;
+		}
+		seg->size = (uint16_t)length;
+		seg->left = 1;
+		return SEGMENT_OK;
+	}
+	error = check_virtio(header, seg->v6);
+	if (!error)
+		error = check_headers(seg, header);
+	if (error)
+		return error;
+	sum_headers(seg);
+	payload = length - seg->header;
+	seg->size = header->gso_size;
+	seg->left = payload ? (uint32_t)((payload + seg->size - 1) / seg->size) : 1;
+	return SEGMENT_OK;
 }
 
 size_t segment_length(const struct segmenter *seg)
@@ -193,65 +177,38 @@ static void put_checksum(uint8_t *l4, size_t offset, uint64_t sum)
 	put_raw16(l4 + offset, checksum);
 }
 
-/* Writes a packet without GSO. Its checksum field holds the pseudo-header sum, so the sum includes the field. */
-static void write_whole(const struct segmenter *seg, uint8_t *slot)
+/* Writes a segment of a super-packet: copies headers and payload, and patches the fields that differ. */
+static void write_segment(const struct segmenter *seg, uint8_t *ip, size_t length)
 {
-	uint64_t sum;
+	size_t header = seg->header, l4_length = length - seg->l4;
+	uint64_t sum = seg->l4_sum + htobe16((uint16_t)l4_length);
+	uint8_t *l4 = ip + seg->l4;
 
-	if (!seg->checksum) {
-		memcpy(slot, seg->packet, seg->length);
-		return;
-	}
-	memcpy(slot, seg->packet, seg->l4);
-	sum = checksum_copy(0, slot + seg->l4, seg->packet + seg->l4, seg->length - seg->l4);
-	put_checksum(slot + seg->l4, seg->csum_offset, sum);
-}
-
-static void patch_ip(const struct segmenter *seg, uint8_t *ip, size_t length)
-{
-	uint16_t id;
-
+	memcpy(ip, seg->packet, header);
+	sum = checksum_copy(sum, ip + header, seg->packet + header + seg->offset, length - header);
 	if (seg->v6) {
 		put_be16(ip + 4, (uint16_t)(length - IPV6_HEADER));
-		return;
+	} else {
+		uint16_t id = (uint16_t)(get_be16(ip + 4) + seg->index);
+
+		put_be16(ip + 2, (uint16_t)length);
+		put_be16(ip + 4, id);
+		put_raw16(ip + 10, (uint16_t)~checksum_fold(seg->ip_sum + htobe16((uint16_t)length) + htobe16(id)));
 	}
-	id = (uint16_t)(get_be16(ip + 4) + seg->index);
-	put_be16(ip + 2, (uint16_t)length);
-	put_be16(ip + 4, id);
-	put_raw16(ip + 10, (uint16_t)~checksum_fold(seg->ip_sum + htobe16((uint16_t)length) + htobe16(id)));
-}
+	if (gso_is_tcp(seg)) {
+		uint32_t sequence = get_be32(l4 + 4) + (uint32_t)seg->offset;
 
-/* Only the first segment keeps CWR (RFC 3168, section 6.1.2), and only the last one keeps FIN and PSH. */
-static void patch_tcp(const struct segmenter *seg, uint8_t *tcp, uint64_t sum)
-{
-	uint32_t sequence = get_be32(tcp + 4) + (uint32_t)seg->offset;
-
-	if (seg->index)
-		tcp[TCP_FLAGS] &= (uint8_t)~TCP_CWR;
-	if (seg->left > 1)
-		tcp[TCP_FLAGS] &= (uint8_t) ~(TCP_FIN | TCP_PSH);
-	put_be32(tcp + 4, sequence);
-	put_checksum(tcp, TCP_CHECKSUM, sum + htobe32(sequence) + get_raw16(tcp + TCP_DATA_OFFSET));
-}
-
-static void patch_udp(uint8_t *udp, size_t length, uint64_t sum)
-{
-	put_be16(udp + UDP_LENGTH, (uint16_t)length);
-	put_checksum(udp, UDP_CHECKSUM, sum + htobe16((uint16_t)length));
-}
-
-static void write_segment(const struct segmenter *seg, uint8_t *slot, size_t length)
-{
-	size_t l4_length = length - seg->l4;
-	uint64_t sum = seg->l4_sum + htobe16((uint16_t)l4_length);
-
-	memcpy(slot, seg->packet, seg->header);
-	sum = checksum_copy(sum, slot + seg->header, seg->packet + seg->header + seg->offset, length - seg->header);
-	patch_ip(seg, slot, length);
-	if (gso_is_tcp(seg))
-		patch_tcp(seg, slot + seg->l4, sum);
-	else
-		patch_udp(slot + seg->l4, l4_length, sum);
+		/* Only the first segment keeps CWR (RFC 3168, section 6.1.2), and only the last one keeps FIN and PSH. */
+		if (seg->index)
+			l4[TCP_FLAGS] &= (uint8_t)~TCP_CWR;
+		if (seg->left > 1)
+			l4[TCP_FLAGS] &= (uint8_t) ~(TCP_FIN | TCP_PSH);
+		put_be32(l4 + 4, sequence);
+		put_checksum(l4, TCP_CHECKSUM, sum + htobe32(sequence) + get_raw16(l4 + TCP_DATA_OFFSET));
+	} else {
+		put_be16(l4 + UDP_LENGTH, (uint16_t)l4_length);
+		put_checksum(l4, UDP_CHECKSUM, sum + htobe16((uint16_t)l4_length));
+	}
 }
 
 size_t segment_next(struct segmenter *seg, uint8_t *slot)
@@ -260,10 +217,16 @@ size_t segment_next(struct segmenter *seg, uint8_t *slot)
 
 	if (!length)
 		return 0;
-	if (seg->gso_type == VIRTIO_GSO_NONE)
-		write_whole(seg, slot);
-	else
+	if (seg->gso_type != VIRTIO_GSO_NONE) {
 		write_segment(seg, slot, length);
+	} else if (!seg->checksum) {
+		memcpy(slot, seg->packet, length);
+	} else {
+		/* The checksum field holds the pseudo-header sum, so the sum includes the field. */
+		memcpy(slot, seg->packet, seg->l4);
+		put_checksum(slot + seg->l4, seg->csum_offset,
+					 checksum_copy(0, slot + seg->l4, seg->packet + seg->l4, length - seg->l4));
+	}
 	seg->offset += length - seg->header;
 	seg->index++;
 	seg->left--;
