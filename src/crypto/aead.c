@@ -66,9 +66,13 @@ const char *aead_names(void)
 	return "auto, libsodium, ipsec-mb";
 }
 
-/* For each suite, chooses the fastest of the working ciphers that `name` permits. */
-static void choose_ciphers(struct aead_provider *aead, const char *name)
+/*
+ * For each suite, chooses the fastest of the working ciphers that `name` permits. Frees the scratch memory if no cipher
+ * uses it. Returns -ENOTSUP if an available suite has no cipher.
+ */
+static int choose_ciphers(struct aead_provider *aead, const char *name)
 {
+	bool uses_ipsec_mb = false;
 	uint64_t best[SUITES];
 
 	memset(best, 0xff, sizeof best);
@@ -88,13 +92,6 @@ static void choose_ciphers(struct aead_provider *aead, const char *name)
 			aead->cipher[cipher->suite] = cipher;
 		}
 	}
-}
-
-/* Checks that every available suite has a cipher, and frees the scratch memory if no cipher uses it. */
-static int check_choice(struct aead_provider *aead)
-{
-	bool uses_ipsec_mb = false;
-
 	for (int suite = 0; suite < SUITES; suite++) {
 		if (aead->cipher[suite])
 			uses_ipsec_mb |= is_ipsec_mb(aead->cipher[suite]->library);
@@ -127,8 +124,7 @@ int aead_init(struct aead_provider *aead, const char *name)
 		error = ipsec_mb_create(&aead->ipsec_mb);
 	if (error && !is_auto(name))
 		return error;
-	choose_ciphers(aead, name);
-	error = check_choice(aead);
+	error = choose_ciphers(aead, name);
 	if (error)
 		aead_destroy(aead);
 	return error;

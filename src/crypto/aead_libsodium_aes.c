@@ -6,12 +6,6 @@
 #include "aead_cipher.h"
 #include "base/bytes.h"
 
-static void libsodium_aes_nonce(uint8_t nonce[crypto_aead_aes256gcm_NPUBBYTES], uint64_t counter)
-{
-	memset(nonce, 0, 4);
-	put_be64(nonce + 4, counter);
-}
-
 static void libsodium_aes_key_set(const struct aead_provider *aead, void *key, const uint8_t secret[AEAD_KEY])
 {
 	crypto_aead_aes256gcm_beforenm(key, secret);
@@ -20,18 +14,18 @@ static void libsodium_aes_key_set(const struct aead_provider *aead, void *key, c
 static void libsodium_aes_seal(const struct aead_provider *aead, const void *key, uint64_t counter, uint8_t *data,
 							   size_t length)
 {
-	uint8_t nonce[crypto_aead_aes256gcm_NPUBBYTES];
+	uint8_t nonce[crypto_aead_aes256gcm_NPUBBYTES] = { 0 };
 
-	libsodium_aes_nonce(nonce, counter);
+	put_be64(nonce + 4, counter);
 	crypto_aead_aes256gcm_encrypt_afternm(data, NULL, data, length, NULL, 0, NULL, nonce, key);
 }
 
 static int libsodium_aes_open(const struct aead_provider *aead, const void *key, uint64_t counter, uint8_t *out,
 							  const uint8_t *in, size_t length)
 {
-	uint8_t nonce[crypto_aead_aes256gcm_NPUBBYTES];
+	uint8_t nonce[crypto_aead_aes256gcm_NPUBBYTES] = { 0 };
 
-	libsodium_aes_nonce(nonce, counter);
+	put_be64(nonce + 4, counter);
 	if (crypto_aead_aes256gcm_decrypt_detached_afternm(out, NULL, in, length, in + length, NULL, 0, nonce, key))
 		return -EBADMSG;
 	return 0;

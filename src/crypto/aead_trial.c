@@ -38,40 +38,22 @@ static bool trial_init(struct trial *trial, const struct aead_provider *aead, co
 	return true;
 }
 
-static void trial_destroy(struct trial *trial)
-{
-	free(trial->key);
-}
-
-static void fill_plain(uint8_t *plain, size_t length)
-{
-	for (size_t i = 0; i < length; i++)
-		plain[i] = (uint8_t)(length + 7 * i);
-}
-
-/* The expected result. */
-static void seal_one_shot(enum suite suite, uint8_t *sealed, const uint8_t *plain, size_t length)
-{
-	uint8_t nonce[12] = { 0 };
-
-	if (suite == SUITE_AES256GCM) {
-		put_be64(nonce + 4, COUNTER);
-		crypto_aead_aes256gcm_encrypt(sealed, NULL, plain, length, NULL, 0, NULL, nonce, secret);
-	} else {
-		put_le64(nonce + 4, COUNTER);
-		crypto_aead_chacha20poly1305_ietf_encrypt(sealed, NULL, plain, length, NULL, 0, NULL, nonce, secret);
-	}
-}
-
 static bool correct_at(struct trial *trial, const struct aead_provider *aead, const struct aead_cipher *cipher,
 					   size_t length)
 {
 	uint8_t *sealed = trial->sealed + AEAD_HEADROOM, *opened = trial->opened + AEAD_HEADROOM;
-	uint8_t plain[FULL], expected[FULL + AEAD_TAG];
+	uint8_t plain[FULL], expected[FULL + AEAD_TAG], nonce[12] = { 0 };
 	bool correct;
 
-	fill_plain(plain, length);
-	seal_one_shot(cipher->suite, expected, plain, length);
+	for (size_t i = 0; i < length; i++)
+		plain[i] = (uint8_t)(length + 7 * i);
+	if (cipher->suite == SUITE_AES256GCM) {
+		put_be64(nonce + 4, COUNTER);
+		crypto_aead_aes256gcm_encrypt(expected, NULL, plain, length, NULL, 0, NULL, nonce, secret);
+	} else {
+		put_le64(nonce + 4, COUNTER);
+		crypto_aead_chacha20poly1305_ietf_encrypt(expected, NULL, plain, length, NULL, 0, NULL, nonce, secret);
+	}
 	memcpy(sealed, plain, length);
 	cipher->seal(aead, trial->key, COUNTER, sealed, length);
 	correct = !memcmp(sealed, expected, length + AEAD_TAG) &&
@@ -88,7 +70,7 @@ bool aead_trial_passed(const struct aead_provider *aead, const struct aead_ciphe
 	/* Every short length, then steps of an eighth: all partial blocks and all numbers of blocks computed at once. */
 	for (size_t length = 0; length <= FULL && passed; length += 1 + length / 8)
 		passed = correct_at(&trial, aead, cipher, length);
-	trial_destroy(&trial);
+	free(trial.key);
 	return passed;
 }
 
@@ -116,6 +98,6 @@ uint64_t aead_trial_time(const struct aead_provider *aead, const struct aead_cip
 		if (time < best)
 			best = time;
 	}
-	trial_destroy(&trial);
+	free(trial.key);
 	return best;
 }

@@ -12,35 +12,26 @@
 /* A cookie expires this much earlier here than at the peer that issued it, because messages take time. */
 #define COOKIE_LATENCY (5 * NS_PER_S)
 
-enum { LABEL_BYTES = 8 };
+static const char label_mac1[] = "mac1----", label_cookie[] = "cookie--";
+
+enum {
+	LABEL_BYTES = 8,
+	/* From the end of a handshake message. mac1 covers the bytes in front of mac1, mac2 those in front of mac2. */
+	MAC1_FROM_END = sizeof(struct message_macs) - offsetof(struct message_macs, mac1),
+	MAC2_FROM_END = sizeof(struct message_macs) - offsetof(struct message_macs, mac2),
+};
 
 /* Both keys depend only on the public key of the receiver of the handshake message. */
-static void derive_mac1_key(uint8_t key[NOISE_KEY], const uint8_t public_key[NOISE_KEY])
+static void derive_key(uint8_t key[NOISE_KEY], const char *label, const uint8_t public_key[NOISE_KEY])
 {
-	hash_blake2s(key, "mac1----", LABEL_BYTES, public_key, NOISE_KEY);
-}
-
-static void derive_cookie_key(uint8_t key[NOISE_KEY], const uint8_t public_key[NOISE_KEY])
-{
-	hash_blake2s(key, "cookie--", LABEL_BYTES, public_key, NOISE_KEY);
-}
-
-/* MAC1 covers the bytes in front of mac1, MAC2 those in front of mac2. */
-static size_t mac1_offset(size_t n)
-{
-	return n - sizeof(struct message_macs) + offsetof(struct message_macs, mac1);
-}
-
-static size_t mac2_offset(size_t n)
-{
-	return n - sizeof(struct message_macs) + offsetof(struct message_macs, mac2);
+	hash_blake2s(key, label, LABEL_BYTES, public_key, NOISE_KEY);
 }
 
 void cookie_checker_set(struct cookie_checker *checker, const uint8_t public_key[NOISE_KEY])
 {
 	sodium_memzero(checker, sizeof *checker);
-	derive_mac1_key(checker->mac1_key, public_key);
-	derive_cookie_key(checker->cookie_key, public_key);
+	derive_key(checker->mac1_key, label_mac1, public_key);
+	derive_key(checker->cookie_key, label_cookie, public_key);
 }
 
 /* A cookie is a MAC of the sender's address under a secret that changes every COOKIE_LIFETIME: no state per sender. */
@@ -65,12 +56,12 @@ static bool mac_valid(const uint8_t *key, size_t key_length, const uint8_t *mess
 
 bool cookie_check_mac1(const struct cookie_checker *checker, const uint8_t *message, size_t n)
 {
-	return n >= sizeof(struct message_macs) && mac_valid(checker->mac1_key, NOISE_KEY, message, mac1_offset(n));
+	return n >= sizeof(struct message_macs) && mac_valid(checker->mac1_key, NOISE_KEY, message, n - MAC1_FROM_END);
 }
 
 bool cookie_has_mac2(const uint8_t *message, size_t n)
 {
-	return n >= sizeof(struct message_macs) && !sodium_is_zero(message + mac2_offset(n), MAC_BYTES);
+	return n >= sizeof(struct message_macs) && !sodium_is_zero(message + n - MAC2_FROM_END, MAC_BYTES);
 }
 
 /* In a flood of messages without mac2, the two hashes of the check are saved. */
@@ -83,7 +74,7 @@ bool cookie_check_mac2(struct cookie_checker *checker, const uint8_t *message, s
 	if (!cookie_has_mac2(message, n))
 		return false;
 	make_cookie(checker, cookie, address, address_length, now);
-	valid = mac_valid(cookie, sizeof cookie, message, mac2_offset(n));
+	valid = mac_valid(cookie, sizeof cookie, message, n - MAC2_FROM_END);
 	sodium_memzero(cookie, sizeof cookie);
 	return valid;
 }
@@ -104,14 +95,14 @@ void cookie_reply(struct cookie_checker *checker, struct message_cookie *reply, 
 
 void cookie_stamp(struct cookie_jar *jar, const uint8_t public_key[NOISE_KEY], uint8_t *message, size_t n, uint64_t now)
 {
-	uint8_t *mac1 = message + mac1_offset(n), *mac2 = message + mac2_offset(n), key[NOISE_KEY];
+	uint8_t *mac1 = message + n - MAC1_FROM_END, *mac2 = message + n - MAC2_FROM_END, key[NOISE_KEY];
 
-	derive_mac1_key(key, public_key);
-	hash_mac(mac1, key, NOISE_KEY, message, mac1_offset(n));
+	derive_key(key, label_mac1, public_key);
+	hash_mac(mac1, key, NOISE_KEY, message, n - MAC1_FROM_END);
 	memcpy(jar->last_mac1, mac1, MAC_BYTES);
 	jar->mac1_sent = true;
 	if (jar->cookie_known && now < jar->cookie_since + COOKIE_LIFETIME - COOKIE_LATENCY)
-		hash_mac(mac2, jar->cookie, COOKIE_BYTES, message, mac2_offset(n));
+		hash_mac(mac2, jar->cookie, COOKIE_BYTES, message, n - MAC2_FROM_END);
 	else
 		memset(mac2, 0, MAC_BYTES);
 }
@@ -123,7 +114,7 @@ int cookie_consume(struct cookie_jar *jar, const uint8_t public_key[NOISE_KEY], 
 
 	if (!jar->mac1_sent)
 		return -ENOENT;
-	derive_cookie_key(key, public_key);
+	derive_key(key, label_cookie, public_key);
 	if (crypto_aead_xchacha20poly1305_ietf_decrypt(cookie, NULL, NULL, reply->encrypted_cookie,
 												   sizeof reply->encrypted_cookie, jar->last_mac1, MAC_BYTES,
 												   reply->nonce, key))

@@ -207,39 +207,32 @@ int noise_create_initiation(const struct noise_identity *local, struct noise_rem
 
 /* --- consume initiation --- */
 
-/* Reads the initiation up to the sender's static key, with the given suite. `secret` is the DH of the es token. */
-static int read_static(struct symmetric *symmetric, enum suite suite, const struct noise_identity *local,
-					   const struct message_initiation *message, const uint8_t secret[NOISE_KEY],
-					   uint8_t remote_static[NOISE_KEY])
-{
-	symmetric_init(symmetric, suite, local->public_key);
-
-	/* e */
-	mix_ephemeral(symmetric, message->ephemeral);
-
-	/* es */
-	symmetric_mix_key(symmetric, secret);
-
-	/* s */
-	return symmetric_decrypt_and_hash(symmetric, remote_static, message->encrypted_static, NOISE_KEY);
-}
-
 /*
  * Reads the initiation up to the sender's static key, with whichever suite decrypts it. The sender, and with it the
  * configured suite, is unknown until then. This also tries suites that no peer of ours has, so that a `Cipher` that
  * differs at the two ends can be reported. The DH is nearly all of the work and is done only once.
  */
-static int read_static_any(struct symmetric *symmetric, const struct noise_identity *local,
-						   const struct message_initiation *message, uint8_t remote_static[NOISE_KEY])
+static int read_static(struct symmetric *symmetric, const struct noise_identity *local,
+					   const struct message_initiation *message, uint8_t remote_static[NOISE_KEY])
 {
-	uint8_t secret[NOISE_KEY];
+	uint8_t secret[NOISE_KEY]; /* the DH of the es token */
 	int error = -EBADMSG;
 
 	if (crypto_scalarmult_curve25519(secret, local->private_key, message->ephemeral))
 		return -EKEYREJECTED;
 	for (int suite = 0; suite < SUITES && error; suite++) {
-		if (suite_available((enum suite)suite))
-			error = read_static(symmetric, (enum suite)suite, local, message, secret, remote_static);
+		if (!suite_available((enum suite)suite))
+			continue;
+		symmetric_init(symmetric, (enum suite)suite, local->public_key);
+
+		/* e */
+		mix_ephemeral(symmetric, message->ephemeral);
+
+		/* es */
+		symmetric_mix_key(symmetric, secret);
+
+		/* s */
+		error = symmetric_decrypt_and_hash(symmetric, remote_static, message->encrypted_static, NOISE_KEY);
 	}
 	sodium_memzero(secret, sizeof secret);
 	return error;
@@ -253,7 +246,7 @@ static int read_initiation(struct symmetric *symmetric, const struct noise_ident
 	int error;
 
 	/* e, es, s */
-	error = read_static_any(symmetric, local, message, remote_static);
+	error = read_static(symmetric, local, message, remote_static);
 	if (error)
 		return error;
 	*found = find(context, remote_static);

@@ -47,34 +47,23 @@ void ratelimit_destroy(struct ratelimit *limit)
  * The holder of an IPv6 /64 can use all of its addresses, so only the first 8 bytes of an IPv6 address count. SipHash
  * covers the length, so that an IPv4 address and an IPv6 prefix never hash the same input.
  */
-static uint64_t hash_sender(const struct ratelimit *limit, const uint8_t *address, size_t length)
-{
-	uint64_t hash;
-
-	static_assert(crypto_shorthash_BYTES == sizeof hash, "SipHash-2-4");
-	crypto_shorthash((uint8_t *)&hash, address, length == 4 ? 4 : 8, limit->key);
-	return hash;
-}
-
-/* Returns the sender's entry, or replaces the entry whose bucket is full first. */
-static struct entry *find_entry(struct entry set[WAYS], uint64_t sender)
-{
-	struct entry *fullest = set;
-
-	for (struct entry *entry = set; entry < set + WAYS; entry++) {
-		if (entry->sender == sender)
-			return entry;
-		if (entry->bucket.full_at < fullest->bucket.full_at)
-			fullest = entry;
-	}
-	*fullest = (struct entry) { .sender = sender };
-	return fullest;
-}
-
 bool ratelimit_allow(struct ratelimit *limit, const uint8_t *address, size_t length, uint64_t now)
 {
-	uint64_t sender = hash_sender(limit, address, length);
-	struct entry *entry = find_entry(limit->sets[sender % SETS], sender);
+	struct entry *set, *fullest, *found = NULL;
+	uint64_t sender;
 
-	return token_bucket_take(&entry->bucket, BURST, NS_PER_S / PER_SECOND, now);
+	static_assert(crypto_shorthash_BYTES == sizeof sender, "SipHash-2-4");
+	crypto_shorthash((uint8_t *)&sender, address, length == 4 ? 4 : 8, limit->key);
+	set = fullest = limit->sets[sender % SETS];
+	for (struct entry *entry = set; entry < set + WAYS && !found; entry++) {
+		if (entry->sender == sender)
+			found = entry;
+		else if (entry->bucket.full_at < fullest->bucket.full_at)
+			fullest = entry;
+	}
+	if (!found) {
+		found = fullest;
+		*found = (struct entry) { .sender = sender };
+	}
+	return token_bucket_take(&found->bucket, BURST, NS_PER_S / PER_SECOND, now);
 }

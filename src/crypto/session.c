@@ -121,20 +121,11 @@ int session_open_by(struct session *session, const struct aead_provider *aead, u
 	return fresh ? 0 : -EALREADY;
 }
 
-/* Called after the slots have their final values, so that `retire` may look at them. */
-static void retire_all(struct session *const *sessions, size_t count,
-					   void (*retire)(void *context, struct session *session), void *context)
-{
-	for (size_t i = 0; i < count; i++) {
-		if (sessions[i])
-			retire(context, sessions[i]);
-	}
-}
-
 void session_install(struct session_slots *slots, struct session *session,
 					 void (*retire)(void *context, struct session *session), void *context)
 {
 	struct session_slots old = *slots;
+	struct session *retired[] = { NULL, old.previous };
 
 	if (!session->initiator) {
 		/*
@@ -143,19 +134,23 @@ void session_install(struct session_slots *slots, struct session *session,
 		 * uses previous: retire both.
 		 */
 		*slots = (struct session_slots) { .current = old.current, .next = session };
-		retire_all((struct session *[]) { old.next, old.previous }, 2, retire, context);
+		retired[0] = old.next;
 	} else if (old.next) {
 		/*
 		 * Both ends started a handshake at the same time. The remote initiated next, so next may already be its current
 		 * session. Keep next to receive with, and retire current instead.
 		 */
 		*slots = (struct session_slots) { .current = session, .previous = old.next };
-		retire_all((struct session *[]) { old.current, old.previous }, 2, retire, context);
+		retired[0] = old.current;
 	} else {
 		/* The response proves that the remote has the key, so send under it. Packets in flight still use the old one.
 		 */
 		*slots = (struct session_slots) { .current = session, .previous = old.current };
-		retire_all((struct session *[]) { old.previous }, 1, retire, context);
+	}
+	/* Only now, because `retire` may look at the slots. */
+	for (size_t i = 0; i < sizeof retired / sizeof *retired; i++) {
+		if (retired[i])
+			retire(context, retired[i]);
 	}
 }
 
@@ -167,6 +162,7 @@ bool session_confirm(struct session_slots *slots, struct session *session,
 	if (session != old.next || !session)
 		return false;
 	*slots = (struct session_slots) { .current = session, .previous = old.current };
-	retire_all((struct session *[]) { old.previous }, 1, retire, context);
+	if (old.previous)
+		retire(context, old.previous);
 	return true;
 }
