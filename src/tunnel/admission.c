@@ -33,26 +33,11 @@ enum {
 
 /* --- on the thread that received the message ---------------------------------------- */
 
-/* Returns whether an initiation of ours waits for this response. */
-static bool awaits_response(const struct device *device, const uint8_t receiver[4])
-{
-	const struct peer_index *index = peer_index_find(device, get_le32(receiver));
-
-	return index && !index->session;
-}
-
-/* Returns whether a message of ours may be answered by this cookie reply: an initiation, or an unconfirmed response. */
-static bool awaits_cookie(const struct device *device, const uint8_t receiver[4])
-{
-	const struct peer_index *index = peer_index_find(device, get_le32(receiver));
-
-	return index && (!index->session || index->session == index->peer->sessions.next);
-}
-
 /* Checks everything that costs little. Returns PASSED, or the counter of the drop. */
 static unsigned screen_message(const struct device *device, const uint8_t *message, size_t n)
 {
 	uint32_t type = n >= sizeof(uint32_t) ? get_le32(message) : 0;
+	const struct peer_index *index;
 
 	if (!(type == MESSAGE_INITIATION && n == sizeof(struct message_initiation)) &&
 		!(type == MESSAGE_RESPONSE && n == sizeof(struct message_response)) &&
@@ -60,27 +45,19 @@ static unsigned screen_message(const struct device *device, const uint8_t *messa
 		return DROP_MALFORMED;
 	if (!device->identity.has_key)
 		return DROP_HANDSHAKE;
-	if (type == MESSAGE_COOKIE)
-		return awaits_cookie(device, ((const struct message_cookie *)message)->receiver) ? PASSED : DROP_HANDSHAKE;
+	if (type == MESSAGE_COOKIE) {
+		/* It answers an initiation of ours, or a response that is not confirmed. */
+		index = peer_index_find(device, get_le32(((const struct message_cookie *)message)->receiver));
+		return index && (!index->session || index->session == index->peer->sessions.next) ? PASSED : DROP_HANDSHAKE;
+	}
 	if (!cookie_check_mac1(&device->checker, message, n))
 		return DROP_MAC;
-	if (type == MESSAGE_RESPONSE && !awaits_response(device, ((const struct message_response *)message)->receiver))
-		return DROP_HANDSHAKE;
+	if (type == MESSAGE_RESPONSE) {
+		/* It answers an initiation of ours. */
+		index = peer_index_find(device, get_le32(((const struct message_response *)message)->receiver));
+		return index && !index->session ? PASSED : DROP_HANDSHAKE;
+	}
 	return PASSED;
-}
-
-/* Counts one initiation or response, and returns whether the device is under load. */
-static bool count_load(struct device *device, uint64_t now)
-{
-	if (!token_bucket_take(&device->load, LOAD_BURST, LOAD_INTERVAL, now) ||
-		mailbox_waiting(&device->mailbox) >= LOAD_WAITING)
-		atomic_store_explicit(&device->load_until, now + LOAD_TIME, memory_order_relaxed);
-	return now < atomic_load_explicit(&device->load_until, memory_order_relaxed);
-}
-
-static bool take_cookie(struct device *device, uint64_t now)
-{
-	return token_bucket_take(&device->cookies, COOKIE_BURST, COOKIE_INTERVAL, now);
 }
 
 void admission_post(struct device *device, struct counters *counters, const uint8_t *message, size_t n,
@@ -89,9 +66,14 @@ void admission_post(struct device *device, struct counters *counters, const uint
 	unsigned drop = screen_message(device, message, n);
 	enum admission tag = ADMISSION_FREE;
 
-	if (drop == PASSED && n != sizeof(struct message_cookie) && count_load(device, now)) {
-		tag = cookie_has_mac2(message, n) ? ADMISSION_MAC2 : ADMISSION_COOKIE;
-		if (tag == ADMISSION_COOKIE && !take_cookie(device, now))
+	if (drop == PASSED && n != sizeof(struct message_cookie)) {
+		/* Each initiation and response counts as load. */
+		if (!token_bucket_take(&device->load, LOAD_BURST, LOAD_INTERVAL, now) ||
+			mailbox_waiting(&device->mailbox) >= LOAD_WAITING)
+			atomic_store_explicit(&device->load_until, now + LOAD_TIME, memory_order_relaxed);
+		if (now < atomic_load_explicit(&device->load_until, memory_order_relaxed))
+			tag = cookie_has_mac2(message, n) ? ADMISSION_MAC2 : ADMISSION_COOKIE;
+		if (tag == ADMISSION_COOKIE && !token_bucket_take(&device->cookies, COOKIE_BURST, COOKIE_INTERVAL, now))
 			drop = COUNT_UNDER_LOAD;
 	}
 	if (drop == PASSED && !mailbox_post_message(&device->mailbox, tag, message, n, from, now))
@@ -102,30 +84,24 @@ void admission_post(struct device *device, struct counters *counters, const uint
 
 /* --- on control's thread ------------------------------------------------------------ */
 
-static void send_cookie(struct device *device, const uint8_t *message, size_t n, const struct endpoint *from,
-						const uint8_t *sender, size_t sender_length, uint64_t now)
-{
-	struct message_cookie reply;
-	const uint8_t *mac1 = message + n - sizeof(struct message_macs);
-
-	cookie_reply(&device->checker, &reply, message + offsetof(struct message_initiation, sender), mac1, sender,
-				 sender_length, now);
-	device->ops->send(device->ops_context, NULL, from, &reply, sizeof reply, HANDSHAKE_TRAFFIC_CLASS);
-	device_count(device, COUNT_COOKIE_SENT, 1);
-}
-
 bool admission_allow(struct device *device, enum admission tag, const uint8_t *message, size_t n,
 					 const struct endpoint *from, uint64_t now)
 {
 	uint8_t sender[ENDPOINT_BYTES];
 	size_t length = endpoint_bytes(sender, from);
+	struct message_cookie reply;
 
 	if (tag == ADMISSION_FREE)
 		return true;
 	if (tag == ADMISSION_COOKIE || !cookie_check_mac2(&device->checker, message, n, sender, length, now)) {
 		device_count(device, COUNT_UNDER_LOAD, 1);
-		if (tag == ADMISSION_COOKIE || take_cookie(device, now))
-			send_cookie(device, message, n, from, sender, length, now);
+		/* admission_post has taken the token of a message without mac2. */
+		if (tag != ADMISSION_COOKIE && !token_bucket_take(&device->cookies, COOKIE_BURST, COOKIE_INTERVAL, now))
+			return false;
+		cookie_reply(&device->checker, &reply, message + offsetof(struct message_initiation, sender),
+					 message + n - sizeof(struct message_macs), sender, length, now);
+		device->ops->send(device->ops_context, NULL, from, &reply, sizeof reply, HANDSHAKE_TRAFFIC_CLASS);
+		device_count(device, COUNT_COOKIE_SENT, 1);
 		return false;
 	}
 	if (ratelimit_allow(device->ratelimit, sender, length - sizeof(in_port_t), now))

@@ -59,30 +59,13 @@ static inline struct prefix prefix_make(uint64_t high, uint64_t low, unsigned le
 	};
 }
 
-static inline struct prefix prefix_of_address(const uint8_t *address, unsigned length, bool v6)
-{
-	return v6 ? prefix_make(get_be64(address), get_be64(address + 8), length, true)
-			  : prefix_make((uint64_t)get_be32(address) << 32, 0, length, false);
-}
-
 /* Multiplicative hashing: odd constants without a pattern; the upper half of the product is the best mixed. */
-static inline uint32_t bucket_hash(const struct prefix *prefix)
+static inline uint32_t *prefix_bucket(const struct allowedips *table, const struct prefix *prefix)
 {
 	uint64_t mixed = (prefix->high ^ prefix->length) * UINT64_C(0x9e3779b97f4a7c15);
 
 	mixed = (mixed ^ mixed >> 32 ^ prefix->low) * UINT64_C(0xd6e8feb86659fd93);
-	return (uint32_t)(mixed >> 32);
-}
-
-static inline bool is_prefix(const struct allowedip *entry, const struct prefix *prefix)
-{
-	return entry->high == prefix->high && entry->low == prefix->low && entry->length == prefix->length &&
-		   entry->v6 == prefix->v6;
-}
-
-static inline uint32_t *prefix_bucket(const struct allowedips *table, const struct prefix *prefix)
-{
-	return &table->buckets[bucket_hash(prefix) & (table->room - 1)];
+	return &table->buckets[(uint32_t)(mixed >> 32) & (table->room - 1)];
 }
 
 /* Returns the index of the entry of the prefix, or 0. The table has buckets. */
@@ -90,8 +73,14 @@ static inline uint32_t prefix_find(const struct allowedips *table, const struct 
 {
 	uint32_t number = *prefix_bucket(table, prefix);
 
-	while (number && !is_prefix(&table->entries[number], prefix))
-		number = table->entries[number].chained;
+	while (number) {
+		const struct allowedip *entry = &table->entries[number];
+
+		if (entry->high == prefix->high && entry->low == prefix->low && entry->length == prefix->length &&
+			entry->v6 == prefix->v6)
+			break;
+		number = entry->chained;
+	}
 	return number;
 }
 
@@ -125,48 +114,6 @@ struct allowedip_list *allowedips_lookup6(const struct allowedips *table, const 
 
 /* --- the table ---------------------------------------------------------------------- */
 
-static struct allowedip_lengths *lengths_of(struct allowedips *table, bool v6)
-{
-	return v6 ? &table->v6 : &table->v4;
-}
-
-/* Returns one bit per value of the first BEGIN_BITS bits in the prefix. A prefix shorter than that has several. */
-static uint64_t begin_bits(const struct prefix *prefix)
-{
-	unsigned open = prefix->length < BEGIN_BITS ? BEGIN_BITS - prefix->length : 0;
-	uint64_t bits = open < BEGIN_BITS ? (UINT64_C(1) << (1U << open)) - 1 : ~UINT64_C(0);
-
-	return bits << (prefix->high >> (64 - BEGIN_BITS));
-}
-
-static void length_add(struct allowedip_lengths *lengths, const struct prefix *prefix)
-{
-	unsigned at = lengths->count;
-	uint8_t length = prefix->length;
-
-	lengths->begins[length] |= begin_bits(prefix);
-	if (lengths->prefixes[length]++)
-		return;
-	for (; at && lengths->used[at - 1] < length; at--)
-		lengths->used[at] = lengths->used[at - 1];
-	lengths->used[at] = length;
-	lengths->count++;
-}
-
-/* Other prefixes of this length may need the bits of `begins`, so they are cleared with the last prefix only. */
-static void length_remove(struct allowedip_lengths *lengths, uint8_t length)
-{
-	unsigned at = 0;
-
-	if (--lengths->prefixes[length])
-		return;
-	lengths->begins[length] = 0;
-	while (lengths->used[at] != length)
-		at++;
-	lengths->count--;
-	memmove(&lengths->used[at], &lengths->used[at + 1], lengths->count - at);
-}
-
 static void entry_chain(struct allowedips *table, uint32_t number, const struct prefix *prefix)
 {
 	uint32_t *first = prefix_bucket(table, prefix);
@@ -180,35 +127,12 @@ static struct prefix entry_prefix(const struct allowedip *entry)
 	return (struct prefix) { entry->high, entry->low, entry->length, entry->v6 };
 }
 
-/* Moves everything to larger arrays. Free entries are in no chain. */
-static void table_move(struct allowedips *table, struct allowedip *entries, uint32_t *buckets, uint32_t room)
-{
-	uint32_t *old = table->buckets, old_room = table->room;
-
-	if (table->entries)
-		memcpy(entries, table->entries, table->touched * sizeof *entries);
-	else
-		table->touched = 1;
-	free(table->entries);
-	table->entries = entries;
-	table->buckets = buckets;
-	table->room = room;
-	for (uint32_t i = 0; i < old_room; i++) {
-		for (uint32_t number = old[i], next; number; number = next) {
-			struct prefix prefix = entry_prefix(&entries[number]);
-			next = entries[number].chained;
-			entry_chain(table, number, &prefix);
-		}
-	}
-	free(old);
-}
-
 /* Entries that were never used are never written to, so their pages cost nothing. */
 int allowedips_reserve(struct allowedips *table, size_t prefixes)
 {
 	size_t wanted = 1 + table->count + prefixes, room = table->room ? table->room : FIRST_ROOM;
+	uint32_t *buckets, *old = table->buckets, old_room = table->room;
 	struct allowedip *entries;
-	uint32_t *buckets;
 
 	if (wanted <= table->room)
 		return 0;
@@ -223,7 +147,22 @@ int allowedips_reserve(struct allowedips *table, size_t prefixes)
 		free(buckets);
 		return -ENOMEM;
 	}
-	table_move(table, entries, buckets, (uint32_t)room);
+	if (table->entries)
+		memcpy(entries, table->entries, table->touched * sizeof *entries);
+	else
+		table->touched = 1;
+	free(table->entries);
+	table->entries = entries;
+	table->buckets = buckets;
+	table->room = (uint32_t)room;
+	for (uint32_t i = 0; i < old_room; i++) { /* free entries are in no chain */
+		for (uint32_t number = old[i], next; number; number = next) {
+			struct prefix prefix = entry_prefix(&entries[number]);
+			next = entries[number].chained;
+			entry_chain(table, number, &prefix);
+		}
+	}
+	free(old);
 	return 0;
 }
 
@@ -232,50 +171,31 @@ static uint32_t entry_create(struct allowedips *table, const struct prefix *pref
 {
 	uint32_t number = table->spare ? table->spare : table->touched;
 	struct allowedip *entry = &table->entries[number];
+	struct allowedip_lengths *lengths = prefix->v6 ? &table->v6 : &table->v4;
+	uint8_t length = prefix->length;
+	/* One bit per value of the first BEGIN_BITS bits in the prefix. A prefix shorter than that has several. */
+	unsigned open = length < BEGIN_BITS ? BEGIN_BITS - length : 0;
+	uint64_t begins = open < BEGIN_BITS ? (UINT64_C(1) << (1U << open)) - 1 : ~UINT64_C(0);
 
 	if (table->spare)
 		table->spare = entry->chained;
 	else
 		table->touched++;
-	*entry =
-		(struct allowedip) { .high = prefix->high, .low = prefix->low, .length = prefix->length, .v6 = prefix->v6 };
+	*entry = (struct allowedip) { .high = prefix->high, .low = prefix->low, .length = length, .v6 = prefix->v6 };
 	entry_chain(table, number, prefix);
-	length_add(lengths_of(table, prefix->v6), prefix);
 	table->count++;
+	lengths->begins[length] |= begins << (prefix->high >> (64 - BEGIN_BITS));
+	if (!lengths->prefixes[length]++) {
+		unsigned at = lengths->count++;
+
+		for (; at && lengths->used[at - 1] < length; at--)
+			lengths->used[at] = lengths->used[at - 1];
+		lengths->used[at] = length;
+	}
 	return number;
 }
 
-static void entry_free(struct allowedips *table, uint32_t number)
-{
-	struct allowedip *entry = &table->entries[number];
-	struct prefix prefix = entry_prefix(entry);
-	uint32_t *place = prefix_bucket(table, &prefix);
-
-	while (*place != number)
-		place = &table->entries[*place].chained;
-	*place = entry->chained;
-	entry->chained = table->spare;
-	table->spare = number;
-	length_remove(lengths_of(table, entry->v6), entry->length);
-	table->count--;
-}
-
-/* --- lists of owners ---------------------------------------------------------------- */
-
-static void owner_add(struct allowedips *table, struct allowedip_list *list, uint32_t number)
-{
-	struct allowedip *entry = &table->entries[number];
-
-	entry->owner = list;
-	entry->marked = false;
-	entry->previous = list->last;
-	entry->next = 0;
-	*(list->last ? &table->entries[list->last].next : &list->first) = number;
-	list->last = number;
-	list->count++;
-	list->changes++;
-}
-
+/* Takes the entry out of the list of its owner. */
 static void owner_remove(struct allowedips *table, uint32_t number)
 {
 	const struct allowedip *entry = &table->entries[number];
@@ -287,36 +207,70 @@ static void owner_remove(struct allowedips *table, uint32_t number)
 	list->changes++;
 }
 
-/* --- changes ------------------------------------------------------------------------ */
-
 static void entry_remove(struct allowedips *table, uint32_t number)
 {
+	struct allowedip *entry = &table->entries[number];
+	struct allowedip_lengths *lengths = entry->v6 ? &table->v6 : &table->v4;
+	struct prefix prefix = entry_prefix(entry);
+	uint32_t *place = prefix_bucket(table, &prefix);
+	unsigned at = 0;
+
 	owner_remove(table, number);
-	entry_free(table, number);
+	while (*place != number)
+		place = &table->entries[*place].chained;
+	*place = entry->chained;
+	entry->chained = table->spare;
+	table->spare = number;
+	table->count--;
+	if (--lengths->prefixes[entry->length])
+		return;
+	/* Other prefixes of a length may need the bits of `begins`, so they are cleared with the last prefix only. */
+	lengths->begins[entry->length] = 0;
+	while (lengths->used[at] != entry->length)
+		at++;
+	lengths->count--;
+	memmove(&lengths->used[at], &lengths->used[at + 1], lengths->count - at);
 }
 
-static bool prefix_valid(int family, unsigned length)
+/* --- changes ------------------------------------------------------------------------ */
+
+/* Returns false if there is no such family or length. */
+static bool prefix_parse(struct prefix *prefix, int family, const uint8_t *address, unsigned length)
 {
-	return (family == AF_INET && length <= 32) || (family == AF_INET6 && length <= 128);
+	if (family == AF_INET && length <= 32)
+		*prefix = prefix_make((uint64_t)get_be32(address) << 32, 0, length, false);
+	else if (family == AF_INET6 && length <= 128)
+		*prefix = prefix_make(get_be64(address), get_be64(address + 8), length, true);
+	else
+		return false;
+	return true;
 }
 
 int allowedips_insert(struct allowedips *table, int family, const uint8_t *address, uint8_t length,
 					  struct allowedip_list *owner)
 {
+	struct allowedip *entry;
 	struct prefix prefix;
 	uint32_t number;
 
-	if (!prefix_valid(family, length))
+	if (!prefix_parse(&prefix, family, address, length))
 		return -EINVAL;
 	if (allowedips_reserve(table, 1))
 		return -ENOMEM;
-	prefix = prefix_of_address(address, length, family == AF_INET6);
 	number = prefix_find(table, &prefix);
 	if (number)
 		owner_remove(table, number);
 	else
 		number = entry_create(table, &prefix);
-	owner_add(table, owner, number);
+	entry = &table->entries[number];
+	entry->owner = owner;
+	entry->marked = false;
+	entry->previous = owner->last;
+	entry->next = 0;
+	*(owner->last ? &table->entries[owner->last].next : &owner->first) = number;
+	owner->last = number;
+	owner->count++;
+	owner->changes++;
 	return 0;
 }
 
@@ -326,9 +280,8 @@ int allowedips_remove(struct allowedips *table, int family, const uint8_t *addre
 	struct prefix prefix;
 	uint32_t number;
 
-	if (!prefix_valid(family, length))
+	if (!prefix_parse(&prefix, family, address, length))
 		return -EINVAL;
-	prefix = prefix_of_address(address, length, family == AF_INET6);
 	number = table->count ? prefix_find(table, &prefix) : 0;
 	if (!number || table->entries[number].owner != owner)
 		return -ENOENT;

@@ -137,17 +137,11 @@ void control_destroy(struct device *device, struct ev_loop *loop)
 
 /* --- local addresses ---------------------------------------------------------------- */
 
-/* The caller holds the lock. */
-static void clear_locals(struct device *device)
-{
-	list_for_each (peer, &device->peers, struct peer, node)
-		peer_clear_local(peer);
-}
-
 void control_clear_locals(struct device *device)
 {
 	device_lock(device);
-	clear_locals(device);
+	list_for_each (peer, &device->peers, struct peer, node)
+		peer_clear_local(peer);
 	device_unlock(device);
 }
 
@@ -161,11 +155,6 @@ void control_recheck_locals(struct device *device)
 
 /* --- changes of the device ---------------------------------------------------------- */
 
-static void drop_messages(struct device *device)
-{
-	device_count(device, DROP_HANDSHAKE_QUEUE, mailbox_drop_messages(&device->mailbox));
-}
-
 void control_set_private_key(struct device *device, const uint8_t *private_key)
 {
 	struct noise_identity identity;
@@ -176,7 +165,8 @@ void control_set_private_key(struct device *device, const uint8_t *private_key)
 	device_lock(device);
 	device->identity = identity;
 	cookie_checker_set(&device->checker, identity.public_key);
-	drop_messages(device); /* their mac1 was checked with the old key */
+	/* The mac1 of waiting messages was checked with the old key. */
+	device_count(device, DROP_HANDSHAKE_QUEUE, mailbox_drop_messages(&device->mailbox));
 	if (ourselves)
 		peer_remove(ourselves);
 	list_for_each (peer, &device->peers, struct peer, node) {
@@ -187,45 +177,34 @@ void control_set_private_key(struct device *device, const uint8_t *private_key)
 	sodium_memzero(&identity, sizeof identity);
 }
 
-static int link_went_up(struct device *device, uint64_t now)
+int control_set_up(struct device *device, bool up, uint64_t now)
 {
-	int error;
+	int error = 0;
 
+	if (up == device->up)
+		return 0;
 	device_lock(device);
-	error = device->ops->bind(device->ops_context, &device->listen_port, device->mark);
-	device->up = !error;
+	if (up) {
+		error = device->ops->bind(device->ops_context, &device->listen_port, device->mark);
+		device->up = !error;
+	} else {
+		device->up = false;
+		list_for_each (peer, &device->peers, struct peer, node) {
+			timers_peer_stop(&device->timers, &peer->timers);
+			staged_clear_ready(&device->staged, &peer->staged);
+			staged_clear(&device->staged, &peer->staged);
+			peer_forget_keys(peer);
+			peer_clear_local(peer);
+		}
+		device->ops->unbind(device->ops_context);
+		device_count(device, DROP_HANDSHAKE_QUEUE, mailbox_drop_messages(&device->mailbox));
+	}
 	device_unlock(device);
-	if (error)
+	if (!device->up)
 		return error;
 	list_for_each (peer, &device->peers, struct peer, node)
 		if (peer->timers.keepalive)
 			handshake_keepalive(peer, now);
-	return 0;
-}
-
-static void link_went_down(struct device *device)
-{
-	device_lock(device);
-	device->up = false;
-	list_for_each (peer, &device->peers, struct peer, node) {
-		timers_peer_stop(&device->timers, &peer->timers);
-		staged_clear_ready(&device->staged, &peer->staged);
-		staged_clear(&device->staged, &peer->staged);
-		peer_forget_keys(peer);
-		peer_clear_local(peer);
-	}
-	device->ops->unbind(device->ops_context);
-	drop_messages(device);
-	device_unlock(device);
-}
-
-int control_set_up(struct device *device, bool up, uint64_t now)
-{
-	if (up == device->up)
-		return 0;
-	if (up)
-		return link_went_up(device, now);
-	link_went_down(device);
 	return 0;
 }
 
@@ -240,7 +219,8 @@ int control_set_port(struct device *device, uint16_t port)
 		error = device->ops->bind(device->ops_context, &port, device->mark);
 	if (!error) {
 		device->listen_port = port;
-		clear_locals(device);
+		list_for_each (peer, &device->peers, struct peer, node)
+			peer_clear_local(peer);
 	}
 	device_unlock(device);
 	return error;

@@ -9,20 +9,10 @@
 
 #include "base/clock.h"
 
-/* Workers take the lock again as soon as they wake up. Preferring the writer keeps them from starving control. */
-static void init_lock(pthread_rwlock_t *lock)
-{
-	pthread_rwlockattr_t attributes;
-
-	pthread_rwlockattr_init(&attributes);
-	pthread_rwlockattr_setkind_np(&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
-	pthread_rwlock_init(lock, &attributes);
-	pthread_rwlockattr_destroy(&attributes);
-}
-
 int device_init(struct device *device, const char *name, const struct aead_provider *aead, struct ev_loop *loop,
 				const struct timer_ops *timer_ops, const struct mailbox_ops *mailbox_ops)
 {
+	pthread_rwlockattr_t attributes;
 	int error;
 
 	*device = (struct device) { .aead = aead, .realtime = clock_realtime, .stamp_offset = INT64_MIN };
@@ -46,7 +36,11 @@ int device_init(struct device *device, const char *name, const struct aead_provi
 		goto destroy_staged;
 	}
 	mailbox_init(&device->mailbox, mailbox_ops, device);
-	init_lock(&device->lock);
+	/* Workers take the lock again as soon as they wake up. Preferring the writer keeps them from starving control. */
+	pthread_rwlockattr_init(&attributes);
+	pthread_rwlockattr_setkind_np(&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	pthread_rwlock_init(&device->lock, &attributes);
+	pthread_rwlockattr_destroy(&attributes);
 	return 0;
 destroy_staged:
 	staged_pool_destroy(&device->staged);

@@ -190,24 +190,9 @@ static void cut_and_seal(struct egress *egress, const struct session *session, u
 }
 
 /*
- * Stages the packet at hand because there is no session for it, and asks for a handshake. If some of its segments have
- * been sent, the rest is dropped: staging the whole packet would send them twice.
+ * Cuts and seals the rest of the packet at hand, or stages the packet if there is no session for it. Returns false when
+ * a full socket stopped it.
  */
-static void stage_packet(struct egress *egress, uint64_t now)
-{
-	const struct segmenter *cut = &egress->cut;
-	struct peer *peer = egress->peer;
-	uint32_t dropped = 1;
-
-	if (!cut->offset)
-		dropped = staged_push(&egress->device->staged, &peer->staged, egress->worker, cut->packet - VIRTIO_HEADER,
-							  cut->length + VIRTIO_HEADER, cut->left);
-	egress_count(egress, DROP_STAGED, dropped);
-	egress->peer = NULL;
-	peer_post(peer, PEER_EVENT_HANDSHAKE, NULL, now);
-}
-
-/* Cuts and seals the rest of the packet at hand. Returns false when a full socket stopped it. */
 static bool cut_packet(struct egress *egress, uint64_t now)
 {
 	struct peer *peer = egress->peer;
@@ -231,11 +216,18 @@ static bool cut_packet(struct egress *egress, uint64_t now)
 		else
 			cut_and_seal(egress, session, counter, reserved);
 	}
+	egress->peer = NULL;
 	if (!session) {
-		stage_packet(egress, now);
+		uint32_t dropped = 1;
+
+		/* If some segments have been sent, the rest is dropped: staging the packet would send them twice. */
+		if (!cut->offset)
+			dropped = staged_push(&egress->device->staged, &peer->staged, egress->worker, cut->packet - VIRTIO_HEADER,
+								  cut->length + VIRTIO_HEADER, cut->left);
+		egress_count(egress, DROP_STAGED, dropped);
+		peer_post(peer, PEER_EVENT_HANDSHAKE, NULL, now);
 		return true;
 	}
-	egress->peer = NULL;
 	timers_any_sent(timers, &peer->timers, now);
 	timers_data_sent(timers, &peer->timers, now);
 	if (session_rekey_on_send(session, now))
@@ -276,14 +268,6 @@ static bool begin_cut(struct egress *egress, const uint8_t *packet, size_t lengt
 }
 
 /* --- packets from the TUN ----------------------------------------------------------- */
-
-static struct peer *route_packet(const struct device *device, const uint8_t *ip)
-{
-	const uint8_t *destination = ip_destination(ip);
-
-	return peer_of_allowed_ips(ip[0] >> 4 == 4 ? allowedips_lookup4(&device->allowed_ips, destination)
-											   : allowedips_lookup6(&device->allowed_ips, destination));
-}
 
 /* Sends an ICMP error to the sender of the packet, as a router would. */
 static void send_unreachable(struct egress *egress, const uint8_t *ip, size_t length, uint64_t now)
@@ -326,13 +310,15 @@ static bool is_our_own(const struct device *device, const struct peer *peer, con
 static bool packet_out(struct egress *egress, const uint8_t *packet, size_t length, uint64_t now)
 {
 	const struct device *device = egress->device;
-	const uint8_t *ip = packet + VIRTIO_HEADER;
+	const uint8_t *ip = packet + VIRTIO_HEADER, *destination;
 	struct peer *peer;
 
 	egress_count(egress, COUNT_TUN_READ, 1);
 	if (!begin_cut(egress, packet, length, now))
 		return true;
-	peer = route_packet(device, ip);
+	destination = ip_destination(ip);
+	peer = peer_of_allowed_ips(ip[0] >> 4 == 4 ? allowedips_lookup4(&device->allowed_ips, destination)
+											   : allowedips_lookup6(&device->allowed_ips, destination));
 	if (!peer || !device->up || !endpoint_known(peer_endpoint(peer))) {
 		egress_count(egress, peer ? DROP_NO_ENDPOINT : DROP_NO_PEER, 1);
 		send_unreachable(egress, ip, length - VIRTIO_HEADER, now);

@@ -215,44 +215,34 @@ static void receive_initiation(struct device *device, const struct message_initi
 	send_handshake(peer, &response, sizeof response, now);
 }
 
-/*
- * Installs the session and sends what is staged, or a keepalive, because the responder waits for the first packet.
- * Staged packets become ready under the same lock as the session, so that a worker cannot send a newer packet first.
- */
-static int complete_handshake(struct peer *peer, const struct endpoint *from, uint64_t now)
-{
-	struct session *session;
-	bool staged;
-	int error = peer_derive_session(peer, now, &session);
-
-	if (error)
-		return error;
-	peer_set_endpoint(peer, from);
-	device_lock(peer->device);
-	peer_install_session(peer, session);
-	staged = peer_send_staged(peer);
-	device_unlock(peer->device);
-	peer_received(peer, sizeof(struct message_response), now);
-	peer_handshake_completed(peer, now);
-	if (!staged)
-		handshake_keepalive(peer, now);
-	return 0;
-}
-
 static void receive_response(struct device *device, const struct message_response *message, const struct endpoint *from,
 							 uint64_t now)
 {
 	struct peer_index *index = peer_index_find(device, get_le32(message->receiver));
 	struct peer *peer = index ? index->peer : NULL;
+	struct session *session;
 	int error = -ENOENT;
+	bool staged;
 
 	if (index && !index->session)
 		error = noise_consume_response(&device->identity, &peer->remote, message);
 	if (!error)
-		error = complete_handshake(peer, from, now);
-	if (error)
+		error = peer_derive_session(peer, now, &session);
+	if (error) {
 		reject_handshake(device, device->name, &device->log, from, error, now);
-	else if (log_allowed(&peer->log, now))
+		return;
+	}
+	peer_set_endpoint(peer, from);
+	/* Staged packets become ready under the same lock as the session, so that no worker sends a newer packet first. */
+	device_lock(device);
+	peer_install_session(peer, session);
+	staged = peer_send_staged(peer);
+	device_unlock(device);
+	peer_received(peer, sizeof *message, now);
+	peer_handshake_completed(peer, now);
+	if (!staged) /* the responder waits for the first packet */
+		handshake_keepalive(peer, now);
+	if (log_allowed(&peer->log, now))
 		log_debug(peer->text, "handshake completed");
 }
 

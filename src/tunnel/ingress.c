@@ -61,24 +61,6 @@ static void ingress_count(struct ingress *ingress, unsigned counter, uint64_t n)
 
 /* --- write -------------------------------------------------------------------------- */
 
-static void write_packet(struct ingress *ingress, const struct coalesce_packet *packet)
-{
-	uint8_t plain[VIRTIO_HEADER] = { 0 };
-	struct iovec iov[] = { { plain, sizeof plain }, { packet->data, packet->length } };
-	int error = tun_write(ingress->tun, iov, 2);
-
-	ingress_count(ingress, error ? DROP_TUN_WRITE : COUNT_TUN_WRITTEN, 1);
-}
-
-static void update_retry_due(struct ingress *ingress)
-{
-	uint64_t tcp = ingress->tcp_retry.due, udp = ingress->udp_retry.due;
-
-	ingress->retry_due = !tcp || (udp && udp < tcp) ? udp : tcp;
-	if (!ingress->retry_due)
-		ingress->retry_due = UINT64_MAX;
-}
-
 /*
  * The TUN has refused a super-packet of this kind: writes single packets, and tries again after a pause. A kind that
  * was accepted for longer than the last pause begins with the shortest one again.
@@ -100,24 +82,18 @@ static void stop_merging(struct ingress *ingress, const struct coalesce_frame *f
 	else if (retry->pause < RETRY_MAX)
 		retry->pause *= 2;
 	retry->due = now + retry->pause;
-	update_retry_due(ingress);
 	log_info(ingress->device->name, "the TUN takes no merged %s packets; writing them one by one for %" PRIu64 " s",
 			 tcp ? "TCP" : "UDP", retry->pause / NS_PER_S);
 }
 
-static void retry_merging(struct ingress *ingress, uint64_t now)
+/* Allows merging of a refused kind of super-packet again when its pause is over. */
+static void retry_merging(struct merge_retry *retry, bool *allowed, uint64_t now)
 {
-	struct coalesce_limits *limits = &ingress->coalescer.limits;
-
-	if (ingress->tcp_retry.due && now >= ingress->tcp_retry.due) {
-		ingress->tcp_retry = (struct merge_retry) { .tried = now, .pause = ingress->tcp_retry.pause };
-		limits->tcp = true;
-	}
-	if (ingress->udp_retry.due && now >= ingress->udp_retry.due) {
-		ingress->udp_retry = (struct merge_retry) { .tried = now, .pause = ingress->udp_retry.pause };
-		limits->udp = true;
-	}
-	update_retry_due(ingress);
+	if (!retry->due || now < retry->due)
+		return;
+	retry->due = 0;
+	retry->tried = now;
+	*allowed = true;
 }
 
 static void write_run(void *context, const struct coalesce_run *run)
@@ -135,8 +111,12 @@ static void write_run(void *context, const struct coalesce_run *run)
 	ingress_count(ingress, COUNT_MERGE_REFUSED, 1);
 	if (error == -EINVAL)
 		stop_merging(ingress, &frame);
-	for (uint32_t i = 0; i < run->count; i++)
-		write_packet(ingress, &run->packets[i]);
+	memset(frame.virtio, 0, sizeof frame.virtio);
+	for (uint32_t i = 0; i < run->count; i++) {
+		iov[1] = (struct iovec) { run->packets[i].data, run->packets[i].length };
+		error = tun_write(ingress->tun, iov, 2);
+		ingress_count(ingress, error ? DROP_TUN_WRITE : COUNT_TUN_WRITTEN, 1);
+	}
 }
 
 static void write_all_runs(struct ingress *ingress)
@@ -156,7 +136,6 @@ int ingress_init(struct ingress *ingress)
 		return -ENOMEM;
 	}
 	coalesce_init(&ingress->coalescer, limits, write_run, ingress);
-	update_retry_due(ingress);
 	return 0;
 }
 
@@ -168,18 +147,6 @@ void ingress_destroy(struct ingress *ingress)
 }
 
 /* --- inner packets ------------------------------------------------------------------ */
-
-/* Explicit congestion notification out of the tunnel (RFC 6040, section 4.2), except that nothing is dropped. */
-static void combine_ecn(uint8_t *packet, uint8_t outer)
-{
-	enum { NOT_ECT, ECT1, ECT0, CE };
-	uint8_t inner = ip_ecn(packet);
-
-	if (inner == NOT_ECT || inner == CE)
-		return;
-	if (outer == CE || (outer == ECT1 && inner == ECT0))
-		ip_set_ecn(packet, outer);
-}
 
 /*
  * Returns whether the inner source belongs to the peer. Most datagrams of a message are of one flow, so the last answer
@@ -202,8 +169,10 @@ static bool is_source_allowed(const struct device *device, struct sender *sender
 /* Checks an opened packet of `n` bytes, which include its padding, and hands it to the coalescer. */
 static void packet_in(struct ingress *ingress, struct sender *sender, uint8_t *packet, size_t n)
 {
+	enum { NOT_ECT, ECT1, ECT0, CE };
 	int version = ip_version(packet, n);
 	size_t length = version ? ip_length(packet) : 0;
+	uint8_t outer = sender->ecn, inner;
 
 	if (!version || length > n || length < (version == 4 ? IPV4_HEADER : IPV6_HEADER)) {
 		ingress_count(ingress, DROP_INNER, 1);
@@ -213,8 +182,12 @@ static void packet_in(struct ingress *ingress, struct sender *sender, uint8_t *p
 		ingress_count(ingress, DROP_INNER_SOURCE, 1);
 		return;
 	}
-	if (sender->ecn)
-		combine_ecn(packet, sender->ecn);
+	/* Explicit congestion notification out of the tunnel (RFC 6040, section 4.2), except that nothing is dropped. */
+	if (outer != NOT_ECT) {
+		inner = ip_ecn(packet);
+		if ((inner == ECT0 && outer != ECT0) || (inner == ECT1 && outer == CE))
+			ip_set_ecn(packet, outer);
+	}
 	coalesce_add(&ingress->coalescer, packet, length);
 }
 
@@ -225,19 +198,6 @@ static void count_received(struct sender *sender)
 	if (sender->bytes)
 		atomic_fetch_add_explicit(&sender->peer->rx_bytes, sender->bytes, memory_order_relaxed);
 	sender->bytes = 0;
-}
-
-static struct session *find_session(const struct device *device, struct sender *sender, const uint8_t *datagram)
-{
-	uint32_t index = get_le32(datagram + offsetof(struct message_data, receiver));
-
-	if (!sender->known || sender->index != index) {
-		struct map_node *node = map_first(&device->by_index, index);
-
-		sender->index = index;
-		sender->known = node ? container_of(node, struct peer_index, node) : NULL;
-	}
-	return sender->known ? sender->known->session : NULL;
 }
 
 /* A datagram of `n` bytes was authentic and new: updates its peer, before the inner packet is looked at. */
@@ -264,28 +224,27 @@ static void authentic_datagram(struct ingress *ingress, struct sender *sender, s
 	}
 }
 
-/* Returns where to open a datagram. A place in the area is not given back; few datagrams are dropped at this point. */
-static uint8_t *place_for(struct ingress *ingress, const struct session *session, uint8_t *datagram, size_t n)
-{
-	uint8_t *place = ingress->opened + ingress->used + GAP;
-
-	if (session->cipher->in_place)
-		return datagram + DATA_HEADER;
-	ingress->used += GAP + ((n - DATA_OVERHEAD + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1));
-	return place;
-}
-
 static void data_in(struct ingress *ingress, struct sender *sender, uint8_t *datagram, size_t n)
 {
-	struct session *session = find_session(ingress->device, sender, datagram);
-	uint8_t *packet;
+	uint32_t index = get_le32(datagram + offsetof(struct message_data, receiver));
+	struct session *session;
+	uint8_t *packet = datagram + DATA_HEADER;
 	int error;
 
+	if (!sender->known || sender->index != index) {
+		sender->index = index;
+		sender->known = peer_index_find(ingress->device, index);
+	}
+	session = sender->known ? sender->known->session : NULL;
 	if (!session || session_expired(session, sender->now)) {
 		ingress_count(ingress, session ? DROP_EXPIRED : DROP_INDEX, 1);
 		return;
 	}
-	packet = place_for(ingress, session, datagram, n);
+	if (!session->cipher->in_place) {
+		/* This place in the area is not given back if the datagram is dropped, because few are. */
+		packet = ingress->opened + ingress->used + GAP;
+		ingress->used += GAP + ((n - DATA_OVERHEAD + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1));
+	}
 	error = session_open_by(session, ingress->aead, packet, datagram, n);
 	if (error) {
 		ingress_count(ingress, error == -EALREADY ? DROP_REPLAY : DROP_FORGED, 1);
@@ -298,39 +257,27 @@ static void data_in(struct ingress *ingress, struct sender *sender, uint8_t *dat
 	packet_in(ingress, sender, packet, n - DATA_OVERHEAD);
 }
 
-static void datagram_in(struct ingress *ingress, struct sender *sender, uint8_t *datagram, size_t n)
-{
-	ingress_count(ingress, COUNT_RECEIVED, 1);
-	if (n < MESSAGE_SMALLEST) {
-		ingress_count(ingress, DROP_MALFORMED, 1);
-	} else if (get_le32(datagram) == MESSAGE_DATA) {
-		data_in(ingress, sender, datagram, n);
-	} else {
-		admission_post(ingress->device, ingress->counters, datagram, n, sender->from, sender->now);
-	}
-}
-
-static_assert(UDP_MESSAGE + (UDP_MESSAGE_SEGMENTS + 1) * (GAP + ALIGNMENT) + AEAD_TAILROOM <= INGRESS_OPENED,
-			  "each message that udp_receive returns fits the area");
-
-/* Opened, the datagrams of the message take at most this many bytes of the area. */
-static size_t opened_max(const struct udp_message *message)
-{
-	size_t datagrams = message->length / message->size + 1;
-
-	return message->length + datagrams * (GAP + ALIGNMENT) + AEAD_TAILROOM;
-}
-
 static void message_in(struct ingress *ingress, const struct udp_message *message, uint64_t now)
 {
 	struct sender sender = { .from = &message->from, .now = now, .ecn = message->traffic_class & 3 };
 
 	for (uint32_t at = 0, n; at < message->length; at += n) {
+		uint8_t *datagram = message->data + at;
+
 		n = message->length - at < message->size ? message->length - at : message->size;
-		datagram_in(ingress, &sender, message->data + at, n);
+		ingress_count(ingress, COUNT_RECEIVED, 1);
+		if (n < MESSAGE_SMALLEST)
+			ingress_count(ingress, DROP_MALFORMED, 1);
+		else if (get_le32(datagram) == MESSAGE_DATA)
+			data_in(ingress, &sender, datagram, n);
+		else
+			admission_post(ingress->device, ingress->counters, datagram, n, sender.from, now);
 	}
 	count_received(&sender);
 }
+
+static_assert(UDP_MESSAGE + (UDP_MESSAGE_SEGMENTS + 1) * (GAP + ALIGNMENT) + AEAD_TAILROOM <= INGRESS_OPENED,
+			  "each message that udp_receive returns fits the area");
 
 void ingress_drain(struct ingress *ingress, int fd, uint64_t now)
 {
@@ -339,14 +286,16 @@ void ingress_drain(struct ingress *ingress, int fd, uint64_t now)
 	int count = udp_receive(ingress->udp, fd, ingress->received, messages, &dropped);
 
 	ingress->now = now;
-	if (now >= ingress->retry_due)
-		retry_merging(ingress, now);
+	retry_merging(&ingress->tcp_retry, &ingress->coalescer.limits.tcp, now);
+	retry_merging(&ingress->udp_retry, &ingress->coalescer.limits.udp, now);
 	if (dropped.truncated || dropped.segments) {
 		ingress_count(ingress, DROP_TRUNCATED, dropped.truncated);
 		ingress_count(ingress, DROP_SEGMENTS, dropped.segments);
 	}
 	for (int i = 0; i < count; i++) {
-		size_t needed = opened_max(&messages[i]);
+		const struct udp_message *message = &messages[i];
+		/* Opened, the datagrams of the message take at most this many bytes of the area. */
+		size_t needed = message->length + (message->length / message->size + 1) * (GAP + ALIGNMENT) + AEAD_TAILROOM;
 
 		if (ingress->used + needed > INGRESS_OPENED) {
 			write_all_runs(ingress);
@@ -355,7 +304,7 @@ void ingress_drain(struct ingress *ingress, int fd, uint64_t now)
 				continue;
 			}
 		}
-		message_in(ingress, &messages[i], now);
+		message_in(ingress, message, now);
 	}
 	write_all_runs(ingress);
 }

@@ -54,31 +54,25 @@ static void deliver_peers(struct mailbox *mailbox, uint64_t now)
 	ev_async_send(mailbox->loop, &mailbox->wake);
 }
 
-static bool ring_take(struct mailbox *mailbox, struct mailbox_message *message)
-{
-	struct mailbox_ring *ring = mailbox->ring;
-	bool any;
-
-	pthread_mutex_lock(&mailbox->lock);
-	any = ring->count;
-	if (any) {
-		*message = ring->messages[ring->head];
-		/* An empty ring starts over, so that few messages touch little of its memory. */
-		ring->head = --ring->count ? (ring->head + 1) % MAILBOX_MESSAGES : 0;
-	}
-	pthread_mutex_unlock(&mailbox->lock);
-	return any;
-}
-
 static void deliver_messages(struct mailbox *mailbox, uint64_t now)
 {
+	struct mailbox_ring *ring = mailbox->ring;
 	struct mailbox_message message;
+	bool any, expensive = false;
 
-	for (int i = 0; i < MESSAGES_PER_WAKEUP; i++) {
-		if (!ring_take(mailbox, &message))
+	for (int i = 0; i < MESSAGES_PER_WAKEUP && !expensive; i++) {
+		pthread_mutex_lock(&mailbox->lock);
+		any = ring->count;
+		if (any) {
+			message = ring->messages[ring->head];
+			/* An empty ring starts over, so that few messages touch little of its memory. */
+			ring->head = --ring->count ? (ring->head + 1) % MAILBOX_MESSAGES : 0;
+		}
+		pthread_mutex_unlock(&mailbox->lock);
+		if (!any)
 			return;
-		if (mailbox->ops->message(mailbox->context, message.tag, message.bytes, message.length, &message.from, now))
-			break;
+		expensive =
+			mailbox->ops->message(mailbox->context, message.tag, message.bytes, message.length, &message.from, now);
 	}
 	if (mailbox_waiting(mailbox))
 		ev_async_send(mailbox->loop, &mailbox->wake);

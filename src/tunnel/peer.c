@@ -38,27 +38,12 @@ struct peer *peer_lookup(const struct device *device, const uint8_t public_key[N
 	return NULL;
 }
 
-/* The name of a peer has the first and last four characters of its key, as users of wg(8) know it. */
-static struct peer *peer_create(struct device *device, const uint8_t public_key[NOISE_KEY])
-{
-	struct list_node *spare = list_take_first(&device->spare);
-	struct peer *peer = spare ? container_of(spare, struct peer, node) : malloc(sizeof *peer);
-	char key[KEY_BASE64];
-
-	if (!peer)
-		return NULL;
-	*peer = (struct peer) { .device = device };
-	noise_remote_init(&peer->remote, public_key);
-	timers_peer_init(&peer->timers);
-	key_to_base64(key, public_key);
-	snprintf(peer->text, sizeof peer->text, "%s: peer %.4s…%.4s", device->name, key, key + 39);
-	return peer;
-}
-
 struct peer *peer_add(struct device *device, const uint8_t public_key[NOISE_KEY])
 {
 	const struct noise_identity *identity = &device->identity;
-	struct peer *peer = NULL;
+	char key[KEY_BASE64];
+	struct list_node *spare;
+	struct peer *peer;
 
 	if (identity->has_key && !memcmp(identity->public_key, public_key, NOISE_KEY)) {
 		errno = EADDRINUSE;
@@ -68,14 +53,23 @@ struct peer *peer_add(struct device *device, const uint8_t public_key[NOISE_KEY]
 		errno = EEXIST;
 		return NULL;
 	}
-	if (!timers_reserve(&device->timers, device->peer_count + 1))
-		peer = peer_create(device, public_key);
+	if (timers_reserve(&device->timers, device->peer_count + 1)) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	spare = list_take_first(&device->spare);
+	peer = spare ? container_of(spare, struct peer, node) : malloc(sizeof *peer);
 	if (!peer) {
 		errno = ENOMEM;
 		return NULL;
 	}
+	*peer = (struct peer) { .device = device, .serial = ++device->serial };
+	noise_remote_init(&peer->remote, public_key);
+	timers_peer_init(&peer->timers);
+	/* The name has the first and last four characters of the key, as users of wg(8) know it. */
+	key_to_base64(key, public_key);
+	snprintf(peer->text, sizeof peer->text, "%s: peer %.4s…%.4s", device->name, key, key + 39);
 	map_insert(&device->by_key, &peer->by_key, key_hash(device, public_key));
-	peer->serial = ++device->serial;
 	list_append(&device->peers, &peer->node);
 	device->peer_count++;
 	return peer;
@@ -156,24 +150,17 @@ void peer_post(struct peer *peer, unsigned events, const struct session *in_use,
 
 /* --- sessions ----------------------------------------------------------------------- */
 
-/*
- * With several workers, a packet that was opened under the next session can be answered before control has made that
- * session the current one, and the peer may have lost the current one by a restart. Staged packets are older than the
- * answer, so while there are any, the answer has to wait with them until control has made them ready.
- */
-static struct session *newest_session(const struct peer *peer)
-{
-	struct session *next = peer->sessions.next;
-
-	if (next && atomic_load(&next->confirmed) && !staged_waiting(&peer->staged))
-		return next;
-	return peer->sessions.current;
-}
-
 struct session *peer_session(const struct peer *peer, uint64_t now)
 {
-	struct session *session = newest_session(peer);
+	struct session *session = peer->sessions.current, *next = peer->sessions.next;
 
+	/*
+	 * With several workers, a packet that was opened under the next session can be answered before control has made
+	 * that session the current one, and the peer may have lost the current one by a restart. Staged packets are older
+	 * than the answer, so while there are any, the answer has to wait with them until control has made them ready.
+	 */
+	if (next && atomic_load(&next->confirmed) && !staged_waiting(&peer->staged))
+		session = next;
 	if (!session || session_expired(session, now))
 		return NULL;
 	return atomic_load_explicit(&session->send_counter, memory_order_relaxed) < REJECT_AFTER_MESSAGES ? session : NULL;
@@ -309,12 +296,6 @@ bool peer_send_staged(struct peer *peer)
 	if (device->ops && device->ops->wake)
 		device->ops->wake(device->ops_context, workers);
 	return true;
-}
-
-void peer_sent(struct peer *peer, size_t bytes, uint64_t now)
-{
-	peer->tx_bytes += bytes;
-	timers_any_sent(&peer->device->timers, &peer->timers, now);
 }
 
 void peer_received(struct peer *peer, size_t bytes, uint64_t now)

@@ -81,11 +81,6 @@ static void drop_packet(struct staged_pool *pool, struct staged_queue *queue, st
 	}
 }
 
-static void drop_first(struct staged_pool *pool, struct staged_queue *queue)
-{
-	drop_packet(pool, queue, &queue->first, NULL);
-}
-
 /*
  * Updates everything that follows from the packets of the queue: the set of workers and the place in the heap. More
  * chunks come first. Of equal queues the one that has waited longest comes first, because its peer is most likely to be
@@ -120,42 +115,33 @@ static uint32_t make_pool_room(struct staged_pool *pool, struct staged_queue *qu
 
 		if (queue->chunks + pool->available >= chunks && queue->chunks + chunks > victim->chunks)
 			victim = queue;
-		drop_first(pool, victim);
+		drop_packet(pool, victim, &victim->first, NULL);
 		if (victim != queue)
 			update_queue(pool, victim);
 	}
 	return dropped;
 }
 
-/* Copies the packet into chunks, which the pool must have, and returns the first chunk. */
-static struct staged_chunk *store_packet(struct staged_pool *pool, const uint8_t *packet, size_t length)
-{
-	struct staged_chunk *first = chunk_take(pool), *chunk = first;
-
-	while (length > CHUNK_DATA) {
-		memcpy(chunk->data, packet, CHUNK_DATA);
-		packet += CHUNK_DATA;
-		length -= CHUNK_DATA;
-		chunk = chunk->next = chunk_take(pool);
-	}
-	memcpy(chunk->data, packet, length);
-	return first;
-}
-
 uint32_t staged_push(struct staged_pool *pool, struct staged_queue *queue, unsigned worker, const uint8_t *packet,
 					 size_t length, uint32_t segments)
 {
 	uint32_t dropped = 0, chunks = (uint32_t)((length + CHUNK_DATA - 1) / CHUNK_DATA);
-	struct staged_chunk *first;
+	struct staged_chunk *first, *chunk;
 
 	if (!length || length > (size_t)STAGED_CHUNKS * CHUNK_DATA)
 		return 1;
 	pthread_mutex_lock(&pool->lock);
 	for (; queue->first && queue->segments + segments > STAGED_SEGMENTS; dropped++)
-		drop_first(pool, queue);
+		drop_packet(pool, queue, &queue->first, NULL);
 	if (pool->available < chunks)
 		dropped += make_pool_room(pool, queue, chunks);
-	first = store_packet(pool, packet, length);
+	first = chunk = chunk_take(pool);
+	for (size_t at = 0, n; at < length; at += n) {
+		if (at)
+			chunk = chunk->next = chunk_take(pool);
+		n = length - at < CHUNK_DATA ? length - at : CHUNK_DATA;
+		memcpy(chunk->data, packet + at, n);
+	}
 	first->next_packet = NULL;
 	first->length = (uint32_t)length;
 	first->segments = (uint16_t)segments;
@@ -169,19 +155,6 @@ uint32_t staged_push(struct staged_pool *pool, struct staged_queue *queue, unsig
 	return dropped;
 }
 
-/* Copies the packet at *place to `packet` and drops it. Returns its length. */
-static size_t take_packet(struct staged_pool *pool, struct staged_queue *queue, struct staged_chunk **place,
-						  struct staged_chunk *previous, uint8_t *packet)
-{
-	const struct staged_chunk *chunk = *place;
-	size_t length = chunk->length;
-
-	for (size_t at = 0; at < length; at += CHUNK_DATA, chunk = chunk->next)
-		memcpy(packet + at, chunk->data, length - at < CHUNK_DATA ? length - at : CHUNK_DATA);
-	drop_packet(pool, queue, place, previous);
-	return length;
-}
-
 size_t staged_pop(struct staged_pool *pool, struct staged_queue *queue, unsigned worker, uint8_t *packet)
 {
 	struct staged_chunk **place, *previous = NULL;
@@ -190,8 +163,14 @@ size_t staged_pop(struct staged_pool *pool, struct staged_queue *queue, unsigned
 	pthread_mutex_lock(&pool->lock);
 	for (place = &queue->first; *place && (*place)->worker != worker; place = &previous->next_packet)
 		previous = *place;
-	if (*place)
-		length = take_packet(pool, queue, place, previous, packet);
+	if (*place) {
+		const struct staged_chunk *chunk = *place;
+
+		length = chunk->length;
+		for (size_t at = 0; at < length; at += CHUNK_DATA, chunk = chunk->next)
+			memcpy(packet + at, chunk->data, length - at < CHUNK_DATA ? length - at : CHUNK_DATA);
+		drop_packet(pool, queue, place, previous);
+	}
 	update_queue(pool, queue);
 	pthread_mutex_unlock(&pool->lock);
 	return length;
@@ -203,7 +182,7 @@ uint32_t staged_clear(struct staged_pool *pool, struct staged_queue *queue)
 
 	pthread_mutex_lock(&pool->lock);
 	for (; queue->first; dropped++)
-		drop_first(pool, queue);
+		drop_packet(pool, queue, &queue->first, NULL);
 	update_queue(pool, queue);
 	pthread_mutex_unlock(&pool->lock);
 	return dropped;

@@ -105,48 +105,39 @@ static uint64_t jitter(struct timers *timers)
 
 /* --- expiry ------------------------------------------------------------------------- */
 
-static void expired_retransmit_handshake(struct timers *timers, struct peer_timers *peer, uint64_t now)
-{
-	if (peer->attempts < ATTEMPTS_MAX) {
-		peer->attempts++;
-		timers->ops->unanswered(peer);
-		timers->ops->initiate(peer, now, true);
-		return;
-	}
-	timer_cancel(peer, TIMER_SEND_KEEPALIVE);
-	timers->ops->give_up(peer);
-	if (!timer_pending(peer, TIMER_ZERO_KEYS))
-		timer_set(timers, peer, TIMER_ZERO_KEYS, now + 3 * REJECT_AFTER_TIME);
-}
-
-static void expired_send_keepalive(struct timers *timers, struct peer_timers *peer, uint64_t now)
-{
-	bool again = peer->need_another_keepalive; /* sending the keepalive clears it */
-
-	timers->ops->keepalive(peer, now);
-	if (again)
-		timer_set(timers, peer, TIMER_SEND_KEEPALIVE, now + KEEPALIVE_TIMEOUT);
-}
-
 static void timer_expired(struct timers *timers, struct peer_timers *peer, enum timer_kind kind, uint64_t now)
 {
+	const struct timer_ops *ops = timers->ops;
+	bool again = peer->need_another_keepalive; /* sending the keepalive clears it */
+
 	switch (kind) {
 	case TIMER_RETRANSMIT_HANDSHAKE:
-		expired_retransmit_handshake(timers, peer, now);
+		if (peer->attempts < ATTEMPTS_MAX) {
+			peer->attempts++;
+			ops->unanswered(peer);
+			ops->initiate(peer, now, true);
+			break;
+		}
+		timer_cancel(peer, TIMER_SEND_KEEPALIVE);
+		ops->give_up(peer);
+		if (!timer_pending(peer, TIMER_ZERO_KEYS))
+			timer_set(timers, peer, TIMER_ZERO_KEYS, now + 3 * REJECT_AFTER_TIME);
 		break;
 	case TIMER_SEND_KEEPALIVE:
-		expired_send_keepalive(timers, peer, now);
+		ops->keepalive(peer, now);
+		if (again)
+			timer_set(timers, peer, TIMER_SEND_KEEPALIVE, now + KEEPALIVE_TIMEOUT);
 		break;
 	case TIMER_NEW_HANDSHAKE:
-		timers->ops->unanswered(peer);
-		timers->ops->initiate(peer, now, false);
+		ops->unanswered(peer);
+		ops->initiate(peer, now, false);
 		break;
 	case TIMER_ZERO_KEYS:
-		timers->ops->zero_keys(peer);
+		ops->zero_keys(peer);
 		break;
 	case TIMER_PERSISTENT_KEEPALIVE:
 		if (peer->keepalive)
-			timers->ops->keepalive(peer, now);
+			ops->keepalive(peer, now);
 		break;
 	case TIMERS:
 		break;
@@ -154,22 +145,9 @@ static void timer_expired(struct timers *timers, struct peer_timers *peer, enum 
 }
 
 /*
- * Removes the timer from the heap. Returns true if it is due; then it is no longer pending. Otherwise queues it again.
+ * Takes expired timers out of the heap and runs at most `max` of them. If more are due, the alarm is set to a time that
+ * has passed and goes off at once.
  */
-static bool timer_take_due(struct timers *timers, struct timer *timer, uint64_t now)
-{
-	uint64_t due;
-
-	heap_remove(&timers->heap, &timer->node);
-	atomic_store(&timer->queued, 0);
-	due = atomic_load(&timer->due);
-	if (due && due <= now && atomic_compare_exchange_strong(&timer->due, &due, 0))
-		return true;
-	timer_queue(timers, timer);
-	return false;
-}
-
-/* Runs at most `max` timers. If more are due, the alarm is set to a time that has passed and goes off at once. */
 static void expire_timers(struct timers *timers, uint64_t now, unsigned max)
 {
 	struct heap_node *top = heap_top(&timers->heap);
@@ -177,10 +155,16 @@ static void expire_timers(struct timers *timers, uint64_t now, unsigned max)
 	while (top && top->key <= now && max) {
 		struct timer *timer = container_of(top, struct timer, node);
 		struct peer_timers *peer = container_of(timer - timer->kind, struct peer_timers, timer);
+		uint64_t due;
 
-		if (timer_take_due(timers, timer, now)) {
+		heap_remove(&timers->heap, &timer->node);
+		atomic_store(&timer->queued, 0);
+		due = atomic_load(&timer->due);
+		if (due && due <= now && atomic_compare_exchange_strong(&timer->due, &due, 0)) {
 			timer_expired(timers, peer, timer->kind, now);
 			max--;
+		} else {
+			timer_queue(timers, timer); /* cancelled, or due later */
 		}
 		top = heap_top(&timers->heap);
 	}

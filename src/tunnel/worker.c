@@ -146,29 +146,6 @@ static void on_wake(struct ev_loop *loop, struct ev_async *watcher, int events)
 		ev_break(loop, EVBREAK_ALL);
 }
 
-static int open_loop(struct worker *worker)
-{
-	worker->loop = ev_loop_new(LOOP_FLAGS);
-	if (!worker->loop)
-		return -ENOMEM;
-	ev_set_userdata(worker->loop, worker);
-	ev_set_loop_release_cb(worker->loop, on_release, on_acquire);
-	loop_sleep_without_end(worker->loop, &worker->never);
-	ev_async_init(&worker->wake, on_wake);
-	worker->wake.data = worker;
-	ev_async_start(worker->loop, &worker->wake);
-	sem_init(&worker->awake, 0, 0);
-	return 0;
-}
-
-static void close_loop(struct worker *worker)
-{
-	sem_destroy(&worker->awake);
-	ev_periodic_stop(worker->loop, &worker->never);
-	ev_async_stop(worker->loop, &worker->wake);
-	ev_loop_destroy(worker->loop);
-}
-
 static void *run_thread(void *argument)
 {
 	struct worker *worker = argument;
@@ -220,22 +197,34 @@ void worker_call_out(struct worker *worker)
 
 /* --- set-up ------------------------------------------------------------------------- */
 
-/* An AEAD provider belongs to one thread, so a threaded worker has one of its own. */
+/* Makes what a threaded worker has of its own: an AEAD provider, because each belongs to one thread, and a loop. */
 static int init_thread(struct worker *worker)
 {
 	int error = aead_init_like(&worker->aead, worker->device->aead);
 
 	if (error)
 		return error;
-	error = open_loop(worker);
-	if (error)
+	worker->loop = ev_loop_new(LOOP_FLAGS);
+	if (!worker->loop) {
 		aead_destroy(&worker->aead);
-	return error;
+		return -ENOMEM;
+	}
+	ev_set_userdata(worker->loop, worker);
+	ev_set_loop_release_cb(worker->loop, on_release, on_acquire);
+	loop_sleep_without_end(worker->loop, &worker->never);
+	ev_async_init(&worker->wake, on_wake);
+	worker->wake.data = worker;
+	ev_async_start(worker->loop, &worker->wake);
+	sem_init(&worker->awake, 0, 0);
+	return 0;
 }
 
 static void destroy_thread(struct worker *worker)
 {
-	close_loop(worker);
+	sem_destroy(&worker->awake);
+	ev_periodic_stop(worker->loop, &worker->never);
+	ev_async_stop(worker->loop, &worker->wake);
+	ev_loop_destroy(worker->loop);
 	aead_destroy(&worker->aead);
 }
 

@@ -21,40 +21,15 @@ static int pool_send(void *context, struct peer *peer, const struct endpoint *to
 	return transmit(pool->device, &pool->udp, peer, to, message, n, traffic_class);
 }
 
-static void call_out_all(struct worker_pool *pool)
-{
-	for (unsigned i = 0; i < pool->count; i++)
-		worker_call_out(&pool->workers[i]);
-}
-
 static void pool_unbind(void *context)
 {
 	struct worker_pool *pool = context;
 
-	call_out_all(pool);
+	for (unsigned i = 0; i < pool->count; i++)
+		worker_call_out(&pool->workers[i]);
 	for (unsigned i = 0; i < pool->count; i++)
 		worker_unbind(&pool->workers[i]);
 	pool->udp = (struct udp) { .v4 = -1, .v6 = -1 };
-}
-
-/* The first pair finds out whether the port is free; the others share it. */
-static int open_udp_pairs(struct udp *udp, unsigned count, uint16_t port, uint32_t mark)
-{
-	unsigned open;
-	int error = udp_open(&udp[0], port, mark);
-
-	if (error)
-		return error;
-	for (open = 1; open < count; open++) {
-		error = udp_open_like(&udp[open], &udp[0], mark);
-		if (error)
-			goto close_all;
-	}
-	return 0;
-close_all:
-	while (open)
-		udp_close(&udp[--open]);
-	return error;
 }
 
 /* The new sockets are opened before the old ones are closed, so that a port in use leaves everything as it was. */
@@ -62,18 +37,30 @@ static int pool_bind(void *context, uint16_t *port, uint32_t mark)
 {
 	struct worker_pool *pool = context;
 	struct udp udp[WORKERS_MAX];
-	int error = open_udp_pairs(udp, pool->count, *port, mark);
+	unsigned open;
+	/* The first pair finds out whether the port is free; the others share it. */
+	int error = udp_open(&udp[0], *port, mark);
 
 	if (error)
 		return error;
+	for (open = 1; open < pool->count; open++) {
+		error = udp_open_like(&udp[open], &udp[0], mark);
+		if (error)
+			goto close_all;
+	}
 	for (unsigned i = 0; i < pool->count; i++)
 		udp_limit(&udp[i], &pool->device->udp_options);
-	call_out_all(pool);
+	for (unsigned i = 0; i < pool->count; i++)
+		worker_call_out(&pool->workers[i]);
 	for (unsigned i = 0; i < pool->count; i++)
 		worker_bind(&pool->workers[i], &udp[i]);
 	pool->udp = udp[0];
 	*port = udp[0].port;
 	return 0;
+close_all:
+	while (open)
+		udp_close(&udp[--open]);
+	return error;
 }
 
 static int pool_set_mark(void *context, uint32_t mark)
@@ -124,12 +111,6 @@ static const struct device_ops ops = {
 
 /* --- start and stop ----------------------------------------------------------------- */
 
-static void join_threads(struct worker_pool *pool, unsigned count)
-{
-	for (unsigned i = 0; i < count; i++)
-		worker_join_thread(&pool->workers[i]);
-}
-
 /* Signals are for control's thread. */
 static int start_threads(struct worker_pool *pool)
 {
@@ -146,7 +127,8 @@ static int start_threads(struct worker_pool *pool)
 	}
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (error)
-		join_threads(pool, started);
+		while (started)
+			worker_join_thread(&pool->workers[--started]);
 	return error;
 }
 
@@ -197,7 +179,8 @@ void worker_pool_stop(struct worker_pool *pool)
 	if (!pool->workers)
 		return;
 	if (pool->count > 1)
-		join_threads(pool, pool->count);
+		for (unsigned i = 0; i < pool->count; i++)
+			worker_join_thread(&pool->workers[i]);
 	pool_add_counters(pool, &device->counters);
 	device->ops = NULL;
 	device->backend = NULL;

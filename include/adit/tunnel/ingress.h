@@ -34,7 +34,6 @@ struct ingress {
 	struct coalescer coalescer;
 	uint64_t now; /* of the current drain */
 	struct merge_retry tcp_retry, udp_retry;
-	uint64_t retry_due; /* of both, the earlier; UINT64_MAX: none */
 };
 
 /* Returns 0 or -ENOMEM. */

@@ -215,8 +215,7 @@ void peer_forget_keys(struct peer *peer);
 /* Has the workers send the staged packets, if there are any. Returns whether there were. */
 bool peer_send_staged(struct peer *peer);
 
-/* Counts `bytes` of UDP payload sent to the peer, or received from it and authentic, and moves the timers. */
-void peer_sent(struct peer *peer, size_t bytes, uint64_t now);
+/* Counts `bytes` of UDP payload received from the peer, and authentic, and moves the timers. */
 void peer_received(struct peer *peer, size_t bytes, uint64_t now);
 
 #endif
