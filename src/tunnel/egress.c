@@ -104,6 +104,10 @@ static void account_run(struct egress *egress, const struct udp_run *run, struct
 		char text[ENDPOINT_TEXT];
 		log_info(peer->text, "sending to %s: %s", endpoint_text(text, peer_endpoint(peer)), strerror(run->error));
 	}
+	if (bytes) { /* once per run, not per packet */
+		timers_any_sent(&egress->device->timers, &peer->timers, now);
+		timers_data_sent(&egress->device->timers, &peer->timers, now);
+	}
 	egress_count(egress, COUNT_SENT, datagrams - run->failed);
 	egress_count(egress, DROP_SEND, run->failed);
 	atomic_fetch_add_explicit(&peer->tx_bytes, run->sent, memory_order_relaxed);
@@ -179,8 +183,8 @@ static void cut_and_seal(struct egress *egress, const struct session *session, u
 
 	for (uint32_t i = 0; i < count; i++) {
 		uint8_t *slot = batch_slot(&egress->batch), *packet = slot + DATA_HEADER;
-		size_t zeros = segment_padding(cut, segment_length(cut), mtu);
 		size_t length = segment_next(cut, packet);
+		size_t zeros = segment_padding(cut, length, mtu);
 
 		memset(packet + length, 0, zeros);
 		session_seal_by(session, egress->aead, counter + i, slot, length + zeros);
@@ -198,7 +202,6 @@ static bool cut_packet(struct egress *egress, uint64_t now)
 	struct peer *peer = egress->peer;
 	struct session *session = peer_session(peer, now);
 	struct segmenter *cut = &egress->cut;
-	struct timers *timers = &egress->device->timers;
 
 	while (session && cut->left) {
 		uint32_t room = batch_room(&egress->batch, segment_length(cut) + PADDING_MAX + DATA_OVERHEAD), reserved;
@@ -228,8 +231,6 @@ static bool cut_packet(struct egress *egress, uint64_t now)
 		peer_post(peer, PEER_EVENT_HANDSHAKE, NULL, now);
 		return true;
 	}
-	timers_any_sent(timers, &peer->timers, now);
-	timers_data_sent(timers, &peer->timers, now);
 	if (session_rekey_on_send(session, now))
 		peer_post(peer, PEER_EVENT_HANDSHAKE, session, now);
 	return true;
@@ -296,14 +297,14 @@ static bool is_our_own(const struct device *device, const struct peer *peer, con
 
 	if (to->to.any.sa_family != (v4 ? AF_INET : AF_INET6))
 		return false;
+	/* The address first, because it rules out nearly all packets. */
+	if (v4 ? memcmp(packet + 16, &to->to.v4.sin_addr, 4) : memcmp(packet + 24, &to->to.v6.sin6_addr, 16))
+		return false;
 	udp = ip_transport(packet, n, &protocol);
 	if (!udp || protocol != IPPROTO_UDP || n < udp + UDP_HEADER)
 		return false;
-	if (get_be16(packet + udp) != device->listen_port)
-		return false;
-	if (v4)
-		return !memcmp(packet + 16, &to->to.v4.sin_addr, 4) && !memcmp(packet + udp + 2, &to->to.v4.sin_port, 2);
-	return !memcmp(packet + 24, &to->to.v6.sin6_addr, 16) && !memcmp(packet + udp + 2, &to->to.v6.sin6_port, 2);
+	return get_be16(packet + udp) == device->listen_port &&
+		   !memcmp(packet + udp + 2, v4 ? &to->to.v4.sin_port : &to->to.v6.sin6_port, 2);
 }
 
 /* Sends a packet from the TUN to its peer, or counts why not. Returns false when a full socket stopped it. */

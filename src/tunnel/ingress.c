@@ -48,7 +48,8 @@ struct sender {
 	uint8_t ecn;
 	uint32_t index;
 	struct peer_index *known; /* the entry of `index`; NULL: not looked up */
-	struct peer *peer;        /* an authentic datagram came from it; its endpoint is set */
+	struct session *session;  /* an authentic datagram came under it */
+	struct peer *peer;        /* of that session; its endpoint is set */
 	uint32_t bytes;           /* authentic bytes that peer->rx_bytes does not contain yet */
 	const struct peer *owner; /* of the inner source that was looked up last */
 	uint8_t inner_length, inner[16];
@@ -200,19 +201,21 @@ static void count_received(struct sender *sender)
 	sender->bytes = 0;
 }
 
-/* A datagram of `n` bytes was authentic and new: updates its peer, before the inner packet is looked at. */
-static void authentic_datagram(struct ingress *ingress, struct sender *sender, struct session *session, size_t n)
+/*
+ * The first datagram of the message under this session was authentic and new: updates the peer, before the inner packet
+ * is looked at. More datagrams would change nothing, because all of them come from one sender at the same time.
+ */
+static void authentic_session(struct ingress *ingress, struct sender *sender, struct session *session)
 {
 	struct peer *peer = sender->known->peer;
 
+	sender->session = session;
 	if (sender->peer != peer) {
 		count_received(sender);
 		sender->peer = peer;
 		if (!endpoint_equal(peer_last_from(peer), sender->from) && peer_move(peer, sender->from))
 			peer_post(peer, PEER_EVENT_MOVED, session, sender->now);
 	}
-	sender->bytes += (uint32_t)n;
-	ingress_count(ingress, COUNT_OPENED, 1);
 	timers_any_received(&ingress->device->timers, &peer->timers, sender->now);
 	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): each index belongs to a peer */
 	if (session == peer->sessions.next && !atomic_exchange(&session->confirmed, true))
@@ -250,7 +253,10 @@ static void data_in(struct ingress *ingress, struct sender *sender, uint8_t *dat
 		ingress_count(ingress, error == -EALREADY ? DROP_REPLAY : DROP_FORGED, 1);
 		return;
 	}
-	authentic_datagram(ingress, sender, session, n);
+	if (session != sender->session)
+		authentic_session(ingress, sender, session);
+	sender->bytes += (uint32_t)n;
+	ingress_count(ingress, COUNT_OPENED, 1);
 	if (n == DATA_OVERHEAD)
 		return;
 	timers_data_received(&ingress->device->timers, &sender->peer->timers, sender->now);
