@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The sandbox: a network namespace for one test program, with its own lo and none of the host's devices. */
+/*
+ * The sandbox: a network namespace for one test program, with its own lo and none of the host's devices. A program that
+ * makes control sockets also gets an empty /var/run.
+ */
 #ifndef ADIT_TEST_SANDBOX_H
 #define ADIT_TEST_SANDBOX_H
 
@@ -13,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 /* Reports errno and aborts. */
@@ -71,6 +75,23 @@ static inline void sandbox_enter(void)
 		sandbox_write("/proc/self/uid_map", map);
 		setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 1);
 	}
+}
+
+/* Also gives the program an empty /var/run. Without root it maps the group as well, to allow creating files there. */
+static inline void sandbox_enter_with_run(void)
+{
+	unsigned user = geteuid(), group = getegid();
+	char map[32];
+
+	sandbox_enter();
+	if (user) {
+		snprintf(map, sizeof map, "0 %u 1", group);
+		sandbox_write("/proc/self/setgroups", "deny");
+		sandbox_write("/proc/self/gid_map", map);
+	}
+	if (unshare(CLONE_NEWNS) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+		mount("tmpfs", "/var/run", "tmpfs", 0, "mode=0755"))
+		sandbox_fail("mounting an empty /var/run");
 }
 
 /* Creates a TUN device, which exists until the returned descriptor is closed. Returns -1 on an error. */

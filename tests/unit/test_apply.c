@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Tests of set requests and reloads on a device without a worker. A get request shows the result. */
-#include "control_rig.h"
+#include "device_rig.h"
 
 #include "config/ini.h"
 #include "tunnel/handshake.h"

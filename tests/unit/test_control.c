@@ -16,6 +16,7 @@
 #include <sodium.h>
 
 #include "base/clock.h"
+#include "locked_calls.h"
 #include "tunnel/control.h"
 #include "tunnel/handshake.h"
 
@@ -109,13 +110,6 @@ static struct peer *add_peer(in_port_t port)
 	assert_non_null(peer);
 	peer->endpoint = peer->last_from = place(port);
 	return peer;
-}
-
-static void remove_peer(struct peer *peer)
-{
-	device_lock(&device);
-	peer_remove(peer);
-	device_unlock(&device);
 }
 
 static int set_up(void **state)

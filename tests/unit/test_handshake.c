@@ -11,6 +11,7 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "locked_calls.h"
 #include "tunnel/control.h"
 #include "tunnel/handshake.h"
 
@@ -95,22 +96,6 @@ static void add_each_other(struct end *end, const struct end *other)
 	end->peer = peer_add(&end->device, other->device.identity.public_key);
 	assert_non_null(end->peer);
 	end->peer->endpoint = other->address;
-}
-
-static void remove_peer(struct peer *peer)
-{
-	struct device *device = peer->device;
-
-	device_lock(device);
-	peer_remove(peer);
-	device_unlock(device);
-}
-
-static void forget_keys(struct peer *peer)
-{
-	device_lock(peer->device);
-	peer_forget_keys(peer);
-	device_unlock(peer->device);
 }
 
 static void confirm_next(struct peer *peer)

@@ -22,6 +22,7 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "locked_calls.h"
 #include "tunnel/control.h"
 #include "tunnel/handshake.h"
 #include "tunnel/loop.h"
@@ -105,10 +106,7 @@ static void spin(int turns)
 
 static uint64_t count(unsigned counter)
 {
-	struct counters sum;
-
-	device_counters(&left.device, &sum);
-	return sum.value[counter];
+	return counter_sum(&left.device, counter);
 }
 
 static void route_in(size_t length)
@@ -219,9 +217,7 @@ static void staged_packets_do_not_overwrite_packets_read_ahead(void **state)
 	route_in_a_mix();
 	refuse_sends = ALWAYS;
 	spin(5);
-	device_lock(&left.device);
-	peer_forget_keys(left.peer);
-	device_unlock(&left.device);
+	forget_keys(left.peer);
 	usleep(GATE_US);
 	refuse_sends = 0;
 	spin(10); /* now the rest is staged */

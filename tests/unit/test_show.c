@@ -1,27 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Tests of show and reload: each runs in a child process against a control socket that the test serves. */
-#include "control_serve.h"
+#include "uapi_server_rig.h"
 
 #include "cli/show.h"
-#include "control_private.h"
+#include "sandbox.h"
 #include "show_state.h"
 
 #define OUTPUT "/var/run/output"
-
-static struct serve serve;
-
-static int set_up(void **state)
-{
-	serve_init(&serve, UAPI_DIRECTORY, "wgtest");
-	serve_start(&serve);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	serve_destroy(&serve);
-	return 0;
-}
 
 struct call {
 	int (*command)(int argc, char **argv);
@@ -344,7 +329,7 @@ static void reload_prints_the_messages_of_the_daemon(void **state)
 	assert_string_equal(reload(1, NULL), "usage: adit reload IFNAME\n");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, serve_set_up_system, serve_tear_down)
 
 int main(void)
 {
@@ -367,6 +352,6 @@ int main(void)
 
 	if (sodium_init() < 0)
 		return 1;
-	private_enter();
+	sandbox_enter_with_run();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Unit tests of the control socket's text: parsing set requests, generating answers to get. */
-#include "control_rig.h"
+#include "device_rig.h"
 
 #include <arpa/inet.h>
 #include <net/if.h>

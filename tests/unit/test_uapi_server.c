@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Unit tests of the control socket's server with correct, malformed, slow and hostile clients. */
-#include "control_serve.h"
+#include "uapi_server_rig.h"
 
 #include <malloc.h>
 #include <poll.h>
-
-static struct serve serve;
 
 /* --- free(3) searches each block for a secret key --- */
 
@@ -61,19 +59,15 @@ int __wrap_inotify_init1(int flags)
 static int set_up(void **state)
 {
 	secret = NULL;
-	serve_init(&serve, serve_directory, "test");
-	serve_start(&serve);
-	return 0;
+	return serve_set_up(state);
 }
 
 static int tear_down(void **state)
 {
 	secret = NULL;
-	serve_destroy(&serve);
-	return 0;
+	return serve_tear_down(state);
 }
 
-#define EMPTY_GET "errno=0\n\n"
 #define EMPTY_SET "set=1\n\n"
 
 /* --- requests --- */

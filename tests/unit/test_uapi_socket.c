@@ -1,30 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Unit tests of the control socket's file: creating it, replacing it, adopting a descriptor, detecting its removal. */
-#include "control_serve.h"
+#include "uapi_server_rig.h"
 
 #include <sys/file.h>
-
-static struct serve serve;
-
-static int set_up(void **state)
-{
-	serve_init(&serve, serve_directory, "test");
-	serve_start(&serve);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	serve_destroy(&serve);
-	return 0;
-}
 
 static void path_of(char path[128], const char *name)
 {
 	snprintf(path, 128, "%s/%s", serve_directory, name);
 }
-
-#define EMPTY_GET "errno=0\n\n"
 
 static unsigned mode_of(const char *path)
 {
@@ -264,7 +247,7 @@ static void only_a_listening_unix_socket_is_adopted(void **state)
 	}
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, serve_set_up, serve_tear_down)
 
 int main(void)
 {

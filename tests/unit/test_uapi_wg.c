@@ -1,26 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Tests of the control socket with wg(8) as the client. */
-#include "control_serve.h"
-
-#include "control_private.h"
+#include "sandbox.h"
+#include "uapi_server_rig.h"
 
 #define OUTPUT "/var/run/output"
 #define FILE_NAME "/var/run/wg.conf"
-
-static struct serve serve;
-
-static int set_up(void **state)
-{
-	serve_init(&serve, UAPI_DIRECTORY, "wgtest");
-	serve_start(&serve);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	serve_destroy(&serve);
-	return 0;
-}
 
 static void exec_shell(const void *command)
 {
@@ -186,7 +170,7 @@ static void a_thousand_peers_survive_a_round_trip(void **state)
 	assert_int_equal(serve.rig.device.peer_count, 1000);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, serve_set_up_system, serve_tear_down)
 
 int main(void)
 {
@@ -202,6 +186,6 @@ int main(void)
 
 	if (sodium_init() < 0)
 		return 1;
-	private_enter();
+	sandbox_enter_with_run();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

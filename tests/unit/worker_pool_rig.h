@@ -30,6 +30,7 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "locked_calls.h"
 #include "packet/checksum.h"
 #include "packet/ip.h"
 #include "tunnel/control.h"
@@ -232,22 +233,6 @@ static inline void add_peer_of(struct end *end, const struct end *other)
 	device_unlock(&end->device);
 }
 
-static inline void remove_peer(struct peer *peer)
-{
-	struct device *device = peer->device;
-
-	device_lock(device);
-	peer_remove(peer);
-	device_unlock(device);
-}
-
-static inline void forget_keys(struct peer *peer)
-{
-	device_lock(peer->device);
-	peer_forget_keys(peer);
-	device_unlock(peer->device);
-}
-
 static inline void reset(void)
 {
 	control = pthread_self();
@@ -319,10 +304,7 @@ static inline void turn(void)
 
 static inline uint64_t count(struct end *end, unsigned counter)
 {
-	struct counters sum;
-
-	device_counters(&end->device, &sum);
-	return sum.value[counter];
+	return counter_sum(&end->device, counter);
 }
 
 /* Returns how many segments are staged. */

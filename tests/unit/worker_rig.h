@@ -16,6 +16,7 @@
 #include <fcntl.h>
 
 #include "../ends.h"
+#include "locked_calls.h"
 #include "tunnel/loop.h"
 
 enum { GATE_US = 40000 }; /* the time between two initiations that a responder accepts */
@@ -82,26 +83,7 @@ static inline void spin(int turns)
 
 static inline uint64_t count(struct end *end, unsigned counter)
 {
-	struct counters sum;
-
-	device_counters(&end->device, &sum);
-	return sum.value[counter];
-}
-
-static inline void remove_peer(struct peer *peer)
-{
-	struct device *device = peer->device;
-
-	device_lock(device);
-	peer_remove(peer);
-	device_unlock(device);
-}
-
-static inline void forget_keys(struct peer *peer)
-{
-	device_lock(peer->device);
-	peer_forget_keys(peer);
-	device_unlock(peer->device);
+	return counter_sum(&end->device, counter);
 }
 
 static inline void connect_ends(void)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Test rig: a control socket in a temporary directory, which is served while the test runs the event loop. */
-#ifndef ADIT_TEST_CONTROL_SERVE_H
-#define ADIT_TEST_CONTROL_SERVE_H
+/* The server of a control socket. It runs while the test runs the event loop. */
+#ifndef ADIT_TEST_UAPI_SERVER_RIG_H
+#define ADIT_TEST_UAPI_SERVER_RIG_H
 
-#include "control_rig.h"
+#include "device_rig.h"
 
 #include <ev.h>
 #include <fcntl.h>
@@ -16,7 +16,8 @@
 #include "uapi/socket.h"
 #include "uapi/uapi.h"
 
-#define SERVE_SECONDS 20 /* anything that takes longer has failed */
+#define SERVE_SECONDS 60 /* anything that takes longer hangs */
+#define EMPTY_GET "errno=0\n\n"
 
 struct serve {
 	struct rig rig;
@@ -194,6 +195,50 @@ static inline char *serve_read_file(const char *path)
 	assert_non_null(file);
 	text[fread(text, 1, ROOM - 1, file)] = '\0';
 	fclose(file);
+	return text;
+}
+
+/* --- the server of the test program ------------------------------------------------------------ */
+
+static struct serve serve;
+
+static inline int serve_set_up(void **state)
+{
+	serve_init(&serve, serve_directory, "test");
+	serve_start(&serve);
+	return 0;
+}
+
+/* Serves where wg(8) and the commands of adit look for sockets. Needs sandbox_enter_with_run. */
+static inline int serve_set_up_system(void **state)
+{
+	serve_init(&serve, UAPI_DIRECTORY, "wgtest");
+	serve_start(&serve);
+	return 0;
+}
+
+static inline int serve_tear_down(void **state)
+{
+	serve_destroy(&serve);
+	return 0;
+}
+
+/* A condition for serve_until. */
+static inline bool serve_all_closed(void *context)
+{
+	return !serve.uapi.connection_count;
+}
+
+/* Returns a set of one peer with slightly more than `bytes` bytes. The caller frees it. */
+static inline char *serve_large_set(size_t bytes)
+{
+	char *text = malloc(bytes + 200), *end = text;
+
+	assert_non_null(text);
+	end += sprintf(end, "set=1\npublic_key=%s\n", rig_hex(2));
+	for (unsigned i = 0; end < text + bytes; i++)
+		end += sprintf(end, "allowed_ip=%u.%u.%u.0/24\n", i >> 16 & 255, i >> 8 & 255, i & 255);
+	strcpy(end, "\n");
 	return text;
 }
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Test rig: a device without a worker. It records the messages that the device sends, and its clock does not advance.
- */
-#ifndef ADIT_TEST_CONTROL_RIG_H
-#define ADIT_TEST_CONTROL_RIG_H
+/* A device without a worker. The rig records the messages that the device sends, and its clock does not advance. */
+#ifndef ADIT_TEST_DEVICE_RIG_H
+#define ADIT_TEST_DEVICE_RIG_H
 
 #include <errno.h>
 #include <setjmp.h>
