@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/* Tests of changes to the network of a running tunnel. */
+#include "network_rig.h"
+
+/* A reload makes the same routes as a start. An existing route that is not ours stays unchanged. */
+static void a_reload_adds_the_routes_of_a_start(void **state)
+{
+	struct scene *scene = *state;
+
+	configure(scene, "10.7.0.1/16", "10.9.0.0/16");
+	up(scene);
+	sandbox_output("ip route add 10.11.0.0/16 dev tun0");
+	configure(scene, "10.7.0.1/16", "10.9.0.0/16 10.9.1.0/24 10.7.3.0/24 10.10.0.0/16 10.11.0.0/16");
+	up(scene);
+	assert_shows("ip route show dev tun0", "10.7.0.0/16 proto kernel scope link src 10.7.0.1\n"
+										   "10.9.0.0/16 proto 173 scope link\n"
+										   "10.9.1.0/24 proto 173 scope link\n"
+										   "10.10.0.0/16 proto 173 scope link\n"
+										   "10.11.0.0/16 scope link\n");
+}
+
+/* A reload that is refused leaves routes, rules and addresses as they were. */
+static void a_refused_reload_changes_nothing(void **state)
+{
+	static const char state_of_network[] =
+		"ip rule; ip -6 rule; ip route show table all; ip -6 route show table all; ip -br address; nft list ruleset";
+	struct scene *scene = *state;
+	char *before;
+
+	configure(scene, "10.7.0.1/24 fd07::1/64", "0.0.0.0/0 10.9.0.0/16");
+	up(scene);
+	before = strdup(sandbox_output(state_of_network));
+	sandbox_output("ip route add 10.10.0.0/16 dev v0");
+	configure(scene, "10.6.0.1/24 fd07::1/48", "::/0 10.11.0.0/16 10.10.0.0/16 fd09::/64");
+	scene->config.mtu = 1500;
+	assert_int_equal(try_up(scene), -EEXIST);
+	sandbox_output("ip route del 10.10.0.0/16 dev v0");
+	assert_shows(state_of_network, before);
+	free(before);
+}
+
+/* The addresses and their prefix lengths change, and the routes stay. */
+static void a_change_of_the_only_address_keeps_the_routes(void **state)
+{
+	static const char *const changed[] = { "10.7.0.2/24 fd07::2/64", "10.7.0.2/16 fd07::2/48",
+										   "10.8.0.1/32 fd08::1/128", "10.7.0.1/24 fd07::1/64" };
+	struct scene *scene = *state;
+
+	configure(scene, "10.7.0.1/24 fd07::1/64", "0.0.0.0/0 ::/0 10.9.0.0/16 fd09::/48");
+	up(scene);
+	for (size_t i = 0; i < sizeof changed / sizeof changed[0]; i++) {
+		configure(scene, changed[i], "0.0.0.0/0 ::/0 10.9.0.0/16 fd09::/48");
+		up(scene);
+		assert_shows("ip route show proto 173", "10.9.0.0/16 dev tun0 scope link\n");
+		assert_shows("ip route show table 51820", "default dev tun0 proto 173 scope link\n");
+		assert_shows("ip -6 route show proto 173", "fd09::/48 dev tun0 metric 1024 pref medium\n");
+		assert_shows("ip -o address show dev tun0 | wc -l", "2\n");
+	}
+}
+
+static void a_reload_changes_only_the_difference(void **state)
+{
+	struct scene *scene = *state;
+
+	configure(scene, "10.7.0.1/24 10.6.0.1/24", "10.9.0.0/16 10.7.0.0/24");
+	up(scene);
+	configure(scene, "10.6.0.1/24 10.5.0.1/24", "10.9.1.0/24 10.7.0.0/24 10.9.0.0/16");
+	up(scene);
+	assert_shows("ip -br -4 address show tun0", "tun0 UNKNOWN 10.6.0.1/24 10.5.0.1/24\n");
+	/* 10.7.0.0/24 belonged to the address and is our route now */
+	assert_shows("ip route show dev tun0", "10.5.0.0/24 proto kernel scope link src 10.5.0.1\n"
+										   "10.6.0.0/24 proto kernel scope link src 10.6.0.1\n"
+										   "10.7.0.0/24 proto 173 scope link\n"
+										   "10.9.0.0/16 proto 173 scope link\n"
+										   "10.9.1.0/24 proto 173 scope link\n");
+	configure(scene, "10.6.0.1/24", "10.9.1.0/24");
+	up(scene);
+	assert_shows("ip route show dev tun0", "10.6.0.0/24 proto kernel scope link src 10.6.0.1\n"
+										   "10.9.1.0/24 proto 173 scope link\n");
+}
+
+static void a_reload_adds_moves_and_removes_a_default_route(void **state)
+{
+	struct scene *scene = *state;
+
+	configure(scene, "10.7.0.1/24 10.8.0.1 fd07::1/64", "10.9.0.0/16");
+	up(scene);
+	assert_rules(no_rules_v4, no_rules_v6);
+	configure(scene, "10.7.0.1/24 10.8.0.1 fd07::1/64", "10.9.0.0/16 0.0.0.0/0 ::/0");
+	up(scene);
+	up(scene); /* the table is ours, so it is not skipped */
+	assert_int_equal(scene->plan.table, 51820);
+	assert_rules(rules_v4, rules_v6);
+	assert_firewall(table_v4, table_v6);
+	configure(scene, "10.7.0.1/24 10.8.0.1", "10.9.0.0/16 0.0.0.0/0");
+	up(scene);
+	assert_rules(rules_v4, no_rules_v6);
+	assert_firewall(table_v4, "");
+	scene->config.fwmark = 7;
+	up(scene);
+	assert_shows("ip rule show table 7", "32763: not from all fwmark 0x7 lookup 7 proto 173\n");
+	assert_shows("ip rule show table 51820", "");
+	assert_shows("ip route show table 51820", "");
+	configure(scene, "10.7.0.1/24 10.8.0.1", "10.9.0.0/16");
+	up(scene);
+	assert_rules(no_rules_v4, no_rules_v6);
+	assert_firewall("", "");
+	assert_shows("ip route show table 7", "");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		network_test(a_reload_adds_the_routes_of_a_start),
+		network_test(a_refused_reload_changes_nothing),
+		network_test(a_change_of_the_only_address_keeps_the_routes),
+		network_test(a_reload_changes_only_the_difference),
+		network_test(a_reload_adds_moves_and_removes_a_default_route),
+	};
+
+	network_enter();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
