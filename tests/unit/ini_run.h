@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the tests of the INI parser share: they run it and compare the findings and the configuration. */
+/* Runs the INI parser, and compares its findings and the configuration with the expected ones. */
 #ifndef ADIT_TESTS_INI_RUN_H
 #define ADIT_TESTS_INI_RUN_H
 

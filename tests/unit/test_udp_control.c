@@ -19,16 +19,20 @@ static struct udp_run run_to(struct endpoint *to, int family)
 
 /* --- writing --- */
 
-/* Returns the value of one control message or NULL. Sets *count to the number of all control messages. */
-static const void *find(struct msghdr *message, int level, int type, size_t bytes, int *count)
+/* Copies the value of one control message, which must exist. Returns the number of all control messages. */
+static int take_value(struct msghdr *message, int level, int type, void *value, size_t bytes)
 {
-	const void *found = NULL;
+	bool found = false;
+	int count = 0;
 
-	*count = 0;
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c), ++*count)
-		if (c->cmsg_level == level && c->cmsg_type == type && c->cmsg_len == CMSG_LEN(bytes))
-			found = CMSG_DATA(c);
-	return found;
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c), count++) {
+		if (c->cmsg_level != level || c->cmsg_type != type || c->cmsg_len != CMSG_LEN(bytes))
+			continue;
+		memcpy(value, CMSG_DATA(c), bytes);
+		found = true;
+	}
+	assert_true(found);
+	return count;
 }
 
 static void a_plain_run_needs_no_control_messages(void **state)
@@ -51,16 +55,11 @@ static void a_group_has_its_segment_size(void **state)
 	struct msghdr message = { 0 };
 	struct endpoint to;
 	struct udp_run run = run_to(&to, AF_INET);
-	const void *value;
 	uint16_t size;
-	int count;
 
 	udp_control_write(&message, &control, &run, 101);
-	value = find(&message, IPPROTO_UDP, UDP_SEGMENT, sizeof size, &count);
-	assert_non_null(value);
-	memcpy(&size, value, sizeof size);
+	assert_int_equal(take_value(&message, IPPROTO_UDP, UDP_SEGMENT, &size, sizeof size), 1);
 	assert_int_equal(size, 100);
-	assert_int_equal(count, 1);
 }
 
 static void a_pinned_endpoint_names_its_interface(void **state)
@@ -70,14 +69,13 @@ static void a_pinned_endpoint_names_its_interface(void **state)
 	struct endpoint to;
 	struct udp_run run = run_to(&to, AF_INET);
 	struct in_pktinfo info;
-	int count;
 
 	for (int pinned = 0; pinned <= 1; pinned++) {
 		run = run_to(&to, AF_INET);
 		to.local.v4 = (struct in_pktinfo) { .ipi_ifindex = 7, .ipi_spec_dst.s_addr = htonl(INADDR_LOOPBACK) };
 		to.pinned = pinned;
 		udp_control_write(&message, &control, &run, 100);
-		memcpy(&info, find(&message, IPPROTO_IP, IP_PKTINFO, sizeof info, &count), sizeof info);
+		take_value(&message, IPPROTO_IP, IP_PKTINFO, &info, sizeof info);
 		assert_int_equal(info.ipi_ifindex, pinned ? 7 : 0);
 	}
 	endpoint_clear_local(&to);
@@ -91,24 +89,19 @@ static void all_ipv4_control_messages_are_written(void **state)
 	struct endpoint to;
 	struct udp_run run = run_to(&to, AF_INET);
 	struct in_pktinfo info;
-	const void *value;
-	int count, traffic_class;
+	int traffic_class;
+	uint16_t size;
 
 	to.local.v4 = (struct in_pktinfo) { .ipi_ifindex = 7, .ipi_spec_dst.s_addr = htonl(INADDR_LOOPBACK) };
 	run.traffic_class = 0xb9;
 	udp_control_write(&message, &control, &run, 200);
 	assert_true(message.msg_controllen <= sizeof control);
-	value = find(&message, IPPROTO_IP, IP_PKTINFO, sizeof info, &count);
-	assert_non_null(value);
-	memcpy(&info, value, sizeof info);
+	take_value(&message, IPPROTO_IP, IP_PKTINFO, &info, sizeof info);
 	assert_int_equal(info.ipi_spec_dst.s_addr, htonl(INADDR_LOOPBACK));
 	assert_int_equal(info.ipi_ifindex, 0); /* the routing table decides */
-	value = find(&message, IPPROTO_IP, IP_TOS, sizeof traffic_class, &count);
-	assert_non_null(value);
-	memcpy(&traffic_class, value, sizeof traffic_class);
+	take_value(&message, IPPROTO_IP, IP_TOS, &traffic_class, sizeof traffic_class);
 	assert_int_equal(traffic_class, 0xb9);
-	assert_non_null(find(&message, IPPROTO_UDP, UDP_SEGMENT, sizeof run.size, &count));
-	assert_int_equal(count, 3);
+	assert_int_equal(take_value(&message, IPPROTO_UDP, UDP_SEGMENT, &size, sizeof size), 3);
 }
 
 static void all_ipv6_control_messages_are_written(void **state)
@@ -118,21 +111,18 @@ static void all_ipv6_control_messages_are_written(void **state)
 	struct endpoint to;
 	struct udp_run run = run_to(&to, AF_INET6);
 	struct in6_pktinfo info;
-	const void *value;
-	int count;
+	int traffic_class;
+	uint16_t size;
 
 	to.local.v6 = (struct in6_pktinfo) { in6addr_loopback, 7 };
 	run.traffic_class = 1;
 	udp_control_write(&message, &control, &run, 200);
 	assert_int_equal(message.msg_controllen, sizeof control);
-	value = find(&message, IPPROTO_IPV6, IPV6_PKTINFO, sizeof info, &count);
-	assert_non_null(value);
-	memcpy(&info, value, sizeof info);
+	take_value(&message, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof info);
 	assert_int_equal(info.ipi6_ifindex, 0);
 	assert_memory_equal(&info.ipi6_addr, &in6addr_loopback, sizeof info.ipi6_addr);
-	assert_non_null(find(&message, IPPROTO_IPV6, IPV6_TCLASS, sizeof(int), &count));
-	assert_non_null(find(&message, IPPROTO_UDP, UDP_SEGMENT, sizeof run.size, &count));
-	assert_int_equal(count, 3);
+	take_value(&message, IPPROTO_IPV6, IPV6_TCLASS, &traffic_class, sizeof traffic_class);
+	assert_int_equal(take_value(&message, IPPROTO_UDP, UDP_SEGMENT, &size, sizeof size), 3);
 }
 
 static void a_link_local_address_has_its_interface(void **state)
@@ -142,14 +132,10 @@ static void a_link_local_address_has_its_interface(void **state)
 	struct endpoint to;
 	struct udp_run run = run_to(&to, AF_INET6);
 	struct in6_pktinfo info;
-	const void *value;
-	int count;
 
 	to.local.v6 = (struct in6_pktinfo) { { .s6_addr = { 0xfe, 0x80, [15] = 1 } }, 7 };
 	udp_control_write(&message, &control, &run, 100);
-	value = find(&message, IPPROTO_IPV6, IPV6_PKTINFO, sizeof info, &count);
-	assert_non_null(value);
-	memcpy(&info, value, sizeof info);
+	take_value(&message, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof info);
 	assert_int_equal(info.ipi6_ifindex, 7);
 }
 
