@@ -7,8 +7,6 @@ tunnel, because the kernel would send router solicitations and multicast reports
     tun-left  10.7.0.1     tun-right  10.7.0.2
 """
 
-import os
-import re
 import time
 
 from ends import Adit, host_port
@@ -33,21 +31,12 @@ def lay(lab, workers, **peer_settings):
     return ends
 
 
-def wake_ups(end):
-    """Returns the voluntary context switches of a daemon by thread: how often it went to sleep."""
-    counts = {}
-    for thread in os.listdir(f"/proc/{end.daemon.pid}/task"):
-        with open(f"/proc/{end.daemon.pid}/task/{thread}/status") as status:
-            counts[thread] = int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)$", status.read(), re.MULTILINE).group(1))
-    return counts
-
-
 def watch(ends):
     """Returns the wake-ups of the ends when they have become idle, and WATCH seconds later."""
     time.sleep(QUIET)
-    before = [wake_ups(end) for end in ends]
+    before = [end.daemon.wake_ups() for end in ends]
     time.sleep(WATCH)
-    after = [wake_ups(end) for end in ends]
+    after = [end.daemon.wake_ups() for end in ends]
     return before, after
 
 

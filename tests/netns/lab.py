@@ -86,6 +86,20 @@ class Daemon:
         lines = [line for line in self.log().splitlines() if line[:1] not in BANNER]
         return "\n".join(lines[-LOG_TAIL:])
 
+    def wake_ups(self):
+        """Returns the voluntary context switches by thread: how often it went to sleep."""
+        counts = {}
+        for thread in os.listdir(f"/proc/{self.pid}/task"):
+            with open(f"/proc/{self.pid}/task/{thread}/status") as status:
+                counts[thread] = int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)$", status.read(), re.M)[1])
+        return counts
+
+    def cpu_seconds(self):
+        """Returns the processor time that the process has used, without that of its children."""
+        with open(f"/proc/{self.pid}/stat") as file:
+            fields = file.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def running(self):
         return self.process.poll() is None
 

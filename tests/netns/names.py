@@ -512,19 +512,11 @@ def no_wake_ups(lab, workers):
     left.node.ping(right.v4)
     time.sleep(20)
     with lab.check("no thread wakes up"):
-        before = switches(left)
+        before = left.daemon.wake_ups()
         time.sleep(30)
-        assert switches(left) == before, f"{before} to {switches(left)}"
+        assert left.daemon.wake_ups() == before, f"{before} to {left.daemon.wake_ups()}"
         sockets = left.node.run(f"ss -Hunp", check=False).stdout
         assert f",{left.daemon.pid}," not in sockets or ":53 " not in sockets, sockets
-
-
-def switches(end):
-    counts = {}
-    for thread in os.listdir(f"/proc/{end.daemon.pid}/task"):
-        with open(f"/proc/{end.daemon.pid}/task/{thread}/status") as status:
-            counts[thread] = int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)$", status.read(), re.M).group(1))
-    return counts
 
 
 @case(waits=True)

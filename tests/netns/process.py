@@ -490,6 +490,16 @@ def renames(lab, workers):
         assert left.daemon.wait() == 1
 
 
+def move(end, node, other):
+    """Moves the interface to another namespace, where it is configured again."""
+    end.link(f"netns {node.name}")
+    end.node = node
+    node.run(f"ip address add {end.addresses[0]} dev {end.interface}")
+    end.link("up")
+    node.run(f"ip route replace {other.v4} dev {end.interface}")
+    node.ping(other.v4)
+
+
 @case()
 def confined(lab):
     """Without CAP_SYS_ADMIN, as in the unit, the daemon cannot enter the namespace to which its link was moved."""
@@ -500,21 +510,11 @@ def confined(lab):
     left.node.ping(right.v4)
     outside, inside = left.node, lab.node("inside")
     with lab.check("moved: one warning, and traffic flows"):
-        left.link("netns inside")
-        left.node = inside
-        inside.run(f"ip address add {left.addresses[0]} dev {left.interface}")
-        left.link("up")
-        inside.run(f"ip route replace {right.v4} dev {left.interface}")
-        inside.ping(right.v4)
+        move(left, inside, right)
         time.sleep(2.5)
         assert left.daemon.log().count("may not enter") == 1, left.daemon.log()
     with lab.check("back again: it is followed"):
-        left.link(f"netns {outside.name}")
-        left.node = outside
-        outside.run(f"ip address add {left.addresses[0]} dev {left.interface}")
-        left.link("up")
-        outside.run(f"ip route replace {right.v4} dev {left.interface}")
-        outside.ping(right.v4)
+        move(left, outside, right)
         time.sleep(1.5)
         left.link("down")
         wait_for(lambda: not outside.udp_ports(), "the ports are closed")
