@@ -107,6 +107,13 @@ class Adit(End):
                 os.unlink(path)
         return self
 
+    def reload(self, check=True):
+        """Writes the file and runs `adit reload`. Returns the completed process."""
+        self.write()
+        done = self.node.run([self.node.lab.adit, "reload", self.interface], check=False)
+        assert not check or done.returncode == 0, done.stderr
+        return done
+
     def ready(self, notify):
         if self.daemon.process.poll() is not None:
             raise AssertionError(f"{self.interface} ended early: {self.daemon.tail()}")

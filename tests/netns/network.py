@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-The host's network, and the other programs on it: what a reload, a repair and a crash leave, and what leaks meanwhile.
+The host's network as a start, a reload and a crash leave it, on hosts of all kinds.
 
     left  10.9.1.2, fd09:1::2  ----  router  ----  right  192.0.2.2, 2001:db8::2
                 10.9.1.1, fd09:1::1     192.0.2.1, 2001:db8::1
@@ -8,232 +8,26 @@ The host's network, and the other programs on it: what a reload, a repair and a 
                                                    lo  203.0.113.7, 2001:db8:7::7  (only known inside)
 """
 
-import contextlib
 import os
-import random
 import re
 import signal
 import socket
 import subprocess
-import threading
 import time
 
-from ends import Adit, counters_of, host_port, key, pair
+from ends import Adit, counters_of, key
 from lab import case, wait_for
-from life import BEYOND, EVERYTHING, changes, lay, network_state
+from life import BEYOND, changes, lay, network_state
 from packets import Capture
 from reload import about
-
-REPAIR = 1.0  # seconds within which a change by another program is undone
-PROTO = "173"
-ETH_P_ALL = 3  # with ETH_P_IP, a packet socket is not given what the host itself sends
-
-
-def inner_state(node):
-    """What network_state shows, without the handles and counters that change when an item is added again."""
-    state = network_state(node)
-    state["ip address"] = "\n".join(line.split("\\")[0] for line in
-                                    node.run("ip -o address show").stdout.splitlines())
-    # The kernel adds the route of a network with the address; when another program deletes it, it is ours.
-    for family, network, rest in (4, "10.7.0.0/24", ""), (6, "fd07::/64", r" metric \d+"):
-        command = f"ip -{family} route show table all"
-        state[command] = re.sub(rf"{network} dev tun-left proto \w+{rest}( scope link)?( src 10.7.0.1)?", network,
-                                state[command])
-    state["nft list ruleset"] = re.sub(r'"adit \d+ \w+ \d+"', "", state["nft list ruleset"])
-    return {name: "\n".join(sorted(text.splitlines())) for name, text in state.items() if name != "ip -j link"}
-
-
-def repaired(node, before, seconds=REPAIR):
-    """Waits until the network is what it was."""
-    end = time.monotonic() + seconds + 0.5
-    while (difference := changes(before, inner_state(node))) and time.monotonic() < end:
-        time.sleep(0.05)
-    assert not difference, difference
-
-
-def reload(end, check=True):
-    end.write()
-    done = end.node.run([end.node.lab.adit, "reload", end.interface], check=False)
-    assert not check or done.returncode == 0, done.stderr
-    return done
-
-
-class Leaks(threading.Thread):
-    """Sends to an outside host all the time, and notes when one of the packets leaves by the uplink in the clear."""
-
-    def __init__(self, node, address=BEYOND[4]):
-        super().__init__(daemon=True)
-        self.target = socket.inet_aton(address)
-        self.times = []
-        self.stopping = threading.Event()
-        self.capture = node.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0)
-        self.capture.bind(("wan", ETH_P_ALL))
-        self.capture.settimeout(0.05)
-        self.sender = node.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.address = address
-        self.sent = threading.Thread(target=self.send, daemon=True)
-        self.start()
-        self.sent.start()
-
-    def send(self):
-        while not self.stopping.is_set():
-            with contextlib.suppress(OSError):
-                self.sender.sendto(b"clear", (self.address, 9))
-            time.sleep(0.001)
-
-    def run(self):
-        while not self.stopping.is_set():
-            with contextlib.suppress(TimeoutError):
-                packet = self.capture.recv(2048)
-                if packet[16:20] == self.target:
-                    self.times.append(time.monotonic())
-
-    def since(self, moment):
-        return [when for when in self.times if when >= moment]
-
-    def stop(self):
-        self.stopping.set()
-        self.sent.join()
-        self.join()
-
-
-# --- other programs ---------------------------------------------------------------------------------------------------
-
-def rename(node):
-    node.run("ip link set tun-left down", check=False)  # old kernels rename only a link that is down
-    node.run("ip link set tun-left name renamed")
-    time.sleep(0.05)
-    node.run("ip link set renamed down", check=False)
-    node.run("ip link set renamed name tun-left")
-
-
-OTHERS = {
-    "link down": lambda node: node.run("ip link set tun-left down"),
-    "link down and up": lambda node: node.run("ip link set tun-left down") and node.run("ip link set tun-left up"),
-    "a rule is deleted": lambda node: node.run("ip rule del fwmark 0xca6c lookup 51820 not", check=False),
-    "all rules of ours are deleted": lambda node: node.run(f"ip rule flush protocol {PROTO}"),
-    "the table is flushed": lambda node: node.run("ip route flush table 51820"),
-    "the routes of the interface are flushed": lambda node: (node.run("ip route flush dev tun-left"),
-                                                             node.run("ip -6 route flush dev tun-left")),
-    "the local routes are flushed, too": lambda node: (node.run("ip route flush dev tun-left table all"),
-                                                       node.run("ip -6 route flush dev tun-left table all")),
-    "the addresses are flushed": lambda node: node.run("ip address flush dev tun-left"),
-    "the firewall is flushed": lambda node: node.run("nft flush ruleset"),
-    "a chain of the firewall is flushed": lambda node: node.run("nft flush chain ip adit-tun-left premangle"),
-    "the MTU falls below 1280": lambda node: node.run("ip link set tun-left mtu 1200"),
-    "the interface is renamed": rename,
-    "IPv6 is switched off and on": lambda node: (node.set("net/ipv6/conf/tun-left/disable_ipv6", 1),
-                                                 node.set("net/ipv6/conf/tun-left/disable_ipv6", 0)),
-}
-
-
-@case(event=list(OTHERS))
-def repair(lab, event):
-    """Whatever another program changes is repaired."""
-    left, right = lay(lab, MTU=1420)
-    left.start()
-    left.node.ping(BEYOND[4])
-    before = inner_state(left.node)
-    for number in 1, 2:
-        with lab.check(f"{event}, time {number}: all is as before within {REPAIR} s"):
-            OTHERS[event](left.node)
-            repaired(left.node, before)
-            assert left.node.json("ip -j link show tun-left")[0]["mtu"] == 1420
-            left.node.ping(BEYOND[4])
-            left.node.ping(BEYOND[6])
-            right.node.ping(left.v4)
-    with lab.check("after SIGTERM nothing is left"):
-        left.stop()
-        assert "173" not in left.node.run("ip rule").stdout + left.node.run("ip -6 rule").stdout
-        assert "adit" not in left.node.run("nft list ruleset").stdout
-
-
-@case()
-def replaced_routes(lab):
-    """Another program replaces our routes by its own."""
-    left, _ = lay(lab, allowed=["0.0.0.0/0", "::/0", "198.51.100.0/24"])
-    left.start()
-    left.node.ping(BEYOND[4])
-    for number in 1, 2:
-        with lab.check(f"in our table ours comes first again, and the other one stays, time {number}"):
-            left.node.run("ip route flush table 51820")  # with two routes, ip(8) cannot replace one by the other
-            time.sleep(0.3)
-            left.node.run("ip route replace default via 10.9.1.1 dev wan table 51820")
-            left.node.run("ip -6 route replace default via fd09:1::1 dev wan table 51820")
-            for family in 4, 6:
-                wait_for(lambda: f"proto {PROTO}" in left.node.run(f"ip -{family} route show table 51820").stdout,
-                         "our route", REPAIR + 0.5)
-                assert "dev wan" in left.node.run(f"ip -{family} route show table 51820").stdout
-                left.node.ping(BEYOND[family])
-    with lab.check("in the main table the conflict is reported once"):
-        for _ in range(3):
-            left.node.run("ip route replace 198.51.100.0/24 via 10.9.1.1 dev wan")
-            time.sleep(0.3)
-        assert left.daemon.log().count("route 198.51.100.0/24: already on dev wan") == 1, left.daemon.log()
-        left.node.ping(BEYOND[4])
-
-
-@case()
-def contested(lab):
-    """Another program deletes a rule whenever it comes back."""
-    left, _ = lay(lab)
-    left.start()
-    used = cpu_seconds(left.daemon.pid)
-    begin = time.monotonic()
-    while time.monotonic() - begin < 8:
-        left.node.run("ip rule del lookup 51820", check=False)
-        time.sleep(0.02)
-    used = cpu_seconds(left.daemon.pid) - used
-    with lab.check("one warning, and little work"):
-        assert left.daemon.log().count("another program keeps changing") == 1, left.daemon.log()
-        assert used < 0.8, f"{used} s of CPU in 8 s"
-    with lab.check("when it ends, the rule stays"):
-        wait_for(lambda: "lookup 51820" in left.node.run("ip rule").stdout, "the rule", REPAIR + 0.5)
-
-
-def cpu_seconds(pid):
-    with open(f"/proc/{pid}/stat") as file:
-        fields = file.read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-@case()
-def idle(lab):
-    left, _ = lay(lab)
-    left.start()
-    time.sleep(1)
-    with lab.check("without events nothing is looked at"):
-        used = cpu_seconds(left.daemon.pid)
-        time.sleep(3)
-        assert cpu_seconds(left.daemon.pid) == used
-
-
-# --- leaks ------------------------------------------------------------------------------------------------------------
-
-def next_address(left):
-    left.addresses[0] = {"10.7.0.1/24": "10.7.0.1/16", "10.7.0.1/16": "10.7.0.1/32",
-                         "10.7.0.1/32": "10.7.0.1/24"}[left.addresses[0]]
-    reload(left)
-
-
-def next_table(left):
-    left.settings["FwMark"] = {51820: 1234, 1234: 51820}[left.settings.get("FwMark", 51820)]
-    reload(left)
-
-
-def next_halves(left):
-    """0.0.0.0/0 in a table of its own becomes two halves in the main table, which pass by the endpoint; and back."""
-    full = "0.0.0.0/0, ::/0"
-    halves = "0.0.0.0/1, 128.0.0.0/2, 192.0.0.0/23, 192.0.3.0/24, 192.0.4.0/22, 200.0.0.0/5, ::/0"
-    left.peers[0]["AllowedIPs"] = halves if left.peers[0]["AllowedIPs"] == full else full
-    reload(left)
+from repair import PROTO, inner_state
 
 
 def refused_route(left):
     """A route of another interface stands in the way."""
     left.node.run("ip route add 198.51.100.0/24 via 10.9.1.1")
     left.peers[0]["AllowedIPs"] = "198.51.100.0/24, " + left.peers[0]["AllowedIPs"]
-    done = reload(left, check=False)
+    done = left.reload(check=False)
     left.peers[0]["AllowedIPs"] = left.peers[0]["AllowedIPs"].removeprefix("198.51.100.0/24, ")
     left.node.run("ip route del 198.51.100.0/24")
     assert done.returncode == 1 and "route 198.51.100.0/24: already on dev wan" in done.stderr, done.stderr
@@ -243,90 +37,12 @@ def refused_port(left):
     port, left.port = left.port, 40000
     with left.node.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind(("", 40000))
-        done = reload(left, check=False)
+        done = left.reload(check=False)
     left.port = port
     assert done.returncode == 1 and "in use" in done.stderr, done.stderr
 
 
-OWN = {"reload": reload, "another address": next_address, "another table": next_table, "halves": next_halves,
-       "a refused route": refused_route, "a refused port": refused_port}
-FOREIGN = ["link down and up", "all rules of ours are deleted", "the table is flushed", "the addresses are flushed",
-           "the firewall is flushed", "the interface is renamed", "the MTU falls below 1280"]
-
-
-def check_leaks(lab, rounds):
-    left, right = lay(lab)
-    left.node.run("ip route add 192.0.2.0/24 via 10.9.1.1")  # for the halves, which have no rule that spares the endpoint
-    leaks = Leaks(left.node)
-    with lab.check("the uplink shows the packets that leave in the clear"):
-        wait_for(lambda: leaks.times, "a packet in the clear before the start")
-    left.start()
-    moment = time.monotonic()
-    left.node.ping(BEYOND[4])
-    with lab.check("from READY=1 on nothing leaves in the clear"):
-        time.sleep(0.3)
-        assert not leaks.since(moment + 0.05), f"{len(leaks.since(moment))} packets"
-    events = [(name, False) for name in FOREIGN] * rounds + [(name, True) for name in OWN] * rounds
-    random.Random(lab.case).shuffle(events)
-    worst = 0
-    with lab.check(f"{len(events)} events: 0 packets for our own actions, at most {REPAIR} s of others'"):
-        for name, own in events:
-            time.sleep(random.uniform(0, 0.2))
-            settled(leaks)
-            moment = time.monotonic()
-            if own:
-                OWN[name](left)
-                time.sleep(0.05)
-                assert not leaks.since(moment), f"{name}: {len(leaks.since(moment))} packets"
-            else:
-                OTHERS[name](left.node)
-                done = time.monotonic()
-                time.sleep(0.4)
-                settled(leaks)
-                late = max([when - done for when in leaks.since(done)], default=0)
-                assert late <= REPAIR, f"{name}: a packet {late:.2f} s after"
-                worst = max(worst, late)
-        print(f"    the last packet in the clear came {worst:.3f} s after an event", flush=True)
-    with lab.check("the tunnel works"):
-        settled(leaks)
-        left.node.ping(BEYOND[4])
-    leaks.stop()
-
-
-def settled(leaks):
-    """Waits until the last event's leak has ended."""
-    wait_for(lambda: not leaks.since(time.monotonic() - 0.3), "the end of a leak")
-
-
-@case(workers=[1, 4])
-def leaks_few(lab, workers):
-    lab.settings["Workers"] = workers
-    check_leaks(lab, 2)
-
-
-@case(workers=[1, 4], slow=True, seconds=600)
-def leaks_many(lab, workers):
-    lab.settings["Workers"] = workers
-    check_leaks(lab, 20)
-
-
 # --- reload and start -------------------------------------------------------------------------------------------------
-
-@case()
-def reload_repairs(lab):
-    left, right = lay(lab)
-    left.start()
-    left.node.ping(BEYOND[4])
-    before = inner_state(left.node)
-    with lab.check("a reload of an unchanged file repairs at once"):
-        left.daemon.process.send_signal(signal.SIGSTOP)
-        left.node.run("ip route flush table 51820")
-        left.node.run("ip address flush dev tun-left")
-        left.daemon.process.send_signal(signal.SIGCONT)
-        reload(left)
-        repaired(left.node, before, 0)
-        left.node.ping(BEYOND[4])
-
 
 @case()
 def only_address(lab):
@@ -338,7 +54,7 @@ def only_address(lab):
         with lab.check(f"the address becomes {address}"):
             left.addresses[0] = address
             right.peers[0]["AllowedIPs"] = f"{address.split('/')[0]}/32, fd07::1/128"
-            reload(right), reload(left)
+            right.reload(), left.reload()
             assert "default" in left.node.run(f"ip route show table 51820 proto {PROTO}").stdout
             assert "198.51.100.0/24" in left.node.run(f"ip route show proto {PROTO}").stdout
             assert len(left.node.json("ip -j -4 address show tun-left")[0]["addr_info"]) == 1
@@ -380,12 +96,12 @@ def mtu_down_and_up(lab):
     left.start()
     left.settings["MTU"] = 1200
     with lab.check("MTU = 1200 leaves IPv6 out, with a warning"):
-        reload(left)
+        left.reload()
         assert "IPv6 needs an MTU of 1280 or more: leaving out fd07::1/64" in left.daemon.log()
         left.node.ping(BEYOND[4])
     left.settings["MTU"] = 1420
     with lab.check("MTU = 1420 brings it back"):
-        reload(left)
+        left.reload()
         left.node.ping(BEYOND[6])
         assert left.node.get("net/ipv6/conf/tun-left/accept_ra") == "0"
         assert not left.node.run("ip -6 address show dev tun-left scope link").stdout
@@ -401,11 +117,11 @@ def already_there(lab):
     with lab.check("an address and a route that are there already are taken as they are"):
         left.addresses.append("10.8.0.1/24")
         left.peers[0]["AllowedIPs"] += ", 198.51.100.0/24"
-        reload(left)
+        left.reload()
     with lab.check("and they are not deleted, because they are not ours"):
         left.addresses.pop()
         left.peers[0]["AllowedIPs"] = "0.0.0.0/0, ::/0"
-        reload(left)
+        left.reload()
         assert "10.8.0.1/24" in left.node.run("ip address show dev tun-left").stdout
         assert "198.51.100.0/24" in left.node.run("ip route show dev tun-left").stdout
     with lab.check("a route that another interface has is refused with its owner"):
@@ -483,7 +199,7 @@ def random_port(lab):
     with lab.check("ListenPort = 0 keeps its port over reloads"):
         for mtu in 1400, 1410:
             left.settings["MTU"] = mtu
-            reload(left)
+            left.reload()
             assert left.node.udp_ports() == ports
         left.node.ping(right.v4)
 
@@ -507,45 +223,7 @@ def crash(lab):
         assert not changes(before, network_state(left.node)), changes(before, network_state(left.node))
 
 
-@case(number=["SIGTERM", "SIGKILL"])
-def fail_closed(lab, number):
-    left, _ = lay(lab, FailClosed="true")
-    before = network_state(left.node)
-    leaks = Leaks(left.node)
-    wait_for(lambda: leaks.times, "a packet in the clear before the start")
-    left.start()
-    left.node.ping(BEYOND[4])
-    moment = time.monotonic()
-    with lab.check("with FailClosed nothing leaves in the clear, while no daemon runs either"):
-        for _ in range(3):
-            left.stop(getattr(signal, number))
-            time.sleep(0.3)
-            left.node.run("ip route get 192.0.2.2 mark 51820")
-            left.start()
-            left.node.ping(BEYOND[4])
-            left.node.ping(BEYOND[6])
-        assert not leaks.since(moment), f"{len(leaks.since(moment))} packets"
-    leaks.stop()
-    left.stop(signal.SIGKILL)
-    left.settings["FailClosed"] = "false"
-    left.start()
-    left.stop()
-    with lab.check("a start and end without FailClosed removes it"):
-        assert not changes(before, network_state(left.node)), changes(before, network_state(left.node))
-
-
 # --- hosts that lack something ----------------------------------------------------------------------------------------
-
-@contextlib.contextmanager
-def environment(**variables):
-    old = dict(os.environ)
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(old)
-
 
 @case()
 def no_ipv6(lab):
@@ -623,7 +301,7 @@ def router_advertisement(lab):
     left.start()
     left.node.ping(right.v4)
     right.peers[0]["AllowedIPs"] += ", fe80::/10, ff00::/8"
-    reload(right)
+    right.reload()
     with lab.check("the interface has no link-local address and no multicast"):
         link = left.node.json("ip -j address show tun-left")[0]
         assert "MULTICAST" not in link["flags"], link
@@ -650,61 +328,3 @@ def advertise(node):
             socket.AF_INET6, "2001:db8:99::")
         body = bytes([134, 0, 0, 0, 64, 0]) + (1800).to_bytes(2, "big") + bytes(8) + prefix
         raw.sendto(body, ("fd07::1", 0))
-
-
-@case()
-def many_routes(lab):
-    """So many routes that they are checked in the background."""
-    prefixes = [f"11.{number >> 8}.{number & 255}.0/24" for number in range(3000)]
-    left, right = lay(lab, allowed=["0.0.0.0/0", "::/0", "fd07::2/128"] + prefixes)
-    left.start()
-    left.node.ping(BEYOND[4])
-    time.sleep(2)
-    before = inner_state(left.node)
-    quiet = left.daemon.log()
-    assert "another program" not in quiet, quiet
-    for event in "link down and up", "the local routes are flushed, too", "the addresses are flushed":
-        with lab.check(f"{event}: all is as before within {REPAIR} s"):
-            OTHERS[event](left.node)
-            repaired(left.node, before)
-            left.node.ping(BEYOND[4])
-    for number in 1, 2:
-        with lab.check(f"one route is deleted, time {number}"):
-            left.node.run("ip route del 11.7.9.0/24")
-            repaired(left.node, before)
-    with lab.check("a local route is deleted"):
-        left.node.run("ip route del local 10.7.0.1 table local dev tun-left")
-        repaired(left.node, before)
-        left.node.ping(BEYOND[4])
-    with lab.check("a route is deleted while a reload changes another one"):
-        before = before | {name: text.replace("11.0.0.0/24", "12.0.0.0/24") for name, text in before.items()}
-        left.peers[0]["AllowedIPs"] = left.peers[0]["AllowedIPs"].replace("11.0.0.0/24", "12.0.0.0/24")
-        left.write()
-        reloading = subprocess.Popen(left.node.words([lab.adit, "reload", left.interface]))
-        left.node.run("ip route del 11.7.9.0/24")
-        assert reloading.wait(10) == 0
-        repaired(left.node, {name: "\n".join(sorted(text.splitlines())) for name, text in before.items()})
-    with lab.check("afterwards it is quiet"):
-        time.sleep(2)
-        used = cpu_seconds(left.daemon.pid)
-        time.sleep(2)
-        assert cpu_seconds(left.daemon.pid) == used
-
-
-# --- scale ------------------------------------------------------------------------------------------------------------
-
-@case(alone=True, slow=True)
-def foreign_routes(lab):
-    """A routing daemon changes 100,000 routes."""
-    left, right = lay(lab)
-    left.start()
-    left.node.ping(right.v4)
-    batch = "".join(f"route add 10.{100 + number // 25600}.{number // 100 % 256}.{number % 100} via 10.9.1.1 dev wan "
-                    f"proto bird\n" for number in range(100_000))
-    used, begin = cpu_seconds(left.daemon.pid), time.monotonic()
-    for text in batch, batch.replace("route add", "route del"):
-        left.node.run("ip -batch -", input=text)
-    seconds, used = time.monotonic() - begin, cpu_seconds(left.daemon.pid) - used
-    with lab.check("100,000 foreign routes come and go: less than 5 % of a processor"):
-        assert used < 0.05 * seconds, f"{used:.2f} s of CPU in {seconds:.2f} s"
-    left.node.ping(right.v4)

@@ -24,8 +24,8 @@ from lab import Lab
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "systemd"))
 SUITES = ["basic", "interop", "forward", "examples", "cutter", "errors", "commands", "files", "life", "device",
-          "device_life", "device_outer", "process", "source", "datapath", "overlay", "quick", "reload", "network",
-          "workers", "flood", "idle", "names", "service"]
+          "device_life", "device_outer", "process", "source", "datapath", "overlay", "quick", "reload", "network", "repair",
+          "leaks", "workers", "flood", "idle", "names", "service"]
 UNSHARE = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
            "--propagation", "private"]
 

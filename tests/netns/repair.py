@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: MIT
+"""
+Repairs: adit undoes what another program changes in the host's network, within a second and with little work. The
+topology is that of life.py.
+"""
+
+import re
+import signal
+import subprocess
+import time
+
+from lab import case, wait_for
+from life import BEYOND, changes, lay, network_state
+
+REPAIR = 1.0  # seconds within which a change by another program is undone
+PROTO = "173"
+
+
+def inner_state(node):
+    """What network_state shows, without the handles and counters that change when an item is added again."""
+    state = network_state(node)
+    state["ip address"] = "\n".join(line.split("\\")[0] for line in
+                                    node.run("ip -o address show").stdout.splitlines())
+    # The kernel adds the route of a network with the address; when another program deletes it, it is ours.
+    for family, network, rest in (4, "10.7.0.0/24", ""), (6, "fd07::/64", r" metric \d+"):
+        command = f"ip -{family} route show table all"
+        state[command] = re.sub(rf"{network} dev tun-left proto \w+{rest}( scope link)?( src 10.7.0.1)?", network,
+                                state[command])
+    state["nft list ruleset"] = re.sub(r'"adit \d+ \w+ \d+"', "", state["nft list ruleset"])
+    return {name: "\n".join(sorted(text.splitlines())) for name, text in state.items() if name != "ip -j link"}
+
+
+def repaired(node, before, seconds=REPAIR):
+    """Waits until the network is what it was."""
+    end = time.monotonic() + seconds + 0.5
+    while (difference := changes(before, inner_state(node))) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not difference, difference
+
+
+# --- other programs ---------------------------------------------------------------------------------------------------
+
+def rename(node):
+    node.run("ip link set tun-left down", check=False)  # old kernels rename only a link that is down
+    node.run("ip link set tun-left name renamed")
+    time.sleep(0.05)
+    node.run("ip link set renamed down", check=False)
+    node.run("ip link set renamed name tun-left")
+
+
+OTHERS = {
+    "link down": lambda node: node.run("ip link set tun-left down"),
+    "link down and up": lambda node: node.run("ip link set tun-left down") and node.run("ip link set tun-left up"),
+    "a rule is deleted": lambda node: node.run("ip rule del fwmark 0xca6c lookup 51820 not", check=False),
+    "all rules of ours are deleted": lambda node: node.run(f"ip rule flush protocol {PROTO}"),
+    "the table is flushed": lambda node: node.run("ip route flush table 51820"),
+    "the routes of the interface are flushed": lambda node: (node.run("ip route flush dev tun-left"),
+                                                             node.run("ip -6 route flush dev tun-left")),
+    "the local routes are flushed, too": lambda node: (node.run("ip route flush dev tun-left table all"),
+                                                       node.run("ip -6 route flush dev tun-left table all")),
+    "the addresses are flushed": lambda node: node.run("ip address flush dev tun-left"),
+    "the firewall is flushed": lambda node: node.run("nft flush ruleset"),
+    "a chain of the firewall is flushed": lambda node: node.run("nft flush chain ip adit-tun-left premangle"),
+    "the MTU falls below 1280": lambda node: node.run("ip link set tun-left mtu 1200"),
+    "the interface is renamed": rename,
+    "IPv6 is switched off and on": lambda node: (node.set("net/ipv6/conf/tun-left/disable_ipv6", 1),
+                                                 node.set("net/ipv6/conf/tun-left/disable_ipv6", 0)),
+}
+
+
+@case(event=list(OTHERS))
+def change(lab, event):
+    """Whatever another program changes is repaired."""
+    left, right = lay(lab, MTU=1420)
+    left.start()
+    left.node.ping(BEYOND[4])
+    before = inner_state(left.node)
+    for number in 1, 2:
+        with lab.check(f"{event}, time {number}: all is as before within {REPAIR} s"):
+            OTHERS[event](left.node)
+            repaired(left.node, before)
+            assert left.node.json("ip -j link show tun-left")[0]["mtu"] == 1420
+            left.node.ping(BEYOND[4])
+            left.node.ping(BEYOND[6])
+            right.node.ping(left.v4)
+    with lab.check("after SIGTERM nothing is left"):
+        left.stop()
+        assert "173" not in left.node.run("ip rule").stdout + left.node.run("ip -6 rule").stdout
+        assert "adit" not in left.node.run("nft list ruleset").stdout
+
+
+@case()
+def replaced_routes(lab):
+    """Another program replaces our routes by its own."""
+    left, _ = lay(lab, allowed=["0.0.0.0/0", "::/0", "198.51.100.0/24"])
+    left.start()
+    left.node.ping(BEYOND[4])
+    for number in 1, 2:
+        with lab.check(f"in our table ours comes first again, and the other one stays, time {number}"):
+            left.node.run("ip route flush table 51820")  # with two routes, ip(8) cannot replace one by the other
+            time.sleep(0.3)
+            left.node.run("ip route replace default via 10.9.1.1 dev wan table 51820")
+            left.node.run("ip -6 route replace default via fd09:1::1 dev wan table 51820")
+            for family in 4, 6:
+                wait_for(lambda: f"proto {PROTO}" in left.node.run(f"ip -{family} route show table 51820").stdout,
+                         "our route", REPAIR + 0.5)
+                assert "dev wan" in left.node.run(f"ip -{family} route show table 51820").stdout
+                left.node.ping(BEYOND[family])
+    with lab.check("in the main table the conflict is reported once"):
+        for _ in range(3):
+            left.node.run("ip route replace 198.51.100.0/24 via 10.9.1.1 dev wan")
+            time.sleep(0.3)
+        assert left.daemon.log().count("route 198.51.100.0/24: already on dev wan") == 1, left.daemon.log()
+        left.node.ping(BEYOND[4])
+
+
+@case()
+def contested(lab):
+    """Another program deletes a rule whenever it comes back."""
+    left, _ = lay(lab)
+    left.start()
+    used = left.daemon.cpu_seconds()
+    begin = time.monotonic()
+    while time.monotonic() - begin < 8:
+        left.node.run("ip rule del lookup 51820", check=False)
+        time.sleep(0.02)
+    used = left.daemon.cpu_seconds() - used
+    with lab.check("one warning, and little work"):
+        assert left.daemon.log().count("another program keeps changing") == 1, left.daemon.log()
+        assert used < 0.8, f"{used} s of CPU in 8 s"
+    with lab.check("when it ends, the rule stays"):
+        wait_for(lambda: "lookup 51820" in left.node.run("ip rule").stdout, "the rule", REPAIR + 0.5)
+
+
+@case()
+def idle(lab):
+    left, _ = lay(lab)
+    left.start()
+    time.sleep(1)
+    with lab.check("without events nothing is looked at"):
+        used = left.daemon.cpu_seconds()
+        time.sleep(3)
+        assert left.daemon.cpu_seconds() == used
+
+
+@case()
+def reload_repairs(lab):
+    left, right = lay(lab)
+    left.start()
+    left.node.ping(BEYOND[4])
+    before = inner_state(left.node)
+    with lab.check("a reload of an unchanged file repairs at once"):
+        left.daemon.process.send_signal(signal.SIGSTOP)
+        left.node.run("ip route flush table 51820")
+        left.node.run("ip address flush dev tun-left")
+        left.daemon.process.send_signal(signal.SIGCONT)
+        left.reload()
+        repaired(left.node, before, 0)
+        left.node.ping(BEYOND[4])
+
+
+@case()
+def many_routes(lab):
+    """So many routes that they are checked in the background."""
+    prefixes = [f"11.{number >> 8}.{number & 255}.0/24" for number in range(3000)]
+    left, right = lay(lab, allowed=["0.0.0.0/0", "::/0", "fd07::2/128"] + prefixes)
+    left.start()
+    left.node.ping(BEYOND[4])
+    time.sleep(2)
+    before = inner_state(left.node)
+    quiet = left.daemon.log()
+    assert "another program" not in quiet, quiet
+    for event in "link down and up", "the local routes are flushed, too", "the addresses are flushed":
+        with lab.check(f"{event}: all is as before within {REPAIR} s"):
+            OTHERS[event](left.node)
+            repaired(left.node, before)
+            left.node.ping(BEYOND[4])
+    for number in 1, 2:
+        with lab.check(f"one route is deleted, time {number}"):
+            left.node.run("ip route del 11.7.9.0/24")
+            repaired(left.node, before)
+    with lab.check("a local route is deleted"):
+        left.node.run("ip route del local 10.7.0.1 table local dev tun-left")
+        repaired(left.node, before)
+        left.node.ping(BEYOND[4])
+    with lab.check("a route is deleted while a reload changes another one"):
+        before = before | {name: text.replace("11.0.0.0/24", "12.0.0.0/24") for name, text in before.items()}
+        left.peers[0]["AllowedIPs"] = left.peers[0]["AllowedIPs"].replace("11.0.0.0/24", "12.0.0.0/24")
+        left.write()
+        reloading = subprocess.Popen(left.node.words([lab.adit, "reload", left.interface]))
+        left.node.run("ip route del 11.7.9.0/24")
+        assert reloading.wait(10) == 0
+        repaired(left.node, {name: "\n".join(sorted(text.splitlines())) for name, text in before.items()})
+    with lab.check("afterwards it is quiet"):
+        time.sleep(2)
+        used = left.daemon.cpu_seconds()
+        time.sleep(2)
+        assert left.daemon.cpu_seconds() == used
+
+
+# --- scale ------------------------------------------------------------------------------------------------------------
+
+@case(alone=True, slow=True)
+def foreign_routes(lab):
+    """A routing daemon changes 100,000 routes."""
+    left, right = lay(lab)
+    left.start()
+    left.node.ping(right.v4)
+    batch = "".join(f"route add 10.{100 + number // 25600}.{number // 100 % 256}.{number % 100} via 10.9.1.1 dev wan "
+                    f"proto bird\n" for number in range(100_000))
+    used, begin = left.daemon.cpu_seconds(), time.monotonic()
+    for text in batch, batch.replace("route add", "route del"):
+        left.node.run("ip -batch -", input=text)
+    seconds, used = time.monotonic() - begin, left.daemon.cpu_seconds() - used
+    with lab.check("100,000 foreign routes come and go: less than 5 % of a processor"):
+        assert used < 0.05 * seconds, f"{used:.2f} s of CPU in {seconds:.2f} s"
+    left.node.ping(right.v4)
