@@ -12,7 +12,7 @@ add_executable(test_checksum_portable test_checksum.c ${CMAKE_SOURCE_DIR}/src/pa
 target_compile_definitions(test_checksum_portable PRIVATE CHECKSUM_PORTABLE)
 target_link_libraries(test_checksum_portable PRIVATE packet PkgConfig::CMOCKA)
 add_test(NAME checksum_portable COMMAND test_checksum_portable)
-set_tests_properties(checksum_portable PROPERTIES TIMEOUT 120)
+set_tests_properties(checksum_portable PROPERTIES TIMEOUT ${seconds})
 
 adit_fuzz(packet segment 100000)
 adit_fuzz(packet coalesce 10000)

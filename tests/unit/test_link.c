@@ -14,7 +14,7 @@
 #include "io/link.h"
 #include "sandbox.h"
 
-enum { WAIT_MS = 2000 };
+enum { EVENT_MS = 60000, QUIET_MS = 2000 };
 
 /* A command that runs after the name of the device was read, once for each count. */
 static const char *after_name;
@@ -33,14 +33,14 @@ int __wrap_ioctl(int fd, unsigned long request, void *argument)
 	return status;
 }
 
-/* Waits for an event that link_read does not ignore. Returns its result. */
-static int wait_for_event(struct link *link)
+/* Waits for an event that link_read does not ignore. Returns its result, or 0 if there is no event in that time. */
+static int wait_for_event(struct link *link, int milliseconds)
 {
 	int status = 0;
 
 	while (!status) {
 		struct pollfd poll_for = { link->watch, POLLIN, 0 };
-		if (poll(&poll_for, 1, WAIT_MS) != 1)
+		if (poll(&poll_for, 1, milliseconds) != 1)
 			return 0;
 		status = link_read(link);
 	}
@@ -64,13 +64,13 @@ static void the_state_is_reported(void **state)
 	assert_int_equal(link_open(&link, tun), 0);
 	expect(&link, false, 1500);
 	sandbox_run("ip link set link0 mtu 1337 up");
-	assert_int_equal(wait_for_event(&link), 1);
+	assert_int_equal(wait_for_event(&link, EVENT_MS), 1);
 	expect(&link, true, 1337);
 	assert_int_equal(link_set_mtu(&link, 65535 - 100), 0);
-	assert_int_equal(wait_for_event(&link), 1);
+	assert_int_equal(wait_for_event(&link, EVENT_MS), 1);
 	expect(&link, true, 65535 - 100);
 	sandbox_run("ip link set link0 down");
-	assert_int_equal(wait_for_event(&link), 1);
+	assert_int_equal(wait_for_event(&link, EVENT_MS), 1);
 	expect(&link, false, 65535 - 100);
 	link_close(&link);
 	close(tun);
@@ -82,7 +82,7 @@ static void events_of_other_links_are_ignored(void **state)
 	struct link link;
 
 	assert_int_equal(link_open(&link, tun), 0);
-	while (wait_for_event(&link)) /* events of its creation */
+	while (wait_for_event(&link, QUIET_MS)) /* events of its creation */
 		continue;
 	sandbox_run("ip link set lo up");
 	assert_int_equal(link_read(&link), 0);
@@ -123,14 +123,17 @@ static void a_move_to_another_namespace_is_followed(void **state)
 	char holder[64];
 
 	assert_int_equal(link_open(&link, tun), 0);
-	snprintf(holder, sizeof holder, "%s", sandbox_output("unshare -n sleep 30 >/dev/null 2>&1 & sleep 0.2; echo $!"));
+	snprintf(holder, sizeof holder, "%s",
+			 sandbox_output("unshare -n sleep 600 >/dev/null 2>&1 &"
+							"while [ \"$(readlink /proc/$!/ns/net)\" = \"$(readlink /proc/self/ns/net)\" ];"
+							"do sleep 0.01; done; echo $!"));
 	sandbox_run("ip link set link0 netns %d", atoi(holder));
-	assert_int_equal(wait_for_event(&link), 1);
+	assert_int_equal(wait_for_event(&link, EVENT_MS), 1);
 	expect(&link, false, 1500);
 	sandbox_run("nsenter -t %d -n ip link set link0 name other", atoi(holder));
 	sandbox_run("nsenter -t %d -n ip link set other mtu 1400 up", atoi(holder));
-	assert_int_equal(wait_for_event(&link), 1);
-	while (wait_for_event(&link))
+	assert_int_equal(wait_for_event(&link, EVENT_MS), 1);
+	while (wait_for_event(&link, QUIET_MS))
 		continue;
 	expect(&link, true, 1400);
 	here = socket(AF_INET, SOCK_DGRAM, 0); /* the thread is in its namespace again */
@@ -150,7 +153,7 @@ static void a_deleted_device_returns_ebadfd(void **state)
 
 	assert_int_equal(link_open(&link, tun), 0);
 	sandbox_run("ip link del link0");
-	assert_true(wait_for_event(&link) != 0);
+	assert_true(wait_for_event(&link, EVENT_MS) != 0);
 	assert_int_equal(link_state(&link, &unused), -EBADFD);
 	link_close(&link);
 	assert_int_equal(link_open(&link, tun), -EBADFD);

@@ -14,7 +14,7 @@
 #include "base/clock.h"
 #include "network/process.h"
 
-enum { TIMEOUT_MS = 5000, SHORT_TIMEOUT_MS = 50, LARGE = 1 << 20 };
+enum { TIMEOUT_MS = 60000, SHORT_TIMEOUT_MS = 50, LARGE = 1 << 20 };
 
 static char output[PROCESS_OUTPUT];
 
@@ -71,7 +71,7 @@ static void a_program_is_killed_after_the_timeout(void **state)
 	assert_string_equal(output, "begun\n");
 	assert_int_equal(run_shell("sleep 60 & exit 0", "", SHORT_TIMEOUT_MS), -ETIMEDOUT); /* its child holds the output */
 	assert_int_equal(run_shell("exec >&- 2>&-; sleep 60", "", SHORT_TIMEOUT_MS), -ETIMEDOUT);
-	assert_true(clock_boottime() - begun < 10 * NS_PER_S);
+	assert_true(clock_boottime() - begun < 50 * NS_PER_S);
 }
 
 static void a_program_starts_with_default_signals(void **state)

@@ -135,8 +135,10 @@ static void close_all(int *fds, int count)
 static void the_longest_idle_client_makes_room(void **state)
 {
 	int fds[UAPI_CONNECTIONS_MAX + 1];
-	double begun;
 
+	uapi_stop(&serve.uapi);
+	serve.options.idle_timeout = 10 * SERVE_SECONDS; /* closes none of them */
+	serve_start(&serve);
 	for (int i = 0; i < UAPI_CONNECTIONS_MAX; i++)
 		fds[i] = serve_connect(&serve);
 	serve_until(&serve, full, NULL);
@@ -144,10 +146,8 @@ static void the_longest_idle_client_makes_room(void **state)
 	for (int i = 0; i < UAPI_CONNECTIONS_MAX; i++)
 		if (i != 5)
 			serve_expect(&serve, fds[i], "get=1\n\n", EMPTY_GET);
-	begun = serve_time();
 	fds[UAPI_CONNECTIONS_MAX] = serve_connect(&serve);
 	serve_expect(&serve, fds[UAPI_CONNECTIONS_MAX], "get=1\n\n", EMPTY_GET);
-	assert_true(serve_time() - begun < 3);
 	for (int i = 0; i < UAPI_CONNECTIONS_MAX; i++)
 		assert_int_equal(is_closed(fds[i]), i == 5);
 	close_all(fds, UAPI_CONNECTIONS_MAX + 1);
@@ -157,7 +157,7 @@ static void the_longest_idle_client_makes_room(void **state)
 static void the_slowest_client_makes_room(void **state)
 {
 	int fds[UAPI_CONNECTIONS_MAX], late, closed = 0;
-	double limit = serve_time() + 15;
+	double limit = serve_time() + SERVE_SECONDS;
 	char *answer = NULL;
 
 	for (int i = 0; i < UAPI_CONNECTIONS_MAX; i++)

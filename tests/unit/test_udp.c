@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-enum { MARK = 7, TIMEOUT_MS = 2000 };
+enum { MARK = 7, TIMEOUT_MS = 60000 };
 
 /* Simulated: a host without IPv6, and flags of received messages. */
 static bool no_v6;

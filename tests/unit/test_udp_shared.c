@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-enum { PAIRS = 4, SENDERS = 64, EACH = 5, MARK = 7, TIMEOUT_MS = 2000 };
+enum { PAIRS = 4, SENDERS = 64, EACH = 5, MARK = 7, TIMEOUT_MS = 60000 };
 
 static bool no_v6;
 static int sockets_left; /* sockets that can still be opened; negative: no limit */
