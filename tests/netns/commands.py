@@ -11,7 +11,7 @@ import re
 import subprocess
 
 from ends import Adit
-from lab import case, wait_for
+from lab import TIMEOUT, case, wait_for
 
 COMMANDS = ["run", "check", "reload", "stop", "show", "genkey", "pubkey", "genpsk"]
 WORDS = {"status": "show", "version": "--version", "chek": "check", "list": "show", "start": "run", "up": "run",
@@ -28,7 +28,7 @@ def words(lab):
     before = links(node)
     with lab.check("a word near a command makes no interface and names the command"):
         for word, command in WORDS.items():
-            done = node.run([lab.adit, word], check=False, timeout=20)
+            done = node.run([lab.adit, word], check=False)
             assert done.returncode == 1, f"{word}: exit code {done.returncode}"
             assert f'did you mean "adit {command}' in done.stderr, f"{word}: {done.stderr}"
             assert links(node) == before, f"{word}: made {links(node) - before}"
@@ -36,7 +36,7 @@ def words(lab):
     with lab.check("-- and -f make an interface of any name"):
         node.run([lab.adit, "--", "status"])
         daemon = node.start("list", [lab.adit, "-f", "--", "list"])
-        wait_for(lambda: os.path.exists("/var/run/wireguard/list.sock"), "a socket", 5)
+        wait_for(lambda: os.path.exists("/var/run/wireguard/list.sock"), "a socket")
         assert links(node) == before | {"status", "list"}
         node.run([lab.adit, "stop", "status"])
         node.run([lab.adit, "stop", "list"])
@@ -51,13 +51,13 @@ def helps(lab):
     with lab.check("every command explains itself within 80 columns"):
         for command in COMMANDS:
             for line in [command, "--help"], [command, "-h"], ["help", command], [command, "one", "--help"]:
-                done = node.run([lab.adit] + line, timeout=20)
+                done = node.run([lab.adit] + line)
                 assert done.stdout.startswith(f"usage: adit {command}") and not done.stderr, f"{line}: {done}"
                 assert done.stdout.count("\n") >= 3, f"{line}: says nothing more"
                 assert max(map(len, done.stdout.splitlines())) < 80, f"{line}: too wide"
     with lab.check("so do a bare device and the program"):
         for line in ["wg9", "--help"], ["-f", "--help"], ["-f", "wg9", "-h"], ["--help"], ["-h"], ["help"]:
-            done = node.run([lab.adit] + line, timeout=20)
+            done = node.run([lab.adit] + line)
             assert done.stdout.startswith("usage: adit ") and not done.stderr, f"{line}: {done}"
             assert max(map(len, done.stdout.splitlines())) < 80, f"{line}: too wide"
         listed = node.run([lab.adit, "--help"]).stdout
@@ -87,7 +87,7 @@ def on_terminal(node, command):
     master, slave = pty.openpty()
     try:
         subprocess.run(node.words(command), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=slave,
-                       check=True, timeout=20)
+                       check=True, timeout=TIMEOUT)
         os.set_blocking(master, False)
         try:
             return os.read(master, 4096).decode().replace("\r\n", "\n")
@@ -142,11 +142,11 @@ def stop(lab, workers):
         assert not node.has_link("wg9")
     with lab.check("without such a daemon, stop fails and says so"):
         for name in "wg9", "no-such", "../x", "":
-            done = node.run([lab.adit, "stop", name], check=False, timeout=20)
+            done = node.run([lab.adit, "stop", name], check=False)
             assert done.returncode == 1 and len(done.stderr.splitlines()) == 1, f"{name}: {done}"
     with lab.check("stop leaves wireguard-go alone, and says how to end it"):
         node.run(["wireguard-go", "wg7"])
-        done = node.run([lab.adit, "stop", "wg7"], check=False, timeout=20)
+        done = node.run([lab.adit, "stop", "wg7"], check=False)
         assert done.returncode == 1 and "ip link delete wg7" in done.stderr, done.stderr
         assert node.has_link("wg7")
         node.run("ip link del wg7")
@@ -168,7 +168,7 @@ def names(lab):
         assert node.run([lab.adit, "check", "site"]).stdout == "site: OK, 0 peers\n"
     with lab.check("run and reload"):
         daemon = node.start("site", [lab.adit, "run", "site"])
-        wait_for(lambda: os.path.exists("/var/run/wireguard/site.sock"), "a socket", 5)
+        wait_for(lambda: os.path.exists("/var/run/wireguard/site.sock"), "a socket")
         with open("/etc/adit/site.conf", "a") as file:
             file.write("[Interface]\nMTU = 1300\n")
         node.run([lab.adit, "reload", "site"])

@@ -36,7 +36,6 @@ def a_burst_of_a_local_program_arrives(lab, workers):
                         sender.send(number.to_bytes(4))
                 finally:
                     left.daemon.process.send_signal(signal.SIGCONT)
-                receiver.settimeout(3)
                 arrived = 0
                 try:
                     while arrived < BURST:

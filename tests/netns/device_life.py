@@ -97,7 +97,7 @@ def control_socket(lab):
 
 def check_refused(end):
     """Requires that a start under this name fails with a one-line message and leaves no link."""
-    done = end.node.run([*end.program(), "-f", end.interface], check=False, timeout=10)
+    done = end.node.run([*end.program(), "-f", end.interface], check=False)
     lines = done.stderr.splitlines()
     assert done.returncode == 1 and len(lines) == 1 and end.interface in lines[0], done.stderr
     assert not end.node.has_link(end.interface), "a link is left"
@@ -229,7 +229,7 @@ def in_the_background(lab):
     end = alone(lab)
     with lab.check("when the command returns, wg(8) gets answers and the MTU is set, 20 times"):
         for _ in range(20):
-            end.node.run([*end.program(), end.interface], timeout=10)
+            end.node.run([*end.program(), end.interface])
             end.wg("set", "listen-port", "1234")
             assert end.wg("show", "listen-port").strip() == "1234"
             link = end.node.json(f"ip -j link show {end.interface}")[0]
@@ -240,7 +240,7 @@ def in_the_background(lab):
         with socket.socket(socket.AF_UNIX) as living:
             living.bind(end.control_path)
             living.listen()
-            done = end.node.run([*end.program(), end.interface], check=False, timeout=10)
+            done = end.node.run([*end.program(), end.interface], check=False)
         os.unlink(end.control_path)
         assert done.returncode == 1 and "in use" in done.stderr, done
         assert not processes(lab.adit), "a process is left"
@@ -294,7 +294,7 @@ def descriptors(lab):
         assert left.daemon.wait() == 0
     with lab.check("a value that is no descriptor, no TUN or no socket: exit code 1 and one line"):
         for name, value in itertools.product(("WG_TUN_FD", "WG_UAPI_FD"), ("99", "none", "0")):
-            done = left.node.run([*left.program(), "-f", "tun-none"], check=False, timeout=10,
+            done = left.node.run([*left.program(), "-f", "tun-none"], check=False,
                                  env={**os.environ, name: value}, stdin=subprocess.DEVNULL)
             result = f"{name}={value}: {done.returncode}, {done.stderr}"
             assert done.returncode == 1 and len(done.stderr.splitlines()) == 1, result

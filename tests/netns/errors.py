@@ -29,7 +29,7 @@ def host(lab):
 
 def fails(node, command, *patterns, code=1):
     """Requires this exit code, and one line on standard error that matches all patterns. Returns the line."""
-    done = node.run(command, check=False, timeout=20)
+    done = node.run(command, check=False)
     lines = done.stderr.splitlines()
     assert done.returncode == code, f"exit code {done.returncode}, not {code}: {done.stderr.strip()}"
     assert len(lines) == 1, f"{len(lines)} lines, not one: {done.stderr.strip()}"
@@ -98,7 +98,7 @@ def missing_requirements(lab):
         os.chmod(path, 0o644)
         os.chmod("/run", 0o755)
         user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
-        done = node.run(user + [lab.adit, "run", path], check=False, timeout=20)
+        done = node.run(user + [lab.adit, "run", path], check=False)
         error = done.stderr.splitlines()[-1]
         assert done.returncode == 1 and re.search("root|CAP_NET_ADMIN|not permitted|denied", error), error
         os.chmod(path, 0o600)
@@ -138,7 +138,7 @@ def command_line(lab):
     path = Adit(node, INTERFACE, ["10.7.0.1/24"]).write()
     with lab.check("no command, a wrong option, no file: usage and an exit code"):
         for words in [], ["--frobnicate"], ["run"], ["check"]:
-            done = node.run([lab.adit] + words, check=False, timeout=20)
+            done = node.run([lab.adit] + words, check=False)
             assert done.returncode in (1, 2), f"{words}: exit code {done.returncode}"
             assert "usage" in done.stderr.lower(), f"{words}: {done.stderr}"
     with lab.check("check: 0 for a good file, 1 and file:line for a bad one"):

@@ -12,7 +12,7 @@ import subprocess
 import time
 
 from ends import PORT, counters_of, pair
-from lab import case
+from lab import TIMEOUT, case
 from reload import resources
 from traffic import Flow
 
@@ -73,7 +73,7 @@ class Slices:
         return ", ".join(f"{rate * 8 / 1e6:.0f}" for rate in self.rates)
 
 
-@case(slow=True, alone=True, seconds=180)
+@case(slow=True, alone=True)
 def initiations(lab):
     left, right, flooder = lay(lab)
     flow = Flow(left.node, right.node, right.v4)
@@ -94,15 +94,15 @@ def initiations(lab):
         after = resources(right.daemon.pid)
         assert after[1] == before[1] and after[0] <= before[0] + 1024, f"before: {before}, after: {after}"
     with lab.check("a peer that starts during the flood connects with its cookie"):
-        flood = Flood(flooder, right, PORT, 12)
+        flood = Flood(flooder, right, PORT, 2 * TIMEOUT)
         left.stop()
         left.start()
-        left.node.ping(right.v4, count=1, options="-W 11")
-        assert not flood.process.poll(), "the flood was over"
-        flood.end()
+        left.node.ping(right.v4, count=1, options=f"-W {TIMEOUT}")
+        assert flood.process.poll() is None, "the flood was over"
+        flood.process.kill()
 
 
-@case(bench=True, alone=True, seconds=180)
+@case(bench=True, alone=True)
 def speed(lab):
     """Compares the speed of TCP during floods of the tunnel's port with its speed during floods of a closed port."""
     left, right, flooder = lay(lab)

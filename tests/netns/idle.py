@@ -40,7 +40,7 @@ def watch(ends):
     return before, after
 
 
-@case(slow=True, waits=True, seconds=180, workers=[1, 2])
+@case(slow=True, waits=True, workers=[1, 2])
 def no_wake_ups(lab, workers):
     ends = lay(lab, workers)
     before, after = watch(ends)
@@ -51,7 +51,7 @@ def no_wake_ups(lab, workers):
         ends[0].node.ping(ends[1].v4)
 
 
-@case(slow=True, waits=True, seconds=180)
+@case(slow=True, waits=True)
 def keepalives_are_counted(lab):
     """With keepalives the threads do wake up, which shows that the test counts wake-ups."""
     ends = lay(lab, 1, PersistentKeepalive=KEEPALIVE)

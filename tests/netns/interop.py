@@ -43,7 +43,7 @@ def traffic(lab, outside):
             datagrams(*back, [b"before", b"", b"after"])
 
 
-@case(slow=True, direction=["to-wireguard-go", "to-adit"], seconds=180)
+@case(slow=True, direction=["to-wireguard-go", "to-adit"])
 def gibibyte(lab, direction):
     left, right = pair(lab, right=WireguardGo)
     source, target = (left, right) if direction == "to-wireguard-go" else (right, left)
@@ -51,7 +51,7 @@ def gibibyte(lab, direction):
         stream(source.node, target.node, target.v4, 1024 * MIB)
 
 
-@case(slow=True, waits=True, initiator=["left", "right"], seconds=200)
+@case(slow=True, waits=True, initiator=["left", "right"])
 def rekey(lab, initiator):
     """After 120 s the initiator creates a new session. A ping every 0.5 s shows that nothing is lost meanwhile."""
     left, right = pair(lab, right=WireguardGo, knows=initiator)

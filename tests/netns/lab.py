@@ -23,7 +23,7 @@ CLONE_NEWNET = 0x40000000
 SANITIZER = re.compile(r"(ERROR|WARNING): \w+Sanitizer|runtime error:")
 LOG_TAIL = 25  # lines of each log to print after a failure
 BANNER = "┌│└"  # first characters of the lines in which wireguard-go recommends the kernel module
-TIMEOUT = 30  # seconds to wait for an event that has no time limit of its own; a busy machine may need several
+TIMEOUT = 60  # seconds to wait for an event before it counts as missing; a busy machine may need several
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -35,7 +35,7 @@ class Skip(Exception):
 def wait_for(condition, what, seconds=TIMEOUT):
     """
     Calls `condition` until it returns a true value, and returns that value. Raises an AssertionError that names `what`
-    if that takes longer than `seconds`. Pass `seconds` only if the time is part of the test.
+    if that takes longer than `seconds`. The limit only ends a case that hangs. Lab.bar judges how long something takes.
     """
     end = time.monotonic() + seconds
     while not (value := condition()):
@@ -135,7 +135,7 @@ class Node:
         command = shlex.split(command) if isinstance(command, str) else [str(word) for word in command]
         return ["ip", "netns", "exec", self.name] + command
 
-    def run(self, command, check=True, timeout=60, **options):
+    def run(self, command, check=True, timeout=2 * TIMEOUT, **options):
         """Runs a command in this namespace and returns the completed process. Its output is text."""
         done = subprocess.run(self.words(command), capture_output=True, text=True, timeout=timeout, **options)
         if check and done.returncode:
@@ -166,7 +166,7 @@ class Node:
     def socket(self, *arguments):
         with self.inside():
             made = socket.socket(*arguments)
-        made.settimeout(10)
+        made.settimeout(TIMEOUT)
         return made
 
     def set(self, key, value):
@@ -197,12 +197,13 @@ class Node:
     def ping(self, address, count=3, options=""):
         """Sends `count` pings and requires an answer to each."""
         before = self.echo_replies()
-        done = self.run(f"ping -n -q -c {count} -i 0.1 -W 3 {options} {address}", check=False, timeout=60 + count)
+        done = self.run(f"ping -n -q -c {count} -i 0.1 -W 3 {options} {address}", check=False,
+                        timeout=2 * TIMEOUT + count)
         if f" {count} received" not in done.stdout:
             # ping(8) exits two round trips after the last answer. A busy machine may need longer, so the counter of the
             # kernel decides.
             wait_for(lambda: self.echo_replies() >= before + count,
-                     f"ping {address}: {(done.stdout + done.stderr).strip()}", 3)
+                     f"ping {address}: {(done.stdout + done.stderr).strip()}", 10)
 
     def echo_replies(self):
         """Returns the number of echo replies that this namespace has received."""
@@ -230,10 +231,11 @@ class Node:
 class Lab:
     """The namespaces and daemons of one case, and its report."""
 
-    def __init__(self, case, adit, settings=None):
+    def __init__(self, case, adit, settings=None, bench=False):
         self.case = case
         self.adit = adit
         self.settings = settings or {}  # keys of [Interface] for every INI file
+        self.bench = bench
         self.nodes = {}
         self.daemons = []
         self.failures = 0
@@ -264,6 +266,17 @@ class Lab:
         else:
             self.report("ok", title)
 
+    def bar(self, title, value, limit):
+        """
+        Requires that a measured value is at most `limit`. Only `run.py --bench` judges it, because the value depends on
+        how busy the machine is. A case that calls it has `bars`.
+        """
+        if not self.bench:
+            print(f"    {self.case}: {title}: {value:.3f}", flush=True)
+            return
+        with self.check(title):
+            assert value <= limit, f"{value:.3f}, more than {limit}"
+
     def report(self, verdict, title, reason=None):
         print(f"{verdict} {self.case}: {title}" + (f" ({reason})" if reason else ""), flush=True)
 
@@ -287,7 +300,7 @@ class Lab:
                 assert not SANITIZER.search(daemon.log()), f"{daemon.name}: a sanitizer reported an error"
 
 
-def case(slow=False, waits=False, alone=False, bench=False, seconds=120, **parameters):
+def case(slow=False, waits=False, alone=False, bench=False, bars=False, seconds=300, **parameters):
     """
     Marks a function of a suite as a case.
 
@@ -295,12 +308,13 @@ def case(slow=False, waits=False, alone=False, bench=False, seconds=120, **param
     waits     The case mostly sleeps, so any number of cases may run at the same time.
     alone     The case loads the whole machine, so no other case may run at the same time.
     bench     The case measures a rate, which depends on the machine. Only `run.py --bench` runs it.
-    seconds   The time limit.
+    bars      The case also measures how long something takes (Lab.bar). `run.py --bench` runs it, too, and judges that.
+    seconds   The time after which the case counts as hanging.
 
     Every other keyword is a list of values. The case runs once with each combination of values.
     """
     def mark(function):
-        function.case = {"slow": slow, "waits": waits, "alone": alone, "bench": bench, "seconds": seconds,
-                         "parameters": parameters}
+        function.case = {"slow": slow, "waits": waits, "alone": alone, "bench": bench, "bars": bars,
+                         "seconds": seconds, "parameters": parameters}
         return function
     return mark

@@ -99,7 +99,7 @@ def check_leaks(lab, rounds):
     events = [(name, False) for name in FOREIGN] * rounds + [(name, True) for name in OWN] * rounds
     random.Random(lab.case).shuffle(events)
     worst = 0
-    with lab.check(f"{len(events)} events: 0 packets for our own actions, at most {REPAIR} s of others'"):
+    with lab.check(f"{len(events)} events: 0 packets for our own actions, and others' are repaired"):
         for name, own in events:
             time.sleep(random.uniform(0, 0.2))
             settled(leaks)
@@ -113,10 +113,8 @@ def check_leaks(lab, rounds):
                 done = time.monotonic()
                 time.sleep(0.4)
                 settled(leaks)
-                late = max([when - done for when in leaks.since(done)], default=0)
-                assert late <= REPAIR, f"{name}: a packet {late:.2f} s after"
-                worst = max(worst, late)
-        print(f"    the last packet in the clear came {worst:.3f} s after an event", flush=True)
+                worst = max([worst, *(when - done for when in leaks.since(done))])
+        lab.bar(f"the last packet in the clear comes within {REPAIR} s of an event", worst, REPAIR)
     with lab.check("the tunnel works"):
         settled(leaks)
         left.node.ping(BEYOND[4])
@@ -128,13 +126,13 @@ def settled(leaks):
     wait_for(lambda: not leaks.since(time.monotonic() - 0.3), "the end of a leak")
 
 
-@case(workers=[1, 4])
+@case(workers=[1, 4], bars=True)
 def few(lab, workers):
     lab.settings["Workers"] = workers
     check_leaks(lab, 2)
 
 
-@case(workers=[1, 4], slow=True, seconds=600)
+@case(workers=[1, 4], slow=True, bars=True, seconds=1200)
 def many(lab, workers):
     lab.settings["Workers"] = workers
     check_leaks(lab, 20)

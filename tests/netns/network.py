@@ -290,7 +290,7 @@ def silence_short(lab):
     check_silence(lab, 10)
 
 
-@case(waits=True, slow=True, seconds=200)
+@case(waits=True, slow=True)
 def silence(lab):
     check_silence(lab, 120)
 

@@ -7,6 +7,7 @@ The process: what it inherits, its limits, and how it begins and ends.
 """
 
 import base64
+import contextlib
 import ctypes
 import errno
 import itertools
@@ -20,7 +21,7 @@ import time
 
 from device_life import check_gone, processes
 from ends import PORT, Adit, AditDevice, devices, key, pair
-from lab import case, libc, wait_for
+from lab import TIMEOUT, case, libc, wait_for
 
 INTERFACE = "tun-left"
 FOLDER = "/var/run/wireguard"
@@ -56,17 +57,17 @@ def inherited(lab):
     end = alone(lab)
     background = f"{lab.adit} {end.interface}"
     with lab.check("flock FILE adit IFNAME releases the lock when the command returns"):
-        end.node.run(f"flock /run/lock {background}", timeout=10)
+        end.node.run(f"flock /run/lock {background}")
         end.node.run("flock --nonblock /run/lock true")
         delete(end)
     for level in None, "silent", "error", "verbose":
         with lab.check(f"x=$(adit IFNAME) returns with LOG_LEVEL={level}"):
             variables = {"LOG_LEVEL": level} if level else {}
-            end.node.run(["sh", "-c", f"x=$({background} 2>/run/log); exit"], timeout=10,
+            end.node.run(["sh", "-c", f"x=$({background} 2>/run/log); exit"],
                          env={**os.environ, **variables})
             delete(end)
     with lab.check("without LOG_LEVEL, a pipe on standard error is closed, too"):
-        end.node.run(["sh", "-c", f"x=$({background} 2>&1); exit"], timeout=10)
+        end.node.run(["sh", "-c", f"x=$({background} 2>&1); exit"])
         delete(end)
     with lab.check("a pipe of the caller on any descriptor is closed"):
         for number in 3, 9, 200:
@@ -102,7 +103,7 @@ def closed_streams(lab):
     for closed in itertools.chain.from_iterable(itertools.combinations(range(3), count) for count in (1, 2, 3)):
         redirections = " ".join(f"{fd}>&-" for fd in closed)
         with lab.check(f"without descriptors {closed}: in the background"):
-            end.node.run(["sh", "-c", f"exec {lab.adit} {end.interface} {redirections}"], timeout=10)
+            end.node.run(["sh", "-c", f"exec {lab.adit} {end.interface} {redirections}"])
             check_streams(end, closed)
             end.wg("set", "listen-port", "1234")
             delete(end)
@@ -166,7 +167,7 @@ def journal(lab):
         wait_for(lambda: node.has_link(INTERFACE), "the link")
         time.sleep(0.3)
         process.terminate()
-        assert process.wait(10) == 0
+        assert process.wait(TIMEOUT) == 0
         with os.fdopen(reader) as log:
             return log.read()
 
@@ -181,33 +182,34 @@ def journal(lab):
 # --- limits ---
 
 
+def is_ready(notify):
+    with contextlib.suppress(BlockingIOError):
+        return b"READY=1" in notify.recv(4096)
+    return False
+
+
 def start_limited(node, command, limit):
     """Runs with a limit of descriptors. "ready", or the lines of its failure."""
     path = "/run/limited.notify"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
         notify.bind(path)
-        notify.settimeout(0.02)
+        notify.setblocking(False)
         program = subprocess.Popen(node.words(["prlimit", f"--nofile={limit}:{limit}", *command]), text=True,
                                    stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                                    env={**os.environ, "NOTIFY_SOCKET": path})
         try:
-            for _ in range(500):
-                if program.poll() is not None:
-                    return program.returncode, program.stderr.read().splitlines()
-                try:
-                    if b"READY=1" in notify.recv(4096):
-                        break
-                except TimeoutError:
-                    pass
+            wait_for(lambda: program.poll() is not None or is_ready(notify), "READY=1 or the end")
+            if program.poll() is not None:
+                return program.returncode, program.stderr.read().splitlines()
             program.terminate()
-            return program.wait(10), "ready"
+            return program.wait(TIMEOUT), "ready"
         finally:
             program.kill()
             program.wait()
             os.unlink(path)
 
 
-@case(seconds=300, workers=[1, 8])
+@case(seconds=600, workers=[1, 8])
 def few_descriptors(lab, workers):
     node = lab.node("left")
     end = Adit(node, INTERFACE, ["10.7.0.1/24", "fd07::1/64"], Workers=workers)
@@ -334,7 +336,7 @@ def made_beforehand(lab, made, workers):
     with lab.check("a warning says when there are fewer workers than configured"):
         assert ("without multiple queues" in left.daemon.log()) == (workers > 1 and not made), left.daemon.log()
     with lab.check("a second start is refused, and takes no queue"):
-        second = left.node.run([lab.adit, "run", left.write()], check=False, timeout=10)
+        second = left.node.run([lab.adit, "run", left.write()], check=False)
         line = second.stderr.splitlines()[-1]
         assert second.returncode == 1 and "another process uses it" in line, second.stderr
         left.node.ping(right.v4, count=10)
@@ -361,7 +363,7 @@ def device_made_beforehand(lab):
             assert left.daemon.wait() == 0
     with lab.check("a TAP is refused by name"):
         left.node.run(f"ip tuntap add dev {INTERFACE} mode tap")
-        done = left.node.run([lab.adit, "-f", INTERFACE], check=False, timeout=10)
+        done = left.node.run([lab.adit, "-f", INTERFACE], check=False)
         assert done.returncode == 1 and "not a TUN" in done.stderr, done.stderr
 
 
@@ -392,7 +394,7 @@ def losses(lab, workers):
         assert "\nStartLimitIntervalSec=0\n" in unit.split("[Service]")[0] and "\nRestart=on-failure\n" in unit
 
 
-@case(seconds=240)
+@case(seconds=600, bars=True)
 def successor(lab):
     """
     `wg-quick down` deletes the link and returns; `wg-quick up` starts a new daemon while the old one may not have
@@ -419,7 +421,7 @@ def successor(lab):
             assert new.stop() == 0, new.log()
     with lab.check("up and down 50 times at once, in the background"):
         for _ in range(50):
-            end.node.run([lab.adit, end.interface], timeout=10)
+            end.node.run([lab.adit, end.interface])
             end.wg("set", "listen-port", str(PORT))
             end.link("up")
             wait_for(lambda: end.node.udp_ports() == [PORT, PORT], "the port")
@@ -428,18 +430,18 @@ def successor(lab):
         check_gone(end)
     with lab.check("ended by SIGTERM and started at once, 20 times"):
         for _ in range(20):
-            end.node.run([lab.adit, end.interface], timeout=10)
+            end.node.run([lab.adit, end.interface])
             os.kill(daemon_of_namespace(end), signal.SIGTERM)
-            end.node.run([lab.adit, end.interface], timeout=10)
+            end.node.run([lab.adit, end.interface])
             delete(end)
     with lab.check("a daemon that lives, in another namespace, is refused at once"):
         other = lab.node("other")
         living = other.start("living", [lab.adit, "-f", end.interface], env={**os.environ, "LOG_LEVEL": "error"})
         wait_for(lambda: answers(end), "an answer")
         began = time.monotonic()
-        done = end.node.run([lab.adit, end.interface], check=False, timeout=10)
+        done = end.node.run([lab.adit, end.interface], check=False)
         assert done.returncode == 1 and "in use" in done.stderr, done
-        assert time.monotonic() - began < 1.5, "it waited"
+        lab.bar("the refusal takes at most 1.5 s", time.monotonic() - began, 1.5)
         assert living.running() and living.stop() == 0
 
 

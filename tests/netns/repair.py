@@ -9,7 +9,7 @@ import signal
 import subprocess
 import time
 
-from lab import case, wait_for
+from lab import TIMEOUT, case, wait_for
 from life import BEYOND, changes, lay, network_state
 
 REPAIR = 1.0  # seconds within which a change by another program is undone
@@ -30,12 +30,18 @@ def inner_state(node):
     return {name: "\n".join(sorted(text.splitlines())) for name, text in state.items() if name != "ip -j link"}
 
 
-def repaired(node, before, seconds=REPAIR):
-    """Waits until the network is what it was."""
-    end = time.monotonic() + seconds + 0.5
-    while (difference := changes(before, inner_state(node))) and time.monotonic() < end:
+def repaired(node, before):
+    """Waits until the network is what it was, and returns the seconds that it took."""
+    begin = time.monotonic()
+    while (difference := changes(before, inner_state(node))) and time.monotonic() < begin + TIMEOUT:
         time.sleep(0.05)
     assert not difference, difference
+    return time.monotonic() - begin
+
+
+def bar_of_repair(lab, seconds):
+    """The time includes one look at the network and a pause, which together take up to half a second."""
+    lab.bar(f"all is as before within {REPAIR} s", seconds, REPAIR + 0.5)
 
 
 # --- other programs ---------------------------------------------------------------------------------------------------
@@ -68,7 +74,7 @@ OTHERS = {
 }
 
 
-@case(event=list(OTHERS))
+@case(event=list(OTHERS), bars=True)
 def change(lab, event):
     """Whatever another program changes is repaired."""
     left, right = lay(lab, MTU=1420)
@@ -76,9 +82,9 @@ def change(lab, event):
     left.node.ping(BEYOND[4])
     before = inner_state(left.node)
     for number in 1, 2:
-        with lab.check(f"{event}, time {number}: all is as before within {REPAIR} s"):
+        with lab.check(f"{event}, time {number}: all is as before"):
             OTHERS[event](left.node)
-            repaired(left.node, before)
+            bar_of_repair(lab, repaired(left.node, before))
             assert left.node.json("ip -j link show tun-left")[0]["mtu"] == 1420
             left.node.ping(BEYOND[4])
             left.node.ping(BEYOND[6])
@@ -103,7 +109,7 @@ def replaced_routes(lab):
             left.node.run("ip -6 route replace default via fd09:1::1 dev wan table 51820")
             for family in 4, 6:
                 wait_for(lambda: f"proto {PROTO}" in left.node.run(f"ip -{family} route show table 51820").stdout,
-                         "our route", REPAIR + 0.5)
+                         "our route")
                 assert "dev wan" in left.node.run(f"ip -{family} route show table 51820").stdout
                 left.node.ping(BEYOND[family])
     with lab.check("in the main table the conflict is reported once"):
@@ -129,7 +135,7 @@ def contested(lab):
         assert left.daemon.log().count("another program keeps changing") == 1, left.daemon.log()
         assert used < 0.8, f"{used} s of CPU in 8 s"
     with lab.check("when it ends, the rule stays"):
-        wait_for(lambda: "lookup 51820" in left.node.run("ip rule").stdout, "the rule", REPAIR + 0.5)
+        wait_for(lambda: "lookup 51820" in left.node.run("ip rule").stdout, "the rule")
 
 
 @case()
@@ -155,11 +161,11 @@ def reload_repairs(lab):
         left.node.run("ip address flush dev tun-left")
         left.daemon.process.send_signal(signal.SIGCONT)
         left.reload()
-        repaired(left.node, before, 0)
+        assert not (difference := changes(before, inner_state(left.node))), difference
         left.node.ping(BEYOND[4])
 
 
-@case()
+@case(bars=True)
 def many_routes(lab):
     """So many routes that they are checked in the background."""
     prefixes = [f"11.{number >> 8}.{number & 255}.0/24" for number in range(3000)]
@@ -171,14 +177,14 @@ def many_routes(lab):
     quiet = left.daemon.log()
     assert "another program" not in quiet, quiet
     for event in "link down and up", "the local routes are flushed, too", "the addresses are flushed":
-        with lab.check(f"{event}: all is as before within {REPAIR} s"):
+        with lab.check(f"{event}: all is as before"):
             OTHERS[event](left.node)
-            repaired(left.node, before)
+            bar_of_repair(lab, repaired(left.node, before))
             left.node.ping(BEYOND[4])
     for number in 1, 2:
         with lab.check(f"one route is deleted, time {number}"):
             left.node.run("ip route del 11.7.9.0/24")
-            repaired(left.node, before)
+            bar_of_repair(lab, repaired(left.node, before))
     with lab.check("a local route is deleted"):
         left.node.run("ip route del local 10.7.0.1 table local dev tun-left")
         repaired(left.node, before)
@@ -189,7 +195,7 @@ def many_routes(lab):
         left.write()
         reloading = subprocess.Popen(left.node.words([lab.adit, "reload", left.interface]))
         left.node.run("ip route del 11.7.9.0/24")
-        assert reloading.wait(10) == 0
+        assert reloading.wait(TIMEOUT) == 0
         repaired(left.node, {name: "\n".join(sorted(text.splitlines())) for name, text in before.items()})
     with lab.check("afterwards it is quiet"):
         time.sleep(2)

@@ -50,7 +50,8 @@ def run_inside(name, options):
     """Runs one case. The calling process is already in the new namespaces."""
     subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/run"], check=True)
     function, chosen = next((function, chosen) for known, function, chosen in all_cases() if known == name)
-    lab = Lab(options.label + name, options.adit, dict(setting.split("=", 1) for setting in options.set))
+    settings = dict(setting.split("=", 1) for setting in options.set)
+    lab = Lab(options.label + name, options.adit, settings, options.bench)
     try:
         function(lab, **chosen)
     except Exception as error:
@@ -62,7 +63,7 @@ def run_inside(name, options):
 def run_case(name, limit, options):
     """Runs a case in new namespaces. Returns whether all of its tests passed."""
     command = [sys.executable, __file__, "--adit", options.adit, "--label", options.label, "--inside", name,
-               *(f"--set={setting}" for setting in options.set)]
+               *(f"--set={setting}" for setting in options.set), *["--bench"] * options.bench]
     with tempfile.TemporaryFile("w+") as output:
         process = subprocess.Popen(UNSHARE + command, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
         try:
@@ -82,13 +83,13 @@ def run_case(name, limit, options):
 def run_all(cases, options):
     """
     Runs all waiting cases at the same time, and of the other cases two per processor, because they pause now and then.
-    The cases that need the machine for themselves follow one by one.
+    The cases that need the machine for themselves follow one by one. So do all cases if rates are judged.
     """
-    slots = threading.Semaphore(2 * os.cpu_count())
+    slots = threading.Semaphore(1 if options.bench else 2 * os.cpu_count())
     passed = []
 
     def work(name, case):
-        with contextlib.nullcontext() if case["waits"] else slots:
+        with contextlib.nullcontext() if case["waits"] and not options.bench else slots:
             passed.append(run_case(name, case["seconds"], options))
 
     threads = [threading.Thread(target=work, args=(name, function.case), daemon=True)
@@ -103,11 +104,15 @@ def run_all(cases, options):
     return len(passed) == len(cases) and all(passed)
 
 
+def selected(case, bench):
+    return case["bench"] or case["bars"] if bench else not case["bench"]
+
+
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--adit", required=True, type=os.path.abspath, metavar="PROGRAM", help="the adit to test")
     parser.add_argument("--quick", action="store_true", help="leave out the slow cases")
-    parser.add_argument("--bench", action="store_true", help="run only the cases that measure rates")
+    parser.add_argument("--bench", action="store_true", help="run only the cases that measure rates or times, and judge them")
     parser.add_argument("--list", action="store_true", help="print the names of the cases and exit")
     parser.add_argument("--label", default="", metavar="TEXT", help="text to print before each name")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",
@@ -123,7 +128,7 @@ def main():
     if options.inside:
         return run_inside(options.inside, options)
     cases = [entry for entry in all_cases()
-             if entry[0].startswith(tuple(options.prefixes)) and entry[1].case["bench"] == options.bench
+             if entry[0].startswith(tuple(options.prefixes)) and selected(entry[1].case, options.bench)
              and not (options.quick and entry[1].case["slow"])]
     if options.list:
         print("\n".join(name for name, _, _ in cases))

@@ -15,7 +15,7 @@ import threading
 import time
 
 from ends import Adit, counters_of, host_port, pair
-from lab import case, wait_for
+from lab import TIMEOUT, case, wait_for
 from reload import keys
 from traffic import MIB, Flow, both_ways, datagrams, small_datagrams, udp_socket
 
@@ -79,7 +79,7 @@ class Numbered:
         """Requires that all flows arrived in order, and at least this share of their datagrams."""
         total = self.sent * len(self.senders)
         with contextlib.suppress(AssertionError):
-            wait_for(lambda: self.arrived == total, "the last datagrams", 5)
+            wait_for(lambda: self.arrived == total, "the last datagrams", 10)
         self.over.set()
         self.thread.join()
         for made in [self.receiver, *self.senders]:
@@ -189,7 +189,7 @@ def changes(lab, workers):
             left.peers += [{"PublicKey": extra[i], "Endpoint": host_port("192.0.2.99", 1 + number),
                             "AllowedIPs": f"10.9.{(number + i) % 3}.0/24"} for i in range(number % 4)]
             left.write()
-            subprocess.run([lab.adit, "reload", left.interface], check=True, timeout=10)
+            subprocess.run([lab.adit, "reload", left.interface], check=True, timeout=TIMEOUT)
     with lab.check("the counters can be read under load"):
         for _ in range(20):
             assert counters_of(left)["sealed"]
@@ -205,9 +205,10 @@ def changes(lab, workers):
         for flow in flows:
             flow.stop()
     with lab.check("the link goes down and up"):
-        for end in left, right:
+        for end in left, right:  # both, so that neither keeps a session that the other one has forgotten
             end.node.run(f"ip link set {end.interface} down")
             wait_for(lambda: not end.node.udp_ports(), "closed sockets")
+        for end in left, right:
             end.node.run(f"ip link set {end.interface} up")
             wait_for(lambda: len(end.node.udp_ports()) == 2 * workers, "sockets for every worker")
         left.node.run(f"ip route replace 10.7.0.0/24 dev {left.interface}")
@@ -225,7 +226,7 @@ def refusals(lab):
         left.settings["Workers"] = 2
         with udp_socket(left.node, "0.0.0.0") as taken:
             left.port = taken.getsockname()[1]
-            done = left.node.run([lab.adit, "run", left.write()], check=False, timeout=10)
+            done = left.node.run([lab.adit, "run", left.write()], check=False)
             assert done.returncode == 1, done.returncode
             assert f"UDP port {left.port}: Address already in use" in done.stderr, done.stderr
         left.port = right.port
@@ -239,7 +240,7 @@ def refusals(lab):
         left.start()
         left.settings["Workers"] = 3
         left.write()
-        done = subprocess.run([lab.adit, "reload", left.interface], capture_output=True, text=True, timeout=10)
+        done = subprocess.run([lab.adit, "reload", left.interface], capture_output=True, text=True, timeout=TIMEOUT)
         output = done.stdout + done.stderr
         assert done.returncode == 0 and "Workers: the change takes effect at the next start" in output, done
         check_threads(left, 2)

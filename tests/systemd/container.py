@@ -12,7 +12,7 @@ import secrets
 import signal
 import subprocess
 
-from lab import wait_for
+from lab import TIMEOUT, wait_for
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT_SCRIPT = os.path.join(HERE, "root.sh")
@@ -45,13 +45,14 @@ class Container:
                                        stdin=subprocess.DEVNULL, stdout=console, stderr=console)
             try:
                 self.pid = wait_for(self.find_systemd, "systemd in the container")
-                wait_for(lambda: self.run("systemctl is-active multi-user.target", check=False) == "active", "boot", 60)
+                wait_for(lambda: self.run("systemctl is-active multi-user.target", check=False) == "active", "boot",
+                         3 * TIMEOUT)
                 self.open_sysctls()
                 yield self
             finally:
                 if self.pid:
                     os.kill(self.pid, POWER_OFF)
-                process.wait(30)
+                process.wait(2 * TIMEOUT)
 
     def find_systemd(self):
         found = subprocess.run(["pgrep", "-x", "systemd"], capture_output=True, text=True).stdout.split()
@@ -64,7 +65,7 @@ class Container:
 
     def run(self, command, check=True):
         done = subprocess.run(["nsenter", f"--target={self.pid}", "--all", *command.split()], capture_output=True,
-                              text=True, timeout=60)
+                              text=True, timeout=2 * TIMEOUT)
         assert done.returncode == 0 or not check, f"{command}: {(done.stderr or done.stdout).strip()}"
         return done.stdout.strip()
 

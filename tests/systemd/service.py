@@ -36,7 +36,7 @@ def lay(lab):
     return left, right, container
 
 
-@case(slow=True, seconds=300)
+@case(slow=True, seconds=600)
 def life(lab):
     left, right, container = lay(lab)
     with container.booted():
@@ -125,18 +125,18 @@ def check_broken(lab, container):
         assert "/etc/adit/broken.conf:2: " in journal, journal
 
 
-@case(slow=True, seconds=300)
+@case(slow=True, seconds=600)
 def ready(lab):
     """A slow start: systemd considers the unit active when adit sends READY=1, not before."""
     left, right, container = lay(lab)
     drop_in = f"{container.root}/etc/systemd/system/adit@.service.d"
     os.mkdir(drop_in)
     with open(f"{drop_in}/late.conf", "w") as file:
-        file.write("[Service]\nExecStart=\nExecStart=/bin/sh -c 'sleep 2; exec adit run /etc/adit/%i.conf'\n")
+        file.write("[Service]\nExecStart=\nExecStart=/bin/sh -c 'sleep 5; exec adit run /etc/adit/%i.conf'\n")
     with container.booted():
         with lab.check("activating until READY=1, then active"):
             container.run(f"systemctl start --no-block {UNIT}")
-            wait_for(lambda: container.property(UNIT, "ActiveState") == "activating", "activating", 10)
+            wait_for(lambda: container.property(UNIT, "ActiveState") == "activating", "activating")
             assert not left.node.has_link("tun-left")
             wait_for(lambda: container.property(UNIT, "ActiveState") == "active", "active")
             left.node.ping(right.v4)
