@@ -6,7 +6,6 @@ The data path at its limits: bursts, the largest MTU, and offloads that are turn
     tun-left  10.7.0.1, fd07::1         tun-right  10.7.0.2, fd07::2
 """
 
-import signal
 import socket
 
 from ends import Adit, AditDevice, counters_of, devices, pair
@@ -30,12 +29,9 @@ def a_burst_of_a_local_program_arrives(lab, workers):
                  udp_socket(right.node, right.inner(family)) as receiver:
                 receiver.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 16 * MIB)
                 sender.connect(receiver.getsockname()[:2])
-                left.daemon.process.send_signal(signal.SIGSTOP)
-                try:
+                with left.daemon.held():
                     for number in range(BURST):
                         sender.send(number.to_bytes(4))
-                finally:
-                    left.daemon.process.send_signal(signal.SIGCONT)
                 arrived = 0
                 try:
                     while arrived < BURST:

@@ -100,6 +100,25 @@ class Daemon:
             fields = file.read().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
+    def halt(self):
+        """Sends SIGSTOP, and waits until every thread has stopped."""
+        def states():
+            for thread in os.listdir(f"/proc/{self.pid}/task"):
+                with open(f"/proc/{self.pid}/task/{thread}/stat") as file:
+                    yield file.read().rsplit(")", 1)[1].split()[0]
+
+        self.process.send_signal(signal.SIGSTOP)
+        wait_for(lambda: set(states()) == {"T"}, f"{self.name}: a stopped process")
+
+    @contextlib.contextmanager
+    def held(self):
+        """Halts the process. Packets wait in the queue of the TUN until it continues and reads them in one go."""
+        self.halt()
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
+
     def running(self):
         return self.process.poll() is None
 
@@ -219,13 +238,28 @@ class Node:
         done = self.run(f"ping -n -q -c 3 -i 0.1 -W 1 {options} {address}", check=False)
         assert " 0 received" in done.stdout, f"ping {address}: {(done.stdout + done.stderr).strip()}"
 
-    def udp_ports(self):
-        """Returns the ports to which UDP sockets of this namespace are bound, one entry per socket."""
+    def udp_sockets(self):
+        """Returns the ports to which UDP sockets of this namespace are bound, by the inode of the socket."""
         lines = []
         for table in "udp", "udp6":
             with self.inside(), open(f"/proc/thread-self/net/{table}") as file:
-                lines += file.readlines()[1:]
-        return sorted(int(line.split()[1].rsplit(":", 1)[1], 16) for line in lines)
+                lines += [line.split() for line in file.readlines()[1:]]
+        return {words[9]: int(words[1].rsplit(":", 1)[1], 16) for words in lines}
+
+    def wait_for_new_sockets(self, before):
+        """
+        Waits until all UDP sockets have been replaced: a daemon closes its sockets when the link goes down, and `adit
+        run` sets the link up again.
+        """
+        def renewed():
+            now = self.udp_sockets()
+            return len(now) == len(before) and not now.keys() & before.keys()
+
+        wait_for(renewed, "new sockets")
+
+    def udp_ports(self):
+        """Returns the ports to which UDP sockets of this namespace are bound, one entry per socket."""
+        return sorted(self.udp_sockets().values())
 
 
 class Lab:

@@ -584,7 +584,6 @@ def ended_while_waiting(lab):
         wait_for(lambda: server.queries, "a query")
         begin = time.monotonic()
         assert left.daemon.stop() == 0
-        assert ": up:" not in left.daemon.log(), left.daemon.log()
-    lab.bar("the daemon ends within 2 s", time.monotonic() - begin, 2)
+        lab.bar("the daemon ends within 2 s", time.monotonic() - begin, 2)
     with lab.check("no policy rule remains"):
         assert "51820" not in left.node.run("ip rule").stdout, left.node.run("ip rule").stdout

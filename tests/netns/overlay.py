@@ -11,7 +11,6 @@ Right's side of the wire to far has no offloads.
 """
 
 import contextlib
-import signal
 import socket
 
 from ends import counters_of, pair
@@ -59,16 +58,6 @@ def vxlan(lab, checksum, workers):
         assert not after.get("merge_refused"), f"{after['merge_refused']} refused"
 
 
-@contextlib.contextmanager
-def held(end):
-    """Stops the daemon. Packets wait in the queue of the TUN until the daemon continues and reads them in one go."""
-    end.daemon.process.send_signal(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        end.daemon.process.send_signal(signal.SIGCONT)
-
-
 def payloads():
     """Datagrams of equal length, except that the last is shorter."""
     return [number.to_bytes(4, "big") + NOISE[number:number + (600 if number == BURST - 1 else 1000)]
@@ -78,7 +67,7 @@ def payloads():
 def send_burst(left, sender, address, without):
     """Sends payloads() in one burst. `without` decides by number which of them have no checksum."""
     option = (socket.SOL_SOCKET, SO_NO_CHECK) if sender.family == socket.AF_INET else (UDP, UDP_NO_CHECK6_TX)
-    with held(left):
+    with left.daemon.held():
         for number, payload in enumerate(payloads()):
             sender.setsockopt(*option, int(without(number)))
             sender.sendto(payload, address)

@@ -407,7 +407,7 @@ def successor(lab):
             end.wg("set", "listen-port", str(PORT))
             end.link("up")
             old = end.daemon
-            old.process.send_signal(signal.SIGSTOP)
+            old.halt()
             end.node.run(f"ip link del {end.interface}")
             new = end.node.start("successor", [lab.adit, "-f", end.interface], env={**os.environ, "LOG_LEVEL": "error"})
             time.sleep(0.2)
@@ -478,16 +478,16 @@ def renames(lab, workers):
         node.run(["bash", "-c", "for i in {1..200}; do ip link set tun-left mtu $((1300 + i)); "
                   "ip link set dev tun-left name other; ip link set dev other name tun-left; done"])
         assert "stopped" not in left.daemon.log(), left.daemon.log()
+        before = node.udp_sockets()
         node.run("ip link set tun-left down")
-        wait_for(lambda: not node.udp_ports(), "the ports are closed")
-        node.run("ip link set tun-left up")
-        wait_for(lambda: node.udp_ports(), "the ports are open")
+        node.wait_for_new_sockets(before)
         node.run(f"ip route replace {right.v4} dev {left.interface}")
         node.ping(right.v4)
     with lab.check("a new name is followed"):
         node.run("ip link set tun-left name new")
+        before = node.udp_sockets()
         node.run("ip link set new down")
-        wait_for(lambda: not node.udp_ports(), "the ports are closed")
+        node.wait_for_new_sockets(before)
         node.run("ip link del new")
         assert left.daemon.wait() == 1
 

@@ -156,7 +156,7 @@ def reload_repairs(lab):
     left.node.ping(BEYOND[4])
     before = inner_state(left.node)
     with lab.check("a reload of an unchanged file repairs at once"):
-        left.daemon.process.send_signal(signal.SIGSTOP)
+        left.daemon.halt()
         left.node.run("ip route flush table 51820")
         left.node.run("ip address flush dev tun-left")
         left.daemon.process.send_signal(signal.SIGCONT)
