@@ -240,3 +240,10 @@ int control_set_mark(struct device *device, uint32_t mark)
 	control_clear_locals(device);
 	return 0;
 }
+
+void control_set_padding_limits(struct device *device, const struct padding_limits *limits)
+{
+	device_lock(device);
+	device->padding_limits = *limits;
+	device_unlock(device);
+}

@@ -35,6 +35,7 @@ enum { ICMP_BURST = 50 };
 static_assert((int)BATCH_HEADROOM >= (int)AEAD_HEADROOM && (int)BATCH_TAILROOM >= (int)AEAD_TAILROOM,
 			  "a cipher may write around a slot");
 static_assert((int)BATCH_RUN_BYTES == (int)UDP_RUN_BYTES, "a full run is what one send takes");
+static_assert((int)PADDING_MAX <= (int)NOISE_TAG, "the place of the tag has room for clearing the padding");
 static_assert((int)VIRTIO_HEADER == (int)TUN_VIRTIO, "one virtio header");
 
 /* A packet of at most this length fits a UDP datagram, with any padding and over IPv4 as well as IPv6. */
@@ -153,10 +154,11 @@ static bool send_all_runs(struct egress *egress, uint64_t now)
 
 /* --- cut and seal ------------------------------------------------------------------- */
 
-static size_t segment_padding(const struct segmenter *cut, size_t length, size_t mtu)
+static size_t segment_padding(const struct segmenter *cut, size_t length, size_t mtu,
+							  const struct padding_limits *limits)
 {
 	if (!cut->gso_type)
-		return padding_of_packet(length, mtu);
+		return padding_of_packet(length, mtu, limits);
 	return padding_of_segment(length, (size_t)cut->header + cut->size, mtu);
 }
 
@@ -167,11 +169,13 @@ static size_t segment_padding(const struct segmenter *cut, size_t length, size_t
 static bool fits_datagram(const struct egress *egress, const struct peer *peer)
 {
 	const struct segmenter *cut = &egress->cut;
+	const struct device *device = egress->device;
 	size_t length = segment_length(cut), headers = UDP_HEADER;
 
 	if (peer_endpoint(peer)->to.any.sa_family == AF_INET) /* IPv6 does not count its header */
 		headers += IPV4_HEADER;
-	return length + segment_padding(cut, length, egress->device->mtu) + DATA_OVERHEAD + headers <= UINT16_MAX;
+	return length + segment_padding(cut, length, device->mtu, &device->padding_limits) + DATA_OVERHEAD + headers <=
+		   UINT16_MAX;
 }
 
 /* Cuts and seals `count` segments into consecutive slots, under the nonces from `counter` on. */
@@ -179,14 +183,15 @@ static void cut_and_seal(struct egress *egress, const struct session *session, u
 {
 	struct segmenter *cut = &egress->cut;
 	const struct batch_label label = { egress->peer, ip_flow(cut->packet, cut->length), ip_ecn(cut->packet) };
+	const struct padding_limits *limits = &egress->device->padding_limits;
 	size_t mtu = egress->device->mtu;
 
 	for (uint32_t i = 0; i < count; i++) {
 		uint8_t *slot = batch_slot(&egress->batch), *packet = slot + DATA_HEADER;
 		size_t length = segment_next(cut, packet);
-		size_t zeros = segment_padding(cut, length, mtu);
+		size_t zeros = cut->left ? 0 : segment_padding(cut, length, mtu, limits); /* all but the last are full */
 
-		memset(packet + length, 0, zeros);
+		memset(packet + length, 0, PADDING_MAX); /* may clear a part of the tag's place: a fixed size needs no call */
 		session_seal_by(session, egress->aead, counter + i, slot, length + zeros);
 		batch_add(&egress->batch, &label, (uint16_t)(length + zeros + DATA_OVERHEAD));
 	}

@@ -2,14 +2,41 @@
 /* Padding of packets and segments. */
 #include "tunnel/padding.h"
 
-size_t padding_of_packet(size_t n, size_t mtu)
+#include "base/bytes.h"
+
+void padding_limits_add(struct padding_limits *limits, uint32_t mtu)
+{
+	if (mtu > UINT16_MAX)
+		return;
+	limits->any = true;
+	limits->bits[mtu / 8] |= (uint8_t)(1u << mtu % 8);
+}
+
+/* Near the MTU, beyond it, or without one. */
+static size_t pad_to_mtu(size_t n, size_t mtu)
 {
 	size_t unit = mtu && n > mtu ? n % mtu : n;
-	size_t padded = (unit + 15) & ~(size_t)15;
+	size_t zeros = -unit & 15;
 
-	if (mtu && padded > mtu)
-		padded = mtu;
-	return padded > unit ? padded - unit : 0;
+	return mtu && unit + zeros > mtu ? mtu - unit : zeros;
+}
+
+static size_t pad(size_t n, size_t mtu)
+{
+	size_t zeros = -n & 15;
+
+	return n + zeros <= mtu ? zeros : pad_to_mtu(n, mtu);
+}
+
+size_t padding_of_packet(size_t n, size_t mtu, const struct padding_limits *limits)
+{
+	size_t zeros = pad(n, mtu);
+	uint32_t near; /* bit i: n + i is a limit, for all i < zeros */
+
+	if (!limits->any)
+		return zeros;
+	near = get_le32(limits->bits + n / 8) >> n % 8 & ((1u << zeros) - 1);
+	return near ? (size_t)__builtin_ctz(near) : zeros;
 }
 
 size_t padding_of_segment(size_t n, size_t full, size_t mtu)
@@ -18,6 +45,6 @@ size_t padding_of_segment(size_t n, size_t full, size_t mtu)
 
 	if (n == full)
 		return 0;
-	zeros = padding_of_packet(n, mtu);
+	zeros = pad(n, mtu);
 	return n + zeros > full ? full - n : zeros;
 }

@@ -41,6 +41,9 @@ int control_set_up(struct device *device, bool up, uint64_t now);
 int control_set_port(struct device *device, uint16_t port);
 int control_set_mark(struct device *device, uint32_t mark);
 
+/* The MTUs of the routes through the device have changed. */
+void control_set_padding_limits(struct device *device, const struct padding_limits *limits);
+
 /* Routes or addresses have changed: the local address of each peer is verified before the next packet is sent to it. */
 void control_recheck_locals(struct device *device);
 /* Clears the local addresses of all peers. */

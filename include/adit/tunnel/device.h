@@ -34,6 +34,7 @@
 #include "tunnel/allowedips.h"
 #include "tunnel/counters.h"
 #include "tunnel/mailbox.h"
+#include "tunnel/padding.h"
 #include "tunnel/staged.h"
 #include "tunnel/timers.h"
 
@@ -85,6 +86,8 @@ struct device {
 	struct list spare; /* unused struct peer, see peer_reserve */
 	uint64_t serial;   /* of the peer that was added last */
 
+	struct padding_limits padding_limits; /* the MTUs of the routes through the device that have one */
+
 	struct timers timers;
 	struct staged_pool staged;
 	struct mailbox mailbox;
@@ -106,7 +109,8 @@ struct device {
 
 	/*
 	 * Returns false if the local address of `endpoint` cannot be used any more: it is gone, or the route to the peer
-	 * uses another interface. Otherwise sets endpoint->pinned. Asks the kernel, so it is called without the lock. NULL: every address is usable.
+	 * uses another interface. Otherwise sets endpoint->pinned. Asks the kernel, so it is called without the lock. NULL:
+	 * every address is usable.
 	 */
 	bool (*local_usable)(void *context, struct endpoint *endpoint);
 	void *local_usable_context;
