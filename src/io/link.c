@@ -48,8 +48,9 @@ static int name_ioctl(const struct link *link, unsigned long number, struct ifre
 }
 
 /* Opens the sockets in the thread's current namespace. */
-static int open_here(struct link *link)
+static int open_here(void *context)
 {
+	struct link *link = context;
 	struct ifreq request = { 0 };
 	int error;
 
@@ -63,31 +64,40 @@ static int open_here(struct link *link)
 	if (error)
 		return error;
 	link->index = (uint32_t)request.ifr_ifindex;
-	return 0;
+	return netlink_events_add_route_mtus(link->watch, link->index, false);
 }
 
-int link_open(struct link *link, int tun)
+/* Calls `open_sockets` in the device's namespace, and sets *namespace to it. */
+static int open_there(int tun, ino_t *namespace, int (*open_sockets)(void *context), void *context)
 {
 	int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), device, error;
 
-	*link = (struct link) { .tun = tun, .watch = -1, .query = -1 };
 	if (own < 0)
 		return -errno;
 	device = ioctl(tun, TUNGETDEVNETNS);
 	if (device < 0) /* before Linux 5.2; assume that the device is in our own namespace */
 		device = fcntl(own, F_DUPFD_CLOEXEC, 0);
-	link->namespace = inode_of(device);
-	if (link->namespace == inode_of(own)) {
-		error = open_here(link);
+	*namespace = inode_of(device);
+	if (*namespace == inode_of(own)) {
+		error = open_sockets(context);
 	} else if (setns(device, CLONE_NEWNET)) {
 		error = -errno;
 	} else {
-		error = open_here(link);
+		error = open_sockets(context);
 		if (setns(own, CLONE_NEWNET)) /* our UDP sockets would be opened in the wrong namespace */
 			error = -errno;
 	}
 	close(device);
 	close(own);
+	return error;
+}
+
+int link_open(struct link *link, int tun)
+{
+	int error;
+
+	*link = (struct link) { .tun = tun, .watch = -1, .query = -1 };
+	error = open_there(tun, &link->namespace, open_here, link);
 	if (error)
 		link_close(link);
 	return error;
@@ -126,15 +136,17 @@ int link_set_mtu(const struct link *link, uint32_t mtu)
 
 struct link_events {
 	uint32_t index; /* only events of this interface count */
-	bool any;
+	int seen;       /* LINK_STATE, LINK_ROUTES */
 };
 
 static void note_event(void *context, const struct netlink_event *event)
 {
 	struct link_events *events = context;
 
-	if (event->index == events->index)
-		events->any = true;
+	if (event->kind != NETLINK_EVENT_LINK)
+		events->seen |= LINK_ROUTES;
+	else if (event->index == events->index)
+		events->seen |= LINK_STATE;
 }
 
 int link_read(struct link *link)
@@ -145,8 +157,10 @@ int link_read(struct link *link)
 
 	if (error && error != -ENOBUFS)
 		return error;
-	if (!events.any && !error)
-		return 0;
+	if (error)
+		events.seen = LINK_STATE | LINK_ROUTES;
+	if (!(events.seen & LINK_STATE))
+		return events.seen;
 	/* The kernel reports a move to another namespace as a deletion. */
 	device = ioctl(tun, TUNGETDEVNETNS);
 	moved = device >= 0 && inode_of(device) != link->namespace;
@@ -157,6 +171,37 @@ int link_read(struct link *link)
 		error = link_open(link, tun);
 		if (error)
 			return error;
+		events.seen |= LINK_ROUTES;
 	}
-	return 1;
+	return events.seen;
+}
+
+int link_watch_removals(struct link *link, bool on)
+{
+	int error = link->removals == on ? 0 : netlink_events_add_route_mtus(link->watch, link->index, on);
+
+	if (!error)
+		link->removals = on;
+	return error;
+}
+
+static int open_netlink_here(void *context)
+{
+	struct netlink **netlink = context;
+
+	*netlink = netlink_open();
+	return *netlink ? 0 : -errno;
+}
+
+struct netlink *link_open_netlink(const struct link *link)
+{
+	struct netlink *netlink = NULL;
+	ino_t namespace;
+	int error = open_there(link->tun, &namespace, open_netlink_here, &netlink);
+
+	if (!error)
+		return netlink;
+	netlink_close(netlink);
+	errno = -error;
+	return NULL;
 }

@@ -247,6 +247,9 @@ void netlink_read_route(const struct nlmsghdr *message, struct netlink_route_ent
 		case RTA_PRIORITY:
 			entry->metric = netlink_get_u32(attribute);
 			break;
+		case RTA_METRICS:
+			entry->mtu = netlink_get_mtu(attribute);
+			break;
 		}
 	}
 }
@@ -268,8 +271,10 @@ static void dump_route(void *context, const struct nlmsghdr *message)
 	if (message->nlmsg_type != RTM_NEWROUTE || head->rtm_family != filter->family || head->rtm_flags & RTM_F_CLONED)
 		return;
 	netlink_read_route(message, &entry);
-	if ((!filter->table || filter->table == entry.table) && (!filter->index || filter->index == entry.index) &&
-		(!filter->protocol || filter->protocol == entry.protocol) && (!filter->type || filter->type == entry.type))
+	if (filter->index && filter->index != entry.index && !(filter->or_no_device && !entry.index))
+		return;
+	if ((!filter->table || filter->table == entry.table) && (!filter->protocol || filter->protocol == entry.protocol) &&
+		(!filter->type || filter->type == entry.type))
 		dump->handle(dump->context, &entry);
 }
 

@@ -25,6 +25,9 @@ enum {
 	FLAGS_AT = offsetof(struct nlmsghdr, nlmsg_flags),
 	PORT_AT = offsetof(struct nlmsghdr, nlmsg_pid),
 	PROTOCOL_AT = sizeof(struct nlmsghdr) + offsetof(struct rtmsg, rtm_protocol),
+	ATTRIBUTES_AT = sizeof(struct nlmsghdr) + sizeof(struct rtmsg),
+	/* In an event of an address. */
+	INDEX_AT = sizeof(struct nlmsghdr) + offsetof(struct ifaddrmsg, ifa_index),
 };
 
 /* BPF loads numbers in network byte order, but netlink messages are in host byte order. */
@@ -78,6 +81,54 @@ int netlink_events_open(unsigned kinds, uint32_t own_port)
 		return error;
 	}
 	return fd;
+}
+
+/*
+ * SKF_AD_NLATTR loads the offset of the attribute of type X that follows the offset A, or 0 if there is none. BPF loads
+ * numbers in network byte order, but netlink messages are in host byte order. A route without RTA_OIF may have next
+ * hops on the interface.
+ */
+static int attach_mtu_filter(int fd, uint32_t index, bool removals)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, TYPE_AT),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWROUTE), 5, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELROUTE), 4, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWADDR), 17, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELADDR), 0, 15),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, INDEX_AT),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(removals ? index : 0), 13, 14),
+		/* a route */
+		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, FLAGS_AT),
+		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, removals ? htons(NLM_F_REPLACE) : 0, 11, 0),
+		BPF_STMT(BPF_LD | BPF_IMM, ATTRIBUTES_AT),
+		BPF_STMT(BPF_LDX | BPF_IMM, RTA_METRICS),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)SKF_AD_OFF + SKF_AD_NLATTR),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 8, 0),
+		BPF_STMT(BPF_LD | BPF_IMM, ATTRIBUTES_AT),
+		BPF_STMT(BPF_LDX | BPF_IMM, RTA_OIF),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)SKF_AD_OFF + SKF_AD_NLATTR),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 3, 0),
+		BPF_STMT(BPF_MISC | BPF_TAX, 0),
+		BPF_STMT(BPF_LD | BPF_W | BPF_IND, sizeof(struct rtattr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(index), 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, ACCEPT),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+	};
+	struct sock_fprog program = { sizeof code / sizeof code[0], code };
+
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) == 0 ? 0 : -errno;
+}
+
+int netlink_events_add_route_mtus(int fd, uint32_t index, bool removals)
+{
+	static const int groups[] = { RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV4_IFADDR };
+	int error = attach_mtu_filter(fd, index, removals);
+
+	for (size_t i = 0; i < sizeof groups / sizeof *groups && !error; i++)
+		if (setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &groups[i], sizeof groups[i]) < 0)
+			error = -errno;
+	return error;
 }
 
 bool netlink_events_discard(int fd)

@@ -63,5 +63,7 @@ void netlink_put_address(struct nlmsghdr *message, uint16_t type, const struct i
 void netlink_get_address(const struct nlattr *attribute, struct ip_prefix *prefix);
 /* Returns the value of a 32-bit attribute, or 0 if it is too short. */
 uint32_t netlink_get_u32(const struct nlattr *attribute);
+/* Returns the MTU in an RTA_METRICS attribute, or 0 if it has none. */
+uint32_t netlink_get_mtu(const struct nlattr *metrics);
 
 #endif

@@ -6,7 +6,7 @@
 
 #include "netlink_request.h"
 
-static uint32_t metrics_mtu(const struct nlattr *metrics)
+uint32_t netlink_get_mtu(const struct nlattr *metrics)
 {
 	const struct nlattr *attribute;
 	uint32_t mtu = 0;
@@ -48,7 +48,7 @@ static struct route read_route(const struct nlmsghdr *message)
 			route.index = (uint32_t)hop.rtnh_ifindex;
 			break;
 		case RTA_METRICS:
-			route.mtu = metrics_mtu(attribute);
+			route.mtu = netlink_get_mtu(attribute);
 			break;
 		}
 	}

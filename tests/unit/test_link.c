@@ -128,7 +128,7 @@ static void a_move_to_another_namespace_is_followed(void **state)
 							"while [ \"$(readlink /proc/$!/ns/net)\" = \"$(readlink /proc/self/ns/net)\" ];"
 							"do sleep 0.01; done; echo $!"));
 	sandbox_run("ip link set link0 netns %d", atoi(holder));
-	assert_int_equal(wait_for_event(&link, EVENT_MS), 1);
+	assert_int_equal(wait_for_event(&link, EVENT_MS), LINK_STATE | LINK_ROUTES);
 	expect(&link, false, 1500);
 	sandbox_run("nsenter -t %d -n ip link set link0 name other", atoi(holder));
 	sandbox_run("nsenter -t %d -n ip link set other mtu 1400 up", atoi(holder));
@@ -136,6 +136,8 @@ static void a_move_to_another_namespace_is_followed(void **state)
 	while (wait_for_event(&link, QUIET_MS))
 		continue;
 	expect(&link, true, 1400);
+	sandbox_run("nsenter -t %d -n ip route add 10.9.0.0/24 dev other mtu 1300", atoi(holder));
+	assert_int_equal(wait_for_event(&link, EVENT_MS), LINK_ROUTES);
 	here = socket(AF_INET, SOCK_DGRAM, 0); /* the thread is in its namespace again */
 	assert_true(here >= 0);
 	sandbox_run("ip link show lo >/dev/null && ! ip link show other 2>/dev/null");

@@ -548,6 +548,59 @@ static void leaving_a_bridge_is_not_a_deletion(void **context)
 	close(fd);
 }
 
+static void note_route_event(void *context, const struct netlink_event *event)
+{
+	if (event->kind != NETLINK_EVENT_LINK)
+		*(bool *)context = true;
+}
+
+/* Returns true if the command causes events of routes or addresses that reach the socket. */
+static bool causes_events(int fd, const char *command)
+{
+	bool any = false;
+
+	sandbox_run("%s", command);
+	assert_int_equal(netlink_events_read(fd, note_route_event, &any), 0);
+	return any;
+}
+
+static void only_routes_with_an_mtu_are_reported(void **context)
+{
+	struct state *state = *context;
+	int fd = netlink_events_open(NETLINK_EVENT_LINK, 0), tun = sandbox_tun("tun1"), other = sandbox_tun("tun2");
+	uint32_t index = if_nametoindex("tun1");
+
+	assert_true(fd >= 0 && tun >= 0 && other >= 0);
+	assert_int_equal(netlink_events_add_route_mtus(fd, index, false), 0);
+	sandbox_run("ip link set tun1 up; ip link set tun2 up; ip address add 10.3.0.1/24 dev tun1");
+	causes_events(fd, "true");
+	for (int removals = 0; removals < 2; removals++) {
+		assert_int_equal(netlink_events_add_route_mtus(fd, index, removals), 0);
+		assert_false(causes_events(fd, "ip route add 10.9.0.0/24 dev tun1; ip route add fd09::/64 dev tun1"));
+		assert_false(causes_events(fd, "ip route del 10.9.0.0/24 dev tun1; ip route del fd09::/64 dev tun1"));
+		assert_false(causes_events(fd, "ip route add 10.9.0.0/24 dev tun2 mtu 1300"));
+		assert_false(causes_events(fd, "ip route add fd09::/64 dev tun2 mtu 1300"));
+		assert_int_equal(causes_events(fd, "ip route replace 10.9.0.0/24 dev tun2"), removals);
+		assert_int_equal(causes_events(fd, "ip route replace fd09::/64 dev tun2"), removals);
+		assert_true(causes_events(fd, "ip route replace 10.9.0.0/24 dev tun1 mtu 1300"));
+		assert_true(causes_events(fd, "ip route replace fd09::/64 dev tun1 mtu lock 1300"));
+		assert_int_equal(causes_events(fd, "ip route replace 10.9.0.0/24 dev tun2"), removals);
+		assert_true(causes_events(fd, "ip route del fd09::/64 dev tun1"));
+		assert_true(causes_events(fd, "ip route replace 10.9.0.0/24 mtu 1300 nexthop dev tun1 nexthop dev tun2"));
+		assert_true(causes_events(fd, "ip route del 10.9.0.0/24"));
+		assert_true(causes_events(fd, "ip route add 10.9.0.0/24 dev tun1 table 77 mtu 1300"));
+		assert_true(causes_events(fd, "ip route flush table 77"));
+		assert_false(causes_events(fd, "ip address add 10.4.0.1/24 dev tun1"));
+		assert_int_equal(causes_events(fd, "ip address del 10.4.0.1/24 dev tun1"), removals);
+		assert_false(causes_events(fd, "ip address add 10.4.0.1/24 dev tun2; ip address del 10.4.0.1/24 dev tun2"));
+	}
+	change_link(state, NETLINK_LINK_MTU, 1290);
+	assert_int_equal(read_events(fd, state->index).last.mtu, 1290); /* link events pass */
+	close(tun);
+	close(other);
+	close(fd);
+}
+
 static void lost_events_are_reported(void **context)
 {
 	struct state *state = *context;
@@ -582,6 +635,7 @@ int main(void)
 		cmocka_unit_test(rules_with_further_conditions_are_not_plain),
 		cmocka_unit_test(link_events_arrive),
 		cmocka_unit_test(leaving_a_bridge_is_not_a_deletion),
+		cmocka_unit_test(only_routes_with_an_mtu_are_reported),
 		cmocka_unit_test(lost_events_are_reported),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);

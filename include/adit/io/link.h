@@ -21,7 +21,13 @@ struct link {
 	int query;       /* socket for ioctls, in the device's namespace */
 	uint32_t index;  /* of the device in that namespace */
 	ino_t namespace; /* identifies the namespace */
+	bool removals;   /* see link_watch_removals */
 };
+
+/* The events that link_read reports, as bits. */
+enum { LINK_STATE = 1, LINK_ROUTES = 2 };
+
+struct netlink;
 
 /* Opens the sockets for the device of descriptor `tun`. Returns 0 or a negative errno; -EBADFD if it was deleted. */
 int link_open(struct link *link, int tun);
@@ -34,10 +40,18 @@ int link_state(const struct link *link, struct link_state *state);
 int link_set_mtu(const struct link *link, uint32_t mtu);
 
 /*
- * Reads pending events from link->watch. Returns 1 if the state may have changed: call link_state. If the device has
- * moved to another namespace, link->watch is a new descriptor then. Returns 0 if nothing has changed, or a negative
- * errno as link_open.
+ * Reads pending events from link->watch. Returns LINK_STATE if the state may have changed: call link_state; and
+ * LINK_ROUTES if the MTUs of the routes through the device may have changed. If the device has moved to another
+ * namespace, link->watch is a new descriptor then. Returns 0 if nothing has changed, or a negative errno as link_open.
  */
 int link_read(struct link *link);
+
+/*
+ * Whether LINK_ROUTES includes events that can only remove a route with an MTU; see netlink_events_add_route_mtus. Off
+ * at first. 0 or a negative errno.
+ */
+int link_watch_removals(struct link *link, bool on);
+/* Returns a netlink socket in the device's namespace, or NULL and sets errno. The caller closes it. */
+struct netlink *link_open_netlink(const struct link *link);
 
 #endif

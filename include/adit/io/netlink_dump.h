@@ -56,6 +56,7 @@ struct netlink_route_entry {
 	struct ip_prefix to;
 	uint32_t table, index; /* index 0: no device */
 	uint32_t metric;
+	uint32_t mtu;           /* 0: the route has no MTU of its own */
 	uint8_t protocol, type; /* RTPROT_*, RTN_* */
 };
 
@@ -63,6 +64,7 @@ struct netlink_route_entry {
 struct netlink_route_filter {
 	uint8_t family, protocol, type;
 	uint32_t table, index;
+	bool or_no_device; /* with `index`: also list routes without a device, such as those with several next hops */
 };
 
 int netlink_dump_routes(struct netlink *netlink, const struct netlink_route_filter *filter,

@@ -34,6 +34,14 @@ struct netlink_event {
 int netlink_events_open(unsigned kinds, uint32_t own_port);
 
 /*
+ * Also subscribes a socket for events of links to the events of routes with metrics, such as an MTU, that lead through
+ * the interface `index`. The kernel drops all other events of routes. With `removals`, the events of any route that
+ * replaces another one, and of deleted IPv4 addresses of the interface, arrive as well, because these may remove a
+ * route with an MTU; only a caller that knows of such routes needs them. May be called again. 0 or a negative errno.
+ */
+int netlink_events_add_route_mtus(int fd, uint32_t index, bool removals);
+
+/*
  * Calls `handle` with pending events, for a bounded time: the descriptor stays readable if there are more. Returns 0 or
  * a negative errno; -ENOBUFS means that events were lost, so read the state again.
  */
