@@ -51,6 +51,7 @@ static void link_watch_lost(struct link_watch *watch, int error)
 								  "CAP_SYS_ADMIN, or the unit restricts namespaces); not following its state there");
 	else
 		log_warning(device->name, "cannot follow the state of the link, trying again: %s", strerror(-error));
+	route_mtus_stop(&watch->route_mtus);
 	link_close(&watch->link);
 	if (error == -EPERM)
 		control_set_up(device, true, clock_boottime());
@@ -60,19 +61,20 @@ static void link_watch_lost(struct link_watch *watch, int error)
 static void on_link_event(struct ev_loop *loop, struct ev_io *watcher, int events)
 {
 	struct link_watch *watch = watcher->data;
-	int status;
+	int changed, status;
 
 	/* If the interface has moved, link.watch is a new descriptor, possibly with the old number. Always restart. */
 	ev_io_stop(loop, watcher);
-	status = link_read(&watch->link);
-	if (status > 0)
-		status = apply_link_state(watch);
-	if (status == -EBADFD)
+	changed = link_read(&watch->link);
+	status = changed > 0 && changed & LINK_STATE ? apply_link_state(watch) : changed;
+	if (status == -EBADFD) {
 		watch->deleted(watch->context);
-	else if (status < 0)
+	} else if (status < 0) {
 		link_watch_lost(watch, status);
-	else
+	} else {
 		link_watch_resume(watch);
+		route_mtus_follow(&watch->route_mtus, changed);
+	}
 }
 
 static void on_link_retry(struct ev_loop *loop, struct ev_timer *timer, int events)
@@ -93,6 +95,7 @@ static void on_link_retry(struct ev_loop *loop, struct ev_timer *timer, int even
 	}
 	log_info(watch->device->name, "following the state of the link again");
 	link_watch_resume(watch);
+	route_mtus_start(&watch->route_mtus, watch->device, loop, &watch->link);
 }
 
 int link_watch_start(struct link_watch *watch, struct device *device, int tun, struct ev_loop *loop,
@@ -115,6 +118,8 @@ int link_watch_start(struct link_watch *watch, struct device *device, int tun, s
 	error = apply_link_state(watch);
 	if (error)
 		link_watch_stop(watch);
+	else
+		route_mtus_start(&watch->route_mtus, device, loop, &watch->link);
 	return error;
 }
 
@@ -122,6 +127,7 @@ void link_watch_stop(struct link_watch *watch)
 {
 	if (!watch->loop)
 		return;
+	route_mtus_stop(&watch->route_mtus);
 	ev_io_stop(watch->loop, &watch->watcher);
 	ev_timer_stop(watch->loop, &watch->retry);
 	link_close(&watch->link);

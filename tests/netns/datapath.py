@@ -9,13 +9,16 @@ The data path at its limits: bursts, the largest MTU, and offloads that are turn
 import socket
 
 from ends import Adit, AditDevice, counters_of, devices, pair
-from lab import Skip, case
+from lab import Skip, case, wait_for
 from packets import Capture
-from traffic import MIB, both_ways, datagrams, small_datagrams, udp_socket
+from traffic import MIB, NOISE, both_ways, datagrams, small_datagrams, udp_socket
 
 BURST = 1000
 SO_RCVBUFFORCE = 33
 WIRE_MTU = 1500
+OUTER_BYTES = {4: 28 + 32, 6: 48 + 32}  # headers and tag of a datagram on the wire
+SMALL = {4: "10.9.1.1", 6: "fd09:1::1"}  # the destination of a route with an MTU of its own
+LARGE = {4: "10.9.2.1", 6: "fd09:2::1"}  # the destination of one without
 
 
 @case(workers=[1, 4])
@@ -105,3 +108,97 @@ def offloads_are_turned_off(lab, ends):
                 assert largest_packet(right, left, right.interface, [left.v4, right.v4]) > 1420
         left.stop(), right.stop()
 
+
+def padded(left, right, outside, target, sizes):
+    """Sends lone packets of these sizes to an address of `right`. Returns their sizes after padding."""
+    headers = 48 if ":" in target else 28
+    capture = Capture(left.node, "wan")
+    datagrams(left.node, left.inner(6 if ":" in target else 4), right.node, target,
+              [NOISE[size:2 * size - headers] for size in sizes])
+    sent = [packet for packet in capture.stop() if len(packet) > 1000]
+    assert len(sent) == len(sizes), f"{len(sizes)} packets became {len(sent)} datagrams"
+    return [len(packet) - OUTER_BYTES[outside] for packet in sent]
+
+
+def rounded(sizes, mtu):
+    return [min((size + 15) // 16 * 16, mtu) for size in sizes]
+
+
+def becomes(found, wanted):
+    """Requires that a function returns a value within 5 s: the daemon reads the routes in the background."""
+    wait_for(lambda: found() == wanted, f"sizes {wanted}; last: {found()}", 5)
+
+
+@case(ends=["1 worker", "4 workers", "bare devices"], outside=[4, 6], inside=[4, 6])
+def the_mtu_of_a_route_limits_the_padding(lab, ends, outside, inside):
+    """
+    The interface has an MTU of 1420. A packet of n bytes is padded at most to the smallest MTU of a route that is not
+    smaller than n.
+    """
+    kind = AditDevice if ends == "bare devices" else Adit
+    settings = {} if kind is AditDevice else {"Workers": int(ends[0])}
+    left, right = pair(lab, outside, left=kind, right=kind, start=False, **settings)
+    left.peers[0]["AllowedIPs"] += ", 10.9.0.0/16, fd09::/16"
+    left.start(), right.start()
+    left.node.offloads("wan", "off")  # otherwise datagrams of one size appear as one packet
+    for address in *SMALL.values(), *LARGE.values():
+        right.node.add_address("lo", address)
+    prefix = {4: "10.9.1.0/24", 6: "fd09:1::/64"}[inside]
+    at_limit = list(range(1285, 1301))
+
+    def route(change):
+        left.node.run(f"ip route {change}")
+
+    def sizes(target, *lengths):
+        return padded(left, right, outside, target[inside], lengths)
+
+    def is_limited(mtu=1300):
+        becomes(lambda: sizes(LARGE, mtu - 3), [mtu])
+
+    def is_not_limited(mtu=1300):
+        becomes(lambda: sizes(LARGE, mtu - 3), rounded([mtu - 3], 1420))
+
+    with lab.check("without a route with an MTU, padding ends at the MTU of the interface"):
+        lengths = list(range(1405, 1421))
+        assert sizes(LARGE, *at_limit, *lengths) == rounded(at_limit, 1420) + rounded(lengths, 1420)
+    route(f"add {prefix} dev {left.interface} mtu 1300")
+    with lab.check("packets of 1285 to 1300 bytes to a route with an MTU of 1300"):
+        is_limited()
+        assert sizes(SMALL, *at_limit) == rounded(at_limit, 1300), sizes(SMALL, *at_limit)
+    with lab.check("packets that are too long for that route"):
+        lengths = list(range(1301, 1321))
+        assert sizes(LARGE, *lengths) == rounded(lengths, 1420), sizes(LARGE, *lengths)
+    with lab.check("the MTU of the route becomes 1290"):
+        route(f"replace {prefix} dev {left.interface} mtu lock 1290")
+        is_limited(1290)
+        is_not_limited()
+        lengths = list(range(1275, 1291))
+        assert sizes(SMALL, *lengths) == rounded(lengths, 1290), sizes(SMALL, *lengths)
+    with lab.check("the MTU of the route is removed"):
+        route(f"replace {prefix} dev {left.interface}")
+        is_not_limited(1290)
+        assert sizes(SMALL, *at_limit) == rounded(at_limit, 1420)
+    with lab.check("the route is added again, and deleted"):
+        route(f"replace {prefix} dev {left.interface} mtu 1300")
+        is_limited()
+        route(f"delete {prefix} dev {left.interface}")
+        is_not_limited()
+    with lab.check("the route moves to another interface"):
+        route(f"add {prefix} dev {left.interface} mtu 1300")
+        is_limited()
+        route(f"replace {prefix} dev wan mtu 1300")
+        is_not_limited()
+    with lab.check("a route in another table, over IPv4 with several next hops"):
+        hops = f"nexthop dev {left.interface} nexthop dev wan" if inside == 4 else f"dev {left.interface}"
+        route(f"add {prefix} table 77 mtu 1300 {hops}")
+        is_limited()
+        left.node.run(f"ip -{inside} route flush table 77")
+        is_not_limited()
+    if kind is Adit:
+        with lab.check("the link goes down, which deletes the route without an event"):
+            route(f"replace {prefix} dev {left.interface} mtu 1300")
+            is_limited()
+            left.node.run(f"ip link set {left.interface} down")
+            left.node.run(f"ip link set {left.interface} up")
+            wait_for(lambda: "10.9.0.0/16" in left.node.run("ip route").stdout, "the routes of the tunnel")
+            is_not_limited()

@@ -205,6 +205,10 @@ def another_namespace(lab):
         for end in left, right:
             end.link("mtu 1333")
         check_padding(left, right, 1333, 4, outside)
+    with lab.check("the daemon follows the MTU of a route there"):
+        for end, other in (left, right), (right, left):
+            end.node.run(f"ip route replace {other.v4} dev {end.interface} mtu 1290")
+        check_padding(left, right, 1290, 4, outside)
     with lab.check("down and up there close and open the UDP port in the old namespace"):
         left.link("down")
         wait_for(lambda: not outside.udp_ports(), "no port")

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Applies changes of the link to the device: up, down, MTU, and the deletion of the interface. */
+/* Applies changes of the link to the device: up, down, MTU, MTUs of routes, and the deletion of the interface. */
 #ifndef ADIT_DAEMON_LINK_WATCH_H
 #define ADIT_DAEMON_LINK_WATCH_H
 
 #include <ev.h>
 
+#include "daemon/route_mtus.h"
 #include "io/link.h"
 #include "tunnel/device.h"
 
@@ -14,6 +15,7 @@ struct link_watch {
 	struct link link;
 	struct ev_io watcher;
 	struct ev_timer retry; /* runs while the link cannot be followed */
+	struct route_mtus route_mtus;
 	void (*deleted)(void *context);
 	void *context;
 };
