@@ -3,40 +3,15 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "show_state.h"
-
-/*
- * Returns the length of the UTF-8 character at `text` (RFC 3629, section 4), or 0 if it is invalid: overlong forms,
- * surrogates and anything beyond U+10FFFF are.
- */
-static int utf8_length(const unsigned char *text)
-{
-	static const struct {
-		unsigned char first_min, first_max, second_min, second_max; /* ranges of the first and second byte */
-		int length;
-	} forms[] = {
-		{ 0x00, 0x7f, 0x00, 0xff, 1 }, { 0xc2, 0xdf, 0x80, 0xbf, 2 }, { 0xe0, 0xe0, 0xa0, 0xbf, 3 },
-		{ 0xe1, 0xec, 0x80, 0xbf, 3 }, { 0xed, 0xed, 0x80, 0x9f, 3 }, { 0xee, 0xef, 0x80, 0xbf, 3 },
-		{ 0xf0, 0xf0, 0x90, 0xbf, 4 }, { 0xf1, 0xf3, 0x80, 0xbf, 4 }, { 0xf4, 0xf4, 0x80, 0x8f, 4 },
-	};
-	size_t form = 0;
-
-	while (form < sizeof forms / sizeof *forms && (*text < forms[form].first_min || *text > forms[form].first_max))
-		form++;
-	if (form == sizeof forms / sizeof *forms || text[1] < forms[form].second_min || text[1] > forms[form].second_max)
-		return 0;
-	for (int i = 2; i < forms[form].length; i++)
-		if ((text[i] & 0xc0) != 0x80)
-			return 0;
-	return forms[form].length;
-}
 
 /* Replaces bytes that are not valid UTF-8 by U+FFFD, because JSON parsers would reject the document. */
 static void json_string(FILE *to, const char *text)
 {
 	fputc('"', to);
 	while (*text) {
-		int length = utf8_length((const unsigned char *)text);
+		int length = utf8_length(text);
 		if (!length)
 			fputs("\\ufffd", to);
 		else if ((unsigned char)*text < ' ' || *text == 127)

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* UTF-8 (RFC 3629): text that others wrote, for JSON, logs and terminals. */
+#ifndef ADIT_BASE_UTF8_H
+#define ADIT_BASE_UTF8_H
+
+#include <stdbool.h>
+
+/*
+ * Returns the length of the UTF-8 character at `text` (RFC 3629, section 4), or 0 if it is invalid: overlong forms,
+ * surrogates and anything beyond U+10FFFF are. A NUL byte is a character of length 1.
+ */
+int utf8_length(const char *text);
+
+/*
+ * True if the string is valid UTF-8 that cannot confuse a terminal: no control characters, no line separators, and no
+ * characters that change the direction of the text after them.
+ */
+bool utf8_printable(const char *text);
+
+#endif
