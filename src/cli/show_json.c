@@ -26,7 +26,7 @@ static void json_string(FILE *to, const char *text)
 static void json_string_or_null(FILE *to, const char *name, const char *text)
 {
 	fprintf(to, "\"%s\": ", name);
-	if (*text)
+	if (text && *text)
 		json_string(to, text);
 	else
 		fputs("null", to);
@@ -46,6 +46,10 @@ static void json_peer(FILE *to, const struct show_peer *peer)
 
 	fputs("      {", to);
 	json_string_or_null(to, "public_key", peer->public_key);
+	fputs(", ", to);
+	json_string_or_null(to, "name", peer->name);
+	fputs(", ", to);
+	json_string_or_null(to, "description", peer->description);
 	fprintf(to, ", \"preshared_key\": %s, ", peer->has_preshared_key ? "true" : "false");
 	json_string_or_null(to, "endpoint", peer->endpoint);
 	fputs(", \"allowed_ips\": [", to);

@@ -38,6 +38,14 @@ static int show_read_name(const char *value, char name[SHOW_NAME])
 	return snprintf(name, SHOW_NAME, "%s", value) < SHOW_NAME ? 0 : -EPROTO;
 }
 
+/* The last line counts, if a daemon sends several. */
+static int show_read_text(const char *value, char **text)
+{
+	free(*text);
+	*text = strdup(value);
+	return *text ? 0 : -ENOMEM;
+}
+
 /* Keeps the public key only. */
 static int show_read_private_key(struct show_interface *interface, const char *value)
 {
@@ -108,6 +116,10 @@ static int show_read_peer_line(struct show_peer *peer, const char *key, const ch
 		return show_read_u64(value, &peer->tx_bytes);
 	if (!strcmp(key, "persistent_keepalive_interval"))
 		return show_read_u32(value, &peer->keepalive);
+	if (!strcmp(key, "name"))
+		return show_read_text(value, &peer->name);
+	if (!strcmp(key, "description"))
+		return show_read_text(value, &peer->description);
 	if (!strcmp(key, "preshared_key"))
 		peer->has_preshared_key = value[strspn(value, "0")] != '\0'; /* all zeros: none */
 	return 0;
@@ -151,6 +163,8 @@ void show_free(struct show_interface *interface)
 	for (struct show_peer *peer = interface->peers, *next; peer; peer = next) {
 		next = peer->next;
 		config_prefixes_free(peer->allowed_ips);
+		free(peer->name);
+		free(peer->description);
 		free(peer);
 	}
 	interface->peers = NULL;

@@ -15,6 +15,7 @@ enum { SHOW_ENDPOINT = 128, SHOW_NAME = 32 };
 struct show_peer {
 	struct show_peer *next;
 	char public_key[KEY_BASE64];
+	char *name, *description; /* NULL: none */
 	bool has_preshared_key;
 	char endpoint[SHOW_ENDPOINT]; /* "": unknown */
 	uint64_t handshake;           /* seconds since the epoch; 0: never */

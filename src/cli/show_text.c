@@ -56,6 +56,8 @@ static void text_peer(FILE *to, const struct show_peer *peer, uint64_t now)
 	char text[PREFIX_TEXT];
 
 	fprintf(to, "\n  peer %s\n", peer->public_key);
+	text_field(to, "    name              ", peer->name ? peer->name : "");
+	text_field(to, "    description       ", peer->description ? peer->description : "");
 	fputs("    endpoint          ", to);
 	text_plain(to, *peer->endpoint ? peer->endpoint : "unknown");
 	fputs("\n    allowed IPs       ", to);

@@ -33,7 +33,7 @@ static void log_counters(struct device *device)
 		if (!peer->rx_bytes && !peer->tx_bytes)
 			continue;
 		if (active++ < PEER_LINES_MAX)
-			log_info(peer->text, "rx_bytes %llu tx_bytes %llu", (unsigned long long)peer->rx_bytes,
+			log_info(peer_text(peer), "rx_bytes %llu tx_bytes %llu", (unsigned long long)peer->rx_bytes,
 					 (unsigned long long)peer->tx_bytes);
 	}
 	log_info(device->name, "%zu peer%s, %zu with traffic%s: rx_bytes %llu tx_bytes %llu", device->peer_count,

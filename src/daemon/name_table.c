@@ -210,7 +210,7 @@ static void name_resolved(struct name_table *table, struct name *name, const str
 	name->failure_logged = false;
 	if (first && peer && !name->overridden && !in_need && address_list_find(list, &peer->endpoint) < 0 &&
 		log_allowed(&table->log, now))
-		log_info(peer->text, "stays at %s, where it responds, and not at the address of %s",
+		log_info(peer_text(peer), "stays at %s, where it responds, and not at the address of %s",
 				 endpoint_text(text, &peer->endpoint), name->host);
 	name->needed = false;
 	if (!in_need)

@@ -85,7 +85,7 @@ static void on_give_up(struct peer_timers *timers)
 	struct device *device = peer->device;
 
 	device_count(device, DROP_STAGED_TIMEOUT, staged_clear(&device->staged, &peer->staged));
-	log_info(peer->text, "handshake not answered for 90 s, giving up until there is something to send");
+	log_info(peer_text(peer), "handshake not answered for 90 s, giving up until there is something to send");
 }
 
 static void on_zero_keys(struct peer_timers *timers)

@@ -103,7 +103,7 @@ static void account_run(struct egress *egress, const struct udp_run *run, struct
 	}
 	if (run->error && log_allowed(&peer->log, now)) {
 		char text[ENDPOINT_TEXT];
-		log_info(peer->text, "sending to %s: %s", endpoint_text(text, peer_endpoint(peer)), strerror(run->error));
+		log_info(peer_text(peer), "sending to %s: %s", endpoint_text(text, peer_endpoint(peer)), strerror(run->error));
 	}
 	if (bytes) { /* once per run, not per packet */
 		timers_any_sent(&egress->device->timers, &peer->timers, now);

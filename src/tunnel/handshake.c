@@ -99,10 +99,10 @@ void handshake_initiate(struct peer *peer, uint64_t now, bool retry)
 	if (error) {
 		close_gate(peer, now);
 		if (log_allowed(&peer->log, now))
-			log_info(peer->text, "no handshake: %s", strerror(-error));
+			log_info(peer_text(peer), "no handshake: %s", strerror(-error));
 	} else {
 		if (log_allowed(&peer->log, now))
-			log_debug(peer->text, "sending handshake initiation");
+			log_debug(peer_text(peer), "sending handshake initiation");
 		send_handshake(peer, &message, sizeof message, now);
 	}
 	timers_handshake_initiated(&device->timers, &peer->timers, now);
@@ -195,7 +195,7 @@ static void receive_initiation(struct device *device, const struct message_initi
 
 	/* Report this common mistake, because the file of neither end shows it. */
 	if (error == -EPROTONOSUPPORT && log_allowed(&peer_of_remote(remote)->log, now))
-		log_info(peer_of_remote(remote)->text,
+		log_info(peer_text(peer_of_remote(remote)),
 				 "the peer uses another Cipher than %s, which is set here; both ends must set the same",
 				 suite_name(remote->suite));
 	if (error) {
@@ -207,11 +207,11 @@ static void receive_initiation(struct device *device, const struct message_initi
 	peer_received(peer, sizeof *message, now);
 	error = respond(peer, &response, now);
 	if (error) {
-		reject_handshake(device, peer->text, &peer->log, from, error, now);
+		reject_handshake(device, peer_text(peer), &peer->log, from, error, now);
 		return;
 	}
 	if (log_allowed(&peer->log, now))
-		log_debug(peer->text, "answering handshake initiation");
+		log_debug(peer_text(peer), "answering handshake initiation");
 	send_handshake(peer, &response, sizeof response, now);
 }
 
@@ -243,7 +243,7 @@ static void receive_response(struct device *device, const struct message_respons
 	if (!staged) /* the responder waits for the first packet */
 		handshake_keepalive(peer, now);
 	if (log_allowed(&peer->log, now))
-		log_debug(peer->text, "handshake completed");
+		log_debug(peer_text(peer), "handshake completed");
 }
 
 /* The endpoint is not changed: a cookie reply only proves that its sender has seen our message. */

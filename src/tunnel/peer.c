@@ -5,11 +5,8 @@
 #include <assert.h>
 #include <errno.h>
 #include <sodium.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "base/keytext.h"
 
 #define STEP ((int64_t)NS_PER_S) /* smaller differences between the clocks are not taken for a step */
 
@@ -41,7 +38,6 @@ struct peer *peer_lookup(const struct device *device, const uint8_t public_key[N
 struct peer *peer_add(struct device *device, const uint8_t public_key[NOISE_KEY])
 {
 	const struct noise_identity *identity = &device->identity;
-	char key[KEY_BASE64];
 	struct list_node *spare;
 	struct peer *peer;
 
@@ -66,9 +62,7 @@ struct peer *peer_add(struct device *device, const uint8_t public_key[NOISE_KEY]
 	*peer = (struct peer) { .device = device, .serial = ++device->serial };
 	noise_remote_init(&peer->remote, public_key);
 	timers_peer_init(&peer->timers);
-	/* The name has the first and last four characters of the key, as users of wg(8) know it. */
-	key_to_base64(key, public_key);
-	snprintf(peer->text, sizeof peer->text, "%s: peer %.4s…%.4s", device->name, key, key + 39);
+	peer_label_subject(peer->text, sizeof peer->text, device->name, public_key, "");
 	map_insert(&device->by_key, &peer->by_key, key_hash(device, public_key));
 	list_append(&device->peers, &peer->node);
 	device->peer_count++;
@@ -126,8 +120,22 @@ void peer_remove(struct peer *peer)
 	peer_forget_keys(peer);
 	staged_clear(&device->staged, &peer->staged);
 	noise_remote_destroy(&peer->remote);
+	peer_label_release(peer->label);
 	sodium_memzero(peer, sizeof *peer);
 	free(peer);
+}
+
+/* A reload sets the labels of all peers, and few of them change. */
+void peer_set_label(struct peer *peer, struct peer_label *label)
+{
+	struct peer_label *old = peer->label;
+
+	if (peer_label_equal(old, label))
+		return;
+	device_lock(peer->device); /* workers log the text */
+	peer->label = peer_label_take(label);
+	device_unlock(peer->device);
+	peer_label_release(old);
 }
 
 /* --- events ------------------------------------------------------------------------- */

@@ -17,7 +17,7 @@ static void log_endpoint(const struct peer *peer)
 	char text[ENDPOINT_TEXT];
 
 	if (log_enabled(LOG_DEBUG))
-		log_debug(peer->text, "endpoint is %s", endpoint_text(text, &peer->last_from));
+		log_debug(peer_text(peer), "endpoint is %s", endpoint_text(text, &peer->last_from));
 }
 
 /* `last_from` keeps a local address that is not usable, so that it is not verified for each message from there. */

@@ -30,7 +30,7 @@ int transmit(struct device *device, struct udp *udp, struct peer *peer, const st
 	device_count(device, DROP_SEND, 1);
 	if (peer && log_allowed(&peer->log, clock_boottime())) {
 		char text[ENDPOINT_TEXT];
-		log_info(peer->text, "sending to %s: %s", endpoint_text(text, to), strerror(run.error));
+		log_info(peer_text(peer), "sending to %s: %s", endpoint_text(text, to), strerror(run.error));
 	}
 	return -run.error;
 }

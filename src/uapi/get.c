@@ -117,6 +117,19 @@ static void get_peer(struct uapi_get *get, const struct device *device, struct u
 	get->prefixes_written = 0;
 	get->next_prefix = peer->allowed_ips.first;
 	get->changes = peer->allowed_ips.changes;
+	get->stage = GET_LABEL;
+}
+
+/* Name and description are not in the protocol, either. */
+static void get_label(struct uapi_get *get, const struct device *device, struct uapi_answer *answer)
+{
+	const struct peer *peer = cursor_peer(get, device);
+	const struct peer_label *label = peer ? peer->label : NULL;
+
+	if (label && *label->name)
+		answer_printf(answer, "name=%s\n", label->name);
+	if (label && *label->description)
+		answer_printf(answer, "description=%s\n", label->description);
 	get->stage = GET_PREFIXES;
 }
 
@@ -160,6 +173,9 @@ size_t uapi_get_next(struct uapi_get *get, const struct device *device, char *te
 			break;
 		case GET_PEER:
 			get_peer(get, device, &answer);
+			break;
+		case GET_LABEL:
+			get_label(get, device, &answer);
 			break;
 		case GET_PREFIXES:
 			get_prefixes(get, device, &answer);

@@ -44,6 +44,7 @@ static const char *run(int code, const struct call *call)
 
 static void populate(struct rig *rig)
 {
+	struct peer_label *label;
 	struct peer *peer;
 
 	assert_int_equal(rig_set(rig, 0,
@@ -53,6 +54,9 @@ static void populate(struct rig *rig)
 							 rig_hex(0x48), rig_hex(2), rig_hex(9), rig_hex(3)),
 					 0);
 	peer = peer_first(&rig->device);
+	label = peer_label_create("wgtest", rig_key(2), "Jürgen \"J\"", "the left end");
+	peer_set_label(peer, label);
+	peer_label_release(label);
 	peer->handshake_wall = 1700000000 * NS_PER_S;
 	peer->handshake_completed = clock_boottime();
 	peer->rx_bytes = 5 << 20;
@@ -69,7 +73,8 @@ static void show_prints_text(void **state)
 	assert_null(strstr(text, rig_base64(0x48)));
 	assert_null(strstr(text, rig_base64(9)));
 	assert_non_null(strstr(text, "\n  listen port  51820\n  fwmark       0xca6c\n\n  peer AgIC"));
-	assert_non_null(strstr(text, "    endpoint          [fe80::1%lo]:9\n"
+	assert_non_null(strstr(text, "    name              Jürgen \"J\"\n    description       the left end\n"
+								 "    endpoint          [fe80::1%lo]:9\n"
 								 "    allowed IPs       10.0.0.0/24, fd00::/64\n"
 								 "    latest handshake  "));
 	assert_non_null(strstr(text, " ago\n    transfer          5.00 MiB received, 1023 B sent\n"
@@ -91,10 +96,12 @@ static void show_prints_json(void **state)
 		expected, sizeof expected,
 		"{\"interfaces\": [\n  {\"name\": \"wgtest\", \"public_key\": \"%s\", \"listen_port\": 51820, "
 		"\"fwmark\": 51820, \"crypto_provider\": null, \"tun_backend\": null, \"workers\": null,\n    \"peers\": [\n"
-		"      {\"public_key\": \"%s\", \"preshared_key\": true, \"endpoint\": \"[fe80::1%%lo]:9\", "
+		"      {\"public_key\": \"%s\", \"name\": \"Jürgen \\\"J\\\"\", \"description\": \"the left end\", "
+		"\"preshared_key\": true, \"endpoint\": \"[fe80::1%%lo]:9\", "
 		"\"allowed_ips\": [\"10.0.0.0/24\", \"fd00::/64\"], \"latest_handshake\": 1700000000, "
 		"\"transfer_rx\": 5242880, \"transfer_tx\": 1023, \"persistent_keepalive\": 25},\n"
-		"      {\"public_key\": \"%s\", \"preshared_key\": false, \"endpoint\": null, "
+		"      {\"public_key\": \"%s\", \"name\": null, \"description\": null, \"preshared_key\": false, \"endpoint\": "
+		"null, "
 		"\"allowed_ips\": [], \"latest_handshake\": null, "
 		"\"transfer_rx\": 0, \"transfer_tx\": 0, \"persistent_keepalive\": null}\n    ]}\n]}\n",
 		text, rig_base64(2), rig_base64(3));

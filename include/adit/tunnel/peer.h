@@ -22,6 +22,7 @@
 #include "tunnel/allowedips.h"
 #include "tunnel/device.h"
 #include "tunnel/mailbox.h"
+#include "tunnel/peer_label.h"
 #include "tunnel/staged.h"
 #include "tunnel/timers.h"
 
@@ -87,8 +88,18 @@ struct peer {
 	uint64_t cookie_bytes;        /* the part of rx_bytes that is cookie replies, which prove nothing about the peer */
 
 	struct log_limit log;
-	char text[PEER_TEXT]; /* "wg0: peer abcd…wxyz", for the log */
+	struct peer_label *label; /* name and description; NULL: none */
+	char text[PEER_TEXT];     /* for peer_text: "wg0: peer abcd…wxyz" */
 };
+
+/* The subject of log lines about the peer, with its name if it has one. Valid while the caller may use the peer. */
+static inline const char *peer_text(const struct peer *peer)
+{
+	return peer->label ? peer->label->text : peer->text;
+}
+
+/* Makes the peer share `label`, which may be NULL, in place of its own. Takes the lock if the content changes. */
+void peer_set_label(struct peer *peer, struct peer_label *label);
 
 /* --- the peers of a device ---------------------------------------------------------- */
 
