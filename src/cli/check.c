@@ -65,10 +65,15 @@ static struct host_networks read_networks(void)
 	return networks;
 }
 
-static int check_file(const char *path, const struct host_networks *networks)
+static int check_file(const char *path, bool strict, const struct host_networks *networks)
 {
 	struct ini_report report = {
-		.line = check_print_finding, .advice = true, .networks = networks->list, .network_count = networks->count
+		.line = check_print_finding,
+		.advice = true,
+		.strict = strict,
+		.any_process = true,
+		.networks = networks->list,
+		.network_count = networks->count,
 	};
 	struct config config = { 0 };
 	int error = ini_load(&config, path, &report);
@@ -84,15 +89,16 @@ static int check_file(const char *path, const struct host_networks *networks)
 int command_check(int argc, char **argv)
 {
 	struct host_networks networks;
+	bool strict = argc > 1 && strcmp(argv[1], "--strict") == 0;
 	int code = EXIT_SUCCESS;
 
-	if (argc < 2) {
-		fprintf(stderr, "usage: adit check FILE...\n");
+	if (argc < 2 + strict) {
+		fprintf(stderr, "usage: adit check [--strict] FILE...\n");
 		return EXIT_FAILURE;
 	}
 	networks = read_networks();
-	for (int i = 1; i < argc; i++) {
-		if (check_file(argv[i], &networks) < 0)
+	for (int i = 1 + strict; i < argc; i++) {
+		if (check_file(argv[i], strict, &networks) < 0)
 			code = EXIT_FAILURE;
 	}
 	free(networks.list);

@@ -26,6 +26,7 @@ static bool capture_peer(const struct peer *peer, struct config_peer *config)
 	config->has_keepalive = true;
 	config->cipher = peer->remote.suite;
 	config->has_cipher = true;
+	config->label = peer_label_take(peer->label);
 	while (entry) {
 		struct config_prefix *captured = calloc(1, sizeof *captured);
 		int family;

@@ -143,6 +143,7 @@ void apply_peer_reload(struct peer *peer, const struct config_peer *config, uint
 		device_unlock(peer->device);
 	}
 	noise_remote_set_psk(&peer->remote, config->preshared_key);
+	peer_set_label(peer, config->label);
 	if (!same_destination(&peer->configured, &endpoint))
 		moved = apply_endpoint(peer, &endpoint);
 	prefix = mark_prefixes(peer, config);

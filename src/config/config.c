@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tunnel/peer_label.h"
+
 void config_prefixes_free(struct config_prefix *prefix)
 {
 	while (prefix) {
@@ -17,22 +19,45 @@ void config_prefixes_free(struct config_prefix *prefix)
 	}
 }
 
+void config_peer_free(struct config_peer *peer)
+{
+	config_prefixes_free(peer->allowed_ips);
+	peer_label_release(peer->label);
+	sodium_memzero(peer, sizeof *peer);
+	free(peer);
+}
+
+const char *config_peer_name(const struct config_peer *peer)
+{
+	return peer->label ? peer->label->name : "";
+}
+
+static void config_files_free(struct config_file *file)
+{
+	while (file) {
+		struct config_file *next = file->next;
+		free(file);
+		file = next;
+	}
+}
+
 void config_forget_peers(struct config *config)
 {
 	for (struct config_peer *peer = config->peers, *next; peer; peer = next) {
 		next = peer->next;
-		config_prefixes_free(peer->allowed_ips);
-		sodium_memzero(peer, sizeof *peer);
-		free(peer);
+		config_peer_free(peer);
 	}
 	config->peers = NULL;
 	config->peer_count = 0;
+	config_files_free(config->files);
+	config->files = NULL;
 }
 
 void config_destroy(struct config *config)
 {
 	config_forget_peers(config);
 	config_prefixes_free(config->addresses);
+	config_files_free(config->includes);
 	sodium_memzero(config, sizeof *config);
 }
 

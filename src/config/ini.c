@@ -95,6 +95,7 @@ static void open_peer(struct ini_parser *parser)
 		return;
 	}
 	peer->line = parser->line;
+	peer->file = parser->file;
 	*parser->peer_tail = peer;
 	parser->peer_tail = &peer->next;
 	parser->config->peer_count++;
@@ -107,8 +108,13 @@ static void open_peer(struct ini_parser *parser)
 
 static void close_section(struct ini_parser *parser)
 {
-	if (parser->section == SECTION_PEER && !parser->key_line[KEY_PUBLIC_KEY])
-		ini_error(parser, parser->peer->line, "[Peer]: PublicKey is missing");
+	char title[INI_TITLE];
+
+	if (parser->section != SECTION_PEER)
+		return;
+	ini_make_label(parser);
+	if (!parser->key_line[KEY_PUBLIC_KEY])
+		ini_error(parser, parser->peer->line, "%s: PublicKey is missing", ini_peer_title(title, parser->peer));
 }
 
 /* Quotes only a title that is near a known one, because other text may contain a key. */
@@ -137,7 +143,9 @@ static void open_section(struct ini_parser *parser, struct ini_slice line)
 	close_section(parser);
 	/* The keys of an unknown section are skipped, because one finding is enough. */
 	parser->section = SECTION_UNKNOWN;
-	if (ini_slice_is(line, "[Interface]")) {
+	if (ini_slice_is(line, "[Interface]") && parser->file) {
+		ini_error(parser, parser->line, "[Interface]: an included file may contain only [Peer] sections");
+	} else if (ini_slice_is(line, "[Interface]")) {
 		parser->section = SECTION_INTERFACE;
 		if (parser->interface_line)
 			ini_warning(parser, parser->line, "[Interface]: already opened on line %d; both sections are merged",
@@ -168,7 +176,8 @@ static bool line_accepted(struct ini_parser *parser, struct ini_slice line)
 		return false;
 	}
 	if (parser->section == SECTION_NONE) {
-		ini_error(parser, parser->line, "the line is outside any section; put [Interface] or [Peer] above it");
+		ini_error(parser, parser->line, "the line is outside any section; put %s[Peer] above it",
+				  parser->file ? "" : "[Interface] or ");
 		return false;
 	}
 	return true;
@@ -234,34 +243,53 @@ static void inih_configure(struct ini_slice text)
 	ini_stop_on_first_error = false;
 }
 
-int ini_parse_config(struct config *config, const char *name, const char *text, size_t length,
-					 struct ini_report *report)
+void ini_parser_init(struct ini_parser *parser, struct config *config, const char *name, struct ini_report *report)
 {
-	struct ini_parser parser = {
+	*parser = (struct ini_parser) {
 		.config = config,
 		.report = report,
 		.name = name,
-		.rest = { text, length },
+		.file_tail = &config->files,
 		.address_tail = &config->addresses,
 		.peer_tail = &config->peers,
 	};
+}
+
+int ini_parse_text(struct ini_parser *parser, const char *text, size_t length)
+{
+	parser->rest = (struct ini_slice) { text, length };
+	if (length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) /* the byte order mark */
+		parser->rest = slice_skip(parser->rest, 3);
+	parser->line = 0;
+	parser->section = SECTION_NONE;
+	inih_configure(parser->rest);
+	if (ini_parse_stream(next_line, parser, handle_pair, parser) == -2)
+		return -ENOMEM;
+	close_section(parser);
+	return parser->status;
+}
+
+int ini_finish(struct ini_parser *parser)
+{
+	if (!parser->interface_line)
+		ini_error(parser, 0, "[Interface]: the section is missing; it is required");
+	else if (!parser->key_line[KEY_PRIVATE_KEY] && !parser->key_line[KEY_PRIVATE_KEY_FILE])
+		ini_warning(parser, parser->interface_line,
+					"[Interface]: PrivateKey is missing; the tunnel is unusable until wg(8) sets one");
+	return ini_check(parser);
+}
+
+int ini_parse_config(struct config *config, const char *name, const char *text, size_t length,
+					 struct ini_report *report)
+{
+	struct ini_parser parser;
 	int earlier_errors = report->errors;
 	int error;
 
-	if (length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) /* the byte order mark */
-		parser.rest = slice_skip(parser.rest, 3);
-	inih_configure(parser.rest);
-	if (ini_parse_stream(next_line, &parser, handle_pair, &parser) == -2)
-		return -ENOMEM;
-	if (parser.status)
-		return parser.status;
-	close_section(&parser);
-	if (!parser.interface_line)
-		ini_error(&parser, 0, "[Interface]: the section is missing; it is required");
-	else if (!parser.key_line[KEY_PRIVATE_KEY])
-		ini_warning(&parser, parser.interface_line,
-					"[Interface]: PrivateKey is missing; the tunnel is unusable until wg(8) sets one");
-	error = ini_check(&parser);
+	ini_parser_init(&parser, config, name, report);
+	error = ini_parse_text(&parser, text, length);
+	if (!error)
+		error = ini_finish(&parser);
 	if (error)
 		return error;
 	return report->errors > earlier_errors ? -EINVAL : 0;

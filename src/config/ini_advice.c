@@ -53,15 +53,15 @@ static void advise_networks(const struct ini_parser *parser, const struct map *c
 			continue;
 		prefix_to_text(text, &network->prefix);
 		if (claim && routes_in_main_table(config))
-			ini_advice(parser, claim->line, "AllowedIPs: %s is also a network of this host, on %s", text,
-					   network->interface);
+			ini_advice_in(parser, claim->file, claim->line, "AllowedIPs: %s is also a network of this host, on %s",
+						  text, network->interface);
 		for (const struct config_prefix *address = config->addresses; address; address = address->next) {
 			struct ip_prefix own = address->prefix;
 
 			prefix_mask(&own);
 			if (prefix_equal(&own, &network->prefix))
-				ini_advice(parser, address->line, "Address: %s is also a network of this host, on %s", text,
-						   network->interface);
+				ini_advice_in(parser, address->file, address->line, "Address: %s is also a network of this host, on %s",
+							  text, network->interface);
 		}
 	}
 }
@@ -118,8 +118,8 @@ static void advise_endpoint(const struct ini_parser *parser, const struct map *c
 		if (!claim)
 			continue;
 		prefix_to_text(text, &prefix);
-		ini_advice(
-			parser, claim->line,
+		ini_advice_in(
+			parser, claim->file, claim->line,
 			"AllowedIPs: %s contains the endpoint %s, whose datagrams would enter the tunnel; the host needs a more "
 			"specific route to it",
 			text, peer->endpoint_host);
@@ -134,8 +134,8 @@ void ini_advise(const struct ini_parser *parser, const struct map *claims)
 	if (!parser->report->advice)
 		return;
 	if (mtu && mtu < IPV6_MTU_MIN && uses_ipv6(parser->config))
-		ini_advice(parser, parser->key_line[KEY_MTU],
-				   "MTU: %u is less than %u, so the kernel disables IPv6 on the interface", mtu, IPV6_MTU_MIN);
+		ini_advice_in(parser, NULL, parser->key_line[KEY_MTU],
+					  "MTU: %u is less than %u, so the kernel disables IPv6 on the interface", mtu, IPV6_MTU_MIN);
 	advise_networks(parser, claims);
 	if (!routes_in_main_table(parser->config))
 		return;

@@ -66,26 +66,35 @@ const struct config_prefix *ini_find_claim(const struct map *claims, const struc
 	return claim ? claim->entry : NULL;
 }
 
+/* The included files follow the main file, in the order of reading. */
+static bool is_further_down(const struct config_prefix *a, const struct config_prefix *b)
+{
+	unsigned file_a = a->file ? a->file->number : 0, file_b = b->file ? b->file->number : 0;
+
+	return file_a != file_b ? file_a > file_b : a->line > b->line;
+}
+
 /*
- * The map holds one claim per prefix, the last in the file. Because merged peers have claims from several places, a
+ * The map holds one claim per prefix, the last in the files. Because merged peers have claims from several places, a
  * claim may be entered before one that is further up.
  */
 static void enter_claim(const struct ini_parser *parser, struct map *map, struct claim *claim)
 {
 	uint64_t hash = prefix_hash(&claim->entry->prefix);
 	struct claim *known = find_claim(map, &claim->entry->prefix, hash);
-	bool known_is_last = known && known->entry->line > claim->entry->line;
+	bool known_is_last = known && is_further_down(known->entry, claim->entry);
 	struct claim *last = known_is_last ? known : claim, *other = known_is_last ? claim : known;
-	char text[PREFIX_TEXT];
+	char text[PREFIX_TEXT], place[INI_PEER];
 
 	if (other) {
 		prefix_to_text(text, &last->entry->prefix);
 		if (other->peer == last->peer)
-			ini_warning(parser, last->entry->line, "AllowedIPs: %s is listed twice for this peer", text);
+			ini_warning_in(parser, last->entry->file, last->entry->line, "AllowedIPs: %s is listed twice for this peer",
+						   text);
 		else
-			ini_warning(parser, last->entry->line,
-						"AllowedIPs: %s is also listed for the peer on line %d; only the last peer gets it", text,
-						other->peer->line);
+			ini_warning_in(parser, last->entry->file, last->entry->line,
+						   "AllowedIPs: %s is also listed for %s; only the last peer gets it", text,
+						   ini_peer_text(place, parser, other->peer, last->entry->file));
 		other->lost = true;
 	}
 	if (last != claim)
@@ -146,8 +155,9 @@ static struct known_peer *find_known_peer(const struct map *map, uint64_t hash, 
 	return NULL;
 }
 
-/* Adds the settings of `from`. Where both peers have one, that of `from` counts, because it is further down. */
-static void merge_peer(struct known_peer *known, struct config_peer *from)
+/* Adds the settings of `from`. Where both peers have one, that of `from` counts, because it is further down. Returns 0
+ * or -ENOMEM. */
+static int merge_peer(const struct ini_parser *parser, struct known_peer *known, struct config_peer *from)
 {
 	struct config_peer *to = known->peer;
 
@@ -174,6 +184,7 @@ static void merge_peer(struct known_peer *known, struct config_peer *from)
 		to->cipher = from->cipher;
 		to->has_cipher = true;
 	}
+	return ini_merge_label(parser, to, from);
 }
 
 static int merge_same_peers(const struct ini_parser *parser)
@@ -184,12 +195,14 @@ static int merge_same_peers(const struct ini_parser *parser)
 	struct map map = { 0 };
 	/* The administrator writes the file, but the peers choose their keys: as in tunnel/peer.c, the hash is secret. */
 	uint8_t hash_key[crypto_shorthash_KEYBYTES];
+	char title[INI_TITLE], place[INI_PEER];
 	int error = -ENOMEM;
 
 	if (!known || map_init(&map) < 0)
 		goto out;
+	error = 0;
 	randombytes_buf(hash_key, sizeof hash_key);
-	while (*link) {
+	while (*link && !error) {
 		struct config_peer *peer = *link;
 		struct known_peer *earlier;
 		uint64_t hash;
@@ -197,13 +210,11 @@ static int merge_same_peers(const struct ini_parser *parser)
 		crypto_shorthash((uint8_t *)&hash, peer->public_key, KEY_BYTES, hash_key);
 		earlier = peer->has_public_key ? find_known_peer(&map, hash, peer->public_key) : NULL;
 		if (earlier) {
-			ini_warning(parser, peer->line,
-						"[Peer]: PublicKey is also that of the peer on line %d; both sections are merged",
-						earlier->peer->line);
-			merge_peer(earlier, peer);
+			ini_warning_in(parser, peer->file, peer->line, "%s: PublicKey is also that of %s; both sections are merged",
+						   ini_peer_title(title, peer), ini_peer_text(place, parser, earlier->peer, peer->file));
+			error = merge_peer(parser, earlier, peer);
 			*link = peer->next;
-			sodium_memzero(peer, sizeof *peer);
-			free(peer);
+			config_peer_free(peer);
 			parser->config->peer_count--;
 			continue;
 		}
@@ -214,7 +225,6 @@ static int merge_same_peers(const struct ini_parser *parser)
 		}
 		link = &peer->next;
 	}
-	error = 0;
 out:
 	map_destroy(&map);
 	free(known);
@@ -225,6 +235,7 @@ int ini_check(struct ini_parser *parser)
 {
 	const struct config *config = parser->config;
 	uint8_t own[KEY_BYTES];
+	char title[INI_TITLE];
 	int error = merge_same_peers(parser);
 
 	if (error)
@@ -232,9 +243,11 @@ int ini_check(struct ini_parser *parser)
 	if (config->has_private_key && crypto_scalarmult_base(own, config->private_key) == 0) {
 		for (const struct config_peer *peer = config->peers; peer; peer = peer->next) {
 			if (peer->has_public_key && memcmp(peer->public_key, own, KEY_BYTES) == 0)
-				ini_warning(parser, peer->line,
-							"[Peer]: PublicKey is the public key of this interface; the peer is ignored");
+				ini_warning_in(parser, peer->file, peer->line,
+							   "%s: PublicKey is the public key of this interface; the peer is ignored",
+							   ini_peer_title(title, peer));
 		}
 	}
-	return check_allowed_ips(parser);
+	error = ini_check_names(parser);
+	return error ? error : check_allowed_ips(parser);
 }

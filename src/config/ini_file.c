@@ -12,7 +12,7 @@
 #include "config/ini.h"
 #include "ini_parser.h"
 
-enum { FILE_MIB = 16, FILE_MAX = FILE_MIB << 20, PATH_ROOM = 64 };
+enum { FILE_MIB = 16, FILE_MAX = FILE_MIB << 20 };
 
 #define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_=+.-"
 
@@ -32,27 +32,28 @@ static size_t stem_length(const char *base)
 	return length > 5 && strcmp(base + length - 5, ".conf") == 0 ? length - 5 : 0;
 }
 
-static int name_interface(const struct ini_parser *parser)
+size_t ini_interface_name(const char *path, const char **name)
 {
-	const char *slash = strrchr(parser->name, '/');
-	const char *base = slash ? slash + 1 : parser->name;
-	size_t length = stem_length(base);
+	const char *slash = strrchr(path, '/');
+	size_t length;
 
-	if (ini_is_interface(base, length)) {
-		memcpy(parser->config->interface, base, length);
-		parser->config->interface[length] = '\0';
-		return 0;
-	}
-	ini_error(parser, 0,
-			  "the file name is not NAME.conf, where NAME, the name of the interface, is 1 to 15 characters of "
-			  "a-z A-Z 0-9 _ = + . -");
-	return -EINVAL;
+	*name = slash ? slash + 1 : path;
+	length = stem_length(*name);
+	return ini_is_interface(*name, length) ? length : 0;
 }
 
-/* Opens a regular file that is neither empty nor too large. Returns the descriptor or a negative errno, reported. */
-static int ini_open_file(const struct ini_parser *parser, struct stat *status)
+const char *ini_path(const char *path, char buffer[INI_PATH])
 {
-	int fd = open(parser->name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (stem_length(path) || !ini_is_interface(path, strlen(path)))
+		return path;
+	snprintf(buffer, INI_PATH, "%s/%s.conf", INI_DIRECTORY, path);
+	return buffer;
+}
+
+/* Opens a regular file that is not too large. Returns the descriptor or a negative errno, reported. */
+static int ini_open_file(const struct ini_parser *parser, int folder, const char *path, struct stat *status)
+{
+	int fd = openat(folder, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	int error = 0;
 
 	if (fd < 0 || fstat(fd, status) < 0) {
@@ -67,7 +68,7 @@ static int ini_open_file(const struct ini_parser *parser, struct stat *status)
 	} else if (status->st_size > FILE_MAX) {
 		error = -EFBIG;
 		ini_error(parser, 0, "the file is larger than %d MiB", FILE_MIB);
-	} else if (status->st_size == 0) {
+	} else if (status->st_size == 0 && !parser->file) {
 		error = -EINVAL;
 		ini_error(parser, 0, "the file is empty; it needs an [Interface] section");
 	}
@@ -78,10 +79,10 @@ static int ini_open_file(const struct ini_parser *parser, struct stat *status)
 	return error;
 }
 
-/* Reads up to `size` bytes and parses them. Returns as ini_parse_config, or the errno of read(2), reported. */
-static int ini_parse_file(const struct ini_parser *parser, int fd, size_t size)
+/* Reads up to `size` bytes and parses them. Returns 0 or a negative errno; that of read(2) has been reported. */
+static int ini_read_text(struct ini_parser *parser, int fd, size_t size)
 {
-	char *text = malloc(size);
+	char *text = malloc(size + 1);
 	size_t length = 0;
 	ssize_t got;
 	int error;
@@ -97,38 +98,54 @@ static int ini_parse_file(const struct ini_parser *parser, int fd, size_t size)
 		error = -errno;
 		ini_error(parser, 0, "%s", strerror(-error));
 	} else {
-		error = ini_parse_config(parser->config, parser->name, text, length, parser->report);
+		error = ini_parse_text(parser, text, length);
 	}
 	sodium_memzero(text, size);
 	free(text);
 	return error;
 }
 
-int ini_load(struct config *config, const char *path, struct ini_report *report)
+int ini_read_file(struct ini_parser *parser, int folder, const char *path)
 {
-	char buffer[PATH_ROOM];
-	/* For findings only; ini_parse_config makes a parser of its own. */
-	struct ini_parser parser = { .config = config, .report = report, .name = path };
 	struct stat status;
-	bool has_keys;
-	int fd, name_error, error;
+	int fd = ini_open_file(parser, folder, path, &status);
+	int error;
 
-	/* A name alone, without ".conf", means a file of INI_DIRECTORY. */
-	if (!stem_length(path) && ini_is_interface(path, strlen(path))) {
-		snprintf(buffer, sizeof buffer, "%s/%s.conf", INI_DIRECTORY, path);
-		parser.name = buffer;
-	}
-	fd = ini_open_file(&parser, &status);
 	if (fd < 0)
 		return fd;
-	name_error = name_interface(&parser);
-	error = ini_parse_file(&parser, fd, (size_t)status.st_size);
+	parser->file_has_keys = false;
+	error = ini_read_text(parser, fd, (size_t)status.st_size);
 	close(fd);
-	has_keys = config->has_private_key;
-	for (const struct config_peer *peer = config->peers; peer; peer = peer->next)
-		has_keys |= peer->has_preshared_key;
-	if (has_keys && status.st_mode & (S_IRWXG | S_IRWXO))
-		ini_warning(&parser, 0, "the file contains keys, and its mode %04o lets others access it; set the mode to 0600",
-					status.st_mode & 07777);
-	return name_error ? name_error : error;
+	if (parser->file_has_keys && status.st_mode & (S_IRWXG | S_IRWXO))
+		ini_exposure(parser, 0, "the file contains keys, and its mode %04o lets others access it; set the mode to 0600",
+					 status.st_mode & 07777);
+	return error;
+}
+
+int ini_load(struct config *config, const char *path, struct ini_report *report)
+{
+	int earlier_errors = report->errors;
+	char buffer[INI_PATH];
+	struct ini_parser parser;
+	const char *name;
+	size_t length;
+	int error;
+
+	ini_parser_init(&parser, config, ini_path(path, buffer), report);
+	parser.reads_files = true;
+	length = ini_interface_name(parser.name, &name);
+	memcpy(config->interface, name, length);
+	error = ini_read_file(&parser, AT_FDCWD, parser.name);
+	if (error)
+		return error;
+	if (!length)
+		ini_error(&parser, 0,
+				  "the file name is not NAME.conf, where NAME, the name of the interface, is 1 to 15 characters of "
+				  "a-z A-Z 0-9 _ = + . -");
+	error = ini_read_includes(&parser);
+	if (!error)
+		error = ini_finish(&parser);
+	if (error)
+		return error;
+	return report->errors > earlier_errors ? -EINVAL : 0;
 }

@@ -22,6 +22,7 @@ enum {
 	MAY_BE_EMPTY = 1 << 1, /* an empty value means "none" or the default */
 	HOOK = 1 << 2,         /* a shell command */
 	LIST = 1 << 3,         /* items separated by commas or blanks */
+	TEXT = 1 << 4,         /* may contain blanks */
 };
 
 struct ini_key_row {
@@ -67,29 +68,46 @@ static bool parse_decimal_or_hex(const char *text, uint32_t *number)
 	return parse_digits(hex ? text + 2 : text, hex ? 16 : 10, UINT32_MAX, number);
 }
 
-/* Sets `key` and `present`. A bad value leaves both unchanged, so that an earlier good value stays. */
-static void ini_set_key(struct ini_parser *parser, const char *name, const char *value, uint8_t key[KEY_BYTES],
-						bool *present)
+/* Reports that a key and a file with that key are both given. Returns whether there is one of them. */
+static bool has_other(const struct ini_parser *parser, const char *name, enum ini_key other, const char *other_name)
 {
-	if (key_from_base64(key, value))
-		*present = true;
-	else
-		ini_error(parser, parser->line, "%s: the value is not a key (44 characters of base64, ending in \"=\")", name);
+	if (!parser->key_line[other])
+		return false;
+	ini_error(parser, parser->line, "%s: %s is already set on line %d; only one of them is allowed", name, other_name,
+			  parser->key_line[other]);
+	return true;
 }
 
 static void ini_set_private_key(struct ini_parser *parser, const char *name, const char *value)
 {
-	ini_set_key(parser, name, value, parser->config->private_key, &parser->config->has_private_key);
+	if (!has_other(parser, name, KEY_PRIVATE_KEY_FILE, "PrivateKeyFile"))
+		ini_read_secret(parser, name, value, parser->config->private_key, &parser->config->has_private_key);
+}
+
+static void ini_set_private_key_file(struct ini_parser *parser, const char *name, const char *value)
+{
+	if (!has_other(parser, name, KEY_PRIVATE_KEY, "PrivateKey"))
+		ini_read_secret_file(parser, name, value, parser->config->private_key, &parser->config->has_private_key);
 }
 
 static void ini_set_public_key(struct ini_parser *parser, const char *name, const char *value)
 {
-	ini_set_key(parser, name, value, parser->peer->public_key, &parser->peer->has_public_key);
+	if (key_from_base64(parser->peer->public_key, value))
+		parser->peer->has_public_key = true;
+	else
+		ini_error(parser, parser->line, "%s: the value is not a key (44 characters of base64, ending in \"=\")", name);
 }
 
 static void ini_set_preshared_key(struct ini_parser *parser, const char *name, const char *value)
 {
-	ini_set_key(parser, name, value, parser->peer->preshared_key, &parser->peer->has_preshared_key);
+	if (!has_other(parser, name, KEY_PRESHARED_KEY_FILE, "PresharedKeyFile"))
+		ini_read_secret(parser, name, value, parser->peer->preshared_key, &parser->peer->has_preshared_key);
+}
+
+static void ini_set_preshared_key_file(struct ini_parser *parser, const char *name, const char *value)
+{
+	if (!has_other(parser, name, KEY_PRESHARED_KEY, "PresharedKey"))
+		ini_read_secret_file(parser, name, value, parser->peer->preshared_key, &parser->peer->has_preshared_key);
 }
 
 static void ini_set_listen_port(struct ini_parser *parser, const char *name, const char *value)
@@ -257,8 +275,8 @@ static void ini_set_endpoint(struct ini_parser *parser, const char *name, const 
 	}
 	peer->has_endpoint = true;
 	if (ini_mistyped_address(peer->endpoint_host))
-		ini_advice(parser, parser->line, "%s: %s looks like an IP address, but it is not one", name,
-				   ini_quote(quoted, peer->endpoint_host));
+		ini_advice_in(parser, parser->file, parser->line, "%s: %s looks like an IP address, but it is not one", name,
+					  ini_quote(quoted, peer->endpoint_host));
 }
 
 static void ini_add_addresses(struct ini_parser *parser, const char *name, const char *value)
@@ -280,7 +298,8 @@ static void ini_add_allowed_ips(struct ini_parser *parser, const char *name, con
 			continue;
 		prefix_to_text(given, &host);
 		prefix_to_text(masked, &prefix->prefix);
-		ini_advice(parser, parser->line, "%s: %s has bits set beyond its length; it means %s", name, given, masked);
+		ini_advice_in(parser, parser->file, parser->line, "%s: %s has bits set beyond its length; it means %s", name,
+					  given, masked);
 	}
 }
 
@@ -306,6 +325,7 @@ static void ini_skip_save_config(struct ini_parser *parser, const char *name, co
 
 static const struct ini_key_row keys[KEY_COUNT] = {
 	[KEY_PRIVATE_KEY] = { "PrivateKey", SECTION_INTERFACE, 0, ini_set_private_key, NULL },
+	[KEY_PRIVATE_KEY_FILE] = { "PrivateKeyFile", SECTION_INTERFACE, TEXT, ini_set_private_key_file, NULL },
 	[KEY_LISTEN_PORT] = { "ListenPort", SECTION_INTERFACE, 0, ini_set_listen_port, NULL },
 	[KEY_ADDRESS] = { "Address", SECTION_INTERFACE, REPEATS | MAY_BE_EMPTY | LIST, ini_add_addresses, NULL },
 	[KEY_MTU] = { "MTU", SECTION_INTERFACE, MAY_BE_EMPTY, ini_set_mtu, NULL },
@@ -318,6 +338,7 @@ static const struct ini_key_row keys[KEY_COUNT] = {
 	[KEY_UDP_GSO] = { "UdpGso", SECTION_INTERFACE, 0, ini_set_udp_gso, NULL },
 	[KEY_UDP_GRO] = { "UdpGro", SECTION_INTERFACE, 0, ini_set_udp_gro, NULL },
 	[KEY_TUN_OFFLOAD] = { "TunOffload", SECTION_INTERFACE, 0, ini_set_tun_offload, NULL },
+	[KEY_INCLUDE] = { "Include", SECTION_INTERFACE, REPEATS | TEXT, ini_add_include, NULL },
 	[KEY_DNS] = { "DNS", SECTION_INTERFACE, REPEATS | MAY_BE_EMPTY | LIST, ini_skip_dns, NULL },
 	[KEY_PRE_UP] = { "PreUp", SECTION_INTERFACE, REPEATS | MAY_BE_EMPTY | HOOK, ini_skip_hook, NULL },
 	[KEY_POST_UP] = { "PostUp", SECTION_INTERFACE, REPEATS | MAY_BE_EMPTY | HOOK, ini_skip_hook, NULL },
@@ -325,7 +346,10 @@ static const struct ini_key_row keys[KEY_COUNT] = {
 	[KEY_POST_DOWN] = { "PostDown", SECTION_INTERFACE, REPEATS | MAY_BE_EMPTY | HOOK, ini_skip_hook, NULL },
 	[KEY_SAVE_CONFIG] = { "SaveConfig", SECTION_INTERFACE, 0, ini_skip_save_config, NULL },
 	[KEY_PUBLIC_KEY] = { "PublicKey", SECTION_PEER, 0, ini_set_public_key, NULL },
+	[KEY_NAME] = { "Name", SECTION_PEER, TEXT, ini_set_name, NULL },
+	[KEY_DESCRIPTION] = { "Description", SECTION_PEER, TEXT, ini_set_description, NULL },
 	[KEY_PRESHARED_KEY] = { "PresharedKey", SECTION_PEER, 0, ini_set_preshared_key, NULL },
+	[KEY_PRESHARED_KEY_FILE] = { "PresharedKeyFile", SECTION_PEER, TEXT, ini_set_preshared_key_file, NULL },
 	[KEY_ALLOWED_IPS] = { "AllowedIPs", SECTION_PEER, REPEATS | MAY_BE_EMPTY | LIST, ini_add_allowed_ips, NULL },
 	[KEY_ENDPOINT] = { "Endpoint", SECTION_PEER, 0, ini_set_endpoint, NULL },
 	[KEY_PERSISTENT_KEEPALIVE] = { "PersistentKeepalive", SECTION_PEER, 0, ini_set_keepalive, NULL },
@@ -357,7 +381,7 @@ bool ini_key_keeps_blanks(struct ini_slice name)
 {
 	const struct ini_key_row *key = find_key(name);
 
-	return key && key->traits & (HOOK | LIST);
+	return key && key->traits & (HOOK | LIST | TEXT);
 }
 
 void ini_key_reset(struct ini_parser *parser, enum ini_section section)

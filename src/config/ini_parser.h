@@ -3,16 +3,19 @@
 #ifndef ADIT_CONFIG_INI_PARSER_H
 #define ADIT_CONFIG_INI_PARSER_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "config/config.h"
 #include "config/ini.h"
+#include "tunnel/peer_label.h"
 
 enum ini_section { SECTION_NONE, SECTION_UNKNOWN, SECTION_INTERFACE, SECTION_PEER };
 
 enum ini_key {
 	KEY_PRIVATE_KEY,
+	KEY_PRIVATE_KEY_FILE,
 	KEY_LISTEN_PORT,
 	KEY_ADDRESS,
 	KEY_MTU,
@@ -25,6 +28,7 @@ enum ini_key {
 	KEY_UDP_GSO,
 	KEY_UDP_GRO,
 	KEY_TUN_OFFLOAD,
+	KEY_INCLUDE,
 	KEY_DNS,
 	KEY_PRE_UP,
 	KEY_POST_UP,
@@ -32,7 +36,10 @@ enum ini_key {
 	KEY_POST_DOWN,
 	KEY_SAVE_CONFIG,
 	KEY_PUBLIC_KEY,
+	KEY_NAME,
+	KEY_DESCRIPTION,
 	KEY_PRESHARED_KEY,
+	KEY_PRESHARED_KEY_FILE,
 	KEY_ALLOWED_IPS,
 	KEY_ENDPOINT,
 	KEY_PERSISTENT_KEEPALIVE,
@@ -54,7 +61,11 @@ bool ini_slice_is(struct ini_slice text, const char *word);
 struct ini_parser {
 	struct config *config;
 	struct ini_report *report;
-	const char *name; /* of the file, for findings */
+	const char *name;               /* of the main file, for findings */
+	const struct config_file *file; /* the included file that is being read; NULL: the main file */
+	struct config_file **file_tail; /* where to link the next one */
+	bool reads_files;               /* read includes, credentials and files with keys */
+	bool file_has_keys;             /* the current file contains a secret key */
 
 	struct ini_slice rest; /* input that has not been read yet */
 	int line;              /* the current line, from 1 */
@@ -66,16 +77,45 @@ struct ini_parser {
 
 	struct config_prefix **address_tail, **allowed_ip_tail;
 	struct config_peer *peer, **peer_tail; /* the current peer; where to link the next one */
+	/* Of the current peer, until its section ends; "": none. */
+	char peer_name[PEER_NAME_MAX + 1], peer_description[PEER_DESCRIPTION_MAX + 1];
 };
 
-/* Report a finding in `line`; 0: in the file as a whole. */
+/* Prepares the parser for a main file of that name. `config` is zeroed. */
+void ini_parser_init(struct ini_parser *parser, struct config *config, const char *name, struct ini_report *report);
+/* Parses the text of the main file or of an included one. Returns 0 or -ENOMEM; errors have been reported. */
+int ini_parse_text(struct ini_parser *parser, const char *text, size_t length);
+/* Opens, checks and parses the file `path`, relative to `folder`. Returns 0 or a negative errno, reported. */
+int ini_read_file(struct ini_parser *parser, int folder, const char *path);
+/* Reads the files that the main file includes. Returns 0 or -ENOMEM; errors have been reported. */
+int ini_read_includes(struct ini_parser *parser);
+/* Checks the whole configuration. Returns 0 or -ENOMEM; errors have been reported. */
+int ini_finish(struct ini_parser *parser);
+
+/*
+ * Makes `value` relative to the folder of the current file, unless it is absolute. False if it is too long, or contains
+ * control characters.
+ */
+bool ini_resolve_path(const struct ini_parser *parser, const char *value, char path[PATH_MAX]);
+
+/* Report a finding in `line` of the current file; 0: in the file as a whole. */
 void ini_error(const struct ini_parser *parser, int line, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 void ini_warning(const struct ini_parser *parser, int line, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* As ini_warning, but only if the report asks for advice. */
-void ini_advice(const struct ini_parser *parser, int line, const char *format, ...)
+/* The same in any file; NULL: the main file. */
+void ini_error_in(const struct ini_parser *parser, const struct config_file *file, int line, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+void ini_warning_in(const struct ini_parser *parser, const struct config_file *file, int line, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+
+/* As ini_warning_in, but only if the report asks for advice. */
+void ini_advice_in(const struct ini_parser *parser, const struct config_file *file, int line, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+
+/* Others can read a key: an error in a strict report, else a warning. In the current file. */
+void ini_exposure(const struct ini_parser *parser, int line, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
 enum { INI_QUOTE = 72 };
@@ -91,7 +131,7 @@ const char *ini_quote_word(char quoted[INI_QUOTE], const char *text);
 void ini_key_read(struct ini_parser *parser, const char *name, const char *value);
 /* True for the keys whose value is a shell command, which may contain '#'. */
 bool ini_key_is_hook(struct ini_slice name);
-/* True for the keys whose value may contain blanks: hooks and lists. */
+/* True for the keys whose value may contain blanks: hooks, lists, paths and names. */
 bool ini_key_keeps_blanks(struct ini_slice name);
 /* Marks all keys of a section as not set. */
 void ini_key_reset(struct ini_parser *parser, enum ini_section section);
@@ -102,6 +142,33 @@ void ini_key_reset(struct ini_parser *parser, enum ini_section section);
  * Other items become errors.
  */
 void ini_append_prefixes(struct ini_parser *parser, const char *name, const char *value, struct config_prefix ***tail);
+
+/* Values of keys: a folder to include, and name and description of the current peer. */
+void ini_add_include(struct ini_parser *parser, const char *name, const char *value);
+void ini_set_name(struct ini_parser *parser, const char *name, const char *value);
+void ini_set_description(struct ini_parser *parser, const char *name, const char *value);
+
+/*
+ * Read a secret key: from `value` itself or, if it is "@NAME", from a credential of systemd; and from the file `value`.
+ * Set `key` and `present`; anything else is reported and leaves both unchanged, so that an earlier good value stays.
+ */
+void ini_read_secret(struct ini_parser *parser, const char *name, const char *value, uint8_t key[KEY_BYTES],
+					 bool *present);
+void ini_read_secret_file(struct ini_parser *parser, const char *name, const char *value, uint8_t key[KEY_BYTES],
+						  bool *present);
+
+/* Gives the current peer its label. Without memory it sets the status of the parser. */
+void ini_make_label(struct ini_parser *parser);
+/* Adds the label of `from`. Where both have a name or a description, that of `from` counts. Returns 0 or -ENOMEM. */
+int ini_merge_label(const struct ini_parser *parser, struct config_peer *to, const struct config_peer *from);
+/* Warns about peers with the same name. Returns 0 or -ENOMEM. */
+int ini_check_names(const struct ini_parser *parser);
+
+enum { INI_PEER = PATH_MAX + 128, INI_TITLE = PEER_NAME_MAX + 16 };
+/* Describe a peer in a finding in the file `from`: "the peer alice on line 7"; and at its start: "[Peer] alice". */
+const char *ini_peer_text(char text[INI_PEER], const struct ini_parser *parser, const struct config_peer *peer,
+						  const struct config_file *from);
+const char *ini_peer_title(char text[INI_TITLE], const struct config_peer *peer);
 
 /* A UDP port: a number from 0 to 65535, or the name of a service (services(5)). */
 bool ini_port(const char *text, uint16_t *port);

@@ -74,6 +74,7 @@ static void append_prefix(struct ini_parser *parser, const struct ip_prefix *pre
 	}
 	added->prefix = *prefix;
 	added->line = parser->line;
+	added->file = parser->file;
 	**tail = added;
 	*tail = &added->next;
 }

@@ -9,14 +9,15 @@
 
 enum {
 	FINDINGS_SHOWN = 100,
-	FINDING_BYTES = 1024,
+	FINDING_BYTES = 2048,
 	QUOTE_MAX = 60,    /* bytes of a value that are shown */
 	KEY_LIKE_RUN = 20, /* base64 characters in a row that may be part of a key; half a key has 22 */
 };
 
-static void report_finding(const struct ini_parser *parser, int line, const char *severity, const char *format,
-						   va_list arguments)
+static void report_finding(const struct ini_parser *parser, const struct config_file *file, int line,
+						   const char *severity, const char *format, va_list arguments)
 {
+	const char *name = file ? file->path : parser->name;
 	struct ini_report *report = parser->report;
 	char text[FINDING_BYTES];
 	int length;
@@ -29,12 +30,26 @@ static void report_finding(const struct ini_parser *parser, int line, const char
 		return;
 	}
 	if (line)
-		length = snprintf(text, sizeof text, "%s:%d: %s: ", parser->name, line, severity);
+		length = snprintf(text, sizeof text, "%s:%d: %s: ", name, line, severity);
 	else
-		length = snprintf(text, sizeof text, "%s: %s: ", parser->name, severity);
+		length = snprintf(text, sizeof text, "%s: %s: ", name, severity);
 	if (length >= 0 && length < FINDING_BYTES)
 		vsnprintf(text + length, sizeof text - (size_t)length, format, arguments);
 	report->line(report->context, text);
+}
+
+static void report_error(const struct ini_parser *parser, const struct config_file *file, int line, const char *format,
+						 va_list arguments)
+{
+	report_finding(parser, file, line, "error", format, arguments);
+	parser->report->errors++;
+}
+
+static void report_warning(const struct ini_parser *parser, const struct config_file *file, int line,
+						   const char *format, va_list arguments)
+{
+	report_finding(parser, file, line, "warning", format, arguments);
+	parser->report->warnings++;
 }
 
 void ini_error(const struct ini_parser *parser, int line, const char *format, ...)
@@ -42,9 +57,17 @@ void ini_error(const struct ini_parser *parser, int line, const char *format, ..
 	va_list arguments;
 
 	va_start(arguments, format);
-	report_finding(parser, line, "error", format, arguments);
+	report_error(parser, parser->file, line, format, arguments);
 	va_end(arguments);
-	parser->report->errors++;
+}
+
+void ini_error_in(const struct ini_parser *parser, const struct config_file *file, int line, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	report_error(parser, file, line, format, arguments);
+	va_end(arguments);
 }
 
 void ini_warning(const struct ini_parser *parser, int line, const char *format, ...)
@@ -52,21 +75,40 @@ void ini_warning(const struct ini_parser *parser, int line, const char *format, 
 	va_list arguments;
 
 	va_start(arguments, format);
-	report_finding(parser, line, "warning", format, arguments);
+	report_warning(parser, parser->file, line, format, arguments);
 	va_end(arguments);
-	parser->report->warnings++;
 }
 
-void ini_advice(const struct ini_parser *parser, int line, const char *format, ...)
+void ini_warning_in(const struct ini_parser *parser, const struct config_file *file, int line, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	report_warning(parser, file, line, format, arguments);
+	va_end(arguments);
+}
+
+void ini_advice_in(const struct ini_parser *parser, const struct config_file *file, int line, const char *format, ...)
 {
 	va_list arguments;
 
 	if (!parser->report->advice)
 		return;
 	va_start(arguments, format);
-	report_finding(parser, line, "warning", format, arguments);
+	report_warning(parser, file, line, format, arguments);
 	va_end(arguments);
-	parser->report->warnings++;
+}
+
+void ini_exposure(const struct ini_parser *parser, int line, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	if (parser->report->strict)
+		report_error(parser, parser->file, line, format, arguments);
+	else
+		report_warning(parser, parser->file, line, format, arguments);
+	va_end(arguments);
 }
 
 static bool may_contain_key(const char *text)

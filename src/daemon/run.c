@@ -30,6 +30,7 @@
 
 struct service {
 	const char *path;
+	bool strict;          /* reject files with keys that others can read */
 	struct config config; /* of the interface; its peers are freed after they have been applied to the device */
 	struct daemon daemon;
 	struct network *network;
@@ -152,7 +153,7 @@ forget_previous:
 static int service_reload(struct service *service, struct uapi_reply *reply)
 {
 	struct reload_report report = { service->daemon.device.name, reply };
-	struct ini_report findings = { .line = report_message, .context = &report };
+	struct ini_report findings = { .line = report_message, .context = &report, .strict = service->strict };
 	struct reason reason = { 0 };
 	struct config config = { 0 };
 	int error = ini_load(&config, service->path, &findings);
@@ -369,16 +370,18 @@ int command_run(int argc, char **argv)
 	struct reason reason = { 0 };
 	int error;
 
-	if (argc != 2) {
-		fputs("usage: adit run FILE\n", stderr);
+	service.strict = argc > 1 && strcmp(argv[1], "--strict") == 0;
+	if (argc != 2 + service.strict) {
+		fputs("usage: adit run [--strict] FILE\n", stderr);
 		return EXIT_FAILURE;
 	}
-	service.path = argv[1];
+	service.path = argv[argc - 1];
+	findings.strict = service.strict;
 	startup_close_inherited(-1, -1);
-	error = ini_load(&service.config, argv[1], &findings);
+	error = ini_load(&service.config, service.path, &findings);
 	if (error) {
 		if (!findings.errors)
-			fprintf(stderr, "%s: error: %s\n", argv[1], strerror(-error));
+			fprintf(stderr, "%s: error: %s\n", service.path, strerror(-error));
 		config_destroy(&service.config);
 		return error == -ENOMEM ? EXIT_FAILURE : EX_CONFIG;
 	}

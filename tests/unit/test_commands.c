@@ -214,7 +214,7 @@ static void wrong_arguments_print_the_usage(void **state)
 	argv[1] = NULL;
 	outcome = run(command_check, argv, "out");
 	assert_int_equal(outcome.code, 1);
-	assert_string_equal(outcome.errors, "usage: adit check FILE...\n");
+	assert_string_equal(outcome.errors, "usage: adit check [--strict] FILE...\n");
 	argv[0] = "stop";
 	outcome = run(command_stop, argv, "out");
 	assert_int_equal(outcome.code, 1);

@@ -10,12 +10,14 @@ target_link_options(test_uapi_secrets PRIVATE -Wl,--wrap=free) # searches freed 
 adit_test(uapi uapi_socket)
 adit_test(uapi uapi_wg)
 # Configurations are written as sets of the control socket, so these tests of config link uapi.
+adit_test(uapi peer_label)
 adit_test(uapi apply_set)
 target_link_options(test_apply_set PRIVATE -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc)
 adit_test(uapi apply_reload)
 target_link_options(test_apply_reload PRIVATE
 	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=allowedips_insert,--wrap=allowedips_sweep)
-foreach(module uapi uapi_requests uapi_large_sets uapi_clients uapi_secrets uapi_socket uapi_wg apply_set apply_reload)
+foreach(module uapi uapi_requests uapi_large_sets uapi_clients uapi_secrets uapi_socket uapi_wg peer_label
+		apply_set apply_reload)
 	target_include_directories(test_${module} PRIVATE ${CMAKE_SOURCE_DIR}/src/uapi) # some headers are the layer's own
 endforeach()
 adit_fuzz(uapi uapi 20000)

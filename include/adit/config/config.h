@@ -17,16 +17,31 @@
 #include "io/netlink.h"
 #include "io/udp.h"
 
+/* A file that the main file includes, or a folder that it names. */
+struct config_file {
+	struct config_file *next;
+	unsigned number; /* from 1, in the order of reading */
+	int line;        /* of the Include in the main file */
+	char path[];
+};
+
 struct config_prefix {
 	struct config_prefix *next;
 	struct ip_prefix prefix;
-	bool remove; /* take the prefix from the peer; only in a set request */
-	int line;    /* in the file; 0: not from a file */
+	bool remove;                    /* take the prefix from the peer; only in a set request */
+	int line;                       /* in the file; 0: not from a file */
+	const struct config_file *file; /* NULL: the main file */
 };
+
+struct peer_label;
+
+enum { CONFIG_NAME_MAX = 64 }; /* bytes of the name of a peer, without the NUL */
 
 struct config_peer {
 	struct config_peer *next;
-	int line; /* of its [Peer] */
+	int line;                       /* of its [Peer] */
+	const struct config_file *file; /* NULL: the main file */
+	struct peer_label *label;       /* name and description, see tunnel/peer_label.h; NULL: none */
 	uint8_t public_key[KEY_BYTES];
 	bool has_public_key;
 	uint8_t preshared_key[KEY_BYTES];
@@ -65,6 +80,8 @@ struct config {
 	uint32_t workers; /* 0: auto */
 	struct udp_options udp_options;
 	bool no_tun_offload;
+	struct config_file *includes; /* the folders of Include, as paths */
+	struct config_file *files;    /* those that were included; the peers and their prefixes point to them */
 	struct config_peer *peers;
 	size_t peer_count;
 	bool replace_peers; /* only in a set request */
@@ -72,8 +89,12 @@ struct config {
 
 /* Wipes the keys and frees all memory. Accepts a zeroed struct, and leaves one. */
 void config_destroy(struct config *config);
-/* Wipes and frees the peers only. The peer list is empty afterwards. */
+/* Wipes and frees the peers and the list of included files. Both are empty afterwards. */
 void config_forget_peers(struct config *config);
+/* Wipes and frees one peer, which is in no list. */
+void config_peer_free(struct config_peer *peer);
+/* The name of the peer, "": none. Valid as long as the peer. */
+const char *config_peer_name(const struct config_peer *peer);
 /* Frees a list of prefixes. Accepts NULL. */
 void config_prefixes_free(struct config_prefix *prefix);
 

@@ -9,6 +9,7 @@
  *     last value.
  *   - A prefix that two peers list. It belongs to the last peer, as with wg(8).
  *   - No PrivateKey.
+ *   - Two peers with the same Name.
  */
 #ifndef ADIT_CONFIG_INI_H
 #define ADIT_CONFIG_INI_H
@@ -35,18 +36,23 @@ struct ini_network {
  * With `advice`, valid settings that are probably mistakes cause warnings, too: host bits in AllowedIPs, an endpoint
  * that looks like an address but is not, AllowedIPs that contain an endpoint, an MTU that is too small for IPv6, and a
  * conflict with one of `networks`.
+ *
+ * With `strict`, it is an error and not a warning that others can read a file with keys. With `any_process`, the caller
+ * is not the daemon and may lack its credentials: without CREDENTIALS_DIRECTORY, a key that is in a credential stays
+ * unset, with a warning.
  */
 struct ini_report {
 	void (*line)(void *context, const char *text);
 	void *context;
 	int errors, warnings;
-	bool advice;
+	bool advice, strict, any_process;
 	const struct ini_network *networks;
 	size_t network_count;
 };
 
 /*
- * Parses a configuration in memory; `name` is the file name used in findings. The caller passes a zeroed `config` and
+ * Parses a configuration in memory; `name` is the file name used in findings. Includes, credentials and files with keys
+ * are not read. The caller passes a zeroed `config` and
  * destroys it in every case. Returns 0, -EINVAL if errors were reported, or -ENOMEM. Not thread-safe, because inih
  * keeps its settings in global variables.
  */
@@ -55,10 +61,21 @@ int ini_parse_config(struct config *config, const char *name, const char *text, 
 
 /*
  * Parses the file `path`, NAME.conf, of at most 16 MiB, and names the interface NAME. As with wg-quick(8), a `path`
- * that could be the name of an interface, and does not end in .conf, stands for INI_DIRECTORY/NAME.conf. A file that
- * contains keys and is accessible to others causes a warning. Returns as ini_parse_config, or the errno of the file
+ * that could be the name of an interface, and does not end in .conf, stands for INI_DIRECTORY/NAME.conf; ini_path
+ * returns that path. A file that contains keys and is accessible to others causes a warning. Then reads the files
+ * *.conf of the folders that the file includes, in the order of strcmp(3), as if their peers were at its end. Returns
+ * as ini_parse_config, or the errno of the file
  * (-ENOENT, -EACCES, -EISDIR, -EFBIG, ...), which is reported as well.
  */
 int ini_load(struct config *config, const char *path, struct ini_report *report);
+
+enum { INI_PATH = 64 };
+/* Returns the file that the administrator means by `path`: `path` itself, or INI_DIRECTORY/NAME.conf in `buffer`. */
+const char *ini_path(const char *path, char buffer[INI_PATH]);
+/*
+ * The length of NAME in NAME.conf, the last component of `path`, and in *name its start. 0 if the file cannot be that
+ * of an interface.
+ */
+size_t ini_interface_name(const char *path, const char **name);
 
 #endif
