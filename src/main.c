@@ -21,15 +21,55 @@ struct command {
 };
 
 static const struct command commands[] = {
-	{ "run", command_run, "FILE", "run the tunnel that FILE configures",
+	{ "init", command_init, "FILE --address LIST", "write a new FILE",
+	  "Writes FILE with a new private key, and creates the folder NAME.d beside it for\n"
+	  "\"adit peer\". Prints the public key. NAME means /etc/adit/NAME.conf. A file that\n"
+	  "exists is not overwritten.\n\n"
+	  "  --address LIST      of this host in the tunnel: 10.9.0.1/24,fd09::1/64\n"
+	  "  --listen-port PORT  UDP port; the default is 51820\n"
+	  "  --peer KEY          a peer, by its public key; several are allowed. Then:\n"
+	  "    --name NAME             name of the peer, for people\n"
+	  "    --endpoint HOST:PORT    where the peer is\n"
+	  "    --allowed-ips LIST      addresses and networks behind the peer; the default\n"
+	  "                            for a single peer is the network of --address\n"
+	  "    --keepalive SECONDS     if this host is behind a NAT: 25\n\n"
+	  "Example, a tunnel to a host with the address 192.0.2.1:\n"
+	  "  adit init site --address 10.9.0.2/24 --peer KEY --endpoint 192.0.2.1:51820\n" },
+	{ "run", command_run, "[--strict] FILE", "run the tunnel that FILE configures",
 	  "Runs the tunnel in the foreground, until SIGTERM or \"adit stop\". Sets up its\n"
 	  "addresses, MTU and routes, and removes them at the end.\n\n"
 	  "FILE is NAME.conf, and NAME becomes the name of the interface. NAME alone means\n"
-	  "/etc/adit/NAME.conf. The format is that of wg-quick(8); see adit.conf(5).\n" },
-	{ "check", command_check, "FILE...", "report mistakes in FILE, change nothing",
+	  "/etc/adit/NAME.conf. The format is that of wg-quick(8); see adit.conf(5).\n\n"
+	  "  --strict  do not start if other users can read a file with keys\n" },
+	{ "check", command_check, "[--strict] FILE...", "report mistakes in FILE, change nothing",
 	  "Reports the errors and warnings in each FILE, one per line. Also warns about\n"
 	  "settings that are valid but probably mistakes. NAME means /etc/adit/NAME.conf.\n\n"
+	  "  --strict  it is an error if other users can read a file with keys\n\n"
 	  "Exits with 1 if there is an error. Warnings do not count.\n" },
+	{ "peer", command_peer, "add|remove|list FILE", "edit the peers of FILE, and reload",
+	  "  adit peer add FILE NAME [OPTION]...\n"
+	  "  adit peer remove FILE NAME [--no-reload]\n"
+	  "  adit peer list FILE\n\n"
+	  "Adds and removes peers in the folder that FILE includes, one file per peer, and\n"
+	  "makes a running tunnel read them. If that fails, nothing is changed.\n\n"
+	  "\"add\" makes keys for the peer, chooses its address, and prints the peer's own\n"
+	  "configuration file. Only that file contains the private key of the peer.\n\n"
+	  "In the peer's file, whose format is that of wg-quick(8):\n"
+	  "  --our-endpoint HOST[:PORT]  where the peer reaches this host\n"
+	  "  --routes LIST               what the peer sends us; for all: 0.0.0.0/0,::/0;\n"
+	  "                              the default is the networks of our Address\n"
+	  "  --dns LIST                  DNS servers for the peer\n"
+	  "  --keepalive SECONDS         if the peer is behind a NAT: 25\n"
+	  "  --output FILE               write the file here, and do not print it\n"
+	  "  --qr                        show it as a QR code\n"
+	  "On this host:\n"
+	  "  --allowed-ips LIST          networks behind the peer, besides its address\n"
+	  "  --address LIST              its addresses, instead of the next free ones\n"
+	  "  --endpoint HOST:PORT        where the peer is, if its address is fixed\n"
+	  "  --description TEXT          for people\n"
+	  "  --public-key KEY            of a peer that has a key and a file already\n"
+	  "  --no-reload                 do not make the tunnel read the change\n\n"
+	  "Example: adit peer add site alice --our-endpoint vpn.example.org --qr\n" },
 	{ "reload", command_reload, "IFNAME", "make a tunnel read its FILE again",
 	  "Makes the daemon of the interface read its file again and apply the difference.\n"
 	  "Peers that did not change keep their sessions. If the file has an error,\n"
@@ -63,9 +103,9 @@ static void print_usage(FILE *to)
 {
 	fputs("usage: adit COMMAND [ARGUMENT]...\n\n", to);
 	for (int i = 0; i < COMMANDS; i++)
-		fprintf(to, "  adit %-6s %-17s  %s\n", commands[i].name, commands[i].arguments, commands[i].summary);
-	fputs("  adit [-f] IFNAME               make an interface for wg(8) or wg-quick(8)\n"
-		  "  adit COMMAND --help            explain a command\n"
+		fprintf(to, "  adit %-6s %-20s  %s\n", commands[i].name, commands[i].arguments, commands[i].summary);
+	fputs("  adit [-f] IFNAME                  make an interface for wg(8) or wg-quick(8)\n"
+		  "  adit COMMAND --help               explain a command\n"
 		  "  adit --help | --version\n",
 		  to);
 }

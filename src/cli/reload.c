@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli/show.h"
+#include "reload.h"
 #include "uapi/uapi.h"
 #include "uapi_client.h"
 
@@ -23,18 +24,14 @@ static int print_message(void *context, char *key, char *value)
 	return 0;
 }
 
-int command_reload(int argc, char **argv)
+int reload_interface(const char *command, const char *interface)
 {
 	const char *failure;
-	int messages = 0, error;
+	int messages = 0;
+	int error = uapi_client_call(UAPI_DIRECTORY, interface, "reload=1\n\n", RELOAD_TIMEOUT, print_message, &messages);
 
-	if (argc != 2) {
-		fputs("usage: adit reload IFNAME\n", stderr);
-		return EXIT_FAILURE;
-	}
-	error = uapi_client_call(UAPI_DIRECTORY, argv[1], "reload=1\n\n", RELOAD_TIMEOUT, print_message, &messages);
-	if (!error)
-		return EXIT_SUCCESS;
+	if (!error || error == -ENOENT || error == -ECONNREFUSED)
+		return error;
 	if (messages)
 		failure = "not reloaded";
 	else if (error == -EINVAL || error == -EPROTO)
@@ -42,6 +39,20 @@ int command_reload(int argc, char **argv)
 		failure = "this daemon cannot reload: it was not started from a file";
 	else
 		failure = uapi_client_error(error);
-	fprintf(stderr, "adit reload: %s: %s\n", argv[1], failure);
-	return EXIT_FAILURE;
+	fprintf(stderr, "%s: %s: %s\n", command, interface, failure);
+	return error;
+}
+
+int command_reload(int argc, char **argv)
+{
+	int error;
+
+	if (argc != 2) {
+		fputs("usage: adit reload IFNAME\n", stderr);
+		return EXIT_FAILURE;
+	}
+	error = reload_interface("adit reload", argv[1]);
+	if (error == -ENOENT || error == -ECONNREFUSED)
+		fprintf(stderr, "adit reload: %s: %s\n", argv[1], uapi_client_error(error));
+	return error ? EXIT_FAILURE : EXIT_SUCCESS;
 }

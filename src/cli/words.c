@@ -17,10 +17,10 @@ struct known_word {
 };
 
 static const struct known_word commands[] = {
-	{ "run", "adit run FILE" },      { "check", "adit check FILE" }, { "reload", "adit reload IFNAME" },
-	{ "stop", "adit stop IFNAME" },  { "show", "adit show" },        { "genkey", "adit genkey" },
-	{ "pubkey", "adit pubkey" },     { "genpsk", "adit genpsk" },    { "help", "adit --help" },
-	{ "version", "adit --version" },
+	{ "run", "adit run FILE" },     { "check", "adit check FILE" }, { "reload", "adit reload IFNAME" },
+	{ "stop", "adit stop IFNAME" }, { "show", "adit show" },        { "genkey", "adit genkey" },
+	{ "pubkey", "adit pubkey" },    { "genpsk", "adit genpsk" },    { "init", "adit init FILE" },
+	{ "peer", "adit peer" },        { "help", "adit --help" },      { "version", "adit --version" },
 };
 
 /* The names of such commands in other programs. */
@@ -87,7 +87,6 @@ static const struct known_word likely_words[] = {
 	{ "add", "adit --help" },
 	{ "new", "adit --help" },
 	{ "create", "adit --help" },
-	{ "init", "adit --help" },
 	{ "install", "adit --help" },
 	{ "edit", "adit --help" },
 };

@@ -8,11 +8,25 @@
 #define ADIT_CLI_COMMANDS_H
 
 /*
- * `check FILE...`: parses each file as `run` would. Findings go to standard error as "file:line: error|warning: text",
+ * `check [--strict] FILE...`: parses each file as `run` would. With --strict, a file with keys that others can read is
+ * an error. Findings go to standard error as "file:line: error|warning: text",
  * and a file without errors gets one line on standard output. Returns 1 if any file has an error; warnings do not
  * count.
  */
 int command_check(int argc, char **argv);
+
+/*
+ * `init FILE --address LIST [OPTION]...`: writes a new configuration file with a new private key, and an empty folder
+ * for the files of peers beside it. Prints the public key, and on standard error what to do next.
+ */
+int command_init(int argc, char **argv);
+
+/*
+ * `peer add FILE NAME [OPTION]...`, `peer remove FILE NAME` and `peer list FILE`: edit the folder that FILE includes,
+ * and make a running daemon read it again. If the reload fails, the folder is restored. `add` prints the peer's own
+ * configuration file, which contains its private key.
+ */
+int command_peer(int argc, char **argv);
 
 /* `genkey`: prints a new private key in base64 (X25519, clamped; RFC 7748, section 5). */
 int command_genkey(int argc, char **argv);

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT */
+/* adit init: writes a new configuration file, with a new private key. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <limits.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/keytext.h"
+#include "cli/commands.h"
+#include "config/ini.h"
+#include "new_file.h"
+#include "options.h"
+
+enum { INIT_PEERS_MAX = 100, INIT_PORT = 51820 };
+
+struct init_peer {
+	const char *public_key, *name, *endpoint, *allowed_ips, *keepalive;
+};
+
+struct init {
+	const char *file, *address, *listen_port;
+	struct init_peer peers[INIT_PEERS_MAX];
+	size_t peer_count;
+	char interface[16];
+};
+
+static const struct {
+	const char *option, *key;
+	size_t offset;
+} peer_options[] = {
+	{ "--name", "Name", offsetof(struct init_peer, name) },
+	{ "--endpoint", "Endpoint", offsetof(struct init_peer, endpoint) },
+	{ "--allowed-ips", "AllowedIPs", offsetof(struct init_peer, allowed_ips) },
+	{ "--keepalive", "PersistentKeepalive", offsetof(struct init_peer, keepalive) },
+};
+
+static void check_value(struct options *options, const char *option, const char *key, bool in_peer, const char *value)
+{
+	struct config config = { 0 };
+
+	if (value && !options->failed)
+		options_parse(options, &config, option, key, in_peer, value);
+	config_destroy(&config);
+}
+
+/* Takes --peer, and the options that follow it. */
+static bool take_peer_option(struct options *options, struct init *init)
+{
+	const char *argument = options->list[options->at], *none = NULL;
+	const char *public_key = NULL;
+
+	if (options_value(options, "--peer", &public_key)) {
+		check_value(options, "--peer", "PublicKey", true, public_key);
+		if (init->peer_count == INIT_PEERS_MAX)
+			options_fail(options, "--peer: at most %d peers are allowed", INIT_PEERS_MAX);
+		else
+			init->peers[init->peer_count++].public_key = public_key;
+		return true;
+	}
+	for (size_t i = 0; i < sizeof peer_options / sizeof *peer_options; i++) {
+		struct init_peer *peer = init->peer_count ? &init->peers[init->peer_count - 1] : NULL;
+		const char **value = peer ? (const char **)(void *)((char *)peer + peer_options[i].offset) : &none;
+
+		if (!options_value(options, peer_options[i].option, value))
+			continue;
+		if (!peer)
+			options_fail(options, "%s: the option describes a peer; put it behind --peer KEY", argument);
+		else
+			check_value(options, peer_options[i].option, peer_options[i].key, true, *value);
+		return true;
+	}
+	return false;
+}
+
+/* An address without the length of its network would be alone in the tunnel. */
+static void check_addresses(struct options *options, const struct init *init)
+{
+	struct config config = { 0 };
+
+	if (options_parse(options, &config, "--address", "Address", false, init->address) && !strchr(init->address, '/'))
+		options_fail(options, "--address: the length of the network is missing, as in 10.9.0.1/24 or fd09::1/64");
+	config_destroy(&config);
+}
+
+static void check_init(struct options *options, struct init *init)
+{
+	const char *name;
+	size_t length;
+
+	if (!init->file || !init->address) {
+		options_fail(options, "the arguments are FILE --address LIST [OPTION]...; see \"adit init --help\"");
+		return;
+	}
+	length = ini_interface_name(init->file, &name);
+	if (!length) {
+		options_fail(options,
+					 "%s: the name of an interface is 1 to 15 characters of a-z A-Z 0-9 _ = + . -, and the file is "
+					 "NAME.conf",
+					 init->file);
+		return;
+	}
+	snprintf(init->interface, sizeof init->interface, "%.*s", (int)length, name);
+	check_addresses(options, init);
+	check_value(options, "--listen-port", "ListenPort", false, init->listen_port);
+	for (size_t i = 0; i < init->peer_count && init->peer_count > 1; i++)
+		if (!init->peers[i].allowed_ips && !options->failed)
+			options_fail(options, "--peer %s: --allowed-ips is missing; with several peers, each needs it",
+						 init->peers[i].public_key);
+}
+
+static bool parse_init(struct init *init, char buffer[INI_PATH], int argc, char **argv)
+{
+	struct options options = { .command = "adit init", .list = argv, .count = argc, .at = 1 };
+
+	while (options.at < argc && !options.failed) {
+		const char *word;
+
+		if (options_value(&options, "--address", &init->address) ||
+			options_value(&options, "--listen-port", &init->listen_port) || take_peer_option(&options, init))
+			continue;
+		word = options_word(&options);
+		if (word && !init->file)
+			init->file = ini_path(word, buffer);
+		else
+			options_fail(&options, "\"%s\" is not an option; see \"adit init --help\"", word ? word : argv[options.at]);
+	}
+	if (!options.failed)
+		check_init(&options, init);
+	return !options.failed;
+}
+
+/* The networks of our addresses, which are all behind a single peer. */
+static void write_networks(struct text *text, const char *list)
+{
+	struct options options = { .command = "adit init" };
+	struct config config = { 0 };
+
+	options_parse(&options, &config, "--address", "Address", false, list);
+	text_printf(text, "AllowedIPs = ");
+	for (struct config_prefix *own = config.addresses; own; own = own->next) {
+		char prefix[PREFIX_TEXT];
+
+		prefix_mask(&own->prefix);
+		prefix_to_text(prefix, &own->prefix);
+		text_printf(text, "%s%s", prefix, own->next ? ", " : "\n");
+	}
+	config_destroy(&config);
+}
+
+static void write_init(struct text *text, const struct init *init, const uint8_t private_key[KEY_BYTES])
+{
+	text_printf(text, "# The tunnel %s; see adit.conf(5).\n[Interface]\n", init->interface);
+	text_key(text, "PrivateKey", private_key);
+	text_printf(text, "Address = %s\n", init->address);
+	if (init->listen_port)
+		text_printf(text, "ListenPort = %s\n", init->listen_port);
+	else
+		text_printf(text, "ListenPort = %d\n", INIT_PORT);
+	text_printf(text, "# More peers, one file each; see \"adit peer --help\".\nInclude = %s.d\n", init->interface);
+	for (size_t i = 0; i < init->peer_count; i++) {
+		const struct init_peer *peer = &init->peers[i];
+
+		text_printf(text, "\n[Peer]\n");
+		if (peer->name)
+			text_printf(text, "Name = %s\n", peer->name);
+		text_printf(text, "PublicKey = %s\n", peer->public_key);
+		if (peer->endpoint)
+			text_printf(text, "Endpoint = %s\n", peer->endpoint);
+		if (peer->allowed_ips)
+			text_printf(text, "AllowedIPs = %s\n", peer->allowed_ips);
+		else
+			write_networks(text, init->address);
+		if (peer->keepalive)
+			text_printf(text, "PersistentKeepalive = %s\n", peer->keepalive);
+	}
+}
+
+static int report_init(const char *path, int error)
+{
+	if (error)
+		fprintf(stderr, "adit init: %s: %s\n", path, strerror(-error));
+	return error;
+}
+
+/* Creates a folder that only root can use. One that is there is left alone. */
+static int make_folder(const char *path)
+{
+	return mkdir(path, 0700) < 0 && errno != EEXIST ? report_init(path, -errno) : 0;
+}
+
+/* Writes the file, its folder and the folder of its peers. If there is such a file, changes nothing. */
+static int create_init(const struct init *init, const struct text *text)
+{
+	const char *slash = strrchr(init->file, '/');
+	char folder[PATH_MAX], peers[PATH_MAX];
+
+	snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - init->file) : 0, init->file);
+	if (snprintf(peers, sizeof peers, "%s%s%s.d", folder, slash ? "/" : "", init->interface) >= PATH_MAX)
+		return report_init(init->file, -ENAMETOOLONG);
+	if (access(init->file, F_OK) == 0)
+		return report_init(init->file, -EEXIST);
+	if ((*folder && make_folder(folder)) || make_folder(peers))
+		return -1;
+	return report_init(init->file, new_file_write(init->file, text));
+}
+
+static void print_next_steps(const struct init *init)
+{
+	bool in_etc = strncmp(init->file, INI_DIRECTORY "/", strlen(INI_DIRECTORY "/")) == 0;
+
+	fflush(stdout);
+	fprintf(stderr, "\nWrote %s. Above is the public key of this host, for the other end.\n", init->file);
+	if (in_etc)
+		fprintf(stderr,
+				"  adit check %s                   look for mistakes\n"
+				"  systemctl enable --now adit@%s  start it, now and at boot\n",
+				init->interface, init->interface);
+	else
+		fprintf(stderr, "  adit check %s  look for mistakes\n  adit run %s    start it\n", init->file, init->file);
+	if (!init->peer_count)
+		fprintf(stderr,
+				"There is no peer yet. For one that has a key:\n"
+				"  adit peer add %s NAME --public-key KEY --address ADDRESS\n",
+				in_etc ? init->interface : init->file);
+	fprintf(stderr, "A firewall must accept UDP to port %s.\n", init->listen_port ? init->listen_port : "51820");
+}
+
+int command_init(int argc, char **argv)
+{
+	uint8_t private_key[KEY_BYTES], public_key[KEY_BYTES];
+	struct init *init = calloc(1, sizeof *init);
+	struct text *text = calloc(1, sizeof *text);
+	char base64[KEY_BASE64], buffer[INI_PATH];
+	int code = EXIT_FAILURE;
+
+	if (!init || !text) {
+		fputs("adit init: out of memory\n", stderr);
+		goto out;
+	}
+	if (!parse_init(init, buffer, argc, argv))
+		goto out;
+	randombytes_buf(private_key, sizeof private_key);
+	private_key[0] &= 248;
+	private_key[31] = (private_key[31] & 127) | 64;
+	crypto_scalarmult_base(public_key, private_key);
+	write_init(text, init, private_key);
+	sodium_memzero(private_key, sizeof private_key);
+	if (text->full)
+		report_init(init->file, -E2BIG);
+	else if (!create_init(init, text)) {
+		key_to_base64(base64, public_key);
+		printf("%s\n", base64);
+		print_next_steps(init);
+		code = EXIT_SUCCESS;
+	}
+out:
+	if (text)
+		text_wipe(text);
+	free(text);
+	free(init);
+	return code;
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/* adit peer: finds, reads and locks the configuration of a tunnel. */
+#include "peer_site.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/utf8.h"
+#include "reload.h"
+
+/* Warnings about other peers would repeat at each call; `adit check` shows them. */
+static void print_errors(void *context, const char *text)
+{
+	const char *path = context;
+
+	if (strstr(text, ": error: ") || (path && strstr(text, path)))
+		fprintf(stderr, "%s\n", text);
+}
+
+static int load_site(const struct peer_site *site, struct config *config, const char *path)
+{
+	struct ini_report report = { .line = print_errors, .context = (void *)path, .any_process = true };
+	int error = ini_load(config, site->file, &report);
+
+	if (error && !report.errors)
+		fprintf(stderr, "%s: %s: %s\n", site->command, site->file, strerror(-error));
+	return error ? -1 : 0;
+}
+
+const char *peer_site_folder(const struct peer_site *site)
+{
+	return site->config.includes->path;
+}
+
+static int lock_site(struct peer_site *site)
+{
+	const char *folder;
+
+	if (!site->config.includes) {
+		fprintf(stderr,
+				"%s: %s includes no folder; add \"Include = %s.d\" to its [Interface], and create %s.d beside it\n",
+				site->command, site->file, site->config.interface, site->config.interface);
+		return -1;
+	}
+	folder = peer_site_folder(site);
+	site->lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (site->lock < 0 || flock(site->lock, LOCK_EX) < 0) {
+		fprintf(stderr, "%s: %s: %s\n", site->command, folder, strerror(errno));
+		return -1;
+	}
+	return 0;
+}
+
+int peer_site_open(struct peer_site *site, const char *command, const char *file, bool lock)
+{
+	*site = (struct peer_site) { .command = command, .lock = -1 };
+	site->file = ini_path(file, site->file_buffer);
+	if (load_site(site, &site->config, NULL))
+		return -1;
+	if (!lock)
+		return 0;
+	if (lock_site(site))
+		return -1;
+	/* Another process may have changed the folder before we had the lock. */
+	config_destroy(&site->config);
+	if (load_site(site, &site->config, NULL))
+		return -1;
+	if (site->config.includes)
+		return 0;
+	fprintf(stderr, "%s: %s: %s\n", command, site->file, strerror(EBUSY));
+	return -1;
+}
+
+void peer_site_close(struct peer_site *site)
+{
+	if (site->lock >= 0)
+		close(site->lock);
+	site->lock = -1;
+	config_destroy(&site->config);
+}
+
+bool peer_site_path(const struct peer_site *site, const char *name, char path[PATH_MAX])
+{
+	if (!*name || strlen(name) > CONFIG_NAME_MAX || !utf8_printable(name) || strpbrk(name, " /#") ||
+		strchr(".-", *name)) {
+		fprintf(stderr,
+				"%s: \"%s\" cannot be the name of a peer: at most %d bytes, no blank, '/' or '#', no '.' or '-' at the "
+				"start\n",
+				site->command, utf8_printable(name) ? name : "NAME", CONFIG_NAME_MAX);
+		return false;
+	}
+	if (snprintf(path, PATH_MAX, "%s/%s.conf", peer_site_folder(site), name) < PATH_MAX)
+		return true;
+	fprintf(stderr, "%s: %s: %s\n", site->command, name, strerror(ENAMETOOLONG));
+	return false;
+}
+
+int peer_site_verify(const struct peer_site *site, const char *path)
+{
+	struct config config = { 0 };
+	int error = load_site(site, &config, path);
+
+	config_destroy(&config);
+	return error;
+}
+
+int peer_site_reload(const struct peer_site *site)
+{
+	int error = reload_interface(site->command, site->config.interface);
+
+	if (error != -ENOENT && error != -ECONNREFUSED)
+		return error ? -1 : 0;
+	fprintf(stderr, "%s: %s is not running; the change takes effect when it starts\n", site->command,
+			site->config.interface);
+	return 0;
+}

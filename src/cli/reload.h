@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* Reload: the request that several commands make. */
+#ifndef ADIT_CLI_RELOAD_H
+#define ADIT_CLI_RELOAD_H
+
+/*
+ * Asks the daemon of `interface` to read its file again, and prints its messages. Returns 0; -ENOENT or -ECONNREFUSED,
+ * not reported, if no daemon runs; or another negative errno, which was reported as "COMMAND: INTERFACE: ...".
+ */
+int reload_interface(const char *command, const char *interface);
+
+#endif
