@@ -23,7 +23,7 @@ import threading
 from lab import Lab
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "systemd"))
-SUITES = ["basic", "interop", "forward", "examples", "cutter", "errors", "commands", "files", "life", "device",
+SUITES = ["basic", "interop", "forward", "examples", "cutter", "errors", "commands", "peers", "files", "life", "device",
           "device_life", "device_outer", "process", "source", "datapath", "overlay", "quick", "reload", "network", "repair",
           "leaks", "workers", "flood", "idle", "names", "service"]
 UNSHARE = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
