@@ -96,6 +96,15 @@ int netlink_link_mtu(struct netlink *netlink, uint32_t index, uint32_t *mtu)
 	return status;
 }
 
+int netlink_link_delete(struct netlink *netlink, uint32_t index)
+{
+	struct nlmsghdr *message = netlink_begin(netlink, RTM_DELLINK, 0);
+	struct ifinfomsg *link = mnl_nlmsg_put_extra_header(message, sizeof *link);
+
+	link->ifi_index = (int)index;
+	return netlink_finish(netlink, NULL, NULL);
+}
+
 static void put_inet_conf(struct nlmsghdr *message, uint16_t number, uint32_t value)
 {
 	struct nlattr *spec = mnl_attr_nest_start(message, IFLA_AF_SPEC);

@@ -11,8 +11,10 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "io/netlink.h"
 #include "tun_queues.h"
 #include "tun_steer.h"
 
@@ -20,6 +22,9 @@
 #ifndef TUN_F_USO4
 #define TUN_F_USO4 0x20
 #define TUN_F_USO6 0x40
+#endif
+#ifndef TUNGETDEVNETNS /* Linux 5.2 */
+#define TUNGETDEVNETNS _IO('T', 227)
 #endif
 #ifndef VIRTIO_NET_HDR_GSO_UDP_L4
 #define VIRTIO_NET_HDR_GSO_UDP_L4 5
@@ -200,6 +205,61 @@ int tun_adopt(struct tun *tun, int fd)
 	if (error)
 		*tun = (struct tun) { .fd = -1 };
 	return error;
+}
+
+/* Returns true if the device is in the network namespace of this process. Before Linux 5.2, assumes that. */
+static bool device_in_namespace(int fd)
+{
+	int theirs = ioctl(fd, TUNGETDEVNETNS);
+	struct stat a, b;
+	bool same;
+
+	if (theirs < 0)
+		return true;
+	same = !fstat(theirs, &a) && !stat("/proc/self/ns/net", &b) && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+	close(theirs);
+	return same;
+}
+
+static int adopt_queue(struct tun *tun, const char *name, int fd, bool multiple)
+{
+	struct ifreq request = { 0 };
+
+	if (ioctl(fd, TUNGETIFF, &request))
+		return -errno;
+	if (strncmp(request.ifr_name, name, sizeof request.ifr_name) != 0 || !device_in_namespace(fd) ||
+		(multiple && !(request.ifr_flags & IFF_MULTI_QUEUE)))
+		return -EINVAL;
+	return tun_adopt(tun, fd);
+}
+
+int tun_adopt_queues(struct tun *queues, unsigned count, const char *name, const int *fds)
+{
+	int error = 0, attached = tun_attached_queues(name);
+
+	if (attached && attached != (int)count) /* 0: the kernel does not report the number */
+		error = -EINVAL;
+	for (unsigned i = 0; i < count && !error; i++)
+		error = adopt_queue(&queues[i], name, fds[i], count > 1);
+	if (!error && count > 1)
+		queues[0].steered = !tun_steer(queues[0].fd);
+	return error;
+}
+
+void tun_delete(int fd)
+{
+	struct netlink *netlink;
+	struct ifreq request = { 0 };
+	unsigned index;
+
+	if (ioctl(fd, TUNGETIFF, &request) || request.ifr_flags & IFF_PERSIST || !device_in_namespace(fd))
+		return;
+	request.ifr_name[sizeof request.ifr_name - 1] = '\0';
+	index = if_nametoindex(request.ifr_name);
+	netlink = index ? netlink_open() : NULL;
+	if (netlink)
+		netlink_link_delete(netlink, index);
+	netlink_close(netlink);
 }
 
 void tun_disable_offloads(struct tun *tun)

@@ -4,8 +4,13 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/udp.h>
 #include <unistd.h>
+
+#ifndef SO_NETNS_COOKIE /* Linux 5.14 */
+#define SO_NETNS_COOKIE 71
+#endif
 
 enum {
 	RANDOM_TRIES = 16,        /* a port that is free for IPv4 may be in use for IPv6 */
@@ -20,9 +25,9 @@ static int set_option(int fd, int level, int name, int value)
 
 /*
  * Disables path MTU discovery. Otherwise the kernel sets DF, and full-sized packets are lost, because our headers make
- * them larger than the path MTU.
+ * them larger than the path MTU. IPV6_V6ONLY can only be set before bind(2).
  */
-static int set_options(int fd, int family)
+static int set_options(int fd, int family, bool bound)
 {
 	static const struct {
 		int family, level, name, value;
@@ -39,7 +44,7 @@ static int set_options(int fd, int family)
 	for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
 		int error;
 
-		if (options[i].family != family)
+		if (options[i].family != family || (bound && options[i].name == IPV6_V6ONLY))
 			continue;
 		error = set_option(fd, options[i].level, options[i].name, options[i].value);
 		if (error)
@@ -58,7 +63,7 @@ static int open_socket(int family, uint16_t port, uint32_t mark, bool shared)
 
 	if (fd < 0)
 		return -errno;
-	error = set_options(fd, family);
+	error = set_options(fd, family, false);
 	if (!error && mark)
 		error = set_option(fd, SOL_SOCKET, SO_MARK, (int)mark);
 	if (!error && shared)
@@ -175,6 +180,97 @@ int udp_open_like(struct udp *udp, const struct udp *first, uint32_t mark)
 	udp->run_segments = first->run_segments;
 	return 0;
 }
+
+/* --- sockets of an earlier process -------------------------------------------------- */
+
+static int get_option(int fd, int level, int name)
+{
+	int value = -1;
+	socklen_t length = sizeof value;
+
+	return getsockopt(fd, level, name, &value, &length) ? -1 : value;
+}
+
+/* Returns true if the socket belongs to the network namespace of this process. Before Linux 5.14, assumes that. */
+static bool socket_in_namespace(int fd)
+{
+	int here = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	uint64_t theirs = 0, ours = 0;
+	socklen_t length = sizeof theirs;
+	bool same;
+
+	same = here < 0 || getsockopt(here, SOL_SOCKET, SO_NETNS_COOKIE, &ours, &length) ||
+		   (!getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &theirs, &length) && theirs == ours);
+	if (here >= 0)
+		close(here);
+	return same;
+}
+
+/* Returns the port of an unconnected UDP socket that is bound to all addresses of its family, or 0 for another one. */
+static in_port_t port_of_udp(int fd, int family, bool shared)
+{
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} name = { 0 }, peer;
+	socklen_t length = sizeof name, peer_length = sizeof peer;
+
+	if (get_option(fd, SOL_SOCKET, SO_DOMAIN) != family || get_option(fd, SOL_SOCKET, SO_TYPE) != SOCK_DGRAM ||
+		get_option(fd, SOL_SOCKET, SO_PROTOCOL) != IPPROTO_UDP ||
+		get_option(fd, SOL_SOCKET, SO_REUSEPORT) != (int)shared || getsockname(fd, &name.any, &length) ||
+		!getpeername(fd, &peer.any, &peer_length))
+		return 0;
+	if (family == AF_INET)
+		return name.v4.sin_addr.s_addr == htonl(INADDR_ANY) ? ntohs(name.v4.sin_port) : 0;
+	if (!IN6_IS_ADDR_UNSPECIFIED(&name.v6.sin6_addr) || get_option(fd, IPPROTO_IPV6, IPV6_V6ONLY) != 1)
+		return 0;
+	return ntohs(name.v6.sin6_port);
+}
+
+static bool host_has_v6_sockets(void)
+{
+	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+/* Returns the port or a negative errno. */
+static int adopt_socket(int fd, int family, bool shared)
+{
+	int flags = fcntl(fd, F_GETFL), error;
+	in_port_t port = port_of_udp(fd, family, shared);
+
+	if (!port || !socket_in_namespace(fd))
+		return -EINVAL;
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) || fcntl(fd, F_SETFD, FD_CLOEXEC))
+		return -errno;
+	error = set_options(fd, family, true);
+	return error ? error : port;
+}
+
+int udp_adopt(struct udp *udp, int v4, int v6, bool shared)
+{
+	int port = adopt_socket(v4, AF_INET, shared), port_v6 = port;
+
+	*udp = (struct udp) { .v4 = -1, .v6 = -1 };
+	if (v6 >= 0)
+		port_v6 = adopt_socket(v6, AF_INET6, shared);
+	else if (host_has_v6_sockets())
+		return -EINVAL;
+	if (port < 0 || port_v6 < 0)
+		return port < 0 ? port : port_v6;
+	if (port != port_v6)
+		return -EINVAL;
+	*udp = (struct udp) { .v4 = v4, .v6 = v6, .port = (uint16_t)port };
+	find_offloads(udp);
+	udp->run_segments = udp->gso ? probe_segments() : 1;
+	return 0;
+}
+
+/* --- offloads, mark and end --------------------------------------------------------- */
 
 void udp_limit(struct udp *udp, const struct udp_options *options)
 {

@@ -33,6 +33,9 @@ void netlink_close(struct netlink *netlink);
 /* Reads the MTU of a link. */
 int netlink_link_mtu(struct netlink *netlink, uint32_t index, uint32_t *mtu);
 
+/* Deletes an interface. */
+int netlink_link_delete(struct netlink *netlink, uint32_t index);
+
 /*
  * Reads the MTU of the route to the address in `to`: the route's own, or else that of its device. If the family in `to`
  * is 0, uses the default route, of IPv4 if there is one, else of IPv6. *mtu is 0 if there is no route.

@@ -57,6 +57,19 @@ int tun_open_queues(struct tun *queues, unsigned count, const char *name);
  */
 int tun_adopt(struct tun *tun, int fd);
 /*
+ * Takes over the `count` queues of the device `name` that tun_open_queues opened in an earlier process. Returns 0;
+ * -EINVAL if the descriptors are not all queues of this device, if it lacks IFF_MULTI_QUEUE for several queues, has
+ * been moved to another network namespace or has other queues; or another negative errno, -EBADFD if the device was
+ * deleted. On failure the caller keeps the descriptors.
+ */
+int tun_adopt_queues(struct tun *queues, unsigned count, const char *name, const int *fds);
+/*
+ * Deletes the device of the descriptor, although other processes have it open, too. Keeps a device that remains when
+ * its last descriptor is closed (TUNSETPERSIST), and one that has been moved to another network namespace: closing
+ * descriptors does not delete the first, and we cannot reach the second.
+ */
+void tun_delete(int fd);
+/*
  * Turns off all offloads of a queue that was just opened, for a kernel that corrupts data with them: neither end passes
  * the other super-packets or packets without a checksum.
  */

@@ -33,6 +33,13 @@ int udp_open(struct udp *udp, uint16_t port, uint32_t mark);
  * errno.
  */
 int udp_open_like(struct udp *udp, const struct udp *first, uint32_t mark);
+/*
+ * Takes over a pair of sockets that udp_open or udp_open_like opened in an earlier process; `v6` is -1 if there is
+ * none. `shared`: other pairs have the same port. Returns 0; or -EINVAL if the sockets are not such a pair, differ in
+ * their port, belong to another network namespace, or lack IPv6 that the host has by now; or another negative errno. On
+ * failure the caller keeps the sockets. The mark is not changed.
+ */
+int udp_adopt(struct udp *udp, int v4, int v6, bool shared);
 
 /* Offloads that the user has turned off, for a kernel or a device that corrupts data with them. */
 struct udp_options {
