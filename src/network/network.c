@@ -28,6 +28,7 @@ struct network {
 	struct table_claim claim, claim_before;
 	struct network_plan plan;
 	bool prepared, committed_once;
+	bool adopted; /* the interface comes from an earlier process */
 	char last_warning[REASON_BYTES + 32];
 	struct watch watch;
 	struct route_check check;
@@ -67,6 +68,11 @@ struct network *network_open(uint32_t index)
 	return network;
 }
 
+void network_adopt(struct network *network)
+{
+	network->adopted = true;
+}
+
 const struct table_claim *network_claim(const struct network *network)
 {
 	return &network->claim;
@@ -89,7 +95,8 @@ static int build_desired(struct network *network, struct item_list *list, const 
 	facts.v6 = host_has_v6(&network->host);
 	/* The MTU is chosen only once, because later the routes to the peers may lead through the tunnel itself. */
 	if (!facts.mtu && !network->committed_once)
-		facts.mtu = path_mtu(network->host.netlink, endpoints, endpoint_count);
+		facts.mtu =
+			network->adopted ? network->host.link.mtu : path_mtu(network->host.netlink, endpoints, endpoint_count);
 	error = desired_build(list, config, plan, &facts, left_out);
 	if (error || !left_out[0])
 		return error;
@@ -345,6 +352,20 @@ static void remove_all(struct network *network)
 		log_warning(network->name, "cannot take the network down: %s", reason.text);
 }
 
+void network_leave(struct network *network)
+{
+	if (!network)
+		return;
+	watch_stop(&network->watch);
+	route_check_stop(&network->check);
+	item_list_destroy(&network->before);
+	item_list_destroy(&network->reconcile.desired);
+	table_claim_release(&network->claim_before);
+	table_claim_release(&network->claim);
+	host_close(&network->host);
+	free(network);
+}
+
 void network_close(struct network *network)
 {
 	if (!network)
@@ -352,9 +373,44 @@ void network_close(struct network *network)
 	watch_stop(&network->watch);
 	route_check_stop(&network->check);
 	remove_all(network);
-	item_list_destroy(&network->reconcile.desired);
-	table_claim_release(&network->claim_before);
-	table_claim_release(&network->claim);
-	host_close(&network->host);
-	free(network);
+	network_leave(network);
+}
+
+/* A guard is there all the time only with FailClosed. The rules that lead to its table must stay with it. */
+static int want_what_fails_closed(struct network *network)
+{
+	const struct host_operations *host = &network->host.operations;
+	struct item_list observed = { 0 };
+	int error = host->observe(host->host, &observed, false);
+	bool closed = false;
+
+	for (size_t i = 0; i < observed.count && !error; i++)
+		closed |= observed.items[i].kind == ITEM_GUARD && observed.items[i].table == network->claim.table;
+	for (size_t i = 0; i < observed.count && !error && closed; i++) {
+		const struct item *item = &observed.items[i];
+
+		if ((item->kind == ITEM_GUARD && item->table == network->claim.table) ||
+			(item->kind == ITEM_RULE && item->rule.mark == network->claim.table))
+			error = item_push(&network->reconcile.desired, item);
+	}
+	item_list_destroy(&observed);
+	item_list_sort(&network->reconcile.desired);
+	return error;
+}
+
+void network_sweep(uint32_t index, struct table_claim *claim)
+{
+	struct network *network = network_open(index);
+
+	if (!network) {
+		table_claim_release(claim);
+		return;
+	}
+	network->claim = *claim;
+	*claim = (struct table_claim) { 0 };
+	network->host.tables[0] = network->claim.table;
+	network->host.desired = &network->reconcile.desired;
+	if (network->claim.table && want_what_fails_closed(network) < 0)
+		log_warning(network->name, "cannot read the network that the last process left");
+	network_close(network);
 }

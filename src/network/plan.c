@@ -6,6 +6,7 @@
 #include <linux/rtnetlink.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -17,23 +18,46 @@ enum {
 	TABLES_TRIED = 4096, /* limits the search, because any process can take the names of claims */
 };
 
+/* The name starts with a zero byte: it is in the abstract namespace. Returns the length of the address. */
+static socklen_t claim_address(struct sockaddr_un *address, uint32_t table)
+{
+	int length;
+
+	*address = (struct sockaddr_un) { .sun_family = AF_UNIX };
+	length = snprintf(address->sun_path + 1, sizeof address->sun_path - 1, "adit/table/%u", table);
+	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)length);
+}
+
 int table_claim_take(struct table_claim *claim, uint32_t table)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	/* The name starts with a zero byte: it is in the abstract namespace. */
-	int length = snprintf(address.sun_path + 1, sizeof address.sun_path - 1, "adit/table/%u", table);
+	struct sockaddr_un address;
+	socklen_t length = claim_address(&address, table);
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), error;
 
 	if (fd < 0)
 		return -errno;
-	if (bind(fd, (struct sockaddr *)&address,
-			 (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)length)) == 0) {
+	if (bind(fd, (struct sockaddr *)&address, length) == 0) {
 		*claim = (struct table_claim) { table, fd };
 		return 0;
 	}
 	error = -errno;
 	close(fd);
 	return error;
+}
+
+int table_claim_adopt(struct table_claim *claim, int fd)
+{
+	struct sockaddr_un address = { 0 }, expected;
+	socklen_t length = sizeof address;
+	uint32_t table;
+
+	if (getsockname(fd, (struct sockaddr *)&address, &length) || address.sun_family != AF_UNIX ||
+		length >= sizeof address || sscanf(address.sun_path + 1, "adit/table/%u", &table) != 1 || !table)
+		return -EINVAL;
+	if (length != claim_address(&expected, table) || memcmp(&address, &expected, length) != 0)
+		return -EINVAL;
+	*claim = (struct table_claim) { table, fd };
+	return 0;
 }
 
 void table_claim_release(struct table_claim *claim)

@@ -27,6 +27,12 @@ struct network;
  */
 struct network *network_open(uint32_t index);
 
+/*
+ * The interface comes from an earlier process of this daemon, and its network is still there. Its MTU stays if the
+ * first configuration sets none: the routes to the peers may lead through the tunnel by now.
+ */
+void network_adopt(struct network *network);
+
 /* Returns the claim on the table in use, for network_plan. */
 const struct table_claim *network_claim(const struct network *network);
 
@@ -57,5 +63,13 @@ int network_watch(struct network *network, struct ev_loop *loop);
  * longer exist. Accepts NULL.
  */
 void network_close(struct network *network);
+/* Frees the memory only: everything stays for the next process. Accepts NULL. */
+void network_leave(struct network *network);
+
+/*
+ * Removes everything that an earlier process left on interface `index`, except the policy rules and the unreachable
+ * default route of `FailClosed`. `claim` is the claim of that process; takes ownership of it.
+ */
+void network_sweep(uint32_t index, struct table_claim *claim);
 
 #endif

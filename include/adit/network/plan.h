@@ -29,6 +29,8 @@ struct table_claim {
 
 /* 0, -EADDRINUSE if another process holds the claim, or another negative errno. */
 int table_claim_take(struct table_claim *claim, uint32_t table);
+/* Takes over the socket of a claim of an earlier process. Returns 0; -EINVAL if it is none, and the caller keeps it. */
+int table_claim_adopt(struct table_claim *claim, int fd);
 /* Accepts a zeroed struct. */
 void table_claim_release(struct table_claim *claim);
 
