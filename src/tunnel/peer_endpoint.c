@@ -12,12 +12,15 @@ static bool is_local_usable(const struct device *device, struct endpoint *endpoi
 		   device->local_usable(device->local_usable_context, endpoint);
 }
 
-static void log_endpoint(const struct peer *peer)
+static void report_endpoint(struct peer *peer)
 {
+	const struct device *device = peer->device;
 	char text[ENDPOINT_TEXT];
 
 	if (log_enabled(LOG_DEBUG))
 		log_debug(peer_text(peer), "endpoint is %s", endpoint_text(text, &peer->last_from));
+	if (device->endpoint_changed)
+		device->endpoint_changed(device->endpoint_changed_context, peer);
 }
 
 /* `last_from` keeps a local address that is not usable, so that it is not verified for each message from there. */
@@ -41,7 +44,7 @@ void peer_set_endpoint(struct peer *peer, const struct endpoint *from)
 	device_lock(peer->device);
 	store_endpoint(peer, &verified, usable);
 	device_unlock(peer->device);
-	log_endpoint(peer);
+	report_endpoint(peer);
 }
 
 bool peer_move(struct peer *peer, const struct endpoint *from)
@@ -67,7 +70,7 @@ void peer_commit_move(struct peer *peer)
 	atomic_store_explicit(&peer->move, PEER_MOVE_NONE, memory_order_relaxed);
 	device_unlock(peer->device);
 	if (changed)
-		log_endpoint(peer);
+		report_endpoint(peer);
 }
 
 void peer_verify_local(struct peer *peer)

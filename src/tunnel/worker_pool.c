@@ -30,6 +30,71 @@ static void pool_unbind(void *context)
 	for (unsigned i = 0; i < pool->count; i++)
 		worker_unbind(&pool->workers[i]);
 	pool->udp = (struct udp) { .v4 = -1, .v6 = -1 };
+	if (pool->owner.changed)
+		pool->owner.changed(pool->owner.context);
+}
+
+/* The first pair finds out whether the port is free; the others share it. */
+static int open_udp_pairs(struct udp *udp, unsigned count, uint16_t port, uint32_t mark)
+{
+	unsigned open;
+	int error = udp_open(&udp[0], port, mark);
+
+	if (error)
+		return error;
+	for (open = 1; open < count; open++) {
+		error = udp_open_like(&udp[open], &udp[0], mark);
+		if (error)
+			goto close_all;
+	}
+	return 0;
+close_all:
+	while (open)
+		udp_close(&udp[--open]);
+	return error;
+}
+
+static void close_adopted(struct worker_pool *pool)
+{
+	for (unsigned i = 0; i < pool->count && pool->has_adopted; i++)
+		udp_close(&pool->adopted[i]);
+	pool->has_adopted = false;
+}
+
+/* Returns 1 if there are sockets of an earlier process for the port, 0 if not, or a negative errno. */
+static int use_adopted(struct worker_pool *pool, struct udp *udp, uint16_t port, uint32_t mark)
+{
+	int error = 0;
+
+	if (!pool->has_adopted)
+		return 0;
+	if (port && port != pool->adopted[0].port) {
+		close_adopted(pool);
+		return 0;
+	}
+	for (unsigned i = 0; i < pool->count && !error; i++)
+		error = udp_set_mark(&pool->adopted[i], mark);
+	if (error) {
+		close_adopted(pool);
+		return error;
+	}
+	for (unsigned i = 0; i < pool->count; i++)
+		udp[i] = pool->adopted[i];
+	pool->has_adopted = false;
+	return 1;
+}
+
+static int open_or_adopt(struct worker_pool *pool, struct udp *udp, uint16_t port, uint32_t mark)
+{
+	int status = use_adopted(pool, udp, port, mark);
+
+	if (status)
+		return status < 0 ? status : 0;
+	status = open_udp_pairs(udp, pool->count, port, mark);
+	if (status != -EADDRINUSE || !pool->owner.release)
+		return status;
+	pool->owner.release(pool->owner.context);
+	return open_udp_pairs(udp, pool->count, port, mark);
 }
 
 /* The new sockets are opened before the old ones are closed, so that a port in use leaves everything as it was. */
@@ -37,17 +102,10 @@ static int pool_bind(void *context, uint16_t *port, uint32_t mark)
 {
 	struct worker_pool *pool = context;
 	struct udp udp[WORKERS_MAX];
-	unsigned open;
-	/* The first pair finds out whether the port is free; the others share it. */
-	int error = udp_open(&udp[0], *port, mark);
+	int error = open_or_adopt(pool, udp, *port, mark);
 
 	if (error)
 		return error;
-	for (open = 1; open < pool->count; open++) {
-		error = udp_open_like(&udp[open], &udp[0], mark);
-		if (error)
-			goto close_all;
-	}
 	for (unsigned i = 0; i < pool->count; i++)
 		udp_limit(&udp[i], &pool->device->udp_options);
 	for (unsigned i = 0; i < pool->count; i++)
@@ -56,11 +114,9 @@ static int pool_bind(void *context, uint16_t *port, uint32_t mark)
 		worker_bind(&pool->workers[i], &udp[i]);
 	pool->udp = udp[0];
 	*port = udp[0].port;
+	if (pool->owner.changed)
+		pool->owner.changed(pool->owner.context);
 	return 0;
-close_all:
-	while (open)
-		udp_close(&udp[--open]);
-	return error;
 }
 
 static int pool_set_mark(void *context, uint32_t mark)
@@ -184,6 +240,7 @@ void worker_pool_stop(struct worker_pool *pool)
 	pool_add_counters(pool, &device->counters);
 	device->ops = NULL;
 	device->backend = NULL;
+	close_adopted(pool);
 	for (unsigned i = pool->count; i; i--)
 		worker_destroy(&pool->workers[i - 1], false);
 	mailbox_stop(&device->mailbox);
@@ -205,6 +262,33 @@ unsigned worker_pool_auto(void)
 int worker_pool_tun(const struct worker_pool *pool)
 {
 	return pool->workers[0].tun.fd;
+}
+
+void worker_pool_adopt(struct worker_pool *pool, const struct udp *udp)
+{
+	close_adopted(pool);
+	for (unsigned i = 0; i < pool->count; i++)
+		pool->adopted[i] = udp[i];
+	pool->has_adopted = true;
+}
+
+size_t worker_pool_sockets(const struct worker_pool *pool, int fds[WORKER_POOL_SOCKETS])
+{
+	size_t count = 0;
+
+	for (unsigned i = 0; i < pool->count && pool->device->up; i++) {
+		fds[count++] = pool->workers[i].udp.v4;
+		if (pool->workers[i].udp.v6 >= 0)
+			fds[count++] = pool->workers[i].udp.v6;
+	}
+	return count;
+}
+
+size_t worker_pool_queues(const struct worker_pool *pool, int fds[WORKERS_MAX])
+{
+	for (unsigned i = 0; i < pool->count; i++)
+		fds[i] = pool->workers[i].tun.fd;
+	return pool->count;
 }
 
 const struct backend *worker_pool_backend(const struct worker_pool *pool)

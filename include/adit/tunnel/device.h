@@ -119,6 +119,9 @@ struct device {
 	/* The control socket has set the endpoint of the peer. May be NULL. */
 	void (*endpoint_set)(void *context, struct peer *peer);
 	void *unanswered_context; /* of both */
+	/* The peer has another endpoint than before. Called without the lock. May be NULL. */
+	void (*endpoint_changed)(void *context, struct peer *peer);
+	void *endpoint_changed_context;
 	/* The TUN was deleted. */
 	void (*gone)(void *context);
 	void *gone_context;
