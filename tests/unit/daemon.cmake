@@ -3,3 +3,4 @@
 adit_test(daemon name_table)
 adit_test(daemon hosts_file)
 adit_test(daemon resolver)
+adit_test(daemon fd_store)
