@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/* The job of our unit, from systemctl(1). */
+#include "daemon/service_job.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/notify.h"
+#include "network/process.h"
+
+enum { SYSTEMCTL_TIMEOUT_MS = 2000, CGROUPS_BYTES = 4096 };
+
+static bool ends_with(const char *text, size_t length, const char *end)
+{
+	size_t bytes = strlen(end);
+
+	return length > bytes && !memcmp(text + length - bytes, end, bytes);
+}
+
+/* Reads the path of one line, such as "0::/system.slice/system-adit.slice/adit@wg0.service". */
+static bool unit_of_line(const char *line, size_t length, char unit[SERVICE_NAME])
+{
+	const char *end = line + length, *part = memchr(line, '/', length);
+
+	while (part) {
+		const char *next = memchr(part + 1, '/', (size_t)(end - part - 1));
+		size_t bytes;
+
+		part++;
+		bytes = (size_t)((next ? next : end) - part);
+		if (bytes < SERVICE_NAME && ends_with(part, bytes, ".service")) {
+			memcpy(unit, part, bytes);
+			unit[bytes] = '\0';
+			return true;
+		}
+		part = next;
+	}
+	return false;
+}
+
+bool service_unit_of(const char *cgroups, char unit[SERVICE_NAME])
+{
+	while (*cgroups) {
+		size_t length = strcspn(cgroups, "\n");
+		bool systemd = !strncmp(cgroups, "0::", 3) || memmem(cgroups, length, ":name=systemd:", 14);
+
+		if (systemd && unit_of_line(cgroups, length, unit))
+			return true;
+		cgroups += length + (cgroups[length] == '\n');
+	}
+	return false;
+}
+
+static bool find_own_unit(char unit[SERVICE_NAME])
+{
+	int fd = open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC);
+	char text[CGROUPS_BYTES];
+	ssize_t length;
+
+	if (fd < 0)
+		return false;
+	length = read(fd, text, sizeof text - 1);
+	close(fd);
+	text[length > 0 ? length : 0] = '\0';
+	return service_unit_of(text, unit);
+}
+
+/* The output is one line per job: "  123 adit@wg0.service restart running". */
+static bool is_restart_job(const char *unit)
+{
+	const char *const command[] = { "systemctl", "--no-legend", "--no-pager", "--plain", "list-jobs", unit, NULL };
+	char output[PROCESS_OUTPUT];
+
+	return process_run(command, NULL, 0, output, SYSTEMCTL_TIMEOUT_MS) == 0 && strstr(output, " restart ");
+}
+
+static bool has_stored_descriptors(const char *unit)
+{
+	const char *const command[] = { "systemctl", "--property=NFileDescriptorStore", "--value", "show", unit, NULL };
+	char output[PROCESS_OUTPUT];
+
+	return process_run(command, NULL, 0, output, SYSTEMCTL_TIMEOUT_MS) == 0 && strtoul(output, NULL, 10) > 0;
+}
+
+bool service_is_restarting(void)
+{
+	char unit[SERVICE_NAME];
+
+	return notify_is_possible() && find_own_unit(unit) && is_restart_job(unit) && has_stored_descriptors(unit);
+}
