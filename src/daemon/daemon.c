@@ -48,8 +48,10 @@ static void on_signal(struct ev_loop *loop, struct ev_signal *watcher, int event
 		log_counters(&daemon->device);
 	else if (watcher->signum == SIGHUP && daemon->reload)
 		daemon->reload(daemon->context);
-	else if (watcher->signum != SIGHUP)
+	else if (watcher->signum != SIGHUP) {
+		daemon->terminated = watcher->signum == SIGTERM;
 		daemon_end(daemon, NULL);
+	}
 }
 
 static void on_device_deleted(void *context)

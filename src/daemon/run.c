@@ -17,10 +17,13 @@
 #include "config/apply.h"
 #include "config/ini.h"
 #include "daemon/daemon.h"
+#include "daemon/handover.h"
 #include "daemon/interface.h"
 #include "daemon/names.h"
 #include "daemon/notify.h"
+#include "daemon/service_job.h"
 #include "daemon/startup.h"
+#include "daemon/watchdog.h"
 #include "network/network.h"
 #include "tunnel/control.h"
 #include "tunnel/peer.h"
@@ -36,6 +39,8 @@ struct service {
 	struct network *network;
 	struct names names;
 	struct uapi uapi;
+	struct handover handover;
+	struct watchdog watchdog;
 };
 
 /* free(3) alone returns no memory to the kernel here, because the device's own peers are above it in the heap. */
@@ -172,9 +177,18 @@ static int service_reload(struct service *service, struct uapi_reply *reply)
 	report_deferred_changes(&service->config, &config, &report);
 	config_destroy(&service->config);
 	service->config = config;
+	handover_reloaded(&service->handover, &service->config, network_claim(service->network));
 	free_config_peers(&service->config);
 	log_info(report.interface, "reloaded: %zu peers", service->daemon.device.peer_count);
 	return 0;
+}
+
+static void notify_ready(const struct service *service)
+{
+	char text[STATUS_TEXT], state[STATUS_TEXT + 32];
+
+	snprintf(state, sizeof state, "READY=1\nSTATUS=%s", status_text(text, &service->daemon.device, clock_boottime()));
+	notify_service(state);
 }
 
 static void on_hangup(void *context)
@@ -182,9 +196,9 @@ static void on_hangup(void *context)
 	struct service *service = context;
 
 	uapi_finish_sets(&service->uapi);
-	notify_service("RELOADING=1");
+	notify_reloading();
 	service_reload(context, NULL);
-	notify_service("READY=1");
+	notify_ready(service);
 }
 
 static int on_stop_request(void *context, struct uapi_reply *reply)
@@ -269,19 +283,22 @@ static int service_start(struct service *service, const struct network_plan *pla
 	error = apply_config(device, &service->config);
 	if (error)
 		return reason_set_errno(reason, error, "peers");
+	handover_take_endpoints(&service->handover, &service->config);
 	error = control_set_up(device, true, clock_boottime());
 	if (error)
 		return reason_set_errno(reason, error, "UDP port %u", device->listen_port);
 	error = names_start(&service->names, &service->config, device, daemon->loop);
 	if (error)
 		return reason_set_errno(reason, error, "resolver for endpoints");
-	if (routes_most_traffic(&service->config))
+	if (routes_most_traffic(&service->config) && !service->handover.adopted)
 		names_wait(&service->names, NAMES_WAIT, &daemon->ended);
 	service->network = network_open(if_nametoindex(device->name));
 	if (!service->network) {
 		error = reason_set_errno(reason, -errno, "rtnetlink");
 		goto stop_names;
 	}
+	if (service->handover.adopted)
+		network_adopt(service->network);
 	error = prepare_network(service, &service->config, plan, claim, reason);
 	if (error)
 		goto remove_network;
@@ -297,41 +314,74 @@ static int service_start(struct service *service, const struct network_plan *pla
 	start_control(service);
 	daemon->local_addresses.changed = on_routes_changed;
 	daemon->local_addresses.context = service;
+	handover_start(&service->handover, &service->config, network_claim(service->network));
 	free_config_peers(&service->config);
 	return 0;
 remove_network:
-	network_close(service->network);
+	if (service->handover.adopted)
+		network_leave(service->network); /* until the next attempt, traffic must not leave in the clear */
+	else
+		network_close(service->network);
 stop_names:
 	names_stop(&service->names);
 	return error;
 }
 
-static void service_stop(struct service *service)
+/* With `keep`, leaves everything to the next process. */
+static void service_stop(struct service *service, bool keep)
 {
+	watchdog_stop(&service->watchdog);
 	uapi_stop(&service->uapi);
 	names_stop(&service->names);
 	link_watch_stop(&service->daemon.link_watch); /* before network_close takes the link down */
+	if (keep) {
+		handover_leave(&service->handover);
+		network_leave(service->network);
+		return;
+	}
 	network_close(service->network);
+	handover_stop(&service->handover);
+}
+
+/* Chooses mark and table; uses the claim of the last process if it fits. `claim` receives the claim in either case. */
+static int plan_network(struct service *service, struct network_plan *plan, struct table_claim *claim,
+						struct reason *reason)
+{
+	struct table_claim adopted = { 0 };
+	int error;
+
+	handover_take_claim(&service->handover, &adopted);
+	error = network_plan(plan, &adopted, claim, &service->config, reason);
+	if (error) {
+		table_claim_release(&adopted); /* the store keeps it */
+		return error;
+	}
+	if (!claim->table && plan->table == adopted.table)
+		*claim = adopted;
+	else
+		handover_refuse_claim(&service->handover, &adopted);
+	return 0;
 }
 
 static int service_run(struct service *service, struct reason *reason)
 {
 	const struct config *config = &service->config;
 	const struct device *device = &service->daemon.device;
-	const struct table_claim no_claim = { 0 };
 	struct table_claim claim = { 0 };
 	struct network_plan plan;
 	struct tun queues[WORKERS_MAX];
 	unsigned count = config->workers ? config->workers : worker_pool_auto();
 	const char *lost;
+	bool keep;
 	int error = startup_check_descriptors(count, reason);
 
 	if (error)
 		return error;
-	error = network_plan(&plan, &no_claim, &claim, config, reason);
+	error = plan_network(service, &plan, &claim, reason);
 	if (error)
 		return error;
-	error = interface_open(queues, &count, config->interface, config->workers, reason);
+	if (!handover_take_tun(&service->handover, queues, &count, config))
+		error = interface_open(queues, &count, config->interface, config->workers, reason);
 	if (error)
 		goto release_claim;
 	for (unsigned i = 0; i < count && config->no_tun_offload; i++)
@@ -339,19 +389,23 @@ static int service_run(struct service *service, struct reason *reason)
 	error = daemon_init(&service->daemon, crypto_provider_of(config), config->tun_backend, queues, count, reason);
 	if (error)
 		goto release_claim;
+	handover_take_sockets(&service->handover, &service->daemon.workers, config, service->daemon.loop);
 	error = service_start(service, &plan, &claim, reason);
 	if (error)
 		goto destroy_daemon;
-	log_info(device->name, "up: %zu peer%s, port %u, MTU %u, %s, %s, %u worker%s", device->peer_count,
+	log_info(device->name, "up: %zu peer%s, port %u, MTU %u, %s, %s, %u worker%s%s", device->peer_count,
 			 device->peer_count == 1 ? "" : "s", device->listen_port, device->mtu, device->aead->name, device->backend,
-			 count, count == 1 ? "" : "s");
-	notify_service("READY=1");
+			 count, count == 1 ? "" : "s", service->handover.adopted ? ", interface taken over" : "");
+	notify_ready(service);
+	watchdog_start(&service->watchdog, &service->daemon.device, service->daemon.loop);
 	lost = daemon_run(&service->daemon);
+	keep = !lost && service->daemon.terminated && service_is_restarting();
 	if (lost) /* a failure, so that the service manager starts it again */
 		error = reason_set(reason, -ENODEV, "%s", lost);
 	notify_service("STOPPING=1");
-	service_stop(service);
+	service_stop(service, keep);
 destroy_daemon:
+	handover_leave(&service->handover);
 	daemon_destroy(&service->daemon);
 release_claim:
 	table_claim_release(&claim);
@@ -377,11 +431,14 @@ int command_run(int argc, char **argv)
 	}
 	service.path = argv[argc - 1];
 	findings.strict = service.strict;
-	startup_close_inherited(-1, -1);
+	handover_receive(&service.handover);
+	startup_close_inherited_after(service.handover.store.last);
 	error = ini_load(&service.config, service.path, &findings);
 	if (error) {
 		if (!findings.errors)
 			fprintf(stderr, "%s: error: %s\n", service.path, strerror(-error));
+		if (error != -ENOMEM)
+			handover_sweep(&service.handover);
 		config_destroy(&service.config);
 		return error == -ENOMEM ? EXIT_FAILURE : EX_CONFIG;
 	}

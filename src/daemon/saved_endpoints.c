@@ -137,7 +137,7 @@ static int compare_entries(const void *a, const void *b)
 }
 
 /* Returns the entry of the key in a sorted list, or NULL. */
-static uint8_t *find_entry(uint8_t *entries, size_t count, const uint8_t public_key[KEY_BYTES])
+static uint8_t *find_saved(uint8_t *entries, size_t count, const uint8_t public_key[KEY_BYTES])
 {
 	uint8_t wanted[SAVED_ENTRY];
 
@@ -218,7 +218,7 @@ int saved_endpoints_create(struct saved_endpoints *saved, const struct config *c
 void saved_endpoints_update(struct saved_endpoints *saved, const uint8_t public_key[KEY_BYTES],
 							const struct endpoint *endpoint)
 {
-	uint8_t *entry = saved->map ? find_entry(saved->map + SAVED_HEADER, saved->count, public_key) : NULL;
+	uint8_t *entry = saved->map ? find_saved(saved->map + SAVED_HEADER, saved->count, public_key) : NULL;
 
 	if (entry)
 		write_endpoint(entry, endpoint);
@@ -303,7 +303,7 @@ int saved_endpoints_restore(int fd, const struct config *config, struct device *
 	}
 	qsort(file + SAVED_HEADER, (size_t)count, SAVED_ENTRY, compare_entries); /* the order may be damaged, too */
 	for (const struct config_peer *wanted = config->peers; wanted; wanted = wanted->next) {
-		const uint8_t *entry = find_entry(file + SAVED_HEADER, (size_t)count, wanted->public_key);
+		const uint8_t *entry = find_saved(file + SAVED_HEADER, (size_t)count, wanted->public_key);
 
 		if (entry)
 			restored += restore_one(entry, wanted, device);

@@ -73,6 +73,11 @@ void startup_close_inherited(int keep, int keep_also)
 	close_descriptors((unsigned)high + 1, ~0U);
 }
 
+void startup_close_inherited_after(int last)
+{
+	close_descriptors((unsigned)last + 1, ~0U);
+}
+
 int startup_check_descriptors(unsigned workers, struct reason *reason)
 {
 	size_t needed = DESCRIPTORS_SHARED - (STDERR_FILENO + 1) + (size_t)DESCRIPTORS_PER_WORKER * workers, opened = 0;

@@ -238,7 +238,7 @@ static bool host_has_v6_sockets(void)
 }
 
 /* Returns the port or a negative errno. */
-static int adopt_socket(int fd, int family, bool shared)
+static int adopt_udp(int fd, int family, bool shared)
 {
 	int flags = fcntl(fd, F_GETFL), error;
 	in_port_t port = port_of_udp(fd, family, shared);
@@ -253,11 +253,11 @@ static int adopt_socket(int fd, int family, bool shared)
 
 int udp_adopt(struct udp *udp, int v4, int v6, bool shared)
 {
-	int port = adopt_socket(v4, AF_INET, shared), port_v6 = port;
+	int port = adopt_udp(v4, AF_INET, shared), port_v6 = port;
 
 	*udp = (struct udp) { .v4 = -1, .v6 = -1 };
 	if (v6 >= 0)
-		port_v6 = adopt_socket(v6, AF_INET6, shared);
+		port_v6 = adopt_udp(v6, AF_INET6, shared);
 	else if (host_has_v6_sockets())
 		return -EINVAL;
 	if (port < 0 || port_v6 < 0)

@@ -428,6 +428,126 @@ static void truncated_packets_are_delivered(void **state)
 	assert_int_equal(queue4(flow_of(IPPROTO_TCP, 7), 0, 0), queue4(flow_of(IPPROTO_TCP, 7), 40, 0));
 }
 
+/* --- taking over queues --- */
+
+static void get_fds(const struct tun *opened, unsigned count, int *fds)
+{
+	for (unsigned i = 0; i < count; i++)
+		fds[i] = opened[i].fd;
+}
+
+static void queues_are_taken_over(void **state)
+{
+	static const unsigned counts[] = { 1, 2, 4 };
+
+	for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+		struct tun opened[QUEUES_MAX] = { 0 }, adopted[QUEUES_MAX] = { 0 };
+		int fds[QUEUES_MAX];
+		unsigned index;
+
+		assert_int_equal(tun_open_queues(opened, counts[i], "kept"), 0);
+		index = if_nametoindex("kept");
+		tun_disable_offloads(&opened[0]);
+		get_fds(opened, counts[i], fds);
+		assert_int_equal(tun_adopt_queues(adopted, counts[i], "kept", fds), 0);
+		assert_int_equal(if_nametoindex("kept"), index);
+		for (unsigned k = 0; k < counts[i]; k++) {
+			assert_int_equal(adopted[k].fd, fds[k]);
+			assert_string_equal(adopted[k].name, "kept");
+			assert_true(adopted[k].virtio && adopted[k].read_tso && adopted[k].write_tso);
+			if (is_root)
+				assert_int_equal(adopted[k].steered, counts[i] > 1 && k == 0);
+		}
+		close_all(adopted, counts[i]);
+		assert_int_equal(if_nametoindex("kept"), 0);
+	}
+}
+
+static void other_queues_are_refused(void **state)
+{
+	struct tun opened[3], other, adopted[QUEUES_MAX];
+	int fds[QUEUES_MAX], pipes[2], free_before;
+
+	assert_int_equal(tun_open_queues(opened, 3, "kept"), 0);
+	assert_int_equal(tun_open(&other, "other"), 0);
+	assert_int_equal(pipe(pipes), 0);
+	free_before = lowest_free();
+	get_fds(opened, 3, fds);
+	assert_int_equal(tun_adopt_queues(adopted, 3, "wanted", fds), -EINVAL);
+	assert_int_equal(tun_adopt_queues(adopted, 2, "kept", fds),
+					 -EINVAL); /* the third would get a part of the packets */
+	fds[2] = other.fd;
+	assert_int_equal(tun_adopt_queues(adopted, 3, "kept", fds), -EINVAL);
+	fds[2] = pipes[0];
+	assert_true(tun_adopt_queues(adopted, 3, "kept", fds) < 0);
+	fds[2] = open("/dev/net/tun", O_RDWR); /* without a device */
+	assert_true(tun_adopt_queues(adopted, 3, "kept", fds) < 0);
+	close(fds[2]);
+	assert_int_equal(tun_adopt_queues(adopted, 1, "kept", pipes), -EINVAL);
+	fds[0] = fds[1] = other.fd; /* it has one queue */
+	assert_int_equal(tun_adopt_queues(adopted, 2, "other", fds), -EINVAL);
+	assert_int_equal(lowest_free(), free_before);
+	close(pipes[0]);
+	close(pipes[1]);
+	tun_close(&other);
+	close_all(opened, 3);
+}
+
+static void a_tap_is_refused(void **state)
+{
+	struct ifreq request = { .ifr_name = "tap", .ifr_flags = IFF_TAP | IFF_NO_PI };
+	int fd = open("/dev/net/tun", O_RDWR);
+	struct tun adopted;
+
+	assert_int_equal(ioctl(fd, TUNSETIFF, &request), 0);
+	assert_int_equal(tun_adopt_queues(&adopted, 1, "tap", &fd), -EINVAL);
+	close(fd);
+}
+
+static void a_deleted_device_is_refused(void **state)
+{
+	struct tun queue, adopted;
+
+	assert_int_equal(tun_open(&queue, "kept"), 0);
+	sandbox_run("ip link del kept");
+	assert_int_equal(tun_adopt_queues(&adopted, 1, "kept", &queue.fd), -EBADFD);
+	tun_close(&queue);
+}
+
+static void a_device_in_another_namespace_is_refused(void **state)
+{
+	struct tun queue, adopted;
+
+	if (!is_root)
+		skip();
+	assert_int_equal(tun_open(&queue, "kept"), 0);
+	sandbox_run("ip netns add adit-test-elsewhere && ip link set kept netns adit-test-elsewhere");
+	assert_int_equal(tun_adopt_queues(&adopted, 1, "kept", &queue.fd), -EINVAL);
+	tun_delete(queue.fd);
+	sandbox_run("ip -n adit-test-elsewhere link show kept >/dev/null && ip netns del adit-test-elsewhere");
+	tun_close(&queue);
+}
+
+static void a_device_is_deleted_although_others_have_it_open(void **state)
+{
+	struct tun queue;
+	int other;
+
+	assert_int_equal(tun_open(&queue, "kept"), 0);
+	other = dup(queue.fd);
+	tun_delete(queue.fd);
+	assert_int_equal(if_nametoindex("kept"), 0);
+	tun_delete(queue.fd); /* it is deleted already */
+	close(other);
+	tun_close(&queue);
+	assert_int_equal(tun_open(&queue, "kept"), 0);
+	assert_int_equal(ioctl(queue.fd, TUNSETPERSIST, (void *)1), 0);
+	tun_delete(queue.fd);
+	assert_int_not_equal(if_nametoindex("kept"), 0); /* the user has made it */
+	assert_int_equal(ioctl(queue.fd, TUNSETPERSIST, NULL), 0);
+	tun_close(&queue);
+}
+
 #define STEERED(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -438,6 +558,12 @@ int main(void)
 		cmocka_unit_test_setup(single_and_multiple_queues_do_not_mix, reset),
 		cmocka_unit_test_setup(a_device_with_multiple_queues_is_used_by_one_daemon, reset),
 		cmocka_unit_test_setup(without_bpf_steering_is_off, reset),
+		cmocka_unit_test_setup(queues_are_taken_over, reset),
+		cmocka_unit_test_setup(other_queues_are_refused, reset),
+		cmocka_unit_test_setup(a_tap_is_refused, reset),
+		cmocka_unit_test_setup(a_deleted_device_is_refused, reset),
+		cmocka_unit_test_setup(a_device_in_another_namespace_is_refused, reset),
+		cmocka_unit_test_setup(a_device_is_deleted_although_others_have_it_open, reset),
 		STEERED(a_flow_stays_on_its_queue),
 		cmocka_unit_test_setup_teardown(default_steering_follows_the_writer, set_up_default_steering, tear_down),
 		STEERED(many_flows_use_all_queues),

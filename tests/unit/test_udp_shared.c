@@ -185,6 +185,99 @@ static void without_ipv6_pairs_have_one_socket(void **state)
 	assert_int_equal(bind_by_other_program(AF_INET, pairs[0].port), EADDRINUSE);
 }
 
+/* --- taking over sockets --- */
+
+static void pairs_are_taken_over(void **state)
+{
+	open_like();
+	for (int i = 0; i < PAIRS; i++) {
+		struct udp adopted;
+
+		assert_int_equal(udp_adopt(&adopted, pairs[i].v4, pairs[i].v6, true), 0);
+		assert_true(adopted.v4 == pairs[i].v4 && adopted.v6 == pairs[i].v6 && adopted.port == pairs[0].port);
+		assert_int_equal(adopted.gso, pairs[i].gso);
+		assert_int_equal(adopted.gro, pairs[i].gro);
+		assert_int_equal(adopted.run_segments, pairs[i].run_segments);
+	}
+}
+
+/* The file may turn the offloads on again. */
+static void options_are_set_again(void **state)
+{
+	const struct udp_options none = { .no_gso = true, .no_gro = true };
+	struct udp adopted;
+	bool gro = pairs[0].gro;
+	int off = 0;
+
+	udp_limit(&pairs[0], &none);
+	assert_int_equal(setsockopt(pairs[0].v4, IPPROTO_IP, IP_PKTINFO, &off, sizeof off), 0);
+	assert_int_equal(fcntl(pairs[0].v4, F_SETFL, 0), 0);
+	assert_int_equal(fcntl(pairs[0].v4, F_SETFD, 0), 0);
+	assert_int_equal(udp_adopt(&adopted, pairs[0].v4, pairs[0].v6, false), 0);
+	assert_int_equal(adopted.gro, gro);
+	assert_int_equal(option(adopted.v4, IPPROTO_IP, IP_PKTINFO), 1);
+	assert_true(fcntl(adopted.v4, F_GETFL) & O_NONBLOCK);
+	assert_int_equal(fcntl(adopted.v4, F_GETFD), FD_CLOEXEC);
+}
+
+static void assert_refused(int v4, int v6, bool shared)
+{
+	struct udp adopted;
+
+	assert_int_equal(udp_adopt(&adopted, v4, v6, shared), -EINVAL);
+	assert_true(adopted.v4 == -1 && adopted.v6 == -1);
+}
+
+static void other_sockets_are_refused(void **state)
+{
+	struct sockaddr_in lo = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(9) };
+	int v4 = pairs[0].v4, v6 = pairs[0].v6, others[5];
+	struct udp second;
+
+	assert_int_equal(udp_open(&second, 0, 0), 0);
+	assert_refused(v6, v4, false);
+	assert_refused(v4, v4, false);
+	assert_refused(v4, v6, true);         /* other pairs would need SO_REUSEPORT */
+	assert_refused(v4, second.v6, false); /* another port */
+	assert_refused(v4, -1, false);        /* this host has IPv6 */
+	others[0] = open("/dev/null", O_RDWR);
+	others[1] = __real_socket(AF_INET, SOCK_STREAM, 0);
+	others[2] = __real_socket(AF_INET, SOCK_DGRAM, 0); /* not bound */
+	others[3] = __real_socket(AF_UNIX, SOCK_DGRAM, 0);
+	others[4] = __real_socket(AF_INET, SOCK_DGRAM, 0);
+	lo.sin_port = 0;
+	assert_int_equal(bind(others[4], (struct sockaddr *)&lo, sizeof lo), 0); /* to one address */
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+		assert_refused(others[i], v6, false);
+		close(others[i]);
+	}
+	lo.sin_port = htons(9);
+	assert_int_equal(connect(second.v4, (struct sockaddr *)&lo, sizeof lo), 0);
+	assert_refused(second.v4, second.v6, false);
+	udp_close(&second);
+}
+
+static void a_socket_of_another_namespace_is_refused(void **state)
+{
+	int home = open("/proc/self/ns/net", O_RDONLY);
+
+	if (geteuid())
+		skip();
+	assert_int_equal(unshare(CLONE_NEWNET), 0);
+	assert_refused(pairs[0].v4, pairs[0].v6, false);
+	assert_int_equal(setns(home, CLONE_NEWNET), 0);
+	close(home);
+}
+
+static void without_ipv6_a_single_socket_is_taken_over(void **state)
+{
+	struct udp adopted;
+
+	no_v6 = true;
+	assert_int_equal(udp_adopt(&adopted, pairs[0].v4, -1, false), 0);
+	assert_true(adopted.v6 == -1 && adopted.port == pairs[0].port);
+}
+
 /* --- distribution --- */
 
 static int sender_to(int family, uint16_t port)
@@ -256,10 +349,19 @@ static void a_sender_stays_on_one_pair(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(pairs_share_port_and_options),          TEST(each_pair_is_marked),
-		TEST(other_programs_cannot_bind_the_port),   TEST(the_first_pair_shares_only_with_a_second),
-		TEST(the_port_is_free_after_all_are_closed), TEST(a_failing_socket_closes_all),
-		TEST(without_ipv6_pairs_have_one_socket),    TEST(a_sender_stays_on_one_pair),
+		TEST(pairs_share_port_and_options),
+		TEST(each_pair_is_marked),
+		TEST(other_programs_cannot_bind_the_port),
+		TEST(the_first_pair_shares_only_with_a_second),
+		TEST(the_port_is_free_after_all_are_closed),
+		TEST(a_failing_socket_closes_all),
+		TEST(without_ipv6_pairs_have_one_socket),
+		TEST(pairs_are_taken_over),
+		TEST(options_are_set_again),
+		TEST(other_sockets_are_refused),
+		TEST(a_socket_of_another_namespace_is_refused),
+		TEST(without_ipv6_a_single_socket_is_taken_over),
+		TEST(a_sender_stays_on_one_pair),
 	};
 
 	sandbox_enter();

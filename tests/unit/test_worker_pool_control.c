@@ -87,6 +87,104 @@ static void the_port_changes_under_traffic(void **state)
 	}
 }
 
+/* --- sockets of an earlier process and their owner --- */
+
+static int changes, releases;
+
+static void note_change(void *context)
+{
+	assert_ptr_equal(context, &left);
+	changes++;
+}
+
+static int duplicate; /* a descriptor that keeps the port in use */
+
+static void release_duplicate(void *context)
+{
+	releases++;
+	close(duplicate);
+	duplicate = -1;
+}
+
+/* Opens sockets for all workers, as an earlier process has done. Returns their port. */
+static uint16_t open_pairs(struct udp udp[WORKERS])
+{
+	assert_int_equal(udp_open(&udp[0], 0, 0), 0);
+	for (unsigned i = 1; i < left.pool.count; i++)
+		assert_int_equal(udp_open_like(&udp[i], &udp[0], 0), 0);
+	return udp[0].port;
+}
+
+static void sockets_of_an_earlier_process_are_used(void **state)
+{
+	struct udp udp[WORKERS];
+	int fds[WORKER_POOL_SOCKETS], before = descriptors();
+	uint16_t port;
+
+	assert_int_equal(control_set_up(&left.device, false, clock_boottime()), 0);
+	left.device.listen_port = 0;
+	port = open_pairs(udp);
+	worker_pool_adopt(&left.pool, udp);
+	assert_int_equal(worker_pool_sockets(&left.pool, fds), 0);
+	assert_int_equal(control_set_up(&left.device, true, clock_boottime()), 0);
+	assert_int_equal(left.device.listen_port, port);
+	assert_int_equal(worker_pool_sockets(&left.pool, fds), 2 * 4);
+	for (unsigned i = 0; i < 4; i++)
+		assert_true(fds[2 * i] == udp[i].v4 && fds[2 * i + 1] == udp[i].v6);
+	assert_int_equal(descriptors(), before);
+	assert_int_equal(worker_pool_queues(&left.pool, fds), 4);
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(fds[i], left.queues[i].fd);
+	let_gate_pass();
+	connect_ends();
+	packets_cross();
+}
+
+static void sockets_on_another_port_are_closed(void **state)
+{
+	struct udp udp[WORKERS];
+	uint16_t old = left.device.listen_port, port;
+	int fds[FDS], before = descriptors();
+
+	assert_int_equal(control_set_up(&left.device, false, clock_boottime()), 0);
+	port = open_pairs(udp);
+	worker_pool_adopt(&left.pool, udp);
+	assert_int_equal(control_set_up(&left.device, true, clock_boottime()), 0);
+	assert_int_equal(left.device.listen_port, old);
+	assert_int_equal(bound_to(port, fds), 0);
+	assert_int_equal(descriptors(), before);
+	open_pairs(udp); /* never used */
+	worker_pool_adopt(&left.pool, udp);
+}
+
+static void the_owner_learns_of_changes_and_releases_duplicates(void **state)
+{
+	uint16_t port = left.device.listen_port;
+	int fds[FDS];
+
+	changes = releases = 0;
+	duplicate = -1;
+	left.pool.owner = (struct socket_owner) { note_change, release_duplicate, &left };
+	assert_int_equal(control_set_port(&left.device, 0), 0);
+	assert_int_equal(changes, 1);
+	assert_int_equal(control_set_up(&left.device, false, clock_boottime()), 0);
+	assert_int_equal(changes, 2);
+	assert_int_equal(control_set_up(&left.device, true, clock_boottime()), 0);
+	assert_int_equal(changes, 3);
+	assert_int_equal(releases, 0);
+	/* The service manager still has a duplicate of a socket on the port. */
+	duplicate = socket(AF_INET, SOCK_DGRAM, 0);
+	assert_int_equal(bind(duplicate,
+						  (struct sockaddr *)&(struct sockaddr_in) { .sin_family = AF_INET, .sin_port = htons(port) },
+						  sizeof(struct sockaddr_in)),
+					 0);
+	assert_int_equal(control_set_port(&left.device, port), 0);
+	assert_int_equal(releases, 1);
+	assert_int_equal(changes, 4);
+	assert_int_equal(bound_to(port, fds), 2 * 4);
+	left.pool.owner = (struct socket_owner) { 0 };
+}
+
 static void the_mark_is_set_on_all_sockets(void **state)
 {
 	int fds[FDS], sockets, error = control_set_mark(&left.device, 7);
@@ -262,6 +360,9 @@ int main(void)
 		TEST(a_peer_may_be_removed_under_traffic),
 		TEST(down_closes_the_sockets_and_up_opens_them_on_the_same_port),
 		TEST(the_port_changes_under_traffic),
+		TEST(sockets_of_an_earlier_process_are_used),
+		TEST(sockets_on_another_port_are_closed),
+		TEST(the_owner_learns_of_changes_and_releases_duplicates),
 		TEST(the_mark_is_set_on_all_sockets),
 		TEST(a_deleted_tun_is_reported_to_control),
 		TEST(control_may_do_anything_under_traffic),

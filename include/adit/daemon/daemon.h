@@ -24,6 +24,7 @@ struct daemon {
 	struct ev_signal signals[DAEMON_SIGNALS];
 	struct ev_periodic never;      /* see loop_sleep_without_end */
 	bool ended;                    /* daemon_end was called, perhaps before daemon_run */
+	bool terminated;               /* by SIGTERM, which systemd sends to stop and to restart a service */
 	void (*reload)(void *context); /* on SIGHUP; NULL: ignore the signal */
 	void *context;
 };

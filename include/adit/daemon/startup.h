@@ -19,6 +19,8 @@ void startup_init(void);
  * opens anything, so that it does not hold locks and pipes of its caller.
  */
 void startup_close_inherited(int keep, int keep_also);
+/* The same, but keeps the descriptors up to `last`, which the service manager has passed. */
+void startup_close_inherited_after(int last);
 
 /*
  * Raises the soft limit of open descriptors as far as needed, and checks that a daemon with `workers` workers can open
