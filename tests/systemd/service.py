@@ -9,13 +9,18 @@ The unit adit@.service under systemd, which is process 1 of a container with its
 import json
 import os
 import shutil
+import time
 
 from container import Container
 from ends import pair
 from lab import case, wait_for
+from leaks import Leaks
+from life import changes, network_state
+from restart import RECOVERY, Monitor, answers_at
+from traffic import MIB, Flow
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-UNIT_FILE = os.path.join(HERE, "..", "..", "systemd", "adit@.service")
+UNIT_FILES = os.path.join(HERE, "..", "..", "systemd")
 UNIT = "adit@tun-left"
 BEYOND = "203.0.113.7"
 
@@ -30,7 +35,8 @@ def lay(lab):
     left.node.run("ip route add default via 192.0.2.2")
     container = Container(left.node)
     shutil.copy(lab.adit, f"{container.root}/usr/bin/adit")
-    shutil.copy(UNIT_FILE, f"{container.root}/etc/systemd/system/adit@.service")
+    for name in "adit@.service", "adit.target":
+        shutil.copy(os.path.join(UNIT_FILES, name), f"{container.root}/etc/systemd/system/{name}")
     os.mkdir(f"{container.root}/etc/adit")
     shutil.copy(left.write(), f"{container.root}/etc/adit/tun-left.conf")
     return left, right, container
@@ -107,11 +113,12 @@ def check_kill(lab, left, right, container):
 
 
 def check_stop(lab, left, container):
-    with lab.check("stop: inactive without a failure, and the link is deleted"):
+    with lab.check("stop: inactive without a failure, the link is deleted, and the store is empty"):
         container.run(f"systemctl stop {UNIT}")
         assert container.property(UNIT, "ActiveState") == "inactive"
         assert container.property(UNIT, "Result") == "success"
         assert not left.node.has_link("tun-left")
+        assert container.property(UNIT, "NFileDescriptorStore") == "0"
 
 
 def check_broken(lab, container):
@@ -140,3 +147,95 @@ def ready(lab):
             assert not left.node.has_link("tun-left")
             wait_for(lambda: container.property(UNIT, "ActiveState") == "active", "active")
             left.node.ping(right.v4)
+
+
+# --- restarts ---
+
+RESTARTS = {"systemctl restart": f"systemctl restart {UNIT}",
+            "systemctl try-restart, as by an upgrade": f"systemctl try-restart {UNIT}",
+            "kill -9": f"systemctl kill --kill-whom=main --signal=KILL {UNIT}"}
+
+
+def new_process(container, before):
+    return container.property(UNIT, "ActiveState") == "active" and container.property(UNIT, "MainPID") not in (before, "0")
+
+
+@case(slow=True, seconds=300)
+def restarts(lab):
+    left, right, container = lay(lab)
+    state, monitor = network_state(left.node), Monitor(left.node)
+    with container.booted():
+        container.start(UNIT)
+        left.node.ping(BEYOND)
+        with lab.check("systemd stores 2 queues, 4 sockets, the claim and the endpoints"):
+            wait_for(lambda: container.property(UNIT, "NFileDescriptorStore") == "8", "8 descriptors")
+        leaks = Leaks(left.node, BEYOND)
+        flow = Flow(left.node, right.node, BEYOND, 20 * MIB)
+        begin = time.monotonic()
+        for title, command in RESTARTS.items():
+            before, received = container.property(UNIT, "MainPID"), flow.receiver.length
+            with lab.check(f"{title}: a ping is answered within {RECOVERY} s, and TCP goes on"):
+                moment = time.monotonic()
+                container.run(command)
+                took = answers_at(left.node, BEYOND, moment)
+                assert took <= RECOVERY, f"{took:.2f} s"
+                print(f"    a ping is answered after {took:.2f} s", flush=True)
+                wait_for(lambda: new_process(container, before), "a new process")
+                wait_for(lambda: flow.receiver.length > received + MIB, "more data")
+        with lab.check("nothing is missing at any time, and nothing leaves in the clear"):
+            flow.stop()
+            assert not monitor.removals(), monitor.removals()
+            assert not leaks.since(begin), f"{len(leaks.since(begin))} packets"
+            leaks.stop()
+        with lab.check("systemctl stop leaves nothing"):
+            container.run(f"systemctl stop {UNIT}")
+            assert not changes(state, network_state(left.node)), changes(state, network_state(left.node))
+            assert not left.node.udp_ports() and container.property(UNIT, "NFileDescriptorStore") == "0"
+            assert container.run("ls /run/wireguard") == ""
+        with lab.check("nor does a restart with a broken file"):
+            container.start(UNIT)
+            left.node.ping(BEYOND)
+            with open(f"{container.root}/etc/adit/tun-left.conf", "a") as file:
+                file.write("Nonsense\n")
+            container.run(f"systemctl restart {UNIT}", check=False)
+            wait_for(lambda: container.property(UNIT, "ActiveState") == "failed", "failed")
+            assert not changes(state, network_state(left.node)), changes(state, network_state(left.node))
+            assert container.property(UNIT, "NRestarts") == "0"
+    monitor.stop()
+
+
+@case(slow=True, seconds=300)
+def watchdog(lab):
+    left, right, container = lay(lab)
+    drop_in = f"{container.root}/etc/systemd/system/adit@.service.d"
+    os.mkdir(drop_in)
+    with open(f"{drop_in}/short.conf", "w") as file:
+        file.write("[Service]\nWatchdogSec=2\n")
+    with container.booted():
+        container.start(UNIT)
+        left.node.ping(BEYOND)
+        with lab.check("the status shows the peers and the last handshake"):
+            wait_for(lambda: "1 peer, 1 up, last handshake " in container.property(UNIT, "StatusText"), "the status", 5)
+        before = container.property(UNIT, "MainPID")
+        with lab.check("a daemon that answers is not restarted"):
+            time.sleep(3)
+            assert container.property(UNIT, "MainPID") == before
+        with lab.check("one whose loop is stopped is replaced, and traffic flows"):
+            container.run(f"systemctl kill --kill-whom=main --signal=STOP {UNIT}")
+            wait_for(lambda: new_process(container, before), "a new process", 20)
+            left.node.ping(BEYOND)
+            assert "Watchdog timeout" in container.journal(UNIT), container.journal(UNIT)
+
+
+@case(slow=True, seconds=300)
+def target(lab):
+    left, right, container = lay(lab)
+    with container.booted():
+        container.run(f"systemctl enable {UNIT}")
+        with lab.check("adit.target starts and stops all tunnels that are enabled"):
+            container.run("systemctl start adit.target")
+            wait_for(lambda: container.property(UNIT, "ActiveState") == "active", "active")
+            left.node.ping(BEYOND)
+            container.run("systemctl stop adit.target")
+            wait_for(lambda: container.property(UNIT, "ActiveState") == "inactive", "inactive")
+            assert not left.node.has_link("tun-left")
