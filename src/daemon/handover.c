@@ -20,8 +20,8 @@
 #define GREET_INTERVAL 0.01 /* seconds */
 
 enum {
-	GREET_BATCH = 16,      /* initiations per interval: 1,600 per second, about a fifth of a processor */
-	BARRIER_MS = 1000,     /* for the service manager to close what was removed from its store */
+	GREET_BATCH = 16, /* initiations per interval: 1,600 per second, about a fifth of a processor */
+	BARRIER_MS = 1000,
 	CLOSE_WAIT_US = 20000, /* systemd 253 and later close the descriptors in another process */
 };
 
@@ -36,6 +36,13 @@ static void close_set(const char *name, const int *fds, size_t count)
 		close(fds[i]);
 	if (count)
 		fd_store_replace(name, NULL, 0);
+}
+
+/* Waits until the service manager has closed what was removed from its store. */
+static void wait_until_closed(void)
+{
+	if (notify_is_possible() && !notify_barrier(BARRIER_MS))
+		usleep(CLOSE_WAIT_US);
 }
 
 void handover_receive(struct handover *handover)
@@ -63,7 +70,7 @@ void handover_refuse_claim(struct handover *handover, struct table_claim *claim)
 	table_claim_release(claim);
 	handover->stored_table = 0;
 	fd_store_replace(table_set, NULL, 0);
-	notify_barrier(BARRIER_MS);
+	wait_until_closed();
 }
 
 static void store_claim(struct handover *handover, const struct table_claim *claim)
@@ -127,8 +134,7 @@ static void on_sockets_changed(void *context)
 static void on_release_sockets(void *context)
 {
 	fd_store_replace(udp_set, NULL, 0);
-	if (!notify_barrier(BARRIER_MS))
-		usleep(CLOSE_WAIT_US);
+	wait_until_closed();
 }
 
 /* Splits the sockets by family and takes over one of each as a pair. Returns 0 or negative errno. */

@@ -10,6 +10,7 @@
 #include "tunnel/transmit.h"
 
 enum { CPUS_PER_WORKER = 2, AUTO_MAX = 8 };
+enum { RELEASES_MAX = 3 }; /* because another process closes the duplicates */
 
 /* --- device operations -------------------------------------------------------------- */
 
@@ -91,10 +92,11 @@ static int open_or_adopt(struct worker_pool *pool, struct udp *udp, uint16_t por
 	if (status)
 		return status < 0 ? status : 0;
 	status = open_udp_pairs(udp, pool->count, port, mark);
-	if (status != -EADDRINUSE || !pool->owner.release)
-		return status;
-	pool->owner.release(pool->owner.context);
-	return open_udp_pairs(udp, pool->count, port, mark);
+	for (int attempt = 0; status == -EADDRINUSE && pool->owner.release && attempt < RELEASES_MAX; attempt++) {
+		pool->owner.release(pool->owner.context);
+		status = open_udp_pairs(udp, pool->count, port, mark);
+	}
+	return status;
 }
 
 /* The new sockets are opened before the old ones are closed, so that a port in use leaves everything as it was. */

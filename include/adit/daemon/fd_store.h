@@ -15,7 +15,7 @@ enum {
 	FD_STORE_NAME = 16,
 };
 
-/* The descriptors that this process has received and not taken yet. Zeroed memory holds none. */
+/* The descriptors that this process has received, without those that have been taken. Zeroed memory holds none. */
 struct fd_store {
 	size_t count;
 	struct {
@@ -34,7 +34,7 @@ void fd_store_receive(struct fd_store *store);
 /* Moves up to `max` descriptors of the set into `fds`. Returns their number. The caller owns them. */
 size_t fd_store_take(struct fd_store *store, const char *name, int *fds, size_t max);
 
-/* Closes the descriptors that nobody has taken, and removes them from the service manager's store. */
+/* Closes the descriptors that have not been taken, and removes them from the service manager's store. */
 void fd_store_discard(struct fd_store *store);
 
 /* Stores the set in place of the one with this name. With `count` 0, only removes it. 0 or negative errno. */

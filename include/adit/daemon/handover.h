@@ -26,7 +26,7 @@ struct handover {
 	bool possible;         /* there is a service manager */
 	bool resumed;          /* it has passed something */
 	bool adopted;          /* the TUN comes from an earlier process */
-	struct fd_store store; /* what that process has stored and nobody has taken yet */
+	struct fd_store store; /* what that process has stored, without what has been taken over */
 	int adopted_socket;    /* the first UDP socket of that process, until the workers have theirs; -1: none */
 	struct saved_endpoints saved;
 	uint32_t stored_table; /* of the claim in the store; 0: none */
@@ -64,7 +64,7 @@ void handover_take_sockets(struct handover *handover, struct worker_pool *pool, 
 void handover_take_endpoints(struct handover *handover, const struct config *config);
 
 /*
- * The tunnel is up: stores what the store lacks, and drops what nobody has taken. After a restart, begins
+ * The tunnel is up: stores what the store lacks, and drops what has not been taken over. After a restart, begins
  * with the initiations: a few at a time, so that 10,000 peers take some seconds, and packets flow in between.
  */
 void handover_start(struct handover *handover, const struct config *config, const struct table_claim *claim);
