@@ -131,10 +131,14 @@ static void on_sockets_changed(void *context)
 		ev_timer_start(handover->loop, &handover->store_sockets);
 }
 
+/* The sockets in use are stored again later, because the port may be in use by another program. */
 static void on_release_sockets(void *context)
 {
+	struct handover *handover = context;
+
 	fd_store_replace(udp_set, NULL, 0);
 	wait_until_closed();
+	ev_timer_start(handover->loop, &handover->store_sockets);
 }
 
 /* Splits the sockets by family and takes over one of each as a pair. Returns 0 or negative errno. */

@@ -23,6 +23,7 @@
 #include "daemon/notify.h"
 #include "daemon/service_job.h"
 #include "daemon/startup.h"
+#include "daemon/status.h"
 #include "daemon/watchdog.h"
 #include "network/network.h"
 #include "tunnel/control.h"
@@ -40,6 +41,7 @@ struct service {
 	struct names names;
 	struct uapi uapi;
 	struct handover handover;
+	struct status status;
 	struct watchdog watchdog;
 };
 
@@ -331,10 +333,12 @@ stop_names:
 static void service_stop(struct service *service, bool keep)
 {
 	watchdog_stop(&service->watchdog);
+	status_stop(&service->status);
 	uapi_stop(&service->uapi);
 	names_stop(&service->names);
 	link_watch_stop(&service->daemon.link_watch); /* before network_close takes the link down */
 	if (keep) {
+		log_info(service->daemon.device.name, "the service restarts: leaving the interface to the next process");
 		handover_leave(&service->handover);
 		network_leave(service->network);
 		return;
@@ -397,6 +401,7 @@ static int service_run(struct service *service, struct reason *reason)
 			 device->peer_count == 1 ? "" : "s", device->listen_port, device->mtu, device->aead->name, device->backend,
 			 count, count == 1 ? "" : "s", service->handover.adopted ? ", interface taken over" : "");
 	notify_ready(service);
+	status_start(&service->status, &service->daemon.device, service->daemon.loop);
 	watchdog_start(&service->watchdog, &service->daemon.device, service->daemon.loop);
 	lost = daemon_run(&service->daemon);
 	keep = !lost && service->daemon.terminated && service_is_restarting();

@@ -3,6 +3,7 @@
 #include "daemon/service_job.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,7 +11,7 @@
 #include "daemon/notify.h"
 #include "network/process.h"
 
-enum { SYSTEMCTL_TIMEOUT_MS = 2000, CGROUPS_BYTES = 4096 };
+enum { SYSTEMCTL_TIMEOUT_MS = 2000, SYSTEMCTL_ATTEMPTS = 3, CGROUPS_BYTES = 4096 };
 
 static bool ends_with(const char *text, size_t length, const char *end)
 {
@@ -67,13 +68,26 @@ static bool find_own_unit(char unit[SERVICE_NAME])
 	return service_unit_of(text, unit);
 }
 
+/*
+ * With KillMode=control-group, systemd sends SIGTERM to all processes of the unit, one after the other. It can hit a
+ * systemctl(1) that has just been started, so this runs another one.
+ */
+static bool run_systemctl(const char *const command[], char output[PROCESS_OUTPUT])
+{
+	int status = 128 + SIGTERM;
+
+	for (int attempt = 0; status == 128 + SIGTERM && attempt < SYSTEMCTL_ATTEMPTS; attempt++)
+		status = process_run(command, NULL, 0, output, SYSTEMCTL_TIMEOUT_MS);
+	return status == 0;
+}
+
 /* The output is one line per job: "  123 adit@wg0.service restart running". */
 static bool is_restart_job(const char *unit)
 {
 	const char *const command[] = { "systemctl", "--no-legend", "--no-pager", "--plain", "list-jobs", unit, NULL };
 	char output[PROCESS_OUTPUT];
 
-	return process_run(command, NULL, 0, output, SYSTEMCTL_TIMEOUT_MS) == 0 && strstr(output, " restart ");
+	return run_systemctl(command, output) && strstr(output, " restart ");
 }
 
 static bool has_stored_descriptors(const char *unit)
@@ -81,7 +95,7 @@ static bool has_stored_descriptors(const char *unit)
 	const char *const command[] = { "systemctl", "--property=NFileDescriptorStore", "--value", "show", unit, NULL };
 	char output[PROCESS_OUTPUT];
 
-	return process_run(command, NULL, 0, output, SYSTEMCTL_TIMEOUT_MS) == 0 && strtoul(output, NULL, 10) > 0;
+	return run_systemctl(command, output) && strtoul(output, NULL, 10) > 0;
 }
 
 bool service_is_restarting(void)

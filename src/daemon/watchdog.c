@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The watchdog, and the state of the tunnel for `systemctl status`. */
+/* The watchdog of the service manager. */
 #include "daemon/watchdog.h"
 
 #include <stdio.h>
@@ -8,41 +8,7 @@
 
 #include "base/clock.h"
 #include "daemon/notify.h"
-#include "tunnel/peer.h"
-
-/* Writes an age with one unit, as systemctl(1) does. */
-static void write_age(char *text, size_t size, uint64_t seconds)
-{
-	if (seconds < 120)
-		snprintf(text, size, "%llu s", (unsigned long long)seconds);
-	else if (seconds < 2 * 3600)
-		snprintf(text, size, "%llu min", (unsigned long long)(seconds / 60));
-	else if (seconds < 2 * 86400)
-		snprintf(text, size, "%llu h", (unsigned long long)(seconds / 3600));
-	else
-		snprintf(text, size, "%llu days", (unsigned long long)(seconds / 86400));
-}
-
-const char *status_text(char text[STATUS_TEXT], const struct device *device, uint64_t now)
-{
-	uint64_t last = 0;
-	size_t up = 0;
-	char age[32];
-	int length;
-
-	for (const struct peer *peer = peer_first(device); peer; peer = peer_next(peer)) {
-		up += peer_session(peer, now) != NULL;
-		if (peer->handshake_wall && (!last || peer->handshake_completed > last))
-			last = peer->handshake_completed;
-	}
-	length =
-		snprintf(text, STATUS_TEXT, "%zu peer%s, %zu up", device->peer_count, device->peer_count == 1 ? "" : "s", up);
-	if (!last)
-		return text;
-	write_age(age, sizeof age, (now - last) / NS_PER_S);
-	snprintf(text + length, STATUS_TEXT - (size_t)length, ", last handshake %s ago", age);
-	return text;
-}
+#include "daemon/status.h"
 
 static void on_watchdog(struct ev_loop *loop, struct ev_timer *timer, int events)
 {

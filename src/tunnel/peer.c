@@ -247,9 +247,13 @@ void peer_install_session(struct peer *peer, struct session *session)
 
 void peer_handshake_completed(struct peer *peer, uint64_t now)
 {
+	const struct device *device = peer->device;
+
 	timers_handshake_completed(&peer->timers);
 	peer->handshake_completed = now;
-	peer->handshake_wall = peer->device->realtime();
+	peer->handshake_wall = device->realtime();
+	if (device->handshake_completed)
+		device->handshake_completed(device->handshake_completed_context, peer);
 }
 
 /* Without a step, returns the time that was read then: two queries give the same result to the nanosecond. */

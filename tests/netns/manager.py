@@ -20,7 +20,9 @@ SYSTEMCTL = """#!/bin/sh
 for unit; do :; done
 [ "$unit" = "{unit}" ] || exit 1
 case "$*" in
-*list-jobs*) cat {folder}/job ;;
+*list-jobs*)
+    [ -e {folder}/hit ] || {{ touch {folder}/hit; kill -TERM $$; }} # systemd hits the first one, too
+    cat {folder}/job ;;
 *NFileDescriptorStore*) cat {folder}/stored ;;
 esac
 """

@@ -13,6 +13,7 @@ import contextlib
 import os
 import re
 import signal
+import socket
 import time
 
 from ends import PORT, Adit, counters_of, host_port, key, pair
@@ -46,12 +47,18 @@ class Monitor:
 
     def __init__(self, node):
         self.daemon = node.start("monitor", "ip -o monitor link address route rule")
+        self.begin = 0
         time.sleep(0.2)
 
+    def forget(self):
+        """Ignores what has happened so far."""
+        time.sleep(0.2)
+        self.begin = len(self.daemon.log())
+
     def removals(self):
-        """Returns the lines that say that something was removed or that the link has changed its state."""
-        return [line for line in self.daemon.log().splitlines()
-                if line.startswith("Deleted") and "tun-left" in line or "proto 173" in line and "Deleted" in line
+        """Returns the lines which show that something was removed or that the link went down."""
+        return [line for line in self.daemon.log()[self.begin:].splitlines()
+                if line.startswith("Deleted") and ("tun-left" in line or "proto 173" in line)
                 or re.search(r"tun-left: <(?!.*\bUP\b)", line)]
 
     def stop(self):
@@ -299,15 +306,20 @@ def changes_while_running(lab):
             again(manager, "SIGKILL")
             assert left.node.udp_ports() == [PORT] * 2
             left.node.ping(BEYOND[4])
+        with left.node.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+            other.bind(("0.0.0.0", PORT + 9))
+            with lab.check("listen-port to a port in use fails, and the store still has the sockets in use"):
+                assert left.node.run(f"wg set tun-left listen-port {PORT + 9}", check=False).returncode
+                wait_for(lambda: manager.names().get("udp") == 2, "two stored sockets")
         for _ in range(5):
             left.node.run("ip link set tun-left down")
             left.node.run("ip link set tun-left up")
-        with lab.check("link down and up, 5 times: the port is open"):
-            left.node.run("ip link set tun-left down")
-            wait_for(lambda: not left.node.udp_ports(), f"closed ports, not {left.node.udp_ports()}")
-            left.node.run("ip link set tun-left up")
-            wait_for(lambda: left.node.udp_ports() == [PORT] * 2, "open ports")
-            wait_for(lambda: manager.names().get("udp") == 2, "stored sockets")
+        with lab.check("link down and up, 5 times: the port is open, and the store has the sockets in use"):
+            wait_for(lambda: manager.names().get("udp") == 2 and left.node.udp_ports() == [PORT] * 2,
+                     "two sockets on the port")
+            again(manager, "SIGKILL")
+            assert left.node.udp_ports() == [PORT] * 2
+            left.node.ping(BEYOND[4])
         left.peers[0]["AllowedIPs"] = "10.7.0.2/32"
         left.write()
         left.node.run([lab.adit, "reload", "tun-left"])

@@ -12,7 +12,7 @@ import shutil
 import time
 
 from container import Container
-from ends import pair
+from ends import PORT, pair
 from lab import case, wait_for
 from leaks import Leaks
 from life import changes, network_state
@@ -169,6 +169,7 @@ def restarts(lab):
         left.node.ping(BEYOND)
         with lab.check("systemd stores 2 queues, 4 sockets, the claim and the endpoints"):
             wait_for(lambda: container.property(UNIT, "NFileDescriptorStore") == "8", "8 descriptors")
+        monitor.forget()
         leaks = Leaks(left.node, BEYOND)
         flow = Flow(left.node, right.node, BEYOND, 20 * MIB)
         begin = time.monotonic()
@@ -190,7 +191,7 @@ def restarts(lab):
         with lab.check("systemctl stop leaves nothing"):
             container.run(f"systemctl stop {UNIT}")
             assert not changes(state, network_state(left.node)), changes(state, network_state(left.node))
-            assert not left.node.udp_ports() and container.property(UNIT, "NFileDescriptorStore") == "0"
+            assert PORT not in left.node.udp_ports() and container.property(UNIT, "NFileDescriptorStore") == "0"
             assert container.run("ls /run/wireguard") == ""
         with lab.check("nor does a restart with a broken file"):
             container.start(UNIT)
@@ -232,10 +233,16 @@ def target(lab):
     left, right, container = lay(lab)
     with container.booted():
         container.run(f"systemctl enable {UNIT}")
-        with lab.check("adit.target starts and stops all tunnels that are enabled"):
+        with lab.check("adit.target starts, restarts and stops all tunnels that are enabled"):
             container.run("systemctl start adit.target")
             wait_for(lambda: container.property(UNIT, "ActiveState") == "active", "active")
             left.node.ping(BEYOND)
+            index = left.node.json("ip -j link show tun-left")[0]["ifindex"]
+            before = container.property(UNIT, "MainPID")
+            container.run("systemctl restart adit.target")
+            wait_for(lambda: new_process(container, before), "a new process")
+            left.node.ping(BEYOND)
+            assert left.node.json("ip -j link show tun-left")[0]["ifindex"] == index
             container.run("systemctl stop adit.target")
             wait_for(lambda: container.property(UNIT, "ActiveState") == "inactive", "inactive")
             assert not left.node.has_link("tun-left")

@@ -3,6 +3,7 @@
 #include "daemon/watchdog.h"
 
 #include "daemon/service_job.h"
+#include "daemon/status.h"
 #include "notify_rig.h"
 
 #include <sodium.h>
@@ -19,6 +20,7 @@ struct scene {
 	struct device device;
 	struct aead_provider aead;
 	struct watchdog watchdog;
+	struct status status;
 	struct ev_loop *loop;
 };
 
@@ -43,6 +45,7 @@ static int tear_down(void **state)
 	struct scene *scene = *state;
 
 	watchdog_stop(&scene->watchdog);
+	status_stop(&scene->status);
 	notify_rig_close(&scene->rig);
 	control_destroy(&scene->device, NULL);
 	aead_destroy(&scene->aead);
@@ -142,6 +145,42 @@ static void the_status_names_the_last_handshake(void **state)
 	}
 }
 
+/* Runs the loop for some time. Returns the number of messages. */
+static unsigned count_status(struct scene *scene, uint64_t milliseconds)
+{
+	uint64_t end = clock_boottime() + milliseconds * NS_PER_MS;
+	unsigned count = 0;
+
+	while (clock_boottime() < end) {
+		ev_run(scene->loop, EVRUN_NOWAIT);
+		while (*notify_rig_next(&scene->rig)) {
+			assert_string_equal(scene->rig.text, "STATUS=1 peer, 0 up, last handshake 0 s ago");
+			count++;
+		}
+		usleep(1000);
+	}
+	return count;
+}
+
+static void handshakes_send_the_status_at_a_limited_rate(void **state)
+{
+	struct scene *scene = *state;
+	uint8_t key[NOISE_KEY] = { 1 };
+	struct peer *peer = peer_add(&scene->device, key);
+
+	status_start(&scene->status, &scene->device, scene->loop);
+	assert_int_equal(count_status(scene, 150), 0); /* an idle tunnel sends nothing */
+	for (int i = 0; i < 5; i++)
+		peer_handshake_completed(peer, clock_boottime());
+	assert_int_equal(count_status(scene, 300), 1);
+	peer_handshake_completed(peer, clock_boottime());
+	assert_int_equal(count_status(scene, 300), 0); /* it is sent later */
+	assert_true(ev_is_active(&scene->status.timer));
+	status_stop(&scene->status);
+	peer_handshake_completed(peer, clock_boottime());
+	assert_int_equal(count_status(scene, 150), 0);
+}
+
 static void the_unit_is_found_in_the_cgroups(void **state)
 {
 	static const struct {
@@ -179,6 +218,7 @@ int main(void)
 		SCENE(the_process_id_is_optional),
 		SCENE(without_a_watchdog_there_is_no_timer),
 		SCENE(the_status_names_the_last_handshake),
+		SCENE(handshakes_send_the_status_at_a_limited_rate),
 		cmocka_unit_test(the_unit_is_found_in_the_cgroups),
 	};
 

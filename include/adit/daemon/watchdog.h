@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The watchdog of the service manager (sd_watchdog_enabled(3)): the loop sends WATCHDOG=1 and the state of the tunnel.
+ * The watchdog of the service manager (sd_watchdog_enabled(3)): the loop sends WATCHDOG=1 and the status of the tunnel.
  * This is the only timer of an idle daemon, and it exists only if the unit sets WatchdogSec=.
  */
 #ifndef ADIT_DAEMON_WATCHDOG_H
@@ -9,8 +9,6 @@
 #include <ev.h>
 
 #include "tunnel/device.h"
-
-enum { STATUS_TEXT = 128 };
 
 struct watchdog {
 	struct ev_loop *loop; /* NULL: not started */
@@ -25,11 +23,5 @@ struct watchdog {
 void watchdog_start(struct watchdog *watchdog, struct device *device, struct ev_loop *loop);
 /* Accepts a zeroed struct. */
 void watchdog_stop(struct watchdog *watchdog);
-
-/*
- * Writes the state of the tunnel for `systemctl status`: "12 peers, 11 up, last handshake 32 s ago". A peer is up if it
- * has a session that can be used. Returns `text`.
- */
-const char *status_text(char text[STATUS_TEXT], const struct device *device, uint64_t now);
 
 #endif

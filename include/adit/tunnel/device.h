@@ -122,6 +122,9 @@ struct device {
 	/* The peer has another endpoint than before. Called without the lock. May be NULL. */
 	void (*endpoint_changed)(void *context, struct peer *peer);
 	void *endpoint_changed_context;
+	/* A session with the peer has come into use. Called with or without the lock. May be NULL. */
+	void (*handshake_completed)(void *context, struct peer *peer);
+	void *handshake_completed_context;
 	/* The TUN was deleted. */
 	void (*gone)(void *context);
 	void *gone_context;
