@@ -27,7 +27,7 @@ static unsigned long get_number(const char *variable, unsigned long max)
 	return *end || value > max ? 0 : value;
 }
 
-/* A name that is too long becomes empty, so that nobody takes its descriptor. */
+/* A name that is too long becomes empty, so that its descriptor is not taken. */
 static void add_received(struct fd_store *store, int fd, const char *name, size_t length)
 {
 	if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) /* the descriptor is not open */

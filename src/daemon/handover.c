@@ -93,7 +93,7 @@ bool handover_take_tun(struct handover *handover, struct tun *queues, unsigned *
 	if (found == *count)
 		error = tun_adopt_queues(queues, *count, config->interface, fds);
 	if (error) {
-		log_info(config->interface, "the interface of the last process does not fit the file; making a new one");
+		log_info(config->interface, "the interface of the previous process does not fit the file; creating a new one");
 		tun_delete(fds[0]);
 		close_set(tun_set, fds, found);
 		return false;
@@ -176,7 +176,7 @@ void handover_take_sockets(struct handover *handover, struct worker_pool *pool, 
 	size_t found = fd_store_take(&handover->store, udp_set, fds, WORKER_POOL_SOCKETS);
 
 	if (found && adopt_pairs(udp, pool->count, fds, found, config)) {
-		log_debug(config->interface, "the sockets of the last process do not fit the file");
+		log_debug(config->interface, "the sockets of the previous process do not fit the file");
 		close_set(udp_set, fds, found);
 	} else if (found) {
 		handover->adopted_socket = udp[0].v4;
@@ -204,7 +204,7 @@ void handover_take_endpoints(struct handover *handover, const struct config *con
 	if (restored < 0)
 		log_warning(config->interface, "the saved endpoints cannot be used: %s", strerror(-restored));
 	else
-		log_debug(config->interface, "%d endpoint%s of the last process", restored, restored == 1 ? "" : "s");
+		log_debug(config->interface, "%d endpoint%s of the previous process", restored, restored == 1 ? "" : "s");
 }
 
 static void on_endpoint_changed(void *context, struct peer *peer)
@@ -319,7 +319,7 @@ void handover_sweep(struct handover *handover)
 
 	if (found && tun_adopt(&tun, fds[0]) == 0) {
 		handover_take_claim(handover, &claim);
-		log_info(tun.name, "removing what the last process has left");
+		log_info(tun.name, "removing the network of the previous process");
 		network_sweep(if_nametoindex(tun.name), &claim);
 		tun_delete(fds[0]);
 	}

@@ -411,6 +411,6 @@ void network_sweep(uint32_t index, struct table_claim *claim)
 	network->host.tables[0] = network->claim.table;
 	network->host.desired = &network->reconcile.desired;
 	if (network->claim.table && want_what_fails_closed(network) < 0)
-		log_warning(network->name, "cannot read the network that the last process left");
+		log_warning(network->name, "cannot read the network that the previous process left");
 	network_close(network);
 }

@@ -41,7 +41,7 @@ class Manager:
         os.makedirs(f"{self.folder}/bin")
         with open(os.open(f"{self.folder}/bin/systemctl", os.O_WRONLY | os.O_CREAT, 0o755), "w") as script:
             script.write(SYSTEMCTL.format(unit=self.unit, folder=self.folder))
-        self.tell_job(None)
+        self.set_job(None)
         self.cgroup = f"{next(top for top in HIERARCHIES if os.path.exists(f'{top}/cgroup.procs'))}/" \
                       f"adit-test-{secrets.token_hex(4)}/{self.unit}"
         os.makedirs(self.cgroup)
@@ -78,7 +78,7 @@ class Manager:
             names = [name for name, _ in self.store]
         return {name: names.count(name) for name in sorted(set(names))}
 
-    def tell_job(self, job):
+    def set_job(self, job):
         """Sets the job of the unit that systemctl reports: "restart", "stop" or None."""
         with open(f"{self.folder}/job", "w") as file:
             file.write(f"  7 {self.unit} {job} running\n" if job else "")
@@ -115,10 +115,10 @@ class Manager:
             return any(lines.get("READY") == "1" for lines in self.messages)
 
     def restart(self):
-        """What `systemctl restart` does."""
-        self.tell_job("restart")
+        """Does the same as `systemctl restart`."""
+        self.set_job("restart")
         code = self.end.daemon.stop()
-        self.tell_job(None)
+        self.set_job(None)
         assert code == 0, f"exit code {code}"
         self.start()
 
@@ -127,10 +127,10 @@ class Manager:
         self.end.daemon.stop(signal.SIGKILL)
 
     def stop(self):
-        """What `systemctl stop` does. Returns the exit code of the daemon."""
-        self.tell_job("stop")
+        """Does the same as `systemctl stop`. Returns the exit code of the daemon."""
+        self.set_job("stop")
         code = self.end.daemon.stop()
-        self.tell_job(None)
+        self.set_job(None)
         return code
 
     def discard(self):

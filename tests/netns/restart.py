@@ -43,7 +43,7 @@ def managed(end):
 
 
 class Monitor:
-    """Records what happens to links, addresses, routes and rules."""
+    """Records changes of links, addresses, routes and rules."""
 
     def __init__(self, node):
         self.daemon = node.start("monitor", "ip -o monitor link address route rule")
@@ -164,7 +164,7 @@ CHANGES = {"Workers": use_one_worker, "ListenPort": use_another_port, "TunOffloa
 
 @case(change=list(CHANGES))
 def changed_file(lab, change):
-    """What does not fit the changed file is made anew."""
+    """Descriptors that do not fit the changed file are replaced."""
     left, right = lay(lab, Workers=4)
     before = network_state(left.node)
     with managed(left) as manager:
@@ -214,7 +214,7 @@ def broken_file(lab):
     with managed(left) as manager:
         manager.start()
         left.node.ping(BEYOND[4])
-        manager.tell_job("restart")
+        manager.set_job("restart")
         assert left.stop() == 0
         assert left.node.has_link("tun-left")
         good, left.private = left.private, "short"
@@ -227,7 +227,7 @@ def broken_file(lab):
         manager.start()
         left.node.ping(BEYOND[4])
         leaks = Leaks(left.node)
-        manager.tell_job("restart")
+        manager.set_job("restart")
         assert left.stop() == 0
         left.private = "short"
         with lab.check("with FailClosed nothing leaves in the clear then"):

@@ -201,7 +201,7 @@ static void receive_and_discard(void)
 	fd_store_discard(&store);
 }
 
-static void what_nobody_takes_is_removed_from_the_store_once(void **state)
+static void descriptors_that_are_not_taken_are_removed_once(void **state)
 {
 	in_child(receive_and_discard);
 	assert_string_equal(notify_rig_next(&rig), "FDSTOREREMOVE=1\nFDNAME=other");
@@ -274,7 +274,7 @@ int main(void)
 		WITH_RIG(a_barrier_ends_when_the_pipe_is_closed),
 		WITH_RIG(descriptors_are_stored_in_place_of_old_ones),
 		WITH_RIG(descriptors_are_taken_by_name),
-		WITH_RIG(what_nobody_takes_is_removed_from_the_store_once),
+		WITH_RIG(descriptors_that_are_not_taken_are_removed_once),
 		WITH_RIG(descriptors_for_another_process_are_ignored),
 		WITH_RIG(descriptors_beyond_the_limit_are_closed),
 		WITH_RIG(descriptors_that_are_not_open_are_skipped),

@@ -4,8 +4,8 @@
  *
  * The service manager's store keeps the queues of the TUN, the UDP sockets, the claim on the routing table and the
  * saved endpoints. So the interface stays, and with it addresses and routes; the port stays in use; and no other tunnel
- * takes the policy rules for the remains of a dead one. The next process takes over whatever fits its file, and makes
- * the rest anew. Then it sends a handshake initiation to each peer with a known endpoint.
+ * takes the policy rules for the remains of a dead one. The next process takes over what fits its file, and
+ * creates the rest. Then it sends a handshake initiation to each peer with a known endpoint.
  *
  * Without a service manager all functions do nothing.
  */
@@ -80,7 +80,7 @@ void handover_leave(struct handover *handover);
  */
 void handover_stop(struct handover *handover);
 
-/* The file has an error, so there will be no next process: removes everything that the last one has left. */
+/* The file has an error, so there will be no next process: removes everything that the previous one has left. */
 void handover_sweep(struct handover *handover);
 
 #endif
