@@ -10,7 +10,7 @@
 #include "tunnel/transmit.h"
 
 enum { CPUS_PER_WORKER = 2, AUTO_MAX = 8 };
-enum { RELEASES_MAX = 3 }; /* because another process closes the duplicates */
+enum { RELEASES_MAX = 3 }; /* systemd closes its duplicates in the background */
 
 /* --- device operations -------------------------------------------------------------- */
 
