@@ -347,7 +347,8 @@ static void service_stop(struct service *service, bool keep)
 	handover_stop(&service->handover);
 }
 
-/* Chooses mark and table; uses the claim of the previous process if it fits. `claim` receives the claim in either case. */
+/* Chooses mark and table; uses the claim of the previous process if it fits. `claim` receives the claim in either case.
+ */
 static int plan_network(struct service *service, struct network_plan *plan, struct table_claim *claim,
 						struct reason *reason)
 {
