@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Unit tests of the control socket's text: parsing set requests, generating answers to get. */
 #include "device_rig.h"
+#include "locked_calls.h"
 
 #include <arpa/inet.h>
 #include <net/if.h>
@@ -382,24 +383,15 @@ static void the_answer_does_not_depend_on_the_size_of_its_parts(void **state)
 	free(large);
 }
 
-static size_t occurrences(const char *text, const char *word)
-{
-	size_t count = 0;
-
-	for (text = strstr(text, word); text; text = strstr(text + 1, word))
-		count++;
-	return count;
-}
-
 static void ten_thousand_peers_are_reported(void **state)
 {
 	char *text;
 
 	populate(10000, 10);
 	text = rig_get(&rig, 16384);
-	assert_int_equal(occurrences(text, "public_key="), 10000);
-	assert_int_equal(occurrences(text, "allowed_ip="), 100000);
-	assert_int_equal(occurrences(text, "errno=0\n\n"), 1);
+	assert_int_equal(rig_count(text, "public_key="), 10000);
+	assert_int_equal(rig_count(text, "allowed_ip="), 100000);
+	assert_int_equal(rig_count(text, "errno=0\n\n"), 1);
 	free(text);
 }
 
@@ -419,13 +411,6 @@ static char *get_while(void (*change)(unsigned part))
 }
 
 /* Removes a peer already reported, one not yet reported, and the current one. */
-static void remove_peer(struct peer *peer)
-{
-	device_lock(&rig.device);
-	peer_remove(peer);
-	device_unlock(&rig.device);
-}
-
 static void remove_peers(unsigned part)
 {
 	const uint8_t keys[3] = { 1, 40, (uint8_t)(part / 2 + 1) };
@@ -448,9 +433,9 @@ static void peers_may_be_removed_during_a_get(void **state)
 	list_for_each (peer, &rig.device.peers, const struct peer, node) { /* the others are reported once */
 		char hex[KEY_HEX];
 		key_to_hex(hex, peer->remote.public_key);
-		assert_int_equal(occurrences(text, hex), 1);
+		assert_int_equal(rig_count(text, hex), 1);
 	}
-	assert_int_equal(occurrences(text, "errno=0\n\n"), 1);
+	assert_int_equal(rig_count(text, "errno=0\n\n"), 1);
 	free(text);
 }
 
@@ -472,9 +457,9 @@ static void prefixes_may_change_during_a_get(void **state)
 	for (int p = 0; p < 150; p++) { /* the ones before the changes */
 		char line[40];
 		snprintf(line, sizeof line, "allowed_ip=0.1.0.%d/32\n", p);
-		assert_int_equal(occurrences(text, line), 1);
+		assert_int_equal(rig_count(text, line), 1);
 	}
-	assert_int_equal(occurrences(text, "errno=0\n\n"), 1);
+	assert_int_equal(rig_count(text, "errno=0\n\n"), 1);
 	free(text);
 }
 
@@ -497,7 +482,7 @@ static void prefixes_that_move_are_reported_at_their_new_peer(void **state)
 	for (int p = 0; p < 60; p++) {
 		char line[40];
 		snprintf(line, sizeof line, "allowed_ip=0.1.0.%d/32\n", p);
-		assert_int_equal(occurrences(text, line), p < 5 ? 2 : 1);
+		assert_int_equal(rig_count(text, line), p < 5 ? 2 : 1);
 	}
 	free(text);
 }
@@ -511,16 +496,16 @@ static void a_peer_that_is_added_again_is_a_new_peer(void **state)
 	populate(2, 40);
 	length = uapi_get_next(&get, &rig.device, text, 700); /* stops within the first peer's prefixes */
 	text[length] = '\0';
-	assert_int_equal(occurrences(text, "public_key="), 1);
+	assert_int_equal(rig_count(text, "public_key="), 1);
 	remove_peer(peer_first(&rig.device));
 	populate(1, 0); /* the same key again, now the last peer */
 	length = 0;
 	for (size_t part; (part = uapi_get_next(&get, &rig.device, text + length, sizeof text - length));)
 		length += part;
 	text[length] = '\0';
-	assert_int_equal(occurrences(text, "public_key="), 2);
-	assert_int_equal(occurrences(text, "allowed_ip=0.1."), 0);
-	assert_int_equal(occurrences(text, "errno=0\n\n"), 1);
+	assert_int_equal(rig_count(text, "public_key="), 2);
+	assert_int_equal(rig_count(text, "allowed_ip=0.1."), 0);
+	assert_int_equal(rig_count(text, "errno=0\n\n"), 1);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
