@@ -196,6 +196,8 @@ def preshared_keys(lab, ends):
             for end, peer, value in (left, right, one), (right, left, other):
                 end.set_peer(peer, "preshared-key", "/dev/stdin" if value else "/dev/null", input=value)
                 end.link("down")
+                if isinstance(end, AditDevice):  # wireguard-go keeps its sockets
+                    wait_for(lambda: not end.node.udp_ports(), "no port")
             for end, peer in (left, right), (right, left):
                 end.link("up")
                 end.node.run(f"ip route replace {peer.v4} dev {end.interface}")

@@ -173,6 +173,7 @@ def link_up_and_down(lab):
 
 def restart(left, right):
     left.link("down")
+    wait_for(lambda: not left.node.udp_ports(), "no port")
     left.link("up")
     left.node.run(f"ip route replace {right.v4} dev {left.interface}")
 
