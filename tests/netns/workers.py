@@ -198,9 +198,10 @@ def changes(lab, workers):
     with lab.check("the port changes, and the peer follows"):
         for number in range(5):
             right.node.run(f"wg set {right.interface} listen-port {52000 + number}")
-            right.node.ping(left.v4)
             wait_for(lambda: f":{52000 + number}" in left.node.run(f"wg show {left.interface} endpoints").stdout,
                      "the new endpoint")
+            wait_for(lambda: not right.node.run(f"ping -c 1 -W 1 {left.v4}", check=False).returncode, "an answer")
+            right.node.ping(left.v4)
     with lab.check("TCP arrives complete"):
         for flow in flows:
             flow.stop()
