@@ -12,6 +12,7 @@
 #include "daemon/dropin.h"
 #include "daemon/run.h"
 #include "daemon/startup.h"
+#include "mesh/mesh.h"
 
 struct command {
 	const char *name;
@@ -81,6 +82,19 @@ static const struct command commands[] = {
 	  "Shows the state of one tunnel, or of all tunnels. Private and preshared keys\n"
 	  "are never shown.\n\n"
 	  "  --json  print one JSON object, for programs\n" },
+	{ "mesh", command_mesh, "HOSTS --out DIR", "make the files of a whole network",
+	  "Reads a list of hosts and writes DIR/HOST/INTERFACE.conf for each, with all keys,\n"
+	  "a table (DIR/mesh.txt) and a picture (DIR/mesh.svg, DIR/mesh.dot). Run it again\n"
+	  "after a change of the list: keys and addresses are kept. adit(8) describes the\n"
+	  "list. A list of three hosts, the last one behind a NAT:\n\n"
+	  "  network = 10.9.0.0/24\n"
+	  "  a  a.example.org\n"
+	  "  b  198.51.100.2:51821  auto  192.168.2.0/24\n"
+	  "  c  -\n\n"
+	  "  --rotate HOST  make new keys for this host\n"
+	  "  --dry-run      print what would change, and change nothing\n"
+	  "  --install      copy the files to the hosts by ssh, and reload the tunnels\n"
+	  "  --user USER    log in as USER; with sudo, if that is not root\n" },
 	{ "genkey", command_genkey, "", "print a new private key",
 	  "Prints a new private key. Keep it secret: adit genkey >FILE after \"umask 077\".\n" },
 	{ "pubkey", command_pubkey, "", "print the public key of a private key",

@@ -17,10 +17,19 @@ struct known_word {
 };
 
 static const struct known_word commands[] = {
-	{ "run", "adit run FILE" },     { "check", "adit check FILE" }, { "reload", "adit reload IFNAME" },
-	{ "stop", "adit stop IFNAME" }, { "show", "adit show" },        { "genkey", "adit genkey" },
-	{ "pubkey", "adit pubkey" },    { "genpsk", "adit genpsk" },    { "init", "adit init FILE" },
-	{ "peer", "adit peer" },        { "help", "adit --help" },      { "version", "adit --version" },
+	{ "run", "adit run FILE" },
+	{ "check", "adit check FILE" },
+	{ "reload", "adit reload IFNAME" },
+	{ "stop", "adit stop IFNAME" },
+	{ "show", "adit show" },
+	{ "genkey", "adit genkey" },
+	{ "pubkey", "adit pubkey" },
+	{ "genpsk", "adit genpsk" },
+	{ "init", "adit init FILE" },
+	{ "peer", "adit peer" },
+	{ "mesh", "adit mesh HOSTS --out DIR" },
+	{ "help", "adit --help" },
+	{ "version", "adit --version" },
 };
 
 /* The names of such commands in other programs. */

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/* Render: the configuration file of a host. */
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "render.h"
+
+/* A list of prefixes that goes on one line. */
+struct prefix_line {
+	struct secret_text *to;
+	bool started;
+};
+
+static void append_prefix(struct prefix_line *line, const struct ip_prefix *prefix)
+{
+	char text[PREFIX_TEXT];
+
+	prefix_to_text(text, prefix);
+	secret_text_printf(line->to, "%s%s", line->started ? ", " : "AllowedIPs = ", text);
+	line->started = true;
+}
+
+void render_addresses(char text[RENDER_ADDRESSES], const struct mesh_host *host)
+{
+	*text = '\0';
+	for (int family = 0; family < MESH_FAMILIES; family++) {
+		char address[PREFIX_TEXT];
+
+		if (!host->address[family].family)
+			continue;
+		prefix_to_text(address, &host->address[family]);
+		address[strcspn(address, "/")] = '\0';
+		if (*text)
+			strcat(text, ", ");
+		strcat(text, address);
+	}
+}
+
+/*
+ * The addresses and networks of all hosts that `host` reaches through `peer`. The whole network takes the place of the
+ * addresses behind the default hub, but not of the hub's own, because a second hub may not be in the network.
+ */
+static void render_allowed_ips(struct secret_text *to, const struct topology *topology, size_t host, size_t peer,
+							   bool is_default)
+{
+	const struct host_list *list = topology->list;
+	struct prefix_line line = { .to = to };
+
+	for (int family = 0; is_default && family < MESH_FAMILIES; family++) {
+		if (list->network[family].family && list->hosts[host].address[family].family)
+			append_prefix(&line, &list->network[family]);
+	}
+	/* Only a hub has hosts behind it. */
+	for (size_t i = host_is_hub(list, peer) ? 0 : peer; i < (host_is_hub(list, peer) ? list->count : peer + 1); i++) {
+		const struct mesh_host *other = &list->hosts[i];
+
+		if (topology_next_hop(topology, host, i) != (int)peer)
+			continue;
+		for (int family = 0; family < MESH_FAMILIES; family++) {
+			const struct ip_prefix *address = &other->address[family];
+			bool covered = is_default && list->network[family].family && list->hosts[host].address[family].family;
+
+			if (address->family && !covered)
+				append_prefix(&line, address);
+		}
+		for (const struct config_prefix *entry = other->networks; entry; entry = entry->next)
+			append_prefix(&line, &entry->prefix);
+	}
+	if (line.started)
+		secret_text_append(to, "\n", 1);
+}
+
+static void render_peer(struct secret_text *to, const struct network *network, size_t host, size_t peer,
+						bool is_default)
+{
+	const struct topology *topology = network->topology;
+	const struct host_list *list = topology->list;
+	const struct mesh_host *other = &list->hosts[peer];
+	const struct mesh_link *link = topology_link(topology, host, peer);
+	const char *role = "";
+
+	if (host_is_hub(list, peer))
+		role = is_default && list->hub_count > 1 ? ", the primary hub" : ", a hub";
+	secret_text_printf(to, "\n[Peer]\n# %s%s%s\n", other->name, role,
+					   other->has_endpoint ? "" : ", behind a NAT: its first packet shows its endpoint");
+	secret_text_key(to, "PublicKey", network->secrets->hosts[peer].public_key);
+	secret_text_key(to, "PresharedKey", link->psk);
+	if (other->has_endpoint) {
+		bool v6 = strchr(other->endpoint_host, ':') != NULL;
+
+		secret_text_printf(to, v6 ? "Endpoint = [%s]:%s\n" : "Endpoint = %s:%s\n", other->endpoint_host,
+						   other->endpoint_port);
+	}
+	render_allowed_ips(to, topology, host, peer, is_default);
+	/* The host behind the NAT keeps the mapping of its router. */
+	if (!list->hosts[host].has_endpoint && list->keepalive)
+		secret_text_printf(to, "PersistentKeepalive = %u\n", list->keepalive);
+}
+
+static void render_interface(struct secret_text *to, const struct network *network, size_t host)
+{
+	const struct topology *topology = network->topology;
+	const struct host_list *list = topology->list;
+	const struct mesh_host *own = &list->hosts[host];
+	bool started = false;
+
+	secret_text_append(to, "\n[Interface]\n", 13);
+	secret_text_key(to, "PrivateKey", network->secrets->hosts[host].private_key);
+	for (int family = 0; family < MESH_FAMILIES; family++) {
+		struct ip_prefix address = own->address[family];
+		char text[PREFIX_TEXT];
+
+		if (!address.family)
+			continue;
+		if (list->network[family].family)
+			address.length = list->network[family].length;
+		prefix_to_text(text, &address);
+		secret_text_printf(to, "%s%s", started ? ", " : "Address = ", text);
+		started = true;
+	}
+	secret_text_append(to, "\n", 1);
+	if (own->has_endpoint)
+		secret_text_printf(to, "ListenPort = %s\n", own->endpoint_port);
+	if (list->mtu)
+		secret_text_printf(to, "MTU = %u\n", list->mtu);
+}
+
+void render_host(struct secret_text *to, const struct network *network, size_t host)
+{
+	const struct topology *topology = network->topology;
+	const struct host_list *list = topology->list;
+	int default_hub = topology_default_hub(topology, host);
+	/* The first peer is the primary hub: the next run recognizes it by that. */
+	int first = topology->primary[host] == MESH_NO_HUB ? TOPOLOGY_NOWHERE : (int)list->hubs[topology->primary[host]];
+
+	secret_text_printf(to,
+					   RENDER_MARK
+					   " from %s: host %s of \"%s\".\n"
+					   "# Do not edit this file: change the list and run adit mesh again. It keeps the keys.\n",
+					   network->source, list->hosts[host].name, list->interface);
+	if (topology_forwards(topology, host))
+		secret_text_printf(to, "# This host forwards packets, so it needs the sysctl%s%s.\n",
+						   list->network[MESH_IPV6].family ? "s net.ipv4.ip_forward=1 and " : " net.ipv4.ip_forward=1",
+						   list->network[MESH_IPV6].family ? "net.ipv6.conf.all.forwarding=1" : "");
+	render_interface(to, network, host);
+	if (first != TOPOLOGY_NOWHERE)
+		render_peer(to, network, host, (size_t)first, first == default_hub);
+	for (size_t i = 0; i < list->count; i++) {
+		if (i != host && (int)i != first && topology_link(topology, host, i))
+			render_peer(to, network, host, i, (int)i == default_hub);
+	}
+}
