@@ -67,7 +67,7 @@ static void set_network(struct host_parser *parser, const char *name, char *valu
 		struct ip_prefix *known;
 
 		if (!prefix_from_text(&network, item) || !strchr(item, '/') || network.length < 8) {
-			reject_option(parser, name, item, "a network of at least 8 bits such as 10.9.0.0/24 or fd09::/64");
+			reject_option(parser, name, item, "a network such as 10.9.0.0/24 or fd09::/64, with a length of 8 or more");
 			continue;
 		}
 		given = network;

@@ -16,7 +16,7 @@
 
 enum {
 	RADIAL_MIN = 13,
-	LABEL_LINES_MAX = 4,
+	LABEL_LINES_MAX = 5,
 	LABEL_LINE = 2 * MESH_NAME + RENDER_ADDRESSES,
 	LINKS_DRAWN_MAX = 20000,
 };
@@ -47,20 +47,24 @@ struct drawing {
 static void fill_label(const struct drawing *drawing, struct label *label, size_t i, bool radial)
 {
 	const struct mesh_host *host = &drawing->list->hosts[i];
-	char addresses[RENDER_ADDRESSES];
+	char addresses[RENDER_ADDRESSES], text[PREFIX_TEXT];
 
 	*label = (struct label) { 0 };
-	render_addresses(addresses, host);
 	if (radial) {
+		render_addresses(addresses, host);
 		addresses[strcspn(addresses, ",")] = '\0';
 		snprintf(label->lines[label->count++], LABEL_LINE, "%s  %s", host->name, addresses);
 		return;
 	}
 	snprintf(label->lines[label->count++], LABEL_LINE, "%s", host->name);
-	snprintf(label->lines[label->count++], LABEL_LINE, "%s", addresses);
+	for (int family = 0; family < MESH_FAMILIES; family++) {
+		if (!host->address[family].family)
+			continue;
+		prefix_to_text(text, &host->address[family]);
+		text[strcspn(text, "/")] = '\0';
+		snprintf(label->lines[label->count++], LABEL_LINE, "%s", text);
+	}
 	for (const struct config_prefix *entry = host->networks; entry; entry = entry->next) {
-		char text[PREFIX_TEXT];
-
 		prefix_to_text(text, &entry->prefix);
 		if (label->count == LABEL_LINES_MAX - 1 && entry->next)
 			strcpy(text, "more networks");
@@ -70,10 +74,21 @@ static void fill_label(const struct drawing *drawing, struct label *label, size_
 	}
 }
 
+static double label_width(const struct label *label)
+{
+	size_t longest = 0;
+
+	for (int line = 0; line < label->count; line++) {
+		if (strlen(label->lines[line]) > longest)
+			longest = strlen(label->lines[line]);
+	}
+	return (double)longest * character_width;
+}
+
 static void measure_drawing(struct drawing *drawing)
 {
 	const struct host_list *list = drawing->list;
-	double margin_y, needed;
+	double margin_y, needed, hub_label = 0;
 
 	drawing->hubs_inside = list->topology != TOPOLOGY_FULL;
 	drawing->ring_count = list->count - (drawing->hubs_inside ? list->hub_count : 0);
@@ -84,11 +99,18 @@ static void measure_drawing(struct drawing *drawing)
 		fill_label(drawing, &label, i, drawing->radial);
 		if (label.count > drawing->lines)
 			drawing->lines = label.count;
-		for (int line = 0; line < label.count; line++)
-			drawing->side = fmax(drawing->side, (double)strlen(label.lines[line]) * character_width);
+		drawing->side = fmax(drawing->side, label_width(&label));
 	}
 	needed = drawing->radial ? (double)drawing->ring_count * (line_height + 2) / (2 * M_PI)
 							 : (double)drawing->ring_count * drawing->lines * line_height / 3.5;
+	for (size_t i = 0; i < list->hub_count; i++) {
+		struct label label;
+
+		fill_label(drawing, &label, list->hubs[i], false);
+		hub_label = fmax(hub_label, label_width(&label));
+	}
+	if (list->topology == TOPOLOGY_TWO_HUBS)
+		needed = fmax(needed, (hub_label + gap) / 0.9);
 	drawing->radius = fmax(drawing->radial || drawing->hubs_inside ? 180 : 110, needed);
 	margin_y = drawing->radial ? drawing->side + gap : drawing->lines * line_height + gap;
 	drawing->width = fmax(560, 2 * (drawing->radius + drawing->side + 3 * gap));
@@ -122,7 +144,7 @@ static struct position position_of(const struct drawing *drawing, size_t host)
 	if (drawing->hubs_inside && host_is_hub(list, host)) {
 		position.inside = true;
 		if (list->hub_count > 1)
-			position.x += drawing->radius * (list->hubs[0] == host ? -0.35 : 0.35);
+			position.x += drawing->radius * (list->hubs[0] == host ? -0.45 : 0.45);
 		return position;
 	}
 	/* Two hosts, and the halves of two hubs, are left and right. */
@@ -184,6 +206,12 @@ static void draw_label(const struct drawing *drawing, size_t i, const struct pos
 		y += 4 - (label.count - 1) * line_height / 2;
 		anchor = side > 0 ? "start" : "end";
 	}
+	if (at->inside) /* the tunnels would run through the text */
+		secret_text_printf(drawing->to,
+						   "<rect class=\"page\" fill-opacity=\"0.85\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" "
+						   "height=\"%.1f\"/>\n",
+						   x - label_width(&label) / 2, y - line_height + 3, label_width(&label),
+						   label.count * line_height);
 	for (int line = 0; line < label.count; line++)
 		secret_text_printf(drawing->to, "<text%s x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">%s</text>\n",
 						   line ? "" : " class=\"name\"", x, y + line * line_height, anchor, label.lines[line]);
@@ -219,7 +247,7 @@ static void draw_legend(const struct drawing *drawing)
 		"<circle class=\"host nat\" cx=\"%.1f\" cy=\"%.1f\" r=\"6\"/><text x=\"%.1f\" y=\"%.1f\">behind a "
 		"NAT</text>\n",
 		x, y - 4, x + gap, y);
-	x += 120;
+	x += 135;
 	if (drawing->list->hub_count)
 		secret_text_printf(
 			drawing->to,
@@ -237,7 +265,7 @@ static void draw_legend(const struct drawing *drawing)
 static void draw_style(const struct drawing *drawing)
 {
 	size_t links = drawing->network->topology->link_count;
-	const char *opacity = links > 2000 ? "0.15" : links > 200 ? "0.35" : "0.8";
+	const char *width = links > 2000 ? "0.1" : links > 200 ? "0.3" : "1.2";
 
 	secret_text_printf(drawing->to,
 					   "<style>\n"
@@ -245,7 +273,7 @@ static void draw_style(const struct drawing *drawing)
 					   "stroke-width:3px;stroke-linejoin:round;paint-order:stroke}\n"
 					   ".name{font-weight:bold}\n"
 					   ".page{fill:#ffffff}\n"
-					   ".link{fill:none;stroke:#7b8794;stroke-width:1.2;stroke-opacity:%s}\n"
+					   ".link{fill:none;stroke:#7b8794;stroke-width:%s}\n"
 					   ".second{stroke-dasharray:2 4}\n"
 					   ".host{fill:#1f6feb;stroke:#1f6feb;stroke-width:2}\n"
 					   ".nat{fill:#ffffff}\n"
@@ -255,7 +283,7 @@ static void draw_style(const struct drawing *drawing)
 					   ".page,.nat,.ring{fill:#0d1117}\n"
 					   "}\n"
 					   "</style>\n",
-					   opacity);
+					   width);
 }
 
 void render_svg(struct secret_text *to, const struct network *network)

@@ -1,0 +1,5 @@
+# SPDX-License-Identifier: MIT
+# The unit tests of src/mesh.
+adit_test(mesh host_list)
+adit_test(mesh topology)
+target_include_directories(test_topology PRIVATE ${CMAKE_SOURCE_DIR}/src/mesh) # some headers are the layer's own
