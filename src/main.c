@@ -83,10 +83,10 @@ static const struct command commands[] = {
 	  "are never shown.\n\n"
 	  "  --json  print one JSON object, for programs\n" },
 	{ "mesh", command_mesh, "HOSTS --out DIR", "make the files of a whole network",
-	  "Reads a list of hosts and writes DIR/HOST/INTERFACE.conf for each, with all keys,\n"
-	  "a table (DIR/mesh.txt) and a picture (DIR/mesh.svg, DIR/mesh.dot). Run it again\n"
-	  "after a change of the list: keys and addresses are kept. adit(8) describes the\n"
-	  "list. A list of three hosts, the last one behind a NAT:\n\n"
+	  "Reads a list of hosts and writes DIR/HOST/INTERFACE.conf for each, with keys, a\n"
+	  "table (DIR/mesh.txt) and a picture (DIR/mesh.svg, DIR/mesh.dot). Run it again\n"
+	  "after a change of the list: it keeps keys and addresses. adit(8) describes the\n"
+	  "list. Three hosts, of which the last one is behind a NAT:\n\n"
 	  "  network = 10.9.0.0/24\n"
 	  "  a  a.example.org\n"
 	  "  b  198.51.100.2:51821  auto  192.168.2.0/24\n"

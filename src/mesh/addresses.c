@@ -59,7 +59,7 @@ static bool number_of(const struct ip_prefix *network, const struct ip_prefix *a
 	return prefix_equal(&again, address) && *number >= first_number(network) && *number <= last_number(network);
 }
 
-static int compare_numbers(const void *a, const void *b)
+static int compare_host_numbers(const void *a, const void *b)
 {
 	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
 
@@ -93,7 +93,7 @@ static int assign_family(struct host_list *list, int family, const struct ip_pre
 		if (number_of(network, &list->hosts[i].address[family], &number))
 			used[used_count++] = number;
 	}
-	qsort(used, used_count, sizeof *used, compare_numbers);
+	qsort(used, used_count, sizeof *used, compare_host_numbers);
 	for (size_t i = 0; i < list->count; i++) {
 		struct mesh_host *host = &list->hosts[i];
 

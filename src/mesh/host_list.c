@@ -25,8 +25,8 @@ enum {
 
 #define BLANKS " \t\r\v\f"
 
-static void report_finding(const struct host_parser *parser, int line, const char *severity, const char *format,
-						   va_list arguments)
+static void host_report(const struct host_parser *parser, int line, const char *severity, const char *format,
+						va_list arguments)
 {
 	struct ini_report *report = parser->report;
 	char text[FINDING_ROOM];
@@ -53,7 +53,7 @@ void host_error(const struct host_parser *parser, int line, const char *format, 
 	va_list arguments;
 
 	va_start(arguments, format);
-	report_finding(parser, line, "error", format, arguments);
+	host_report(parser, line, "error", format, arguments);
 	va_end(arguments);
 	parser->report->errors++;
 }
@@ -63,7 +63,7 @@ void host_warning(const struct host_parser *parser, int line, const char *format
 	va_list arguments;
 
 	va_start(arguments, format);
-	report_finding(parser, line, "warning", format, arguments);
+	host_report(parser, line, "warning", format, arguments);
 	va_end(arguments);
 	parser->report->warnings++;
 }
@@ -96,7 +96,7 @@ static char *host_trim(char *text)
  */
 static void read_list_line(struct host_parser *parser, char *line)
 {
-	char *equals = strchr(line, '='), *name, *value;
+	char *equals = strchr(line, '='), *name, *value, quoted[HOST_QUOTE];
 	bool is_option = false;
 
 	if (equals) {
@@ -111,7 +111,8 @@ static void read_list_line(struct host_parser *parser, char *line)
 	name = host_trim(line);
 	value = host_trim(equals + 1);
 	if (parser->list->count)
-		host_error(parser, parser->line, "%s: the option is below the first host; options come first", name);
+		host_error(parser, parser->line, "option %s is below the first host; options come first",
+				   host_quote(quoted, name));
 	else
 		host_option_read(parser, name, value);
 }

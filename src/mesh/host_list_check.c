@@ -11,7 +11,7 @@
 #include "host_list_parser.h"
 
 /* The address of an endpoint that is not a name, as a prefix of full length. */
-static bool numeric_endpoint(const struct mesh_host *host, struct ip_prefix *address)
+static bool host_endpoint_address(const struct mesh_host *host, struct ip_prefix *address)
 {
 	struct endpoint endpoint;
 
@@ -170,7 +170,7 @@ static void check_endpoint(const struct host_parser *parser, const struct mesh_h
 	struct ip_prefix endpoint;
 	char text[PREFIX_TEXT];
 
-	if (!numeric_endpoint(host, &endpoint))
+	if (!host_endpoint_address(host, &endpoint))
 		return;
 	for (int family = 0; family < MESH_FAMILIES; family++) {
 		if (!list->network[family].family || !prefix_contains(&list->network[family], &endpoint))
@@ -178,8 +178,7 @@ static void check_endpoint(const struct host_parser *parser, const struct mesh_h
 		prefix_to_text(text, &list->network[family]);
 		host_error(
 			parser, host->line,
-			"endpoint: %s is in the network %s of the tunnel; it must be the address by which the host is reached "
-			"without the tunnel",
+			"endpoint: %s is in the network %s of the tunnel; it must be an address that works without the tunnel",
 			host->endpoint_host, text);
 	}
 	for (size_t i = 0; i < list->count; i++) {
@@ -190,8 +189,7 @@ static void check_endpoint(const struct host_parser *parser, const struct mesh_h
 			prefix_to_text(text, &entry->prefix);
 			host_warning(
 				parser, entry->line,
-				"networks: %s contains the endpoint %s of host %s; the other hosts need a more specific route to "
-				"it",
+				"networks: %s contains the endpoint %s of host %s; the other hosts need a more specific route to it",
 				text, host->endpoint_host, host->name);
 		}
 	}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The list of hosts: the columns of a host. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -67,7 +68,7 @@ static void set_name(struct host_parser *parser, struct mesh_host *host, const c
 
 	if (!host_name_valid(value)) {
 		reject_column(parser, "name", value,
-					  "1 to 63 characters of a-z A-Z 0-9 . _ -, of which the first is a letter or a digit");
+					  "1 to 63 characters of a-z A-Z 0-9 . _ -, starting with a letter or a digit");
 		return;
 	}
 	for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++) {
@@ -77,15 +78,25 @@ static void set_name(struct host_parser *parser, struct mesh_host *host, const c
 	snprintf(host->name, sizeof host->name, "%s", value);
 }
 
-/* True for names and IPv4 addresses, and, if `bracket`, for IPv6 addresses. A last label of digits is no name. */
+/*
+ * True for a name or an IPv4 address and, in brackets, an IPv6 address, whose scope need not exist on this host. A name
+ * whose last label consists of digits is a mistyped address.
+ */
 static bool endpoint_host_valid(const char *name, bool bracket)
 {
-	const char *last = strrchr(name, '.');
+	const char *last = strrchr(name, '.'), *scope = strchr(name, '%');
+	char address[INET6_ADDRSTRLEN];
 	struct endpoint endpoint;
+	struct in6_addr v6;
 
+	if (bracket) {
+		snprintf(address, sizeof address, "%.*s", (int)strcspn(name, "%"), name);
+		return inet_pton(AF_INET6, address, &v6) == 1 &&
+			   (!scope || (scope[1] && !scope[1 + strspn(scope + 1, NAME_CHARACTERS)]));
+	}
 	last = last ? last + 1 : name;
-	if (bracket || !last[strspn(last, "0123456789")])
-		return endpoint_numeric(name, "1", &endpoint) == 0 || (bracket && strchr(name, '%') && *name != '-');
+	if (!last[strspn(last, "0123456789")])
+		return endpoint_numeric(name, "1", &endpoint) == 0;
 	return !name[strspn(name, NAME_CHARACTERS)] && !strchr("._-", *name);
 }
 
@@ -179,10 +190,9 @@ static void set_groups(struct host_parser *parser, struct mesh_host *host, char 
 			continue;
 		}
 		if (!host_name_valid(item)) {
-			reject_column(
-				parser, "groups", item,
-				"1 to 63 characters of a-z A-Z 0-9 . _ -, of which the first is a letter or a digit, * for all "
-				"groups, or - for none");
+			reject_column(parser, "groups", item,
+						  "1 to 63 characters of a-z A-Z 0-9 . _ -, starting with a letter or a digit, * for all "
+						  "groups, or - for none");
 			continue;
 		}
 		while (i < list->group_count && strcmp(list->groups[i], item) != 0)
@@ -285,10 +295,9 @@ void host_columns_read(struct host_parser *parser, char *line)
 		} else if (count < COLUMN_COUNT) {
 			columns[count++] = word;
 		} else {
-			host_error(
-				parser, parser->line,
-				"too many columns; they are name, endpoint, address, networks and groups, and lists are separated "
-				"by commas");
+			host_error(parser, parser->line,
+					   "too many columns; they are name, endpoint, address, networks and groups, and lists are "
+					   "separated by commas");
 			break;
 		}
 	}

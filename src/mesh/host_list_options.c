@@ -102,9 +102,9 @@ static void set_interface(struct host_parser *parser, const char *name, char *va
 	if (length && length < room && value[strspn(value, INTERFACE_CHARACTERS)] == '\0' && *value != '.' && *value != '-')
 		snprintf(parser->list->interface, room, "%s", value);
 	else
-		reject_option(parser, name, value,
-					  "the name of an interface: 1 to 15 characters of a-z A-Z 0-9 _ = + . -, of which the first is "
-					  "neither . nor -");
+		reject_option(
+			parser, name, value,
+			"the name of an interface: 1 to 15 characters of a-z A-Z 0-9 _ = + . -, starting with neither . nor -");
 }
 
 static void set_keepalive(struct host_parser *parser, const char *name, char *value)

@@ -48,7 +48,7 @@ const char *host_quote(char quoted[HOST_QUOTE], const char *text);
 void host_option_read(struct host_parser *parser, const char *name, char *value);
 /* Parses the line of a host, whose words it separates by NUL bytes, and appends the host. */
 void host_columns_read(struct host_parser *parser, char *line);
-/* True if the text is the name of a host: 1 to 63 of a-z A-Z 0-9 . _ -, of which the first is a letter or a digit. */
+/* True if the text is the name of a host: 1 to 63 of a-z A-Z 0-9 . _ -, starting with a letter or a digit. */
 bool host_name_valid(const char *name);
 /* A decimal number without sign or blanks, from `min` to `max`. */
 bool host_number(const char *text, uint32_t min, uint32_t max, uint32_t *number);

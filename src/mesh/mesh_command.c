@@ -97,11 +97,10 @@ static void warn_of_gaps(const struct mesh_run *run)
 
 			if (permitted && topology_next_hop(&run->topology, a, b) == TOPOLOGY_NOWHERE) {
 				if (a < b && gaps++ < NAMES_SHOWN)
-					fprintf(
-						stderr,
-						"%s:%d: warning: no tunnel between %s and %s, because neither has an endpoint; with \"hub = "
-						"NAME\", a host relays\n",
-						run->options->list, list->hosts[b].line, list->hosts[a].name, list->hosts[b].name);
+					fprintf(stderr,
+							"%s:%d: warning: no tunnel between %s and %s, because neither has an endpoint; with \"hub "
+							"= NAME\", a host relays\n",
+							run->options->list, list->hosts[b].line, list->hosts[a].name, list->hosts[b].name);
 			} else if (permitted) {
 				reached++;
 			}
@@ -244,7 +243,7 @@ static void clean_source(char source[SOURCE_ROOM], const char *path)
 {
 	const char *slash = strrchr(path, '/');
 
-	snprintf(source, SOURCE_ROOM, "%s", slash ? slash + 1 : path);
+	snprintf(source, SOURCE_ROOM, "%s", slash ? slash + 1 : strcmp(path, "-") == 0 ? "standard input" : path);
 	for (char *c = source; *c; c++) {
 		if (*c < ' ' || *c > '~')
 			*c = '?';

@@ -12,7 +12,7 @@ struct prefix_line {
 	bool started;
 };
 
-static void append_prefix(struct prefix_line *line, const struct ip_prefix *prefix)
+static void append_allowed_ip(struct prefix_line *line, const struct ip_prefix *prefix)
 {
 	char text[PREFIX_TEXT];
 
@@ -49,7 +49,7 @@ static void render_allowed_ips(struct secret_text *to, const struct topology *to
 
 	for (int family = 0; is_default && family < MESH_FAMILIES; family++) {
 		if (list->network[family].family && list->hosts[host].address[family].family)
-			append_prefix(&line, &list->network[family]);
+			append_allowed_ip(&line, &list->network[family]);
 	}
 	/* Only a hub has hosts behind it. */
 	for (size_t i = host_is_hub(list, peer) ? 0 : peer; i < (host_is_hub(list, peer) ? list->count : peer + 1); i++) {
@@ -62,10 +62,10 @@ static void render_allowed_ips(struct secret_text *to, const struct topology *to
 			bool covered = is_default && list->network[family].family && list->hosts[host].address[family].family;
 
 			if (address->family && !covered)
-				append_prefix(&line, address);
+				append_allowed_ip(&line, address);
 		}
 		for (const struct config_prefix *entry = other->networks; entry; entry = entry->next)
-			append_prefix(&line, &entry->prefix);
+			append_allowed_ip(&line, &entry->prefix);
 	}
 	if (line.started)
 		secret_text_append(to, "\n", 1);

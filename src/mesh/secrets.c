@@ -102,7 +102,7 @@ int secrets_read(struct secrets *secrets, size_t i, const char *path, struct rea
 }
 
 /* The public keys are our own, so their first bytes are as good as a hash. */
-static uint64_t key_hash(const uint8_t public_key[KEY_BYTES])
+static uint64_t hash_of_key(const uint8_t public_key[KEY_BYTES])
 {
 	uint64_t hash;
 
@@ -113,7 +113,7 @@ static uint64_t key_hash(const uint8_t public_key[KEY_BYTES])
 /* Returns the host with this public key, or secrets->count. */
 static size_t find_key_owner(const struct secrets *secrets, const struct map *map, const uint8_t public_key[KEY_BYTES])
 {
-	struct map_node *node = map_first(map, key_hash(public_key));
+	struct map_node *node = map_first(map, hash_of_key(public_key));
 
 	for (; node; node = map_next(node)) {
 		size_t host = container_of(node, struct key_owner, node)->host;
@@ -180,7 +180,7 @@ static int enter_earlier_keys(struct secrets *secrets, const struct topology *to
 				"key",
 				topology->list->hosts[other].name, topology->list->hosts[i].name);
 		owners[i].host = i;
-		map_insert(map, &owners[i].node, key_hash(host->public_key));
+		map_insert(map, &owners[i].node, hash_of_key(host->public_key));
 	}
 	return 0;
 }

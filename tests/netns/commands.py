@@ -13,7 +13,7 @@ import subprocess
 from ends import Adit
 from lab import TIMEOUT, case, wait_for
 
-COMMANDS = ["run", "check", "reload", "stop", "show", "genkey", "pubkey", "genpsk", "init", "peer"]
+COMMANDS = ["run", "check", "reload", "stop", "show", "mesh", "genkey", "pubkey", "genpsk", "init", "peer"]
 WORDS = {"status": "show", "version": "--version", "chek": "check", "list": "show", "start": "run", "up": "run",
          "down": "stop", "relaod": "reload", "STATUS": "show", "gen-key": "genkey", "site.conf": "run", "shwo": "show"}
 

@@ -1,0 +1,313 @@
+# SPDX-License-Identifier: MIT
+"""
+Networks that `adit mesh` makes from a list of hosts.
+
+    h1  h2  ...  h12      each with an address 198.51.100.N on `wan`
+     \\   |   /    |
+        switch            a bridge: the internet
+
+Each host has its own /etc/adit and /run/wireguard, because the interface has the same name on all of them. Commands on
+the hosts, also those of --install, run in this view: the program `ssh` of these cases is a script that enters it.
+"""
+
+import filecmp
+import itertools
+import os
+import re
+import shutil
+import subprocess
+import time
+import xml.etree.ElementTree
+
+from lab import Skip, case, wait_for
+
+BIN, HOSTS, OUT, LIST = "/run/bin", "/run/hosts", "/run/out", "/run/lab.hosts"
+SECRET = re.compile(r"^(PrivateKey|PresharedKey) = (.*)$", re.MULTILINE)
+PATH = f"{BIN}:/usr/sbin:/usr/bin:/sbin:/bin"
+
+VIEW = f"""#!/bin/sh
+# view HOST COMMAND...: runs a command on a host.
+mount --bind {HOSTS}/$1/adit /etc/adit
+mount --bind {HOSTS}/$1/wireguard /run/wireguard
+shift
+exec "$@"
+"""
+# Enters the host instead of connecting to it. The host "down" does not answer, and while /run/cut exists, a copy is cut.
+SSH = f"""#!/bin/sh
+echo "$*" >>/run/ssh.log
+while [ "$1" != -- ]; do shift; done
+host=${{2#*@}}
+if [ "$host" = down ]; then echo "ssh: connect to host down port 22: Connection refused" >&2; exit 255; fi
+run() {{ exec ip netns exec "$host" unshare --mount {BIN}/view "$host" sh -c "$1"; }}
+if [ -e /run/cut ]; then head -c 200 | run "$3"; else run "$3"; fi
+"""
+SYSTEMCTL = """#!/bin/sh
+echo "$*" >>/run/systemctl.log
+"""
+
+
+def write_program(name, text):
+    with open(f"{BIN}/{name}", "w") as file:
+        file.write(text)
+    os.chmod(f"{BIN}/{name}", 0o755)
+
+
+def write_list(options, hosts):
+    with open(LIST, "w") as file:
+        file.write("\n".join([*options, *hosts]) + "\n")
+
+
+def mesh(lab, *arguments, code=0):
+    """Runs `adit mesh` and returns the completed process."""
+    done = subprocess.run([lab.adit, "mesh", LIST, "--out", OUT, *arguments], capture_output=True, text=True,
+                          env={**os.environ, "PATH": PATH}, timeout=120)
+    assert done.returncode == code, f"exit code {done.returncode}: {done.stdout} {done.stderr}"
+    return done
+
+
+def file_of(host, folder=OUT):
+    with open(f"{folder}/{host}/lab.conf") as file:
+        return file.read()
+
+
+def keys_of(host, folder=OUT):
+    """Returns the private key of a host and its preshared keys by the public key of the peer."""
+    text = file_of(host, folder)
+    pairs = re.findall(r"^PublicKey = (.*)\nPresharedKey = (.*)$", text, re.MULTILINE)
+    return re.search(r"^PrivateKey = (.*)$", text, re.MULTILINE)[1], dict(pairs)
+
+
+def changed_files(names, old):
+    return {name for name in names if not filecmp.cmp(f"{OUT}/{name}/lab.conf", f"{old}/{name}/lab.conf", False)}
+
+
+def set_up(lab, names):
+    """Creates the hosts and the programs that they use."""
+    os.makedirs(BIN)
+    os.symlink(lab.adit, f"{BIN}/adit")
+    os.mkdir("/run/wireguard")
+    os.mkdir("/run/etc")
+    subprocess.run(["cp", "-a", "/etc/.", "/run/etc"], check=True)
+    subprocess.run(["mount", "--bind", "/run/etc", "/etc"], check=True)
+    os.makedirs("/etc/adit", exist_ok=True)
+    write_program("view", VIEW)
+    write_program("ssh", SSH)
+    switch = lab.node("switch")
+    switch.run("ip link add wires type bridge")
+    switch.run("ip link set wires up")
+    for number, name in enumerate(names, 1):
+        os.makedirs(f"{HOSTS}/{name}/adit")
+        os.makedirs(f"{HOSTS}/{name}/wireguard")
+        node = lab.node(name, forward=True)
+        lab.wire(node, "wan", [f"198.51.100.{number}/24"], switch, name, [])
+        switch.run(f"ip link set {name} master wires")
+
+
+def on_host(node, *command):
+    return ["env", f"PATH={PATH}", "unshare", "--mount", f"{BIN}/view", node.name, *command]
+
+
+def start(lab, names):
+    for name in names:
+        node = lab.nodes[name]
+        node.start(f"lab-{name}", on_host(node, "adit", "run", "lab"))
+    for name in names:
+        wait_for(lambda: os.path.exists(f"{HOSTS}/{name}/wireguard/lab.sock"), f"the socket of {name}")
+
+
+def hosts_of(names, without_endpoint=(), more=()):
+    """The lines of the hosts. `more` has the columns after the endpoint by name."""
+    more = dict(more)
+    return [f"{name} {'-' if name in without_endpoint else f'198.51.100.{number}'} {more.get(name, '')} ssh={name}"
+            for number, name in enumerate(names, 1)]
+
+
+def address_of(name):
+    return re.search(r"^Address = ([^/]*)/", file_of(name), re.MULTILINE)[1]
+
+
+def ping_all(lab, names):
+    for one, other in itertools.combinations(names, 2):
+        node, address = lab.nodes[one], address_of(other)
+        wait_for(lambda: not node.run(f"ping -n -q -c 1 -W 1 {address}", check=False).returncode,
+                 f"an answer of {other} to {one}")
+
+
+TOPOLOGIES = {"full": ["topology = full"], "hub": ["topology = hub", "hub = h1"],
+              "two-hubs": ["topology = two-hubs", "hub = h1, h2"]}
+
+
+@case(topology=list(TOPOLOGIES), seconds=240)
+def pings(lab, topology):
+    """Twelve hosts. With hubs, three of them are behind a NAT, and have no endpoint in the list."""
+    names = [f"h{number}" for number in range(1, 13)]
+    set_up(lab, names)
+    without = ["h12"] if topology == "full" else ["h10", "h11", "h12"]
+    write_list(["network = 10.9.0.0/24, fd09::/64", "interface = lab", *TOPOLOGIES[topology]],
+               hosts_of(names, without, {"h3": "auto 192.168.3.0/24", "h12": "auto 192.168.12.0/24"}))
+    mesh(lab)
+    for name in names:
+        shutil.copy(f"{OUT}/{name}/lab.conf", f"{HOSTS}/{name}/adit/lab.conf")
+    for name in "h3", "h12":
+        lab.nodes[name].add_address("lo", f"192.168.{name[1:]}.1/24")
+    start(lab, names)
+    # A host without an endpoint answers only after its first keepalive.
+    with lab.check("all 66 pairs reach each other"):
+        ping_all(lab, names)
+    with lab.check("the networks behind two hosts reach each other"):
+        lab.nodes["h12"].ping("192.168.3.1", options="-I 192.168.12.1")
+
+
+def check_files(lab, names):
+    done = subprocess.run([lab.adit, "check", *(f"{OUT}/{name}/lab.conf" for name in names)], capture_output=True,
+                          text=True, timeout=120)
+    assert done.returncode == 0 and not done.stderr, done.stderr[:500]
+    assert done.stdout.count(": OK, ") == len(names), done.stdout[:500]
+
+
+@case(hosts=[3, 50], topology=list(TOPOLOGIES))
+def files(lab, hosts, topology):
+    check_network(lab, hosts, topology)
+
+
+@case(slow=True, hosts=[500], topology=list(TOPOLOGIES), seconds=600)
+def many_files(lab, hosts, topology):
+    check_network(lab, hosts, topology)
+
+
+@case()
+def sample(lab):
+    names = [f"h{number}" for number in range(1, 501)]
+    write_list(["network = 10.8.0.0/16, fd09::/64", "interface = lab"], [f"{name} {name}.example.org" for name in names])
+    with lab.check("500 hosts, each with a tunnel to each: a sample of 20 files passes adit check without a warning"):
+        mesh(lab)
+        check_files(lab, names[::25])
+
+
+def check_network(lab, hosts, topology):
+    """Makes the files of a network again and again, with different lists, and compares them."""
+    names = [f"h{number}" for number in range(1, hosts + 1)]
+    without = [] if topology == "full" else names[2::7]
+    lines = [f"{name} {'-' if name in without else f'{name}.example.org'} auto "
+             f"{f'172.16.{number // 5}.0/24' if number % 5 == 0 else '-'}" for number, name in enumerate(names)]
+    options = ["network = 10.8.0.0/16, fd09::/64", "interface = lab", *TOPOLOGIES[topology]]
+    write_list(options, lines)
+    with lab.check("making the files takes less than 20 s"):
+        begin = time.monotonic()
+        assert not mesh(lab).stderr
+        assert time.monotonic() - begin < 20
+    with lab.check("every file passes adit check without a warning"):
+        check_files(lab, names)
+    with lab.check("the picture is well-formed XML and names every host"):
+        texts = [node.text for node in xml.etree.ElementTree.parse(f"{OUT}/mesh.svg").iter() if node.text]
+        assert all(any(text.split()[:1] == [name] for text in texts) for name in names)
+    with lab.check("Graphviz parses the other picture"):
+        if not shutil.which("dot"):
+            raise Skip("Graphviz is not installed")
+        done = subprocess.run(["gc", "-n", "-e", f"{OUT}/mesh.dot"], capture_output=True, text=True, timeout=60)
+        counts = {"full": hosts * (hosts - 1) // 2, "hub": hosts - 1, "two-hubs": 2 * (hosts - 2) + 1}
+        assert done.stdout.split()[:2] == [str(hosts), str(counts[topology])], f"{done.stdout} {done.stderr}"
+    shutil.copytree(OUT, "/run/old")
+    with lab.check("another run changes nothing"):
+        assert mesh(lab).stdout == "no file of a host changed\n"
+        assert not changed_files(names, "/run/old")
+    with lab.check("a new host changes no other key, and the files of its peers only"):
+        write_list(options, ["new new.example.org", *lines])
+        mesh(lab)
+        for name in names:
+            old, new = keys_of(name, "/run/old"), keys_of(name)
+            assert new[0] == old[0] and new[1].items() >= old[1].items(), f"{name}: a key changed"
+        expected = {"full": set(names), "hub": {"h1"}, "two-hubs": {"h1", "h2"}}[topology]
+        changed = changed_files(names, "/run/old")
+        # With two hubs, the spokes of the second one list those of the first one.
+        assert changed == expected or topology == "two-hubs" and changed > expected, f"{sorted(changed)[:20]}"
+        check_files(lab, [*names, "new"])
+    with lab.check("--rotate changes the keys of one host only"):
+        shutil.rmtree("/run/old")
+        shutil.copytree(OUT, "/run/old")
+        victim = names[-1]
+        public = subprocess.run([lab.adit, "pubkey"], input=keys_of(victim)[0], capture_output=True, text=True).stdout
+        mesh(lab, "--rotate", victim)
+        assert keys_of(victim)[0] != keys_of(victim, "/run/old")[0]
+        assert not set(keys_of(victim)[1].values()) & set(keys_of(victim, "/run/old")[1].values())
+        for name in names[:-1]:
+            old, new = keys_of(name, "/run/old"), keys_of(name)
+            old[1].pop(public.strip(), None)
+            assert new[0] == old[0] and new[1].items() >= old[1].items(), f"{name}: another key changed"
+
+
+def tree(name):
+    return sorted(os.listdir(f"{HOSTS}/{name}/adit"))
+
+
+@case(seconds=180)
+def install(lab):
+    names = ["h1", "h2", "h3"]
+    set_up(lab, names)
+    options = ["network = 10.9.0.0/24", "interface = lab", "topology = hub", "hub = h1"]
+    lines = hosts_of(names, ["h3"]) + ["h4 - auto ssh=root@down", "h5 - auto ssh=-", "h6 -"]
+    write_list(options, lines)
+    with lab.check("a dry run compares and changes nothing"):
+        mesh(lab)
+        done = mesh(lab, "--install", "--dry-run", code=1)
+        assert all(f"{name}: has no lab.conf yet\n" in done.stdout for name in names), done.stdout
+        assert "h5: skipped\n" in done.stdout and "3 of 6 hosts would be changed, 2 failed\n" in done.stdout, done.stdout
+        assert done.stderr == ("adit mesh: h4: not reached: ssh: connect to host down port 22: Connection refused\n"
+                               "adit mesh: h6: not installed: the list has no endpoint and no ssh=DESTINATION; ssh=- "
+                               "skips the host\n"), done.stderr
+        assert not any(tree(name) for name in names)
+    write_list(options, lines[:4])
+    with lab.check("a copy that is cut replaces nothing"):
+        open("/run/cut", "w").close()
+        done = mesh(lab, "--install", code=1)
+        assert done.stderr.count(": not installed: the copy is incomplete\n") == 3, done.stderr
+        assert not any(tree(name) for name in names), tree("h1")
+        os.unlink("/run/cut")
+    with lab.check("files are installed with the mode 0600; a host that fails does not stop the others"):
+        done = mesh(lab, "--install", code=1)
+        for name in names:
+            assert f"{name}: installed; the tunnel is not running there\n" in done.stdout, done.stdout
+            assert tree(name) == ["lab.conf"]
+            assert os.stat(f"{HOSTS}/{name}/adit/lab.conf").st_mode & 0o7777 == 0o600
+            assert filecmp.cmp(f"{HOSTS}/{name}/adit/lab.conf", f"{OUT}/{name}/lab.conf", False)
+        assert "3 of 4 hosts changed, 1 failed\n" in done.stdout, done.stdout
+    write_list(options, lines[:3] + ["h4 - auto ssh=-"])
+    mesh(lab)
+    start(lab, names)
+    with lab.check("the tunnels work"):
+        ping_all(lab, names)
+    with lab.check("unchanged files are not copied"):
+        done = mesh(lab, "--install", "--user", "root")
+        assert done.stdout.count(": up to date\n") == 3 and "0 of 4 hosts changed, 0 failed\n" in done.stdout, done.stdout
+    with lab.check("after a rotation, the changed hosts are reloaded and reach each other"):
+        done = mesh(lab, "--rotate", "h3", "--install")
+        assert "h2: up to date\n" in done.stdout, done.stdout
+        assert all(f"{name}: installed, and the tunnel reloaded\n" in done.stdout for name in ("h1", "h3")), done.stdout
+        ping_all(lab, names)
+    with lab.check("a file that the adit of the host rejects replaces nothing"):
+        os.unlink(f"{BIN}/adit")
+        write_program("adit", f"#!/bin/sh\n[ \"$1\" != check ] || {{ echo no >&2; exit 1; }}\nexec {lab.adit} \"$@\"\n")
+        done = mesh(lab, "--rotate", "h2", "--install", code=1)
+        assert done.stderr == "adit mesh: h1: not installed: no\nadit mesh: h2: not installed: no\n", done.stderr
+        assert tree("h2") == ["lab.conf"]
+        os.unlink(f"{BIN}/adit")
+        os.symlink(lab.adit, f"{BIN}/adit")
+    with lab.check("under systemd, the units are reloaded, and a new one is enabled"):
+        os.makedirs("/run/systemd/system")
+        write_program("systemctl", SYSTEMCTL)
+        os.unlink(f"{HOSTS}/h2/adit/lab.conf")
+        done = mesh(lab, "--install")
+        assert "h2: installed, and the tunnel started\n" in done.stdout, done.stdout
+        with open("/run/systemctl.log") as log:
+            assert log.read() == "reload-or-restart adit@lab\n-q enable adit@lab\nreload-or-restart adit@lab\n"
+    with lab.check("a host without adit is reported"):
+        os.rename(f"{BIN}/adit", f"{BIN}/moved")
+        done = mesh(lab, "--install", code=1)
+        assert done.stderr.count(": not reached: adit is not installed\n") == 3, done.stderr
+    with lab.check("no secret was on a command line, and ssh asks no questions"):
+        with open("/run/ssh.log") as log:
+            calls = log.read()
+        secrets = {secret for name in names for _, secret in SECRET.findall(file_of(name))}
+        assert secrets and not any(secret in calls for secret in secrets)
+        assert all("-oBatchMode=yes" in line for line in calls.splitlines()), calls[:500]
+        assert "-l root -- h1 " in calls
