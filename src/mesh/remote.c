@@ -39,7 +39,7 @@ static void exec_ssh(const char *destination, const char *user, const char *comm
 	arguments[count++] = destination;
 	arguments[count++] = command;
 	arguments[count] = NULL;
-	execvp("ssh", (char **)(uintptr_t)arguments);
+	execvp("ssh", (char *const *)arguments);
 	fprintf(stderr, "ssh: %s\n", strerror(errno));
 	_exit(127);
 }

@@ -23,6 +23,8 @@ static void append_allowed_ip(struct prefix_line *line, const struct ip_prefix *
 
 void render_addresses(char text[RENDER_ADDRESSES], const struct mesh_host *host)
 {
+	size_t length = 0;
+
 	*text = '\0';
 	for (int family = 0; family < MESH_FAMILIES; family++) {
 		char address[PREFIX_TEXT];
@@ -31,9 +33,7 @@ void render_addresses(char text[RENDER_ADDRESSES], const struct mesh_host *host)
 			continue;
 		prefix_to_text(address, &host->address[family]);
 		address[strcspn(address, "/")] = '\0';
-		if (*text)
-			strcat(text, ", ");
-		strcat(text, address);
+		length += (size_t)snprintf(text + length, RENDER_ADDRESSES - length, "%s%s", length ? ", " : "", address);
 	}
 }
 
@@ -84,6 +84,8 @@ static void render_peer(struct secret_text *to, const struct network *network, s
 		role = is_default && list->hub_count > 1 ? ", the primary hub" : ", a hub";
 	secret_text_printf(to, "\n[Peer]\n# %s%s%s\n", other->name, role,
 					   other->has_endpoint ? "" : ", behind a NAT: its first packet shows its endpoint");
+	if (network->peer_names)
+		secret_text_printf(to, "Name = %s\n", other->name);
 	secret_text_key(to, "PublicKey", network->secrets->hosts[peer].public_key);
 	secret_text_key(to, "PresharedKey", link->psk);
 	if (other->has_endpoint) {

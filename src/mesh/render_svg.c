@@ -129,7 +129,7 @@ static size_t ring_place(const struct drawing *drawing, size_t host)
 		if (drawing->hubs_inside && host_is_hub(drawing->list, i))
 			continue;
 		if (topology->primary[i] > topology->primary[host] ||
-			(topology->primary[i] == topology->primary[host] && i < host))
+			(i < host && topology->primary[i] == topology->primary[host]))
 			place++;
 	}
 	return place;
