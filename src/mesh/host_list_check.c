@@ -10,6 +10,8 @@
 
 #include "host_list_parser.h"
 
+enum { IPV6_MTU_MIN = 1280 }; /* RFC 8200, section 5 */
+
 /* The address of an endpoint that is not a name, as a prefix of full length. */
 static bool host_endpoint_address(const struct mesh_host *host, struct ip_prefix *address)
 {
@@ -217,6 +219,22 @@ static void check_networks(const struct host_parser *parser, const struct mesh_h
 	}
 }
 
+static void check_mtu(const struct host_parser *parser)
+{
+	const struct host_list *list = parser->list;
+	bool v6 = list->network[MESH_IPV6].family;
+
+	for (size_t i = 0; i < list->count && !v6; i++) {
+		v6 = list->hosts[i].address[MESH_IPV6].family;
+		for (const struct config_prefix *entry = list->hosts[i].networks; entry; entry = entry->next)
+			v6 |= entry->prefix.family == AF_INET6;
+	}
+	if (v6 && list->mtu && list->mtu < IPV6_MTU_MIN)
+		host_warning(parser, parser->option_line[OPTION_MTU],
+					 "mtu: %u is less than %u, so the kernels of the hosts disable IPv6 on the interface", list->mtu,
+					 IPV6_MTU_MIN);
+}
+
 void host_check(struct host_parser *parser)
 {
 	struct host_list *list = parser->list;
@@ -228,6 +246,7 @@ void host_check(struct host_parser *parser)
 		if (list->network[family].family && list->network[family].length == bits)
 			host_error(parser, parser->option_line[OPTION_NETWORK], "network: the network has room for one host only");
 	}
+	check_mtu(parser);
 	resolve_hubs(parser);
 	for (size_t i = 0; i < list->count; i++) {
 		const struct mesh_host *host = &list->hosts[i];

@@ -45,6 +45,13 @@ SYSTEMCTL = """#!/bin/sh
 echo "$*" >>/run/systemctl.log
 """
 
+# Makes the user root.
+SUDO = f"""#!/bin/sh
+echo "$*" >>/run/sudo.log
+rm -f {BIN}/id
+[ "$1" = -n ] && shift && exec "$@"
+"""
+
 
 def write_program(name, text):
     with open(f"{BIN}/{name}", "w") as file:
@@ -292,6 +299,12 @@ def install(lab):
         assert tree("h2") == ["lab.conf"]
         os.unlink(f"{BIN}/adit")
         os.symlink(lab.adit, f"{BIN}/adit")
+    with lab.check("another user than root runs the commands by sudo, without a password"):
+        write_program("id", "#!/bin/sh\necho 1000\n")
+        write_program("sudo", SUDO)
+        assert "h3: up to date\n" in mesh(lab, "--install", "--dry-run", "--user", "alice").stdout
+        with open("/run/sudo.log") as log:
+            assert log.read().startswith("-n sh -c command -v adit ")
     with lab.check("under systemd, the units are reloaded, and a new one is enabled"):
         os.makedirs("/run/systemd/system")
         write_program("systemctl", SYSTEMCTL)

@@ -4,3 +4,5 @@ adit_test(mesh host_list)
 adit_test(mesh topology)
 adit_test(mesh mesh)
 target_include_directories(test_topology PRIVATE ${CMAKE_SOURCE_DIR}/src/mesh) # some headers are the layer's own
+adit_fuzz(mesh mesh 6000)
+target_include_directories(fuzz_mesh PRIVATE ${CMAKE_SOURCE_DIR}/src/mesh)

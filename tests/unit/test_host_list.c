@@ -157,6 +157,17 @@ static void bad_options_are_reported(void **state)
 					"x:1: error: network: the network has room for one host only\n");
 }
 
+static void a_small_mtu_is_reported_with_ipv6(void **state)
+{
+	static const char finding[] =
+		"x:1: warning: mtu: 1200 is less than 1280, so the kernels of the hosts disable IPv6 on the interface\n";
+
+	assert_findings(*state, "mtu = 1200\na a.example.org 10.0.0.1\n", "");
+	assert_findings(*state, "mtu = 1200\na a.example.org fd00::1\n", finding);
+	assert_findings(*state, "mtu = 1200\na a.example.org 10.0.0.1 fd00::/64\n", finding);
+	assert_findings(*state, "mtu = 1200\nnetwork = fd00::/64\na a.example.org\n", finding);
+}
+
 /* The name becomes the name of a folder. */
 static void names_that_are_no_file_names_are_rejected(void **state)
 {
@@ -417,6 +428,7 @@ int main(void)
 		cmocka_unit_test(a_list_is_read_completely),
 		cmocka_unit_test(defaults_apply_without_options),
 		cmocka_unit_test(bad_options_are_reported),
+		cmocka_unit_test(a_small_mtu_is_reported_with_ipv6),
 		cmocka_unit_test(names_that_are_no_file_names_are_rejected),
 		cmocka_unit_test(bad_endpoints_are_reported),
 		cmocka_unit_test(bad_columns_are_reported),
