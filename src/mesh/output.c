@@ -41,7 +41,7 @@ int output_open(struct output *output, const char *path, bool dry_run, struct re
 void output_close(struct output *output)
 {
 	for (size_t i = 0; i < output->count; i++) {
-		unlinkat(output->fd, output->files[i].hidden, 0);
+		unlinkat(output->fd, output->files[i].hidden, 0); /* fails if the file has its name */
 		free(output->files[i].hidden);
 		free(output->files[i].name);
 	}
@@ -175,73 +175,81 @@ static int write_text(int fd, const struct secret_text *text)
 	return 0;
 }
 
-/* Notes a file for output_commit. Takes over the strings, also on an error. */
-static int note_file(struct output *output, char *hidden, char *name)
+/* Makes room for one more file that output_commit renames. */
+static bool reserve_file(struct output *output)
 {
-	if (output->count == output->room) {
-		size_t room = output->room ? output->room * 2 : 64;
-		struct output_file *files = realloc(output->files, room * sizeof *files);
+	size_t room = output->room ? output->room * 2 : 64;
+	struct output_file *files;
 
-		if (!files) {
-			free(hidden);
-			free(name);
-			return -ENOMEM;
-		}
-		output->files = files;
-		output->room = room;
-	}
-	output->files[output->count++] = (struct output_file) { hidden, name };
-	return 0;
+	if (output->count < output->room)
+		return true;
+	files = realloc(output->files, room * sizeof *files);
+	if (!files)
+		return false;
+	output->files = files;
+	output->room = room;
+	return true;
+}
+
+/*
+ * A file that an earlier run left under the hidden name is overwritten. Nobody else writes it, because this process has
+ * the lock.
+ */
+static int write_hidden(const struct output *output, const char *hidden, const struct secret_text *text)
+{
+	int fd = openat(output->fd, hidden, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int error;
+
+	if (fd < 0)
+		return -errno;
+	error = fchmod(fd, 0600) < 0 ? -errno : write_text(fd, text);
+	if (close(fd) < 0 && !error)
+		error = -errno;
+	if (error)
+		unlinkat(output->fd, hidden, 0);
+	return error;
 }
 
 int output_write(struct output *output, const char *folder, const char *name, const struct secret_text *text,
 				 struct reason *reason)
 {
-	const char *where = folder ? folder : ".";
-	char *path = NULL, *hidden = NULL;
-	int fd, error;
-	bool same;
+	const char *where = folder ? folder : "", *slash = folder ? "/" : "";
+	struct output_file file = { 0 };
+	int error = -ENOMEM;
 
-	if (text->failed)
-		return reason_set_errno(reason, -ENOMEM, "%s/%s", where, name);
-	if (asprintf(&path, "%s/%s", where, name) < 0)
-		return reason_set_errno(reason, -ENOMEM, "%s/%s", where, name);
-	if (asprintf(&hidden, "%s/.%s.new", where, name) < 0) {
-		free(path);
-		return reason_set_errno(reason, -ENOMEM, "%s/%s", where, name);
+	if (text->failed || !reserve_file(output))
+		goto failed;
+	if (asprintf(&file.name, "%s%s%s", where, slash, name) < 0) {
+		file.name = NULL;
+		goto failed;
 	}
-	same = output->fd >= 0 && content_equal(output->fd, path, text);
-	if (same || output->dry_run) {
-		free(path);
-		free(hidden);
-		return !same;
+	if (asprintf(&file.hidden, "%s%s.%s.new", where, slash, name) < 0) {
+		file.hidden = NULL;
+		goto failed;
+	}
+	if (output->fd >= 0 && content_equal(output->fd, file.name, text)) {
+		error = 0;
+		goto unchanged;
+	}
+	if (output->dry_run) {
+		error = 1;
+		goto unchanged;
 	}
 	if (folder && mkdirat(output->fd, folder, 0700) < 0 && errno != EEXIST) {
 		error = -errno;
-		free(path);
-		free(hidden);
-		return reason_set_errno(reason, error, "%s/%s", output->path, folder);
+		goto failed;
 	}
-	/* A file that an earlier run left under the hidden name is overwritten. Nobody else writes here: we have the lock.
-	 */
-	fd = openat(output->fd, hidden, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0) {
-		error = -errno;
-	} else {
-		error = fchmod(fd, 0600) < 0 ? -errno : write_text(fd, text);
-		if (close(fd) < 0 && !error)
-			error = -errno;
-		if (error)
-			unlinkat(output->fd, hidden, 0);
-	}
-	if (error) {
-		reason_set_errno(reason, error, "%s/%s", output->path, path);
-		free(path);
-		free(hidden);
-		return error;
-	}
-	error = note_file(output, hidden, path);
-	return error ? reason_set_errno(reason, error, "%s/%s", where, name) : 1;
+	error = write_hidden(output, file.hidden, text);
+	if (error)
+		goto failed;
+	output->files[output->count++] = file;
+	return 1;
+failed:
+	reason_set_errno(reason, error, "%s/%s%s%s", output->path, where, slash, name);
+unchanged:
+	free(file.hidden);
+	free(file.name);
+	return error;
 }
 
 int output_commit(struct output *output, struct reason *reason)
@@ -249,15 +257,11 @@ int output_commit(struct output *output, struct reason *reason)
 	/* One call for all files takes much less time than an fsync(2) for each. */
 	if (output->count && syncfs(output->fd) < 0)
 		return reason_set_errno(reason, -errno, "%s", output->path);
-	while (output->count) {
-		struct output_file *file = &output->files[0];
+	for (size_t i = 0; i < output->count; i++) {
+		const struct output_file *file = &output->files[i];
 
 		if (renameat(output->fd, file->hidden, output->fd, file->name) < 0)
 			return reason_set_errno(reason, -errno, "%s/%s", output->path, file->name);
-		free(file->hidden);
-		free(file->name);
-		output->count--;
-		memmove(file, file + 1, output->count * sizeof *file);
 	}
 	return 0;
 }

@@ -32,7 +32,7 @@ mount --bind {HOSTS}/$1/wireguard /run/wireguard
 shift
 exec "$@"
 """
-# Enters the host instead of connecting to it. The host "down" does not answer, and while /run/cut exists, a copy is cut.
+# Enters the host instead of connecting to it. The host "down" does not answer. While /run/cut exists, a copy is cut.
 SSH = f"""#!/bin/sh
 echo "$*" >>/run/ssh.log
 while [ "$1" != -- ]; do shift; done
@@ -185,10 +185,31 @@ def many_files(lab, hosts, topology):
 @case()
 def sample(lab):
     names = [f"h{number}" for number in range(1, 501)]
-    write_list(["network = 10.8.0.0/16, fd09::/64", "interface = lab"], [f"{name} {name}.example.org" for name in names])
+    write_list(["network = 10.8.0.0/16, fd09::/64", "interface = lab"],
+               [f"{name} {name}.example.org" for name in names])
     with lab.check("500 hosts, each with a tunnel to each: a sample of 20 files passes adit check without a warning"):
         mesh(lab)
         check_files(lab, names[::25])
+
+
+@case()
+def full_disk(lab):
+    names = [f"h{number}" for number in range(1, 101)]
+    os.mkdir(OUT)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", OUT], check=True)
+    write_list(["network = 10.8.0.0/16", "interface = lab"], [f"{name} {name}.example.org" for name in names[:20]])
+    mesh(lab)
+    shutil.copytree(OUT, "/run/old")
+    with lab.check("if the disk is full, every file stays as it was"):
+        write_list(["network = 10.8.0.0/16", "interface = lab"], [f"{name} {name}.example.org" for name in names])
+        assert "No space left on device" in mesh(lab, code=1).stderr
+        assert not changed_files(names[:20], "/run/old")
+        left = [file for _, _, files in os.walk(OUT) for file in files if file.startswith(".")]
+        assert not left, left
+    with lab.check("with more room, the next run completes the network"):
+        subprocess.run(["mount", "-o", "remount,size=32m", OUT], check=True)
+        assert "80 hosts added; 100 files changed\n" in mesh(lab).stdout
+        check_files(lab, names)
 
 
 def check_network(lab, hosts, topology):
@@ -258,7 +279,8 @@ def install(lab):
         mesh(lab)
         done = mesh(lab, "--install", "--dry-run", code=1)
         assert all(f"{name}: has no lab.conf yet\n" in done.stdout for name in names), done.stdout
-        assert "h5: skipped\n" in done.stdout and "3 of 6 hosts would be changed, 2 failed\n" in done.stdout, done.stdout
+        assert "h5: skipped\n" in done.stdout, done.stdout
+        assert "3 of 6 hosts would be changed, 2 failed\n" in done.stdout, done.stdout
         assert done.stderr == ("adit mesh: h4: not reached: ssh: connect to host down port 22: Connection refused\n"
                                "adit mesh: h6: not installed: the list has no endpoint and no ssh=DESTINATION; ssh=- "
                                "skips the host\n"), done.stderr
@@ -285,7 +307,8 @@ def install(lab):
         ping_all(lab, names)
     with lab.check("unchanged files are not copied"):
         done = mesh(lab, "--install", "--user", "root")
-        assert done.stdout.count(": up to date\n") == 3 and "0 of 4 hosts changed, 0 failed\n" in done.stdout, done.stdout
+        assert done.stdout.count(": up to date\n") == 3, done.stdout
+        assert "0 of 4 hosts changed, 0 failed\n" in done.stdout, done.stdout
     with lab.check("after a rotation, the changed hosts are reloaded and reach each other"):
         done = mesh(lab, "--rotate", "h3", "--install")
         assert "h2: up to date\n" in done.stdout, done.stdout
