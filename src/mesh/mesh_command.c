@@ -41,10 +41,6 @@ static void mesh_print_finding(void *context, const char *text)
 	fprintf(stderr, "%s\n", text);
 }
 
-static void ignore_finding(void *context, const char *text)
-{
-}
-
 /* The list is loaded, so errors of its lines have been reported. */
 static int read_earlier_files(struct mesh_run *run)
 {
@@ -155,25 +151,13 @@ static int write_network_files(struct mesh_run *run, const struct network *netwo
 	return 0;
 }
 
-static bool parser_knows_names(void)
-{
-	static const char text[] =
-		"[Interface]\n[Peer]\nPublicKey = AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\nName = a\n";
-	struct ini_report report = { .line = ignore_finding };
-	struct config config = { 0 };
-	int error = ini_parse_config(&config, "", text, sizeof text - 1, &report);
-
-	config_destroy(&config);
-	return !error;
-}
-
 /*
  * Hosts with new keys come first: if the run ends between two files, the new keys are in the file of their owner, and
  * the next run completes the files of the others.
  */
 static int write_files(struct mesh_run *run)
 {
-	const struct network network = { &run->topology, &run->secrets, run->source, parser_knows_names() };
+	const struct network network = { &run->topology, &run->secrets, run->source };
 	struct secret_text text = { 0 };
 	int error = 0;
 

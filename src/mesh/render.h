@@ -14,7 +14,6 @@ struct network {
 	const struct topology *topology;
 	const struct secrets *secrets;
 	const char *source; /* the name of the list, for comments */
-	bool peer_names;    /* the parser knows the key Name in [Peer] */
 };
 
 /* Each function appends to `to`, which notes when memory runs out. */

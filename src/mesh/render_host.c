@@ -78,14 +78,13 @@ static void render_peer(struct secret_text *to, const struct network *network, s
 	const struct host_list *list = topology->list;
 	const struct mesh_host *other = &list->hosts[peer];
 	const struct mesh_link *link = topology_link(topology, host, peer);
-	const char *role = "";
 
-	if (host_is_hub(list, peer))
-		role = is_default && list->hub_count > 1 ? ", the primary hub" : ", a hub";
-	secret_text_printf(to, "\n[Peer]\n# %s%s%s\n", other->name, role,
-					   other->has_endpoint ? "" : ", behind a NAT: its first packet shows its endpoint");
-	if (network->peer_names)
-		secret_text_printf(to, "Name = %s\n", other->name);
+	secret_text_printf(to, "\n[Peer]\n");
+	if (!other->has_endpoint)
+		secret_text_printf(to, "# Behind a NAT: its first packet shows its endpoint.\n");
+	else if (host_is_hub(list, peer))
+		secret_text_printf(to, is_default && list->hub_count > 1 ? "# The primary hub.\n" : "# A hub.\n");
+	secret_text_printf(to, "Name = %s\n", other->name);
 	secret_text_key(to, "PublicKey", network->secrets->hosts[peer].public_key);
 	secret_text_key(to, "PresharedKey", link->psk);
 	if (other->has_endpoint) {

@@ -33,7 +33,7 @@ static void make_files(struct host_list *list)
 	static const struct ip_prefix none[HOSTS_MAX * MESH_FAMILIES];
 	struct topology topology = { 0 };
 	struct secrets secrets = { 0 };
-	struct network network = { &topology, &secrets, "fuzz", false };
+	struct network network = { &topology, &secrets, "fuzz" };
 	struct secret_text text = { 0 };
 	struct reason reason;
 	size_t full, lines = 0;

@@ -161,6 +161,9 @@ def pings(lab, topology):
     # A host without an endpoint answers only after its first keepalive.
     with lab.check("all 66 pairs reach each other"):
         ping_all(lab, names)
+    with lab.check("adit show names the peers"):
+        shown = lab.nodes["h1"].run(on_host(lab.nodes["h1"], "adit", "show", "lab")).stdout
+        assert all(re.search(rf"\b{name}\b", shown) for name in names[1:]), shown
     with lab.check("the networks behind two hosts reach each other"):
         lab.nodes["h12"].ping("192.168.3.1", options="-I 192.168.12.1")
 

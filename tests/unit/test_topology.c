@@ -50,7 +50,7 @@ static void world_destroy(struct world *world)
 static void world_create(struct world *world, const char *text)
 {
 	struct ini_report report = { .line = print_line, .advice = true };
-	struct network network = { &world->topology, &world->secrets, "x", false };
+	struct network network = { &world->topology, &world->secrets, "x" };
 	struct secret_text file = { 0 };
 	struct reason reason = { 0 };
 	size_t full;
