@@ -196,6 +196,19 @@ def sample(lab):
 
 
 @case()
+def manual(lab):
+    """The list of adit(8)."""
+    top = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+    with open(os.path.join(top, "man", "adit.8")) as file:
+        section = file.read().split(".Ss The list\n", 1)[1]
+    with open(LIST, "w") as file:
+        file.write(re.search(r"^\.Bd .*\n((?:.*\n)*?)\.Ed$", section, re.MULTILINE)[1])
+    with lab.check("the list in the manual makes files without a warning"):
+        assert not mesh(lab).stderr
+        check_files(lab, ["berlin", "paris", "monitor", "laptop"])
+
+
+@case()
 def full_disk(lab):
     names = [f"h{number}" for number in range(1, 101)]
     os.mkdir(OUT)
