@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Install. Each host is asked for the SHA-256 of its file, so that unchanged files are not copied. A new file goes to
- * the host by the standard input of ssh(1), into a folder that only root can read. There its digest is compared and
- * `adit check` parses it; only then it replaces the file of the tunnel, by rename(2).
+ * Install. The first command on a host reports the SHA-256 of its file, so that unchanged files are not copied. A new
+ * file goes to the host by the standard input of ssh(1), into a folder that only root can read. There its digest is
+ * compared and `adit check` parses it; only then it replaces the file of the tunnel, by rename(2).
  */
 #include "install.h"
 

@@ -16,7 +16,7 @@ enum { NAMES_SHOWN = 10, SOURCE_ROOM = 128 };
 
 struct mesh_options {
 	const char *list, *out, *user;
-	const char **rotate; /* names of hosts; as many as there are arguments fit */
+	const char **rotate; /* names of hosts; has room for all arguments */
 	size_t rotate_count;
 	bool dry_run, install;
 };
@@ -317,7 +317,7 @@ static int run_mesh(const struct mesh_options *options)
 	return code;
 }
 
-/* If the argument is the option `name`, returns true and moves *at behind it and its value, which is NULL if missing.
+/* If the argument is the option `name`, returns true and moves *at past it and its value, which is NULL if missing.
  */
 static bool mesh_option(char **argv, int *at, const char *name, const char **value)
 {

@@ -4,7 +4,7 @@
  * have the mode 0700, files 0600.
  *
  * Changed files are first written under hidden names, and all of them get their own names when all are on the disk. An
- * error before that, such as a full disk, leaves everything as it was.
+ * error before that, such as a full disk, changes no file.
  */
 #ifndef ADIT_MESH_OUTPUT_H
 #define ADIT_MESH_OUTPUT_H

@@ -14,7 +14,7 @@ const char *remote_destination(const struct mesh_host *host);
  * Runs a command of the shell on a host, as root: by sudo(8) without a password if the login is another user. `script`
  * contains no single quote. `user` is the login name, NULL: as ssh(1) decides. `input` is a descriptor to be the
  * standard input. Fills `output` with the last part of what the command prints, including its errors. Returns the exit
- * status, of which 255 is that of ssh(1) itself, or a negative errno if ssh(1) cannot be run.
+ * status, 255 if ssh(1) fails, or a negative errno if ssh(1) cannot be run.
  */
 int remote_run(const char *destination, const char *user, const char *script, int input, char output[REMOTE_OUTPUT]);
 

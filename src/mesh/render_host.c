@@ -6,7 +6,7 @@
 
 #include "render.h"
 
-/* A list of prefixes that goes on one line. */
+/* A line of AllowedIPs. */
 struct prefix_line {
 	struct secret_text *to;
 	bool started;

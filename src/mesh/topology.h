@@ -18,7 +18,7 @@
 
 #include "mesh/host_list.h"
 
-/* A tunnel between two hosts, of which `a` comes first in the list. */
+/* A tunnel between two hosts, `a` before `b` in the list. */
 struct mesh_link {
 	uint32_t a, b;
 	bool has_psk;
