@@ -3,6 +3,7 @@
 #include "config/config.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,6 +42,42 @@ static void config_files_free(struct config_file *file)
 	}
 }
 
+int config_line_append(struct config_line **list, const char *text, int line)
+{
+	size_t bytes = strlen(text) + 1;
+	struct config_line *added = calloc(1, sizeof *added + bytes);
+
+	if (!added)
+		return -ENOMEM;
+	added->line = line;
+	memcpy(added->text, text, bytes);
+	while (*list)
+		list = &(*list)->next;
+	*list = added;
+	return 0;
+}
+
+int config_lines_copy(struct config_line **to, const struct config_line *from)
+{
+	int error = 0;
+
+	config_lines_free(*to);
+	*to = NULL;
+	for (; from && !error; from = from->next)
+		error = config_line_append(to, from->text, from->line);
+	return error;
+}
+
+void config_lines_free(struct config_line *line)
+{
+	while (line) {
+		struct config_line *next = line->next;
+		sodium_memzero(line->text, strlen(line->text));
+		free(line);
+		line = next;
+	}
+}
+
 void config_forget_peers(struct config *config)
 {
 	for (struct config_peer *peer = config->peers, *next; peer; peer = next) {
@@ -58,6 +95,10 @@ void config_destroy(struct config *config)
 	config_forget_peers(config);
 	config_prefixes_free(config->addresses);
 	config_files_free(config->includes);
+	for (int point = 0; point < HOOK_POINTS; point++)
+		config_lines_free(config->hooks[point]);
+	config_lines_free(config->dns_servers);
+	config_lines_free(config->dns_search);
 	sodium_memzero(config, sizeof *config);
 }
 

@@ -150,14 +150,19 @@ static void ini_set_table(struct ini_parser *parser, const char *name, const cha
 	}
 }
 
-static void ini_set_fail_closed(struct ini_parser *parser, const char *name, const char *value)
+static void ini_set_bool(struct ini_parser *parser, const char *name, const char *value, bool *set)
 {
 	if (strcasecmp(value, "true") == 0)
-		parser->config->fail_closed = true;
+		*set = true;
 	else if (strcasecmp(value, "false") == 0)
-		parser->config->fail_closed = false;
+		*set = false;
 	else
 		reject_value(parser, name, value, "true or false");
+}
+
+static void ini_set_fail_closed(struct ini_parser *parser, const char *name, const char *value)
+{
+	ini_set_bool(parser, name, value, &parser->config->fail_closed);
 }
 
 static void ini_set_fwmark(struct ini_parser *parser, const char *name, const char *value)
@@ -303,24 +308,67 @@ static void ini_add_allowed_ips(struct ini_parser *parser, const char *name, con
 	}
 }
 
-static void ini_skip_dns(struct ini_parser *parser, const char *name, const char *value)
+/* As in wg-quick(8): digits and dots, or anything with a colon, are a server; other words are search domains. */
+static bool is_dns_server(const char *item)
 {
-	if (*value)
-		ini_warning(parser, parser->line, "%s: not implemented yet; the name servers are not changed", name);
+	return strchr(item, ':') || !item[strspn(item, "0123456789.")];
 }
 
-static void ini_skip_hook(struct ini_parser *parser, const char *name, const char *value)
+/* The items become arguments of resolvectl(1) and lines for resolvconf(8). */
+static bool is_dns_item(const char *item)
 {
-	if (*value)
-		ini_warning(parser, parser->line, "%s: not implemented yet; the command is not run", name);
+	return item[0] != '-' &&
+		   !item[strspn(item, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.:-_%[]~")];
 }
 
-static void ini_skip_save_config(struct ini_parser *parser, const char *name, const char *value)
+static void ini_add_dns(struct ini_parser *parser, const char *name, const char *value)
 {
-	if (strcasecmp(value, "true") == 0)
-		ini_warning(parser, parser->line, "%s: not implemented yet; the file is not written", name);
-	else if (strcasecmp(value, "false") != 0)
-		reject_value(parser, name, value, "true or false");
+	static const char separators[] = ", \t\v\f\r";
+	struct config *config = parser->config;
+	char item[256], quoted[INI_QUOTE];
+
+	for (value += strspn(value, separators); *value && !parser->status; value += strspn(value, separators)) {
+		size_t length = strcspn(value, separators);
+
+		snprintf(item, sizeof item, "%.*s", (int)length, value);
+		value += length;
+		if (length >= sizeof item || !is_dns_item(item))
+			ini_error(parser, parser->line, "%s: %s is neither an address nor a domain", name, ini_quote(quoted, item));
+		else
+			parser->status = config_line_append(is_dns_server(item) ? &config->dns_servers : &config->dns_search, item,
+												parser->line);
+	}
+}
+
+static void add_hook(struct ini_parser *parser, enum hook_point point, const char *value)
+{
+	if (*value && !parser->status)
+		parser->status = config_line_append(&parser->config->hooks[point], value, parser->line);
+}
+
+static void ini_add_pre_up(struct ini_parser *parser, const char *name, const char *value)
+{
+	add_hook(parser, HOOK_PRE_UP, value);
+}
+
+static void ini_add_post_up(struct ini_parser *parser, const char *name, const char *value)
+{
+	add_hook(parser, HOOK_POST_UP, value);
+}
+
+static void ini_add_pre_down(struct ini_parser *parser, const char *name, const char *value)
+{
+	add_hook(parser, HOOK_PRE_DOWN, value);
+}
+
+static void ini_add_post_down(struct ini_parser *parser, const char *name, const char *value)
+{
+	add_hook(parser, HOOK_POST_DOWN, value);
+}
+
+static void ini_set_save_config(struct ini_parser *parser, const char *name, const char *value)
+{
+	ini_set_bool(parser, name, value, &parser->config->save_config);
 }
 
 static const struct ini_key_row keys[KEY_COUNT] = {
@@ -339,12 +387,12 @@ static const struct ini_key_row keys[KEY_COUNT] = {
 	[KEY_UDP_GRO] = { "UdpGro", SECTION_INTERFACE, 0, ini_set_udp_gro, NULL },
 	[KEY_TUN_OFFLOAD] = { "TunOffload", SECTION_INTERFACE, 0, ini_set_tun_offload, NULL },
 	[KEY_INCLUDE] = { "Include", SECTION_INTERFACE, REPEATS | TEXT, ini_add_include, NULL },
-	[KEY_DNS] = { "DNS", SECTION_INTERFACE, REPEATS | MAY_BE_EMPTY | LIST, ini_skip_dns, NULL },
-	[KEY_PRE_UP] = { "PreUp", SECTION_INTERFACE, REPEATS | MAY_BE_EMPTY | HOOK, ini_skip_hook, NULL },
-	[KEY_POST_UP] = { "PostUp", SECTION_INTERFACE, REPEATS | MAY_BE_EMPTY | HOOK, ini_skip_hook, NULL },
-	[KEY_PRE_DOWN] = { "PreDown", SECTION_INTERFACE, REPEATS | MAY_BE_EMPTY | HOOK, ini_skip_hook, NULL },
-	[KEY_POST_DOWN] = { "PostDown", SECTION_INTERFACE, REPEATS | MAY_BE_EMPTY | HOOK, ini_skip_hook, NULL },
-	[KEY_SAVE_CONFIG] = { "SaveConfig", SECTION_INTERFACE, 0, ini_skip_save_config, NULL },
+	[KEY_DNS] = { "DNS", SECTION_INTERFACE, REPEATS | MAY_BE_EMPTY | LIST, ini_add_dns, NULL },
+	[KEY_PRE_UP] = { "PreUp", SECTION_INTERFACE, REPEATS | MAY_BE_EMPTY | HOOK, ini_add_pre_up, NULL },
+	[KEY_POST_UP] = { "PostUp", SECTION_INTERFACE, REPEATS | MAY_BE_EMPTY | HOOK, ini_add_post_up, NULL },
+	[KEY_PRE_DOWN] = { "PreDown", SECTION_INTERFACE, REPEATS | MAY_BE_EMPTY | HOOK, ini_add_pre_down, NULL },
+	[KEY_POST_DOWN] = { "PostDown", SECTION_INTERFACE, REPEATS | MAY_BE_EMPTY | HOOK, ini_add_post_down, NULL },
+	[KEY_SAVE_CONFIG] = { "SaveConfig", SECTION_INTERFACE, 0, ini_set_save_config, NULL },
 	[KEY_PUBLIC_KEY] = { "PublicKey", SECTION_PEER, 0, ini_set_public_key, NULL },
 	[KEY_NAME] = { "Name", SECTION_PEER, TEXT, ini_set_name, NULL },
 	[KEY_DESCRIPTION] = { "Description", SECTION_PEER, TEXT, ini_set_description, NULL },
@@ -368,6 +416,18 @@ static const struct ini_key_row *find_key(struct ini_slice name)
 			return key;
 	}
 	return NULL;
+}
+
+enum ini_key ini_key_find(struct ini_slice name)
+{
+	const struct ini_key_row *key = find_key(name);
+
+	return key ? (enum ini_key)(key - keys) : KEY_COUNT;
+}
+
+const char *ini_key_name(enum ini_key key)
+{
+	return keys[key].name;
 }
 
 bool ini_key_is_hook(struct ini_slice name)

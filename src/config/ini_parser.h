@@ -129,6 +129,9 @@ const char *ini_quote_word(char quoted[INI_QUOTE], const char *text);
 
 /* Reads a `name = value` line of the current section into the configuration. */
 void ini_key_read(struct ini_parser *parser, const char *name, const char *value);
+/* Returns the key of this name, or KEY_COUNT. */
+enum ini_key ini_key_find(struct ini_slice name);
+const char *ini_key_name(enum ini_key key);
 /* True for the keys whose value is a shell command, which may contain '#'. */
 bool ini_key_is_hook(struct ini_slice name);
 /* True for the keys whose value may contain blanks: hooks, lists, paths and names. */

@@ -57,6 +57,16 @@ struct config_peer {
 	bool remove, update_only, replace_allowed_ips; /* only in a set request */
 };
 
+/* A line of text: a hook, or an item of `DNS`. */
+struct config_line {
+	struct config_line *next;
+	int line; /* in the file */
+	char text[];
+};
+
+/* The points at which the commands of the file run. */
+enum hook_point { HOOK_PRE_UP, HOOK_POST_UP, HOOK_PRE_DOWN, HOOK_POST_DOWN, HOOK_POINTS };
+
 enum config_table { TABLE_AUTO, TABLE_OFF, TABLE_NUMBER };
 
 enum { CONFIG_WORKERS_MAX = 32 };
@@ -75,6 +85,9 @@ struct config {
 	uint32_t table_number;
 	bool fail_closed; /* keep the traffic of a full tunnel blocked when the daemon ends */
 	struct config_prefix *addresses;
+	struct config_line *hooks[HOOK_POINTS]; /* as in the file: "%i" is not replaced yet */
+	struct config_line *dns_servers, *dns_search;
+	bool save_config;         /* write the running state to the file at the end */
 	char crypto_provider[16]; /* "" or "auto": the fastest */
 	enum backend_kind tun_backend;
 	uint32_t workers; /* 0: auto */
@@ -97,6 +110,12 @@ void config_peer_free(struct config_peer *peer);
 const char *config_peer_name(const struct config_peer *peer);
 /* Frees a list of prefixes. Accepts NULL. */
 void config_prefixes_free(struct config_prefix *prefix);
+/* Appends a copy of `text` to the list. Returns 0 or -ENOMEM. */
+int config_line_append(struct config_line **list, const char *text, int line);
+/* Replaces the list *to by a copy of `from`. Returns 0, or -ENOMEM and a part of the list. */
+int config_lines_copy(struct config_line **to, const struct config_line *from);
+/* Wipes and frees a list of lines, because a hook may contain a key. Accepts NULL. */
+void config_lines_free(struct config_line *line);
 
 enum { PREFIX_TEXT = 50 }; /* bytes of the longest prefix as text, with its NUL */
 
