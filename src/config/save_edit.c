@@ -1,0 +1,543 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Save: edits the text of a configuration file.
+ *
+ * The text becomes an array of lines. Each edit marks a line as dropped, replaces a value within it, or adds lines
+ * after it. The lines that no edit touches are copied byte by byte.
+ */
+#include <errno.h>
+#include <sodium.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/save.h"
+#include "ini_parser.h"
+
+enum save_kind { SAVE_BLANK, SAVE_COMMENT, SAVE_SECTION, SAVE_KEY, SAVE_OTHER };
+
+enum { NO_SECTION = -1, NO_LINE = -1 };
+
+struct save_line {
+	struct ini_slice whole; /* with its newline */
+	struct ini_slice value; /* of a key */
+	enum save_kind kind;
+	enum ini_key key;
+	bool dropped;
+	char *replacement; /* of the value; NULL: none */
+	char *added;       /* text after this line; NULL: none */
+};
+
+struct save_section {
+	enum ini_section kind;
+	int head, last; /* lines: the header, and the last line with a key */
+	uint8_t public_key[KEY_BYTES];
+	bool has_public_key;
+};
+
+struct save_text {
+	struct save_line *lines;
+	struct save_section *sections;
+	int line_count, section_count;
+	const char *newline; /* "\n" or "\r\n", as in the text */
+	bool failed;         /* no memory */
+};
+
+/* --- reading ----------------------------------------------------------------------------------------------------- */
+
+static struct ini_slice save_trim(struct ini_slice text)
+{
+	while (text.length && ini_is_blank(text.at[0])) {
+		text.at++;
+		text.length--;
+	}
+	while (text.length && ini_is_blank(text.at[text.length - 1]))
+		text.length--;
+	return text;
+}
+
+static struct ini_slice save_before(struct ini_slice text, char c)
+{
+	const char *found = text.length ? memchr(text.at, c, text.length) : NULL;
+
+	return (struct ini_slice) { text.at, found ? (size_t)(found - text.at) : text.length };
+}
+
+/* Classifies a line by the rules of ini.c. */
+static void classify_line(struct save_line *line)
+{
+	struct ini_slice name = save_trim(save_before(line->whole, '='));
+	struct ini_slice bare = save_trim(ini_key_is_hook(name) ? line->whole : save_before(line->whole, '#'));
+	struct ini_slice left = save_before(bare, '=');
+
+	line->key = KEY_COUNT;
+	if (!bare.length) {
+		line->kind = save_trim(line->whole).length ? SAVE_COMMENT : SAVE_BLANK;
+	} else if (bare.at[0] == '[') {
+		line->kind = SAVE_SECTION;
+	} else if (left.length == bare.length) {
+		line->kind = SAVE_OTHER;
+	} else {
+		line->kind = SAVE_KEY;
+		line->key = ini_key_find(save_trim(left));
+		line->value = save_trim((struct ini_slice) { bare.at + left.length + 1, bare.length - left.length - 1 });
+	}
+}
+
+static void open_save_section(struct save_text *text, int head)
+{
+	const struct save_line *line = &text->lines[head];
+	struct ini_slice title = save_trim(save_before(line->whole, '#'));
+	struct save_section *section = &text->sections[text->section_count++];
+
+	*section = (struct save_section) { .kind = SECTION_UNKNOWN, .head = head, .last = head };
+	if (ini_slice_is(title, "[Interface]"))
+		section->kind = SECTION_INTERFACE;
+	else if (ini_slice_is(title, "[Peer]"))
+		section->kind = SECTION_PEER;
+}
+
+/* Reads a public key, in which blanks mean nothing. */
+static void read_public_key(struct save_section *section, struct ini_slice value)
+{
+	char base64[KEY_BASE64] = "";
+	size_t length = 0;
+
+	for (size_t i = 0; i < value.length && length < sizeof base64 - 1; i++)
+		if (!ini_is_blank(value.at[i]))
+			base64[length++] = value.at[i];
+	if (key_from_base64(section->public_key, base64))
+		section->has_public_key = true;
+}
+
+/* Splits the text into lines and sections. Returns 0 or -ENOMEM. */
+static int split_text(struct save_text *text, struct ini_slice rest)
+{
+	static const char mark[] = "\xef\xbb\xbf"; /* of the byte order; the parser skips it, too */
+	size_t count = 2;
+	int current = NO_SECTION;
+
+	for (size_t i = 0; i < rest.length; i++)
+		count += rest.at[i] == '\n';
+	text->newline = rest.length && memmem(rest.at, rest.length, "\r\n", 2) ? "\r\n" : "\n";
+	text->lines = calloc(count, sizeof *text->lines);
+	text->sections = calloc(count, sizeof *text->sections);
+	if (!text->lines || !text->sections)
+		return -ENOMEM;
+	while (rest.length) {
+		bool marked = !text->line_count && rest.length >= 3 && !memcmp(rest.at, mark, 3);
+		size_t length = marked ? 3 : save_before(rest, '\n').length;
+		struct save_line *line = &text->lines[text->line_count];
+
+		length += !marked && length < rest.length;
+		line->whole = (struct ini_slice) { rest.at, length };
+		rest = (struct ini_slice) { rest.at + length, rest.length - length };
+		line->kind = SAVE_OTHER;
+		if (!marked)
+			classify_line(line);
+		if (line->kind == SAVE_SECTION) {
+			open_save_section(text, text->line_count);
+			current = text->section_count - 1;
+		}
+		if (line->kind == SAVE_KEY && current != NO_SECTION) {
+			text->sections[current].last = text->line_count;
+			if (line->key == KEY_PUBLIC_KEY)
+				read_public_key(&text->sections[current], line->value);
+		}
+		text->line_count++;
+	}
+	return 0;
+}
+
+/* --- editing ----------------------------------------------------------------------------------------------------- */
+
+/* Whether the section is the one to edit: [Interface], or with a public key the [Peer] with that key. */
+static bool section_matches(const struct save_section *section, const uint8_t *public_key)
+{
+	if (!public_key)
+		return section->kind == SECTION_INTERFACE;
+	return section->kind == SECTION_PEER && section->has_public_key &&
+		   !memcmp(section->public_key, public_key, KEY_BYTES);
+}
+
+static void add_after(struct save_text *text, struct save_line *line, enum ini_key key, const char *value)
+{
+	char *added;
+
+	if (asprintf(&added, "%s%s = %s%s", line->added ? line->added : "", ini_key_name(key), value, text->newline) < 0) {
+		text->failed = true;
+		return;
+	}
+	if (line->added)
+		sodium_memzero(line->added, strlen(line->added));
+	free(line->added);
+	line->added = added;
+}
+
+/*
+ * Sets a key in the section that `public_key` selects. The last line with the key gets the value, and the lines before
+ * it are dropped. A value that starts with '@' names a credential outside of the file and stays. Without a value, all
+ * lines with the key are dropped.
+ */
+static void edit_key(struct save_text *text, const uint8_t *public_key, enum ini_key key, const char *value)
+{
+	struct save_line *found = NULL;
+	int place = NO_LINE;
+
+	for (int i = 0; i < text->section_count; i++) {
+		const struct save_section *section = &text->sections[i];
+
+		if (!section_matches(section, public_key))
+			continue;
+		place = place == NO_LINE || public_key ? section->last : place;
+		for (int at = section->head; at <= section->last; at++) {
+			struct save_line *line = &text->lines[at];
+
+			if (line->kind != SAVE_KEY || line->key != key)
+				continue;
+			if (line->value.length && line->value.at[0] == '@')
+				return;
+			line->dropped = true;
+			found = line;
+		}
+	}
+	if (!value)
+		return;
+	if (!found) {
+		if (place != NO_LINE)
+			add_after(text, &text->lines[place], key, value);
+		return;
+	}
+	found->dropped = false;
+	found->replacement = strdup(value);
+	text->failed |= !found->replacement;
+}
+
+/*
+ * Drops a section, the comment directly above it, the blank lines above that, and a comment directly below its last key
+ * unless the comment belongs to the next section.
+ */
+static void drop_section(struct save_text *text, const struct save_section *section)
+{
+	struct save_line *lines = text->lines;
+	int first = section->head, after = section->last + 1, next = after;
+
+	while (next < text->line_count && lines[next].kind == SAVE_COMMENT)
+		next++;
+	if (next == text->line_count || lines[next].kind == SAVE_BLANK)
+		after = next;
+	while (first > 0 && lines[first - 1].kind == SAVE_COMMENT)
+		first--;
+	while (first > 0 && lines[first - 1].kind == SAVE_BLANK)
+		first--;
+	for (int i = first; i < after; i++)
+		lines[i].dropped = true;
+}
+
+/* --- values ------------------------------------------------------------------------------------------------------ */
+
+static int compare_prefixes(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct ip_prefix));
+}
+
+/* Returns the prefixes as a sorted array, or NULL. */
+static struct ip_prefix *sort_prefixes(const struct config_prefix *list, size_t *count)
+{
+	struct ip_prefix *sorted;
+
+	*count = 0;
+	for (const struct config_prefix *entry = list; entry; entry = entry->next)
+		++*count;
+	sorted = calloc(*count + 1, sizeof *sorted);
+	if (!sorted)
+		return NULL;
+	*count = 0;
+	for (const struct config_prefix *entry = list; entry; entry = entry->next)
+		sorted[(*count)++] = entry->prefix;
+	qsort(sorted, *count, sizeof *sorted, compare_prefixes);
+	return sorted;
+}
+
+/* Compares two lists without regard to their order. */
+static bool same_prefixes(struct save_text *text, const struct config_prefix *a, const struct config_prefix *b)
+{
+	size_t a_count, b_count;
+	struct ip_prefix *a_sorted = sort_prefixes(a, &a_count), *b_sorted = sort_prefixes(b, &b_count);
+	bool same = a_sorted && b_sorted && a_count == b_count && !memcmp(a_sorted, b_sorted, a_count * sizeof *a_sorted);
+
+	text->failed |= !a_sorted || !b_sorted;
+	free(a_sorted);
+	free(b_sorted);
+	return same;
+}
+
+/* Returns "10.0.0.1/32, fd00::/64", or NULL for an empty list; the caller frees it. */
+static char *prefixes_text(struct save_text *text, const struct config_prefix *list)
+{
+	char *made = NULL, item[PREFIX_TEXT];
+	size_t size;
+	FILE *to = list ? open_memstream(&made, &size) : NULL;
+
+	if (!to) {
+		text->failed |= list != NULL;
+		return NULL;
+	}
+	for (const struct config_prefix *entry = list; entry; entry = entry->next) {
+		prefix_to_text(item, &entry->prefix);
+		fprintf(to, "%s%s", item, entry->next ? ", " : "");
+	}
+	if (fclose(to))
+		text->failed = true;
+	return made;
+}
+
+static void edit_prefixes(struct save_text *text, const uint8_t *public_key, enum ini_key key,
+						  const struct config_prefix *file, const struct config_prefix *running)
+{
+	char *value;
+
+	if (same_prefixes(text, file, running))
+		return;
+	value = prefixes_text(text, running);
+	edit_key(text, public_key, key, value);
+	free(value);
+}
+
+/* Reports whether the section has a line with the key `name`, which the parser need not know. */
+static bool section_names(const struct save_text *text, const uint8_t *public_key, const char *name)
+{
+	for (int i = 0; i < text->section_count; i++)
+		for (int at = text->sections[i].head; at <= text->sections[i].last; at++)
+			if (section_matches(&text->sections[i], public_key) && text->lines[at].kind == SAVE_KEY &&
+				ini_slice_is(save_trim(save_before(text->lines[at].whole, '=')), name))
+				return true;
+	return false;
+}
+
+/* A key that is in a file of its own stays there. */
+static void edit_secret(struct save_text *text, const uint8_t *public_key, enum ini_key key,
+						const uint8_t secret[KEY_BYTES])
+{
+	char base64[KEY_BASE64];
+
+	if (section_names(text, public_key, key == KEY_PRIVATE_KEY ? "PrivateKeyFile" : "PresharedKeyFile"))
+		return;
+	key_to_base64(base64, secret);
+	edit_key(text, public_key, key, sodium_is_zero(secret, KEY_BYTES) ? NULL : base64);
+	sodium_memzero(base64, sizeof base64);
+}
+
+static void __attribute__((format(printf, 4, 5)))
+edit_format(struct save_text *text, const uint8_t *public_key, enum ini_key key, const char *format, ...)
+{
+	char value[ENDPOINT_TEXT];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(value, sizeof value, format, arguments);
+	va_end(arguments);
+	edit_key(text, public_key, key, value);
+}
+
+/* --- the sections ------------------------------------------------------------------------------------------------ */
+
+static void edit_interface(struct save_text *text, const struct config *file, const struct config *running)
+{
+	if (running->has_private_key && memcmp(file->private_key, running->private_key, KEY_BYTES))
+		edit_secret(text, NULL, KEY_PRIVATE_KEY, running->private_key);
+	if (running->has_listen_port && running->listen_port != file->listen_port)
+		edit_format(text, NULL, KEY_LISTEN_PORT, "%u", running->listen_port);
+	if (running->has_fwmark && running->fwmark != file->fwmark)
+		edit_format(text, NULL, KEY_FWMARK, running->fwmark ? "0x%x" : "off", running->fwmark);
+	if (running->mtu && running->mtu != file->mtu)
+		edit_format(text, NULL, KEY_MTU, "%u", running->mtu);
+	if (running->addresses)
+		edit_prefixes(text, NULL, KEY_ADDRESS, file->addresses, running->addresses);
+}
+
+static bool same_endpoint(const struct config_peer *file, const struct endpoint *running)
+{
+	struct endpoint endpoint;
+
+	return file->has_endpoint && !endpoint_numeric(file->endpoint_host, file->endpoint_port, &endpoint) &&
+		   endpoint_same_remote(&endpoint, running);
+}
+
+/* `file` is zeroed for a peer that the file does not contain. */
+static void edit_peer(struct save_text *text, const struct config_peer *file, const struct config_peer *running)
+{
+	const uint8_t *key = running->public_key;
+	char endpoint[ENDPOINT_TEXT];
+
+	if (memcmp(file->preshared_key, running->preshared_key, KEY_BYTES))
+		edit_secret(text, key, KEY_PRESHARED_KEY, running->preshared_key);
+	if (running->cipher != file->cipher)
+		edit_format(text, key, KEY_CIPHER, "%s", suite_name(running->cipher));
+	edit_prefixes(text, key, KEY_ALLOWED_IPS, file->allowed_ips, running->allowed_ips);
+	if (running->has_endpoint && !same_endpoint(file, &running->endpoint))
+		edit_format(text, key, KEY_ENDPOINT, "%s", endpoint_text(endpoint, &running->endpoint));
+	if (running->keepalive && running->keepalive != file->keepalive)
+		edit_format(text, key, KEY_PERSISTENT_KEEPALIVE, "%u", running->keepalive);
+	else if (running->keepalive != file->keepalive)
+		edit_key(text, key, KEY_PERSISTENT_KEEPALIVE, NULL);
+}
+
+static int compare_peers(const void *a, const void *b)
+{
+	const struct config_peer *const *left = a, *const *right = b;
+
+	return memcmp((*left)->public_key, (*right)->public_key, KEY_BYTES);
+}
+
+/* The peers of a configuration, sorted by key. */
+struct sorted_peers {
+	const struct config_peer **peers;
+	size_t count;
+};
+
+static int sort_peers(struct sorted_peers *sorted, const struct config *config)
+{
+	sorted->count = 0;
+	sorted->peers = calloc(config->peer_count + 1, sizeof *sorted->peers);
+	if (!sorted->peers)
+		return -ENOMEM;
+	for (const struct config_peer *peer = config->peers; peer && sorted->count < config->peer_count; peer = peer->next)
+		sorted->peers[sorted->count++] = peer;
+	qsort(sorted->peers, sorted->count, sizeof *sorted->peers, compare_peers);
+	return 0;
+}
+
+static const struct config_peer *find_sorted(const struct sorted_peers *sorted, const uint8_t public_key[KEY_BYTES])
+{
+	struct config_peer wanted;
+	const struct config_peer *key = &wanted, **found;
+
+	memcpy(wanted.public_key, public_key, KEY_BYTES);
+	found = bsearch(&key, sorted->peers, sorted->count, sizeof *sorted->peers, compare_peers);
+	return found ? *found : NULL;
+}
+
+/* Appends the section of a peer to the last line. */
+static void save_add_peer(struct save_text *text, const struct config_peer *peer)
+{
+	static const struct config_peer none;
+	struct save_line *last = &text->lines[text->line_count - 1];
+	struct save_section *section = &text->sections[text->section_count];
+	char *head, base64[KEY_BASE64];
+
+	key_to_base64(base64, peer->public_key);
+	if (asprintf(&head, "%s%s[Peer]%s", last->added ? last->added : "", text->newline, text->newline) < 0) {
+		text->failed = true;
+		return;
+	}
+	free(last->added);
+	last->added = head;
+	/* A section without lines of its own: its keys are added to the last line, too. */
+	*section = (struct save_section) { SECTION_PEER, text->line_count, text->line_count - 1, { 0 }, true };
+	memcpy(section->public_key, peer->public_key, KEY_BYTES);
+	text->section_count++;
+	edit_key(text, peer->public_key, KEY_PUBLIC_KEY, base64);
+	edit_peer(text, &none, peer);
+	text->section_count--;
+}
+
+static int edit_peers(struct save_text *text, const struct config *file, const struct config *running)
+{
+	struct sorted_peers on_disk = { 0 }, current = { 0 };
+	uint8_t own_key[KEY_BYTES];
+	int error = sort_peers(&on_disk, file);
+
+	if (!error)
+		error = sort_peers(&current, running);
+	if (error)
+		goto free_peers;
+	crypto_scalarmult_base(own_key, running->private_key);
+	for (int i = 0; i < text->section_count; i++) {
+		const struct save_section *section = &text->sections[i];
+
+		if (section->kind == SECTION_PEER && section->has_public_key && !find_sorted(&current, section->public_key) &&
+			memcmp(section->public_key, own_key, KEY_BYTES))
+			drop_section(text, section);
+	}
+	for (const struct config_peer *peer = running->peers; peer; peer = peer->next) {
+		const struct config_peer *known = find_sorted(&on_disk, peer->public_key);
+
+		if (known)
+			edit_peer(text, known, peer);
+	}
+	/* Sections are added last, because the last line may get further keys of its own section until then. */
+	for (const struct config_peer *peer = running->peers; peer; peer = peer->next)
+		if (!find_sorted(&on_disk, peer->public_key))
+			save_add_peer(text, peer);
+free_peers:
+	free(on_disk.peers);
+	free(current.peers);
+	return error;
+}
+
+/* --- writing ----------------------------------------------------------------------------------------------------- */
+
+static void write_line(FILE *to, const struct save_text *text, const struct save_line *line)
+{
+	const char *end = line->whole.at + line->whole.length, *after = line->value.at + line->value.length;
+
+	if (line->dropped) {
+	} else if (line->replacement) {
+		fwrite(line->whole.at, 1, (size_t)(line->value.at - line->whole.at), to);
+		fputs(line->replacement, to);
+		fwrite(after, 1, (size_t)(end - after), to);
+	} else {
+		fwrite(line->whole.at, 1, line->whole.length, to);
+	}
+	if (!line->added)
+		return;
+	if (!line->dropped && end[-1] != '\n')
+		fputs(text->newline, to);
+	fputs(line->added, to);
+}
+
+static bool is_edited(const struct save_text *text)
+{
+	for (int i = 0; i < text->line_count; i++)
+		if (text->lines[i].dropped || text->lines[i].replacement || text->lines[i].added)
+			return true;
+	return false;
+}
+
+static void free_secret(char *text)
+{
+	if (text)
+		sodium_memzero(text, strlen(text));
+	free(text);
+}
+
+int save_edit(char **edited, size_t *edited_length, const char *text, size_t length, const struct config *file,
+			  const struct config *running)
+{
+	struct save_text lines = { 0 };
+	FILE *to;
+	int result = split_text(&lines, (struct ini_slice) { text, length });
+
+	*edited = NULL;
+	if (!result && lines.line_count) {
+		edit_interface(&lines, file, running);
+		result = edit_peers(&lines, file, running);
+	}
+	if (!result && lines.failed)
+		result = -ENOMEM;
+	if (!result && is_edited(&lines)) {
+		to = open_memstream(edited, edited_length);
+		for (int i = 0; to && i < lines.line_count; i++)
+			write_line(to, &lines, &lines.lines[i]);
+		result = to && !fclose(to) ? 1 : -ENOMEM;
+	}
+	for (int i = 0; i < lines.line_count; i++) {
+		free_secret(lines.lines[i].replacement);
+		free_secret(lines.lines[i].added);
+	}
+	free(lines.lines);
+	free(lines.sections);
+	return result;
+}
