@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * DNS: sets the name servers and search domains of the host while the tunnel is up, by resolvectl(1) where
+ * systemd-resolved runs, otherwise by resolvconf(8).
+ *
+ * The meaning is that of `resolvconf -a IFNAME -m 0 -x`, which wg-quick(8) calls: the servers of the tunnel answer all
+ * queries. If another program drops them, they are set again. Waiting for that costs nothing: inotify(7) reports it.
+ */
+#ifndef ADIT_DAEMON_DNS_H
+#define ADIT_DAEMON_DNS_H
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/reason.h"
+#include "config/config.h"
+#include "daemon/child.h"
+#include "daemon/file_watch.h"
+#include "daemon/hooks.h"
+
+enum { DNS_STATE = 4096 }; /* bytes that are compared to detect a change */
+
+struct dns_tool;
+
+struct dns {
+	const char *interface; /* NULL: not started */
+	struct children *children;
+	struct hooks *output;                 /* logs what the tools print */
+	struct config_line *servers, *search; /* wanted */
+	const struct dns_tool *tool;          /* NULL: nothing is set */
+	enum { DNS_IDLE, DNS_SET, DNS_LOOK, DNS_RESTORE, DNS_REMOVE } task;
+	const unsigned char *action; /* of the task, the one that runs */
+	int status;                  /* of the last task */
+	bool again;                  /* the wanted servers have changed during the task */
+	struct file_watch files;
+	struct ev_timer pause; /* before a look */
+	double backoff;        /* seconds */
+	ev_tstamp restored_at;
+	char shown[DNS_STATE], expected[DNS_STATE]; /* the state as the tool shows it: now, and after it was set */
+};
+
+/*
+ * Sets the servers of `config` and returns when they are set, or 0 at once if it has none. On an error, returns a
+ * negative errno with the reason, and nothing is set; -ECANCELED if *ended became true. `children` and `output` must
+ * stay valid.
+ */
+int dns_start(struct dns *dns, const char *interface, const struct config *config, struct children *children,
+			  struct hooks *output, const bool *ended, struct reason *reason);
+/* Begins to apply the servers of another configuration. Failures are logged. */
+void dns_reload(struct dns *dns, const struct config *config);
+/* Removes the servers, and returns when they are removed. Failures are logged. Accepts a zeroed struct. */
+void dns_stop(struct dns *dns);
+
+#endif

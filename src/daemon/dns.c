@@ -1,0 +1,445 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * DNS: runs resolvectl(1) or resolvconf(8).
+ *
+ * Theory of operation
+ *
+ * A task is a list of actions, and each action is one call of the tool. The tasks are to set the servers, to look
+ * whether they are still set, to restore them, and to remove them. One task runs at a time, on the event loop.
+ *
+ * After the servers are set, `expected` holds what the tool shows for them: the output of resolvectl, or, because not
+ * every resolvconf can show its state, the text of resolv.conf. An event of inotify(7) starts a look after a pause. If
+ * the tool shows something else by then, the servers are set again. The pause doubles each time, so that two programs
+ * that both insist do not keep the machine busy.
+ */
+#include "daemon/dns.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+#define RESOLVED_FOLDER "/run/systemd/resolve"
+#define RESOLVED_SOCKET RESOLVED_FOLDER "/io.systemd.Resolve"
+#define RESOLV_CONF "/etc/resolv.conf"
+#define INTERFACE_ORDER "/etc/resolvconf/interface-order"
+#define TOOL_LIMIT 20. /* seconds for one call */
+#define PAUSE_MIN .5   /* seconds */
+#define PAUSE_MAX 60.
+
+enum dns_action {
+	ACTIONS_END,
+	SET_SERVERS,
+	SET_DOMAINS,
+	SHOW_SERVERS,
+	SHOW_DOMAINS,
+	REVERT,
+	ADD,
+	UPDATE,
+	DELETE,
+};
+
+enum { ACTIONS_MAX = 5 };
+
+struct dns_tool {
+	const char *program;
+	unsigned char set[ACTIONS_MAX], look[ACTIONS_MAX], restore[ACTIONS_MAX], remove[ACTIONS_MAX];
+	const char *folder, *files[FILE_WATCH_FILES];
+};
+
+static const struct dns_tool resolvectl = {
+	.program = "resolvectl",
+	.set = { SET_SERVERS, SET_DOMAINS, SHOW_SERVERS, SHOW_DOMAINS },
+	.look = { SHOW_SERVERS, SHOW_DOMAINS },
+	.restore = { SET_SERVERS, SET_DOMAINS, SHOW_SERVERS, SHOW_DOMAINS },
+	.remove = { REVERT },
+	.folder = RESOLVED_FOLDER,
+	.files = { RESOLVED_FOLDER "/resolv.conf", RESOLVED_FOLDER "/stub-resolv.conf" },
+};
+
+/* UPDATE writes resolv.conf even if the servers in the database of resolvconf are still ours. */
+static const struct dns_tool resolvconf = {
+	.program = "resolvconf",
+	.set = { ADD },
+	.restore = { ADD, UPDATE },
+	.remove = { DELETE },
+	.folder = "/etc",
+	.files = { RESOLV_CONF, RESOLV_CONF },
+};
+
+/* --- the tools --------------------------------------------------------------------------------------------------- */
+
+static bool resolved_runs(void)
+{
+	const struct sockaddr_un to = { .sun_family = AF_UNIX, .sun_path = RESOLVED_SOCKET };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	bool runs;
+
+	if (fd < 0)
+		return false;
+	runs = !connect(fd, (const struct sockaddr *)&to, sizeof to) || errno == EAGAIN;
+	close(fd);
+	return runs;
+}
+
+static const struct dns_tool *choose_tool(void)
+{
+	if (resolved_runs() && child_program_exists(resolvectl.program))
+		return &resolvectl;
+	return child_program_exists(resolvconf.program) ? &resolvconf : NULL;
+}
+
+/*
+ * Writes the name of our entry in the database of resolvconf. Where a file orders the entries by name, the name gets
+ * the prefix that the file lists first, as with wg-quick(8): "tun.site".
+ */
+static void name_resolvconf_entry(char *name, size_t room, const char *interface)
+{
+	FILE *file = fopen(INTERFACE_ORDER, "re");
+	char line[256] = "";
+	size_t length = 0;
+
+	while (file && !length && fgets(line, sizeof line, file)) {
+		char *word = line + strspn(line, " \t");
+
+		length = strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-");
+		if (word[length] != '*' || word[length + 1 + strspn(word + length + 1, " \t\r\n")])
+			length = 0;
+		else
+			memmove(line, word, length);
+	}
+	if (file)
+		fclose(file);
+	snprintf(name, room, "%.*s%s%s", (int)length, line, length ? "." : "", interface);
+}
+
+/* Returns the lines for the standard input of resolvconf; the caller frees them. NULL: no memory. */
+static char *make_resolv_conf(const struct dns *dns)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *to = open_memstream(&text, &size);
+
+	if (!to)
+		return NULL;
+	for (const struct config_line *server = dns->servers; server; server = server->next)
+		fprintf(to, "nameserver %s\n", server->text);
+	for (const struct config_line *domain = dns->search; domain; domain = domain->next)
+		fprintf(to, "%s%s%s", domain == dns->search ? "search " : " ", domain->text, domain->next ? "" : "\n");
+	return fclose(to) ? NULL : text;
+}
+
+static size_t append_words(const char **words, const struct config_line *list)
+{
+	size_t count = 0;
+
+	for (; list; list = list->next)
+		words[count++] = list->text;
+	return count;
+}
+
+/* Sets the arguments of an action, at most six and those of the lists. "~." routes all queries to our servers. */
+static void set_arguments(const struct dns *dns, enum dns_action action, const char **argv, const char *entry)
+{
+	static const char *const verbs[] = {
+		[SET_SERVERS] = "dns",     [SET_DOMAINS] = "domain", [SHOW_SERVERS] = "dns",
+		[SHOW_DOMAINS] = "domain", [REVERT] = "revert",      [ADD] = "-a",
+		[UPDATE] = "-u",           [DELETE] = "-d",
+	};
+	size_t count = 0;
+
+	argv[count++] = dns->tool->program;
+	argv[count++] = verbs[action];
+	if (action != UPDATE)
+		argv[count++] = dns->tool == &resolvconf ? entry : dns->interface;
+	if (action == SET_SERVERS)
+		count += append_words(argv + count, dns->servers);
+	if (action == SET_DOMAINS) {
+		count += append_words(argv + count, dns->search);
+		argv[count++] = "~.";
+	}
+	if (action == ADD) {
+		argv[count++] = "-m";
+		argv[count++] = "0";
+		argv[count++] = "-x";
+	}
+	if (action == DELETE)
+		argv[count++] = "-f";
+	argv[count] = NULL;
+}
+
+/* --- tasks ------------------------------------------------------------------------------------------------------- */
+
+static void begin_task(struct dns *dns, int task);
+
+static void collect_state(void *context, const char *label, const char *text)
+{
+	struct dns *dns = context;
+	size_t length = strlen(dns->shown);
+
+	snprintf(dns->shown + length, sizeof dns->shown - length, "%s\n", text);
+}
+
+static void read_resolv_conf(struct dns *dns)
+{
+	int fd = open(RESOLV_CONF, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	ssize_t length = fd < 0 ? 0 : read(fd, dns->shown, sizeof dns->shown - 1);
+
+	dns->shown[length > 0 ? length : 0] = '\0';
+	if (fd >= 0)
+		close(fd);
+}
+
+static void look_later(struct dns *dns)
+{
+	ev_timer_stop(dns->children->loop, &dns->pause);
+	ev_now_update(dns->children->loop);
+	ev_timer_set(&dns->pause, dns->backoff, 0.);
+	ev_timer_start(dns->children->loop, &dns->pause);
+}
+
+static void on_dns_pause(struct ev_loop *loop, struct ev_timer *watcher, int events)
+{
+	struct dns *dns = watcher->data;
+
+	if (dns->task == DNS_IDLE)
+		begin_task(dns, DNS_LOOK);
+	else
+		look_later(dns);
+}
+
+static void on_dns_files(void *context)
+{
+	struct dns *dns = context;
+
+	if (!ev_is_active(&dns->pause))
+		look_later(dns);
+}
+
+static void restore_servers(struct dns *dns)
+{
+	ev_tstamp now = ev_now(dns->children->loop);
+
+	if (now - dns->restored_at > 2 * PAUSE_MAX)
+		dns->backoff = PAUSE_MIN;
+	dns->restored_at = now;
+	dns->backoff = dns->backoff < PAUSE_MAX / 2 ? 2 * dns->backoff : PAUSE_MAX;
+	log_warning(dns->interface, "DNS: another program has changed the name servers; setting them again");
+	begin_task(dns, DNS_RESTORE);
+}
+
+static void end_task(struct dns *dns, int status)
+{
+	int task = dns->task;
+
+	dns->task = DNS_IDLE;
+	dns->status = status;
+	if (dns->tool == &resolvconf && task != DNS_REMOVE)
+		read_resolv_conf(dns);
+	if (dns->again) {
+		dns->again = false;
+		begin_task(dns, dns->servers ? DNS_SET : DNS_REMOVE);
+	} else if (task == DNS_REMOVE) {
+		dns->tool = NULL;
+	} else if (status && task != DNS_SET && dns->backoff < PAUSE_MAX) {
+		dns->backoff *= 2; /* the tool cannot work now: systemd-resolved restarts */
+		look_later(dns);
+	} else if (!status && task == DNS_LOOK && strcmp(dns->shown, dns->expected)) {
+		restore_servers(dns);
+	} else if (!status && task != DNS_LOOK) {
+		memcpy(dns->expected, dns->shown, sizeof dns->expected);
+	}
+}
+
+static void next_action(struct dns *dns);
+
+static void on_action_end(void *context, int status)
+{
+	struct dns *dns = context;
+
+	if (status && dns->task != DNS_LOOK && status != -ETIMEDOUT)
+		log_error(dns->interface, "DNS: %s failed with status %d", dns->tool->program, status);
+	if (status == -ETIMEDOUT)
+		log_error(dns->interface, "DNS: %s: killed after %g s", dns->tool->program, TOOL_LIMIT);
+	dns->action++;
+	if (status)
+		end_task(dns, status);
+	else
+		next_action(dns);
+}
+
+static void log_action(const struct dns *dns, const char *const *argv)
+{
+	char line[CHILD_LINE];
+	size_t length = (size_t)snprintf(line, sizeof line, "[#]");
+
+	for (; *argv && length < sizeof line; argv++)
+		length += (size_t)snprintf(line + length, sizeof line - length, " %s", *argv);
+	hooks_log_output(dns->output, "DNS", line);
+}
+
+static void next_action(struct dns *dns)
+{
+	enum dns_action action = *dns->action;
+	bool show = action == SHOW_SERVERS || action == SHOW_DOMAINS;
+	struct child_options options = { .label = "DNS",
+									 .limit = TOOL_LIMIT,
+									 .line = show ? collect_state : hooks_log_output,
+									 .line_context = show ? (void *)dns : dns->output,
+									 .done = on_action_end,
+									 .done_context = dns };
+	size_t words = 8;
+	char entry[300], *input;
+	const char **argv;
+	int error;
+
+	if (action == ACTIONS_END) {
+		end_task(dns, 0);
+		return;
+	}
+	for (const struct config_line *item = dns->servers; item; item = item->next)
+		words++;
+	for (const struct config_line *item = dns->search; item; item = item->next)
+		words++;
+	argv = calloc(words, sizeof *argv);
+	input = action == ADD ? make_resolv_conf(dns) : NULL;
+	if (!argv || (action == ADD && !input)) {
+		error = -ENOMEM;
+	} else {
+		name_resolvconf_entry(entry, sizeof entry, dns->interface);
+		set_arguments(dns, action, argv, entry);
+		options.argv = argv;
+		options.input = input;
+		if (!show)
+			log_action(dns, argv);
+		error = child_start(dns->children, &options);
+	}
+	free(argv);
+	free(input);
+	if (error) {
+		log_error(dns->interface, "DNS: %s: %s", dns->tool->program, strerror(-error));
+		end_task(dns, error);
+	}
+}
+
+static void begin_task(struct dns *dns, int task)
+{
+	static const unsigned char nothing[] = { ACTIONS_END };
+	const unsigned char *const actions[] = {
+		[DNS_IDLE] = nothing,
+		[DNS_SET] = dns->tool->set,
+		[DNS_LOOK] = dns->tool->look,
+		[DNS_RESTORE] = dns->tool->restore,
+		[DNS_REMOVE] = dns->tool->remove,
+	};
+
+	dns->task = task;
+	dns->action = actions[task];
+	dns->shown[0] = '\0';
+	next_action(dns);
+}
+
+/* Takes copies, because a reload frees the configuration. As wg-quick(8), ignores search domains without a server. */
+static int copy_wanted(struct dns *dns, const struct config *config)
+{
+	int error = config_lines_copy(&dns->servers, config->dns_servers);
+
+	return error ? error : config_lines_copy(&dns->search, config->dns_servers ? config->dns_search : NULL);
+}
+
+static void watch_tool(struct dns *dns)
+{
+	int error =
+		file_watch_start(&dns->files, dns->tool->files, dns->tool->folder, dns->children->loop, on_dns_files, dns);
+
+	if (error)
+		log_warning(dns->interface, "DNS: inotify: %s; changes by other programs are not noticed", strerror(-error));
+}
+
+static const char no_tool[] = "DNS: systemd-resolved does not run, and there is no resolvconf program "
+							  "(install systemd-resolved or openresolv)";
+
+static void wait_for_task(struct dns *dns, const bool *ended)
+{
+	while (dns->task != DNS_IDLE && !*ended)
+		ev_run(dns->children->loop, EVRUN_ONCE);
+}
+
+int dns_start(struct dns *dns, const char *interface, const struct config *config, struct children *children,
+			  struct hooks *output, const bool *ended, struct reason *reason)
+{
+	*dns = (struct dns) { .interface = interface, .children = children, .output = output, .backoff = PAUSE_MIN };
+	ev_init(&dns->pause, on_dns_pause);
+	dns->pause.data = dns;
+	if (copy_wanted(dns, config))
+		return reason_set_errno(reason, -ENOMEM, "DNS");
+	if (!dns->servers)
+		return 0;
+	dns->tool = choose_tool();
+	if (!dns->tool)
+		return reason_set(reason, -ENOENT, "%s", no_tool);
+	begin_task(dns, DNS_SET);
+	wait_for_task(dns, ended);
+	if (dns->task == DNS_IDLE && !dns->status) {
+		watch_tool(dns);
+		return 0;
+	}
+	return reason_set(reason, *ended ? -ECANCELED : -EIO, "DNS: %s has not set the name servers", dns->tool->program);
+}
+
+static bool same_items(const struct config_line *a, const struct config_line *b)
+{
+	for (; a && b && !strcmp(a->text, b->text); a = a->next)
+		b = b->next;
+	return !a && !b;
+}
+
+void dns_reload(struct dns *dns, const struct config *config)
+{
+	if (!dns->interface || (same_items(dns->servers, config->dns_servers) &&
+							same_items(dns->search, config->dns_servers ? config->dns_search : NULL)))
+		return;
+	if (copy_wanted(dns, config)) {
+		log_error(dns->interface, "DNS: %s", strerror(ENOMEM));
+		return;
+	}
+	file_watch_stop(&dns->files);
+	if (dns->servers && !dns->tool)
+		dns->tool = choose_tool();
+	if (!dns->tool) {
+		if (dns->servers)
+			log_error(dns->interface, "%s", no_tool);
+		return;
+	}
+	if (dns->servers)
+		watch_tool(dns);
+	if (dns->task == DNS_IDLE)
+		begin_task(dns, dns->servers ? DNS_SET : DNS_REMOVE);
+	else
+		dns->again = true;
+}
+
+void dns_stop(struct dns *dns)
+{
+	static const bool never = false;
+
+	if (!dns->interface)
+		return;
+	file_watch_stop(&dns->files);
+	ev_timer_stop(dns->children->loop, &dns->pause);
+	dns->again = false;
+	wait_for_task(dns, &never);
+	if (dns->tool) {
+		begin_task(dns, DNS_REMOVE);
+		wait_for_task(dns, &never);
+	}
+	config_lines_free(dns->servers);
+	config_lines_free(dns->search);
+	*dns = (struct dns) { 0 };
+}
