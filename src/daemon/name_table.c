@@ -436,6 +436,13 @@ void name_table_peer_set(struct name_table *table, struct peer *peer)
 		name->overridden = true;
 }
 
+bool name_table_follows(const struct name_table *table, struct peer *peer)
+{
+	const struct name *name = find_by_key(table, peer->remote.public_key);
+
+	return name && (!name->overridden || address_list_find(&name->addresses, &peer->endpoint) >= 0);
+}
+
 bool name_table_host_changed(struct name_table *table, uint64_t now)
 {
 	if (!heap_top(&table->due) && !table->querying)

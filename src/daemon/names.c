@@ -193,6 +193,7 @@ static int open_names(struct names *names)
 		.upstream = UPSTREAM_CONF,
 		.log_name = device->name,
 		.mark = &device->mark,
+		.tunnel_servers = &names->tunnel_servers,
 		.answered = on_resolver_answer,
 		.context = names,
 	};
@@ -250,6 +251,18 @@ int names_start(struct names *names, const struct config *config, struct device 
 {
 	*names = (struct names) { .device = device, .loop = loop };
 	return names_reload(names, config);
+}
+
+void names_set_tunnel_servers(struct names *names, const struct config_line *servers)
+{
+	names->tunnel_servers = servers;
+	if (names->resolver)
+		resolver_refresh(names->resolver);
+}
+
+bool names_follows(const struct names *names, struct peer *peer)
+{
+	return names->resolver && name_table_follows(&names->table, peer);
 }
 
 static void on_wait_over(struct ev_loop *loop, struct ev_timer *watcher, int events)

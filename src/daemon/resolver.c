@@ -15,6 +15,9 @@
  * the tunnel, so are the queries of the stub, and a tunnel that has lost its peer could never find it again. Therefore,
  * if sockets have a mark, the resolver bypasses the stub and queries the servers behind it.
  *
+ * The key DNS of a tunnel has a similar effect: the servers that it sets in resolv.conf may be reachable only through
+ * the tunnel. So these servers are not queried (choose_servers).
+ *
  * c-ares is used for the DNS only: release 1.18 would parse the hosts file once per query.
  */
 #include "daemon/resolver.h"
@@ -33,6 +36,7 @@
 enum {
 	TIMEOUT_MS = 2000, /* of the first try; c-ares doubles it after each round of all servers */
 	TRIES = 3,         /* per server */
+	SERVERS_TEXT = 512,
 };
 
 struct resolver_query {
@@ -56,8 +60,10 @@ struct resolver {
 	ares_channel channel;
 	uint32_t mark;                /* when the channel was opened */
 	struct stat config, upstream; /* the files when the channel was opened; zeroed: no such file */
-	bool reopening;               /* the queries that are being cancelled will be repeated */
-	bool warned;                  /* the warning about the missing resolv.conf has been logged */
+	char servers[SERVERS_TEXT];   /* the last ones that are not the tunnel's, separated by commas; empty: not known */
+	const struct config_line *tunnel_servers; /* when the channel was opened */
+	bool reopening;                           /* the queries that are being cancelled will be repeated */
+	bool warned;                              /* the warning about the missing resolv.conf has been logged */
 	struct list pending, finished, sockets;
 	struct ev_timer timer;
 };
@@ -216,9 +222,14 @@ static bool stat_differs(const struct stat *a, const struct stat *b)
 		   a->st_mtim.tv_sec != b->st_mtim.tv_sec || a->st_mtim.tv_nsec != b->st_mtim.tv_nsec;
 }
 
+static const struct config_line *tunnel_servers(const struct resolver *resolver)
+{
+	return resolver->options.tunnel_servers ? *resolver->options.tunnel_servers : NULL;
+}
+
 /*
- * Records the state of the files and the mark, which determine the servers. Returns whether it differs from the state
- * that the channel was opened with.
+ * Records the state of the files, the mark and the servers of the tunnel, which determine the servers. Returns whether
+ * it differs from the state that the channel was opened with.
  */
 static bool config_changed(struct resolver *resolver)
 {
@@ -237,14 +248,18 @@ static bool config_changed(struct resolver *resolver)
 	if (stat(resolver->options.upstream, &upstream))
 		upstream = (struct stat) { 0 };
 	changed = stat_differs(&config, &resolver->config) || stat_differs(&upstream, &resolver->upstream) ||
-			  *resolver->options.mark != resolver->mark;
+			  *resolver->options.mark != resolver->mark || tunnel_servers(resolver) != resolver->tunnel_servers;
+	resolver->tunnel_servers = tunnel_servers(resolver);
 	resolver->mark = *resolver->options.mark;
 	resolver->config = config;
 	resolver->upstream = upstream;
 	return changed;
 }
 
-/* Returns the resolv.conf(5) of the servers to query: with a mark, that of the servers behind the stub. */
+/*
+ * Returns the resolv.conf(5) of the servers to query. With a mark, or if the tunnel has set servers, it is that of the
+ * servers behind the stub.
+ */
 static const char *choose_config(const struct resolver *resolver)
 {
 	const struct resolver_options *options = &resolver->options;
@@ -252,7 +267,7 @@ static const char *choose_config(const struct resolver *resolver)
 	bool stub = false;
 	FILE *file;
 
-	if (!*options->mark || !resolver->upstream.st_ino)
+	if ((!*options->mark && !resolver->tunnel_servers) || !resolver->upstream.st_ino)
 		return options->path;
 	file = fopen(options->path, "re");
 	while (file && fgets(line, sizeof line, file))
@@ -260,6 +275,45 @@ static const char *choose_config(const struct resolver *resolver)
 	if (file)
 		fclose(file);
 	return stub ? options->upstream : options->path;
+}
+
+static bool is_tunnel_server(const struct resolver *resolver, const char *server)
+{
+	struct endpoint theirs, own;
+
+	for (const struct config_line *item = resolver->tunnel_servers; item; item = item->next)
+		if (!strcmp(item->text, server) ||
+			(!endpoint_from_address(item->text, &own) && !endpoint_from_address(server, &theirs) &&
+			 endpoint_same_remote(&own, &theirs)))
+			return true;
+	return false;
+}
+
+/*
+ * Keeps the tunnel's own servers out of the channel: sets the other ones of the file, or those that the file had
+ * before. If it never had others, the tunnel's own servers are better than none.
+ */
+static void choose_servers(struct resolver *resolver, const char *path)
+{
+	char line[256], server[256], found[SERVERS_TEXT] = "";
+	FILE *file = fopen(path, "re");
+	bool own = false;
+	size_t length = 0;
+
+	while (file && fgets(line, sizeof line, file)) {
+		if (sscanf(line, " nameserver %255s", server) != 1)
+			continue;
+		if (is_tunnel_server(resolver, server))
+			own = true;
+		else if (length + strlen(server) + 2 < sizeof found)
+			length += (size_t)sprintf(found + length, "%s%s", length ? "," : "", server);
+	}
+	if (file)
+		fclose(file);
+	if (*found && (own || !resolver->tunnel_servers)) /* if not, the tool has not written our servers yet */
+		memcpy(resolver->servers, found, sizeof found);
+	if (own && *resolver->servers)
+		ares_set_servers_csv(resolver->channel, resolver->servers);
 }
 
 static int open_channel(struct resolver *resolver)
@@ -289,6 +343,7 @@ static int open_channel(struct resolver *resolver)
 		return status == ARES_ENOMEM ? -ENOMEM : -EIO;
 	}
 	ares_set_socket_configure_callback(resolver->channel, mark_socket, resolver);
+	choose_servers(resolver, path);
 	return 0;
 }
 

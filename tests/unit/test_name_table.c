@@ -401,6 +401,21 @@ static void a_cookie_is_no_sign_of_life(void **state)
 	assert_at("192.0.2.2");
 }
 
+static void a_peer_follows_its_name_until_the_control_socket_sets_another_address(void **state)
+{
+	struct endpoint set;
+
+	load();
+	assert_true(name_table_follows(&table, peer));
+	answer_both("192.0.2.1", NULL);
+	assert_true(name_table_follows(&table, peer));
+	name_table_peer_set(&table, peer); /* to an address of the name */
+	assert_true(name_table_follows(&table, peer));
+	assert_int_equal(endpoint_numeric("198.51.100.9", "51820", &set), 0);
+	peer_set_endpoint(peer, &set);
+	assert_false(name_table_follows(&table, peer));
+}
+
 static void an_answer_does_not_override_the_control_socket(void **state)
 {
 	struct endpoint set;
@@ -609,6 +624,7 @@ int main(void)
 		TEST(the_first_answer_does_not_move_a_peer_that_responds),
 		TEST(a_refresh_does_not_move_a_peer_that_has_responded_since),
 		TEST(a_cookie_is_no_sign_of_life),
+		TEST(a_peer_follows_its_name_until_the_control_socket_sets_another_address),
 		TEST(an_answer_does_not_override_the_control_socket),
 		TEST(a_silent_peer_is_looked_up_again),
 		TEST(each_unanswered_handshake_tries_the_next_address),

@@ -31,6 +31,7 @@ static struct ev_loop *loop;
 static struct ev_io server;
 static struct resolver *resolver;
 static uint32_t mark;
+static const struct config_line *tunnel_servers;
 static char conf[] = "/tmp/adit-resolv-XXXXXX";
 static char upstream[sizeof conf + 16];
 static unsigned queries;
@@ -152,12 +153,14 @@ static int set_up(void **state)
 		.upstream = upstream,
 		.log_name = "resolver0",
 		.mark = &mark,
+		.tunnel_servers = &tunnel_servers,
 		.answered = on_answer,
 		.context = &resolver,
 	};
 
 	answers = queries = 0;
 	mark = 0;
+	tunnel_servers = NULL;
 	write_file(conf, "nameserver 127.0.0.1\n");
 	resolver = resolver_create(loop, &options);
 	return resolver ? 0 : -1;
@@ -320,6 +323,37 @@ static void a_stub_is_bypassed_if_there_is_a_mark(void **state)
 	unlink(upstream);
 }
 
+/* The servers of the tunnel, 127.0.0.9 and ::9, are silent. */
+static void servers_of_the_tunnel_are_not_queried(void **state)
+{
+	struct sockaddr_in silent = { .sin_family = AF_INET, .sin_port = htons(53) };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), owner;
+	struct config_line *servers = NULL;
+
+	inet_pton(AF_INET, "127.0.0.9", &silent.sin_addr);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int) { 1 }, sizeof(int)), 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&silent, sizeof silent), 0);
+	assert_int_equal(config_line_append(&servers, "127.0.0.9", 1), 0);
+	assert_int_equal(config_line_append(&servers, "0::9", 1), 0);
+	tunnel_servers = servers;
+	write_file(conf, "nameserver 127.0.0.9\nnameserver ::9\n");
+	start_lookup("one.example", AF_INET, &owner); /* by the server that the file had before */
+	await_answers(1);
+	assert_int_equal(last.count, 1);
+	write_file(conf, "nameserver 127.0.0.9\nnameserver 127.0.0.1\n");
+	start_lookup("two.example", AF_INET, &owner);
+	await_answers(2);
+	assert_int_equal(last.count, 1);
+	write_file(conf, "nameserver 127.0.0.53\n");
+	write_file(upstream, "nameserver ::9\nnameserver 127.0.0.1\n");
+	start_lookup("three.example", AF_INET, &owner);
+	await_answers(3);
+	assert_int_equal(last.count, 1);
+	close(fd);
+	unlink(upstream);
+	config_lines_free(servers);
+}
+
 static void queries_carry_the_mark(void **state)
 {
 	int owner;
@@ -361,6 +395,7 @@ int main(void)
 		TEST(a_changed_file_restarts_queries_in_flight),
 		TEST(a_missing_file_means_the_local_server),
 		TEST(a_stub_is_bypassed_if_there_is_a_mark),
+		TEST(servers_of_the_tunnel_are_not_queried),
 		TEST(queries_carry_the_mark),
 	};
 

@@ -89,6 +89,12 @@ void name_table_peer_set(struct name_table *table, struct peer *peer);
  */
 bool name_table_host_changed(struct name_table *table, uint64_t now);
 
+/*
+ * Reports whether a name determines the endpoint of the peer: the control socket has not set another one, or has set an
+ * address of the name.
+ */
+bool name_table_follows(const struct name_table *table, struct peer *peer);
+
 /* Handles all deadlines up to `now`. */
 void name_table_run(struct name_table *table, uint64_t now);
 /* Returns when name_table_run must be called next; 0: not before the next event. */

@@ -26,8 +26,9 @@ struct names {
 	struct netlink *netlink;
 	struct file_watch files;
 	struct ev_timer timer;
-	uint32_t own_index; /* of the tunnel's interface */
-	struct stat hosts;  /* of the hosts file at the last check */
+	uint32_t own_index;                       /* of the tunnel's interface */
+	const struct config_line *tunnel_servers; /* see resolver_options */
+	struct stat hosts;                        /* of the hosts file at the last check */
 	uint64_t hosts_version;
 	bool has_ipv6;
 	ev_tstamp ipv6_checked_at;
@@ -45,6 +46,10 @@ void names_wait(struct names *names, double seconds, const bool *ended);
 int names_reload(struct names *names, const struct config *config);
 /* Call it when addresses or routes of the host have changed. */
 void names_host_changed(struct names *names);
+/* The tunnel has set these DNS servers, or none, which stay valid until the next call. */
+void names_set_tunnel_servers(struct names *names, const struct config_line *servers);
+/* Reports whether a name still determines the endpoint of the peer; see name_table_follows. */
+bool names_follows(const struct names *names, struct peer *peer);
 /* Accepts a zeroed struct. */
 void names_stop(struct names *names);
 

@@ -11,6 +11,7 @@
 #include <ev.h>
 #include <stdint.h>
 
+#include "config/config.h"
 #include "io/host_port.h"
 
 enum { RESOLVER_ADDRESSES = 4 }; /* more addresses of one answer are ignored */
@@ -31,6 +32,12 @@ struct resolver_options {
 	const char *upstream; /* resolv.conf of the servers behind the stub of systemd-resolved; see resolver.c */
 	const char *log_name; /* the subject of log lines */
 	const uint32_t *mark; /* the firewall mark for new sockets; 0: none */
+	/*
+	 * The servers that the tunnel itself has set, as text. They are not queried, because they may be reachable only
+	 * through the tunnel that waits for the answer. If there are no others, the servers before them are queried. NULL,
+	 * or a pointer to NULL: none.
+	 */
+	const struct config_line *const *tunnel_servers;
 	/* Receives the answer to each query. resolver_lookup never calls it directly. */
 	void (*answered)(void *context, void *owner, const struct resolver_answer *answer);
 	void *context;
