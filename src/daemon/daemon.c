@@ -149,8 +149,10 @@ int daemon_watch_link(struct daemon *daemon, struct reason *reason)
 
 const char *daemon_run(struct daemon *daemon)
 {
-	if (!daemon->ended)
-		ev_run(daemon->loop, 0);
+	do {
+		if (!daemon->ended)
+			ev_run(daemon->loop, 0);
+	} while (daemon->before_end && !daemon->before_end(daemon->context));
 	control_set_up(&daemon->device, false, clock_boottime());
 	log_counters(&daemon->device);
 	return daemon->lost;

@@ -425,7 +425,7 @@ void dns_reload(struct dns *dns, const struct config *config)
 		dns->again = true;
 }
 
-void dns_stop(struct dns *dns)
+void dns_stop(struct dns *dns, bool keep)
 {
 	static const bool never = false;
 
@@ -435,7 +435,7 @@ void dns_stop(struct dns *dns)
 	ev_timer_stop(dns->children->loop, &dns->pause);
 	dns->again = false;
 	wait_for_task(dns, &never);
-	if (dns->tool) {
+	if (dns->tool && !keep) {
 		begin_task(dns, DNS_REMOVE);
 		wait_for_task(dns, &never);
 	}

@@ -10,17 +10,23 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/reason.h"
 #include "config/apply.h"
 #include "config/ini.h"
+#include "daemon/child.h"
 #include "daemon/daemon.h"
+#include "daemon/dns.h"
+#include "daemon/down.h"
 #include "daemon/handover.h"
+#include "daemon/hooks.h"
 #include "daemon/interface.h"
 #include "daemon/names.h"
 #include "daemon/notify.h"
+#include "daemon/running_state.h"
 #include "daemon/service_job.h"
 #include "daemon/startup.h"
 #include "daemon/status.h"
@@ -28,6 +34,7 @@
 #include "network/network.h"
 #include "tunnel/control.h"
 #include "tunnel/peer.h"
+#include "uapi/socket.h"
 #include "uapi/uapi.h"
 
 #define NAMES_WAIT 5.0 /* seconds */
@@ -36,7 +43,16 @@ struct service {
 	const char *path;
 	bool strict;          /* reject files with keys that others can read */
 	struct config config; /* of the interface; its peers are freed after they have been applied to the device */
+	uint16_t random_port; /* chosen because the file sets none; 0: the file sets the port */
+	bool complete;        /* PostUp has run */
+	bool keep;            /* the service restarts: leave the interface and DNS to the next process, and run no hook */
+	bool ending;          /* PreDown runs, or has run */
+	bool failed;          /* a hook or SaveConfig has failed while the daemon ended */
 	struct daemon daemon;
+	struct children children;
+	struct hooks hooks;
+	struct dns dns;
+	struct down_client down;
 	struct network *network;
 	struct names names;
 	struct uapi uapi;
@@ -163,8 +179,13 @@ static int service_reload(struct service *service, struct uapi_reply *reply)
 	struct ini_report findings = { .line = report_message, .context = &report, .strict = service->strict };
 	struct reason reason = { 0 };
 	struct config config = { 0 };
-	int error = ini_load(&config, service->path, &findings);
+	int error = service->complete ? 0 : -EBUSY;
 
+	if (error) {
+		report_message(&report, "the tunnel is still starting");
+		return error;
+	}
+	error = ini_load(&config, service->path, &findings);
 	if (!error)
 		error = apply_to_all(service, &config, &reason);
 	else if (!findings.errors)
@@ -177,6 +198,8 @@ static int service_reload(struct service *service, struct uapi_reply *reply)
 		return error;
 	}
 	report_deferred_changes(&service->config, &config, &report);
+	names_set_tunnel_servers(&service->names, config.dns_servers);
+	dns_reload(&service->dns, &config);
 	config_destroy(&service->config);
 	service->config = config;
 	handover_reloaded(&service->handover, &service->config, network_claim(service->network));
@@ -212,6 +235,19 @@ static int on_stop_request(void *context, struct uapi_reply *reply)
 	return 0;
 }
 
+/* The client waits for the result; see service_may_end. */
+static int on_down_request(void *context, struct uapi_reply *reply)
+{
+	struct service *service = context;
+	int error = service->ending ? -EBUSY : down_accept(&service->down, reply);
+
+	if (error)
+		return error;
+	log_info(service->daemon.device.name, "taken down over the control socket");
+	daemon_end_soon(&service->daemon);
+	return 0;
+}
+
 static int on_reload_request(void *context, struct uapi_reply *reply)
 {
 	return service_reload(context, reply);
@@ -232,9 +268,9 @@ static void service_socket_removed(void *context)
  */
 static void start_control(struct service *service)
 {
-	static const struct uapi_verb verbs[] = { { "reload", on_reload_request },
-											  { "stop", on_stop_request },
-											  { NULL, NULL } };
+	static const struct uapi_verb verbs[] = {
+		{ "reload", on_reload_request }, { "stop", on_stop_request }, { "down", on_down_request }, { NULL, NULL }
+	};
 	const struct uapi_options options = { .verbs = verbs,
 										  .socket_removed = service_socket_removed,
 										  .context = service };
@@ -316,8 +352,6 @@ static int service_start(struct service *service, const struct network_plan *pla
 	start_control(service);
 	daemon->local_addresses.changed = on_routes_changed;
 	daemon->local_addresses.context = service;
-	handover_start(&service->handover, &service->config, network_claim(service->network));
-	free_config_peers(&service->config);
 	return 0;
 remove_network:
 	if (service->handover.adopted)
@@ -329,11 +363,13 @@ stop_names:
 	return error;
 }
 
-/* With `keep`, leaves everything to the next process. */
+/* Undoes service_start and service_complete; with `keep`, leaves everything to the next process. */
 static void service_stop(struct service *service, bool keep)
 {
 	watchdog_stop(&service->watchdog);
 	status_stop(&service->status);
+	dns_stop(&service->dns, keep);
+	children_stop(&service->children);
 	uapi_stop(&service->uapi);
 	names_stop(&service->names);
 	link_watch_stop(&service->daemon.link_watch); /* before network_close takes the link down */
@@ -368,7 +404,90 @@ static int plan_network(struct service *service, struct network_plan *plan, stru
 	return 0;
 }
 
-static int service_run(struct service *service, struct reason *reason)
+/*
+ * Runs PreDown and writes the file, while packets still flow. A failure keeps the tunnel up if `adit down` ends it, as
+ * wg-quick(8) does. A signal or the loss of the interface ends it in any case.
+ */
+static bool service_may_end(void *context)
+{
+	struct service *service = context;
+	struct daemon *daemon = &service->daemon;
+	bool may_stay = service->down.waits && !daemon->lost;
+	struct reason reason = { 0 };
+	int error;
+
+	daemon->ended = false;
+	service->ending = true;
+	service->keep = !daemon->lost && !may_stay && daemon->terminated && service_is_restarting();
+	error = service->keep ? 0
+						  : hooks_run(&service->hooks, &service->children, HOOK_PRE_DOWN, &service->config, !may_stay,
+									  &daemon->ended, &reason);
+	if (service->config.save_config && !daemon->lost && (!error || !may_stay)) {
+		int save_error = running_state_save(&daemon->device, &service->names, &service->config, service->random_port,
+											service->path, &reason);
+		error = error ? error : save_error;
+	}
+	if (!error || error == -ECANCELED)
+		return true;
+	down_message(&service->down, reason.text);
+	if (may_stay && !daemon->ended) {
+		log_error(daemon->device.name, "%s; the tunnel stays up", reason.text);
+		down_finish(&service->down, -EIO);
+		service->ending = false;
+		return false;
+	}
+	log_error(daemon->device.name, "%s", reason.text);
+	service->failed = true;
+	return true;
+}
+
+/*
+ * Sets the name servers and runs PostUp. The tunnel works already, so PostUp may use it. An interface that was taken
+ * over has had its hooks.
+ */
+static int service_complete(struct service *service, struct reason *reason)
+{
+	struct daemon *daemon = &service->daemon;
+	int error;
+
+	service->random_port = service->config.listen_port ? 0 : daemon->device.listen_port;
+	daemon->before_end = service_may_end;
+	error = children_start(&service->children, daemon->loop);
+	if (error)
+		return reason_set_errno(reason, error, "environment of hooks");
+	names_set_tunnel_servers(&service->names, service->config.dns_servers);
+	error = dns_start(&service->dns, daemon->device.name, &service->config, &service->children, &service->hooks,
+					  &daemon->ended, reason);
+	if (error)
+		return error;
+	if (!service->handover.adopted)
+		error = hooks_run(&service->hooks, &service->children, HOOK_POST_UP, &service->config, false, &daemon->ended,
+						  reason);
+	if (error)
+		return error;
+	/* Only now: after a crash during PostUp, the next process must begin from the start. */
+	handover_start(&service->handover, &service->config, network_claim(service->network));
+	free_config_peers(&service->config);
+	service->complete = true;
+	return 0;
+}
+
+/* Runs PreUp, unless a daemon has this interface already. */
+static int service_prepare(struct service *service, struct reason *reason)
+{
+	const struct config *config = &service->config;
+	int fd = -1;
+
+	if (config->hooks[HOOK_PRE_UP] && if_nametoindex(config->interface))
+		fd = uapi_connect(UAPI_DIRECTORY, config->interface, 1);
+	if (fd >= 0) {
+		close(fd);
+		return reason_set(reason, -EBUSY, "an interface of this name exists already, and another process uses it");
+	}
+	return hooks_run_alone(&service->hooks, HOOK_PRE_UP, config, false, reason);
+}
+
+static int service_run(struct service *service, void (*ready)(void *context), void *context, struct reason *reason)
 {
 	const struct config *config = &service->config;
 	const struct device *device = &service->daemon.device;
@@ -376,8 +495,8 @@ static int service_run(struct service *service, struct reason *reason)
 	struct network_plan plan;
 	struct tun queues[WORKERS_MAX];
 	unsigned count = config->workers ? config->workers : worker_pool_auto();
+	bool has_been_up = false;
 	const char *lost;
-	bool keep;
 	int error = startup_check_descriptors(count, reason);
 
 	if (error)
@@ -385,8 +504,11 @@ static int service_run(struct service *service, struct reason *reason)
 	error = plan_network(service, &plan, &claim, reason);
 	if (error)
 		return error;
-	if (!handover_take_tun(&service->handover, queues, &count, config))
-		error = interface_open(queues, &count, config->interface, config->workers, reason);
+	if (!handover_take_tun(&service->handover, queues, &count, config)) {
+		error = service_prepare(service, reason);
+		if (!error)
+			error = interface_open(queues, &count, config->interface, config->workers, reason);
+	}
 	if (error)
 		goto release_claim;
 	for (unsigned i = 0; i < count && config->no_tun_offload; i++)
@@ -398,24 +520,71 @@ static int service_run(struct service *service, struct reason *reason)
 	error = service_start(service, &plan, &claim, reason);
 	if (error)
 		goto destroy_daemon;
+	error = service_complete(service, reason);
+	if (error) /* as in service_start: the service manager tries again */
+		service->keep = service->handover.adopted;
+	if (error && service->daemon.lost)
+		error = reason_set(reason, -ENODEV, "%s", service->daemon.lost);
+	if (error)
+		goto stop_service;
 	log_info(device->name, "up: %zu peer%s, port %u, MTU %u, %s, %s, %u worker%s%s", device->peer_count,
 			 device->peer_count == 1 ? "" : "s", device->listen_port, device->mtu, device->aead->name, device->backend,
 			 count, count == 1 ? "" : "s", service->handover.adopted ? ", interface taken over" : "");
 	notify_ready(service);
 	status_start(&service->status, &service->daemon.device, service->daemon.loop);
 	watchdog_start(&service->watchdog, &service->daemon.device, service->daemon.loop);
+	if (ready)
+		ready(context);
 	lost = daemon_run(&service->daemon);
-	keep = !lost && service->daemon.terminated && service_is_restarting();
 	if (lost) /* a failure, so that the service manager starts it again */
 		error = reason_set(reason, -ENODEV, "%s", lost);
 	notify_service("STOPPING=1");
-	service_stop(service, keep);
+	has_been_up = true;
+stop_service:
+	service_stop(service, service->keep);
 destroy_daemon:
 	handover_leave(&service->handover);
 	daemon_destroy(&service->daemon);
 release_claim:
 	table_claim_release(&claim);
+	if (has_been_up && !service->keep &&
+		hooks_run_alone(&service->hooks, HOOK_POST_DOWN, config, !service->down.waits, reason) && !error)
+		error = -EIO;
 	return error;
+}
+
+/* Runs the tunnel until its end. `service` is zeroed except for the handover and the options. Returns as run_tunnel. */
+static int service_live(struct service *service, const char *path, struct config *config, void (*ready)(void *context),
+						void *context)
+{
+	struct reason reason = { 0 };
+	int error;
+
+	service->path = path;
+	service->config = *config;
+	*config = (struct config) { 0 };
+	service->hooks =
+		(struct hooks) { .interface = service->config.interface, .progress = down_message, .context = &service->down };
+	error = service_run(service, ready, context, &reason);
+	if (error == -ECANCELED)
+		log_info(service->config.interface, "stopped before it was up");
+	else if (error)
+		log_error(service->config.interface, "%s", reason.text);
+	if (error)
+		down_message(&service->down, reason.text);
+	if (error == -ECANCELED || (!error && service->failed))
+		error = service->failed ? -EIO : 0;
+	down_finish(&service->down, error ? -EIO : 0);
+	config_destroy(&service->config);
+	return error;
+}
+
+int run_tunnel(const char *path, struct config *config, void (*ready)(void *context), void *context)
+{
+	struct service service = { 0 };
+
+	handover_receive(&service.handover);
+	return service_live(&service, path, config, ready, context);
 }
 
 static void print_line(void *context, const char *text)
@@ -427,7 +596,8 @@ int command_run(int argc, char **argv)
 {
 	struct ini_report findings = { .line = print_line };
 	struct service service = { 0 };
-	struct reason reason = { 0 };
+	struct config config = { 0 };
+	const char *path = argv[argc - 1];
 	int error;
 
 	service.strict = argc > 1 && strcmp(argv[1], "--strict") == 0;
@@ -435,22 +605,17 @@ int command_run(int argc, char **argv)
 		fputs("usage: adit run [--strict] FILE\n", stderr);
 		return EXIT_FAILURE;
 	}
-	service.path = argv[argc - 1];
 	findings.strict = service.strict;
 	handover_receive(&service.handover);
 	startup_close_inherited_after(service.handover.store.last);
-	error = ini_load(&service.config, service.path, &findings);
+	error = ini_load(&config, path, &findings);
 	if (error) {
 		if (!findings.errors)
-			fprintf(stderr, "%s: error: %s\n", service.path, strerror(-error));
+			fprintf(stderr, "%s: error: %s\n", path, strerror(-error));
 		if (error != -ENOMEM)
 			handover_sweep(&service.handover);
-		config_destroy(&service.config);
+		config_destroy(&config);
 		return error == -ENOMEM ? EXIT_FAILURE : EX_CONFIG;
 	}
-	error = service_run(&service, &reason);
-	if (error)
-		log_error(service.config.interface, "%s", reason.text);
-	config_destroy(&service.config);
-	return error ? EXIT_FAILURE : EXIT_SUCCESS;
+	return service_live(&service, path, &config, NULL, NULL) ? EXIT_FAILURE : EXIT_SUCCESS;
 }

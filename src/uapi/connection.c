@@ -153,7 +153,7 @@ static void answer_get_part(struct uapi_connection *connection)
 static void answer_request(struct uapi_connection *connection, char *request, size_t length)
 {
 	const struct uapi_options *options = &connection->uapi->options;
-	struct uapi_reply reply = { .text = connection->output, .room = UAPI_REPLY_MAX };
+	struct uapi_reply reply = { .text = connection->output, .room = UAPI_REPLY_MAX, .fd = connection->read_watcher.fd };
 	char *text = (char *)memchr(request, '\n', length) + 1;
 	char *equals = memchr(request, '=', (size_t)(text - request));
 	bool is_get;

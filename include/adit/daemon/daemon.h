@@ -26,6 +26,11 @@ struct daemon {
 	bool ended;                    /* daemon_end was called, perhaps before daemon_run */
 	bool terminated;               /* by SIGTERM, which systemd sends to stop and to restart a service */
 	void (*reload)(void *context); /* on SIGHUP; NULL: ignore the signal */
+	/*
+	 * Called when the daemon is to end, while packets still flow; it may run the loop. Returns false to continue.
+	 * NULL: nothing is to do.
+	 */
+	bool (*before_end)(void *context);
 	void *context;
 };
 

@@ -49,7 +49,10 @@ int dns_start(struct dns *dns, const char *interface, const struct config *confi
 			  struct hooks *output, const bool *ended, struct reason *reason);
 /* Begins to apply the servers of another configuration. Failures are logged. */
 void dns_reload(struct dns *dns, const struct config *config);
-/* Removes the servers, and returns when they are removed. Failures are logged. Accepts a zeroed struct. */
-void dns_stop(struct dns *dns);
+/*
+ * Removes the servers, and returns when they are removed; with `keep`, leaves them to the next process. Failures are
+ * logged. Accepts a zeroed struct.
+ */
+void dns_stop(struct dns *dns, bool keep);
 
 #endif

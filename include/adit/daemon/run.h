@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The command `adit run FILE`: the foreground daemon with a configuration file. */
+/* The daemon with a configuration file, and the command `adit run FILE`, which runs it in the foreground. */
 #ifndef ADIT_DAEMON_RUN_H
 #define ADIT_DAEMON_RUN_H
+
+#include "config/config.h"
 
 /*
  * Reads the file, creates the device, sets up addresses and routes, and runs until SIGTERM or SIGINT. Returns the exit
@@ -9,5 +11,11 @@
  * manager need not try again after EX_CONFIG.
  */
 int command_run(int argc, char **argv);
+
+/*
+ * Runs the tunnel of `config`, which was read from the file `path`, until its end, and destroys `config`. Calls `ready`
+ * when the tunnel is up; NULL: nothing. Returns 0 or a negative errno; the reason has been logged.
+ */
+int run_tunnel(const char *path, struct config *config, void (*ready)(void *context), void *context);
 
 #endif

@@ -37,6 +37,7 @@ enum {
 struct uapi_reply {
 	char *text;
 	size_t length, room;
+	int fd; /* the connection, for a verb that sends more after the answer: it duplicates the descriptor */
 };
 
 /* Appends the line `key=value`, or nothing if it does not fit. Control characters in the value become spaces. */

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/* The running state: collects it from the device, the names and the kernel. */
+#include "daemon/running_state.h"
+
+#include <errno.h>
+#include <ifaddrs.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "config/apply.h"
+#include "config/save.h"
+#include "tunnel/peer.h"
+
+/* Returns 0 and sets *prefix, or -EINVAL if the entry has no IP address. */
+static int prefix_of_entry(const struct ifaddrs *entry, struct ip_prefix *prefix)
+{
+	int family = entry->ifa_addr && entry->ifa_netmask ? entry->ifa_addr->sa_family : AF_UNSPEC;
+	const uint8_t *address, *mask;
+	size_t bytes;
+
+	if (family == AF_INET) {
+		address = (const void *)&((const struct sockaddr_in *)(const void *)entry->ifa_addr)->sin_addr;
+		mask = (const void *)&((const struct sockaddr_in *)(const void *)entry->ifa_netmask)->sin_addr;
+		bytes = 4;
+	} else if (family == AF_INET6) {
+		address = (const void *)&((const struct sockaddr_in6 *)(const void *)entry->ifa_addr)->sin6_addr;
+		mask = (const void *)&((const struct sockaddr_in6 *)(const void *)entry->ifa_netmask)->sin6_addr;
+		bytes = 16;
+	} else {
+		return -EINVAL;
+	}
+	*prefix = (struct ip_prefix) { .family = (uint8_t)family };
+	memcpy(prefix->address, address, bytes);
+	for (size_t i = 0; i < bytes; i++)
+		prefix->length += (uint8_t)__builtin_popcount(mask[i]);
+	return 0;
+}
+
+/* Appends the addresses of the interface. On an error there are none, and the file keeps its own. */
+static void collect_addresses(struct config *running, const char *interface)
+{
+	struct config_prefix **tail = &running->addresses;
+	struct ifaddrs *addresses;
+	struct ip_prefix prefix;
+
+	if (getifaddrs(&addresses))
+		return;
+	for (const struct ifaddrs *entry = addresses; entry; entry = entry->ifa_next) {
+		if (strcmp(entry->ifa_name, interface) != 0 || prefix_of_entry(entry, &prefix))
+			continue;
+		*tail = calloc(1, sizeof **tail);
+		if (!*tail)
+			break;
+		(*tail)->prefix = prefix;
+		tail = &(*tail)->next;
+	}
+	freeifaddrs(addresses);
+}
+
+/* Replaces the configured endpoints by those in use. A peer that follows a name has none, so that the name stays. */
+static void collect_endpoints(struct config *running, const struct device *device, const struct names *names)
+{
+	for (struct config_peer *peer = running->peers; peer; peer = peer->next) {
+		struct peer *current = peer_lookup(device, peer->public_key);
+
+		peer->has_endpoint = current && endpoint_known(&current->endpoint) && !names_follows(names, current);
+		if (!peer->has_endpoint)
+			continue;
+		peer->endpoint = current->endpoint;
+		endpoint_clear_local(&peer->endpoint);
+	}
+}
+
+int running_state_save(const struct device *device, const struct names *names, const struct config *config,
+					   uint16_t random_port, const char *path, struct reason *reason)
+{
+	struct config running = { 0 };
+	int result = apply_capture(device, &running);
+
+	if (result)
+		return reason_set_errno(reason, result, "SaveConfig");
+	running.has_private_key = device->identity.has_key;
+	running.has_listen_port = device->listen_port != (config->listen_port ? config->listen_port : random_port);
+	running.has_fwmark = device->mark != config->fwmark;
+	running.mtu = config->mtu ? device->mtu : 0;
+	collect_addresses(&running, device->name);
+	collect_endpoints(&running, device, names);
+	result = save_file(path, &running, reason);
+	if (result > 0)
+		log_info(device->name, "saved the running state in %s", path);
+	config_destroy(&running);
+	return result < 0 ? result : 0;
+}
