@@ -13,6 +13,7 @@
 #include "daemon/run.h"
 #include "daemon/startup.h"
 #include "mesh/mesh.h"
+#include "daemon/up.h"
 
 struct command {
 	const char *name;
@@ -42,6 +43,16 @@ static const struct command commands[] = {
 	  "FILE is NAME.conf, and NAME becomes the name of the interface. NAME alone means\n"
 	  "/etc/adit/NAME.conf. The format is that of wg-quick(8); see adit.conf(5).\n\n"
 	  "  --strict  do not start if other users can read a file with keys\n" },
+	{ "up", command_up, "[--log LOG] FILE", "run the tunnel in the background",
+	  "Starts the tunnel that FILE configures in the background, as \"wg-quick up\",\n"
+	  "and returns when it is up. FILE is NAME.conf or NAME, as for \"adit run\".\n"
+	  "\"adit down NAME\" ends the tunnel.\n\n"
+	  "  --log LOG  append the log to the file LOG instead of sending it to syslog\n" },
+	{ "down", command_down, "NAME", "take a tunnel down and run its hooks",
+	  "Runs PreDown, saves the file if it sets SaveConfig, ends the tunnel and runs\n"
+	  "PostDown, as \"wg-quick down\" does. NAME is the interface or its file. If a\n"
+	  "command of PreDown fails, the tunnel stays up.\n\n"
+	  "Exits with 1 if a command fails.\n" },
 	{ "check", command_check, "[--strict] FILE...", "report mistakes in FILE, change nothing",
 	  "Reports the errors and warnings in each FILE, one per line. Also warns about\n"
 	  "settings that are valid but probably mistakes. NAME means /etc/adit/NAME.conf.\n\n"

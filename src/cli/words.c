@@ -30,6 +30,7 @@ static const struct known_word commands[] = {
 	{ "mesh", "adit mesh HOSTS --out DIR" },
 	{ "help", "adit --help" },
 	{ "version", "adit --version" },
+	{ "down", "adit down NAME" },
 };
 
 /* The names of such commands in other programs. */
@@ -49,17 +50,15 @@ static const struct known_word likely_words[] = {
 	{ "interfaces", "adit show" },
 	{ "showconf", "adit show" },
 	{ "start", "adit run FILE" },
-	{ "up", "adit run FILE" },
-	{ "connect", "adit run FILE" },
+	{ "connect", "adit up FILE" },
 	{ "enable", "adit run FILE" },
 	{ "launch", "adit run FILE" },
 	{ "exec", "adit run FILE" },
-	{ "down", "adit stop IFNAME" },
 	{ "halt", "adit stop IFNAME" },
 	{ "kill", "adit stop IFNAME" },
 	{ "quit", "adit stop IFNAME" },
 	{ "exit", "adit stop IFNAME" },
-	{ "disconnect", "adit stop IFNAME" },
+	{ "disconnect", "adit down NAME" },
 	{ "disable", "adit stop IFNAME" },
 	{ "shutdown", "adit stop IFNAME" },
 	{ "terminate", "adit stop IFNAME" },

@@ -32,6 +32,12 @@ void log_line(enum log_level level, const char *subject, const char *format, ...
 #define log_info(...) log_line(LOG_INFO, __VA_ARGS__)
 #define log_debug(...) log_line(LOG_DEBUG, __VA_ARGS__)
 
+/*
+ * Replaces standard error by the system log, /dev/log, to which each line goes with facility daemon. Returns false and
+ * sets errno if there is none.
+ */
+bool log_to_syslog(void);
+
 /* The next line checks again whether standard error is the journal. The caller has replaced it. */
 void log_stream_changed(void);
 

@@ -35,4 +35,11 @@ int command_reload(int argc, char **argv);
  */
 int command_stop(int argc, char **argv);
 
+/*
+ * `down NAME`, where NAME is an interface or NAME.conf: makes a daemon with a file end (the verb `down=1`), prints the
+ * commands that it runs meanwhile, and returns when the interface is gone and PostDown has run. Returns 1 if a command
+ * fails; if it was one of PreDown, the tunnel stays up.
+ */
+int command_down(int argc, char **argv);
+
 #endif

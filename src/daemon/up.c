@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/* The command `adit up FILE`: checks the file, forks the daemon, and waits until it is ready or has failed. */
+#include "daemon/up.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "config/ini.h"
+#include "daemon/run.h"
+#include "daemon/startup.h"
+
+/* The daemon's way to its parent. */
+struct up_child {
+	const char *interface;
+	int log;   /* the descriptor of the log file; -1: the system log */
+	int ready; /* the pipe to the parent */
+};
+
+/* Detaches the daemon from its caller, moves its log, and releases the parent. */
+static void on_up_ready(void *context)
+{
+	struct up_child *child = context;
+
+	startup_detach(true);
+	if (child->log < 0 && !log_to_syslog()) {
+		log_warning(child->interface, "/dev/log: %s; the log is discarded (see --log)", strerror(errno));
+		child->log = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	}
+	if (child->log >= 0) {
+		dup2(child->log, STDERR_FILENO);
+		close(child->log);
+		log_stream_changed();
+	}
+	if (write(child->ready, "", 1) < 0)
+		log_warning(child->interface, "cannot notify the parent process: %s", strerror(errno));
+	close(child->ready);
+}
+
+/* Waits until the daemon is ready or has ended, and returns the exit code. */
+static int wait_for_ready(int ready)
+{
+	char byte;
+	ssize_t got;
+
+	do
+		got = read(ready, &byte, 1);
+	while (got < 0 && errno == EINTR);
+	return got == 1 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+/* Forks the daemon. Returns the exit code of the process that returns. */
+static int up_in_background(const char *path, struct config *config, int log)
+{
+	struct up_child child = { .interface = config->interface, .log = log };
+	char interface[IFNAMSIZ];
+	int ready[2], code;
+	pid_t pid;
+
+	if (pipe2(ready, O_CLOEXEC)) {
+		perror("adit up: pipe");
+		return EXIT_FAILURE;
+	}
+	pid = fork();
+	if (pid < 0) {
+		perror("adit up: fork");
+		return EXIT_FAILURE;
+	}
+	if (pid) {
+		close(ready[1]);
+		code = wait_for_ready(ready[0]);
+		if (code)
+			waitpid(pid, NULL, 0); /* it has logged the reason */
+		return code;
+	}
+	close(ready[0]);
+	child.ready = ready[1];
+	memcpy(interface, config->interface, sizeof interface); /* run_tunnel takes the configuration over */
+	child.interface = interface;
+	return run_tunnel(path, config, on_up_ready, &child) ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/* Returns the path from the root, because the daemon leaves the directory. Keeps symbolic links: they name the
+ * interface.
+ */
+static char *make_absolute(const char *path)
+{
+	char *folder, *made;
+
+	if (*path == '/')
+		return strdup(path);
+	folder = getcwd(NULL, 0);
+	if (!folder || asprintf(&made, "%s/%s", folder, path) < 0)
+		made = NULL;
+	free(folder);
+	return made;
+}
+
+static void print_up_line(void *context, const char *text)
+{
+	fprintf(stderr, "%s\n", text);
+}
+
+/* Opens the log and loads the file. Returns the exit code. */
+static int up_file(const char *name, const char *log_path)
+{
+	struct ini_report findings = { .line = print_up_line };
+	char buffer[INI_PATH], *path = make_absolute(ini_path(name, buffer));
+	struct config config = { 0 };
+	int log = -1, code = EXIT_FAILURE;
+
+	if (!path)
+		return EXIT_FAILURE;
+	if (log_path)
+		log = open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0600);
+	if (log_path && log < 0)
+		fprintf(stderr, "adit up: %s: %s\n", log_path, strerror(errno));
+	else if (access(path, F_OK))
+		fprintf(stderr, "adit up: `%s' does not exist\n", ini_path(name, buffer));
+	else if (ini_load(&config, path, &findings))
+		fprintf(stderr, "adit up: `%s' has errors\n", ini_path(name, buffer));
+	else if (if_nametoindex(config.interface))
+		fprintf(stderr, "adit up: `%s' already exists\n", config.interface);
+	else
+		code = up_in_background(path, &config, log);
+	config_destroy(&config);
+	free(path);
+	return code;
+}
+
+int command_up(int argc, char **argv)
+{
+	const char *log_path = NULL;
+
+	startup_close_inherited(-1, -1);
+	if (argc == 4 && !strcmp(argv[1], "--log")) {
+		log_path = argv[2];
+		argv += 2;
+		argc -= 2;
+	}
+	if (argc != 2 || argv[1][0] == '-') {
+		fputs("usage: adit up [--log LOG] FILE\n", stderr);
+		return EXIT_FAILURE;
+	}
+	return up_file(argv[1], log_path);
+}
