@@ -368,3 +368,39 @@ def many_peers(lab):
             begin = time.monotonic()
             wait_for(lambda: counters_of(left).get("handshake_sent", 0) >= 2001, "2,001 initiations", 20)
             assert 0.8 < time.monotonic() - begin < 10, time.monotonic() - begin
+
+
+@case(how=["restart", "SIGKILL"])
+def hooks(lab, how):
+    """A restart runs no hook. A daemon that is killed before the end of PostUp is followed by one that begins anew."""
+    path = "/run/calls"
+    settings = {point: f"echo {point} >>{path}" for point in ("PreUp", "PreDown", "PostDown")}
+    left, _ = lay(lab, **settings, PostUp=f"echo PostUp >>{path}; while [ -e /run/wait ]; do sleep 0.05; done")
+    before = network_state(left.node)
+
+    def calls():
+        with open(path) as file:
+            return file.read().split()
+
+    with managed(left) as manager:
+        manager.start()
+        with lab.check("a restart runs no hook"):
+            again(manager, how)
+            left.node.ping(BEYOND[4])
+            assert calls() == ["PreUp", "PostUp"], calls()
+        with lab.check("a stop runs PreDown and PostDown"):
+            assert manager.stop() == 0
+            assert calls() == ["PreUp", "PostUp", "PreDown", "PostDown"], calls()
+            assert not changes(before, network_state(left.node)), changes(before, network_state(left.node))
+        with lab.check("kill -9 during PostUp: all hooks run again"):
+            os.unlink(path)
+            with open("/run/wait", "w"):
+                pass
+            manager.start(wait=False)
+            wait_for(lambda: os.path.exists(path) and "PostUp" in calls(), "PostUp")
+            manager.kill()
+            os.unlink("/run/wait")
+            manager.start()
+            assert calls() == ["PreUp", "PostUp"] * 2, calls()
+            left.node.ping(BEYOND[4])
+            assert manager.stop() == 0
