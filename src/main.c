@@ -12,8 +12,8 @@
 #include "daemon/dropin.h"
 #include "daemon/run.h"
 #include "daemon/startup.h"
-#include "mesh/mesh.h"
 #include "daemon/up.h"
+#include "mesh/mesh.h"
 
 struct command {
 	const char *name;
