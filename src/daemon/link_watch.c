@@ -11,8 +11,11 @@
 
 #define LINK_RETRY 1.0 /* seconds */
 
-/* A socket that cannot be opened is logged, and is not an error: the link may go down and up again. */
-static int apply_link_state(struct link_watch *watch)
+/*
+ * A socket that cannot be opened is logged, and is not an error: the link may go down and up again. A link that
+ * `was_down` ends all sessions, as in the kernel, also if it is up again before we look.
+ */
+static int apply_link_state(struct link_watch *watch, bool was_down)
 {
 	struct device *device = watch->device;
 	struct link_state state;
@@ -25,6 +28,8 @@ static int apply_link_state(struct link_watch *watch)
 	device_lock(device);
 	device->mtu = state.mtu;
 	device_unlock(device);
+	if (was_down)
+		control_set_up(device, false, clock_boottime());
 	error = control_set_up(device, state.up, clock_boottime());
 	if (error)
 		log_error(device->name, "the link is up, but UDP port %u cannot be opened: %s", device->listen_port,
@@ -66,7 +71,7 @@ static void on_link_event(struct ev_loop *loop, struct ev_io *watcher, int event
 	/* If the interface has moved, link.watch is a new descriptor, possibly with the old number. Always restart. */
 	ev_io_stop(loop, watcher);
 	changed = link_read(&watch->link);
-	status = changed > 0 && changed & LINK_STATE ? apply_link_state(watch) : changed;
+	status = changed > 0 && changed & LINK_STATE ? apply_link_state(watch, changed & LINK_DOWN) : changed;
 	if (status == -EBADFD) {
 		watch->deleted(watch->context);
 	} else if (status < 0) {
@@ -83,7 +88,7 @@ static void on_link_retry(struct ev_loop *loop, struct ev_timer *timer, int even
 	int error = link_open(&watch->link, watch->link.tun);
 
 	if (!error)
-		error = apply_link_state(watch);
+		error = apply_link_state(watch, false);
 	if (error && error != -EBADFD) { /* the timer repeats */
 		link_close(&watch->link);
 		return;
@@ -115,7 +120,7 @@ int link_watch_start(struct link_watch *watch, struct device *device, int tun, s
 	watch->watcher.data = watch->retry.data = watch;
 	ev_set_priority(&watch->watcher, EV_MAXPRI); /* before packets that were sent after the change */
 	link_watch_resume(watch);
-	error = apply_link_state(watch);
+	error = apply_link_state(watch, false);
 	if (error)
 		link_watch_stop(watch);
 	else

@@ -136,7 +136,7 @@ int link_set_mtu(const struct link *link, uint32_t mtu)
 
 struct link_events {
 	uint32_t index; /* only events of this interface count */
-	int seen;       /* LINK_STATE, LINK_ROUTES */
+	int seen;       /* as link_read returns */
 };
 
 static void note_event(void *context, const struct netlink_event *event)
@@ -146,7 +146,7 @@ static void note_event(void *context, const struct netlink_event *event)
 	if (event->kind != NETLINK_EVENT_LINK)
 		events->seen |= LINK_ROUTES;
 	else if (event->index == events->index)
-		events->seen |= LINK_STATE;
+		events->seen |= event->up ? LINK_STATE : LINK_STATE | LINK_DOWN;
 }
 
 int link_read(struct link *link)

@@ -161,6 +161,15 @@ def link_up_and_down(lab):
         left.node.ping(right.v4, count=1)
         spent = sum(left.transfer(right)) - before
         assert spent == HANDSHAKE + 2 * ping, f"{spent} bytes, not {HANDSHAKE + 2 * ping}"
+    with lab.check("down and up before the daemon looks wipe them, too"):
+        before = sum(left.transfer(right))
+        with left.daemon.held():
+            left.link("down")
+            left.link("up")
+            left.node.run(f"ip route replace {right.v4} dev {left.interface}")
+        left.node.ping(right.v4, count=1)
+        spent = sum(left.transfer(right)) - before
+        assert spent == HANDSHAKE + 2 * ping, f"{spent} bytes, not {HANDSHAKE + 2 * ping}"
     with lab.check("with a persistent keepalive, up starts a handshake"):
         left.set_peer(right, "persistent-keepalive", "1000")
         time.sleep(0.1)  # an initiation within 20 ms of the previous one is not answered

@@ -64,14 +64,19 @@ static void the_state_is_reported(void **state)
 	assert_int_equal(link_open(&link, tun), 0);
 	expect(&link, false, 1500);
 	sandbox_run("ip link set link0 mtu 1337 up");
-	assert_int_equal(wait_for_event(&link, EVENT_MS), 1);
+	assert_int_equal(wait_for_event(&link, EVENT_MS) & ~LINK_DOWN, LINK_STATE);
 	expect(&link, true, 1337);
 	assert_int_equal(link_set_mtu(&link, 65535 - 100), 0);
-	assert_int_equal(wait_for_event(&link, EVENT_MS), 1);
+	assert_int_equal(wait_for_event(&link, EVENT_MS), LINK_STATE);
 	expect(&link, true, 65535 - 100);
 	sandbox_run("ip link set link0 down");
-	assert_int_equal(wait_for_event(&link, EVENT_MS), 1);
+	assert_int_equal(wait_for_event(&link, EVENT_MS), LINK_STATE | LINK_DOWN);
 	expect(&link, false, 65535 - 100);
+	sandbox_run("ip link set link0 up; ip link set link0 down; ip link set link0 up");
+	assert_int_equal(wait_for_event(&link, EVENT_MS), LINK_STATE | LINK_DOWN);
+	expect(&link, true, 65535 - 100);
+	sandbox_run("ip link set link0 mtu 1400");
+	assert_int_equal(wait_for_event(&link, EVENT_MS), LINK_STATE);
 	link_close(&link);
 	close(tun);
 }
@@ -128,11 +133,11 @@ static void a_move_to_another_namespace_is_followed(void **state)
 							"while [ \"$(readlink /proc/$!/ns/net)\" = \"$(readlink /proc/self/ns/net)\" ];"
 							"do sleep 0.01; done; echo $!"));
 	sandbox_run("ip link set link0 netns %d", atoi(holder));
-	assert_int_equal(wait_for_event(&link, EVENT_MS), LINK_STATE | LINK_ROUTES);
+	assert_int_equal(wait_for_event(&link, EVENT_MS), LINK_STATE | LINK_DOWN | LINK_ROUTES);
 	expect(&link, false, 1500);
 	sandbox_run("nsenter -t %d -n ip link set link0 name other", atoi(holder));
 	sandbox_run("nsenter -t %d -n ip link set other mtu 1400 up", atoi(holder));
-	assert_int_equal(wait_for_event(&link, EVENT_MS), 1);
+	assert_int_equal(wait_for_event(&link, EVENT_MS) & ~LINK_DOWN, LINK_STATE);
 	while (wait_for_event(&link, QUIET_MS))
 		continue;
 	expect(&link, true, 1400);

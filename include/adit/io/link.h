@@ -25,7 +25,7 @@ struct link {
 };
 
 /* The events that link_read reports, as bits. */
-enum { LINK_STATE = 1, LINK_ROUTES = 2 };
+enum { LINK_STATE = 1, LINK_ROUTES = 2, LINK_DOWN = 4 };
 
 struct netlink;
 
@@ -40,8 +40,11 @@ int link_state(const struct link *link, struct link_state *state);
 int link_set_mtu(const struct link *link, uint32_t mtu);
 
 /*
- * Reads pending events from link->watch. Returns LINK_STATE if the state may have changed: call link_state; and
- * LINK_ROUTES if the MTUs of the routes through the device may have changed. If the device has moved to another
+ * Reads pending events from link->watch. Returns these bits:
+ *   - LINK_STATE: the state may have changed; call link_state.
+ *   - LINK_DOWN: the link was down, even if it is up again now. Only with LINK_STATE.
+ *   - LINK_ROUTES: the MTUs of the routes through the device may have changed.
+ * If the device has moved to another
  * namespace, link->watch is a new descriptor then. Returns 0 if nothing has changed, or a negative errno as link_open.
  */
 int link_read(struct link *link);
