@@ -117,7 +117,8 @@ static inline int set_up(void **state)
 	scene->config.peers = &scene->peer;
 	scene->config.peer_count = 1;
 	scene->tun = sandbox_tun("tun0");
-	sandbox_output("ip link add v0 type veth peer name v1; ip link set v0 mtu 1452 up; ip link set v1 up;"
+	sandbox_output("ip link add v0 type veth peer name v1; ip link set v1 addrgenmode none up;"
+				   "ip link set v0 addrgenmode none mtu 1452 up;" /* no address appears later */
 				   "ip address add 192.0.2.1/24 dev v0; ip route add default via 192.0.2.2");
 	*state = scene;
 	return scene->tun >= 0 ? 0 : -1;
