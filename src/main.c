@@ -13,6 +13,7 @@
 #include "daemon/run.h"
 #include "daemon/startup.h"
 #include "daemon/up.h"
+#include "doctor/doctor.h"
 #include "mesh/mesh.h"
 
 struct command {
@@ -82,6 +83,15 @@ static const struct command commands[] = {
 	  "  --public-key KEY            of a peer that has a key and a file already\n"
 	  "  --no-reload                 do not make the tunnel read the change\n\n"
 	  "Example: adit peer add site alice --our-endpoint vpn.example.org --qr\n" },
+	{ "doctor", command_doctor, "[FILE] [--json]", "check this host, report what to change",
+	  "Checks whether this host can run a tunnel: TUN device, offloads, kernel,\n"
+	  "forwarding, filters, clock. With FILE, also checks what that tunnel needs: its\n"
+	  "port, the names and routes of its endpoints, its MTU, its unit. Changes\n"
+	  "nothing. NAME means /etc/adit/NAME.conf.\n\n"
+	  "Each line begins with \"ok\", \"note\", \"warn\" or \"fail\"; indented lines contain\n"
+	  "the remedy.\n\n"
+	  "  --json  print one JSON object, for programs\n\n"
+	  "Exits with 1 if there is a failure. Root learns more than other users.\n" },
 	{ "reload", command_reload, "IFNAME", "make a tunnel read its FILE again",
 	  "Makes the daemon of the interface read its file again and apply the difference.\n"
 	  "Peers that did not change keep their sessions. If the file has an error,\n"

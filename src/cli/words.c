@@ -28,6 +28,7 @@ static const struct known_word commands[] = {
 	{ "init", "adit init FILE" },
 	{ "peer", "adit peer" },
 	{ "mesh", "adit mesh HOSTS --out DIR" },
+	{ "doctor", "adit doctor" },
 	{ "help", "adit --help" },
 	{ "version", "adit --version" },
 	{ "down", "adit down NAME" },

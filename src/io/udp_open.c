@@ -14,7 +14,6 @@
 
 enum {
 	RANDOM_TRIES = 16,        /* a port that is free for IPv4 may be in use for IPv6 */
-	BUFFER_BYTES = 7 << 20,   /* the usual default holds only three messages of 64 KiB */
 	PROBE_DATAGRAM = 16 + 32, /* the smallest data message that carries a packet */
 };
 
@@ -75,10 +74,10 @@ static int open_socket(int family, uint16_t port, uint32_t mark, bool shared)
 		return error;
 	}
 	/* Tries both: the plain options are limited by sysctls, and the FORCE options need CAP_NET_ADMIN. */
-	set_option(fd, SOL_SOCKET, SO_RCVBUF, BUFFER_BYTES);
-	set_option(fd, SOL_SOCKET, SO_SNDBUF, BUFFER_BYTES);
-	set_option(fd, SOL_SOCKET, SO_RCVBUFFORCE, BUFFER_BYTES);
-	set_option(fd, SOL_SOCKET, SO_SNDBUFFORCE, BUFFER_BYTES);
+	set_option(fd, SOL_SOCKET, SO_RCVBUF, UDP_BUFFER_BYTES);
+	set_option(fd, SOL_SOCKET, SO_SNDBUF, UDP_BUFFER_BYTES);
+	set_option(fd, SOL_SOCKET, SO_RCVBUFFORCE, UDP_BUFFER_BYTES);
+	set_option(fd, SOL_SOCKET, SO_SNDBUFFORCE, UDP_BUFFER_BYTES);
 	return fd;
 }
 

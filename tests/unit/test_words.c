@@ -13,8 +13,8 @@
 
 #include "cli/words.h"
 
-static const char *const commands[] = { "run",    "check",  "reload", "stop", "show",
-										"genkey", "pubkey", "genpsk", "mesh", "help" };
+static const char *const commands[] = { "run",    "check",  "reload", "stop",   "show", "genkey",
+										"pubkey", "genpsk", "mesh",   "doctor", "help" };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
 static void assert_meaning(const char *word, const char *expected)
@@ -74,6 +74,7 @@ static void misspelled_words_are_refused(void **state)
 		{ "gen-key", "adit genkey" },
 		{ "pubkye", "adit pubkey" },
 		{ "gen_psk", "adit genpsk" },
+		{ "docto", "adit doctor" },
 		{ "statsu", "adit show" },
 		{ "sttatus", "adit show" },
 		{ "verison", "adit --version" },

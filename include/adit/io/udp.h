@@ -52,6 +52,9 @@ void udp_close(struct udp *udp);
 /* Sets the firewall mark of both sockets. Returns 0 or a negative errno (-EPERM). */
 int udp_set_mark(struct udp *udp, uint32_t mark);
 
+/* The size of the socket buffers that udp_open requests. The usual default holds only three messages of 64 KiB. */
+enum { UDP_BUFFER_BYTES = 7 << 20 };
+
 enum {
 	UDP_RUN_SEGMENTS = 64,
 	/* With the headers of IPv6, UDP and tagged Ethernet, the kernel can still pass a run to a device in one piece. */
