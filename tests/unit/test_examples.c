@@ -40,6 +40,20 @@ static const struct config_peer *find_peer(const struct config *config, const ui
 	return NULL;
 }
 
+/* Returns true if a network of the list contains the address. */
+static bool list_contains(const struct config_prefix *list, const struct ip_prefix *address)
+{
+	for (const struct config_prefix *item = list; item; item = item->next) {
+		struct ip_prefix part = *address;
+
+		part.length = item->prefix.length;
+		prefix_mask(&part);
+		if (prefix_equal(&part, &item->prefix))
+			return true;
+	}
+	return false;
+}
+
 /* `other` has a peer with the key of `self`, whose allowed IPs include the addresses of `self`. */
 static void assert_has_peer(const struct config *self, const struct config *other)
 {
@@ -49,30 +63,21 @@ static void assert_has_peer(const struct config *self, const struct config *othe
 	crypto_scalarmult_base(public_key, self->private_key);
 	peer = find_peer(other, public_key);
 	assert_non_null(peer);
-	for (const struct config_prefix *own = self->addresses; own; own = own->next) {
-		const struct config_prefix *allowed = peer->allowed_ips;
-		while (allowed && memcmp(allowed->prefix.address, own->prefix.address, sizeof own->prefix.address) != 0)
-			allowed = allowed->next;
-		assert_non_null(allowed);
-	}
+	for (const struct config_prefix *own = self->addresses; own; own = own->next)
+		assert_true(list_contains(peer->allowed_ips, &own->prefix));
 	assert_int_equal(peer->has_endpoint, self->has_listen_port);
 }
 
-static void check_group(const char *const *paths, size_t count)
+static void load_all(struct config *configs, const char *const *paths, size_t count)
 {
-	struct config configs[3];
-
-	assert_true(count <= 3);
-	for (size_t i = 0; i < count; i++)
-		load(&configs[i], paths[i]);
 	for (size_t i = 0; i < count; i++) {
-		assert_int_equal(configs[i].peer_count, count - 1);
+		load(&configs[i], paths[i]);
 		assert_non_null(configs[i].addresses);
-		for (size_t j = 0; j < count; j++) {
-			if (i != j)
-				assert_has_peer(&configs[i], &configs[j]);
-		}
 	}
+}
+
+static void destroy_all(struct config *configs, size_t count)
+{
 	for (size_t i = 0; i < count; i++)
 		config_destroy(&configs[i]);
 }
@@ -80,15 +85,60 @@ static void check_group(const char *const *paths, size_t count)
 static void the_site_to_site_example_fits_together(void **state)
 {
 	static const char *const paths[] = { EXAMPLES "site-to-site/left.conf", EXAMPLES "site-to-site/right.conf" };
+	struct config configs[2];
 
-	check_group(paths, 2);
+	load_all(configs, paths, 2);
+	assert_has_peer(&configs[0], &configs[1]);
+	assert_has_peer(&configs[1], &configs[0]);
+	destroy_all(configs, 2);
 }
 
-static void the_mesh_example_fits_together(void **state)
+static void each_host_of_the_mesh_example_has_all_others(void **state)
 {
-	static const char *const paths[] = { EXAMPLES "mesh/a.conf", EXAMPLES "mesh/b.conf", EXAMPLES "mesh/c.conf" };
+	static const char *const paths[] = { EXAMPLES "mesh/a.conf", EXAMPLES "mesh/b.conf", EXAMPLES "mesh/c.conf",
+										 EXAMPLES "mesh/d.conf", EXAMPLES "mesh/e.conf" };
+	struct config configs[5];
 
-	check_group(paths, 3);
+	load_all(configs, paths, 5);
+	for (size_t i = 0; i < 5; i++) {
+		assert_int_equal(configs[i].peer_count, 4);
+		for (size_t j = 0; j < 5; j++) {
+			if (i != j)
+				assert_has_peer(&configs[i], &configs[j]);
+		}
+	}
+	destroy_all(configs, 5);
+}
+
+/* In these examples, the first file is the end with an endpoint, and the others have it as their only peer. */
+static void assert_star(const char *const *paths, size_t count)
+{
+	struct config configs[3];
+
+	load_all(configs, paths, count);
+	assert_int_equal(configs[0].peer_count, count - 1);
+	for (size_t i = 1; i < count; i++) {
+		assert_int_equal(configs[i].peer_count, 1);
+		assert_has_peer(&configs[0], &configs[i]);
+		assert_has_peer(&configs[i], &configs[0]);
+	}
+	destroy_all(configs, count);
+}
+
+static void the_examples_with_one_server_fit_together(void **state)
+{
+	static const char *const hub[] = { EXAMPLES "hub-and-spokes/hub.conf", EXAMPLES "hub-and-spokes/paris.conf",
+									   EXAMPLES "hub-and-spokes/rome.conf" };
+	static const char *const warrior[] = { EXAMPLES "road-warrior/server.conf", EXAMPLES "road-warrior/laptop.conf" };
+	static const char *const full[] = { EXAMPLES "full-tunnel/exit.conf", EXAMPLES "full-tunnel/branch.conf" };
+	static const char *const routing[] = { EXAMPLES "routing-daemon/left.conf", EXAMPLES "routing-daemon/right.conf" };
+	static const char *const container[] = { EXAMPLES "container/gateway.conf", EXAMPLES "container/app.conf" };
+
+	assert_star(hub, 3);
+	assert_star(warrior, 2);
+	assert_star(full, 2);
+	assert_star(routing, 2);
+	assert_star(container, 2);
 }
 
 static int setup(void **state)
@@ -100,7 +150,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_site_to_site_example_fits_together),
-		cmocka_unit_test(the_mesh_example_fits_together),
+		cmocka_unit_test(each_host_of_the_mesh_example_has_all_others),
+		cmocka_unit_test(the_examples_with_one_server_fit_together),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);
