@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Shows on one machine what adit does: builds it, sets up a tunnel between two network namespaces, captures the traffic
-# on the wire, and sends 1 GiB through the tunnel. Needs root and Debian 12 or 13. Installs the missing packages of
-# tests/packages.
+# on the wire, sends 1 GiB through the tunnel, measures the rate, and ends with `adit show`. Needs root and Debian 12 or
+# 13. Installs the missing packages of tests/packages.
 #
 #   sudo sh tests/demo.sh
 set -eu
