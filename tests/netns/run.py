@@ -23,7 +23,7 @@ import threading
 from lab import Lab
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "systemd"))
-SUITES = ["basic", "interop", "forward", "examples", "cutter", "errors", "commands", "peers", "files", "life",
+SUITES = ["basic", "interop", "forward", "examples", "readme", "cutter", "errors", "commands", "peers", "files", "life",
           "device", "device_life", "device_outer", "process", "source", "datapath", "overlay", "quick", "wg_quick",
           "reload", "network", "repair", "leaks", "workers", "flood", "idle", "names", "restart", "mesh", "hooks",
           "doctor", "service"]
