@@ -74,8 +74,8 @@ def show_wire(left, right):
     assert counts["initiation"] and counts["response"] and counts["data"] > 10000, f"captured: {counts}"
     print("capturing on the wire between the hosts")
     print("   " + ", ".join(f"{count} {name}" for name, count in counts.items()) + " messages, and no other UDP packet")
-    print("   One initiation and one response are the handshake, which agrees on the keys of the session. Each data message")
-    print("   contains one encrypted packet; a keepalive is an empty one.")
+    print("   An initiation and a response are a handshake, which agrees on the keys of a session. Each data message")
+    print("   contains one encrypted packet.")
     through = sum(packet.count(MARKER) for packet in inside)
     assert through > 200, f"the marker arrived {through} times"
     assert not any(MARKER in packet.data for packet in wire), "the wire carried the marker in clear text"

@@ -5,8 +5,8 @@ The commands of README.md, run as they are printed there. Only the keys are fill
     here - left 198.51.100.1  ----  right 203.0.113.2 - there
     192.168.10.2                               192.168.20.2
 
-Each host has its own /etc/adit and /run/wireguard. sudo runs its arguments. systemctl, without a systemd, starts a tunnel
-by `adit up` and stops one by `wg-quick down`.
+Each host has its own /etc/adit and /run/wireguard. sudo runs its arguments. In place of systemd, systemctl starts a
+tunnel by `adit up` and stops one by `wg-quick down`.
 """
 
 import os

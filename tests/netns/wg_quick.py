@@ -10,7 +10,7 @@ firewall of them as wg-quick with wireguard-go, and calls the same programs in t
 Each host starts and stops the tunnel twice. After each step the states of the hosts are compared. The comparison leaves
 out the differences that adit.conf(5) lists:
 
-    the protocol of routes and rules, the mark in the rule that looks up the main table, and the names of firewall tables
+    the protocol of routes and rules, the mark in the rule that looks up the main table, the names of firewall tables
     the link-local address and the multicast route that the kernel gives to the TUN device of wireguard-go
     resolvconf -l, by which wg-quick learns the DNS servers when it saves a file
 """
@@ -22,7 +22,7 @@ import re
 
 from device_life import processes
 from ends import key
-from hooks import CALLS, calls, forget_calls, set_tools
+from hooks import CALLS, calls, forget_calls, set_tools, start_resolved
 from lab import case, wait_for
 from quick import RESOLVER, TOOLS, TOOLS_QUICK, check_kernel, prepare, read, write_tool
 
@@ -30,17 +30,26 @@ FILES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "wg_quick_files
 NAMES = sorted(name.removesuffix(".conf") for name in os.listdir(FILES) if name.endswith(".conf"))
 SYSCTLS = ["net/ipv4/conf/all/src_valid_mark", "net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding"]
 MULTICAST = "ff00::/8"
+# systemd's resolvectl under the name of resolvconf; see resolvectl(1).
+RESOLVED_RESOLVCONF = """#!/bin/sh
+case $1 in
+-a) input=$(cat)
+    echo $(echo "$input" | sed -n 's/^nameserver //p') >/run/resolved.dns
+    echo $(echo "$input" | sed -n 's/^search //p') "~." >/run/resolved.domain ;;
+-d) rm -f /run/resolved.dns /run/resolved.domain ;;
+esac
+"""
 NEW_PEER = base64.b64encode(b"a peer that wg(8) has added".ljust(32)).decode()
 
 
 class Host:
-    """A host that runs a file by wg-quick or by adit. `program` runs up or down, and returns the completed process."""
+    """A host with a tunnel. `program` takes it up or down by wg-quick or by adit, and returns the completed process."""
 
     def __init__(self, lab, name, interface, text, program):
         self.name, self.interface, self.text = name, interface, text
-        self.node, internet = lab.node(name, forward=False), lab.node(f"internet-{name}")
+        self.node, internet = lab.node(name), lab.node(f"internet-{name}")
         self.program = program
-        self.node.set("net/ipv6/conf/default/addr_gen_mode", 1)  # no link-local addresses, which are random, on the veths
+        self.node.set("net/ipv6/conf/default/addr_gen_mode", 1)  # no random addresses on the veths
         lab.wire(self.node, "wan", ["192.0.2.1/24", "2001:db8::1/64"],
                  internet, "host", ["192.0.2.254/24", "2001:db8::fe/64"])
         lab.wire(self.node, "lan", ["192.168.1.1/24"], internet, "lan", ["192.168.1.2/24"])
@@ -49,7 +58,7 @@ class Host:
         self.node.run("ip -6 route add default via 2001:db8::fe")
 
     def rows(self, command):
-        """Returns the objects of an ip(8) command as text, without the protocol and the routes of link-local addresses."""
+        """Returns the objects of an ip(8) command as text, without the protocol and the link-local routes."""
         rows = []
         for row in self.node.json(command):
             row.pop("protocol", None)
@@ -88,15 +97,28 @@ class Host:
         return (not self.node.has_link(self.interface)
                 and not os.path.exists(f"/var/run/wireguard/{self.interface}.sock"))
 
+    def run(self, verb):
+        """Takes the tunnel up or down."""
+        done = self.program(self.node, verb, self.path())
+        assert not done.returncode, f"{self.name}: {verb}: {done.stderr}"
+        if verb == "down":
+            wait_for(self.is_down, "the end of the interface and its socket")
+
     def path(self):
         return f"/run/{self.interface}.conf"
 
+    def write(self):
+        with open(os.open(self.path(), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(self.text)
+
     def state(self):
         return {"addresses": self.addresses(), "device": self.device(), "firewall": self.firewall(),
-                **{f"IPv{family} rules": self.rows(f"ip -{family} -j rule show") for family in (4, 6)},
-                **{f"IPv{family} routes": sorted(self.rows(f"ip -{family} -j route show table all")) for family in (4, 6)},
+                "IPv4 rules": self.rows("ip -4 -j rule show"), "IPv6 rules": self.rows("ip -6 -j rule show"),
+                "IPv4 routes": sorted(self.rows("ip -4 -j route show table all")),
+                "IPv6 routes": sorted(self.rows("ip -6 -j route show table all")),
                 "sysctls": [self.node.get(key) for key in SYSCTLS],
-                "resolv.conf": read("/etc/resolv.conf"), "calls": [call for call in calls() if not call.startswith("resolvconf -l")]}
+                "resolv.conf": read("/etc/resolv.conf"),
+                "calls": [call for call in calls() if not call.startswith("resolvconf -l")]}
 
 
 def write_tools():
@@ -130,16 +152,12 @@ def change(host):
 
 def life(host):
     """Takes the tunnel up and down twice. Returns the states of the host by step."""
-    with open(os.open(host.path(), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(host.text)
+    host.write()
     forget_calls()
     states = {"before": host.state()}
     for verb in "up", "down", "up again", "down again":
         forget_calls()
-        done = host.program(host.node, verb.split()[0], host.path())
-        assert not done.returncode, f"{host.name}: {verb}: {done.stderr}"
-        if "down" in verb:
-            wait_for(host.is_down, "the end of the interface and its socket")
+        host.run(verb.split()[0])
         states[verb] = host.state()
         if verb == "up" and "SaveConfig" in host.text:
             change(host)
@@ -175,3 +193,30 @@ def same(lab, file):
     for step in expected:
         with lab.check(f"{step}: the same host"):
             check_same(expected[step], found[step])
+
+
+def resolved_servers():
+    """Returns the servers and the domains that systemd-resolved has for the interface, or nothing."""
+    return [read(f"/run/resolved.{what}") for what in ("dns", "domain") if os.path.exists(f"/run/resolved.{what}")]
+
+
+@case(file=["provider", "halves"])
+def resolved(lab, file):
+    """With systemd-resolved, wg-quick calls resolvectl by the name of resolvconf, and adit calls resolvectl."""
+    prepare(lab)
+    write_tools()
+    listener = start_resolved()
+    os.unlink(f"{TOOLS}/resolvconf")
+    write_tool("resolvconf", RESOLVED_RESOLVCONF)
+    text, servers = fill(lab, file), []
+    for name, program in ("wg-quick", by_wg_quick), ("adit", by_adit):
+        host = Host(lab, name, file, text, program)
+        host.write()
+        host.run("up")
+        servers.append(resolved_servers())
+        host.run("down")
+        with lab.check(f"{name}: down removes the servers"):
+            assert not resolved_servers()
+    listener.close()
+    with lab.check("the same servers and domains"):
+        assert len(servers[0]) == 2 and servers[0] == servers[1], f"{servers[1]}, not {servers[0]}"
