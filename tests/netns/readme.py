@@ -11,14 +11,21 @@ tunnel by `adit up` and stops one by `wg-quick down`.
 
 import os
 import re
+import shutil
+import subprocess
 
+from container import ROOT_SCRIPT, Container
 from device_life import processes
 from ends import key
+from examples import read_with_new_keys
 from lab import Node, case, wait_for
 from quick import TOOLS, TOOLS_ADIT, check_kernel, prepare, write_tool
 from traffic import MIB, both_ways
 
-README = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "README.md")
+TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+README = os.path.join(TOP, "README.md")
+SUDO = "#!/bin/sh\nexec env \"$@\"\n"
+NAMES = "198.51.100.1 left.example.org\n203.0.113.2 right.example.org\n"
 HOST = """#!/bin/sh
 # host NAME COMMAND...: runs a command on the host NAME, in its own /run/wireguard
 exec unshare --mount sh -c 'mount --bind /run/$0-wireguard /run/wireguard && exec "$@"' "$@"
@@ -59,13 +66,13 @@ def lay(lab):
     """Creates the hosts. Returns them by name."""
     prepare(lab)
     write_tool("host", HOST)
-    write_tool("sudo", "#!/bin/sh\nexec env \"$@\"\n")
+    write_tool("sudo", SUDO)
     write_tool("systemctl", SYSTEMCTL)
     os.environ["PATH"] = f"{TOOLS}:{os.environ['PATH']}"
     for folder in "/etc/adit", "/etc/wireguard", "/run/wireguard":
         os.makedirs(folder, exist_ok=True)
     with open("/etc/hosts", "a") as hosts:
-        hosts.write("198.51.100.1 left.example.org\n203.0.113.2 right.example.org\n")
+        hosts.write(NAMES)
     left, right = Host(lab, "left"), Host(lab, "right")
     lab.wire(left, "wan", ["198.51.100.1/24"], right, "wan", ["203.0.113.2/24"])
     left.run("ip route add 203.0.113.0/24 dev wan")
@@ -103,6 +110,56 @@ def first_tunnel(lab):
     with lab.check("adit check has nothing to report"):
         for host in left, right:
             assert host.shell("adit check --strict site").endswith("OK, 1 peer")
+
+
+def install(lab, root):
+    """Copies adit, its unit and the names of the hosts to the root directory of a container."""
+    with open(os.open(f"{root}/usr/bin/sudo", os.O_WRONLY | os.O_CREAT, 0o755), "w") as file:
+        file.write(SUDO)
+    with open(f"{root}/etc/hosts", "a") as file:
+        file.write(NAMES)
+    shutil.copy(lab.adit, f"{root}/usr/bin/adit")
+    for name in "adit@.service", "adit.target":
+        shutil.copy(os.path.join(TOP, "systemd", name), f"{root}/etc/systemd/system/{name}")
+
+
+@case(slow=True, seconds=600)
+def under_systemd(lab):
+    """Left is a container with systemd, in which the commands start the unit adit@site."""
+    subprocess.run(["sh", ROOT_SCRIPT], check=True, stdout=subprocess.DEVNULL)  # while names still resolve
+    hosts = lay(lab)
+    left, right = hosts["left"], hosts["right"]
+    container = Container(left)
+    install(lab, container.root)
+
+    def shell(line):
+        words = ["nsenter", f"--target={container.pid}", "--all", "sh", "-c", line]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=120)
+        assert not done.returncode, f"{line}: {done.stderr}"
+        return done.stdout.strip()
+
+    on_left, on_right, on_both = commands("First site-to-site tunnel")
+    with container.booted():
+        with lab.check("three commands on each host"):
+            keys = {"KEY-OF-LEFT": shell(on_left[0]), "KEY-OF-RIGHT": right.shell(on_right[0])}
+            for run, lines in (shell, on_left), (right.shell, on_right):
+                for line in lines[1:]:
+                    run(re.sub("KEY-OF-[A-Z]*", lambda found: keys[found[0]], line))
+            assert shell("systemctl is-enabled adit@site") == "enabled"
+        with lab.check("the hosts reach each other, and adit show prints the handshake"):
+            left.ping("10.44.0.2")
+            right.ping("10.44.0.1")
+            assert "latest handshake" in shell(on_both[0])
+        shell("systemctl stop adit@site")
+        for name, text in read_with_new_keys(lab, "road-warrior", ["server", "laptop"]).items():
+            with lab.check(f"the sandbox of the unit allows the hooks of conf/road-warrior/{name}.conf"):
+                with open(f"{container.root}/etc/adit/{name}.conf", "w") as file:
+                    file.write(re.sub("^DNS = .*\n", "", text, flags=re.MULTILINE))  # the container has no resolvconf
+                container.start(f"adit@{name}")
+                assert re.search(f"table inet (nat|kill)-{name} ", left.run("nft list ruleset").stdout)
+                shell(f"systemctl stop adit@{name}")
+                assert name not in left.run("nft list ruleset").stdout
+        right.shell("adit down site")  # it is in the control group of the container
 
 
 def write_pair(lab, path):
