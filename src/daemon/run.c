@@ -204,7 +204,8 @@ static int service_reload(struct service *service, struct uapi_reply *reply)
 	service->config = config;
 	handover_reloaded(&service->handover, &service->config, network_claim(service->network));
 	free_config_peers(&service->config);
-	log_info(report.interface, "reloaded: %zu peers", service->daemon.device.peer_count);
+	log_info(report.interface, "reloaded: %zu peer%s", service->daemon.device.peer_count,
+			 service->daemon.device.peer_count == 1 ? "" : "s");
 	return 0;
 }
 
