@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/usage.h"
 #include "cli/commands.h"
 #include "cli/show.h"
 #include "cli/words.h"
@@ -180,9 +181,10 @@ static int refuse_word(const char *word)
 {
 	const char *meaning = command_meant_by(word);
 
+	if (*word == '-')
+		return usage_error("", "COMMAND [ARGUMENT]...", word);
 	if (!meaning) {
-		fprintf(stderr, "adit: \"%s\" is not a command\n\n", word);
-		print_usage(stderr);
+		fprintf(stderr, "adit: \"%s\" is not a command; see \"adit --help\"\n", word);
 		return EXIT_FAILURE;
 	}
 	fprintf(stderr, "adit: \"%s\" is not a command; did you mean \"%s\"?\n", word, meaning);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* adit check: reports the errors and warnings in configuration files. */
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/usage.h"
 #include "cli/commands.h"
 #include "config/ini_networks.h"
 
@@ -35,17 +37,15 @@ static int check_file(const char *path, bool strict, const struct ini_network *n
 
 int command_check(int argc, char **argv)
 {
-	bool strict = argc > 1 && strcmp(argv[1], "--strict") == 0;
+	bool strict = usage_take_flag(&argc, argv, "--strict");
 	struct ini_network *networks;
 	size_t network_count;
 	int code = EXIT_SUCCESS;
 
-	if (argc < 2 + strict) {
-		fprintf(stderr, "usage: adit check [--strict] FILE...\n");
+	if (!usage_check("check", argc, argv, "[--strict] FILE...", 1, INT_MAX - 1))
 		return EXIT_FAILURE;
-	}
 	networks = ini_networks_read(&network_count);
-	for (int i = 1 + strict; i < argc; i++) {
+	for (int i = 1; i < argc; i++) {
 		if (check_file(argv[i], strict, networks, network_count) < 0)
 			code = EXIT_FAILURE;
 	}

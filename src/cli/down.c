@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/usage.h"
 #include "cli/show.h"
 #include "stop_wait.h"
 #include "uapi/socket.h"
@@ -76,10 +77,8 @@ int command_down(int argc, char **argv)
 	struct stop_wait wait;
 	int fd, error;
 
-	if (argc != 2 || argv[1][0] == '-') {
-		fputs("usage: adit down NAME\n", stderr);
+	if (!usage_check("down", argc, argv, "NAME", 1, 1))
 		return EXIT_FAILURE;
-	}
 	if (!interface_of_argument(name, argv[1])) {
 		fprintf(stderr, "adit down: `%s' is neither the name of an interface nor a file NAME.conf\n", argv[1]);
 		return EXIT_FAILURE;

@@ -10,15 +10,8 @@
 #include <unistd.h>
 
 #include "base/keytext.h"
+#include "base/usage.h"
 #include "cli/commands.h"
-
-static bool has_arguments(int argc, char **argv)
-{
-	if (argc == 1)
-		return false;
-	fprintf(stderr, "usage: adit %s\n", argv[0]);
-	return true;
-}
 
 static void warn_if_world_accessible(const char *command)
 {
@@ -50,7 +43,7 @@ int command_genkey(int argc, char **argv)
 {
 	uint8_t key[KEY_BYTES];
 
-	if (has_arguments(argc, argv))
+	if (!usage_check(argv[0], argc, argv, "", 0, 0))
 		return EXIT_FAILURE;
 	warn_if_world_accessible(argv[0]);
 	randombytes_buf(key, sizeof key);
@@ -63,7 +56,7 @@ int command_genpsk(int argc, char **argv)
 {
 	uint8_t key[KEY_BYTES];
 
-	if (has_arguments(argc, argv))
+	if (!usage_check(argv[0], argc, argv, "", 0, 0))
 		return EXIT_FAILURE;
 	warn_if_world_accessible(argv[0]);
 	randombytes_buf(key, sizeof key);
@@ -104,7 +97,7 @@ int command_pubkey(int argc, char **argv)
 	uint8_t private_key[KEY_BYTES], public_key[KEY_BYTES];
 	int error;
 
-	if (has_arguments(argc, argv))
+	if (!usage_check(argv[0], argc, argv, "", 0, 0))
 		return EXIT_FAILURE;
 	error = read_input_key(private_key);
 	if (error == -EINVAL) {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/usage.h"
 #include "cli/commands.h"
 #include "peer_site.h"
 
@@ -17,11 +18,8 @@ int command_peer(int argc, char **argv)
 	for (size_t i = 0; argc > 1 && i < sizeof verbs / sizeof *verbs; i++)
 		if (strcmp(argv[1], verbs[i].name) == 0)
 			return verbs[i].call(argc - 1, argv + 1);
-	if (argc > 1)
-		fprintf(stderr, "adit peer: \"%s\" is not one of add, remove and list; see \"adit peer --help\"\n", argv[1]);
-	else
-		fputs("usage: adit peer add|remove FILE NAME [OPTION]...\n"
-			  "       adit peer list FILE\n",
-			  stderr);
+	if (argc < 2)
+		return usage_error("peer", "add|remove|list FILE", NULL);
+	fprintf(stderr, "adit peer: \"%s\" is not one of add, remove and list; see \"adit peer --help\"\n", argv[1]);
 	return EXIT_FAILURE;
 }

@@ -10,6 +10,7 @@
 
 #include "base/keytext.h"
 #include "base/spelling.h"
+#include "base/usage.h"
 #include "new_file.h"
 #include "peer_site.h"
 
@@ -71,10 +72,8 @@ int command_peer_list(int argc, char **argv)
 	struct peer_site site;
 	int error;
 
-	if (argc != 2) {
-		fputs("usage: adit peer list FILE\n", stderr);
+	if (!usage_check("peer list", argc, argv, "FILE", 1, 1))
 		return EXIT_FAILURE;
-	}
 	error = peer_site_open(&site, "adit peer list", argv[1], false);
 	if (!error) {
 		print_peers(&site);
@@ -158,15 +157,13 @@ static int remove_peer_file(const struct peer_site *site, const char *path, bool
 
 int command_peer_remove(int argc, char **argv)
 {
-	bool no_reload = argc == 4 && strcmp(argv[3], "--no-reload") == 0;
+	bool no_reload = usage_take_flag(&argc, argv, "--no-reload");
 	const struct config_peer *peer;
 	struct peer_site site;
 	int error;
 
-	if (argc != 3 + no_reload) {
-		fputs("usage: adit peer remove FILE NAME [--no-reload]\n", stderr);
+	if (!usage_check("peer remove", argc, argv, "FILE NAME [--no-reload]", 2, 2))
 		return EXIT_FAILURE;
-	}
 	error = peer_site_open(&site, "adit peer remove", argv[1], true);
 	if (!error) {
 		peer = find_peer(&site, argv[2]);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/usage.h"
 #include "cli/show.h"
 #include "reload.h"
 #include "uapi/uapi.h"
@@ -47,10 +48,8 @@ int command_reload(int argc, char **argv)
 {
 	int error;
 
-	if (argc != 2) {
-		fputs("usage: adit reload IFNAME\n", stderr);
+	if (!usage_check("reload", argc, argv, "IFNAME", 1, 1))
 		return EXIT_FAILURE;
-	}
 	error = reload_interface("adit reload", argv[1]);
 	if (error == -ENOENT || error == -ECONNREFUSED)
 		fprintf(stderr, "adit reload: %s: %s\n", argv[1], uapi_client_error(error));

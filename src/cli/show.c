@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/usage.h"
 #include "show_state.h"
 #include "uapi/uapi.h"
 #include "uapi_client.h"
@@ -125,20 +126,13 @@ static int show_print(const struct show_interface *list, bool json)
 int command_show(int argc, char **argv)
 {
 	struct show_interface *list = NULL;
-	const char *name = NULL;
-	bool json = false;
+	bool json = usage_take_flag(&argc, argv, "--json");
+	const char *name;
 	int error;
 
-	for (int i = 1; i < argc; i++) {
-		if (!strcmp(argv[i], "--json")) {
-			json = true;
-		} else if (*argv[i] != '-' && !name) {
-			name = argv[i];
-		} else {
-			fputs("usage: adit show [IFNAME] [--json]\n", stderr);
-			return EXIT_FAILURE;
-		}
-	}
+	if (!usage_check("show", argc, argv, "[IFNAME] [--json]", 0, 1))
+		return EXIT_FAILURE;
+	name = argv[1];
 	error = name ? show_read_named(&list, name) : show_read_all(&list);
 	if (list || !error) {
 		int print_error = show_print(list, json);

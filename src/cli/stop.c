@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/usage.h"
 #include "cli/show.h"
 #include "stop_wait.h"
 #include "uapi/uapi.h"
@@ -21,10 +22,8 @@ int command_stop(int argc, char **argv)
 	struct stop_wait wait;
 	int error;
 
-	if (argc != 2) {
-		fputs("usage: adit stop IFNAME\n", stderr);
+	if (!usage_check("stop", argc, argv, "IFNAME", 1, 1))
 		return EXIT_FAILURE;
-	}
 	stop_wait_begin(&wait, argv[1]);
 	error = uapi_client_call(UAPI_DIRECTORY, argv[1], "stop=1\n\n", STOP_TIMEOUT, ignore_line, NULL);
 	if (!error) {

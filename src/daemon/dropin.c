@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/usage.h"
 #include "daemon/daemon.h"
 #include "daemon/interface.h"
 #include "daemon/startup.h"
@@ -250,8 +251,9 @@ int command_interface(int argc, char **argv)
 	if (argc > name && !strcmp(argv[name], "--"))
 		name++;
 	if (argc != name + 1 || !is_interface_name(argv[name])) {
-		fputs("usage: adit [-f | --foreground] [--] IFNAME\n", stderr);
-		return EXIT_FAILURE;
+		const char *wrong = argc == name ? NULL : argv[argc == name + 1 ? name : name + 1];
+
+		return usage_error("", "[-f | --foreground] [--] IFNAME", wrong);
 	}
 	set_log_level();
 	if (dropin_prepare(&passed, &reason)) {

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/reason.h"
+#include "base/usage.h"
 #include "config/apply.h"
 #include "config/ini.h"
 #include "daemon/child.h"
@@ -596,16 +597,14 @@ static void print_line(void *context, const char *text)
 int command_run(int argc, char **argv)
 {
 	struct ini_report findings = { .line = print_line };
-	struct service service = { 0 };
+	struct service service = { .strict = usage_take_flag(&argc, argv, "--strict") };
 	struct config config = { 0 };
-	const char *path = argv[argc - 1];
+	const char *path;
 	int error;
 
-	service.strict = argc > 1 && strcmp(argv[1], "--strict") == 0;
-	if (argc != 2 + service.strict) {
-		fputs("usage: adit run [--strict] FILE\n", stderr);
+	if (!usage_check("run", argc, argv, "[--strict] FILE", 1, 1))
 		return EXIT_FAILURE;
-	}
+	path = argv[1];
 	findings.strict = service.strict;
 	handover_receive(&service.handover);
 	startup_close_inherited_after(service.handover.store.last);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/usage.h"
 #include "config/ini.h"
 #include "daemon/run.h"
 #include "daemon/startup.h"
@@ -136,17 +137,10 @@ static int up_file(const char *name, const char *log_path)
 
 int command_up(int argc, char **argv)
 {
-	const char *log_path = NULL;
+	const char *log_path = usage_take_value(&argc, argv, "--log");
 
 	startup_close_inherited(-1, -1);
-	if (argc == 4 && !strcmp(argv[1], "--log")) {
-		log_path = argv[2];
-		argv += 2;
-		argc -= 2;
-	}
-	if (argc != 2 || argv[1][0] == '-') {
-		fputs("usage: adit up [--log LOG] FILE\n", stderr);
+	if (!usage_check("up", argc, argv, "[--log LOG] FILE", 1, 1))
 		return EXIT_FAILURE;
-	}
 	return up_file(argv[1], log_path);
 }

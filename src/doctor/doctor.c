@@ -16,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/usage.h"
 #include "checks.h"
 #include "host_files.h"
 #include "isolate.h"
@@ -293,28 +294,19 @@ static bool wants_colour(void)
 	return isatty(STDOUT_FILENO) && !(no_colour && *no_colour) && !(terminal && strcmp(terminal, "dumb") == 0);
 }
 
-static int doctor_usage(void)
-{
-	fputs("usage: adit doctor [FILE] [--json]\n", stderr);
-	return EXIT_FAILURE;
-}
-
 int command_doctor(int argc, char **argv)
 {
 	struct doctor doctor = { 0 };
-	const char *argument = NULL;
+	bool json = usage_take_flag(&argc, argv, "--json");
+	const char *argument;
 	char buffer[INI_PATH];
-	bool json = false;
 	int code;
 
-	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--json") == 0)
-			json = true;
-		else if (argv[i][0] == '-' || !argv[i][0] || argument)
-			return doctor_usage();
-		else
-			argument = argv[i];
-	}
+	if (!usage_check("doctor", argc, argv, "[FILE] [--json]", 0, 1))
+		return EXIT_FAILURE;
+	argument = argv[1];
+	if (argument && !*argument)
+		return usage_error("doctor", "[FILE] [--json]", argument);
 	if (argument)
 		doctor.path = ini_path(argument, buffer);
 	examine_host(&doctor);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "addresses.h"
+#include "base/usage.h"
 #include "install.h"
 #include "mesh/mesh.h"
 #include "output.h"
@@ -361,7 +362,7 @@ static bool read_mesh_options(struct mesh_options *options, int argc, char **arg
 		}
 	}
 	if (!options->list || !options->out) {
-		fprintf(stderr, "usage: adit mesh HOSTS --out DIR [--rotate HOST]... [--dry-run] [--install [--user USER]]\n");
+		usage_error("mesh", "HOSTS --out DIR [--rotate HOST]... [--dry-run] [--install [--user USER]]", NULL);
 		return false;
 	}
 	if (options->user && (!options->install || *options->user == '-')) {

@@ -198,14 +198,14 @@ static void genpsk_reports_a_write_error(void **state)
 	assert_string_equal(outcome.errors, "adit genpsk: standard output: No space left on device\n");
 }
 
-static void wrong_arguments_print_the_usage(void **state)
+static void wrong_arguments_get_one_line_with_the_usage(void **state)
 {
 	char *argv[] = { "genkey", "now", NULL };
 	struct outcome outcome = run(command_genkey, argv, "out");
 
 	assert_int_equal(outcome.code, 1);
 	assert_string_equal(outcome.output, "");
-	assert_string_equal(outcome.errors, "usage: adit genkey\n");
+	assert_string_equal(outcome.errors, "adit genkey: unexpected argument \"now\"; usage: adit genkey\n");
 	argv[0] = "genpsk";
 	assert_int_equal(run(command_genpsk, argv, "out").code, 1);
 	argv[0] = "pubkey";
@@ -214,11 +214,11 @@ static void wrong_arguments_print_the_usage(void **state)
 	argv[1] = NULL;
 	outcome = run(command_check, argv, "out");
 	assert_int_equal(outcome.code, 1);
-	assert_string_equal(outcome.errors, "usage: adit check [--strict] FILE...\n");
+	assert_string_equal(outcome.errors, "adit check: an argument is missing; usage: adit check [--strict] FILE...\n");
 	argv[0] = "stop";
 	outcome = run(command_stop, argv, "out");
 	assert_int_equal(outcome.code, 1);
-	assert_string_equal(outcome.errors, "usage: adit stop IFNAME\n");
+	assert_string_equal(outcome.errors, "adit stop: an argument is missing; usage: adit stop IFNAME\n");
 	argv[0] = "reload";
 	assert_int_equal(run(command_reload, argv, "out").code, 1);
 }
@@ -309,7 +309,7 @@ int main(void)
 		cmocka_unit_test(genkey_clamps_and_genpsk_does_not),
 		cmocka_unit_test(genkey_warns_if_others_can_access_the_output),
 		cmocka_unit_test(genpsk_reports_a_write_error),
-		cmocka_unit_test(wrong_arguments_print_the_usage),
+		cmocka_unit_test(wrong_arguments_get_one_line_with_the_usage),
 		cmocka_unit_test(check_prints_findings_and_returns_1_on_errors),
 		cmocka_unit_test(stop_without_a_daemon_fails),
 		cmocka_unit_test(check_gives_advice),

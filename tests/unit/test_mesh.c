@@ -383,8 +383,8 @@ static void pairs_without_a_path_are_named(void **state)
 
 static void wrong_command_lines_are_reported(void **state)
 {
-	static const char usage[] =
-		"usage: adit mesh HOSTS --out DIR [--rotate HOST]... [--dry-run] [--install [--user USER]]\n";
+	static const char usage[] = "adit mesh: an argument is missing; usage: adit mesh HOSTS --out DIR "
+								"[--rotate HOST]... [--dry-run] [--install [--user USER]]\n";
 
 	write_text("list", ABC);
 	assert_run(run_mesh("list"), 1, "", usage);

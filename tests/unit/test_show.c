@@ -153,10 +153,9 @@ static void show_skips_the_socket_of_a_dead_daemon(void **state)
 
 static void show_rejects_wrong_arguments(void **state)
 {
-	static const char usage[] = "usage: adit show [IFNAME] [--json]\n";
-
-	assert_string_equal(show(1, "a", "b"), usage);
-	assert_string_equal(show(1, "--jsn"), usage);
+	assert_string_equal(show(1, "a", "b"),
+						"adit show: unexpected argument \"b\"; usage: adit show [IFNAME] [--json]\n");
+	assert_string_equal(show(1, "--jsn"), "adit show: unknown option \"--jsn\"; usage: adit show [IFNAME] [--json]\n");
 	assert_string_equal(show(1, ""), "adit show: : Invalid argument\n");
 	assert_string_equal(show(1, "../wgtest"), "adit show: ../wgtest: Invalid argument\n");
 	assert_string_equal(show(1, "a-name-of-sixteen"), "adit show: a-name-of-sixteen: Invalid argument\n");
@@ -333,7 +332,7 @@ static void reload_prints_the_messages_of_the_daemon(void **state)
 	reload_result = -EADDRINUSE;
 	assert_string_equal(reload(1, "wgtest"), "adit reload: wgtest: Address already in use\n");
 	assert_string_equal(reload(1, "nosuch"), "adit reload: nosuch: no daemon serves this interface\n");
-	assert_string_equal(reload(1, NULL), "usage: adit reload IFNAME\n");
+	assert_string_equal(reload(1, NULL), "adit reload: an argument is missing; usage: adit reload IFNAME\n");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, serve_set_up_system, serve_tear_down)

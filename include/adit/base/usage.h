@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* Usage: reports wrong arguments of a command in one line on standard error. */
+#ifndef ADIT_BASE_USAGE_H
+#define ADIT_BASE_USAGE_H
+
+#include <stdbool.h>
+
+/*
+ * Prints `adit COMMAND: PROBLEM; usage: adit COMMAND ARGUMENTS` and returns EXIT_FAILURE. `command` is empty if there
+ * is no command. `arguments` is as in the help of the command. `word` is the wrong argument, or NULL if one is missing.
+ */
+int usage_error(const char *command, const char *arguments, const char *word);
+
+/* Removes the option from the arguments, and returns whether it was among them. */
+bool usage_take_flag(int *argc, char **argv, const char *flag);
+/* Removes the option and the argument after it, its value, and returns the value, or NULL if there is none. */
+const char *usage_take_value(int *argc, char **argv, const char *option);
+
+/*
+ * Checks the arguments of a command that has no options, or whose options were removed. After argv[0], there are `min`
+ * to `max` words. Returns false after it has reported a wrong one.
+ */
+bool usage_check(const char *command, int argc, char **argv, const char *arguments, int min, int max);
+
+#endif
