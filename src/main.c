@@ -8,6 +8,7 @@
 
 #include "base/usage.h"
 #include "cli/commands.h"
+#include "cli/complete.h"
 #include "cli/show.h"
 #include "cli/words.h"
 #include "daemon/dropin.h"
@@ -16,13 +17,6 @@
 #include "daemon/up.h"
 #include "doctor/doctor.h"
 #include "mesh/mesh.h"
-
-struct command {
-	const char *name;
-	int (*call)(int argc, char **argv);
-	const char *arguments, *summary;
-	const char *help; /* lines of at most 79 columns */
-};
 
 static const struct command commands[] = {
 	{ "init", command_init, "FILE --address LIST", "write a new FILE",
@@ -113,6 +107,7 @@ static const struct command commands[] = {
 	  "  a  a.example.org\n"
 	  "  b  198.51.100.2:51821  auto  192.168.2.0/24\n"
 	  "  c  -\n\n"
+	  "  --out DIR      the folder of the files\n"
 	  "  --rotate HOST  make new keys for this host\n"
 	  "  --dry-run      print what would change, and change nothing\n"
 	  "  --install      copy the files to the hosts by ssh, and reload the tunnels\n"
@@ -227,6 +222,10 @@ int main(int argc, char **argv)
 			return puts("adit " ADIT_VERSION) < 0;
 		fputs("usage: adit --version\n", stderr);
 		return EXIT_FAILURE;
+	}
+	if (!strcmp(word, "--complete")) {
+		complete_command_line(commands, COMMANDS, argc - 2, argv + 2);
+		return EXIT_SUCCESS;
 	}
 	if (is_help_option(word) || !strcmp(word, "help"))
 		return print_help(argc, argv);

@@ -2,6 +2,7 @@
 # The unit tests of src/cli.
 adit_test(cli commands)
 adit_test(cli words)
+adit_test(cli complete)
 adit_test(cli show)
 target_include_directories(test_show PRIVATE ${CMAKE_SOURCE_DIR}/src/cli ${CMAKE_SOURCE_DIR}/src/uapi) # some headers are the layer's own
 adit_test(cli address_pool)
@@ -9,3 +10,10 @@ adit_test(cli peer_files)
 foreach(module address_pool peer_files)
 	target_include_directories(test_${module} PRIVATE ${CMAKE_SOURCE_DIR}/src/cli)
 endforeach()
+add_test(NAME command_line
+	COMMAND Python3::Interpreter ${CMAKE_CURRENT_SOURCE_DIR}/command_line.py ${CMAKE_SOURCE_DIR} $<TARGET_FILE:adit>)
+set_tests_properties(command_line PROPERTIES TIMEOUT 300 LABELS cli)
+if(CMAKE_CROSSCOMPILING_EMULATOR)
+	list(JOIN CMAKE_CROSSCOMPILING_EMULATOR " " emulator)
+	set_tests_properties(command_line PROPERTIES ENVIRONMENT "EMULATOR=${emulator}")
+endif()

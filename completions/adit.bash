@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: MIT
+# Completion of adit(8) for bash. The program itself lists the words: "adit --complete WORD...".
+_adit()
+{
+	local line word=${COMP_WORDS[COMP_CWORD]}
+
+	COMPREPLY=()
+	while IFS= read -r line; do
+		case $line in
+		:files | :configurations)
+			compopt -o filenames
+			while IFS= read -r line; do
+				COMPREPLY+=("$line")
+			done < <(if [[ $line == :files ]]; then compgen -f -- "$word"; else compgen -d -- "$word"
+				compgen -f -X '!*.conf' -- "$word"; fi)
+			;;
+		:directories)
+			compopt -o filenames
+			while IFS= read -r line; do
+				COMPREPLY+=("$line")
+			done < <(compgen -d -- "$word")
+			;;
+		*) COMPREPLY+=("${line%%$'\t'*}") ;;
+		esac
+	done < <("$1" --complete "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
+}
+complete -F _adit adit

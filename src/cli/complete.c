@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Completion of the command line.
+ *
+ * The help of a command is the only description of its arguments. Its usage names the words in their order. Its options
+ * are those of the usage and the first words of indented lines. A word in capitals names a kind of value: FILE and NAME
+ * are configurations, IFNAME is a running interface, DIR is a directory; "add|remove" are alternatives.
+ */
+#include "cli/complete.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "config/ini.h"
+#include "uapi/uapi.h"
+
+/* A piece of the help text. It has no terminating NUL byte. */
+struct piece {
+	const char *text;
+	size_t length;
+};
+
+static bool piece_is(struct piece piece, const char *word)
+{
+	return piece.length == strlen(word) && strncmp(piece.text, word, piece.length) == 0;
+}
+
+static void offer(struct piece word, struct piece description, const char *prefix)
+{
+	if (word.length < strlen(prefix) || strncmp(word.text, prefix, strlen(prefix)) != 0)
+		return;
+	printf("%.*s", (int)word.length, word.text);
+	if (description.length)
+		printf("\t%.*s", (int)description.length, description.text);
+	putchar('\n');
+}
+
+static void offer_text(const char *word, const char *description, const char *prefix)
+{
+	offer((struct piece) { word, strlen(word) }, (struct piece) { description, strlen(description) }, prefix);
+}
+
+/* Offers the names of the files in a directory that have the suffix. A directory that cannot be read has none. */
+static void offer_names(const char *directory, const char *suffix, const char *description, const char *prefix)
+{
+	DIR *stream = opendir(directory);
+	const struct dirent *entry;
+
+	if (!stream)
+		return;
+	while ((entry = readdir(stream))) {
+		size_t length = strlen(entry->d_name), tail = strlen(suffix);
+		struct piece name = { entry->d_name, length - tail };
+
+		if (length > tail && *entry->d_name != '.' && strcmp(entry->d_name + length - tail, suffix) == 0)
+			offer(name, (struct piece) { description, strlen(description) }, prefix);
+	}
+	closedir(stream);
+}
+
+/*
+ * Takes the next word or option off the text. Brackets, dots and commas around it are left out. The word is empty at
+ * the end of the text.
+ */
+static struct piece next_piece(const char **text)
+{
+	struct piece piece;
+
+	*text += strspn(*text, " [");
+	piece.text = *text;
+	piece.length = strcspn(*text, " \n");
+	*text += piece.length;
+	while (piece.length && strchr("].,", piece.text[piece.length - 1]))
+		piece.length--;
+	return piece;
+}
+
+/* A kind of value is at least two characters long, starts with a capital and contains no small letter. */
+static bool is_kind(struct piece piece)
+{
+	if (piece.length < 2 || !isupper((unsigned char)*piece.text))
+		return false;
+	for (size_t i = 0; i < piece.length; i++) {
+		if (islower((unsigned char)piece.text[i]))
+			return false;
+	}
+	return true;
+}
+
+/* An option of a command. The value and the description may be empty. */
+struct option_text {
+	struct piece name, value, description;
+};
+
+/* Takes an option and its value off the text. Returns false if none starts there. */
+static bool next_option(const char **text, struct option_text *option)
+{
+	const char *end;
+
+	*option = (struct option_text) { 0 };
+	if (**text != '-')
+		return false;
+	option->name = next_piece(text);
+	end = *text;
+	if (*end == ' ' && end[-1] != ']') {
+		option->value = next_piece(&end);
+		if (is_kind(option->value))
+			*text = end;
+		else
+			option->value.length = 0;
+	}
+	return option->name.length > 1 && !piece_is(option->name, "--");
+}
+
+/* Finds the next option in the usage of a command. */
+static bool next_usage_option(const char **text, struct option_text *option)
+{
+	while (*(*text = strchrnul(*text, '-'))) {
+		if (next_option(text, option))
+			return true;
+	}
+	return false;
+}
+
+/* Finds the next option at the start of an indented line of the help, or after a comma. */
+static bool next_help_option(const char **text, struct option_text *option)
+{
+	while (**text) {
+		const char *word = *text + strspn(*text, " ");
+		bool indented = word != *text;
+
+		if (indented && next_option(&word, option)) {
+			const char *gap = strstr(word, "  "), *end = strchrnul(word, '\n');
+
+			if (gap && gap < end) {
+				gap += strspn(gap, " ");
+				option->description = (struct piece) { gap, (size_t)(end - gap) };
+			}
+			*text = word;
+			return true;
+		}
+		*text = strchrnul(*text, '\n');
+		*text += **text == '\n';
+	}
+	return false;
+}
+
+static bool same_piece(struct piece a, struct piece b)
+{
+	return a.length == b.length && strncmp(a.text, b.text, a.length) == 0;
+}
+
+static bool find_help_option(const struct command *command, struct piece name, struct option_text *option)
+{
+	const char *text = command->help;
+
+	while (next_help_option(&text, option)) {
+		if (same_piece(option->name, name))
+			return true;
+	}
+	return false;
+}
+
+static bool takes_value(const struct command *command, const char *word, struct option_text *option)
+{
+	const char *text = command->arguments;
+	const struct piece name = { word, strlen(word) };
+
+	if (find_help_option(command, name, option) && option->value.length)
+		return true;
+	while (next_usage_option(&text, option)) {
+		if (same_piece(option->name, name))
+			return option->value.length > 0;
+	}
+	return false;
+}
+
+static void offer_options(const struct command *command, const char *prefix)
+{
+	struct option_text option, described;
+	const char *text = command->arguments;
+
+	while (next_usage_option(&text, &option)) {
+		if (!find_help_option(command, option.name, &described))
+			offer(option.name, option.description, prefix);
+	}
+	text = command->help;
+	while (next_help_option(&text, &option))
+		offer(option.name, option.description, prefix);
+	if (*prefix) /* a shell would insert it after the last word of a command */
+		offer_text("--help", "explain the command", prefix);
+}
+
+static void offer_alternatives(struct piece alternatives, const char *prefix)
+{
+	while (alternatives.length) {
+		const char *bar = memchr(alternatives.text, '|', alternatives.length);
+		size_t length = bar ? (size_t)(bar - alternatives.text) : alternatives.length;
+
+		offer((struct piece) { alternatives.text, length }, (struct piece) { 0 }, prefix);
+		length += bar != NULL;
+		alternatives.text += length;
+		alternatives.length -= length;
+	}
+}
+
+static void offer_value(struct piece kind, const char *prefix)
+{
+	if (piece_is(kind, "DIR"))
+		puts(":directories");
+	else if (piece_is(kind, "IFNAME"))
+		offer_names(UAPI_DIRECTORY, ".sock", "interface", prefix);
+	else if (piece_is(kind, "FILE") || piece_is(kind, "LOG"))
+		puts(":files");
+}
+
+/* Offers values of the word of the usage with this index. Returns false if there are not so many words. */
+static bool offer_word(const struct command *command, int index, const char *prefix)
+{
+	const char *text = command->arguments;
+	struct piece word = { 0 };
+	bool repeated = false;
+
+	for (int i = 0; i <= index && !repeated;) {
+		struct option_text option;
+
+		text += strspn(text, " [");
+		if (*text == '-') {
+			next_option(&text, &option);
+			continue;
+		}
+		word = next_piece(&text);
+		if (!word.length)
+			return false;
+		repeated = strncmp(word.text + word.length, "...", 3) == 0;
+		i++;
+	}
+	if (piece_is(word, "HOSTS")) {
+		puts(":files");
+	} else if (piece_is(word, "FILE")) {
+		offer_names(INI_DIRECTORY, ".conf", "configuration", prefix);
+		puts(":configurations");
+	} else if (piece_is(word, "NAME") && index == 0) {
+		offer_names(UAPI_DIRECTORY, ".sock", "interface", prefix);
+	} else if (is_kind(word)) {
+		offer_value(word, prefix);
+	} else {
+		offer_alternatives(word, prefix);
+	}
+	return true;
+}
+
+static void complete_command(const struct command *command, int words, char **list)
+{
+	const char *prefix = list[words - 1];
+	struct option_text option;
+	bool is_value = false;
+	int index = 0;
+
+	for (int i = 0; i < words - 1; i++) {
+		bool is_option = !is_value && *list[i] == '-';
+
+		index += !is_value && !is_option;
+		is_value = is_option && takes_value(command, list[i], &option);
+	}
+	if (is_value)
+		offer_value(option.value, prefix);
+	else if (*prefix == '-' || !offer_word(command, index, prefix))
+		offer_options(command, prefix);
+}
+
+void complete_command_line(const struct command *commands, size_t count, int words, char **list)
+{
+	const char *prefix = words ? list[words - 1] : "";
+
+	if (words > 1) {
+		for (size_t i = 0; i < count; i++) {
+			if (strcmp(commands[i].name, list[0]) == 0)
+				complete_command(&commands[i], words - 1, list + 1);
+		}
+		if (strcmp(list[0], "help") != 0 || words > 2)
+			return;
+	}
+	for (size_t i = 0; i < count; i++)
+		offer_text(commands[i].name, commands[i].summary, prefix);
+	if (words > 1)
+		return;
+	offer_text("help", "explain a command", prefix);
+	if (*prefix == '-') {
+		offer_text("--help", "list the commands", prefix);
+		offer_text("--version", "print the version", prefix);
+		offer_text("--foreground", "make an interface and stay in the foreground", prefix);
+	}
+}

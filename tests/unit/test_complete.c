@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/* Tests of completion: which words a made-up table of commands offers. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/complete.h"
+
+static const struct command commands[] = {
+	{ "make", NULL, "FILE --address LIST", "make a file",
+	  "Makes FILE with --nothing.\n\n"
+	  "  --address LIST      of this host\n"
+	  "  --peer KEY          several are allowed\n"
+	  "    --endpoint HOST[:PORT]  where the peer is\n"
+	  "  -q, --quiet         print nothing\n"
+	  "  adit make FILE --example\n" },
+	{ "net", NULL, "HOSTS --out DIR [--log LOG]", "make a network", "Makes a network.\n\n  --out DIR  a folder\n" },
+	{ "peer", NULL, "add|remove FILE NAME", "edit peers", "Edits peers.\n" },
+	{ "verify", NULL, "[--strict] FILE...", "verify files", "Verifies.\n\n  --strict  be strict\n" },
+	{ "key", NULL, "", "print a key", "Prints a key.\n" },
+};
+
+static char output[1024];
+
+/* Completes the last of the words, and returns the lines that are printed. */
+static const char *complete(int count, char **words)
+{
+	FILE *file = tmpfile();
+	int saved = dup(STDOUT_FILENO);
+	size_t length;
+
+	assert_non_null(file);
+	fflush(stdout);
+	dup2(fileno(file), STDOUT_FILENO);
+	complete_command_line(commands, sizeof commands / sizeof *commands, count, words);
+	fflush(stdout);
+	dup2(saved, STDOUT_FILENO);
+	close(saved);
+	rewind(file);
+	length = fread(output, 1, sizeof output - 1, file);
+	output[length] = '\0';
+	fclose(file);
+	return output;
+}
+
+#define COMPLETE(...) complete((int)(sizeof((char *[]) { __VA_ARGS__ }) / sizeof(char *)), (char *[]) { __VA_ARGS__ })
+
+static void commands_are_offered_with_their_summaries(void **state)
+{
+	assert_string_equal(COMPLETE("k"), "key\tprint a key\n");
+	assert_string_equal(COMPLETE("--v"), "--version\tprint the version\n");
+	assert_string_equal(COMPLETE("help", "n"), "net\tmake a network\n");
+	assert_string_equal(COMPLETE("help", "net", ""), "");
+	assert_string_equal(COMPLETE("nothing", ""), "");
+	assert_non_null(strstr(complete(0, NULL), "verify\tverify files\n"));
+}
+
+static void options_are_those_of_the_usage_and_of_indented_lines(void **state)
+{
+	assert_string_equal(COMPLETE("make", "-"), "--address\tof this host\n"
+											   "--peer\tseveral are allowed\n"
+											   "--endpoint\twhere the peer is\n"
+											   "-q\tprint nothing\n"
+											   "--quiet\tprint nothing\n"
+											   "--help\texplain the command\n");
+	assert_string_equal(COMPLETE("net", "--l"), "--log\n");
+	assert_string_equal(COMPLETE("key", "-"), "--help\texplain the command\n");
+}
+
+static void the_value_of_an_option_has_its_kind(void **state)
+{
+	assert_string_equal(COMPLETE("net", "--out", ""), ":directories\n");
+	assert_string_equal(COMPLETE("net", "--log", ""), ":files\n");
+	assert_string_equal(COMPLETE("make", "--peer", ""), "");
+	assert_string_equal(COMPLETE("make", "--endpoint", ""), "");
+	assert_string_equal(COMPLETE("make", "--quiet", "x"), ":configurations\n");
+}
+
+static void words_are_completed_in_the_order_of_the_usage(void **state)
+{
+	assert_string_equal(COMPLETE("net", ""), ":files\n");
+	assert_string_equal(COMPLETE("net", "--out", "x", ""), ":files\n");
+	assert_string_equal(COMPLETE("peer", ""), "add\nremove\n");
+	assert_string_equal(COMPLETE("peer", "r"), "remove\n");
+	assert_string_equal(COMPLETE("peer", "add", "no-such"), ":configurations\n");
+	assert_string_equal(COMPLETE("peer", "add", "x", ""), "");
+	assert_string_equal(COMPLETE("key", ""), "");
+}
+
+static void the_last_word_is_repeated_if_dots_follow(void **state)
+{
+	assert_string_equal(COMPLETE("verify", "no-such"), ":configurations\n");
+	assert_string_equal(COMPLETE("verify", "a", "--strict", "b", "no-such"), ":configurations\n");
+}
+
+static void options_follow_the_last_word(void **state)
+{
+	assert_string_equal(COMPLETE("net", "hosts", ""), "--log\n--out\ta folder\n");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(commands_are_offered_with_their_summaries),
+		cmocka_unit_test(options_are_those_of_the_usage_and_of_indented_lines),
+		cmocka_unit_test(the_value_of_an_option_has_its_kind),
+		cmocka_unit_test(words_are_completed_in_the_order_of_the_usage),
+		cmocka_unit_test(the_last_word_is_repeated_if_dots_follow),
+		cmocka_unit_test(options_follow_the_last_word),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
