@@ -16,6 +16,12 @@ suite_of_host() {
 	sed -n 's/^VERSION_CODENAME=//p' /etc/os-release
 }
 
+# mirror_of_host: prints the URL that this host downloads Debian from
+mirror_of_host() {
+	sed -n 's/^URIs: *\([^ ]*\).*/\1/p' /etc/apt/sources.list.d/debian.sources 2>/dev/null | head -n 1 | grep . ||
+		sed -n 's/^deb [^h]*\(http[^ ]*\).*/\1/p' /etc/apt/sources.list | head -n 1
+}
+
 # packages_of GROUP...: prints the packages of tests/packages that exist on this architecture
 packages_of() {
 	architecture=$(dpkg --print-architecture)

@@ -68,6 +68,7 @@ if [ -x build-test/adit ]; then
 			--label "$setting-" $suites
 	done
 	stage "demonstration" demo_stage
+	stage "package" sh tests/package.sh quick build-test
 	stage "tables of the benchmarks" python3 tests/bench/check.py
 	[ -n "$quick" ] || stage "instructions" python3 tests/bench/instructions.py --build build-test
 fi

@@ -14,10 +14,8 @@ mkdir -p "${root%/*}"
 exec 9>"$root.lock"
 flock 9
 if ! [ -e "$root/ready" ]; then
-	mirror=$(sed -n 's/^URIs: *\([^ ]*\).*/\1/p' /etc/apt/sources.list.d/debian.sources 2>/dev/null | head -n 1)
-	[ -n "$mirror" ] || mirror=$(sed -n 's/^deb [^h]*\(http[^ ]*\).*/\1/p' /etc/apt/sources.list | head -n 1)
 	rm -rf "$root"
-	debootstrap --variant=minbase --include="$packages" "$suite" "$root" "$mirror" >"$root.log" 2>&1 ||
+	debootstrap --variant=minbase --include="$packages" "$suite" "$root" "$(mirror_of_host)" >"$root.log" 2>&1 ||
 		die "debootstrap: $(tail -n 1 "$root.log")"
 	touch "$root/ready"
 fi
