@@ -49,6 +49,49 @@ packages_install() {
 	rm -f "$log"
 }
 
+# debian_base LABEL SUITE PACKAGES: prints the folder of a minimal Debian with some more packages, a list with commas. It is
+# made once, and again when the list changes.
+debian_base() {
+	base=/var/cache/adit-tests/$1-$2-$(echo "$3" | cksum | cut -d ' ' -f 1)
+	mkdir -p "${base%/*}"
+	(
+		flock 9
+		[ ! -e "$base/ready" ] || exit 0
+		rm -rf "$base"
+		debootstrap --variant=minbase ${3:+"--include=$3"} "$2" "$base" "$(mirror_of_host)" >"$base.log" 2>&1 ||
+			die "debootstrap: $(tail -n 1 "$base.log")"
+		touch "$base/ready"
+	) 9>"$base.lock" || return 1
+	echo "$base"
+}
+
+# debian_mount BASE FOLDER: mounts a Debian on the folder. Changes are lost with the mount namespace of the caller.
+debian_mount() {
+	mkdir -p "$2" "$2.layers"
+	mount -t tmpfs tmpfs "$2.layers"
+	mkdir "$2.layers/upper" "$2.layers/work"
+	mount -t overlay overlay -o "lowerdir=$1,upperdir=$2.layers/upper,workdir=$2.layers/work" "$2"
+	mount --bind /dev "$2/dev"
+	mount -t proc proc "$2/proc"
+	mount -t tmpfs tmpfs "$2/run"
+	cp -L /etc/resolv.conf "$2/etc/resolv.conf"
+	apt-config dump | grep '^Acquire::http' >"$2/etc/apt/apt.conf.d/99host" || true # the proxies of this host
+}
+
+debian_umount() {
+	for mount in "$1" "$1.layers"; do
+		! mountpoint -q "$mount" || umount --recursive "$mount"
+	done
+}
+
+# debian_run FOLDER COMMAND...: runs a command in a mounted Debian
+debian_run() {
+	folder=$1
+	shift
+	chroot "$folder" env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 \
+		DEBIAN_FRONTEND=noninteractive ${http_proxy:+"http_proxy=$http_proxy"} ${https_proxy:+"https_proxy=$https_proxy"} "$@"
+}
+
 # build FOLDER OPTION...: configures and builds in the folder. Prints the end of the log if that fails.
 build() {
 	folder=$1

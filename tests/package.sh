@@ -30,9 +30,7 @@ failed=0
 trap clean_up EXIT
 
 clean_up() {
-	for mount in debian/run debian/proc debian/dev debian layers; do
-		! mountpoint -q "$work/$mount" || umount "$work/$mount"
-	done
+	debian_umount "$work/debian"
 	rm -rf --one-file-system "$work"
 }
 
@@ -110,34 +108,15 @@ check_deb() {
 	expect "lintian finds no error and no warning" has_no_error
 }
 
-# prepare_root: mounts a fresh Debian on $root, with a systemctl that only writes down its arguments
+# prepare_root: mounts a fresh Debian on $root, with the packages in /root
 prepare_root() {
-	suite=$(suite_of_host)
-	base=/var/cache/adit-tests/package-$suite
-	mkdir -p /var/cache/adit-tests
-	if ! [ -e "$base/ready" ]; then
-		rm -rf "$base"
-		debootstrap --variant=minbase "$suite" "$base" "$(mirror_of_host)" || return 1
-		touch "$base/ready"
-	fi
 	root=$work/debian
-	mkdir "$work/layers" "$root"
-	mount -t tmpfs tmpfs "$work/layers"
-	mkdir "$work/layers/upper" "$work/layers/work"
-	mount -t overlay overlay -o "lowerdir=$base,upperdir=$work/layers/upper,workdir=$work/layers/work" "$root"
-	mount --bind /dev "$root/dev"
-	mount -t proc proc "$root/proc"
-	mount -t tmpfs tmpfs "$root/run"
-	cp -L /etc/resolv.conf "$root/etc/resolv.conf"
-	cp /etc/apt/apt.conf.d/* "$root/etc/apt/apt.conf.d/"
-	cp -rn /etc/ssl/certs "$root/etc/ssl/" 2>/dev/null || true
-	cp "$work"/*.deb "$root/root/"
-	in_root apt-get update
+	base=$(debian_base package "$(suite_of_host)" "") && debian_mount "$base" "$root" && cp "$work"/*.deb "$root/root/" &&
+		in_root apt-get update
 }
 
 in_root() {
-	chroot "$root" env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 \
-		DEBIAN_FRONTEND=noninteractive ${http_proxy:+"http_proxy=$http_proxy"} ${https_proxy:+"https_proxy=$https_proxy"} "$@"
+	debian_run "$root" "$@"
 }
 
 # pretend_systemd: from here on, the maintainer scripts see a running systemd
