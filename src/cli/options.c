@@ -13,6 +13,8 @@ void options_fail(struct options *options, const char *format, ...)
 {
 	va_list arguments;
 
+	if (options->failed) /* one line for wrong input */
+		return;
 	va_start(arguments, format);
 	fprintf(stderr, "%s: ", options->command);
 	vfprintf(stderr, format, arguments);

@@ -24,7 +24,7 @@ bool options_value(struct options *options, const char *name, const char **value
 bool options_flag(struct options *options, const char *name, bool *flag);
 /* Takes the current argument if it is not an option. NULL: it is one. */
 const char *options_word(struct options *options);
-/* Prints "COMMAND: text" to standard error, and sets `failed`. */
+/* Prints "COMMAND: text" to standard error, and sets `failed`. Does nothing if it is set already. */
 void options_fail(struct options *options, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /*
