@@ -201,24 +201,11 @@ static void names_that_are_no_file_names_are_rejected(void **state)
 
 static void bad_endpoints_are_reported(void **state)
 {
-	static const char *const bad[] = { "a:b:c",
-									   "a:0",
-									   "a:65536",
-									   "a:",
-									   ":51820",
-									   "2001:db8::1",
-									   "[2001:db8::1",
-									   "[a]:51820",
-									   "[x%eth0]",
-									   "[fe80::1%]",
-									   "[fe80::1%a/b]",
-									   "300.1.1.1",
-									   "-a",
-									   "a:x",
-									   "a/b",
-									   "[]",
-									   "10.0.0"
-									   "." };
+	static const char *const bad[] = {
+		"a:b:c",        "a:0",       "a:65536",  "a:",         ":51820",        "2001:db8::1",
+		"[2001:db8::1", "[a]:51820", "[x%eth0]", "[fe80::1%]", "[fe80::1%a/b]", "300.1.1.1",
+		"-a",           "a:x",       "a/b",      "[]",         "10.0.0."
+	};
 	static const char *const good[] = { "a", "a:1", "a.b.c:65535", "10.1.1.1", "[2001:db8::1]", "[fe80::1%eth9]:3" };
 	struct run *run = *state;
 	char text[128];
