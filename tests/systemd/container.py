@@ -2,8 +2,8 @@
 """
 A container with systemd as process 1, in a network namespace of the laboratory.
 
-Its root is an overlay over a minimal Debian (root.sh), so each case starts with a fresh system. nspawn does not register
-the container, because the host may run without systemd.
+Its root is an overlay over a minimal Debian (root.sh), so each case starts with a fresh system. A case may boot several
+containers. nspawn does not register them, because the host may run without systemd.
 """
 
 import contextlib
@@ -25,13 +25,14 @@ class Container:
 
     def __init__(self, node):
         self.node = node
-        self.root = "/run/container/root"
+        self.folder = f"/run/container/{node.name}"
+        self.root = f"{self.folder}/root"
         self.pid = None
         base = subprocess.run(["sh", ROOT_SCRIPT], capture_output=True, text=True)
         assert base.returncode == 0, f"root directory of the container: {base.stderr.strip()}"
         for name in "upper", "work", "root":
-            os.makedirs(f"/run/container/{name}")
-        layers = f"lowerdir={base.stdout.strip()},upperdir=/run/container/upper,workdir=/run/container/work"
+            os.makedirs(f"{self.folder}/{name}")
+        layers = f"lowerdir={base.stdout.strip()},upperdir={self.folder}/upper,workdir={self.folder}/work"
         subprocess.run(["mount", "-t", "overlay", "overlay", "-o", layers, self.root], check=True)
 
     @contextlib.contextmanager
@@ -39,10 +40,11 @@ class Container:
         nspawn = ["systemd-nspawn", "--quiet", "--boot", f"--directory={self.root}", "--register=no", "--keep-unit",
                   f"--network-namespace-path=/run/netns/{self.node.name}", "--capability=CAP_NET_ADMIN,CAP_BPF",
                   "--system-call-filter=bpf", "--bind=/dev/net/tun"]
-        with own_cgroups(), open("/run/container/console", "w") as console:
+        with new_cgroups() as groups, open(f"{self.folder}/console", "w") as console:
             # script(1) provides the terminal that nspawn needs
             process = subprocess.Popen(["script", "--quiet", "--return", "--command", " ".join(nspawn), "/dev/null"],
-                                       stdin=subprocess.DEVNULL, stdout=console, stderr=console)
+                                       stdin=subprocess.DEVNULL, stdout=console, stderr=console,
+                                       preexec_fn=lambda: join(groups))
             try:
                 self.pid = wait_for(self.find_systemd, "systemd in the container")
                 wait_for(lambda: self.run("systemctl is-active multi-user.target", check=False) == "active", "boot",
@@ -55,8 +57,13 @@ class Container:
                 process.wait(2 * TIMEOUT)
 
     def find_systemd(self):
-        found = subprocess.run(["pgrep", "-x", "systemd"], capture_output=True, text=True).stdout.split()
-        return int(found[0]) if found else None
+        """Returns the first process "systemd" in the network namespace of the container."""
+        own = os.stat(f"/run/netns/{self.node.name}").st_ino
+        for pid in subprocess.run(["pgrep", "-x", "systemd"], capture_output=True, text=True).stdout.split():
+            with contextlib.suppress(FileNotFoundError):
+                if os.stat(f"/proc/{pid}/ns/net").st_ino == own:
+                    return int(pid)
+        return None
 
     def open_sysctls(self):
         """Makes the sysctls of the network writable, as they are outside a container."""
@@ -64,8 +71,9 @@ class Container:
         self.run("mount -o remount,bind,rw /proc/sys/net")
 
     def run(self, command, check=True):
-        done = subprocess.run(["nsenter", f"--target={self.pid}", "--all", *command.split()], capture_output=True,
-                              text=True, timeout=2 * TIMEOUT)
+        words = command.split() if isinstance(command, str) else command
+        done = subprocess.run(["nsenter", f"--target={self.pid}", "--all", *words], capture_output=True, text=True,
+                              timeout=2 * TIMEOUT, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
         assert done.returncode == 0 or not check, f"{command}: {(done.stderr or done.stdout).strip()}"
         return done.stdout.strip()
 
@@ -82,22 +90,21 @@ class Container:
 
 
 @contextlib.contextmanager
-def own_cgroups():
-    """Moves the process into new control groups, so that the groups that nspawn creates can be removed."""
-    tops = [top for top in HIERARCHIES if os.path.exists(f"{top}/cgroup.procs")]
+def new_cgroups():
+    """Creates a control group in each hierarchy for one container. nspawn leaves groups in it, which are removed, too."""
     name = f"adit-test-{secrets.token_hex(4)}"
+    groups = [f"{top}/{name}" for top in HIERARCHIES if os.path.exists(f"{top}/cgroup.procs")]
     try:
-        for top in tops:
-            os.mkdir(f"{top}/{name}")
-            join(f"{top}/{name}")
-        yield
+        for group in groups:
+            os.mkdir(group)
+        yield groups
     finally:
-        for top in tops:
-            join(top)
-            for folder, _, _ in os.walk(f"{top}/{name}", topdown=False):
+        for group in groups:
+            for folder, _, _ in os.walk(group, topdown=False):
                 os.rmdir(folder)
 
 
-def join(cgroup):
-    with open(f"{cgroup}/cgroup.procs", "w") as file:
-        file.write("0")
+def join(groups):
+    for group in groups:
+        with open(f"{group}/cgroup.procs", "w") as file:
+            file.write("0")
