@@ -45,7 +45,8 @@ def managed(end):
 class Monitor:
     """Records changes of links, addresses, routes and rules."""
 
-    def __init__(self, node):
+    def __init__(self, node, interface="tun-left"):
+        self.interface = interface
         self.daemon = node.start("monitor", "ip -o monitor link address route rule")
         self.begin = 0
         time.sleep(0.2)
@@ -58,8 +59,8 @@ class Monitor:
     def removals(self):
         """Returns the lines which show that something was removed or that the link went down."""
         return [line for line in self.daemon.log()[self.begin:].splitlines()
-                if line.startswith("Deleted") and ("tun-left" in line or "proto 173" in line)
-                or re.search(r"tun-left: <(?!.*\bUP\b)", line)]
+                if line.startswith("Deleted") and (f" {self.interface}" in line or "proto 173" in line)
+                or re.search(rf" {self.interface}: <(?!.*\bUP\b)", line)]
 
     def stop(self):
         self.daemon.stop()

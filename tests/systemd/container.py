@@ -91,7 +91,7 @@ class Container:
 
 @contextlib.contextmanager
 def new_cgroups():
-    """Creates a control group in each hierarchy for one container. nspawn leaves groups in it, which are removed, too."""
+    """Creates a control group in each hierarchy for one container, and removes them with the groups inside."""
     name = f"adit-test-{secrets.token_hex(4)}"
     groups = [f"{top}/{name}" for top in HIERARCHIES if os.path.exists(f"{top}/cgroup.procs")]
     try:
