@@ -98,6 +98,12 @@ static const struct command commands[] = {
 	  "Shows the state of one tunnel, or of all tunnels. Private and preshared keys\n"
 	  "are never shown.\n\n"
 	  "  --json  print one JSON object, for programs\n" },
+	{ "metrics", command_metrics, "[IFNAME]...", "print metrics for Prometheus",
+	  "Prints the state and the counters of the tunnels, or of all tunnels, as\n"
+	  "OpenMetrics text. A tunnel that does not answer has \"adit_up 0\".\n\n"
+	  "  --peers=off  leave out what there is one of for each peer\n"
+	  "  --http       answer one HTTP request on standard input and output; systemd\n"
+	  "               does so on port 9586: systemctl enable --now adit-metrics.socket\n" },
 	{ "mesh", command_mesh, "HOSTS --out DIR", "make the files of a whole network",
 	  "Reads a list of hosts and writes DIR/HOST/INTERFACE.conf for each, with keys, a\n"
 	  "table (DIR/mesh.txt) and a picture (DIR/mesh.svg, DIR/mesh.dot). Run it again\n"
@@ -134,9 +140,9 @@ static void print_usage(FILE *to)
 {
 	fputs("usage: adit COMMAND [ARGUMENT]...\n\n", to);
 	for (int i = 0; i < COMMANDS; i++)
-		fprintf(to, "  adit %-6s %-20s  %s\n", commands[i].name, commands[i].arguments, commands[i].summary);
-	fputs("  adit [-f] IFNAME                  make an interface for wg(8) or wg-quick(8)\n"
-		  "  adit COMMAND --help               explain a command\n"
+		fprintf(to, "  adit %-7s %-20s  %s\n", commands[i].name, commands[i].arguments, commands[i].summary);
+	fputs("  adit [-f] IFNAME                   make an interface for wg(8) or wg-quick(8)\n"
+		  "  adit COMMAND --help                explain a command\n"
 		  "  adit --help | --version\n",
 		  to);
 }

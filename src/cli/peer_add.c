@@ -125,7 +125,7 @@ static bool find_ourselves(const struct peer_site *site, struct new_peer *peer)
 		return true;
 	}
 	snprintf(running.name, sizeof running.name, "%s", site->config.interface);
-	if (!show_read(&running, UAPI_DIRECTORY) && *running.public_key) {
+	if (!show_read(&running, UAPI_DIRECTORY, SHOW_TIMEOUT) && *running.public_key) {
 		memcpy(peer->our_key, running.public_key, sizeof peer->our_key);
 		if (!peer->our_port)
 			peer->our_port = running.port;
@@ -356,7 +356,7 @@ static void warn_if_unknown(const struct peer_site *site, const struct new_peer 
 
 	snprintf(running.name, sizeof running.name, "%s", site->config.interface);
 	key_to_base64(key, peer->public_key);
-	if (!show_read(&running, UAPI_DIRECTORY)) {
+	if (!show_read(&running, UAPI_DIRECTORY, SHOW_TIMEOUT)) {
 		for (found = running.peers; found && strcmp(found->public_key, key) != 0;)
 			found = found->next;
 		if (!found)

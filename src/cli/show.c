@@ -53,7 +53,7 @@ static int show_read_entry(struct show_interface **list, const struct dirent *en
 	interface = new_interface(entry->d_name, length - tail);
 	if (!interface)
 		return 0;
-	error = show_read(interface, UAPI_DIRECTORY);
+	error = show_read(interface, UAPI_DIRECTORY, SHOW_TIMEOUT);
 	if (!error) {
 		/* Sort by name, so that the output of two calls can be compared. */
 		while (*list && strcmp((*list)->name, interface->name) < 0)
@@ -97,7 +97,7 @@ static int show_read_named(struct show_interface **list, const char *name)
 	int error;
 
 	*list = new_interface(name, strlen(name));
-	error = *list ? show_read(*list, UAPI_DIRECTORY) : -EINVAL;
+	error = *list ? show_read(*list, UAPI_DIRECTORY, SHOW_TIMEOUT) : -EINVAL;
 	if (!error)
 		return 0;
 	free_interfaces(*list);

@@ -5,14 +5,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "show_state.h"
 #include "uapi_client.h"
 
-enum { SHOW_TIMEOUT = 10 }; /* seconds */
+enum { LINES_PER_CLOCK = 64 }; /* reading the clock costs more than reading a line */
 
 struct show_reader {
 	struct show_interface *interface;
 	struct show_peer *peer, **peer_tail; /* the current peer, NULL before the first; where to link the next one */
+	uint64_t deadline;                   /* of the whole reply, by clock_boottime */
+	unsigned lines;
 };
 
 static int show_read_u64(const char *value, uint64_t *number)
@@ -131,6 +134,8 @@ static int show_read_line(void *context, char *key, char *value)
 	struct show_reader *reader = context;
 	struct show_interface *interface = reader->interface;
 
+	if (++reader->lines % LINES_PER_CLOCK == 0 && clock_boottime() > reader->deadline)
+		return -EAGAIN;
 	if (!strcmp(key, "public_key"))
 		return show_read_public_key(reader, value);
 	if (reader->peer)
@@ -151,11 +156,13 @@ static int show_read_line(void *context, char *key, char *value)
 	return 0;
 }
 
-int show_read(struct show_interface *interface, const char *directory)
+int show_read(struct show_interface *interface, const char *directory, int timeout)
 {
-	struct show_reader reader = { .interface = interface, .peer_tail = &interface->peers };
+	struct show_reader reader = { .interface = interface,
+								  .peer_tail = &interface->peers,
+								  .deadline = clock_boottime() + (uint64_t)timeout * NS_PER_S };
 
-	return uapi_client_call(directory, interface->name, "get=1\n\n", SHOW_TIMEOUT, show_read_line, &reader);
+	return uapi_client_call(directory, interface->name, "get=1\n\n", timeout, show_read_line, &reader);
 }
 
 void show_free(struct show_interface *interface)

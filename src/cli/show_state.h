@@ -10,7 +10,7 @@
 
 #include "config/config.h"
 
-enum { SHOW_ENDPOINT = 128, SHOW_NAME = 32 };
+enum { SHOW_ENDPOINT = 128, SHOW_NAME = 32, SHOW_TIMEOUT = 10 /* seconds, for people */ };
 
 struct show_peer {
 	struct show_peer *next;
@@ -36,10 +36,11 @@ struct show_interface {
 
 /*
  * Queries the daemon of `interface->name`; the rest of the struct is zero. Returns 0; -EPROTO for a malformed reply;
- * -EAGAIN on timeout; or the error of connecting or of the daemon. After an error the struct may be partly filled. The
- * caller calls show_free in every case.
+ * -EAGAIN if the daemon sends nothing for `timeout` seconds, or its whole reply takes that long; or the error of
+ * connecting or of the daemon. After an error the struct may be partly filled. The caller calls show_free in every
+ * case.
  */
-int show_read(struct show_interface *interface, const char *directory);
+int show_read(struct show_interface *interface, const char *directory, int timeout);
 /* Frees the peers, but not the struct itself. */
 void show_free(struct show_interface *interface);
 

@@ -149,6 +149,23 @@ static void answer_get_part(struct uapi_connection *connection)
 	connection->get_pending = connection->filled;
 }
 
+/*
+ * The answer to `counters=1`, with one line per counter. Unlike the names in the log, those of all drops begin with
+ * "drop_", so that clients recognize the causes.
+ */
+static void reply_counters(struct uapi_reply *reply, struct device *device)
+{
+	struct counters counters;
+	char name[64], value[24];
+
+	device_counters(device, &counters);
+	for (unsigned i = 0; i < COUNTERS; i++) {
+		snprintf(name, sizeof name, "%s%s", i >= DROP_REFUSED ? "drop_refused_" : "", counter_name(i));
+		snprintf(value, sizeof value, "%llu", (unsigned long long)counters.value[i]);
+		uapi_reply_line(reply, name, value);
+	}
+}
+
 /* Dispatches a request of `length` bytes without its blank line: `verb=1`, then the verb's own lines. */
 static void answer_request(struct uapi_connection *connection, char *request, size_t length)
 {
@@ -156,7 +173,7 @@ static void answer_request(struct uapi_connection *connection, char *request, si
 	struct uapi_reply reply = { .text = connection->output, .room = UAPI_REPLY_MAX, .fd = connection->read_watcher.fd };
 	char *text = (char *)memchr(request, '\n', length) + 1;
 	char *equals = memchr(request, '=', (size_t)(text - request));
-	bool is_get;
+	bool is_get, has_no_lines;
 	int error = -EINVAL;
 
 	text[-1] = '\0';
@@ -167,7 +184,8 @@ static void answer_request(struct uapi_connection *connection, char *request, si
 	}
 	*equals = '\0';
 	is_get = !strcmp(request, "get");
-	if (strcmp(equals + 1, "1") || (is_get && length)) { /* a get has no lines of its own */
+	has_no_lines = is_get || !strcmp(request, "counters");
+	if (strcmp(equals + 1, "1") || (has_no_lines && length)) {
 		answer_errno(connection, -EINVAL);
 		return;
 	}
@@ -175,6 +193,10 @@ static void answer_request(struct uapi_connection *connection, char *request, si
 		connection->get = (struct uapi_get) { 0 };
 		answer_get_part(connection);
 		return;
+	}
+	if (has_no_lines) {
+		reply_counters(&reply, connection->uapi->device);
+		error = 0;
 	}
 	for (const struct uapi_verb *verb = options->verbs; verb && verb->name; verb++) {
 		if (strcmp(verb->name, request))

@@ -5,9 +5,12 @@ adit_test(cli words)
 adit_test(cli complete)
 adit_test(cli show)
 target_include_directories(test_show PRIVATE ${CMAKE_SOURCE_DIR}/src/cli ${CMAKE_SOURCE_DIR}/src/uapi) # some headers are the layer's own
+adit_test(cli metrics_text)
+target_include_directories(test_metrics_text PRIVATE ${CMAKE_SOURCE_DIR}/src/cli ${CMAKE_SOURCE_DIR}/src/uapi)
+adit_test(cli metrics_http)
 adit_test(cli address_pool)
 adit_test(cli peer_files)
-foreach(module address_pool peer_files)
+foreach(module metrics_http address_pool peer_files)
 	target_include_directories(test_${module} PRIVATE ${CMAKE_SOURCE_DIR}/src/cli)
 endforeach()
 add_test(NAME command_line

@@ -127,6 +127,25 @@ static void a_set_of_one_mebibyte_and_its_get(void **state)
 
 /* --- verbs of our own --- */
 
+static void counters_have_a_request_of_their_own(void **state)
+{
+	int fd = serve_connect(&serve);
+	char *answer;
+
+	serve.rig.device.counters.value[COUNT_SEALED] = UINT64_MAX;
+	serve.rig.device.counters.value[DROP_REFUSED + SEGMENT_TOO_LONG] = 7;
+	serve_send(&serve, fd, "counters=1\n\n", 12);
+	answer = serve_receive(&serve, fd);
+	assert_non_null(strstr(answer, "\nsealed=18446744073709551615\n"));
+	assert_non_null(strstr(answer, "\ndrop_too_long=0\n"));
+	assert_non_null(strstr(answer, "\ndrop_refused_too_long=7\n"));
+	assert_string_equal(answer + strlen(answer) - 10, "\nerrno=0\n\n");
+	free(answer);
+	serve_expect(&serve, fd, "counters=1\nx=1\n\n", "errno=-22\n\n");
+	serve_expect(&serve, fd, "counters=2\n\n", "errno=-22\n\n");
+	close(fd);
+}
+
 static int reply_hello(void *context, struct uapi_reply *reply)
 {
 	uapi_reply_line(reply, "message", "a: b\nc\td");
@@ -177,7 +196,7 @@ int main(void)
 		TEST(a_bad_last_line_rejects_the_whole_set), TEST(pipelined_requests_are_answered_in_order),
 		TEST(a_request_may_arrive_byte_by_byte),     TEST(a_client_may_shut_down_its_side_after_a_request),
 		TEST(an_incomplete_set_is_not_applied),      TEST(a_set_of_one_mebibyte_and_its_get),
-		TEST(verbs_are_called_and_answered),
+		TEST(verbs_are_called_and_answered),         TEST(counters_have_a_request_of_their_own),
 	};
 
 	if (sodium_init() < 0)

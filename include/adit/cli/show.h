@@ -24,6 +24,13 @@
 int command_show(int argc, char **argv);
 
 /*
+ * `metrics [IFNAME]... [--http] [--peers=off]`: prints the state of the named interfaces, or of every interface with a
+ * control socket, as OpenMetrics text. An interface whose daemon does not answer within 2 s has adit_up 0. With --http,
+ * answers one HTTP request on standard input and output, as OpenMetrics or as the older text format.
+ */
+int command_metrics(int argc, char **argv);
+
+/*
  * `reload IFNAME`: makes the daemon read its file again (the verb `reload=1`), and prints the messages of the daemon on
  * standard error.
  */

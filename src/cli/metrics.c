@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * adit metrics: reads the state of all interfaces and prints it for Prometheus.
+ *
+ * Each interface is read by a thread of its own, so a daemon that hangs delays the answer by the timeout and no more,
+ * whatever the number of such daemons.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/usage.h"
+#include "cli/show.h"
+#include "metrics_http.h"
+#include "metrics_text.h"
+#include "uapi/uapi.h"
+#include "uapi_client.h"
+
+#define METRICS_USAGE "[IFNAME]..."
+
+enum { METRICS_TIMEOUT = 2 }; /* seconds for each reply of a daemon; Prometheus gives up after 10 */
+
+struct metrics_job {
+	struct metrics_interface *interface;
+	pthread_t thread;
+	bool has_thread;
+	int error; /* of the daemon */
+};
+
+struct metrics_list {
+	struct metrics_interface *interfaces;
+	size_t count, room;
+};
+
+/* --- one interface --- */
+
+static int read_counter(void *context, char *key, char *value)
+{
+	struct metrics_interface *interface = context;
+	struct metrics_counter *counter = &interface->counters[interface->counter_count];
+	char *end;
+
+	if (interface->counter_count == METRICS_COUNTERS_MAX || strlen(key) >= sizeof counter->name)
+		return 0;
+	strcpy(counter->name, key);
+	errno = 0;
+	counter->value = strtoull(value, &end, 10);
+	if (*value < '0' || *value > '9' || *end || errno)
+		return -EPROTO;
+	interface->counter_count++;
+	return 0;
+}
+
+/* A daemon of an earlier version has none, and the others of its metrics are still of use. */
+static void read_counters(struct metrics_interface *interface)
+{
+	int error = -ENOMEM;
+
+	interface->counters = calloc(METRICS_COUNTERS_MAX, sizeof *interface->counters);
+	if (interface->counters)
+		error = uapi_client_call(UAPI_DIRECTORY, interface->state.name, "counters=1\n\n", METRICS_TIMEOUT, read_counter,
+								 interface);
+	if (error)
+		interface->counter_count = 0;
+}
+
+static bool read_statistic(const char *interface, const char *statistic, uint64_t *value)
+{
+	char path[128];
+	unsigned long long number;
+	FILE *file;
+	bool valid;
+
+	snprintf(path, sizeof path, "/sys/class/net/%s/statistics/%s", interface, statistic);
+	file = fopen(path, "re");
+	if (!file)
+		return false;
+	valid = fscanf(file, "%llu", &number) == 1;
+	fclose(file);
+	*value = valid ? number : 0;
+	return valid;
+}
+
+/* The bytes are the kernel's, because the sum over the peers falls when one of them is removed. */
+static void *read_interface(void *context)
+{
+	struct metrics_job *job = context;
+	struct metrics_interface *interface = job->interface;
+	const char *name = interface->state.name;
+
+	job->error = show_read(&interface->state, UAPI_DIRECTORY, METRICS_TIMEOUT);
+	interface->up = !job->error;
+	if (!interface->up) {
+		show_free(&interface->state);
+		return NULL;
+	}
+	/* Only adit names its provider. wireguard-go would log an error. */
+	if (*interface->state.crypto_provider)
+		read_counters(interface);
+	interface->has_bytes = read_statistic(name, "rx_bytes", &interface->receive_bytes) &&
+						   read_statistic(name, "tx_bytes", &interface->transmit_bytes);
+	return NULL;
+}
+
+/* --- all interfaces --- */
+
+static int add_interface(struct metrics_list *list, const char *name, size_t length)
+{
+	struct metrics_interface *interface;
+
+	if (list->count == list->room) {
+		size_t room = list->room ? 2 * list->room : 16;
+		struct metrics_interface *larger = realloc(list->interfaces, room * sizeof *larger);
+		if (!larger)
+			return -ENOMEM;
+		list->interfaces = larger;
+		list->room = room;
+	}
+	for (size_t i = 0; i < list->count; i++)
+		if (strlen(list->interfaces[i].state.name) == length && !memcmp(list->interfaces[i].state.name, name, length))
+			return 0;
+	interface = &list->interfaces[list->count++];
+	memset(interface, 0, sizeof *interface);
+	memcpy(interface->state.name, name, length);
+	return 0;
+}
+
+/* Adds the interfaces that have a control socket. */
+static int add_all_interfaces(struct metrics_list *list)
+{
+	static const char suffix[] = ".sock";
+	DIR *directory = opendir(UAPI_DIRECTORY);
+	const struct dirent *entry;
+	int error = 0;
+
+	if (!directory)
+		return errno == ENOENT ? 0 : -errno;
+	while (!error && (entry = readdir(directory))) {
+		size_t length = strlen(entry->d_name), tail = sizeof suffix - 1;
+
+		if (length > tail && length - tail < IFNAMSIZ && !strcmp(entry->d_name + length - tail, suffix))
+			error = add_interface(list, entry->d_name, length - tail);
+	}
+	closedir(directory);
+	return error;
+}
+
+static int compare_interfaces(const void *left, const void *right)
+{
+	const struct metrics_interface *a = left, *b = right;
+
+	return strcmp(a->state.name, b->state.name);
+}
+
+/* Reads all interfaces at the same time. If no thread can be made, reads the interface in this one. */
+static int read_interfaces(struct metrics_list *list)
+{
+	struct metrics_job *jobs = calloc(list->count + 1, sizeof *jobs);
+
+	if (!jobs)
+		return -ENOMEM;
+	qsort(list->interfaces, list->count, sizeof *list->interfaces, compare_interfaces);
+	for (size_t i = 0; i < list->count; i++) {
+		jobs[i].interface = &list->interfaces[i];
+		jobs[i].has_thread = i + 1 < list->count && !pthread_create(&jobs[i].thread, NULL, read_interface, &jobs[i]);
+		if (!jobs[i].has_thread)
+			read_interface(&jobs[i]);
+	}
+	for (size_t i = 0; i < list->count; i++) {
+		if (jobs[i].has_thread)
+			pthread_join(jobs[i].thread, NULL);
+	}
+	free(jobs);
+	return 0;
+}
+
+static void free_list(struct metrics_list *list)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		show_free(&list->interfaces[i].state);
+		free(list->interfaces[i].counters);
+	}
+	free(list->interfaces);
+}
+
+/* Returns 0 or negative errno; the caller frees the text. */
+static int make_text(const struct metrics_options *options, char **names, int count, char **text, size_t *length)
+{
+	struct metrics_list list = { 0 };
+	FILE *stream;
+	int error = 0;
+
+	if (!count)
+		error = add_all_interfaces(&list);
+	for (int i = 0; !error && i < count; i++)
+		error = add_interface(&list, names[i], strlen(names[i]));
+	if (!error)
+		error = read_interfaces(&list);
+	if (!error) {
+		stream = open_memstream(text, length);
+		if (stream) {
+			metrics_text(stream, options, list.interfaces, list.count);
+			error = ferror(stream) ? -ENOMEM : 0;
+			if (fclose(stream) && !error)
+				error = -ENOMEM;
+		} else {
+			error = -ENOMEM;
+		}
+	}
+	free_list(&list);
+	return error;
+}
+
+/* --- the command --- */
+
+/*
+ * Reads a request from standard input. Returns the status of the answer, or negative errno if none is to be sent. With
+ * 200, `is_scrape` is true if the answer is the metrics.
+ */
+static int read_request(struct http_request *request, bool *is_scrape)
+{
+	int status = http_read_request(STDIN_FILENO, request);
+
+	*is_scrape = !status && !strcmp(request->path, "/metrics");
+	if (status)
+		return status;
+	if (!*is_scrape && strcmp(request->path, "/") != 0)
+		return 404;
+	return request->is_head || !strcmp(request->method, "GET") ? 200 : 405;
+}
+
+/* Returns 0 whatever the client does, because systemd would report a failed unit. */
+static int serve_request(struct metrics_options *options, char **names, int count)
+{
+	static const char hint[] = "adit answers GET /metrics\n";
+	struct http_request request;
+	struct http_answer answer = { .type = "text/plain; charset=utf-8", .body = hint, .length = sizeof hint - 1 };
+	char *text = NULL;
+	bool is_scrape;
+
+	answer.status = read_request(&request, &is_scrape);
+	if (answer.status < 0)
+		return EXIT_SUCCESS;
+	answer.is_head = request.is_head;
+	if (answer.status == 200 && is_scrape) {
+		size_t length = 0;
+		int error;
+
+		options->format = request.openmetrics ? METRICS_OPENMETRICS : METRICS_PROMETHEUS;
+		error = make_text(options, names, count, &text, &length);
+		if (error) {
+			fprintf(stderr, "adit metrics: %s\n", strerror(-error));
+			answer.status = 500;
+		} else {
+			answer.body = text;
+			answer.length = length;
+			answer.type = request.openmetrics ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
+											  : "text/plain; version=0.0.4; charset=utf-8";
+		}
+	}
+	http_write_answer(STDOUT_FILENO, &answer);
+	free(text);
+	return EXIT_SUCCESS;
+}
+
+static int print_metrics(const struct metrics_options *options, char **names, int count)
+{
+	char *text = NULL;
+	size_t length = 0;
+	int error = make_text(options, names, count, &text, &length);
+
+	if (!error && (fwrite(text, 1, length, stdout) != length || fflush(stdout)))
+		error = -errno;
+	free(text);
+	if (!error)
+		return EXIT_SUCCESS;
+	fprintf(stderr, "adit metrics: %s\n", strerror(-error));
+	return EXIT_FAILURE;
+}
+
+int command_metrics(int argc, char **argv)
+{
+	struct metrics_options options = { .version = ADIT_VERSION };
+	bool http = false;
+	int count = 0;
+
+	for (int i = 1; i < argc; i++) {
+		if (!strcmp(argv[i], "--http")) {
+			http = true;
+		} else if (!strcmp(argv[i], "--peers=off")) {
+			options.no_peers = true;
+		} else if (*argv[i] == '-') {
+			return usage_error("metrics", METRICS_USAGE, argv[i]);
+		} else if (!*argv[i] || strlen(argv[i]) >= IFNAMSIZ || strchr(argv[i], '/')) {
+			fprintf(stderr, "adit metrics: \"%s\" is not the name of an interface\n", argv[i]);
+			return EXIT_FAILURE;
+		} else {
+			argv[1 + count++] = argv[i];
+		}
+	}
+	return http ? serve_request(&options, argv + 1, count) : print_metrics(&options, argv + 1, count);
+}
