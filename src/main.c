@@ -101,7 +101,7 @@ static const struct command commands[] = {
 	{ "metrics", command_metrics, "[IFNAME]...", "print metrics for Prometheus",
 	  "Prints the state and the counters of the tunnels, or of all tunnels, as\n"
 	  "OpenMetrics text. A tunnel that does not answer has \"adit_up 0\".\n\n"
-	  "  --peers=off  leave out what there is one of for each peer\n"
+	  "  --peers=off  leave out the metrics of each peer\n"
 	  "  --http       answer one HTTP request on standard input and output; systemd\n"
 	  "               does so on port 9586: systemctl enable --now adit-metrics.socket\n" },
 	{ "mesh", command_mesh, "HOSTS --out DIR", "make the files of a whole network",

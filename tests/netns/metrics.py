@@ -47,7 +47,7 @@ def metrics(end, *arguments):
     return end.node.run([end.node.lab.adit, "metrics", *arguments]).stdout
 
 
-def value(samples, name, **labels):
+def value(samples, name, /, **labels):
     return samples[name, frozenset(labels.items())]
 
 
