@@ -262,14 +262,14 @@ static int read_file(int fd, uint8_t **file, size_t *size)
 		status.st_size > (off_t)file_size(SAVED_ENTRIES_MAX))
 		return -EINVAL;
 	*size = (size_t)status.st_size;
-	*file = malloc(*size);
+	*file = calloc(1, *size);
 	if (!*file)
 		return -ENOMEM;
 	length = pread(fd, *file, *size, 0);
 	if (length == (ssize_t)*size)
 		return 0;
 	free(*file);
-	return length < 0 ? -errno : -EINVAL;
+	return -EIO;
 }
 
 /* Returns whether the entry gives the peer an endpoint. */
