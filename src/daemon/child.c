@@ -5,6 +5,9 @@
  * A child that has ended may leave programs in the background that have inherited its output, as in `PostUp = watch-it
  * &`. So the struct of a child lives until the end of the output, and not only until the end of the process: if the
  * pipe were closed, the next line that such a program writes would kill it.
+ *
+ * Packets may flow on the same loop, so one wake-up reads one chunk, and then the watcher pauses. If a program writes
+ * faster than that, the pipe fills and the program blocks.
  */
 #include "daemon/child.h"
 
@@ -20,6 +23,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+enum {
+	OUTPUT_CHUNK = 4096,         /* bytes per read */
+	OUTPUT_PIPE_CHUNKS = 64 / 4, /* of a full pipe(7) */
+};
+
+#define OUTPUT_PAUSE .002 /* seconds after each read */
+
 struct child {
 	struct list_node node; /* in children.list */
 	struct children *children;
@@ -28,6 +38,7 @@ struct child {
 	bool timed_out;
 	struct ev_child ending;
 	struct ev_io output;
+	struct ev_timer pause; /* of the watcher of the output */
 	struct ev_timer limit;
 	char line[CHILD_LINE];
 	size_t length; /* of the beginning of a line in `line` */
@@ -120,6 +131,7 @@ static void close_child_output(struct child *child)
 {
 	end_line(child);
 	ev_io_stop(child->children->loop, &child->output);
+	ev_timer_stop(child->children->loop, &child->pause);
 	close(child->output.fd);
 	child->output.fd = -1;
 }
@@ -133,26 +145,39 @@ static void release_child(struct child *child)
 	free(child);
 }
 
-/* Reads what the pipe holds now. */
-static void read_child_output(struct child *child)
+/* Reads at most `chunks` chunks from the pipe, and closes the output at its end. */
+static void read_child_output(struct child *child, int chunks)
 {
-	char chunk[4096];
+	char chunk[OUTPUT_CHUNK];
 	ssize_t length;
 
 	do {
 		length = read(child->output.fd, chunk, sizeof chunk);
 		if (length > 0)
 			add_output(child, chunk, (size_t)length);
-	} while (length == sizeof chunk || (length < 0 && errno == EINTR));
-	if (length == 0 || (length < 0 && errno != EAGAIN))
+	} while (length == sizeof chunk && --chunks);
+	if (length == 0 || (length < 0 && errno != EAGAIN && errno != EINTR))
 		close_child_output(child);
+}
+
+static void on_output_pause(struct ev_loop *loop, struct ev_timer *watcher, int events)
+{
+	struct child *child = watcher->data;
+
+	ev_io_start(loop, &child->output);
 }
 
 static void on_child_output(struct ev_loop *loop, struct ev_io *watcher, int events)
 {
 	struct child *child = watcher->data;
 
-	read_child_output(child);
+	read_child_output(child, 1);
+	if (child->output.fd >= 0) {
+		ev_io_stop(loop, &child->output);
+		ev_now_update(loop);
+		ev_timer_set(&child->pause, OUTPUT_PAUSE, 0.);
+		ev_timer_start(loop, &child->pause);
+	}
 	release_child(child);
 }
 
@@ -170,7 +195,7 @@ static void on_child_end(struct ev_loop *loop, struct ev_child *watcher, int eve
 	ev_timer_stop(loop, &child->limit);
 	child->process = 0;
 	if (child->output.fd >= 0)
-		read_child_output(child);
+		read_child_output(child, OUTPUT_PIPE_CHUNKS);
 	if (child->output.fd >= 0)
 		end_line(child);
 	status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
@@ -246,6 +271,8 @@ static void watch_child(struct child *child, int output)
 	ev_io_init(&child->output, on_child_output, output, EV_READ);
 	child->output.data = child;
 	ev_io_start(loop, &child->output);
+	ev_init(&child->pause, on_output_pause);
+	child->pause.data = child;
 	ev_now_update(loop);
 	ev_timer_init(&child->limit, on_child_limit, child->options.limit, 0.);
 	child->limit.data = child;

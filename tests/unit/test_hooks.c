@@ -117,6 +117,35 @@ static void a_program_in_the_background_keeps_its_output(void **state)
 	assert_string_equal(output, "x: early\nx: late\n");
 }
 
+static void count_bytes(void *context, const char *label, const char *text)
+{
+	*(size_t *)context += strlen(text) + 1;
+}
+
+/* As `PostUp = yes &`: packets flow on the same loop. */
+static void a_flood_in_the_background_does_not_hold_the_loop(void **state)
+{
+	const char *const argv[] = { "sh", "-c", "yes &", NULL };
+	size_t bytes = 0, total = 0;
+	const struct child_options options = {
+		.argv = argv, .label = "x", .limit = 5., .line = count_bytes, .line_context = &bytes
+	};
+	ev_tstamp begun;
+
+	assert_int_equal(child_run(&children, &options, &never), 0);
+	begun = ev_time();
+	while (ev_time() - begun < .3) {
+		bytes = 0;
+		ev_run(loop, EVRUN_ONCE);
+		assert_true(bytes <= 4096 + CHILD_LINE);
+		total += bytes;
+	}
+	assert_true(total > 0);
+	assert_true(total < 1 << 20);
+	children_stop(&children); /* SIGPIPE ends the program */
+	assert_int_equal(children_start(&children, loop), 0);
+}
+
 static void on_end_timer(struct ev_loop *unused, struct ev_timer *watcher, int events)
 {
 	*(bool *)watcher->data = true;
@@ -231,6 +260,7 @@ int main(void)
 		cmocka_unit_test(no_descriptor_is_inherited),
 		cmocka_unit_test(the_process_group_is_killed_after_the_limit),
 		cmocka_unit_test(a_program_in_the_background_keeps_its_output),
+		cmocka_unit_test(a_flood_in_the_background_does_not_hold_the_loop),
 		cmocka_unit_test(a_child_is_killed_when_the_daemon_ends),
 		cmocka_unit_test(a_missing_program_is_enoent),
 		cmocka_unit_test(the_interface_replaces_each_percent_i),
