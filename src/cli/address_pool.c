@@ -36,6 +36,20 @@ static struct address_range range_of(const struct ip_prefix *prefix)
 	return range;
 }
 
+enum address_place address_pool_place(const struct ip_prefix *network, const struct ip_prefix *address)
+{
+	size_t bytes = bytes_of(network);
+	struct address_range whole = range_of(network);
+
+	if (network->length >= bytes * 8 - 1)
+		return ADDRESS_OF_HOST;
+	if (memcmp(whole.first, address->address, bytes) == 0)
+		return ADDRESS_OF_NETWORK;
+	if (network->family == AF_INET && memcmp(whole.last, address->address, bytes) == 0)
+		return ADDRESS_BROADCAST;
+	return ADDRESS_OF_HOST;
+}
+
 /* Adds 1 or -1. Returns false on overflow. */
 static bool address_step(uint8_t address[ADDRESS_BYTES], size_t bytes, int step)
 {

@@ -15,4 +15,11 @@
  */
 int address_pool_next(const struct config *config, const struct ip_prefix *network, struct ip_prefix *address);
 
+enum address_place { ADDRESS_OF_HOST, ADDRESS_OF_NETWORK, ADDRESS_BROADCAST };
+/*
+ * Reports whether a host can have `address` in `network`, which has the same family. An address outside of the network
+ * is ADDRESS_OF_HOST, and so are both addresses of a network of two.
+ */
+enum address_place address_pool_place(const struct ip_prefix *network, const struct ip_prefix *address);
+
 #endif

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "address_pool.h"
 #include "base/keytext.h"
 #include "cli/commands.h"
 #include "config/ini.h"
@@ -84,6 +85,15 @@ static void check_addresses(struct options *options, const struct init *init)
 
 	if (options_parse(options, &config, "--address", "Address", false, init->address) && !strchr(init->address, '/'))
 		options_fail(options, "--address: the length of the network is missing, as in 10.9.0.1/24 or fd09::1/64");
+	for (const struct config_prefix *own = config.addresses; own && !options->failed; own = own->next) {
+		enum address_place place = address_pool_place(&own->prefix, &own->prefix);
+		char text[PREFIX_TEXT];
+
+		prefix_to_text(text, &own->prefix);
+		if (place != ADDRESS_OF_HOST)
+			options_fail(options, "--address: %s is %s; give the address of this host, as in 10.9.0.1/24", text,
+						 place == ADDRESS_OF_NETWORK ? "the network itself" : "the broadcast address");
+	}
 	config_destroy(&config);
 }
 
@@ -187,26 +197,43 @@ static int report_init(const char *path, int error)
 	return error;
 }
 
-/* Creates a folder that only root can use. One that is there is left alone. */
-static int make_folder(const char *path)
+/* Creates a folder that only root can use, or accepts one that exists. Sets *created accordingly. */
+static int make_folder(const char *path, bool *created)
 {
-	return mkdir(path, 0700) < 0 && errno != EEXIST ? report_init(path, -errno) : 0;
+	struct stat status;
+
+	*created = mkdir(path, 0700) == 0;
+	if (*created)
+		return 0;
+	if (errno != EEXIST || stat(path, &status) < 0)
+		return report_init(path, -errno);
+	return S_ISDIR(status.st_mode) ? 0 : report_init(path, -ENOTDIR);
 }
 
-/* Writes the file, its folder and the folder of its peers. If there is such a file, changes nothing. */
+/* Writes the file, its folder and the folder of its peers, or changes nothing. */
 static int create_init(const struct init *init, const struct text *text)
 {
 	const char *slash = strrchr(init->file, '/');
 	char folder[PATH_MAX], peers[PATH_MAX];
+	bool new_folder = false, new_peers = false;
+	struct stat status;
+	int error;
 
 	snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - init->file) : 0, init->file);
 	if (snprintf(peers, sizeof peers, "%s%s%s.d", folder, slash ? "/" : "", init->interface) >= PATH_MAX)
 		return report_init(init->file, -ENAMETOOLONG);
-	if (access(init->file, F_OK) == 0)
+	if (lstat(init->file, &status) == 0) /* a symbolic link without a target counts */
 		return report_init(init->file, -EEXIST);
-	if ((*folder && make_folder(folder)) || make_folder(peers))
-		return -1;
-	return report_init(init->file, new_file_write(init->file, text));
+	error = *folder ? make_folder(folder, &new_folder) : 0;
+	if (!error)
+		error = make_folder(peers, &new_peers);
+	if (!error)
+		error = report_init(init->file, new_file_write(init->file, text));
+	if (error && new_peers)
+		rmdir(peers);
+	if (error && new_folder)
+		rmdir(folder);
+	return error;
 }
 
 static void print_next_steps(const struct init *init)

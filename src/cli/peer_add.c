@@ -200,21 +200,84 @@ static int next_address(const struct peer_site *site, struct new_peer *peer, uin
 	return -1;
 }
 
-static bool address_in_use(const struct peer_site *site, const struct ip_prefix *address)
+/* Reports whether a peer has this prefix in its AllowedIPs, and prints it. */
+static bool prefix_in_use(const struct peer_site *site, const char *option, const struct ip_prefix *prefix)
 {
 	char text[PREFIX_TEXT];
 
-	prefix_to_text(text, address);
+	prefix_to_text(text, prefix);
 	for (const struct config_peer *other = site->config.peers; other; other = other->next) {
 		for (const struct config_prefix *entry = other->allowed_ips; entry; entry = entry->next) {
-			if (!prefix_equal(&entry->prefix, address))
+			if (!prefix_equal(&entry->prefix, prefix))
 				continue;
-			fprintf(stderr, "%s: --address: %s belongs to the peer %s in %s:%d\n", site->command, text,
+			fprintf(stderr, "%s: %s: %s belongs to the peer %s in %s:%d\n", site->command, option, text,
 					config_peer_name(other), other->file ? other->file->path : site->file, other->line);
 			return true;
 		}
 	}
 	return false;
+}
+
+/* Reports whether a host cannot have this address because of our own addresses and their networks, and prints it. */
+static bool address_is_reserved(const struct peer_site *site, const char *option, const struct ip_prefix *address)
+{
+	size_t bytes = address->family == AF_INET6 ? 16 : 4;
+	char text[PREFIX_TEXT], network_text[PREFIX_TEXT];
+
+	prefix_to_text(text, address);
+	for (const struct config_prefix *own = site->config.addresses; own; own = own->next) {
+		const char *problem = NULL;
+
+		if (own->prefix.family != address->family)
+			continue;
+		if (memcmp(own->prefix.address, address->address, bytes) == 0) {
+			fprintf(stderr, "%s: %s: %s is the address of this host in %s\n", site->command, option, text, site->file);
+			return true;
+		}
+		switch (address_pool_place(&own->prefix, address)) {
+		case ADDRESS_OF_NETWORK:
+			problem = "the address of the network";
+			break;
+		case ADDRESS_BROADCAST:
+			problem = "the broadcast address of";
+			break;
+		case ADDRESS_OF_HOST:
+			break;
+		}
+		if (problem) {
+			struct ip_prefix network = own->prefix;
+
+			prefix_mask(&network);
+			prefix_to_text(network_text, &network);
+			fprintf(stderr, "%s: %s: %s is %s %s\n", site->command, option, text, problem, network_text);
+			return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * The address of another peer would move from that peer to the new one. A network may do so, with a warning: it is not
+ * the address of anybody.
+ */
+static bool allowed_ips_are_free(const struct peer_site *site, const char *list)
+{
+	struct options options = { .command = site->command };
+	struct config config = { 0 };
+	bool free = true;
+
+	options_parse(&options, &config, "--allowed-ips", "AllowedIPs", true, list);
+	if (!config.peers)
+		free = false;
+	for (const struct config_prefix *entry = free ? config.peers->allowed_ips : NULL; entry && free;
+		 entry = entry->next) {
+		bool host = entry->prefix.length == (entry->prefix.family == AF_INET6 ? 128 : 32);
+
+		free = !host || !(prefix_in_use(site, "--allowed-ips", &entry->prefix) ||
+						  address_is_reserved(site, "--allowed-ips", &entry->prefix));
+	}
+	config_destroy(&config);
+	return free;
 }
 
 /* Uses the addresses that were given, as hosts: their networks are routed to us by other entries. */
@@ -229,7 +292,7 @@ static int given_addresses(const struct peer_site *site, struct new_peer *peer, 
 		struct ip_prefix host = address->prefix;
 
 		host.length = host.family == AF_INET6 ? 128 : 32;
-		if (++count > 2 || address_in_use(site, &host))
+		if (++count > 2 || prefix_in_use(site, "--address", &host) || address_is_reserved(site, "--address", &host))
 			error = -1;
 		else
 			append_address(peer, &host);
@@ -413,6 +476,8 @@ static int add_peer(struct peer_site *site, struct new_peer *peer, const struct 
 		return -1;
 	if (given->output && access(given->output, F_OK) == 0)
 		return report_file(site, given->output, -EEXIST);
+	if (given->allowed_ips && !allowed_ips_are_free(site, given->allowed_ips))
+		return -1;
 	if (choose_addresses(site, peer, given->address))
 		return -1;
 	make_keys(peer, given->public_key);

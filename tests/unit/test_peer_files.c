@@ -187,6 +187,12 @@ static void init_never_overwrites(void **state)
 {
 	write_text("site.conf", "mine");
 	expect_error("init ./site.conf --address 10.9.0.1/24", "adit init: ./site.conf: File exists\n");
+	assert_int_equal(symlink("nowhere", "link.conf"), 0);
+	expect_error("init ./link.conf --address 10.9.0.1/24", "adit init: ./link.conf: File exists\n");
+	assert_false(exists("link.d"));
+	write_text("busy.d", "");
+	expect_error("init ./busy.conf --address 10.9.0.1/24", "adit init: ./busy.d: Not a directory\n");
+	assert_false(exists("busy.conf"));
 	read_text("site.conf", output, sizeof output);
 	assert_string_equal(output, "mine");
 	assert_false(exists("site.d"));
@@ -200,6 +206,11 @@ static void init_names_the_option_that_is_wrong(void **state)
 	expect_error("init ./a.conf --address", "adit init: --address: the value is missing\n");
 	expect_error("init ./a.conf --address=10.9.0.1/24 --address 10.9.0.2/24",
 				 "adit init: --address: the option is given twice\n");
+	expect_error("init ./a.conf --address 10.9.0.0/24", "adit init: --address: 10.9.0.0/24 is the network itself; "
+														"give the address of this host, as in 10.9.0.1/24\n");
+	expect_error("init ./a.conf --address 10.9.0.1/24,10.9.1.255/24",
+				 "adit init: --address: 10.9.1.255/24 is the broadcast address; give the address of this host, as in "
+				 "10.9.0.1/24\n");
 	expect_error("init ./a.conf --address 10.9.0.1",
 				 "adit init: --address: the length of the network is missing, as in 10.9.0.1/24 or fd09::1/64\n");
 	expect_error(
@@ -306,8 +317,18 @@ static void add_names_what_is_wrong_and_changes_nothing(void **state)
 		"peer add site.conf a/b",
 		"adit peer add: \"a/b\" cannot be the name of a peer: at most 64 bytes, no blank, '/' or '#', no '.' or '-' at "
 		"the start\n");
-	expect_error("peer add site.conf bob --address 10.9.0.3 --output out", "adit peer add: out: File exists\n");
-	expect_error("peer add site.conf bob --address 10.9.0.3 --output none/bob.conf --no-reload",
+	expect_error("peer add site.conf bob --address 10.9.0.1",
+				 "adit peer add: --address: 10.9.0.1/32 is the address of this host in site.conf\n");
+	expect_error("peer add site.conf bob --address 10.9.0.3/32",
+				 "adit peer add: --address: 10.9.0.3/32 is the broadcast address of 10.9.0.0/30\n");
+	expect_error("peer add site.conf bob --address 10.9.0.0",
+				 "adit peer add: --address: 10.9.0.0/32 is the address of the network 10.9.0.0/30\n");
+	expect_error("peer add site.conf bob --address 10.9.1.3 --allowed-ips 10.8.0.0/24,10.9.0.2/32",
+				 "adit peer add: --allowed-ips: 10.9.0.2/32 belongs to the peer alice in site.d/alice.conf:1\n");
+	expect_error("peer add site.conf bob --address 10.9.1.3 --allowed-ips 10.9.0.1/32",
+				 "adit peer add: --allowed-ips: 10.9.0.1/32 is the address of this host in site.conf\n");
+	expect_error("peer add site.conf bob --address 10.9.1.4 --output out", "adit peer add: out: File exists\n");
+	expect_error("peer add site.conf bob --address 10.9.1.4 --output none/bob.conf --no-reload",
 				 "adit peer add: none/bob.conf: No such file or directory\n");
 	expect_error("peer add site.conf bob --output x --qr --address 10.9.0.3",
 				 "adit peer add: --output and --qr: only one of them is allowed\n");
