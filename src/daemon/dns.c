@@ -11,6 +11,9 @@
  * every resolvconf can show its state, the text of resolv.conf. An event of inotify(7) starts a look after a pause. If
  * the tool shows something else by then, the servers are set again. The pause doubles each time, so that two programs
  * that both insist do not keep the machine busy.
+ *
+ * If a reload cannot set or remove the servers, `unapplied` holds until a later attempt succeeds. The attempts use the
+ * same timer, and their interval doubles up to PAUSE_MAX. A reload begins an attempt at once.
  */
 #include "daemon/dns.h"
 
@@ -29,7 +32,7 @@
 #define RESOLVED_SOCKET RESOLVED_FOLDER "/io.systemd.Resolve"
 #define RESOLV_CONF "/etc/resolv.conf"
 #define INTERFACE_ORDER "/etc/resolvconf/interface-order"
-#define TOOL_LIMIT 20. /* seconds for one call */
+#define TOOL_LIMIT 20. /* seconds for one call, without ADIT_HOOK_TIMEOUT */
 #define PAUSE_MIN .5   /* seconds */
 #define PAUSE_MAX 60.
 
@@ -177,6 +180,7 @@ static void set_arguments(const struct dns *dns, enum dns_action action, const c
 /* --- tasks ------------------------------------------------------------------------------------------------------- */
 
 static void begin_task(struct dns *dns, int task);
+static void apply_wanted(struct dns *dns);
 
 static void collect_state(void *context, const char *label, const char *text)
 {
@@ -208,10 +212,12 @@ static void on_dns_pause(struct ev_loop *loop, struct ev_timer *watcher, int eve
 {
 	struct dns *dns = watcher->data;
 
-	if (dns->task == DNS_IDLE)
-		begin_task(dns, DNS_LOOK);
-	else
+	if (dns->task != DNS_IDLE)
 		look_later(dns);
+	else if (dns->unapplied)
+		apply_wanted(dns);
+	else
+		begin_task(dns, DNS_LOOK);
 }
 
 static void on_dns_files(void *context)
@@ -234,6 +240,13 @@ static void restore_servers(struct dns *dns)
 	begin_task(dns, DNS_RESTORE);
 }
 
+static void retry_later(struct dns *dns)
+{
+	dns->backoff = dns->backoff < PAUSE_MAX / 2 ? 2 * dns->backoff : PAUSE_MAX;
+	log_error(dns->interface, "DNS: the change is not in effect; trying again in %g s", dns->backoff);
+	look_later(dns);
+}
+
 static void end_task(struct dns *dns, int status)
 {
 	int task = dns->task;
@@ -245,6 +258,14 @@ static void end_task(struct dns *dns, int status)
 	if (dns->again) {
 		dns->again = false;
 		begin_task(dns, dns->servers ? DNS_SET : DNS_REMOVE);
+		return;
+	}
+	if (dns->unapplied && !status && task != DNS_LOOK) {
+		dns->unapplied = false;
+		dns->backoff = PAUSE_MIN;
+	}
+	if (dns->unapplied) {
+		retry_later(dns);
 	} else if (task == DNS_REMOVE) {
 		dns->tool = NULL;
 	} else if (status && task != DNS_SET && dns->backoff < PAUSE_MAX) {
@@ -266,7 +287,7 @@ static void on_action_end(void *context, int status)
 	if (status && dns->task != DNS_LOOK && status != -ETIMEDOUT)
 		log_error(dns->interface, "DNS: %s failed with status %d", dns->tool->program, status);
 	if (status == -ETIMEDOUT)
-		log_error(dns->interface, "DNS: %s: killed after %g s", dns->tool->program, TOOL_LIMIT);
+		log_error(dns->interface, "DNS: %s: killed after %g s", dns->tool->program, hooks_timeout(TOOL_LIMIT));
 	dns->action++;
 	if (status)
 		end_task(dns, status);
@@ -289,7 +310,7 @@ static void next_action(struct dns *dns)
 	enum dns_action action = *dns->action;
 	bool show = action == SHOW_SERVERS || action == SHOW_DOMAINS;
 	struct child_options options = { .label = "DNS",
-									 .limit = TOOL_LIMIT,
+									 .limit = hooks_timeout(TOOL_LIMIT),
 									 .line = show ? collect_state : hooks_log_output,
 									 .line_context = show ? (void *)dns : dns->output,
 									 .done = on_action_end,
@@ -400,27 +421,40 @@ static bool same_items(const struct config_line *a, const struct config_line *b)
 	return !a && !b;
 }
 
+/* Begins to set the wanted servers, or to remove the servers if none are wanted. */
+static void apply_wanted(struct dns *dns)
+{
+	file_watch_stop(&dns->files);
+	if (dns->servers && !dns->tool)
+		dns->tool = choose_tool();
+	if (!dns->tool && dns->servers) {
+		log_error(dns->interface, "%s", no_tool);
+		retry_later(dns);
+		return;
+	}
+	if (!dns->tool) {
+		dns->unapplied = false;
+		return;
+	}
+	if (dns->servers)
+		watch_tool(dns);
+	begin_task(dns, dns->servers ? DNS_SET : DNS_REMOVE);
+}
+
 void dns_reload(struct dns *dns, const struct config *config)
 {
-	if (!dns->interface || (same_items(dns->servers, config->dns_servers) &&
+	if (!dns->interface || (!dns->unapplied && same_items(dns->servers, config->dns_servers) &&
 							same_items(dns->search, config->dns_servers ? config->dns_search : NULL)))
 		return;
 	if (copy_wanted(dns, config)) {
 		log_error(dns->interface, "DNS: %s", strerror(ENOMEM));
 		return;
 	}
-	file_watch_stop(&dns->files);
-	if (dns->servers && !dns->tool)
-		dns->tool = choose_tool();
-	if (!dns->tool) {
-		if (dns->servers)
-			log_error(dns->interface, "%s", no_tool);
-		return;
-	}
-	if (dns->servers)
-		watch_tool(dns);
+	dns->unapplied = true;
+	dns->backoff = PAUSE_MIN;
+	ev_timer_stop(dns->children->loop, &dns->pause);
 	if (dns->task == DNS_IDLE)
-		begin_task(dns, dns->servers ? DNS_SET : DNS_REMOVE);
+		apply_wanted(dns);
 	else
 		dns->again = true;
 }
@@ -433,8 +467,9 @@ void dns_stop(struct dns *dns, bool keep)
 		return;
 	file_watch_stop(&dns->files);
 	ev_timer_stop(dns->children->loop, &dns->pause);
-	dns->again = false;
+	dns->again = dns->unapplied = false;
 	wait_for_task(dns, &never);
+	ev_timer_stop(dns->children->loop, &dns->pause);
 	if (dns->tool && !keep) {
 		begin_task(dns, DNS_REMOVE);
 		wait_for_task(dns, &never);

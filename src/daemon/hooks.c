@@ -68,14 +68,13 @@ void hooks_log_output(void *context, const char *label, const char *text)
 	log_info(hooks->interface, "%s: %s", label, text);
 }
 
-/* Returns seconds. */
-static double hook_timeout(void)
+double hooks_timeout(double fallback)
 {
 	const char *text = getenv(HOOK_TIMEOUT_VARIABLE);
 	char *end;
 	double seconds = text ? strtod(text, &end) : 0;
 
-	return seconds > 0 && seconds <= TIMEOUT_MAX && !*end ? seconds : HOOK_TIMEOUT;
+	return seconds > 0 && seconds <= TIMEOUT_MAX && !*end ? seconds : fallback;
 }
 
 /* Returns as child_run. The options are those that wg-quick(8) has set while it evaluates a hook. */
@@ -86,7 +85,7 @@ static int run_command(struct hooks *hooks, struct children *children, const cha
 	const char *const sh[] = { "sh", "-e", "-c", command, NULL };
 	struct child_options options = { .argv = child_program_exists("bash") ? bash : sh,
 									 .label = label,
-									 .limit = hook_timeout(),
+									 .limit = hooks_timeout(HOOK_TIMEOUT),
 									 .line = hooks_log_output,
 									 .line_context = hooks };
 	char extend[64];
@@ -101,7 +100,7 @@ static int set_hook_reason(struct reason *reason, int status, const char *label,
 	if (status == -ECANCELED)
 		return reason_set(reason, -ECANCELED, "%s: interrupted: %s", label, command);
 	if (status == -ETIMEDOUT)
-		return reason_set(reason, -EIO, "%s: killed after %g s: %s", label, hook_timeout(), command);
+		return reason_set(reason, -EIO, "%s: killed after %g s: %s", label, hooks_timeout(HOOK_TIMEOUT), command);
 	if (status < 0)
 		return reason_set(reason, -EIO, "%s: sh: %s", label, strerror(-status));
 	return reason_set(reason, -EIO, "%s: failed with status %d: %s", label, status, command);

@@ -445,6 +445,25 @@ def resolvconf(lab):
         left.write()
         left.node.run(f"{lab.adit} reload tun-left")
         check_servers(ours)
+    with lab.check("a change that fails is tried again"):
+        with open("/run/broken", "w"):
+            pass
+        left.settings = {"DNS": "10.7.0.8"}
+        left.write()
+        left.node.run(f"{lab.adit} reload tun-left")
+        wait_for(lambda: "DNS: the change is not in effect" in left.daemon.log(), "the failure")
+        os.unlink("/run/broken")
+        check_servers("nameserver 10.7.0.8\n")
+    with lab.check("a reload of the unchanged file tries at once"):
+        with open("/run/broken", "w"):
+            pass
+        left.settings = {"DNS": "10.7.0.7"}
+        left.write()
+        left.node.run(f"{lab.adit} reload tun-left")
+        wait_for(lambda: "trying again in 4 s" in left.daemon.log(), "the failures")
+        os.unlink("/run/broken")
+        left.node.run(f"{lab.adit} reload tun-left")
+        wait_for(lambda: read("/etc/resolv.conf") == "nameserver 10.7.0.7\n", "the servers", 2)
     with lab.check("the end removes them"):
         assert left.stop() == 0
         check_nothing_left(left, before)
@@ -463,6 +482,15 @@ def resolvconf(lab):
         assert daemon.wait() == 1
         assert "DNS: resolvconf has not set the name servers" in daemon.log()
         os.unlink("/run/broken")
+        check_nothing_left(left, before)
+    with lab.check("a tool that hangs is killed after the time limit of hooks"):
+        write_tool("resolvconf", "#!/bin/sh\nexec sleep 1000\n")
+        os.environ["ADIT_HOOK_TIMEOUT"] = "0.5"
+        daemon = left.node.start("hung", [lab.adit, "run", left.write()])
+        assert daemon.wait(10) == 1
+        assert "DNS: resolvconf: killed after 0.5 s" in daemon.log()
+        del os.environ["ADIT_HOOK_TIMEOUT"]
+        set_tools()
         check_nothing_left(left, before)
     with lab.check("without a tool, the tunnel does not start"):
         set_tools(resolvconf=False)

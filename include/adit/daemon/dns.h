@@ -33,6 +33,7 @@ struct dns {
 	const unsigned char *action; /* of the task, the one that runs */
 	int status;                  /* of the last task */
 	bool again;                  /* the wanted servers have changed during the task */
+	bool unapplied;              /* a reload has changed the wanted servers, and they are not set yet */
 	struct file_watch files;
 	struct ev_timer pause; /* before a look */
 	double backoff;        /* seconds */
@@ -47,7 +48,7 @@ struct dns {
  */
 int dns_start(struct dns *dns, const char *interface, const struct config *config, struct children *children,
 			  struct hooks *output, const bool *ended, struct reason *reason);
-/* Begins to apply the servers of another configuration. Failures are logged. */
+/* Begins to apply the servers of another configuration. Logs failures, and tries again until an attempt succeeds. */
 void dns_reload(struct dns *dns, const struct config *config);
 /*
  * Removes the servers, and returns when they are removed; with `keep`, leaves them to the next process. Failures are

@@ -17,7 +17,7 @@
 #include "config/config.h"
 #include "daemon/child.h"
 
-#define HOOK_TIMEOUT_VARIABLE "ADIT_HOOK_TIMEOUT" /* seconds for each command */
+#define HOOK_TIMEOUT_VARIABLE "ADIT_HOOK_TIMEOUT" /* seconds for each command, and each call of a DNS tool */
 
 enum { HOOK_TIMEOUT = 60 }; /* the default */
 
@@ -32,6 +32,8 @@ struct hooks {
 
 /* The name of the point, for example "PreUp". */
 const char *hook_point_name(enum hook_point point);
+/* Returns the seconds in HOOK_TIMEOUT_VARIABLE, or `fallback` if the environment has no valid value. */
+double hooks_timeout(double fallback);
 /* Returns the command with each "%i" replaced by the interface; the caller frees it. NULL: no memory. */
 char *hook_expand(const char *command, const char *interface);
 
