@@ -9,6 +9,7 @@
 #include "addresses.h"
 #include "base/usage.h"
 #include "install.h"
+#include "kept_lines.h"
 #include "mesh/mesh.h"
 #include "output.h"
 #include "render.h"
@@ -56,6 +57,9 @@ static int read_earlier_files(struct mesh_run *run)
 		run->added[i] = !found;
 		if (found) {
 			int error = secrets_read(&run->secrets, i, path, &run->reason);
+
+			if (!error)
+				error = kept_lines_read(&run->secrets.hosts[i].kept, path, &run->reason);
 			free(path);
 			if (error)
 				return error;

@@ -38,8 +38,10 @@ static void forget_earlier_peers(struct mesh_secret *host)
 
 void secrets_destroy(struct secrets *secrets)
 {
-	for (size_t i = 0; i < secrets->count; i++)
+	for (size_t i = 0; i < secrets->count; i++) {
 		forget_earlier_peers(&secrets->hosts[i]);
+		secret_text_destroy(&secrets->hosts[i].kept);
+	}
 	if (secrets->hosts)
 		sodium_memzero(secrets->hosts, secrets->count * sizeof *secrets->hosts);
 	free(secrets->hosts);

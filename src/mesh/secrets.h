@@ -11,6 +11,7 @@
 #define ADIT_MESH_SECRETS_H
 
 #include "base/reason.h"
+#include "secret_text.h"
 #include "topology.h"
 
 struct earlier_peer {
@@ -24,6 +25,7 @@ struct mesh_secret {
 	uint8_t private_key[KEY_BYTES], public_key[KEY_BYTES];
 	struct earlier_peer *peers; /* as the file lists them */
 	size_t peer_count;
+	struct secret_text kept; /* lines of [Interface] that the administrator has added, set by the caller */
 };
 
 struct secrets {
@@ -37,8 +39,8 @@ int secrets_init(struct secrets *secrets, size_t count);
 /* Wipes the keys. Accepts a zeroed struct. */
 void secrets_destroy(struct secrets *secrets);
 /*
- * Takes keys, peers and addresses of host `i` from the file at `path`. Returns 0, or a negative errno and the reason,
- * for example if the file has errors.
+ * Takes keys, peers and addresses of host `i` from the file at `path`. Returns 0, or a negative errno and
+ * the reason, for example if the file has errors.
  */
 int secrets_read(struct secrets *secrets, size_t i, const char *path, struct reason *reason);
 /*

@@ -248,6 +248,51 @@ static void a_removed_host_is_moved(void **state)
 	assert_string_equal(read_text("out/b/lab.conf", moved, sizeof moved), text);
 }
 
+/* Inserts a line after the first line that begins with `after`. */
+static void insert_line(const char *path, const char *after, const char *line)
+{
+	char text[4096], edited[8192];
+	char *at = strstr(read_text(path, text, sizeof text), after);
+
+	assert_non_null(at);
+	at = strchr(at, '\n') + 1;
+	snprintf(edited, sizeof edited, "%.*s%s\n%s", (int)(at - text), text, line, at);
+	write_text(path, edited);
+}
+
+static void lines_added_to_the_interface_are_kept(void **state)
+{
+	static const char added[] = "# for the lab\nPostUp = echo [Peer] # up\nDNS=10.9.0.1\n";
+	char before[4096], text[4096];
+
+	make_mesh(ABC);
+	insert_line("out/a/lab.conf", "PrivateKey", "# for the lab\nPostUp = echo [Peer] # up");
+	insert_line("out/a/lab.conf", "Address", "DNS=10.9.0.1");
+	write_text("list", ABC "d d.example.org\n");
+	assert_run(run_mesh("list", "--out", "out"), 0, "1 host added: d; 4 files changed: a, b, c, d\n", "");
+	assert_non_null(strstr(read_text("out/a/lab.conf", before, sizeof before), added));
+	assert_run(run_mesh("list", "--out", "out"), 0, "no file of a host changed\n", "");
+	assert_int_equal(run_mesh("list", "--out", "out", "--rotate", "a").code, 0);
+	assert_non_null(strstr(read_text("out/a/lab.conf", text, sizeof text), added));
+}
+
+static void lines_added_to_a_peer_are_an_error(void **state)
+{
+	static const char *const lines[] = { "Description = x", "# my peer" };
+	char before[4096], text[4096];
+
+	for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+		make_mesh(ABC);
+		insert_line("out/a/lab.conf", "[Peer]", lines[i]);
+		read_text("out/a/lab.conf", before, sizeof before);
+		assert_run(run_mesh("list", "--out", "out"), 1, "",
+				   "adit mesh: out/a/lab.conf:10: error: adit mesh writes the [Peer] sections and would lose this "
+				   "line; move it "
+				   "to [Interface] or delete it\n");
+		assert_string_equal(read_text("out/a/lab.conf", text, sizeof text), before);
+	}
+}
+
 static void foreign_folders_are_left_alone(void **state)
 {
 	make_mesh(ABC);
@@ -423,6 +468,8 @@ int main(void)
 		cmocka_unit_test(a_spoke_changes_only_the_file_of_its_hub),
 		cmocka_unit_test(spokes_keep_their_primary_hub),
 		cmocka_unit_test(a_removed_host_is_moved),
+		cmocka_unit_test(lines_added_to_the_interface_are_kept),
+		cmocka_unit_test(lines_added_to_a_peer_are_an_error),
 		cmocka_unit_test(foreign_folders_are_left_alone),
 		cmocka_unit_test(rotation_changes_the_keys_of_one_host),
 		cmocka_unit_test(an_interrupted_run_is_completed),
