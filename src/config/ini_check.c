@@ -248,6 +248,9 @@ int ini_check(struct ini_parser *parser)
 							   ini_peer_title(title, peer));
 		}
 	}
+	if (config->dns_search && !config->dns_servers)
+		ini_advice_in(parser, NULL, config->dns_search->line,
+					  "DNS: search domains have no effect without a name server");
 	error = ini_check_names(parser);
 	return error ? error : check_allowed_ips(parser);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* INI: the keys, one row each, and the functions that parse their values. */
+#include <arpa/inet.h>
 #include <linux/rtnetlink.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -321,6 +322,38 @@ static bool is_dns_item(const char *item)
 		   !item[strspn(item, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.:-_%[]~")];
 }
 
+/* Accepts "ADDRESS" and, for a link-local address, "ADDRESS%IFNAME". */
+static bool is_server_address(const char *item, size_t length)
+{
+	struct in6_addr address;
+	char text[INET6_ADDRSTRLEN + 16];
+
+	snprintf(text, sizeof text, "%.*s", (int)length, item);
+	if (length >= sizeof text)
+		return false;
+	if (inet_pton(AF_INET, text, &address) == 1)
+		return true;
+	text[strcspn(text, "%")] = '\0';
+	return inet_pton(AF_INET6, text, &address) == 1;
+}
+
+static void advise_on_dns_server(struct ini_parser *parser, const char *name, const char *item)
+{
+	const char *bracket = item[0] == '[' ? strchr(item, ']') : NULL;
+	size_t skip = bracket ? 1 : 0, length = bracket ? (size_t)(bracket - item - 1) : strcspn(item, ":");
+	char quoted[INI_QUOTE];
+
+	if (is_server_address(item, strlen(item)))
+		return;
+	if (is_server_address(item + skip, length))
+		ini_advice_in(parser, parser->file, parser->line,
+					  "%s: %s has a port or brackets, which systemd-resolved accepts, but resolvconf does not", name,
+					  ini_quote(quoted, item));
+	else
+		ini_advice_in(parser, parser->file, parser->line, "%s: %s is not the address of a name server", name,
+					  ini_quote(quoted, item));
+}
+
 static void ini_add_dns(struct ini_parser *parser, const char *name, const char *value)
 {
 	static const char separators[] = ", \t\v\f\r";
@@ -337,6 +370,8 @@ static void ini_add_dns(struct ini_parser *parser, const char *name, const char 
 		else
 			parser->status = config_line_append(is_dns_server(item) ? &config->dns_servers : &config->dns_search, item,
 												parser->line);
+		if (length < sizeof item && is_dns_item(item) && is_dns_server(item))
+			advise_on_dns_server(parser, name, item);
 	}
 }
 
