@@ -180,6 +180,7 @@ static void want_full(struct desired *desired, uint8_t family)
 	if (family == AF_INET6 && !v6_possible(desired))
 		return;
 	guard.flags = desired->facts->fail_closed ? 0 : ITEM_BRIEF;
+	guard.value = desired->facts->fail_closed ? item_closed_metric(desired->config->interface) : guard_brief_metric;
 	want_item(desired, guard);
 	rule.length = RULE_SUPPRESS;
 	rule.table = RT_TABLE_MAIN;

@@ -11,7 +11,7 @@ struct desired_facts {
 	bool v6;          /* the interface has IPv6, or can have it */
 	bool strict;      /* a strict reverse path filter is set, so the firewall must restore the mark */
 	uint32_t mtu;     /* to set; 0: leave the MTU unchanged */
-	bool fail_closed; /* FailClosed: keep the guards until another run of adit removes them */
+	bool fail_closed; /* FailClosed: keep the guards until the next run of this tunnel */
 };
 
 /*

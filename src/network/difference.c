@@ -158,7 +158,7 @@ static void order_addresses(struct operation_list *list)
 	}
 }
 
-/* Adds the brief guards that are missing, or deletes those that exist. */
+/* Adds the brief guards that are missing, or deletes those that exist, whatever their metric. */
 static int change_guards(struct operation_list *list, const struct item_list *desired, const struct item_list *observed,
 						 enum operation_verb verb)
 {
@@ -166,10 +166,20 @@ static int change_guards(struct operation_list *list, const struct item_list *de
 
 	for (size_t i = 0; i < desired->count && desired->items[i].kind == ITEM_GUARD && !error; i++) {
 		const struct item *guard = &desired->items[i];
-		bool stands = item_find(observed, guard);
 
-		if (guard->flags & ITEM_BRIEF && stands == (verb == OPERATION_DELETE))
+		if (!(guard->flags & ITEM_BRIEF))
+			continue;
+		if (verb == OPERATION_ADD && !item_find(observed, guard))
 			error = operation_push(list, verb, guard);
+		for (size_t o = 0; verb == OPERATION_DELETE && o < observed->count && !error; o++) {
+			struct item existing = observed->items[o];
+
+			if (existing.kind != ITEM_GUARD)
+				break;
+			existing.flags |= ITEM_BRIEF; /* not a change that is reported */
+			if (item_compare(&existing, guard) == 0)
+				error = operation_push(list, verb, &existing);
+		}
 	}
 	return error;
 }

@@ -126,8 +126,38 @@ static void find_broken_addresses(struct observation *observation)
 	}
 }
 
-/* Returns true if we claim the table, or if no process does, because the daemon that used it has died. */
-static bool table_is_unclaimed(const struct host *host, uint32_t table)
+struct closed_search {
+	uint32_t own; /* the metric of our guard */
+	bool found;
+};
+
+static void match_closed(void *context, const struct netlink_route_entry *entry)
+{
+	struct closed_search *search = context;
+
+	if (entry->to.length == 0 && item_is_closed_metric(entry->metric) && entry->metric != search->own)
+		search->found = true;
+}
+
+/* Returns true if the table has the guard that another tunnel with FailClosed left. */
+static bool another_tunnel_closed(const struct host *host, uint8_t family, uint32_t table)
+{
+	struct netlink_route_filter filter = {
+		.family = family,
+		.protocol = NETLINK_PROTOCOL_ADIT,
+		.type = RTN_UNREACHABLE,
+		.table = table,
+	};
+	struct closed_search search = { .own = host->closed_metric };
+
+	return netlink_dump_routes(host->netlink, &filter, match_closed, &search) < 0 || search.found;
+}
+
+/*
+ * Returns true if we claim the table, or if no process does, because the daemon that used it has died, and that daemon
+ * did not have FailClosed.
+ */
+static bool table_is_ours(const struct host *host, uint8_t family, uint32_t table)
 {
 	struct table_claim claim = { 0 };
 
@@ -136,17 +166,23 @@ static bool table_is_unclaimed(const struct host *host, uint32_t table)
 	if (table_claim_take(&claim, table) != 0)
 		return false;
 	table_claim_release(&claim);
-	return true;
+	return !another_tunnel_closed(host, family, table);
 }
 
+struct guard_observation {
+	struct item_list guards;
+	int error;
+};
+
 /* Guards have no device, so they are found by protocol and type. */
-static void observe_guard(void *context, const struct netlink_route_entry *entry)
+static void collect_guard(void *context, const struct netlink_route_entry *entry)
 {
 	struct item item = { .kind = ITEM_GUARD, .family = entry->to.family, .table = entry->table, .flags = ITEM_OURS };
-	struct observation *observation = context;
+	struct guard_observation *observation = context;
 
-	if (entry->to.length == 0 && table_is_unclaimed(observation->host, entry->table))
-		observe_item(observation, &item);
+	item.value = entry->metric;
+	if (entry->to.length == 0 && !observation->error)
+		observation->error = item_push(&observation->guards, &item);
 }
 
 struct rule_observation {
@@ -203,7 +239,7 @@ static int observe_rules(struct observation *observation, uint8_t family)
 	for (size_t i = 0; i < rules.found.count && !error; i++) {
 		struct item item = rules.found.items[i];
 
-		if (!table_is_unclaimed(observation->host, item.rule.mark))
+		if (!table_is_ours(observation->host, family, item.rule.mark))
 			continue;
 		item.flags = ITEM_OURS | (is_misplaced(&rules, &item) ? ITEM_BROKEN : 0);
 		observe_item(observation, &item);
@@ -220,16 +256,22 @@ static int observe_guards(struct observation *observation, uint8_t family)
 		.protocol = NETLINK_PROTOCOL_ADIT,
 		.type = RTN_UNREACHABLE,
 	};
+	struct guard_observation found = { 0 };
 	int error = 0;
 
 	if (host->first)
-		return netlink_dump_routes(host->netlink, &filter, observe_guard, observation);
-	for (size_t i = 0; i < 2 && !error; i++) {
+		error = netlink_dump_routes(host->netlink, &filter, collect_guard, &found);
+	for (size_t i = 0; i < 2 && !host->first && !error; i++) {
 		filter.table = host->tables[i];
 		if (filter.table)
-			error = netlink_dump_routes(host->netlink, &filter, observe_guard, observation);
+			error = netlink_dump_routes(host->netlink, &filter, collect_guard, &found);
 	}
-	return error;
+	/* table_is_ours uses the same socket, so the dump must have ended. */
+	for (size_t i = 0; i < found.guards.count; i++)
+		if (table_is_ours(host, family, found.guards.items[i].table))
+			observe_item(observation, &found.guards.items[i]);
+	item_list_destroy(&found.guards);
+	return error ? error : found.error;
 }
 
 static int observe_family(struct observation *observation, uint8_t family, bool routes)
@@ -275,9 +317,6 @@ static int host_observe(void *context, struct item_list *observed, bool routes)
 }
 
 /* --- application ----------------------------------------------------------------------------------------------- */
-
-/* The default metric is 0 for IPv4 and 1024 for IPv6. A guard has the largest, so every other route is preferred. */
-static const uint32_t guard_metric = UINT32_MAX;
 
 static const enum netlink_route_verb route_verbs[] = {
 	[OPERATION_ADD] = NETLINK_ROUTE_ADD,
@@ -329,7 +368,7 @@ static int apply_guard(struct host *host, const struct operation *operation)
 	struct netlink_route_change change = {
 		.to = { .family = operation->item.family },
 		.table = operation->item.table,
-		.metric = guard_metric,
+		.metric = operation->item.value,
 		.type = RTN_UNREACHABLE,
 	};
 	int status;

@@ -15,6 +15,7 @@ struct host {
 	uint32_t tables[2];              /* tables that this process claims; 0: none */
 	const struct item_list *desired; /* the firewall guards its addresses */
 	const struct item_list *before;  /* identifies our addresses before Linux 5.18, which reports no owner */
+	uint32_t closed_metric;          /* of our guard with FailClosed */
 	bool first;               /* before the first commit: also look in other tables for remains of a daemon that died */
 	bool gone;                /* the last observation found no interface */
 	bool closing;             /* the interface may be gone, but our other items must still be observed */

@@ -12,6 +12,8 @@
 
 enum { FIRST_ROOM = 16 };
 
+static const uint32_t closed_metrics = 0xfe000000;
+
 static const char *const link_names[] = {
 	[LINK_MTU] = "MTU",
 	[LINK_ADDR_GEN_MODE] = "addr_gen_mode",
@@ -95,6 +97,7 @@ static uint64_t item_value(const struct item *item)
 		return item->rule.preference;
 	case ITEM_FIREWALL:
 		return item->digest;
+	case ITEM_GUARD:
 	case ITEM_SYSCTL:
 	case ITEM_LINK:
 		return item->value;
@@ -153,6 +156,8 @@ bool item_satisfies(const struct item *observed, const struct item *desired)
 	case ITEM_RULE:
 	case ITEM_ADDRESS:
 		return !(observed->flags & ITEM_BROKEN);
+	case ITEM_GUARD:
+		return observed->value == desired->value;
 	case ITEM_FIREWALL:
 		return observed->digest == desired->digest;
 	case ITEM_SYSCTL:
@@ -175,6 +180,21 @@ struct item item_route(const struct ip_prefix *to, uint32_t table)
 struct item item_setting(enum item_kind kind, uint8_t which, uint32_t value)
 {
 	return (struct item) { .kind = (uint8_t)kind, .length = which, .value = value };
+}
+
+/* The upper byte, and FNV-1a folded to 24 bits. The default metrics are 0 and 1024, so other routes are preferred. */
+uint32_t item_closed_metric(const char *interface)
+{
+	uint32_t hash = UINT32_C(0x811c9dc5);
+
+	for (const char *letter = interface; *letter; letter++)
+		hash = (hash ^ (uint8_t)*letter) * UINT32_C(0x01000193);
+	return closed_metrics | ((hash >> 24 ^ hash) & 0xffffff);
+}
+
+bool item_is_closed_metric(uint32_t metric)
+{
+	return (metric & 0xff000000) == closed_metrics;
 }
 
 void item_prefix(const struct item *item, struct ip_prefix *prefix)

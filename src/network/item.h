@@ -13,7 +13,7 @@
 
 /* In the order in which additions are made: whatever closes a leak comes first. */
 enum item_kind {
-	ITEM_GUARD,    /* an unreachable default route in the tunnel's table, worse than all others */
+	ITEM_GUARD,    /* an unreachable default route in the tunnel's table, worse than all others; value: its metric */
 	ITEM_RULE,     /* one of the two policy rules of a full tunnel */
 	ITEM_FIREWALL, /* the nftables table of a full tunnel */
 	ITEM_SYSCTL,
@@ -71,7 +71,7 @@ struct item {
 			uint32_t mark, preference;
 		} rule;
 		uint64_t digest; /* of a firewall's text */
-		uint32_t value;  /* of settings */
+		uint32_t value;  /* of settings; the metric of a guard */
 	};
 };
 
@@ -101,6 +101,17 @@ bool item_satisfies(const struct item *observed, const struct item *desired);
 
 struct item item_route(const struct ip_prefix *to, uint32_t table);
 struct item item_setting(enum item_kind kind, uint8_t which, uint32_t value);
+
+/*
+ * The metric of a guard identifies its owner after the daemon has ended. Any start of adit removes a guard with
+ * guard_brief_metric, and the rules that lead to it. A guard of FailClosed has the metric item_closed_metric, and only
+ * a tunnel with the same name removes it.
+ */
+static const uint32_t guard_brief_metric = UINT32_MAX;
+uint32_t item_closed_metric(const char *interface);
+/* Returns true if the metric is that of a guard of FailClosed, of any tunnel. */
+bool item_is_closed_metric(uint32_t metric);
+
 void item_prefix(const struct item *item, struct ip_prefix *prefix);
 
 enum { ITEM_TEXT = 96 };

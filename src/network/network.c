@@ -157,6 +157,7 @@ int network_prepare(struct network *network, const struct network_plan *plan, st
 	network->host.desired = &network->reconcile.desired;
 	network->host.before = &network->before;
 	network->host.mark = plan->mark;
+	network->host.closed_metric = item_closed_metric(config->interface);
 	network->host.tables[0] = network->claim.table;
 	network->host.tables[1] = network->claim_before.table;
 	network->prepared = true;
@@ -366,17 +367,16 @@ void network_leave(struct network *network)
 	free(network);
 }
 
-void network_close(struct network *network)
+/* The guard of FailClosed, in our table. */
+static bool is_closing_guard(const struct network *network, const struct item *item)
 {
-	if (!network)
-		return;
-	watch_stop(&network->watch);
-	route_check_stop(&network->check);
-	remove_all(network);
-	network_leave(network);
+	return item->kind == ITEM_GUARD && item->table == network->claim.table && item_is_closed_metric(item->value);
 }
 
-/* A guard is there all the time only with FailClosed. The rules that lead to its table must stay with it. */
+/*
+ * Wants the guards of an earlier process with FailClosed, and the rules that lead to their table. Without a
+ * configuration of our own, because the start failed, they stay.
+ */
 static int want_what_fails_closed(struct network *network)
 {
 	const struct host_operations *host = &network->host.operations;
@@ -385,17 +385,31 @@ static int want_what_fails_closed(struct network *network)
 	bool closed = false;
 
 	for (size_t i = 0; i < observed.count && !error; i++)
-		closed |= observed.items[i].kind == ITEM_GUARD && observed.items[i].table == network->claim.table;
+		closed |= is_closing_guard(network, &observed.items[i]);
 	for (size_t i = 0; i < observed.count && !error && closed; i++) {
 		const struct item *item = &observed.items[i];
 
-		if ((item->kind == ITEM_GUARD && item->table == network->claim.table) ||
-			(item->kind == ITEM_RULE && item->rule.mark == network->claim.table))
+		if (is_closing_guard(network, item) || (item->kind == ITEM_RULE && item->rule.mark == network->claim.table))
 			error = item_push(&network->reconcile.desired, item);
 	}
 	item_list_destroy(&observed);
 	item_list_sort(&network->reconcile.desired);
 	return error;
+}
+
+void network_close(struct network *network)
+{
+	bool started;
+
+	if (!network)
+		return;
+	started = network->committed_once || network->reconcile.desired.count;
+	watch_stop(&network->watch);
+	route_check_stop(&network->check);
+	if (!started && network->claim.table && want_what_fails_closed(network) < 0)
+		log_warning(network->name, "cannot read the network that the previous process left");
+	remove_all(network);
+	network_leave(network);
 }
 
 void network_sweep(uint32_t index, struct table_claim *claim)
@@ -410,7 +424,6 @@ void network_sweep(uint32_t index, struct table_claim *claim)
 	*claim = (struct table_claim) { 0 };
 	network->host.tables[0] = network->claim.table;
 	network->host.desired = &network->reconcile.desired;
-	if (network->claim.table && want_what_fails_closed(network) < 0)
-		log_warning(network->name, "cannot read the network that the previous process left");
+	network->host.closed_metric = item_closed_metric(network->name);
 	network_close(network);
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "io/netlink_dump.h"
+#include "item.h"
 
 enum {
 	FIRST_TABLE = 51820,
@@ -80,28 +81,38 @@ static void find_default_routes(struct network_plan *plan, const struct config *
 	}
 }
 
+struct table_search {
+	uint32_t closed_metric; /* of our own guard with FailClosed */
+	bool foreign;
+};
+
 static void note_foreign(void *context, const struct netlink_route_entry *entry)
 {
-	bool *foreign = context;
+	struct table_search *search = context;
 
 	if (entry->protocol != NETLINK_PROTOCOL_ADIT)
-		*foreign = true;
+		search->foreign = true;
+	else if (entry->type == RTN_UNREACHABLE && item_is_closed_metric(entry->metric))
+		search->foreign |= entry->metric != search->closed_metric;
 }
 
-/* The caller holds the claim, so routes of adit in the table are the remains of a daemon that died. */
-static int table_is_used(struct netlink *netlink, uint32_t table)
+/*
+ * The caller holds the claim, so routes of adit in the table are the remains of a daemon that died. A guard that
+ * another tunnel with FailClosed left must stay.
+ */
+static int table_is_used(struct netlink *netlink, uint32_t table, const char *interface)
 {
+	struct table_search search = { .closed_metric = item_closed_metric(interface) };
 	struct netlink_route_filter filter = { .family = AF_INET, .table = table };
-	bool foreign = false;
-	int error = netlink_dump_routes(netlink, &filter, note_foreign, &foreign);
+	int error = netlink_dump_routes(netlink, &filter, note_foreign, &search);
 
 	filter.family = AF_INET6;
 	if (!error)
-		error = netlink_dump_routes(netlink, &filter, note_foreign, &foreign);
-	return error ? error : foreign;
+		error = netlink_dump_routes(netlink, &filter, note_foreign, &search);
+	return error ? error : search.foreign;
 }
 
-static int claim_free_table(struct table_claim *claim, struct reason *reason)
+static int claim_free_table(struct table_claim *claim, const char *interface, struct reason *reason)
 {
 	struct netlink *netlink = netlink_open();
 	int error = -EADDRINUSE;
@@ -111,7 +122,7 @@ static int claim_free_table(struct table_claim *claim, struct reason *reason)
 	for (uint32_t table = FIRST_TABLE; error == -EADDRINUSE && table < FIRST_TABLE + TABLES_TRIED; table++) {
 		error = table_claim_take(claim, table);
 		if (!error) {
-			error = table_is_used(netlink, table);
+			error = table_is_used(netlink, table, interface);
 			if (error > 0)
 				error = -EADDRINUSE;
 			if (error)
@@ -139,7 +150,7 @@ int network_plan(struct network_plan *plan, const struct table_claim *current, s
 	 * default route of the second fails, and the error names the owner.
 	 */
 	if (!plan->table) {
-		error = claim_free_table(claim, reason);
+		error = claim_free_table(claim, config->interface, reason);
 		plan->table = claim->table;
 	} else if (plan->table != current->table) {
 		table_claim_take(claim, plan->table);

@@ -116,6 +116,7 @@ static inline int set_up(void **state)
 
 	scene->config.peers = &scene->peer;
 	scene->config.peer_count = 1;
+	strcpy(scene->config.interface, "tun0");
 	scene->tun = sandbox_tun("tun0");
 	sandbox_output("ip link add v0 type veth peer name v1; ip link set v1 addrgenmode none up;"
 				   "ip link set v0 addrgenmode none mtu 1452 up;" /* no address appears later */

@@ -138,7 +138,7 @@ static void a_sweep_removes_what_was_left(void **state)
 		assert_firewall("", "");
 		assert_rules(closed ? rules_v4 : no_rules_v4, closed ? rules_v6 : no_rules_v6);
 		assert_shows("ip route show table 51820 2>/dev/null",
-					 closed ? "unreachable default proto 173 metric 4294967295\n" : "");
+					 closed ? "unreachable default proto 173 metric 4265707399\n" : "");
 	}
 	sandbox_output("ip rule flush protocol 173; ip -6 rule flush protocol 173; ip route flush table 51820; "
 				   "ip -6 route flush table 51820");

@@ -59,7 +59,8 @@ void network_set_link_defaults(uint32_t index);
 int network_watch(struct network *network, struct ev_loop *loop);
 
 /*
- * Removes all our items, takes the link down, and frees the memory. Failures are logged, except for items that no
+ * Removes all our items, except those of FailClosed, takes the link down, and frees the memory. If the start failed,
+ * those of FailClosed are what an earlier process left. Failures are logged, except for items that no
  * longer exist. Accepts NULL.
  */
 void network_close(struct network *network);
