@@ -32,7 +32,7 @@ static void collect_route(struct endpoint_facts *entry, struct netlink *netlink)
 	}
 	entry->route_error = netlink_route_interface(netlink, &to, 0, &index);
 	if (!entry->route_error && index != LOOPBACK)
-		netlink_route_mtu(netlink, &to, &entry->route_mtu);
+		netlink_route_mtu(netlink, &to, 0, 0, &entry->route_mtu);
 }
 
 struct endpoint_facts *collect_endpoints(const struct config *config, size_t *count)

@@ -55,36 +55,45 @@ static struct route read_route(const struct nlmsghdr *message)
 	return route;
 }
 
+struct default_search {
+	struct route first;
+	uint32_t except; /* an interface whose routes do not count */
+};
+
 /* Older kernels do not filter: they send all tables, and also cached IPv6 routes. */
 static void take_first_default(void *context, const struct nlmsghdr *message)
 {
 	const struct rtmsg *head = mnl_nlmsg_get_payload(message);
-	struct route *first = context, route;
+	struct default_search *search = context;
+	struct route route;
 
-	if (first->index || message->nlmsg_type != RTM_NEWROUTE || head->rtm_dst_len || head->rtm_flags & RTM_F_CLONED)
+	if (search->first.index || message->nlmsg_type != RTM_NEWROUTE || head->rtm_dst_len ||
+		head->rtm_flags & RTM_F_CLONED)
 		return;
 	route = read_route(message);
-	if (route.table == RT_TABLE_MAIN && route.index)
-		*first = route;
+	if (route.table == RT_TABLE_MAIN && route.index && route.index != search->except)
+		search->first = route;
 }
 
 /* Finds the default route, of IPv4 if there is one, else of IPv6. If there is none, `route` stays zero. */
-static int find_default(struct netlink *netlink, struct route *route)
+static int find_default(struct netlink *netlink, uint32_t except, struct route *route)
 {
+	struct default_search search = { .except = except };
 	static const uint8_t families[] = { AF_INET, AF_INET6 };
 	int status = 0;
 
-	for (size_t i = 0; i < sizeof families && status == 0 && !route->index; i++) {
+	for (size_t i = 0; i < sizeof families && status == 0 && !search.first.index; i++) {
 		struct nlmsghdr *message = netlink_begin(netlink, RTM_GETROUTE, NLM_F_DUMP);
 		struct rtmsg *head = mnl_nlmsg_put_extra_header(message, sizeof *head);
 
 		head->rtm_family = families[i];
 		mnl_attr_put_u32(message, RTA_TABLE, RT_TABLE_MAIN);
-		status = netlink_finish(netlink, take_first_default, route);
+		status = netlink_finish(netlink, take_first_default, &search);
 		/* -ENOENT: the table does not exist. -EOPNOTSUPP: the kernel does not support the family. */
 		if (status == -ENOENT || status == -EOPNOTSUPP)
 			status = 0;
 	}
+	*route = search.first;
 	return status;
 }
 
@@ -195,19 +204,22 @@ int netlink_address_interface(struct netlink *netlink, const struct ip_prefix *a
 	return status == -ENETUNREACH || status == -EHOSTUNREACH ? 0 : status;
 }
 
-int netlink_route_mtu(struct netlink *netlink, const struct ip_prefix *to, uint32_t *mtu)
+int netlink_route_mtu(struct netlink *netlink, const struct ip_prefix *to, uint32_t mark, uint32_t except,
+					  uint32_t *mtu)
 {
 	struct route route = { 0 };
 	int status;
 
 	if (to->family) {
-		begin_lookup(netlink, to, 0);
+		begin_lookup(netlink, to, mark);
 		status = netlink_finish(netlink, take_route, &route);
 		if (status == -ENETUNREACH || status == -EHOSTUNREACH)
 			status = 0;
 	} else {
-		status = find_default(netlink, &route);
+		status = find_default(netlink, except, &route);
 	}
+	if (except && route.index == except)
+		route = (struct route) { 0 };
 	*mtu = route.mtu;
 	if (status == 0 && !route.mtu && route.index)
 		status = netlink_link_mtu(netlink, route.index, mtu);

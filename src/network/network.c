@@ -25,6 +25,7 @@ struct network {
 	struct reconcile reconcile; /* holds the desired state of the latest configuration */
 	struct item_list before;    /* the desired state before a prepared change */
 	uint32_t mark_before;
+	uint32_t automatic_mtu; /* the latest that the routes determined; 0: none */
 	struct table_claim claim, claim_before;
 	struct network_plan plan;
 	bool prepared, committed_once;
@@ -80,6 +81,23 @@ const struct table_claim *network_claim(const struct network *network)
 
 /* --- changes --------------------------------------------------------------------------------------------------- */
 
+/*
+ * The MTU of a configuration that sets none. If the routes are not known now, for example because the uplink is down,
+ * the MTU stays.
+ */
+static uint32_t choose_mtu(const struct network *network, const struct network_plan *plan,
+						   const struct endpoint *endpoints, size_t endpoint_count)
+{
+	uint32_t mtu;
+
+	if (network->adopted && !network->committed_once)
+		return network->host.link.mtu;
+	mtu = path_mtu(network->host.netlink, plan->mark, network->host.index, endpoints, endpoint_count);
+	if (!mtu)
+		mtu = network->automatic_mtu;
+	return mtu ? mtu : PATH_MTU_DEFAULT;
+}
+
 static int build_desired(struct network *network, struct item_list *list, const struct network_plan *plan,
 						 const struct config *config, const struct endpoint *endpoints, size_t endpoint_count)
 {
@@ -93,10 +111,8 @@ static int build_desired(struct network *network, struct item_list *list, const 
 		return error;
 	facts.strict = host_is_strict();
 	facts.v6 = host_has_v6(&network->host);
-	/* The MTU is chosen only once, because later the routes to the peers may lead through the tunnel itself. */
-	if (!facts.mtu && !network->committed_once)
-		facts.mtu =
-			network->adopted ? network->host.link.mtu : path_mtu(network->host.netlink, endpoints, endpoint_count);
+	if (!facts.mtu)
+		facts.mtu = network->automatic_mtu = choose_mtu(network, plan, endpoints, endpoint_count);
 	error = desired_build(list, config, plan, &facts, left_out);
 	if (error || !left_out[0])
 		return error;

@@ -268,7 +268,7 @@ static uint32_t mtu_towards(struct state *state, const char *address)
 
 	if (address)
 		to = prefix(address, 0);
-	assert_int_equal(netlink_route_mtu(state->netlink, &to, &mtu), 0);
+	assert_int_equal(netlink_route_mtu(state->netlink, &to, 0, 0, &mtu), 0);
 	return mtu;
 }
 

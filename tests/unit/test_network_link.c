@@ -42,7 +42,35 @@ static void the_mtu_is_derived_from_the_smallest_route_mtu(void **state)
 	assert_mtu(scene, endpoints, 1, "mtu 1281\n");
 	scene->config.mtu = 0;
 	up(scene);
-	assert_shows(show_mtu, "mtu 1281\n"); /* a reload does not derive it again, because the routes may be ours */
+	assert_shows(show_mtu, "mtu 1420\n"); /* a reload derives it again */
+}
+
+/* Then the routes to the peers may lead through the tunnel itself. */
+static void a_reload_derives_the_mtu_again(void **state)
+{
+	static const char *const allowed_ips[] = { "0.0.0.0/0", "0.0.0.0/1 128.0.0.0/1" };
+	struct scene *scene = *state;
+	struct endpoint endpoint;
+
+	set_endpoint(&endpoint, "203.0.113.1");
+	for (size_t i = 0; i < sizeof allowed_ips / sizeof *allowed_ips; i++) {
+		configure(scene, "10.7.0.1/24", allowed_ips[i]);
+		assert_mtu(scene, &endpoint, 1, "mtu 1372\n");
+		for (int reloads = 0; reloads < 3; reloads++)
+			assert_int_equal(try_up_with(scene, "tun0", &endpoint, 1), 0);
+		assert_shows(show_mtu, "mtu 1372\n");
+		scene->config.mtu = 9000;
+		assert_int_equal(try_up_with(scene, "tun0", &endpoint, 1), 0);
+		assert_shows(show_mtu, "mtu 9000\n");
+		scene->config.mtu = 0;
+		sandbox_output("ip link set v0 mtu 1400");
+		assert_int_equal(try_up_with(scene, "tun0", &endpoint, 1), 0);
+		assert_shows(show_mtu, "mtu 1320\n");
+		sandbox_output("ip link set v0 down");
+		assert_int_equal(try_up_with(scene, "tun0", &endpoint, 1), 0);
+		assert_shows(show_mtu, "mtu 1320\n"); /* there is no route now */
+		sandbox_output("ip link set v0 mtu 1452 up; ip route add default via 192.0.2.2");
+	}
 }
 
 static void an_address_that_is_there_already_is_kept_and_is_not_ours(void **state)
@@ -106,6 +134,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		network_test(the_mtu_is_derived_from_the_smallest_route_mtu),
+		network_test(a_reload_derives_the_mtu_again),
 		network_test(an_address_that_is_there_already_is_kept_and_is_not_ours),
 		network_test(the_mtu_and_ipv6),
 		network_test(the_interface_behaves_like_the_kernels),

@@ -37,10 +37,12 @@ int netlink_link_mtu(struct netlink *netlink, uint32_t index, uint32_t *mtu);
 int netlink_link_delete(struct netlink *netlink, uint32_t index);
 
 /*
- * Reads the MTU of the route to the address in `to`: the route's own, or else that of its device. If the family in `to`
- * is 0, uses the default route, of IPv4 if there is one, else of IPv6. *mtu is 0 if there is no route.
+ * Reads the MTU of the route of datagrams with firewall mark `mark` (0: none) to the address in `to`: the route's own,
+ * or else that of its device. If the family in `to` is 0, uses the default route, of IPv4 if there is one, else of
+ * IPv6. *mtu is 0 if there is no route, or if it leads to the interface `except` (0: none).
  */
-int netlink_route_mtu(struct netlink *netlink, const struct ip_prefix *to, uint32_t *mtu);
+int netlink_route_mtu(struct netlink *netlink, const struct ip_prefix *to, uint32_t mark, uint32_t except,
+					  uint32_t *mtu);
 
 /*
  * Finds the interface through which the kernel sends a datagram with firewall mark `mark` (0: none) to the address in

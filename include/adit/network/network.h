@@ -38,8 +38,8 @@ const struct table_claim *network_claim(const struct network *network);
 
 /*
  * Adds everything that `config` and `plan` require, and changes the settings of the link. Takes ownership of the claim.
- * `endpoints` are the known addresses of the peers; if the first configuration sets no MTU, the routes to them
- * determine it. Returns 0; or negative errno with `reason`, and changes nothing.
+ * `endpoints` are the known addresses of the peers; if the configuration sets no MTU, the routes to them determine it.
+ * Returns 0; or negative errno with `reason`, and changes nothing.
  */
 int network_prepare(struct network *network, const struct network_plan *plan, struct table_claim *claim,
 					const struct config *config, const struct endpoint *endpoints, size_t endpoint_count,
@@ -60,8 +60,8 @@ int network_watch(struct network *network, struct ev_loop *loop);
 
 /*
  * Removes all our items, except those of FailClosed, takes the link down, and frees the memory. If the start failed,
- * those of FailClosed are what an earlier process left. Failures are logged, except for items that no
- * longer exist. Accepts NULL.
+ * those of FailClosed are what an earlier process left. Failures are logged, except for items that no longer exist.
+ * Accepts NULL.
  */
 void network_close(struct network *network);
 /* Frees the memory only: everything stays for the next process. Accepts NULL. */
