@@ -293,6 +293,65 @@ static char *prefixes_text(struct save_text *text, const struct config_prefix *l
 	return made;
 }
 
+static bool has_prefix(const struct config_prefix *list, const struct ip_prefix *prefix)
+{
+	for (const struct config_prefix *entry = list; entry; entry = entry->next)
+		if (!compare_prefixes(&entry->prefix, prefix))
+			return true;
+	return false;
+}
+
+/* Returns the last line of [Interface] with the key, or NULL. */
+static struct save_line *last_interface_line(struct save_text *text, enum ini_key key)
+{
+	struct save_line *found = NULL;
+
+	for (int i = 0; i < text->section_count; i++)
+		for (int at = text->sections[i].head; at <= text->sections[i].last; at++)
+			if (text->sections[i].kind == SECTION_INTERFACE && text->lines[at].kind == SAVE_KEY &&
+				text->lines[at].key == key)
+				found = &text->lines[at];
+	return found;
+}
+
+/*
+ * Adds the addresses that the file does not contain to its last Address line. Those of the file stay even if the
+ * interface lacks them, because the kernel deletes IPv6 addresses by itself: when the link goes down, when the MTU is
+ * too small, and when IPv6 is disabled.
+ */
+static void edit_addresses(struct save_text *text, const struct config_prefix *file,
+						   const struct config_prefix *running)
+{
+	struct save_line *line = last_interface_line(text, KEY_ADDRESS);
+	bool continues = line && line->value.length;
+	char *value = NULL, item[PREFIX_TEXT];
+	size_t size = 0;
+	FILE *to = open_memstream(&value, &size);
+
+	if (!to) {
+		text->failed = true;
+		return;
+	}
+	if (continues)
+		fwrite(line->value.at, 1, line->value.length, to);
+	for (const struct config_prefix *entry = running; entry; entry = entry->next) {
+		if (has_prefix(file, &entry->prefix))
+			continue;
+		prefix_to_text(item, &entry->prefix);
+		fprintf(to, "%s%s", continues ? ", " : "", item);
+		continues = true;
+	}
+	if (fclose(to)) {
+		text->failed = true;
+	} else if (line && size != line->value.length) {
+		line->replacement = value;
+		return;
+	} else if (!line && size) {
+		edit_key(text, NULL, KEY_ADDRESS, value);
+	}
+	free(value);
+}
+
 static void edit_prefixes(struct save_text *text, const uint8_t *public_key, enum ini_key key,
 						  const struct config_prefix *file, const struct config_prefix *running)
 {
@@ -353,8 +412,7 @@ static void edit_interface(struct save_text *text, const struct config *file, co
 		edit_format(text, NULL, KEY_FWMARK, running->fwmark ? "0x%x" : "off", running->fwmark);
 	if (running->mtu && running->mtu != file->mtu)
 		edit_format(text, NULL, KEY_MTU, "%u", running->mtu);
-	if (running->addresses)
-		edit_prefixes(text, NULL, KEY_ADDRESS, file->addresses, running->addresses);
+	edit_addresses(text, file->addresses, running->addresses);
 }
 
 static bool same_endpoint(const struct config_peer *file, const struct endpoint *running)

@@ -38,8 +38,16 @@ static int prefix_of_entry(const struct ifaddrs *entry, struct ip_prefix *prefix
 	return 0;
 }
 
-/* Appends the addresses of the interface. On an error there are none, and the file keeps its own. */
-static void collect_addresses(struct config *running, const char *interface)
+static bool is_configured(const struct config *config, const struct ip_prefix *prefix)
+{
+	for (const struct config_prefix *entry = config->addresses; entry; entry = entry->next)
+		if (!memcmp(&entry->prefix, prefix, sizeof *prefix))
+			return true;
+	return false;
+}
+
+/* Appends the addresses that somebody else added to the interface. On an error there are none. */
+static void collect_addresses(struct config *running, const struct config *config, const char *interface)
 {
 	struct config_prefix **tail = &running->addresses;
 	struct ifaddrs *addresses;
@@ -48,7 +56,8 @@ static void collect_addresses(struct config *running, const char *interface)
 	if (getifaddrs(&addresses))
 		return;
 	for (const struct ifaddrs *entry = addresses; entry; entry = entry->ifa_next) {
-		if (strcmp(entry->ifa_name, interface) != 0 || prefix_of_entry(entry, &prefix))
+		if (strcmp(entry->ifa_name, interface) != 0 || prefix_of_entry(entry, &prefix) ||
+			is_configured(config, &prefix))
 			continue;
 		*tail = calloc(1, sizeof **tail);
 		if (!*tail)
@@ -85,7 +94,7 @@ int running_state_save(const struct device *device, const struct names *names, c
 	running.has_listen_port = device->listen_port != (config->listen_port ? config->listen_port : random_port);
 	running.has_fwmark = device->mark != config->fwmark;
 	running.mtu = config->mtu ? device->mtu : 0;
-	collect_addresses(&running, device->name);
+	collect_addresses(&running, config, device->name);
 	collect_endpoints(&running, device, names);
 	result = save_file(path, &running, reason);
 	if (result > 0)

@@ -590,6 +590,11 @@ def save_config(lab):
         assert sorted(left.node.run("wg showconf tun-left").stdout.splitlines()) == sorted(shown.splitlines())
         assert left.stop() == 0
         assert read(FILE) == saved
+    with lab.check("addresses that the kernel deletes with the link stay in the file"):
+        start()
+        left.node.run("ip link set tun-left down")
+        assert left.stop() == 0
+        assert "fd07::1" in read(FILE) and read(FILE) == saved, read(FILE)
     with lab.check("a removed peer and a new private key are saved"):
         start()
         private = key(lab.adit, "genkey")

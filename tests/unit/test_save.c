@@ -94,13 +94,23 @@ static void values_are_replaced_in_their_line(void **state)
 				"[Interface]\nPrivateKey = " PRESHARED_KEY "\nListenPort = 51820\n",
 				"# a\n[Interface]\n  PrivateKey=" PRESHARED_KEY
 				"  # mine\nlistenport  =  51820\t# port\nPostUp = true\n");
-	assert_edit(INTERFACE "FwMark = 5\nMTU = 1400\nAddress = 10.0.0.1/24\nAddress = 10.0.0.2/24\n",
-				INTERFACE "FwMark = off\nMTU = 1300\nAddress = 10.0.0.1/24, 10.0.0.3/24\n",
-				INTERFACE "FwMark = off\nMTU = 1300\nAddress = 10.0.0.1/24, 10.0.0.3/24\n");
+	assert_edit(INTERFACE "FwMark = 5\nMTU = 1400\n", INTERFACE "FwMark = off\nMTU = 1300\n",
+				INTERFACE "FwMark = off\nMTU = 1300\n");
 	assert_edit(
 		INTERFACE PEER_A "PresharedKey = " PRIVATE_KEY "\nEndpoint = 192.0.2.1:1 # old\nPersistentKeepalive=25\n",
 		INTERFACE PEER_A "PresharedKey = " PRESHARED_KEY "\nEndpoint = [2001:db8::1]:2\nPersistentKeepalive = 9\n",
 		INTERFACE PEER_A "PresharedKey = " PRESHARED_KEY "\nEndpoint = [2001:db8::1]:2 # old\nPersistentKeepalive=9\n");
+}
+
+static void addresses_are_only_added(void **state)
+{
+	assert_null(edit(INTERFACE "Address = 10.0.0.1/24, fd00::1/64\n", INTERFACE "Address = 10.0.0.1/24\n", 0));
+	assert_null(edit(INTERFACE "Address =\nAddress = fd00::1/64\n", INTERFACE, 0));
+	assert_edit(INTERFACE "Address = 10.0.0.1/24\nAddress = fd00::1/64 # mine\n",
+				INTERFACE "Address = 10.0.0.1/24, 10.0.0.3/24\n",
+				INTERFACE "Address = 10.0.0.1/24\nAddress = fd00::1/64, 10.0.0.3/24 # mine\n");
+	assert_edit(INTERFACE PEER_A, INTERFACE "Address = 10.0.0.3/24, fd00::3/64\n" PEER_A,
+				INTERFACE "Address = 10.0.0.3/24, fd00::3/64\n" PEER_A);
 }
 
 static void missing_keys_are_added_to_their_section(void **state)
@@ -347,6 +357,7 @@ int main(void)
 		cmocka_unit_test(the_order_of_prefixes_does_not_matter),
 		cmocka_unit_test(absent_settings_of_the_interface_stay),
 		cmocka_unit_test(values_are_replaced_in_their_line),
+		cmocka_unit_test(addresses_are_only_added),
 		cmocka_unit_test(missing_keys_are_added_to_their_section),
 		cmocka_unit_test(removed_values_lose_their_lines),
 		cmocka_unit_test(an_endpoint_that_is_a_name_stays),
