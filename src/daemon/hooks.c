@@ -127,7 +127,7 @@ static int run_hook(struct hooks *hooks, struct children *children, const char *
 }
 
 int hooks_run(struct hooks *hooks, struct children *children, enum hook_point point, const struct config *config,
-			  bool keep_going, const bool *ended, struct reason *reason)
+			  const bool *keep_going, const bool *ended, struct reason *reason)
 {
 	const char *label = hook_point_name(point);
 	struct config_line *list = NULL; /* a copy, because a reload may free the configuration meanwhile */
@@ -135,11 +135,11 @@ int hooks_run(struct hooks *hooks, struct children *children, enum hook_point po
 
 	if (result)
 		reason_set_errno(reason, result, "%s", label);
-	for (const struct config_line *hook = list; hook && !*ended && (!result || keep_going); hook = hook->next) {
+	for (const struct config_line *hook = list; hook && !*ended && (!result || *keep_going); hook = hook->next) {
 		struct reason failure = { 0 };
 		int status = run_hook(hooks, children, label, hook->text, ended, &failure);
 
-		if (status && keep_going && hook->next)
+		if (status && *keep_going && hook->next)
 			log_error(hooks->interface, "%s", failure.text);
 		if (status && !result) {
 			result = status;
@@ -182,7 +182,7 @@ int hooks_run_alone(struct hooks *hooks, enum hook_point point, const struct con
 		watchers[i].data = &ended;
 		ev_signal_start(loop, &watchers[i]);
 	}
-	error = hooks_run(hooks, &children, point, config, keep_going, &ended, reason);
+	error = hooks_run(hooks, &children, point, config, &keep_going, &ended, reason);
 	for (int i = 0; i < NUMBERS; i++)
 		ev_signal_stop(loop, &watchers[i]);
 	children_stop(&children);

@@ -228,10 +228,13 @@ static void on_hangup(void *context)
 	notify_ready(service);
 }
 
+/* A second request while PreDown runs does not interrupt it, but `adit stop` ends `adit down` in any case. */
 static int on_stop_request(void *context, struct uapi_reply *reply)
 {
 	struct service *service = context;
 
+	if (service->ending && !service->down.waits)
+		return 0;
 	log_info(service->daemon.device.name, "stopped over the control socket");
 	daemon_end_soon(&service->daemon);
 	return 0;
@@ -408,13 +411,15 @@ static int plan_network(struct service *service, struct network_plan *plan, stru
 
 /*
  * Runs PreDown and writes the file, while packets still flow. A failure keeps the tunnel up if `adit down` ends it, as
- * wg-quick(8) does. A signal or the loss of the interface ends it in any case.
+ * wg-quick(8) does. A signal, `adit stop` or the loss of the interface ends it in any case, also during `adit down`:
+ * then all commands run, and the file is written. Only a second signal kills the command that runs.
  */
 static bool service_may_end(void *context)
 {
 	struct service *service = context;
 	struct daemon *daemon = &service->daemon;
 	bool may_stay = service->down.waits && !daemon->lost;
+	const bool always = true, never = false;
 	struct reason reason = { 0 };
 	int error;
 
@@ -422,8 +427,9 @@ static bool service_may_end(void *context)
 	service->ending = true;
 	service->keep = !daemon->lost && !may_stay && daemon->terminated && service_is_restarting();
 	error = service->keep ? 0
-						  : hooks_run(&service->hooks, &service->children, HOOK_PRE_DOWN, &service->config, !may_stay,
-									  &daemon->ended, &reason);
+						  : hooks_run(&service->hooks, &service->children, HOOK_PRE_DOWN, &service->config,
+									  may_stay ? &daemon->ended : &always, may_stay ? &never : &daemon->ended, &reason);
+	may_stay = may_stay && !daemon->ended;
 	if (service->config.save_config && !daemon->lost && (!error || !may_stay)) {
 		int save_error = running_state_save(&daemon->device, &service->names, &service->config, service->random_port,
 											service->path, &reason);
@@ -432,7 +438,7 @@ static bool service_may_end(void *context)
 	if (!error || error == -ECANCELED)
 		return true;
 	down_message(&service->down, reason.text);
-	if (may_stay && !daemon->ended) {
+	if (may_stay) {
 		log_error(daemon->device.name, "%s; the tunnel stays up", reason.text);
 		down_finish(&service->down, -EIO);
 		service->ending = false;
@@ -450,6 +456,7 @@ static bool service_may_end(void *context)
 static int service_complete(struct service *service, struct reason *reason)
 {
 	struct daemon *daemon = &service->daemon;
+	const bool keep_going = false;
 	int error;
 
 	service->random_port = service->config.listen_port ? 0 : daemon->device.listen_port;
@@ -463,8 +470,8 @@ static int service_complete(struct service *service, struct reason *reason)
 	if (error)
 		return error;
 	if (!service->handover.adopted)
-		error = hooks_run(&service->hooks, &service->children, HOOK_POST_UP, &service->config, false, &daemon->ended,
-						  reason);
+		error = hooks_run(&service->hooks, &service->children, HOOK_POST_UP, &service->config, &keep_going,
+						  &daemon->ended, reason);
 	if (error)
 		return error;
 	/* Only now: after a crash during PostUp, the next process must begin from the start. */

@@ -337,6 +337,23 @@ def signals(lab):
     
 
 @case()
+def stopped_during_down(lab):
+    """`adit stop` or a signal during `adit down`: the tunnel ends in any case, as it does without `adit down`."""
+    left, _ = lay(lab, hooks=[("PreDown", "touch /run/begins; sleep 1; false"), *record("PreDown", "PostDown")],
+                  SaveConfig="true")
+    added = key(lab.adit, "pubkey", key(lab.adit, "genkey"))
+    with lab.check("all commands run, the file is saved, and adit down reports the failure"):
+        left.start()
+        left.node.run(["wg", "set", "tun-left", "peer", added, "persistent-keepalive", "25"])
+        down = subprocess.Popen(left.node.words([lab.adit, "down", "tun-left"]), stderr=subprocess.DEVNULL)
+        wait_for(lambda: os.path.exists("/run/begins"), "the first PreDown")
+        assert not left.node.run(f"{lab.adit} stop tun-left", check=False).returncode
+        assert down.wait(10) == 1
+        assert calls() == ["PreDown tun-left", "PostDown tun-left"], calls()
+        assert added in read(FILE)
+
+
+@case()
 def lost_during_a_hook(lab):
     """The interface is deleted while PostUp runs: a failure, so that the service manager starts the daemon again."""
     left, _ = lay(lab, Adit, [("PostUp", "touch /run/begins; sleep 1000"), *record("PreDown", "PostDown")])

@@ -207,7 +207,7 @@ static int run_hooks(const char *const commands[], bool keep_going, struct reaso
 	output[0] = '\0';
 	for (; *commands; commands++)
 		assert_int_equal(config_line_append(&config.hooks[HOOK_POST_UP], *commands, 1), 0);
-	result = hooks_run(&hooks, &children, HOOK_POST_UP, &config, keep_going, &never, reason);
+	result = hooks_run(&hooks, &children, HOOK_POST_UP, &config, &keep_going, &never, reason);
 	config_destroy(&config);
 	return result;
 }

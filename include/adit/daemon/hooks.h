@@ -39,11 +39,11 @@ char *hook_expand(const char *command, const char *interface);
 
 /*
  * Runs the commands of a point on the loop of `children`, so that packets flow meanwhile. If one fails, the commands
- * after it do not run, except with `keep_going`. If *ended becomes true, kills the command that runs and returns
+ * after it do not run, unless *keep_going is true by then. If *ended becomes true, kills the command that runs and returns
  * -ECANCELED. Otherwise returns 0, or -EIO with the reason of the first failure.
  */
 int hooks_run(struct hooks *hooks, struct children *children, enum hook_point point, const struct config *config,
-			  bool keep_going, const bool *ended, struct reason *reason);
+			  const bool *keep_going, const bool *ended, struct reason *reason);
 /*
  * The same without a loop of the daemon, before it has one and after its end. SIGTERM and SIGINT kill the command that
  * runs.
