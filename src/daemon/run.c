@@ -44,7 +44,6 @@ struct service {
 	const char *path;
 	bool strict;          /* reject files with keys that others can read */
 	struct config config; /* of the interface; its peers are freed after they have been applied to the device */
-	uint16_t random_port; /* chosen because the file sets none; 0: the file sets the port */
 	bool complete;        /* PostUp has run */
 	bool keep;            /* the service restarts: leave the interface and DNS to the next process, and run no hook */
 	bool ending;          /* PreDown runs, or has run */
@@ -431,8 +430,7 @@ static bool service_may_end(void *context)
 									  may_stay ? &daemon->ended : &always, may_stay ? &never : &daemon->ended, &reason);
 	may_stay = may_stay && !daemon->ended;
 	if (service->config.save_config && !daemon->lost && (!error || !may_stay)) {
-		int save_error = running_state_save(&daemon->device, &service->names, &service->config, service->random_port,
-											service->path, &reason);
+		int save_error = running_state_save(&daemon->device, &service->names, &service->config, service->path, &reason);
 		error = error ? error : save_error;
 	}
 	if (!error || error == -ECANCELED)
@@ -459,7 +457,6 @@ static int service_complete(struct service *service, struct reason *reason)
 	const bool keep_going = false;
 	int error;
 
-	service->random_port = service->config.listen_port ? 0 : daemon->device.listen_port;
 	daemon->before_end = service_may_end;
 	error = children_start(&service->children, daemon->loop);
 	if (error)

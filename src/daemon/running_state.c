@@ -83,7 +83,7 @@ static void collect_endpoints(struct config *running, const struct device *devic
 }
 
 int running_state_save(const struct device *device, const struct names *names, const struct config *config,
-					   uint16_t random_port, const char *path, struct reason *reason)
+					   const char *path, struct reason *reason)
 {
 	struct config running = { 0 };
 	int result = apply_capture(device, &running);
@@ -91,7 +91,7 @@ int running_state_save(const struct device *device, const struct names *names, c
 	if (result)
 		return reason_set_errno(reason, result, "SaveConfig");
 	running.has_private_key = device->identity.has_key;
-	running.has_listen_port = device->listen_port != (config->listen_port ? config->listen_port : random_port);
+	running.has_listen_port = !device->random_port && device->listen_port != config->listen_port;
 	running.has_fwmark = device->mark != config->fwmark;
 	running.mtu = config->mtu ? device->mtu : 0;
 	collect_addresses(&running, config, device->name);

@@ -185,6 +185,8 @@ int control_set_up(struct device *device, bool up, uint64_t now)
 		return 0;
 	device_lock(device);
 	if (up) {
+		if (!device->listen_port)
+			device->random_port = true;
 		error = device->ops->bind(device->ops_context, &device->listen_port, device->mark);
 		device->up = !error;
 	} else {
@@ -210,6 +212,7 @@ int control_set_up(struct device *device, bool up, uint64_t now)
 
 int control_set_port(struct device *device, uint16_t port)
 {
+	const bool random = !port;
 	int error = 0;
 
 	if (port && port == device->listen_port)
@@ -219,6 +222,7 @@ int control_set_port(struct device *device, uint16_t port)
 		error = device->ops->bind(device->ops_context, &port, device->mark);
 	if (!error) {
 		device->listen_port = port;
+		device->random_port = random;
 		list_for_each (peer, &device->peers, struct peer, node)
 			peer_clear_local(peer);
 	}

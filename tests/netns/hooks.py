@@ -607,6 +607,12 @@ def save_config(lab):
         assert sorted(left.node.run("wg showconf tun-left").stdout.splitlines()) == sorted(shown.splitlines())
         assert left.stop() == 0
         assert read(FILE) == saved
+    with lab.check("a random port is not saved"):
+        start()
+        left.node.run("wg set tun-left listen-port 0")
+        assert left.node.run("wg show tun-left listen-port").stdout.strip() != "4321"
+        assert left.stop() == 0
+        assert read(FILE) == saved, read(FILE)
     with lab.check("addresses that the kernel deletes with the link stay in the file"):
         start()
         left.node.run("ip link set tun-left down")

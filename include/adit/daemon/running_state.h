@@ -10,10 +10,10 @@
 
 /*
  * Saves the state of `device` in the file `path`. `config` is the configuration in effect, without its peers. Settings
- * that the daemon has chosen itself are not saved: the mark of a full tunnel, and `random_port`. Returns 0, or negative
+ * that the daemon has chosen itself are not saved: the mark of a full tunnel, and a random port. Returns 0, or negative
  * errno with the reason.
  */
 int running_state_save(const struct device *device, const struct names *names, const struct config *config,
-					   uint16_t random_port, const char *path, struct reason *reason);
+					   const char *path, struct reason *reason);
 
 #endif

@@ -74,6 +74,7 @@ struct device {
 	uint32_t mtu;
 	bool up;                        /* the link is up and the sockets are open */
 	uint16_t listen_port;           /* host order; 0: any, until the sockets are open */
+	bool random_port;               /* listen_port was chosen by the kernel */
 	uint32_t mark;                  /* firewall mark of the sockets; 0: none */
 	struct udp_options udp_options; /* of the sockets that are opened from now on */
 
