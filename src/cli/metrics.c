@@ -45,7 +45,7 @@ static int read_counter(void *context, char *key, char *value)
 
 	if (interface->counter_count == METRICS_COUNTERS_MAX || strlen(key) >= sizeof counter->name)
 		return 0;
-	strcpy(counter->name, key);
+	snprintf(counter->name, sizeof counter->name, "%s", key);
 	errno = 0;
 	counter->value = strtoull(value, &end, 10);
 	if (*value < '0' || *value > '9' || *end || errno)
@@ -69,19 +69,17 @@ static void read_counters(struct metrics_interface *interface)
 
 static bool read_statistic(const char *interface, const char *statistic, uint64_t *value)
 {
-	char path[128];
-	unsigned long long number;
+	char path[128], text[32], *end = text;
 	FILE *file;
-	bool valid;
 
 	snprintf(path, sizeof path, "/sys/class/net/%s/statistics/%s", interface, statistic);
 	file = fopen(path, "re");
 	if (!file)
 		return false;
-	valid = fscanf(file, "%llu", &number) == 1;
+	if (fgets(text, sizeof text, file))
+		*value = strtoull(text, &end, 10);
 	fclose(file);
-	*value = valid ? number : 0;
-	return valid;
+	return end != text;
 }
 
 /* The bytes are the kernel's, because the sum over the peers falls when one of them is removed. */
@@ -162,7 +160,8 @@ static int read_interfaces(struct metrics_list *list)
 
 	if (!jobs)
 		return -ENOMEM;
-	qsort(list->interfaces, list->count, sizeof *list->interfaces, compare_interfaces);
+	if (list->count)
+		qsort(list->interfaces, list->count, sizeof *list->interfaces, compare_interfaces);
 	for (size_t i = 0; i < list->count; i++) {
 		jobs[i].interface = &list->interfaces[i];
 		jobs[i].has_thread = i + 1 < list->count && !pthread_create(&jobs[i].thread, NULL, read_interface, &jobs[i]);

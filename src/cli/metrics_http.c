@@ -183,6 +183,7 @@ static bool parse_request_line(struct http_request *request, char *line)
 int http_read_request(int fd, struct http_request *request)
 {
 	char accept[HTTP_HEAD_MAX + 1] = "";
+	size_t accepted = 0;
 	char *rest = request->head, *line;
 	int status;
 
@@ -199,10 +200,9 @@ int http_read_request(int fd, struct http_request *request)
 		if (!length || line[length] != ':')
 			return 400;
 		/* Several fields of one name are one list (RFC 9110, section 5.3). It fits, because the head contains it. */
-		if (length == strlen("Accept") && !strncasecmp(line, "Accept", length)) {
-			strcat(accept, *accept ? "," : "");
-			strcat(accept, line + length + 1);
-		}
+		if (length == strlen("Accept") && !strncasecmp(line, "Accept", length))
+			accepted += (size_t)snprintf(accept + accepted, sizeof accept - accepted, "%s%s", accepted ? "," : "",
+										 line + length + 1);
 	}
 	request->openmetrics = http_accepts_openmetrics(accept);
 	return 0;

@@ -334,7 +334,7 @@ void children_stop(struct children *children)
 {
 	struct list_node *node;
 
-	while ((node = list_first(&children->list)))
+	while ((node = list_take_first(&children->list)))
 		abandon_child(container_of(node, struct child, node));
 	free(children->environment);
 	*children = (struct children) { 0 };

@@ -34,7 +34,7 @@
 #define INTERFACE_ORDER "/etc/resolvconf/interface-order"
 #define TOOL_LIMIT 20. /* seconds for one call, without ADIT_HOOK_TIMEOUT */
 #define PAUSE_MIN .5   /* seconds */
-#define PAUSE_MAX 60.
+#define PAUSE_MAX 60.0
 
 enum dns_action {
 	ACTIONS_END,

@@ -71,9 +71,12 @@ void hooks_log_output(void *context, const char *label, const char *text)
 double hooks_timeout(double fallback)
 {
 	const char *text = getenv(HOOK_TIMEOUT_VARIABLE);
+	double seconds;
 	char *end;
-	double seconds = text ? strtod(text, &end) : 0;
 
+	if (!text)
+		return fallback;
+	seconds = strtod(text, &end);
 	return seconds > 0 && seconds <= TIMEOUT_MAX && !*end ? seconds : fallback;
 }
 

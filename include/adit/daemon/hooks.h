@@ -39,8 +39,8 @@ char *hook_expand(const char *command, const char *interface);
 
 /*
  * Runs the commands of a point on the loop of `children`, so that packets flow meanwhile. If one fails, the commands
- * after it do not run, unless *keep_going is true by then. If *ended becomes true, kills the command that runs and returns
- * -ECANCELED. Otherwise returns 0, or -EIO with the reason of the first failure.
+ * after it do not run, unless *keep_going is true by then. If *ended becomes true, kills the command that runs and
+ * returns -ECANCELED. Otherwise returns 0, or -EIO with the reason of the first failure.
  */
 int hooks_run(struct hooks *hooks, struct children *children, enum hook_point point, const struct config *config,
 			  const bool *keep_going, const bool *ended, struct reason *reason);
@@ -51,7 +51,10 @@ int hooks_run(struct hooks *hooks, struct children *children, enum hook_point po
 int hooks_run_alone(struct hooks *hooks, enum hook_point point, const struct config *config, bool keep_going,
 					struct reason *reason);
 
-/* Writes a line of a child's output to the log, up to a limit, and to `progress`. It is a `line` of child_options. */
-void hooks_log_output(void *hooks, const char *label, const char *text);
+/*
+ * Writes a line of a child's output to the log, up to a limit, and to `progress`. It is a `line` of child_options;
+ * `context` is the struct hooks.
+ */
+void hooks_log_output(void *context, const char *label, const char *text);
 
 #endif
