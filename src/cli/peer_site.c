@@ -21,6 +21,10 @@ static void print_errors(void *context, const char *text)
 		fprintf(stderr, "%s\n", text);
 }
 
+static void ignore_finding(void *context, const char *text)
+{
+}
+
 static int load_site(const struct peer_site *site, struct config *config, const char *path)
 {
 	struct ini_report report = { .line = print_errors, .context = (void *)path, .any_process = true };
@@ -57,15 +61,21 @@ static int lock_site(struct peer_site *site)
 
 int peer_site_open(struct peer_site *site, const char *command, const char *file, bool lock)
 {
+	struct ini_report quiet = { .line = ignore_finding, .any_process = true };
+
 	*site = (struct peer_site) { .command = command, .lock = -1 };
 	site->file = ini_path(file, site->file_buffer);
-	if (load_site(site, &site->config, NULL))
-		return -1;
 	if (!lock)
-		return 0;
+		return load_site(site, &site->config, NULL);
+	/* Until we have the lock, other processes remove files of the folder, so only the path of the folder counts. */
+	ini_load(&site->config, site->file, &quiet);
+	if (!site->config.includes || access(peer_site_folder(site), F_OK) != 0) {
+		config_destroy(&site->config);
+		if (load_site(site, &site->config, NULL))
+			return -1;
+	}
 	if (lock_site(site))
 		return -1;
-	/* Another process may have changed the folder before we had the lock. */
 	config_destroy(&site->config);
 	if (load_site(site, &site->config, NULL))
 		return -1;
