@@ -21,7 +21,7 @@ static void print_errors(void *context, const char *text)
 		fprintf(stderr, "%s\n", text);
 }
 
-static void ignore_finding(void *context, const char *text)
+static void ignore_peer_finding(void *context, const char *text)
 {
 }
 
@@ -61,7 +61,7 @@ static int lock_site(struct peer_site *site)
 
 int peer_site_open(struct peer_site *site, const char *command, const char *file, bool lock)
 {
-	struct ini_report quiet = { .line = ignore_finding, .any_process = true };
+	struct ini_report quiet = { .line = ignore_peer_finding, .any_process = true };
 
 	*site = (struct peer_site) { .command = command, .lock = -1 };
 	site->file = ini_path(file, site->file_buffer);

@@ -154,3 +154,15 @@ void prefix_mask(struct ip_prefix *prefix)
 	prefix->address[whole] &= (uint8_t) ~(0xff >> prefix->length % 8);
 	memset(prefix->address + whole + 1, 0, (size_t)(bytes - whole - 1));
 }
+
+bool prefix_contains(const struct ip_prefix *outer, const struct ip_prefix *inner)
+{
+	struct ip_prefix network = *outer, part = *inner;
+
+	if (outer->family != inner->family || outer->length > inner->length)
+		return false;
+	part.length = outer->length;
+	prefix_mask(&part);
+	prefix_mask(&network);
+	return prefix_equal(&network, &part);
+}

@@ -70,7 +70,7 @@ static void end_dump(struct route_mtus *mtus, int status)
 		read_again(mtus);
 }
 
-static void on_part(struct ev_loop *loop, struct ev_io *io, int events)
+static void on_mtu_part(struct ev_loop *loop, struct ev_io *io, int events)
 {
 	struct route_mtus *mtus = io->data;
 	int status = netlink_read_route_dump(mtus->netlink, &mtus->filter, note_route, mtus);
@@ -89,7 +89,7 @@ static void on_part(struct ev_loop *loop, struct ev_io *io, int events)
 	end_dump(mtus, status);
 }
 
-static void begin_dump(struct route_mtus *mtus)
+static void begin_route_dump(struct route_mtus *mtus)
 {
 	int error;
 
@@ -108,9 +108,9 @@ static void begin_dump(struct route_mtus *mtus)
 	ev_io_start(mtus->loop, &mtus->part);
 }
 
-static void on_pause_end(struct ev_loop *loop, struct ev_timer *timer, int events)
+static void on_mtu_pause_end(struct ev_loop *loop, struct ev_timer *timer, int events)
 {
-	begin_dump(timer->data);
+	begin_route_dump(timer->data);
 }
 
 static void read_again(struct route_mtus *mtus)
@@ -129,10 +129,10 @@ static void read_again(struct route_mtus *mtus)
 void route_mtus_start(struct route_mtus *mtus, struct device *device, struct ev_loop *loop, struct link *link)
 {
 	*mtus = (struct route_mtus) { .device = device, .loop = loop, .link = link };
-	ev_init(&mtus->part, on_part);
-	ev_init(&mtus->pause, on_pause_end);
+	ev_init(&mtus->part, on_mtu_part);
+	ev_init(&mtus->pause, on_mtu_pause_end);
 	mtus->part.data = mtus->pause.data = mtus;
-	begin_dump(mtus);
+	begin_route_dump(mtus);
 }
 
 /*

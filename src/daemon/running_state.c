@@ -69,7 +69,7 @@ static void collect_addresses(struct config *running, const struct config *confi
 }
 
 /* Replaces the configured endpoints by those in use. A peer that follows a name has none, so that the name stays. */
-static void collect_endpoints(struct config *running, const struct device *device, const struct names *names)
+static void collect_peer_endpoints(struct config *running, const struct device *device, const struct names *names)
 {
 	for (struct config_peer *peer = running->peers; peer; peer = peer->next) {
 		struct peer *current = peer_lookup(device, peer->public_key);
@@ -95,7 +95,7 @@ int running_state_save(const struct device *device, const struct names *names, c
 	running.has_fwmark = device->mark != config->fwmark;
 	running.mtu = config->mtu ? device->mtu : 0;
 	collect_addresses(&running, config, device->name);
-	collect_endpoints(&running, device, names);
+	collect_peer_endpoints(&running, device, names);
 	result = save_file(path, &running, reason);
 	if (result > 0)
 		log_info(device->name, "saved the running state in %s", path);

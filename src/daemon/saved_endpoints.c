@@ -251,7 +251,7 @@ static ssize_t check_header(const uint8_t *file, size_t size)
 }
 
 /* Reads a copy, because a mapping could end the process if another one shortened the file. The caller frees it. */
-static int read_file(int fd, uint8_t **file, size_t *size)
+static int read_endpoint_file(int fd, uint8_t **file, size_t *size)
 {
 	struct stat status;
 	ssize_t length;
@@ -292,7 +292,7 @@ int saved_endpoints_restore(int fd, const struct config *config, struct device *
 	uint8_t *file = NULL;
 	size_t size = 0;
 	ssize_t count;
-	int restored = 0, error = read_file(fd, &file, &size);
+	int restored = 0, error = read_endpoint_file(fd, &file, &size);
 
 	if (error)
 		return error;

@@ -5,18 +5,6 @@
 
 #include "checks.h"
 
-static bool prefix_contains(const struct ip_prefix *network, const struct ip_prefix *prefix)
-{
-	struct ip_prefix cut = *prefix, outer = *network;
-
-	if (network->family != prefix->family || network->length > prefix->length)
-		return false;
-	cut.length = outer.length;
-	prefix_mask(&cut);
-	prefix_mask(&outer);
-	return prefix_equal(&outer, &cut);
-}
-
 /* A network that is neither part of the tunnel's own network nor a default route. */
 static bool is_remote_network(const struct config *config, const struct ip_prefix *prefix)
 {

@@ -229,14 +229,3 @@ bool host_is_hub(const struct host_list *list, size_t host)
 	}
 	return false;
 }
-
-bool prefix_contains(const struct ip_prefix *outer, const struct ip_prefix *inner)
-{
-	struct ip_prefix part = *inner;
-
-	if (outer->family != inner->family || outer->length > inner->length)
-		return false;
-	part.length = outer->length;
-	prefix_mask(&part);
-	return prefix_equal(outer, &part);
-}

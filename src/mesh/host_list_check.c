@@ -219,7 +219,7 @@ static void check_networks(const struct host_parser *parser, const struct mesh_h
 	}
 }
 
-static void check_mtu(const struct host_parser *parser)
+static void check_list_mtu(const struct host_parser *parser)
 {
 	const struct host_list *list = parser->list;
 	bool v6 = list->network[MESH_IPV6].family;
@@ -246,7 +246,7 @@ void host_check(struct host_parser *parser)
 		if (list->network[family].family && list->network[family].length == bits)
 			host_error(parser, parser->option_line[OPTION_NETWORK], "network: the network has room for one host only");
 	}
-	check_mtu(parser);
+	check_list_mtu(parser);
 	resolve_hubs(parser);
 	for (size_t i = 0; i < list->count; i++) {
 		const struct mesh_host *host = &list->hosts[i];

@@ -122,7 +122,7 @@ static void set_endpoint(struct host_parser *parser, struct mesh_host *host, con
 		host->has_endpoint = true;
 }
 
-static void set_address(struct host_parser *parser, struct mesh_host *host, char *value)
+static void set_host_address(struct host_parser *parser, struct mesh_host *host, char *value)
 {
 	if (strcmp(value, "auto") == 0) {
 		host->automatic_address = true;
@@ -309,7 +309,7 @@ void host_columns_read(struct host_parser *parser, char *line)
 		set_endpoint(parser, host, columns[COLUMN_ENDPOINT]);
 	else
 		host_error(parser, parser->line, "endpoint: the column is missing; it is HOST, HOST:PORT, or - behind a NAT");
-	set_address(parser, host, columns[COLUMN_ADDRESS]);
+	set_host_address(parser, host, columns[COLUMN_ADDRESS]);
 	set_networks(parser, host, columns[COLUMN_NETWORKS]);
 	set_groups(parser, host, columns[COLUMN_GROUPS]);
 }

@@ -36,7 +36,7 @@ static bool is_generated_comment(const char *line)
 }
 
 /* `line` begins with no blank. */
-static enum line_kind classify_line(const char *line, bool in_peer)
+static enum line_kind classify_kept_line(const char *line, bool in_peer)
 {
 	static const char *const interface_keys[] = { "PrivateKey", "Address", "ListenPort", "MTU", NULL };
 	static const char *const peer_keys[] = { "Name",     "PublicKey",  "PresharedKey",
@@ -55,7 +55,7 @@ static enum line_kind classify_line(const char *line, bool in_peer)
 	return is_one_of(in_peer ? peer_keys : interface_keys, line, length) ? LINE_OURS : LINE_KEPT;
 }
 
-static int read_file(struct secret_text *text, const char *path)
+static int read_kept_file(struct secret_text *text, const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	char buffer[4096];
@@ -78,7 +78,7 @@ static int read_file(struct secret_text *text, const char *path)
 int kept_lines_read(struct secret_text *kept, const char *path, struct reason *reason)
 {
 	struct secret_text file = { 0 };
-	int error = read_file(&file, path), number = 0;
+	int error = read_kept_file(&file, path), number = 0;
 	bool in_peer = false;
 
 	if (error)
@@ -90,7 +90,7 @@ int kept_lines_read(struct secret_text *kept, const char *path, struct reason *r
 		next = line + length + (line[length] == '\n');
 		line[length] = '\0';
 		number++;
-		kind = classify_line(line + strspn(line, BLANKS), in_peer);
+		kind = classify_kept_line(line + strspn(line, BLANKS), in_peer);
 		if (kind == LINE_SECTION_INTERFACE || kind == LINE_SECTION_PEER) {
 			in_peer = kind == LINE_SECTION_PEER;
 		} else if (kind == LINE_KEPT && in_peer) {

@@ -79,7 +79,7 @@ static int read_tables(struct host *host, uint8_t family, struct table_names *na
 }
 
 /* Returns true for a table with our index or our name, and for one whose interface no longer exists. */
-static bool table_is_ours(const struct host *host, const char *name, uint32_t index)
+static bool nft_table_is_ours(const struct host *host, const char *name, uint32_t index)
 {
 	char own[RULESET_TABLE], interface[IF_NAMESIZE];
 
@@ -96,7 +96,7 @@ int host_observe_firewall(struct host *host, uint8_t family, struct item_list *o
 	for (size_t i = 0; i < names.count && !error; i++) {
 		struct item item = { .kind = ITEM_FIREWALL, .family = family, .flags = ITEM_OURS };
 
-		if (!table_is_ours(host, names.tables[i].name, names.tables[i].index))
+		if (!nft_table_is_ours(host, names.tables[i].name, names.tables[i].index))
 			continue;
 		item.digest = names.tables[i].digest;
 		error = item_push(observed, &item);
@@ -138,7 +138,8 @@ int host_apply_firewall(struct host *host, const struct operation *operation, st
 	/* Finds the table by its digest and not by its name, because the interface may have been renamed. */
 	error = read_tables(host, item->family, &names);
 	for (size_t i = 0; i < names.count && !error; i++)
-		if (names.tables[i].digest == item->digest && table_is_ours(host, names.tables[i].name, names.tables[i].index))
+		if (names.tables[i].digest == item->digest &&
+			nft_table_is_ours(host, names.tables[i].name, names.tables[i].index))
 			error = run_nft(ruleset_script(item->family, names.tables[i].name, NULL), reason);
 	return error;
 }

@@ -126,6 +126,8 @@ enum { PREFIX_TEXT = 50 }; /* bytes of the longest prefix as text, with its NUL 
 bool prefix_from_text(struct ip_prefix *prefix, const char *text);
 void prefix_to_text(char text[PREFIX_TEXT], const struct ip_prefix *prefix);
 bool prefix_equal(const struct ip_prefix *a, const struct ip_prefix *b);
+/* True if `inner` is part of `outer`, or equal. Ignores the host bits of both. */
+bool prefix_contains(const struct ip_prefix *outer, const struct ip_prefix *inner);
 /* Clears the host bits. */
 void prefix_mask(struct ip_prefix *prefix);
 

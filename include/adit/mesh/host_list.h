@@ -74,7 +74,5 @@ void host_list_destroy(struct host_list *list);
 /* Returns the index of the host, or list->count if there is none of this name. */
 size_t host_list_find(const struct host_list *list, const char *name);
 bool host_is_hub(const struct host_list *list, size_t host);
-/* True if `inner` is part of `outer`, or equal. */
-bool prefix_contains(const struct ip_prefix *outer, const struct ip_prefix *inner);
 
 #endif
