@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* INI: advice on settings that are valid, but that probably do not do what the administrator intended. */
 #include <linux/rtnetlink.h>
+#include <netinet/in.h>
 #include <string.h>
 
 #include "base/map.h"
@@ -127,15 +128,60 @@ static void advise_endpoint(const struct ini_parser *parser, const struct map *c
 	}
 }
 
+/* FailClosed keeps the policy rules of a default route, which only Table = auto has. */
+static void advise_fail_closed(const struct ini_parser *parser)
+{
+	const struct config *config = parser->config;
+	int line = parser->key_line[KEY_FAIL_CLOSED];
+	bool full = false;
+
+	for (const struct config_peer *peer = config->peers; peer; peer = peer->next)
+		for (const struct config_prefix *entry = peer->allowed_ips; entry; entry = entry->next)
+			full |= entry->prefix.length == 0;
+	if (!config->fail_closed || (full && config->table == TABLE_AUTO))
+		return;
+	if (full)
+		ini_advice_in(parser, NULL, line, "FailClosed has no effect with this Table; use Table = auto");
+	else
+		ini_advice_in(parser, NULL, line,
+					  "FailClosed has no effect without a default route; add 0.0.0.0/0 or ::/0 to AllowedIPs");
+}
+
+/* The kernel ignores the address 0.0.0.0, and nothing can be sent to the first address of an IPv4 network. */
+static void check_addresses(const struct ini_parser *parser)
+{
+	static const uint8_t zero[sizeof(struct in6_addr)];
+
+	for (const struct config_prefix *address = parser->config->addresses; address; address = address->next) {
+		struct ip_prefix network = address->prefix;
+		char text[PREFIX_TEXT];
+
+		prefix_to_text(text, &network);
+		prefix_mask(&network);
+		if (memcmp(address->prefix.address, zero, network.family == AF_INET ? 4 : 16) == 0)
+			ini_warning_in(parser, address->file, address->line,
+						   "Address: %s is not the address of a host, so the interface does not get it", text);
+		else if (network.family == AF_INET && network.length < 31 && prefix_equal(&network, &address->prefix))
+			ini_advice_in(parser, address->file, address->line,
+						  "Address: %s is the network itself, not the address of a host in it", text);
+	}
+}
+
 void ini_advise(const struct ini_parser *parser, const struct map *claims)
 {
+	const char *interface = parser->config->interface;
 	uint32_t mtu = parser->config->mtu;
 
+	if (strcmp(interface, "all") == 0 || strcmp(interface, "default") == 0)
+		ini_error_in(parser, NULL, 0, "the kernel reserves the name %s, so no interface can have it; rename the file",
+					 interface);
+	check_addresses(parser);
 	if (!parser->report->advice)
 		return;
 	if (mtu && mtu < IPV6_MTU_MIN && uses_ipv6(parser->config))
 		ini_advice_in(parser, NULL, parser->key_line[KEY_MTU],
 					  "MTU: %u is less than %u, so the kernel disables IPv6 on the interface", mtu, IPV6_MTU_MIN);
+	advise_fail_closed(parser);
 	advise_networks(parser, claims);
 	if (!routes_in_main_table(parser->config))
 		return;

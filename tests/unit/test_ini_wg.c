@@ -274,6 +274,23 @@ static void table_names_are_found(void **state)
 	assert_true(ini_table_by_name("/no-such-folder", "main", &number));
 }
 
+static void settings_without_effect_are_found(void **state)
+{
+	struct run *run = *state;
+
+	assert_string_equal(advice_on(run, INTERFACE "FailClosed = true\n" PEER "AllowedIPs = 0.0.0.0/1\n", NULL, 0),
+						"x:3: warning: FailClosed has no effect without a default route; add 0.0.0.0/0 or ::/0 to "
+						"AllowedIPs\n");
+	assert_string_equal(
+		advice_on(run, INTERFACE "FailClosed = true\nTable = 500\n" PEER "AllowedIPs = ::/0\n", NULL, 0),
+		"x:3: warning: FailClosed has no effect with this Table; use Table = auto\n");
+	assert_string_equal(advice_on(run, INTERFACE "FailClosed = true\n" PEER "AllowedIPs = ::/0\n", NULL, 0), "");
+	assert_string_equal(
+		advice_on(run, INTERFACE "Address = 0.0.0.0/0, 10.9.0.0/24, 10.8.0.0/31\n", NULL, 0),
+		"x:3: warning: Address: 0.0.0.0/0 is not the address of a host, so the interface does not get it\n"
+		"x:3: warning: Address: 10.9.0.0/24 is the network itself, not the address of a host in it\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -287,6 +304,7 @@ int main(void)
 		cmocka_unit_test(advice_is_given_only_on_request),
 		cmocka_unit_test(networks_of_the_host_are_compared),
 		cmocka_unit_test(an_endpoint_on_a_network_of_the_host_is_reachable),
+		cmocka_unit_test(settings_without_effect_are_found),
 		cmocka_unit_test(table_names_are_found),
 	};
 
