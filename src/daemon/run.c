@@ -153,7 +153,10 @@ static int apply_to_all(struct service *service, struct config *config, struct r
 	}
 	error = apply_reload(device, config, clock_boottime());
 	if (error) {
-		reason_set_errno(reason, error, "port, mark and peers");
+		if (error == -EADDRINUSE)
+			reason_set_errno(reason, error, "UDP port %u", config->listen_port);
+		else
+			reason_set_errno(reason, error, "port, mark and peers");
 		goto forget_previous;
 	}
 	error = names_reload(&service->names, config);
