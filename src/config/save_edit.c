@@ -42,6 +42,8 @@ struct save_text {
 	int line_count, section_count;
 	const char *newline; /* "\n" or "\r\n", as in the text */
 	bool failed;         /* no memory */
+	/* The first peer whose change belongs into an included file, which is not edited; NULL: none. */
+	const struct config_peer *unsaved;
 };
 
 /* --- reading ----------------------------------------------------------------------------------------------------- */
@@ -423,6 +425,22 @@ static bool same_endpoint(const struct config_peer *file, const struct endpoint 
 		   endpoint_same_remote(&endpoint, running);
 }
 
+static bool has_section(const struct save_text *text, const uint8_t *public_key)
+{
+	for (int i = 0; i < text->section_count; i++)
+		if (section_matches(&text->sections[i], public_key))
+			return true;
+	return false;
+}
+
+/* Reports whether wg(8) has changed a peer. A peer without an endpoint in its file may have one by now. */
+static bool peer_differs(struct save_text *text, const struct config_peer *file, const struct config_peer *running)
+{
+	return memcmp(file->preshared_key, running->preshared_key, KEY_BYTES) || running->cipher != file->cipher ||
+		   running->keepalive != file->keepalive || !same_prefixes(text, file->allowed_ips, running->allowed_ips) ||
+		   (file->has_endpoint && running->has_endpoint && !same_endpoint(file, &running->endpoint));
+}
+
 /* `file` is zeroed for a peer that the file does not contain. */
 static void edit_peer(struct save_text *text, const struct config_peer *file, const struct config_peer *running)
 {
@@ -519,11 +537,16 @@ static int edit_peers(struct save_text *text, const struct config *file, const s
 			memcmp(section->public_key, own_key, KEY_BYTES))
 			drop_section(text, section);
 	}
-	for (const struct config_peer *peer = running->peers; peer; peer = peer->next) {
-		const struct config_peer *known = find_sorted(&on_disk, peer->public_key);
+	for (const struct config_peer *peer = file->peers; peer; peer = peer->next) {
+		const struct config_peer *now = find_sorted(&current, peer->public_key);
 
-		if (known)
-			edit_peer(text, known, peer);
+		if (has_section(text, peer->public_key)) {
+			if (now)
+				edit_peer(text, peer, now);
+		} else if (!text->unsaved && memcmp(peer->public_key, own_key, KEY_BYTES) &&
+				   (!now || peer_differs(text, peer, now))) {
+			text->unsaved = peer;
+		}
 	}
 	/* Sections are added last, because the last line may get further keys of its own section until then. */
 	for (const struct config_peer *peer = running->peers; peer; peer = peer->next)
@@ -572,7 +595,7 @@ static void free_secret(char *text)
 }
 
 int save_edit(char **edited, size_t *edited_length, const char *text, size_t length, const struct config *file,
-			  const struct config *running)
+			  const struct config *running, const struct config_peer **unsaved)
 {
 	struct save_text lines = { 0 };
 	FILE *to;
@@ -583,6 +606,7 @@ int save_edit(char **edited, size_t *edited_length, const char *text, size_t len
 		edit_interface(&lines, file, running);
 		result = edit_peers(&lines, file, running);
 	}
+	*unsaved = lines.unsaved;
 	if (!result && lines.failed)
 		result = -ENOMEM;
 	if (!result && is_edited(&lines)) {

@@ -112,9 +112,19 @@ static int replace_file(const char *path, const struct stat *old, const char *te
 	return error;
 }
 
-int save_file(const char *path, const struct config *running, struct reason *reason)
+static void warn_of_unsaved(const struct config_peer *peer, struct reason *warning)
+{
+	char key[KEY_BASE64];
+
+	key_to_base64(key, peer->public_key);
+	reason_set(warning, 0, "SaveConfig does not edit included files: the change of peer %s in %s is not saved", key,
+			   peer->file ? peer->file->path : "another file");
+}
+
+int save_file(const char *path, const struct config *running, struct reason *warning, struct reason *reason)
 {
 	struct ini_report findings = { .line = ignore_finding };
+	const struct config_peer *unsaved = NULL;
 	struct config on_disk = { 0 };
 	char *target = realpath(path, NULL), *text = NULL, *edited = NULL;
 	size_t length = 0, edited_length = 0;
@@ -128,7 +138,7 @@ int save_file(const char *path, const struct config *running, struct reason *rea
 	if (!result)
 		result = read_saved_file(target, &text, &length, &status);
 	if (!result)
-		result = save_edit(&edited, &edited_length, text, length, &on_disk, running);
+		result = save_edit(&edited, &edited_length, text, length, &on_disk, running, &unsaved);
 	if (result > 0) {
 		int error = check_edited(path, edited, edited_length);
 
@@ -137,6 +147,8 @@ int save_file(const char *path, const struct config *running, struct reason *rea
 		if (error)
 			result = error;
 	}
+	if (result >= 0 && unsaved)
+		warn_of_unsaved(unsaved, warning);
 	if (result < 0)
 		reason_set_errno(reason, result, "SaveConfig: %s", path);
 free_all:

@@ -86,6 +86,7 @@ int running_state_save(const struct device *device, const struct names *names, c
 					   const char *path, struct reason *reason)
 {
 	struct config running = { 0 };
+	struct reason warning = { 0 };
 	int result = apply_capture(device, &running);
 
 	if (result)
@@ -96,7 +97,9 @@ int running_state_save(const struct device *device, const struct names *names, c
 	running.mtu = config->mtu ? device->mtu : 0;
 	collect_addresses(&running, config, device->name);
 	collect_peer_endpoints(&running, device, names);
-	result = save_file(path, &running, reason);
+	result = save_file(path, &running, &warning, reason);
+	if (warning.text[0])
+		log_warning(device->name, "%s", warning.text);
 	if (result > 0)
 		log_info(device->name, "saved the running state in %s", path);
 	config_destroy(&running);

@@ -14,6 +14,9 @@
 #define PEER_B "[Peer]\nPublicKey = " KEY_B "\n"
 #define PEER_C "[Peer]\nPublicKey = " KEY_C "\n"
 
+static const struct config_peer *unsaved;
+static struct reason warning;
+
 /* The running state is written as a file, too. An endpoint that is a name stands for "as in the file". */
 static void parse(struct config *config, const char *text)
 {
@@ -40,7 +43,7 @@ static char *edit(const char *text, const char *running_text, int expected)
 
 	parse(&file, text);
 	parse_running(&running, running_text);
-	assert_int_equal(save_edit(&edited, &length, text, strlen(text), &file, &running), expected);
+	assert_int_equal(save_edit(&edited, &length, text, strlen(text), &file, &running, &unsaved), expected);
 	if (edited)
 		assert_int_equal(strlen(edited), length);
 	config_destroy(&file);
@@ -198,7 +201,8 @@ static void a_peer_of_another_file_is_not_added(void **state)
 
 	parse(&file, INTERFACE PEER_A PEER_B);
 	parse_running(&now, running);
-	assert_int_equal(save_edit(&edited, &length, text, strlen(text), &file, &now), 0);
+	assert_int_equal(save_edit(&edited, &length, text, strlen(text), &file, &now, &unsaved), 0);
+	assert_non_null(unsaved); /* its allowed IPs have changed */
 	config_destroy(&file);
 	config_destroy(&now);
 }
@@ -234,7 +238,7 @@ static void random_states_survive_a_round_trip(void **state)
 		}
 		parse(&file, text[0]);
 		parse_running(&running, text[1]);
-		changed = save_edit(&edited, &length, text[0], strlen(text[0]), &file, &running);
+		changed = save_edit(&edited, &length, text[0], strlen(text[0]), &file, &running, &unsaved);
 		assert_true(changed >= 0);
 		config_destroy(&file);
 		parse(&file, changed ? edited : text[0]);
@@ -286,7 +290,7 @@ static int save(const char *path, const char *running_text, struct reason *reaso
 	int result;
 
 	parse_running(&running, running_text);
-	result = save_file(path, &running, reason);
+	result = save_file(path, &running, &warning, reason);
 	config_destroy(&running);
 	return result;
 }

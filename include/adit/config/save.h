@@ -22,17 +22,19 @@
  * another file, and is not added. A peer with our own public key stays, although no device has it. Addresses are only
  * added: `running` need not contain those of the file.
  *
- * Returns 1 and the new text, which contains keys: the caller wipes and frees it. Returns 0 if nothing is to change, or
+ * `unsaved` receives the first peer of `file` that the text does not contain, but `running` lacks or has with other
+ * settings; NULL: none. Returns 1 and the new text, which contains keys: the caller wipes and frees it. Returns 0 if nothing is to change, or
  * -ENOMEM.
  */
 int save_edit(char **edited, size_t *edited_length, const char *text, size_t length, const struct config *file,
-			  const struct config *running);
+			  const struct config *running, const struct config_peer **unsaved);
 
 /*
  * Edits the file at `path` and replaces it atomically. The new file has the same owner, and at most the mode 0600. If
  * `path` is a symbolic link, the file that it leads to is replaced. Returns 1 if the file has changed, 0 if it did not
- * need to, or negative errno with the reason, and the file is as it was.
+ * need to, or negative errno with the reason, and the file is as it was. Included files are not edited: `warning`
+ * names the first peer there whose change is lost, or is empty.
  */
-int save_file(const char *path, const struct config *running, struct reason *reason);
+int save_file(const char *path, const struct config *running, struct reason *warning, struct reason *reason);
 
 #endif
