@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +45,13 @@ static void on_up_ready(void *context)
 	close(child->ready);
 }
 
+static volatile sig_atomic_t up_daemon; /* the process that a waiting parent ends with itself */
+
+static void on_up_terminated(int number)
+{
+	kill(up_daemon, SIGTERM);
+}
+
 /* Waits until the daemon is ready or has ended, and returns the exit code. */
 static int wait_for_ready(int ready)
 {
@@ -74,6 +82,8 @@ static int up_in_background(const char *path, struct config *config, int log)
 		return EXIT_FAILURE;
 	}
 	if (pid) {
+		up_daemon = pid;
+		signal(SIGTERM, on_up_terminated);
 		close(ready[1]);
 		code = wait_for_ready(ready[0]);
 		if (code)
