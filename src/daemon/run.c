@@ -434,6 +434,8 @@ static bool service_may_end(void *context)
 	may_stay = may_stay && !daemon->ended;
 	if (service->config.save_config && !daemon->lost && (!error || !may_stay)) {
 		int save_error = running_state_save(&daemon->device, &service->names, &service->config, service->path, &reason);
+		if (save_error && may_stay)
+			down_message(&service->down, "the tunnel stays up; \"adit stop\" ends it without its file");
 		error = error ? error : save_error;
 	}
 	if (!error || error == -ECANCELED)
