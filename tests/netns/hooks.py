@@ -719,6 +719,26 @@ def messages(lab):
 
 
 @case()
+def terminated_up(lab):
+    left, _ = lay(lab, PostUp="touch /run/begins; sleep 1000")
+    before = network_state(left.node)
+    with lab.check("SIGTERM to a waiting adit up undoes the start"):
+        up = subprocess.Popen(left.node.words([lab.adit, "up", left.write()]), stderr=subprocess.DEVNULL)
+        wait_for(lambda: os.path.exists("/run/begins"), "PostUp")
+        up.send_signal(signal.SIGTERM)
+        assert up.wait(10) == 1
+        check_nothing_left(left, before)
+    with lab.check("without its file, adit down names adit stop, which ends the tunnel"):
+        left.settings = {"SaveConfig": "true"}
+        left.start()
+        os.unlink(FILE)
+        done = left.down()
+        assert done.returncode == 1 and '"adit stop" ends it' in done.stderr, done
+        assert not left.node.run(f"{lab.adit} stop tun-left", check=False).returncode
+        check_nothing_left(left, before)
+
+
+@case()
 def many_times(lab):
     left, right = lay(lab, hooks=ALL, **DNS)
     before = network_state(left.node)
