@@ -41,7 +41,9 @@ packages_install() {
 	echo "installing packages:$missing"
 	export DEBIAN_FRONTEND=noninteractive
 	log=$(mktemp)
-	if ! { apt-get update && apt-get install -y --no-install-recommends $missing; } >"$log" 2>&1; then
+	# A configuration file that exists stays, without a question.
+	if ! { apt-get update && apt-get install -y --no-install-recommends -o Dpkg::Options::=--force-confold $missing
+		} >"$log" 2>&1 </dev/null; then
 		cat "$log"
 		rm -f "$log"
 		die "apt-get failed"
