@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: MIT
+"""
+DNS: the name servers of the host follow the file, by resolvconf(8) or systemd-resolved, and are restored. hooks.py has
+the topology and the tools.
+"""
+
+import os
+import time
+
+from ends import Adit
+from hooks import DNS, RESOLVED, calls, check_nothing_left, forget_calls, lay, set_tools, start_resolved
+from lab import Skip, case, wait_for
+from life import network_state
+from quick import RESOLVER, read, write_tool
+
+
+def check_servers(expected):
+    wait_for(lambda: read("/etc/resolv.conf") == expected, f"resolv.conf {expected!r}", 10)
+
+
+@case()
+def resolvconf(lab):
+    left, _ = lay(lab, Adit, **DNS)
+    before = network_state(left.node)
+    with lab.check("the servers of the tunnel are set"):
+        left.start()
+        ours = "nameserver 10.7.0.2\nnameserver fd07::2\nsearch example.org corp.example.org\n"
+        check_servers(ours)
+    with lab.check("another program overwrites resolv.conf: the servers are set again"):
+        with open("/etc/resolv.conf", "w") as file:
+            file.write("nameserver 192.0.2.99\n")
+        check_servers(ours)
+    with lab.check("another program removes the entry: the servers are set again"):
+        left.node.run("resolvconf -d tun-left -f")
+        check_servers(ours)
+    with lab.check("no process looks while nothing changes"):
+        time.sleep(3)
+        forget_calls()
+        time.sleep(3)
+        assert not calls(), calls()
+    with lab.check("a reload changes the servers"):
+        left.settings = {"DNS": "10.7.0.9"}
+        left.write()
+        left.node.run(f"{lab.adit} reload tun-left")
+        check_servers("nameserver 10.7.0.9\n")
+    with lab.check("a reload that does not change them calls nothing"):
+        forget_calls()
+        left.node.run(f"{lab.adit} reload tun-left")
+        time.sleep(0.5)
+        assert not calls(), calls()
+    with lab.check("a reload removes them and sets them again"):
+        left.settings = {}
+        left.write()
+        left.node.run(f"{lab.adit} reload tun-left")
+        check_servers(RESOLVER)
+        left.settings = DNS
+        left.write()
+        left.node.run(f"{lab.adit} reload tun-left")
+        check_servers(ours)
+    with lab.check("a change that fails is tried again"):
+        with open("/run/broken", "w"):
+            pass
+        left.settings = {"DNS": "10.7.0.8"}
+        left.write()
+        left.node.run(f"{lab.adit} reload tun-left")
+        wait_for(lambda: "DNS: the change is not in effect" in left.daemon.log(), "the failure")
+        os.unlink("/run/broken")
+        check_servers("nameserver 10.7.0.8\n")
+    with lab.check("a reload of the unchanged file tries at once"):
+        with open("/run/broken", "w"):
+            pass
+        left.settings = {"DNS": "10.7.0.7"}
+        left.write()
+        left.node.run(f"{lab.adit} reload tun-left")
+        wait_for(lambda: "trying again in 4 s" in left.daemon.log(), "the failures")
+        os.unlink("/run/broken")
+        left.node.run(f"{lab.adit} reload tun-left")
+        wait_for(lambda: read("/etc/resolv.conf") == "nameserver 10.7.0.7\n", "the servers", 2)
+    with lab.check("the end removes them"):
+        assert left.stop() == 0
+        check_nothing_left(left, before)
+    with lab.check("the order of the entries in resolvconf is respected"):
+        os.makedirs("/etc/resolvconf", exist_ok=True)
+        with open("/etc/resolvconf/interface-order", "w") as file:
+            file.write("# order\nlo.inet*\ntun*\ntap*\n")
+        forget_calls()
+        left.start()
+        assert left.stop() == 0
+        assert calls()[0] == "resolvconf -a tun.tun-left -m 0 -x" and calls()[-1] == "resolvconf -d tun.tun-left -f"
+    with lab.check("a tool that fails ends the start"):
+        with open("/run/broken", "w"):
+            pass
+        daemon = left.node.start("broken", [lab.adit, "run", left.write()])
+        assert daemon.wait() == 1
+        assert "DNS: resolvconf has not set the name servers" in daemon.log()
+        os.unlink("/run/broken")
+        check_nothing_left(left, before)
+    with lab.check("a tool that hangs is killed after the time limit of hooks"):
+        write_tool("resolvconf", "#!/bin/sh\nexec sleep 1000\n")
+        os.environ["ADIT_HOOK_TIMEOUT"] = "0.5"
+        daemon = left.node.start("hung", [lab.adit, "run", left.write()])
+        assert daemon.wait(10) == 1
+        assert "DNS: resolvconf: killed after 0.5 s" in daemon.log()
+        del os.environ["ADIT_HOOK_TIMEOUT"]
+        set_tools()
+        check_nothing_left(left, before)
+    with lab.check("without a tool, the tunnel does not start"):
+        set_tools(resolvconf=False)
+        if any(os.path.exists(f"{folder}/resolvconf") for folder in os.environ["PATH"].split(":")):
+            raise Skip("this host has a resolvconf")
+        daemon = left.node.start("without", [lab.adit, "run", left.write()])
+        assert daemon.wait() == 1
+        assert "DNS: systemd-resolved does not run, and there is no resolvconf program" in daemon.log()
+
+
+@case()
+def resolved(lab):
+    left, _ = lay(lab, Adit, **DNS)
+    listener = start_resolved()
+    servers = ["resolvectl dns tun-left 10.7.0.2 fd07::2", "resolvectl domain tun-left example.org corp.example.org ~."]
+
+    def drop():
+        for verb in "dns", "domain":
+            if os.path.exists(f"/run/resolved.{verb}"):
+                os.unlink(f"/run/resolved.{verb}")
+        with open(f"{RESOLVED}/other", "w"):
+            pass
+        os.rename(f"{RESOLVED}/other", f"{RESOLVED}/resolv.conf")
+
+    with lab.check("the servers are those of the link, and all queries go there"):
+        left.start()
+        assert calls() == servers, calls()
+    with lab.check("another program drops them: they are set again"):
+        drop()
+        wait_for(lambda: calls() == servers * 2, "the calls", 10)
+    with lab.check("systemd-resolved restarts, and cannot answer for a while: they are set again"):
+        with open("/run/broken", "w"):
+            pass
+        drop()
+        time.sleep(1.5)
+        os.unlink("/run/broken")
+        wait_for(lambda: os.path.exists("/run/resolved.domain"), "the servers", 20)
+        assert read("/run/resolved.dns") == "10.7.0.2 fd07::2\n"
+    with lab.check("no process looks while nothing changes"):
+        time.sleep(3)
+        forget_calls()
+        time.sleep(3)
+        assert not calls(), calls()
+    with lab.check("the end reverts the link"):
+        assert left.stop() == 0
+        assert calls() == ["resolvectl revert tun-left"], calls()
+    with lab.check("when systemd-resolved does not run, resolvconf is used"):
+        listener.close()
+        forget_calls()
+        left.start()
+        assert calls()[0].startswith("resolvconf -a"), calls()
+        assert left.stop() == 0
