@@ -4,7 +4,10 @@
 # the summary in docs/performance.md. Needs root, Debian 12 or 13, and an otherwise idle machine. Installs the missing
 # packages of tests/packages.
 #
-#   sudo sh tests/bench/run.sh [all | tunnels | mixed | backends | workers | scale | flood | instructions | quick] [ROUNDS]
+#   sudo sh tests/bench/run.sh [WHAT [ROUNDS]]
+#
+# WHAT is all, one plan (tunnels, mixed, backends, workers), scale, routes, instructions, bars (the rates and times that
+# the suites of tests/netns promise), flood (those of one suite) or quick (each for a second).
 #
 # The figures are saved in build-bench/*.json. With RESUME=1, an interrupted run continues.
 set -eu
@@ -30,8 +33,13 @@ scale() {
 	python3 tests/bench/scale.py --build build-bench --rounds "$rounds" --json "$figures/scale.json" "$@"
 }
 
-flood() {
-	python3 tests/netns/run.py --adit build-bench/adit --bench flood/
+# bars [PREFIX]...: the suites that promise rates and times; tests/run.sh does not judge them
+bars() {
+	python3 tests/netns/run.py --adit build-bench/adit --bench "$@"
+}
+
+routes() {
+	python3 tests/bench/routes.py --adit build-bench/adit
 }
 
 instructions() {
@@ -39,8 +47,8 @@ instructions() {
 }
 
 case $which in
-all | tunnels | mixed | backends | workers | scale | flood | instructions | quick) ;;
-*) die "usage: run.sh [all | tunnels | mixed | backends | workers | scale | flood | instructions | quick] [ROUNDS]" ;;
+all | tunnels | mixed | backends | workers | scale | bars | flood | routes | instructions | quick) ;;
+*) die "usage: run.sh [WHAT [ROUNDS]]; the head of this file lists WHAT" ;;
 esac
 need_root
 packages_install demo test bench
@@ -54,7 +62,9 @@ case $which in mixed | all) plan mixed $document || failed=1 ;; esac
 case $which in backends | all) plan backends $document || failed=1 ;; esac
 case $which in workers | all) plan workers $document || failed=1 ;; esac
 case $which in scale | all) scale $document || failed=1 ;; esac
-case $which in flood | all) flood || failed=1 ;; esac
+case $which in flood) bars flood/ || failed=1 ;; esac
+case $which in bars | all) bars || failed=1 ;; esac
+case $which in routes | all) routes || failed=1 ;; esac
 case $which in instructions | all) instructions --record || failed=1 ;; esac
 case $which in tunnels | scale | all) python3 tests/bench/summary.py || failed=1 ;; esac
 case $which in quick)
