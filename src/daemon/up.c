@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -17,6 +18,8 @@
 #include "config/ini.h"
 #include "daemon/run.h"
 #include "daemon/startup.h"
+
+enum { REMOVAL_MS = 1000, POLL_MS = 10 };
 
 /* The daemon's way to its parent. */
 struct up_child {
@@ -97,7 +100,8 @@ static int up_in_background(const char *path, struct config *config, int log)
 	return run_tunnel(path, config, on_up_ready, &child) ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-/* Returns the path from the root, because the daemon leaves the directory. Keeps symbolic links: they name the
+/*
+ * Returns the path from the root, because the daemon leaves the directory. Keeps symbolic links: they name the
  * interface.
  */
 static char *make_absolute(const char *path)
@@ -111,6 +115,19 @@ static char *make_absolute(const char *path)
 		made = NULL;
 	free(folder);
 	return made;
+}
+
+/* Returns whether there is an interface that stays. The kernel removes that of a killed daemon a moment later. */
+static bool interface_stays(const char *interface)
+{
+	const struct timespec pause = { .tv_nsec = POLL_MS * 1000000L };
+
+	for (int waited = 0; if_nametoindex(interface); waited += POLL_MS) {
+		if (waited >= REMOVAL_MS)
+			return true;
+		nanosleep(&pause, NULL);
+	}
+	return false;
 }
 
 static void print_up_line(void *context, const char *text)
@@ -136,7 +153,7 @@ static int up_file(const char *name, const char *log_path)
 		fprintf(stderr, "adit up: `%s' does not exist\n", ini_path(name, buffer));
 	else if (ini_load(&config, path, &findings))
 		fprintf(stderr, "adit up: `%s' has errors\n", ini_path(name, buffer));
-	else if (if_nametoindex(config.interface))
+	else if (interface_stays(config.interface))
 		fprintf(stderr, "adit up: `%s' already exists\n", config.interface);
 	else
 		code = up_in_background(path, &config, log);

@@ -602,6 +602,14 @@ def many_times(lab):
             assert not done.returncode, done.stderr
         check_nothing_left(left, before)
         assert processes(lab.adit) == 1
+    with lab.check("up as soon as the daemon was killed, 5 times"):
+        for _ in range(5):
+            left.start()
+            left.node.run(["pkill", "-KILL", "-f", f"^{lab.adit} up "])
+        left.start()
+        done = left.down()
+        assert not done.returncode, done.stderr
+        check_nothing_left(left, before)
     with lab.check("the tunnel works after the last up"):
         left.start()
         left.node.ping(right.v4)
