@@ -141,6 +141,7 @@ def the_mtu_of_a_route_limits_the_padding(lab, ends, outside, inside):
     left.peers[0]["AllowedIPs"] += ", 10.9.0.0/16, fd09::/16"
     left.start(), right.start()
     left.node.offloads("wan", "off")  # otherwise datagrams of one size appear as one packet
+    left.node.ping(right.inner(inside))
     for address in *SMALL.values(), *LARGE.values():
         right.node.add_address("lo", address)
     prefix = {4: "10.9.1.0/24", 6: "fd09:1::/64"}[inside]
