@@ -216,11 +216,11 @@ static void name_resolved(struct name_table *table, struct name *name, const str
 	if (!in_need)
 		return;
 	/* If the addresses are the same as before, try_next_address alone moves the peer. */
-	if (endpoint_known(&peer->endpoint) && (!changed || address_list_find(list, &peer->endpoint) >= 0))
+	if (endpoint_known(&in_need->endpoint) && (!changed || address_list_find(list, &in_need->endpoint) >= 0))
 		return;
-	move_peer(name, peer, choose_address(table, list), now);
-	if (peer->timers.keepalive || staged_waiting(&peer->staged))
-		handshake_keepalive(peer, now);
+	move_peer(name, in_need, choose_address(table, list), now);
+	if (in_need->timers.keepalive || staged_waiting(&in_need->staged))
+		handshake_keepalive(in_need, now);
 }
 
 /* Logs the first failure only, because retries are frequent. */

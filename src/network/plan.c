@@ -6,6 +6,7 @@
 #include <linux/rtnetlink.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -13,6 +14,8 @@
 
 #include "io/netlink_dump.h"
 #include "item.h"
+
+#define CLAIM_NAME "adit/table/" /* and the number */
 
 enum {
 	FIRST_TABLE = 51820,
@@ -25,7 +28,7 @@ static socklen_t claim_address(struct sockaddr_un *address, uint32_t table)
 	int length;
 
 	*address = (struct sockaddr_un) { .sun_family = AF_UNIX };
-	length = snprintf(address->sun_path + 1, sizeof address->sun_path - 1, "adit/table/%u", table);
+	length = snprintf(address->sun_path + 1, sizeof address->sun_path - 1, CLAIM_NAME "%u", table);
 	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)length);
 }
 
@@ -53,9 +56,10 @@ int table_claim_adopt(struct table_claim *claim, int fd)
 	uint32_t table;
 
 	if (getsockname(fd, (struct sockaddr *)&address, &length) || address.sun_family != AF_UNIX ||
-		length >= sizeof address || sscanf(address.sun_path + 1, "adit/table/%u", &table) != 1 || !table)
+		length >= sizeof address)
 		return -EINVAL;
-	if (length != claim_address(&expected, table) || memcmp(&address, &expected, length) != 0)
+	table = (uint32_t)strtoul(address.sun_path + 1 + strlen(CLAIM_NAME), NULL, 10);
+	if (!table || length != claim_address(&expected, table) || memcmp(&address, &expected, length) != 0)
 		return -EINVAL;
 	*claim = (struct table_claim) { table, fd };
 	return 0;

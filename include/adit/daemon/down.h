@@ -20,8 +20,11 @@ struct down_client {
 
 /* Accepts the client behind `reply`. Returns 0, -EBUSY if there is one already, or another negative errno. */
 int down_accept(struct down_client *client, const struct uapi_reply *reply);
-/* Sends a line, if there is a client. Does not block: a line for which the client has no room is lost. */
-void down_message(void *client, const char *text);
+/*
+ * Sends a line to the struct down_client `context`, if it is a client. Does not block: a line for which the client has
+ * no room is lost.
+ */
+void down_message(void *context, const char *text);
 /* Sends the result, 0 or a negative errno, and closes the connection. */
 void down_finish(struct down_client *client, int error);
 
