@@ -5,7 +5,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "base/utf8.h"
+#include "base/json.h"
 
 enum { JSON_VERSION = 1 };
 
@@ -50,35 +50,12 @@ void report_text(FILE *to, const struct findings *findings, bool colour)
 		fputs("Root learns more about the lines marked [needs root].\n", to);
 }
 
-/* Replaces bytes that are not valid UTF-8 by U+FFFD, because JSON parsers would reject the document. */
-static void print_json_text(FILE *to, const char *name, const char *text)
-{
-	fprintf(to, "\"%s\": ", name);
-	if (!text || !*text) {
-		fputs("null", to);
-		return;
-	}
-	fputc('"', to);
-	while (*text) {
-		int length = utf8_length(text);
-
-		if (!length)
-			fputs("\\ufffd", to);
-		else if ((unsigned char)*text < ' ' || *text == 127)
-			fprintf(to, "\\u%04x", *text);
-		else
-			fprintf(to, "%s%.*s", strchr("\"\\", *text) ? "\\" : "", length, text);
-		text += length ? length : 1;
-	}
-	fputc('"', to);
-}
-
 void report_json(FILE *to, const struct findings *findings, const struct report_subject *subject)
 {
 	fprintf(to, "{\"version\": %d, ", JSON_VERSION);
-	print_json_text(to, "file", subject->file);
+	json_string_or_null(to, "file", subject->file);
 	fputs(", ", to);
-	print_json_text(to, "interface", subject->interface);
+	json_string_or_null(to, "interface", subject->interface);
 	fprintf(to, ", \"root\": %s, \"failures\": %zu, \"warnings\": %zu, \"findings\": [\n",
 			subject->root ? "true" : "false", findings_count(findings, VERDICT_FAIL),
 			findings_count(findings, VERDICT_WARN));
@@ -86,15 +63,15 @@ void report_json(FILE *to, const struct findings *findings, const struct report_
 		const struct finding *finding = &findings->list[i];
 
 		fputs("  {", to);
-		print_json_text(to, "check", finding->check);
+		json_string_or_null(to, "check", finding->check);
 		fprintf(to, ", \"verdict\": \"%s\", ", verdict_names[finding->verdict]);
-		print_json_text(to, "object", finding->object);
+		json_string_or_null(to, "object", finding->object);
 		fputs(", ", to);
-		print_json_text(to, "fact", finding->fact);
+		json_string_or_null(to, "fact", finding->fact);
 		fputs(", ", to);
-		print_json_text(to, "hint", finding->hint);
+		json_string_or_null(to, "hint", finding->hint);
 		fputs(", ", to);
-		print_json_text(to, "command", finding->command);
+		json_string_or_null(to, "command", finding->command);
 		fprintf(to, ", \"needs_root\": %s}%s\n", finding->needs_root ? "true" : "false",
 				i + 1 < findings->count ? "," : "");
 	}
