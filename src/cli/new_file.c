@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/keytext.h"
+#include "base/write_all.h"
 
 void text_printf(struct text *text, const char *format, ...)
 {
@@ -43,23 +44,9 @@ void text_wipe(struct text *text)
 	sodium_memzero(text, sizeof *text);
 }
 
-static int text_write(int fd, const struct text *text)
-{
-	size_t done = 0;
-
-	while (done < text->length) {
-		ssize_t written = write(fd, text->bytes + done, text->length - done);
-		if (written < 0 && errno != EINTR)
-			return -errno;
-		if (written > 0)
-			done += (size_t)written;
-	}
-	return 0;
-}
-
 int new_file_print(const struct text *text)
 {
-	return text_write(STDOUT_FILENO, text);
+	return write_all(STDOUT_FILENO, text->bytes, text->length);
 }
 
 /* The length of the folder in `path`, including its slash; 0: the current folder. */
@@ -108,7 +95,7 @@ int new_file_write(const char *path, const struct text *text)
 	fd = mkostemp(hidden, O_CLOEXEC); /* mode 0600 */
 	if (fd < 0)
 		return -errno;
-	error = text_write(fd, text);
+	error = write_all(fd, text->bytes, text->length);
 	if (!error && fsync(fd) < 0)
 		error = -errno;
 	if (close(fd) < 0 && !error)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* show: prints the state of interfaces as JSON (RFC 8259), one peer per line. */
 #include <inttypes.h>
-#include <string.h>
 
 #include "base/json.h"
 #include "show_state.h"

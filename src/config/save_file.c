@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/write_all.h"
 #include "config/ini.h"
 #include "config/save.h"
 
@@ -52,21 +53,6 @@ static int check_edited(const char *path, const char *text, size_t length)
 	return error;
 }
 
-static int write_edited(int fd, const char *text, size_t length)
-{
-	while (length) {
-		ssize_t written = write(fd, text, length);
-
-		if (written < 0 && errno != EINTR)
-			return -errno;
-		if (written > 0) {
-			text += written;
-			length -= (size_t)written;
-		}
-	}
-	return fsync(fd) ? -errno : 0;
-}
-
 /* Makes a rename durable. A file system that cannot do that for a folder does not need it. */
 static void sync_folder(const char *path)
 {
@@ -101,7 +87,9 @@ static int replace_file(const char *path, const struct stat *old, const char *te
 	if (!error && fchmod(fd, old->st_mode & 0600))
 		error = -errno;
 	if (!error)
-		error = write_edited(fd, text, length);
+		error = write_all(fd, text, length);
+	if (!error && fsync(fd))
+		error = -errno;
 	close(fd);
 	if (!error && rename(temporary, path))
 		error = -errno;

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/write_all.h"
 #include "render.h"
 
 #define REMOVED "removed"
@@ -160,21 +161,6 @@ static bool content_equal(int directory, const char *path, const struct secret_t
 	return done == text->length;
 }
 
-static int write_text(int fd, const struct secret_text *text)
-{
-	size_t done = 0;
-
-	while (done < text->length) {
-		ssize_t written = write(fd, text->bytes + done, text->length - done);
-
-		if (written < 0 && errno != EINTR)
-			return -errno;
-		if (written > 0)
-			done += (size_t)written;
-	}
-	return 0;
-}
-
 /* Makes room for one more file that output_commit renames. */
 static bool reserve_file(struct output *output)
 {
@@ -202,7 +188,7 @@ static int write_hidden(const struct output *output, const char *hidden, const s
 
 	if (fd < 0)
 		return -errno;
-	error = fchmod(fd, 0600) < 0 ? -errno : write_text(fd, text);
+	error = fchmod(fd, 0600) < 0 ? -errno : write_all(fd, text->bytes, text->length);
 	if (close(fd) < 0 && !error)
 		error = -errno;
 	if (error)
