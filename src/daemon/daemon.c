@@ -150,8 +150,11 @@ int daemon_watch_link(struct daemon *daemon, struct reason *reason)
 const char *daemon_run(struct daemon *daemon)
 {
 	do {
+		daemon->ending = false;
 		if (!daemon->ended)
 			ev_run(daemon->loop, 0);
+		daemon->must_end = false;
+		daemon->ending = true;
 	} while (daemon->before_end && !daemon->before_end(daemon->context));
 	control_set_up(&daemon->device, false, clock_boottime());
 	log_counters(&daemon->device);
@@ -160,9 +163,13 @@ const char *daemon_run(struct daemon *daemon)
 
 void daemon_end(struct daemon *daemon, const char *lost)
 {
-	daemon->ended = true;
 	if (!daemon->lost)
 		daemon->lost = lost;
+	if (daemon->ending)
+		daemon->must_end = true;
+	if (daemon->ending && lost)
+		return;
+	daemon->ended = true;
 	ev_break(daemon->loop, EVBREAK_ALL);
 }
 

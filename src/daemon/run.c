@@ -46,7 +46,6 @@ struct service {
 	struct config config; /* of the interface; its peers are freed after they have been applied to the device */
 	bool complete;        /* PostUp has run */
 	bool keep;            /* the service restarts: leave the interface and DNS to the next process, and run no hook */
-	bool ending;          /* PreDown runs, or has run */
 	bool failed;          /* a hook or SaveConfig has failed while the daemon ended */
 	struct daemon daemon;
 	struct children children;
@@ -235,7 +234,7 @@ static int on_stop_request(void *context, struct uapi_reply *reply)
 {
 	struct service *service = context;
 
-	if (service->ending && !service->down.waits)
+	if (service->daemon.ending && !service->down.waits)
 		return 0;
 	log_info(service->daemon.device.name, "stopped over the control socket");
 	daemon_end_soon(&service->daemon);
@@ -246,7 +245,7 @@ static int on_stop_request(void *context, struct uapi_reply *reply)
 static int on_down_request(void *context, struct uapi_reply *reply)
 {
 	struct service *service = context;
-	int error = service->ending ? -EBUSY : down_accept(&service->down, reply);
+	int error = service->daemon.ending ? -EBUSY : down_accept(&service->down, reply);
 
 	if (error)
 		return error;
@@ -426,12 +425,12 @@ static bool service_may_end(void *context)
 	int error;
 
 	daemon->ended = false;
-	service->ending = true;
 	service->keep = !daemon->lost && !may_stay && daemon->terminated && service_is_restarting();
-	error = service->keep ? 0
-						  : hooks_run(&service->hooks, &service->children, HOOK_PRE_DOWN, &service->config,
-									  may_stay ? &daemon->ended : &always, may_stay ? &never : &daemon->ended, &reason);
-	may_stay = may_stay && !daemon->ended;
+	error = service->keep
+				? 0
+				: hooks_run(&service->hooks, &service->children, HOOK_PRE_DOWN, &service->config,
+							may_stay ? &daemon->must_end : &always, may_stay ? &never : &daemon->ended, &reason);
+	may_stay = may_stay && !daemon->must_end;
 	if (service->config.save_config && !daemon->lost && (!error || !may_stay)) {
 		int save_error = running_state_save(&daemon->device, &service->names, &service->config, service->path, &reason);
 		if (save_error && may_stay)
@@ -444,7 +443,6 @@ static bool service_may_end(void *context)
 	if (may_stay) {
 		log_error(daemon->device.name, "%s; the tunnel stays up", reason.text);
 		down_finish(&service->down, -EIO);
-		service->ending = false;
 		return false;
 	}
 	log_error(daemon->device.name, "%s", reason.text);

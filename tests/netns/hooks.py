@@ -367,17 +367,24 @@ def lost_during_a_hook(lab):
         check_nothing_left(left, before)
 
 
-@case(end=["stop", "delete"])
+@case(end=["stop", "delete", "hook", "hook-down"])
 def hooks_at_the_end(lab, end):
-    """adit stop and the loss of the interface run PreDown and PostDown, so that each PostUp is undone."""
-    left, _ = lay(lab, Adit, [*record("PreDown"), ("PreDown", "false"), *record("PreDown", "PostDown")])
+    """
+    adit stop and the loss of the interface run PreDown and PostDown, so that each PostUp is undone. The loss of the
+    interface is reported by several events, some of them while a hook runs. A hook can cause the loss, too.
+    """
+    lose = "ip link delete %i; " if end.startswith("hook") else ""
+    left, _ = lay(lab, Adit, [*record("PreDown"), ("PreDown", f"{lose}sleep 0.5; false"),
+                              *record("PreDown", "PostDown")])
     before = network_state(left.node)
     left.start()
     with lab.check(f"{end}: all hooks run, although one fails"):
-        if end == "stop":
-            left.node.run(f"{lab.adit} stop tun-left")
-        else:
+        if end == "delete":
             left.node.run("ip link delete tun-left")
+        elif end == "hook-down":
+            assert left.node.run(f"{lab.adit} down tun-left", check=False).returncode
+        else:
+            left.node.run(f"{lab.adit} stop tun-left")
         assert left.daemon.wait() == 1
         assert calls() == ["PreDown tun-left", "PreDown tun-left", "PostDown tun-left"], calls()
         check_nothing_left(left, before)

@@ -23,12 +23,15 @@ struct daemon {
 	const char *lost; /* see daemon_run */
 	struct ev_signal signals[DAEMON_SIGNALS];
 	struct ev_periodic never;      /* see loop_sleep_without_end */
-	bool ended;                    /* daemon_end was called, perhaps before daemon_run */
+	bool ended;                    /* daemon_end was called, perhaps before daemon_run; see before_end */
+	bool ending;                   /* before_end runs, or has returned true */
+	bool must_end;                 /* daemon_end was called again while before_end ran */
 	bool terminated;               /* by SIGTERM, which systemd sends to stop and to restart a service */
 	void (*reload)(void *context); /* on SIGHUP; NULL: ignore the signal */
 	/*
 	 * Called when the daemon is to end, while packets still flow; it may run the loop. Returns false to continue.
-	 * NULL: nothing is to do.
+	 * NULL: nothing is to do. It clears `ended`, which a signal sets again. A loss does not: the kernel reports a
+	 * deleted interface by several events, and a PreDown command may delete it.
 	 */
 	bool (*before_end)(void *context);
 	void *context;
