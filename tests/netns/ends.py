@@ -9,14 +9,12 @@ WireguardGo   the same with Debian's wireguard-go; PlainWireguardGo is wireguard
 
 import fcntl
 import os
-import re
 import signal
 import socket
 import struct
 import subprocess
-import time
 
-from lab import wait_for
+from lab import TIMEOUT, wait_for
 
 PORT = 51820
 TUNSETIFF, IFF_TUN, IFF_NO_PI, IFF_VNET_HDR = 0x400454CA, 0x0001, 0x1000, 0x4000
@@ -83,13 +81,18 @@ class End:
 
 def counters_of(end):
     """Returns the counters of an adit that are not 0, by name, without the byte counters of its peers."""
-    before = len(end.daemon.log())
-    end.daemon.process.send_signal(signal.SIGUSR1)
-    text = wait_for(lambda: end.daemon.log()[before:], "counters in the log")
-    while (more := end.daemon.log()[before:]) != text or not text.endswith("\n"):
-        text = more
-        time.sleep(0.05)
-    return {name: int(value) for name, value in re.findall(r"^\S+: (\w+) (\d+)$", text, re.MULTILINE)}
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(TIMEOUT)
+        client.connect(f"/var/run/wireguard/{end.interface}.sock")
+        client.sendall(b"counters=1\n\n")
+        text = ""
+        while not text.endswith("\n\n"):
+            more = client.recv(65536)
+            assert more, "the daemon closed the connection"
+            text += more.decode()
+    values = dict(line.split("=") for line in text.split())
+    assert values.pop("errno") == "0", text
+    return {name.removeprefix("drop_refused_"): int(value) for name, value in values.items() if value != "0"}
 
 
 class Adit(End):
