@@ -73,6 +73,7 @@ static struct ini_slice next_text(struct ini_parser *parser)
 {
 	struct ini_slice line = slice_cut(parser->rest, slice_find(parser->rest, '\n'));
 	bool newline = line.length < parser->rest.length;
+	size_t comment;
 
 	parser->rest = slice_skip(parser->rest, line.length + newline);
 	parser->line++;
@@ -81,8 +82,9 @@ static struct ini_slice next_text(struct ini_parser *parser)
 		return slice_cut(line, 0);
 	}
 	/* A '#' starts a comment anywhere, except in the value of a hook: a shell command may contain it. */
-	if (!ini_key_is_hook(slice_trim(slice_cut(line, slice_find(line, '=')))))
-		line = slice_cut(line, slice_find(line, '#'));
+	comment = slice_find(line, '#');
+	if (comment < line.length && !ini_key_is_hook(slice_trim(slice_cut(line, slice_find(line, '=')))))
+		line = slice_cut(line, comment);
 	return slice_trim(line);
 }
 

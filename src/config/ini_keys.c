@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* INI: the keys, one row each, and the functions that parse their values. */
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <linux/rtnetlink.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -439,15 +440,17 @@ static const struct ini_key_row keys[KEY_COUNT] = {
 	[KEY_CIPHER] = { "Cipher", SECTION_PEER, 0, ini_set_cipher, NULL },
 };
 
-static bool is_old_name(const struct ini_key_row *key, struct ini_slice name)
+/* Compares the first letters before the whole words, because files can have a hundred thousand lines. */
+static bool is_name(struct ini_slice text, const char *name)
 {
-	return key->old_name && ini_slice_is(name, key->old_name);
+	return name && tolower((unsigned char)text.at[0]) == tolower((unsigned char)name[0]) && ini_slice_is(text, name);
 }
 
+/* `name` does not begin with a blank. */
 static const struct ini_key_row *find_key(struct ini_slice name)
 {
-	for (const struct ini_key_row *key = keys; key < keys + KEY_COUNT; key++) {
-		if (ini_slice_is(name, key->name) || is_old_name(key, name))
+	for (const struct ini_key_row *key = keys; name.length && key < keys + KEY_COUNT; key++) {
+		if (is_name(name, key->name) || is_name(name, key->old_name))
 			return key;
 	}
 	return NULL;
@@ -530,7 +533,7 @@ void ini_key_read(struct ini_parser *parser, const char *name, const char *value
 		report_unknown_key(parser, name);
 		return;
 	}
-	if (is_old_name(key, slice))
+	if (is_name(slice, key->old_name))
 		ini_warning(parser, parser->line, "%s is now called %s", key->old_name, key->name);
 	if (key->section != parser->section) {
 		ini_error(parser, parser->line, "%s: the key belongs in %s", key->name, section_title(key->section));
