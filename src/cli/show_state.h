@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* show: the state of an interface, as read from its daemon, and its two output formats. */
+/*
+ * show: the state of an interface, as read from its daemon, and its two output formats.
+ *
+ * A daemon of an earlier version, or another implementation, sends only some of the values.
+ */
 #ifndef ADIT_CLI_SHOW_STATE_H
 #define ADIT_CLI_SHOW_STATE_H
 
@@ -11,6 +15,37 @@
 #include "config/config.h"
 
 enum { SHOW_ENDPOINT = 128, SHOW_NAME = 32, SHOW_TIMEOUT = 10 /* seconds, for people */ };
+enum { SHOW_GAPS = 8 }; /* classes of gaps: 1, 2 to 3, 4 to 7, ... 64 to 127, and 128 or more datagrams */
+
+enum show_peer_state {
+	SHOW_STATE_UNKNOWN, /* not reported, or a word of a later version */
+	SHOW_UP,
+	SHOW_IDLE,
+	SHOW_WAITING,
+	SHOW_SILENT,
+	SHOW_NO_ENDPOINT,
+	SHOW_UNREACHABLE,
+	SHOW_STATES
+};
+
+/* The event from which the daemon has the endpoint. */
+enum show_origin {
+	SHOW_ORIGIN_UNKNOWN,
+	SHOW_CONFIGURED, /* an address in the file */
+	SHOW_RESOLVED,   /* a name in the file */
+	SHOW_ROAMED,     /* the peer sent from it */
+	SHOW_SET,        /* a client of the control socket */
+	SHOW_SAVED,      /* the last run of the daemon */
+	SHOW_ORIGINS
+};
+
+/* Totals of what the peer sent us, over all sessions. */
+struct show_quality {
+	bool has_datagrams; /* the daemon reports the five values below */
+	uint64_t datagrams, lost, late, duplicate;
+	uint64_t gaps[SHOW_GAPS];
+	uint64_t rtt_ns, rtt_min_ns, jitter_ns; /* rtt_ns = 0: unknown, and so are the other two */
+};
 
 struct show_peer {
 	struct show_peer *next;
@@ -21,7 +56,18 @@ struct show_peer {
 	uint64_t handshake;           /* seconds since the epoch; 0: never */
 	uint64_t rx_bytes, tx_bytes;
 	uint32_t keepalive; /* seconds; 0: off */
+	enum show_peer_state state;
+	uint64_t state_since; /* seconds since the epoch; 0: unknown */
+	char *state_reason;   /* why the peer is not up, a clause for people; NULL: none */
+	enum show_origin endpoint_origin;
+	struct show_quality quality;
 	struct config_prefix *allowed_ips, **allowed_ip_tail;
+};
+
+/* A sentence for people about a problem of the interface. */
+struct show_warning {
+	struct show_warning *next;
+	char text[];
 };
 
 struct show_interface {
@@ -31,6 +77,8 @@ struct show_interface {
 	uint32_t port, fwmark;                                   /* 0: none */
 	uint32_t workers;                                        /* 0: not reported */
 	char crypto_provider[SHOW_NAME], tun_backend[SHOW_NAME]; /* "": not reported */
+	char log_level[SHOW_NAME];                               /* "": not reported */
+	struct show_warning *warnings;
 	struct show_peer *peers;
 };
 
@@ -41,8 +89,12 @@ struct show_interface {
  * case.
  */
 int show_read(struct show_interface *interface, const char *directory, int timeout);
-/* Frees the peers, but not the struct itself. */
+/* Frees the peers and the warnings, but not the struct itself. */
 void show_free(struct show_interface *interface);
+
+/* The words that daemons use, such as "no-endpoint" and "roamed". NULL for the unknown ones. */
+const char *show_state_word(enum show_peer_state state);
+const char *show_origin_word(enum show_origin origin);
 
 /* Prints text for people. `now`, in seconds since the epoch, turns handshake times into ages. */
 void show_text(FILE *to, const struct show_interface *interface, uint64_t now);

@@ -5,6 +5,8 @@ adit_test(cli words)
 adit_test(cli complete)
 adit_test(cli show)
 target_include_directories(test_show PRIVATE ${CMAKE_SOURCE_DIR}/src/cli ${CMAKE_SOURCE_DIR}/src/uapi) # some headers are the layer's own
+adit_test(cli show_read)
+target_include_directories(test_show_read PRIVATE ${CMAKE_SOURCE_DIR}/src/cli ${CMAKE_SOURCE_DIR}/src/uapi)
 adit_test(cli metrics_text)
 target_include_directories(test_metrics_text PRIVATE ${CMAKE_SOURCE_DIR}/src/cli ${CMAKE_SOURCE_DIR}/src/uapi)
 adit_test(cli metrics_http)
