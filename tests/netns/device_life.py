@@ -258,7 +258,7 @@ def in_the_background(lab):
             done = end.node.run([*end.program(), end.interface], check=False)
         os.unlink(end.control_path)
         assert done.returncode == 1 and "in use" in done.stderr, done
-        assert not processes(lab.adit), "a process is left"
+        wait_for(lambda: not processes(lab.adit), "the end of the daemon")
     with lab.check("WG_PROCESS_FOREGROUND=1: the command stays in the foreground"):
         end.daemon = end.node.start("stays", [*end.program(), end.interface],
                                     env={**os.environ, "WG_PROCESS_FOREGROUND": "1"})

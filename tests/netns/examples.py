@@ -164,7 +164,7 @@ def road_warrior(lab):
     ends = lay(lab, "road-warrior", {"laptop": "10.0.0.2", "server": "198.51.100.1"})
     server, laptop = ends["server"], ends["laptop"]
     web = attach(lab, lab.nodes["internet"], "web", WEB)
-    server.node.run("ip address add 2001:db8:80::80 dev lo")
+    server.node.add_address("lo", "2001:db8:80::80")
     laptop.node.set("net/ipv4/conf/all/src_valid_mark", 1)  # adit sets it, and it stays
     before = network_state(laptop.node)
     server.start()

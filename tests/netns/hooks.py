@@ -124,7 +124,7 @@ def lay(lab, left=Upped, hooks=(), allowed=None, **settings):
     if allowed:
         left.peers[0]["AllowedIPs"] = allowed
     for address in BEYOND.values():
-        right.node.run(f"ip address add {address} dev lo")
+        right.node.add_address("lo", address)
     right.start()
     return left, right
 
@@ -310,7 +310,7 @@ def output_and_time_limit(lab):
                 daemon.process.send_signal(signal.SIGTERM)
             assert daemon.wait() == 1
             assert daemon.log().count(f"{point}: killed after 0.5 s: sleep 1000 & sleep 2000\n") == 1, daemon.log()
-            assert not processes("/usr/bin/sleep"), "a process is left"
+            wait_for(lambda: not processes("/usr/bin/sleep"), "the end of the hook")
             check_nothing_left(left, before)
 
 
@@ -330,7 +330,7 @@ def signals(lab):
                 wait_for(lambda: os.path.exists("/run/begins"), "the hook")
                 daemon.process.send_signal(number)
                 daemon.wait(10)
-                assert not processes("/usr/bin/sleep"), "the hook is left"
+                wait_for(lambda: not processes("/usr/bin/sleep"), "the end of the hook")
                 check_nothing_left(left, before)
                 os.unlink("/run/begins")
     
@@ -363,7 +363,7 @@ def lost_during_a_hook(lab):
         left.node.run("ip link delete tun-left")
         assert daemon.wait() == 1
         assert "the interface was deleted" in daemon.log() and not calls()
-        assert not processes("/usr/bin/sleep"), "the hook is left"
+        wait_for(lambda: not processes("/usr/bin/sleep"), "the end of the hook")
         check_nothing_left(left, before)
 
 

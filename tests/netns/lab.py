@@ -8,6 +8,7 @@ therefore private to a case, and everything that a case leaves behind disappears
 
 import contextlib
 import ctypes
+import ipaddress
 import json
 import os
 import re
@@ -198,9 +199,15 @@ class Node:
             return file.read().strip()
 
     def add_address(self, interface, address, options=""):
-        """Adds an address with its prefix length. Without duplicate address detection, it is usable at once."""
+        """
+        Adds an address, which is usable afterwards: IPv6 addresses have no duplicate address detection, and on a link
+        with a carrier their local route exists. The kernel adds that route later, in a work queue.
+        """
         nodad = "nodad" if ":" in address else ""
         self.run(f"ip address add {address} dev {interface} {nodad} {options}")
+        if nodad and "LOWER_UP" in self.run(f"ip link show {interface}").stdout:
+            local = f"local {ipaddress.ip_interface(address).ip} "
+            wait_for(lambda: local in self.run(f"ip -6 route show table local dev {interface}").stdout, local)
 
     def has_link(self, interface):
         return not self.run(["ip", "link", "show", interface], check=False).returncode

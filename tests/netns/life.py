@@ -32,7 +32,7 @@ def lay(lab, outside=4, allowed=EVERYTHING, **settings):
         node.run(f"ip -4 route add default via {v4}")
         node.run(f"ip -6 route add default via {v6}")
     for address in BEYOND.values():
-        right.run(f"ip address add {address} dev lo")
+        right.add_address("lo", address)
     left.set("net/ipv4/conf/all/rp_filter", 1)
     ends = (Adit(left, "tun-left", ["10.7.0.1/24", "fd07::1/64"], **settings),
             Adit(right, "tun-right", ["10.7.0.2/24", "fd07::2/64"]))

@@ -80,7 +80,7 @@ def lay(lab, right="adit", allowed=None, **settings):
     if allowed:
         left.peers[0]["AllowedIPs"] = allowed
     for address in BEYOND.values():
-        right.node.run(f"ip address add {address} dev lo")
+        right.node.add_address("lo", address)
     right.start()
     return left, right
 
