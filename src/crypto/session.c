@@ -105,7 +105,7 @@ void session_seal_by(const struct session *session, const struct aead_provider *
 }
 
 int session_open_by(struct session *session, const struct aead_provider *aead, uint8_t *out, const uint8_t *datagram,
-					size_t n)
+					size_t n, uint64_t now)
 {
 	uint64_t counter = get_le64(datagram + offsetof(struct message_data, counter));
 	const uint8_t *sealed = datagram + DATA_HEADER;
@@ -116,9 +116,16 @@ int session_open_by(struct session *session, const struct aead_provider *aead, u
 		return error;
 	/* Only after the tag was checked, because otherwise a forged counter could move the window. */
 	pthread_mutex_lock(&session->replay_lock);
-	fresh = replay_accept(&session->replay, counter);
+	fresh = replay_accept(&session->replay, counter, now);
 	pthread_mutex_unlock(&session->replay_lock);
 	return fresh ? 0 : -EALREADY;
+}
+
+void session_count(struct session *session, uint64_t now, struct replay_counts *sum)
+{
+	pthread_mutex_lock(&session->replay_lock);
+	replay_count(&session->replay, now, sum);
+	pthread_mutex_unlock(&session->replay_lock);
 }
 
 void session_install(struct session_slots *slots, struct session *session,

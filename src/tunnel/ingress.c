@@ -248,7 +248,7 @@ static void data_in(struct ingress *ingress, struct sender *sender, uint8_t *dat
 		packet = ingress->opened + ingress->used + GAP;
 		ingress->used += GAP + ((n - DATA_OVERHEAD + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1));
 	}
-	error = session_open_by(session, ingress->aead, packet, datagram, n);
+	error = session_open_by(session, ingress->aead, packet, datagram, n, sender->now);
 	if (error) {
 		ingress_count(ingress, error == -EALREADY ? DROP_REPLAY : DROP_FORGED, 1);
 		return;

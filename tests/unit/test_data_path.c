@@ -160,7 +160,7 @@ static void egress_seals_what_the_backend_reads(void **state)
 	assert_int_equal(counters.value[COUNT_SEALED], 1);
 	assert_int_equal(counters.value[COUNT_SENT], 1);
 	assert_int_equal(recv(far, datagram, SLOT / 2, 0), 112 + DATA_OVERHEAD); /* padded to 16 */
-	assert_int_equal(session_open(remote, opened + 64, datagram, 112 + DATA_OVERHEAD), 0);
+	assert_int_equal(session_open(remote, opened + 64, datagram, 112 + DATA_OVERHEAD, now), 0);
 	assert_memory_equal(opened + 64, packet + VIRTIO_HEADER, LENGTH);
 	assert_int_equal(peer->tx_bytes, 112 + DATA_OVERHEAD);
 	close_egress(egress);

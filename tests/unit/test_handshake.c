@@ -179,7 +179,7 @@ static void both_ends_agree_on_keys(void **state)
 	memcpy(slot + DATA_HEADER, "sixteen bytes...", 16);
 	session_seal(from, 7, slot, 16);
 	memcpy(in + 64, slot, 48);
-	assert_int_equal(session_open(to, opened + 64, in + 64, 48), 0);
+	assert_int_equal(session_open(to, opened + 64, in + 64, 48, now), 0);
 	assert_memory_equal(opened + 64, "sixteen bytes...", 16);
 }
 

@@ -145,7 +145,7 @@ static void *open_all(void *context)
 		crowd->arrived++;
 		while (crowd->arrived < THREADS * (i + 1))
 			sched_yield();
-		crowd->accepted += !session_open_by(crowd->session, &own, out.bytes, in.bytes, DATA_OVERHEAD);
+		crowd->accepted += !session_open_by(crowd->session, &own, out.bytes, in.bytes, DATA_OVERHEAD, CREATED);
 	}
 	aead_destroy(&own);
 	return NULL;
@@ -164,6 +164,29 @@ static void threads_accept_a_packet_once(void **state)
 	session_destroy(crowd->session);
 	session_destroy(crowd->sender);
 	free(crowd);
+}
+
+static void a_session_counts_what_its_window_has_seen(void **state)
+{
+	struct session *from = make_session(true), *to = make_session(false);
+	struct replay_counts sum = { .accepted = 10, .lost = 10 };
+	struct arena sent = { 0 }, opened;
+
+	for (uint64_t counter = 0; counter < 10; counter += counter == 2 ? 3 : 1) { /* without 3 and 4 */
+		session_seal(from, counter, sent.bytes, 16);
+		assert_int_equal(session_open(to, opened.bytes, sent.bytes, DATA_OVERHEAD + 16, CREATED), 0);
+	}
+	sent.bytes[DATA_HEADER] ^= 1; /* a forgery counts as nothing */
+	assert_int_equal(session_open(to, opened.bytes, sent.bytes, DATA_OVERHEAD + 16, CREATED), -EBADMSG);
+	session_count(to, CREATED, &sum);
+	assert_int_equal(sum.accepted, 18);
+	assert_int_equal(sum.lost, 10);
+	session_count(to, CREATED + REPLAY_HOLD, &sum);
+	assert_int_equal(sum.accepted, 26);
+	assert_int_equal(sum.lost, 12);
+	assert_int_equal(sum.duplicate, 0);
+	session_destroy(from);
+	session_destroy(to);
 }
 
 /* --- rekey_and_expiry_by_age --- */
@@ -246,7 +269,7 @@ static void check_packet(struct session *from, struct session *to, uint64_t coun
 	memcpy(sent.bytes + DATA_HEADER, packet, length);
 	session_seal(from, counter, sent.bytes, length);
 	assert_memory_equal(sent.bytes, datagram, DATA_OVERHEAD + length);
-	assert_int_equal(session_open(to, opened.bytes, sent.bytes, DATA_OVERHEAD + length), 0);
+	assert_int_equal(session_open(to, opened.bytes, sent.bytes, DATA_OVERHEAD + length, CREATED), 0);
 	assert_memory_equal(opened.bytes, packet, length);
 }
 
@@ -274,20 +297,20 @@ static void replays_and_forgeries_are_rejected(void **state)
 	struct arena sent = { 0 }, opened;
 
 	session_seal(from, 5, sent.bytes, 100);
-	assert_int_equal(session_open(to, opened.bytes, sent.bytes, DATA_OVERHEAD + 100), 0);
-	assert_int_equal(session_open(to, opened.bytes, sent.bytes, DATA_OVERHEAD + 100), -EALREADY);
+	assert_int_equal(session_open(to, opened.bytes, sent.bytes, DATA_OVERHEAD + 100, CREATED), 0);
+	assert_int_equal(session_open(to, opened.bytes, sent.bytes, DATA_OVERHEAD + 100, CREATED), -EALREADY);
 
 	/* A forged counter must not move the window. */
 	put_le64(sent.bytes + 8, UINT64_C(1) << 40);
-	assert_int_equal(session_open(to, opened.bytes, sent.bytes, DATA_OVERHEAD + 100), -EBADMSG);
+	assert_int_equal(session_open(to, opened.bytes, sent.bytes, DATA_OVERHEAD + 100, CREATED), -EBADMSG);
 	assert_int_equal(to->replay.next, 6);
 	session_seal(from, 4, sent.bytes, 100);
 	sent.bytes[DATA_HEADER] ^= 1;
-	assert_int_equal(session_open(to, opened.bytes, sent.bytes, DATA_OVERHEAD + 100), -EBADMSG);
+	assert_int_equal(session_open(to, opened.bytes, sent.bytes, DATA_OVERHEAD + 100, CREATED), -EBADMSG);
 	sent.bytes[DATA_HEADER] ^= 1;
-	assert_int_equal(session_open(to, opened.bytes, sent.bytes, DATA_OVERHEAD + 100), 0);
+	assert_int_equal(session_open(to, opened.bytes, sent.bytes, DATA_OVERHEAD + 100, CREATED), 0);
 	/* Our own packet, reflected to us. */
-	assert_int_equal(session_open(from, opened.bytes, sent.bytes, DATA_OVERHEAD + 100), -EBADMSG);
+	assert_int_equal(session_open(from, opened.bytes, sent.bytes, DATA_OVERHEAD + 100, CREATED), -EBADMSG);
 	session_destroy(from);
 	session_destroy(to);
 }
@@ -308,7 +331,7 @@ static void counters_have_64_bits_and_a_limit(void **state)
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		session_seal(from, cases[i].counter, sent.bytes, 16);
 		assert_true(get_le64(sent.bytes + 8) == cases[i].counter);
-		assert_int_equal(session_open(to, opened.bytes, sent.bytes, DATA_OVERHEAD + 16), cases[i].error);
+		assert_int_equal(session_open(to, opened.bytes, sent.bytes, DATA_OVERHEAD + 16, CREATED), cases[i].error);
 	}
 	session_destroy(from);
 	session_destroy(to);
@@ -363,7 +386,7 @@ static void sessions_are_small(void **state)
 	const uint8_t *end = (const uint8_t *)session->receive_key + aead.cipher[suite]->key_size;
 	size_t key_lines = (aead.cipher[suite]->key_size + SESSION_LINE - 1) / SESSION_LINE;
 
-	assert_true((size_t)(end - (const uint8_t *)session) <= 1280 + 2 * key_lines * SESSION_LINE);
+	assert_true((size_t)(end - (const uint8_t *)session) <= 1344 + 2 * key_lines * SESSION_LINE);
 	session_destroy(session);
 }
 
@@ -499,6 +522,7 @@ static int test_suite(const char *library)
 		cmocka_unit_test(counters_end_at_the_limit),
 		cmocka_unit_test(threads_never_share_a_counter),
 		cmocka_unit_test(threads_accept_a_packet_once),
+		cmocka_unit_test(a_session_counts_what_its_window_has_seen),
 		cmocka_unit_test(rekey_and_expiry_by_age),
 		cmocka_unit_test(a_clock_read_before_creation_does_not_expire_it),
 		cmocka_unit_test(both_ends_rekey_by_count),

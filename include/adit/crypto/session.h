@@ -75,11 +75,14 @@ void session_seal_by(const struct session *session, const struct aead_provider *
 /*
  * Opens a datagram of `n` bytes (header, packet, tag; at least DATA_OVERHEAD) and checks its counter against the replay
  * window. Writes the packet of n - DATA_OVERHEAD bytes to `out`, which may be datagram + DATA_HEADER if the cipher
- * works in place. `aead` is as above. Returns 0; -EBADMSG if the datagram is forged; -EALREADY if it is authentic, but
- * was received before, is too old, or is past REJECT_AFTER_MESSAGES.
+ * works in place. `aead` is as above, and `now` the time for the window. Returns 0; -EBADMSG if the datagram is forged;
+ * -EALREADY if it is authentic, but was received before, is too old, or is past REJECT_AFTER_MESSAGES.
  */
 int session_open_by(struct session *session, const struct aead_provider *aead, uint8_t *out, const uint8_t *datagram,
-					size_t n);
+					size_t n, uint64_t now);
+
+/* Adds the counts of the replay window to *sum, see replay_count. Takes the lock of the window. */
+void session_count(struct session *session, uint64_t now, struct replay_counts *sum);
 
 /* session_seal_by and session_open_by for the thread that created the session. */
 static inline void session_seal(const struct session *session, uint64_t counter, uint8_t *slot, size_t length)
@@ -87,9 +90,9 @@ static inline void session_seal(const struct session *session, uint64_t counter,
 	session_seal_by(session, session->aead, counter, slot, length);
 }
 
-static inline int session_open(struct session *session, uint8_t *out, const uint8_t *datagram, size_t n)
+static inline int session_open(struct session *session, uint8_t *out, const uint8_t *datagram, size_t n, uint64_t now)
 {
-	return session_open_by(session, session->aead, out, datagram, n);
+	return session_open_by(session, session->aead, out, datagram, n, now);
 }
 
 /* The sessions of one peer. Zeroed memory holds none. */
