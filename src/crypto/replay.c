@@ -127,6 +127,11 @@ bool replay_accept(struct replay *window, uint64_t counter, uint64_t now)
 	return true;
 }
 
+bool replay_began_in_order(const struct replay *window)
+{
+	return window->next && window->next <= REPLAY_WINDOW && !window->late && window->words[0] & 1;
+}
+
 /* --- counting ----------------------------------------------------------------------- */
 
 /* The counts of one window fit, but the sum of many sessions with a sender that jumps might not. */

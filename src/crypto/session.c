@@ -128,6 +128,16 @@ void session_count(struct session *session, uint64_t now, struct replay_counts *
 	pthread_mutex_unlock(&session->replay_lock);
 }
 
+bool session_began_in_order(struct session *session)
+{
+	bool in_order;
+
+	pthread_mutex_lock(&session->replay_lock);
+	in_order = replay_began_in_order(&session->replay);
+	pthread_mutex_unlock(&session->replay_lock);
+	return in_order;
+}
+
 void session_install(struct session_slots *slots, struct session *session,
 					 void (*retire)(void *context, struct session *session), void *context)
 {

@@ -15,7 +15,9 @@ int device_init(struct device *device, const char *name, const struct aead_provi
 	pthread_rwlockattr_t attributes;
 	int error;
 
-	*device = (struct device) { .aead = aead, .realtime = clock_realtime, .stamp_offset = INT64_MIN };
+	*device = (struct device) {
+		.aead = aead, .realtime = clock_realtime, .boottime = clock_boottime, .stamp_offset = INT64_MIN
+	};
 	snprintf(device->name, sizeof device->name, "%s", name);
 	randombytes_buf(device->hash_key, sizeof device->hash_key);
 	error = timers_init(&device->timers, timer_ops, loop);

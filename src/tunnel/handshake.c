@@ -103,6 +103,7 @@ void handshake_initiate(struct peer *peer, uint64_t now, bool retry)
 	} else {
 		if (log_allowed(&peer->log, now))
 			log_debug(peer_text(peer), "sending handshake initiation");
+		quality_initiation_sent(&peer->quality, device->boottime());
 		send_handshake(peer, &message, sizeof message, now);
 	}
 	timers_handshake_initiated(&device->timers, &peer->timers, now);
@@ -212,6 +213,7 @@ static void receive_initiation(struct device *device, const struct message_initi
 	}
 	if (log_allowed(&peer->log, now))
 		log_debug(peer_text(peer), "answering handshake initiation");
+	quality_response_sent(&peer->quality, device->boottime());
 	send_handshake(peer, &response, sizeof response, now);
 }
 
@@ -220,6 +222,7 @@ static void receive_response(struct device *device, const struct message_respons
 {
 	struct peer_index *index = peer_index_find(device, get_le32(message->receiver));
 	struct peer *peer = index ? index->peer : NULL;
+	uint64_t received = device->boottime(); /* before the curve operations */
 	struct session *session;
 	int error = -ENOENT;
 	bool staged;
@@ -232,6 +235,7 @@ static void receive_response(struct device *device, const struct message_respons
 		reject_handshake(device, device->name, &device->log, from, error, now);
 		return;
 	}
+	quality_response_received(&peer->quality, received);
 	peer_set_endpoint(peer, from);
 	/* Staged packets become ready under the same lock as the session, so that no worker sends a newer packet first. */
 	device_lock(device);

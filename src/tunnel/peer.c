@@ -213,9 +213,10 @@ void peer_set_handshake_index(struct peer *peer, struct peer_index *index)
 /* Makes the session unreachable by its index, then wipes it. */
 static void retire_session(void *context, struct session *session)
 {
-	const struct device *device = context;
+	struct peer *peer = context;
 
-	assert(session != device->session_in_use);
+	assert(session != peer->device->session_in_use);
+	quality_session_ends(&peer->quality, session);
 	peer_index_destroy(session->owner);
 	session_destroy(session);
 }
@@ -242,7 +243,7 @@ void peer_install_session(struct peer *peer, struct session *session)
 	session->owner = peer->handshake_index;
 	peer->handshake_index->session = session;
 	peer->handshake_index = NULL;
-	session_install(&peer->sessions, session, retire_session, peer->device);
+	session_install(&peer->sessions, session, retire_session, peer);
 }
 
 void peer_handshake_completed(struct peer *peer, uint64_t now)
@@ -274,7 +275,8 @@ void peer_confirm_next(struct peer *peer, uint64_t now)
 	assert(peer->device->locked);
 	if (!next || !atomic_load(&next->confirmed))
 		return;
-	session_confirm(&peer->sessions, next, retire_session, peer->device);
+	quality_confirmed(&peer->quality, next, peer->device->boottime());
+	session_confirm(&peer->sessions, next, retire_session, peer);
 	peer_send_staged(peer);
 	peer_handshake_completed(peer, now);
 }
@@ -288,8 +290,9 @@ void peer_forget_keys(struct peer *peer)
 	peer->sessions = (struct session_slots) { 0 };
 	for (size_t i = 0; i < sizeof each / sizeof *each; i++)
 		if (each[i])
-			retire_session(peer->device, each[i]);
+			retire_session(peer, each[i]);
 	noise_handshake_clear(&peer->remote);
+	quality_handshake_cleared(&peer->quality);
 	peer_index_destroy(peer->handshake_index);
 	peer->handshake_index = NULL;
 	peer->handshake_sent_known = false;

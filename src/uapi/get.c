@@ -117,10 +117,37 @@ static void get_peer(struct uapi_get *get, const struct device *device, struct u
 	get->prefixes_written = 0;
 	get->next_prefix = peer->allowed_ips.first;
 	get->changes = peer->allowed_ips.changes;
-	get->stage = GET_LABEL;
+	get->stage = GET_QUALITY;
 }
 
-/* Name and description are not in the protocol, either. */
+/* The quality of the link is not in the protocol, either. What has not been measured is left out. */
+static void get_quality(struct uapi_get *get, const struct device *device, struct uapi_answer *answer)
+{
+	const struct peer *peer = cursor_peer(get, device);
+	const struct quality *quality = peer ? &peer->quality : NULL;
+	struct replay_counts counts = { 0 };
+
+	get->stage = GET_LABEL;
+	if (!quality)
+		return;
+	quality_counts(quality, &peer->sessions, clock_boottime(), &counts);
+	if (counts.accepted) {
+		answer_printf(answer, "rx_datagrams=%llu\n", (unsigned long long)counts.accepted);
+		answer_printf(answer, "rx_lost=%llu\n", (unsigned long long)counts.lost);
+		answer_printf(answer, "rx_late=%llu\n", (unsigned long long)counts.late);
+		answer_printf(answer, "rx_duplicate=%llu\n", (unsigned long long)counts.duplicate);
+		for (int i = 0; i < REPLAY_GAPS; i++)
+			answer_printf(answer, "%s%llu", i ? "," : "rx_gaps=", (unsigned long long)counts.gaps[i]);
+		answer_printf(answer, "\n");
+	}
+	if (quality->samples)
+		answer_printf(answer, "rtt_ns=%llu\nrtt_min_ns=%llu\n", (unsigned long long)quality->rtt,
+					  (unsigned long long)quality->rtt_min);
+	if (quality->samples > 1)
+		answer_printf(answer, "jitter_ns=%llu\n", (unsigned long long)quality->jitter);
+}
+
+/* Nor are name and description. */
 static void get_label(struct uapi_get *get, const struct device *device, struct uapi_answer *answer)
 {
 	const struct peer *peer = cursor_peer(get, device);
@@ -173,6 +200,9 @@ size_t uapi_get_next(struct uapi_get *get, const struct device *device, char *te
 			break;
 		case GET_PEER:
 			get_peer(get, device, &answer);
+			break;
+		case GET_QUALITY:
+			get_quality(get, device, &answer);
 			break;
 		case GET_LABEL:
 			get_label(get, device, &answer);

@@ -355,6 +355,29 @@ static void ingress_writes_what_it_opens(void **state)
 	close_ingress(ingress);
 }
 
+/* What the counters skip is lost, but not before it is old enough. */
+static void ingress_counts_what_is_lost(void **state)
+{
+	struct ingress *ingress = open_ingress();
+	struct replay_counts counts;
+	uint64_t counter;
+
+	make_sessions();
+	make_packet(theirs, ours);
+	send_sealed();
+	assert_int_equal(session_reserve(remote, 2, &counter), 2);
+	send_sealed();
+	ingress_drain(ingress, udp.v4, now);
+	ingress_drain(ingress, udp.v4, now);
+	quality_counts(&peer->quality, &peer->sessions, now + REPLAY_HOLD - 1, &counts);
+	assert_int_equal(counts.accepted, 2);
+	assert_int_equal(counts.lost, 0);
+	quality_counts(&peer->quality, &peer->sessions, now + REPLAY_HOLD, &counts);
+	assert_int_equal(counts.accepted, 2);
+	assert_int_equal(counts.lost, 2);
+	close_ingress(ingress);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -367,6 +390,7 @@ int main(void)
 		TEST(a_segment_too_long_for_a_datagram_is_dropped),
 		TEST(a_message_larger_than_the_area_is_dropped),
 		TEST(ingress_writes_what_it_opens),
+		TEST(ingress_counts_what_is_lost),
 	};
 	if (sodium_init() < 0)
 		return 1;

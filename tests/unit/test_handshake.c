@@ -48,6 +48,11 @@ static uint64_t realtime(void)
 	return 1700000000 * NS_PER_S + now + (uint64_t)stepped;
 }
 
+static uint64_t boottime(void)
+{
+	return now;
+}
+
 static int post(void *context, struct peer *peer, const struct endpoint *to, const void *message, size_t n,
 				uint8_t traffic_class)
 {
@@ -83,6 +88,7 @@ static void end_init(struct end *end, const char *name, uint8_t host)
 	memset(end, 0, sizeof *end);
 	assert_int_equal(control_init(&end->device, name, &aead_libsodium, NULL), 0);
 	end->device.realtime = realtime;
+	end->device.boottime = boottime;
 	end->device.ops = &ops;
 	end->device.ops_context = end;
 	end->device.up = true;
@@ -548,6 +554,70 @@ static void a_cookie_reply_does_not_move_the_endpoint(void **state)
 	assert_true(endpoint_equal(&left.peer->endpoint, &right.address));
 }
 
+/* The first initiation is answered by a cookie reply, the second one by a response. */
+static void the_round_trip_time_starts_with_the_initiation_that_was_answered(void **state)
+{
+	flood(1);
+	left.read = left.count;
+	right.read = right.count;
+	now += 5 * NS_PER_S;
+	right.device.load_until = now + 100 * NS_PER_S;
+	handshake_initiate(left.peer, now, true);
+	carry();
+	assert_true(left.peer->cookies.cookie_known);
+	assert_int_equal(left.peer->quality.samples, 0);
+	now += 5 * NS_PER_S;
+	handshake_initiate(left.peer, now, true);
+	assert_null(left.peer->sessions.current);
+	now += 12 * NS_PER_MS;
+	carry();
+	assert_non_null(left.peer->sessions.current);
+	assert_int_equal(left.peer->quality.samples, 1);
+	assert_int_equal(left.peer->quality.rtt, 12 * NS_PER_MS);
+}
+
+/* Both ends measure, the responder with the first packet. */
+static void both_ends_measure_the_round_trip_time(void **state)
+{
+	uint8_t opened[64 + 16];
+	struct session *next;
+
+	handshake_initiate(left.peer, now, false);
+	now += 10 * NS_PER_MS;
+	hand_over(&right, last(&left), &left.address);
+	now += 15 * NS_PER_MS;
+	hand_over(&left, last(&right), &right.address);
+	assert_int_equal(left.peer->quality.rtt, 25 * NS_PER_MS);
+	now += 11 * NS_PER_MS;
+	next = right.peer->sessions.next;
+	assert_int_equal(session_open(next, opened + 64, last(&left)->bytes, last(&left)->n, now), 0);
+	next->confirmed = true;
+	assert_int_equal(right.peer->quality.samples, 0);
+	confirm_next(right.peer);
+	assert_int_equal(right.peer->quality.rtt, 26 * NS_PER_MS);
+	hand_over(&left, &right.sent[0], &right.address); /* the response again */
+	assert_int_equal(left.peer->quality.samples, 1);
+}
+
+static void counts_of_a_peer_survive_its_sessions(void **state)
+{
+	struct replay_counts counts;
+
+	for (int round = 1; round <= 5; round++) {
+		shake_hands();
+		for (uint64_t counter = 1; counter <= 10; counter++)
+			assert_true(replay_accept(&left.peer->sessions.current->replay, counter, now));
+		quality_counts(&left.peer->quality, &left.peer->sessions, now + REPLAY_HOLD, &counts);
+		assert_int_equal(counts.accepted, 10 * round);
+		assert_int_equal(counts.lost, round);
+		now += REKEY_AFTER_TIME;
+	}
+	forget_keys(left.peer);
+	quality_counts(&left.peer->quality, &left.peer->sessions, now, &counts);
+	assert_int_equal(counts.accepted, 50);
+	assert_int_equal(counts.lost, 5);
+}
+
 static void load_ends_a_second_after_the_flood(void **state)
 {
 	flood(LOAD + 100);
@@ -660,6 +730,9 @@ int main(void)
 		TEST(the_age_of_the_last_handshake_survives_a_step),
 		TEST(under_load_a_cookie_is_required_and_then_accepted),
 		TEST(a_cookie_reply_does_not_move_the_endpoint),
+		TEST(the_round_trip_time_starts_with_the_initiation_that_was_answered),
+		TEST(both_ends_measure_the_round_trip_time),
+		TEST(counts_of_a_peer_survive_its_sessions),
 		TEST(load_ends_a_second_after_the_flood),
 		TEST(messages_without_mac1_are_no_load),
 		TEST(a_device_whose_link_is_down_answers_nothing),

@@ -369,11 +369,51 @@ static void populate(unsigned peers, unsigned prefixes)
 	}
 }
 
+/* What was not measured is left out. */
+static void a_get_reports_the_quality_of_links(void **state)
+{
+	struct quality *quality;
+	char *text;
+
+	assert_int_equal(rig_set(&rig, 0, "public_key=%s\npublic_key=%s\n", rig_hex(2), rig_hex(3)), 0);
+	text = rig_get(&rig, 4096);
+	assert_null(strstr(text, "rx_datagrams="));
+	assert_null(strstr(text, "rtt_"));
+	free(text);
+	quality = &rig_peer(&rig, 3)->quality;
+	quality->past = (struct replay_counts) { UINT64_MAX, 2, 3, 4, { 5, 6, 7, 8, 9, 10, 11, UINT64_MAX } };
+	quality->rtt = 12000000;
+	quality->rtt_min = 11000000;
+	quality->samples = 1;
+	rig_expect(&rig,
+			   "public_key=%s\nlast_handshake_time_sec=0\nlast_handshake_time_nsec=0\ntx_bytes=0\nrx_bytes=0\n"
+			   "persistent_keepalive_interval=0\nprotocol_version=1\n"
+			   "public_key=%s\nlast_handshake_time_sec=0\nlast_handshake_time_nsec=0\ntx_bytes=0\nrx_bytes=0\n"
+			   "persistent_keepalive_interval=0\n"
+			   "rx_datagrams=18446744073709551615\nrx_lost=2\nrx_late=3\nrx_duplicate=4\n"
+			   "rx_gaps=5,6,7,8,9,10,11,18446744073709551615\nrtt_ns=12000000\nrtt_min_ns=11000000\n"
+			   "protocol_version=1\n",
+			   rig_hex(2), rig_hex(3));
+	quality->jitter = 1000000;
+	quality->samples = 2;
+	text = rig_get(&rig, 4096);
+	assert_non_null(strstr(text, "rtt_min_ns=11000000\njitter_ns=1000000\nprotocol_version=1\n"));
+	free(text);
+}
+
+/* Each value has as many digits as possible. */
+static void fill_quality(struct quality *quality)
+{
+	memset(quality, 0xff, sizeof *quality);
+}
+
 static void the_answer_does_not_depend_on_the_size_of_its_parts(void **state)
 {
 	char *large;
 
 	populate(50, 30);
+	for (struct peer *peer = peer_first(&rig.device); peer; peer = peer_next(peer))
+		fill_quality(&peer->quality);
 	large = rig_get(&rig, 1 << 20);
 	for (size_t room = UAPI_GET_ROOM; room < 2000; room += 7) {
 		char *small = rig_get(&rig, room);
@@ -526,6 +566,7 @@ int main(void)
 		TEST(a_set_of_one_mebibyte_is_applied),
 		TEST(a_get_of_an_empty_device_has_no_lines),
 		TEST(a_get_reports_every_key),
+		TEST(a_get_reports_the_quality_of_links),
 		TEST(the_answer_does_not_depend_on_the_size_of_its_parts),
 		TEST(ten_thousand_peers_are_reported),
 		TEST(peers_may_be_removed_during_a_get),

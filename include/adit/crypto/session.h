@@ -83,6 +83,8 @@ int session_open_by(struct session *session, const struct aead_provider *aead, u
 
 /* Adds the counts of the replay window to *sum, see replay_count. Takes the lock of the window. */
 void session_count(struct session *session, uint64_t now, struct replay_counts *sum);
+/* Returns the result of replay_began_in_order. Likewise. */
+bool session_began_in_order(struct session *session);
 
 /* session_seal_by and session_open_by for the thread that created the session. */
 static inline void session_seal(const struct session *session, uint64_t counter, uint8_t *slot, size_t length)

@@ -104,6 +104,7 @@ struct device {
 	_Atomic uint64_t load_until; /* under load until then */
 
 	uint64_t (*realtime)(void); /* ns since the epoch; tests replace it */
+	uint64_t (*boottime)(void); /* ns of CLOCK_BOOTTIME, where the time of the wake-up is too coarse; likewise */
 	int64_t stamp_offset;       /* the largest difference between the two clocks so far, see device_stamp_time */
 	const struct device_ops *ops;
 	void *ops_context;

@@ -23,6 +23,7 @@
 #include "tunnel/device.h"
 #include "tunnel/mailbox.h"
 #include "tunnel/peer_label.h"
+#include "tunnel/quality.h"
 #include "tunnel/staged.h"
 #include "tunnel/timers.h"
 
@@ -85,7 +86,8 @@ struct peer {
 	uint64_t handshake_sent;      /* when the last initiation or response was sent, ns of CLOCK_BOOTTIME */
 	uint64_t handshake_completed; /* when the last session came into use, ns of CLOCK_BOOTTIME */
 	uint64_t handshake_wall;      /* the same as it was then, in ns since the epoch; 0: never */
-	uint64_t cookie_bytes;        /* the part of rx_bytes that is cookie replies, which prove nothing about the peer */
+	struct quality quality;
+	uint64_t cookie_bytes; /* the part of rx_bytes that is cookie replies, which prove nothing about the peer */
 
 	struct log_limit log;
 	struct peer_label *label; /* name and description; NULL: none */
