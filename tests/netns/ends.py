@@ -79,19 +79,24 @@ class End:
         return self.daemon.stop(*number)
 
 
-def counters_of(end):
-    """Returns the counters of an adit that are not 0, by name, without the byte counters of its peers."""
+def answer_of(end, request):
+    """Returns the answer of an adit to a request on its control socket, without the line `errno=0`."""
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(TIMEOUT)
         client.connect(f"/var/run/wireguard/{end.interface}.sock")
-        client.sendall(b"counters=1\n\n")
+        client.sendall(f"{request}\n\n".encode())
         text = ""
         while not text.endswith("\n\n"):
             more = client.recv(65536)
             assert more, "the daemon closed the connection"
             text += more.decode()
-    values = dict(line.split("=") for line in text.split())
-    assert values.pop("errno") == "0", text
+    assert text.endswith("errno=0\n\n"), text
+    return text.removesuffix("errno=0\n\n")
+
+
+def counters_of(end):
+    """Returns the counters of an adit that are not 0, by name, without the byte counters of its peers."""
+    values = dict(line.split("=") for line in answer_of(end, "counters=1").split())
     return {name.removeprefix("drop_refused_"): int(value) for name, value in values.items() if value != "0"}
 
 
