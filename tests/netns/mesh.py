@@ -175,12 +175,12 @@ def check_files(lab, names):
     assert done.stdout.count(": OK, ") == len(names), done.stdout[:500]
 
 
-@case(hosts=[3, 50], topology=list(TOPOLOGIES))
+@case(hosts=[3, 50], topology=list(TOPOLOGIES), bars=True)
 def files(lab, hosts, topology):
     check_network(lab, hosts, topology)
 
 
-@case(slow=True, hosts=[500], topology=list(TOPOLOGIES), seconds=600)
+@case(slow=True, hosts=[500], topology=list(TOPOLOGIES), seconds=600, bars=True)
 def many_files(lab, hosts, topology):
     check_network(lab, hosts, topology)
 
@@ -236,10 +236,10 @@ def check_network(lab, hosts, topology):
              f"{f'172.16.{number // 5}.0/24' if number % 5 == 0 else '-'}" for number, name in enumerate(names)]
     options = ["network = 10.8.0.0/16, fd09::/64", "interface = lab", *TOPOLOGIES[topology]]
     write_list(options, lines)
-    with lab.check("making the files takes less than 20 s"):
+    with lab.check("the files are made without a message"):
         begin = time.monotonic()
         assert not mesh(lab).stderr
-        assert time.monotonic() - begin < 20
+    lab.bar("that takes at most 20 s", time.monotonic() - begin, 20)
     with lab.check("every file passes adit check without a warning"):
         check_files(lab, names)
     with lab.check("the picture is well-formed XML and names every host"):

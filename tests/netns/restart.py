@@ -17,7 +17,7 @@ import socket
 import time
 
 from ends import PORT, Adit, counters_of, host_port, key, pair
-from lab import case, wait_for
+from lab import TIMEOUT, case, wait_for
 from leaks import Leaks
 from life import BEYOND, changes, lay, network_state
 from manager import Manager
@@ -79,11 +79,11 @@ def again(manager, how):
 def answers_at(node, address, since):
     """Sends pings until one is answered. Returns how long after `since` that was."""
     while node.run(f"ping -n -q -c 1 -W 0.2 {address}", check=False).returncode:
-        assert time.monotonic() - since < 10, "no answer within 10 s"
+        assert time.monotonic() - since < TIMEOUT, f"no answer within {TIMEOUT} s"
     return time.monotonic() - since
 
 
-@case(workers=[1, 4], how=["restart", "SIGKILL"], seconds=240)
+@case(workers=[1, 4], how=["restart", "SIGKILL"], seconds=240, bars=True)
 def survives(lab, workers, how):
     left, right = lay(lab, Workers=workers)
     with managed(left) as manager:
@@ -96,7 +96,7 @@ def survives(lab, workers, how):
         leaks, monitor = Leaks(left.node), Monitor(left.node)
         flow = Flow(left.node, right.node, BEYOND[4], RATE)
         begin, slowest = time.monotonic(), 0
-        with lab.check(f"{ROUNDS} times: the interface is taken over, and a ping is answered within {RECOVERY} s"):
+        with lab.check(f"{ROUNDS} times: the interface is taken over, and a ping is answered"):
             for _ in range(ROUNDS):
                 time.sleep(0.3)
                 processes.add(left.daemon.pid)
@@ -104,8 +104,7 @@ def survives(lab, workers, how):
                 again(manager, how)
                 slowest = max(slowest, answers_at(left.node, BEYOND[4], moment))
                 assert "interface taken over" in left.daemon.log(), left.daemon.log()
-            assert slowest <= RECOVERY, f"{slowest:.2f} s"
-        print(f"    the slowest answer came {slowest:.2f} s after the end of the process", flush=True)
+        lab.bar(f"a ping is answered within {RECOVERY} s of the end of the process", slowest, RECOVERY)
         with lab.check("TCP goes on, and everything arrives"):
             received = flow.receiver.length
             wait_for(lambda: flow.receiver.length > received + MIB, "more data")
@@ -354,7 +353,7 @@ def deleted_interface(lab):
             left.node.ping(BEYOND[4])
 
 
-@case(seconds=240)
+@case(seconds=240, bars=True)
 def many_peers(lab):
     """The initiations of a restart do not all leave at once."""
     left, right = pair(lab, start=False)
@@ -365,10 +364,12 @@ def many_peers(lab):
     with managed(left) as manager:
         manager.start()
         again(manager, "SIGKILL")
-        with lab.check("2,000 peers: all get an initiation, in 0.8 s to 10 s"):
+        with lab.check("2,000 peers: all get an initiation, but not within 0.8 s"):
             begin = time.monotonic()
-            wait_for(lambda: counters_of(left).get("handshake_sent", 0) >= 2001, "2,001 initiations", 20)
-            assert 0.8 < time.monotonic() - begin < 10, time.monotonic() - begin
+            wait_for(lambda: counters_of(left).get("handshake_sent", 0) >= 2001, "2,001 initiations")
+            took = time.monotonic() - begin
+            assert took > 0.8, took
+        lab.bar("all get one within 10 s", took, 10)
 
 
 @case(how=["restart", "SIGKILL"])
