@@ -3,36 +3,86 @@
 #include "base/log.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/keytext.h"
+#include "base/utf8.h"
+#include "log_journal.h"
 
-enum { LINE_MAX_BYTES = 1024, LIMIT_BURST = 10 };
+enum {
+	LINE_MAX_BYTES = 1024,
+	PRIORITY_MAX_BYTES = 64, /* of what precedes the line */
+	LIMIT_BURST = 10,
+};
+
+static const struct {
+	const char *name;
+	int priority; /* of syslog(3) */
+} levels[] = {
+	[LOG_SILENT] = { "silent", 7 }, [LOG_ERROR] = { "error", 3 }, [LOG_WARNING] = { "warning", 4 },
+	[LOG_INFO] = { "info", 6 },     [LOG_DEBUG] = { "debug", 7 },
+};
+static_assert(sizeof levels / sizeof *levels == LOG_DEBUG + 1, "one row per log level");
 
 static _Atomic enum log_level max_level = LOG_INFO;
 static _Atomic enum { STREAM_UNKNOWN, STREAM_JOURNAL, STREAM_SYSLOG, STREAM_OTHER } stream; /* what standard error is */
+static _Atomic unsigned long lost; /* lines that nothing has read, and no line has reported */
+
+/* --- levels --- */
 
 void log_set_level(enum log_level level)
 {
 	max_level = level;
 }
 
+enum log_level log_level(void)
+{
+	return atomic_load_explicit(&max_level, memory_order_relaxed);
+}
+
 bool log_enabled(enum log_level level)
 {
-	enum log_level max = atomic_load_explicit(&max_level, memory_order_relaxed);
+	enum log_level max = log_level();
 
 	return level <= max && max != LOG_SILENT;
 }
+
+const char *log_level_name(enum log_level level)
+{
+	return levels[level].name;
+}
+
+bool log_level_find(enum log_level *level, const char *name)
+{
+	for (unsigned i = LOG_ERROR; i <= LOG_DEBUG; i++) {
+		if (strcasecmp(name, levels[i].name))
+			continue;
+		*level = i;
+		return true;
+	}
+	return false;
+}
+
+const char *log_level_names(void)
+{
+	return "error, warning, info, debug";
+}
+
+/* --- the stream --- */
 
 void log_stream_changed(void)
 {
@@ -62,62 +112,204 @@ bool log_to_syslog(void)
 	return connected;
 }
 
-/*
- * Writes what precedes the subject: in the journal the priority, in the system log also the name of the program.
- * Standard error is the journal if it is the stream that JOURNAL_STREAM names as "device:inode", see systemd.exec(5).
+/* Standard error is the journal if it is the stream that JOURNAL_STREAM names as "device:inode", see systemd.exec(5).
  */
-static int write_priority(char *line, size_t room, enum log_level level)
+static void find_stream(void)
 {
-	static const int priorities[] = {
-		[LOG_SILENT] = 7, [LOG_ERROR] = 3, [LOG_WARNING] = 4, [LOG_INFO] = 6, [LOG_DEBUG] = 7,
-	};
-	static_assert(sizeof priorities / sizeof *priorities == LOG_DEBUG + 1, "one priority per log level");
+	const char *text = getenv("JOURNAL_STREAM");
+	char name[64] = "";
+	struct stat status;
+
+	if (!fstat(STDERR_FILENO, &status))
+		snprintf(name, sizeof name, "%ju:%ju", (uintmax_t)status.st_dev, (uintmax_t)status.st_ino);
+	stream = text && *name && !strcmp(text, name) ? STREAM_JOURNAL : STREAM_OTHER;
+}
+
+/* Writes without blocking. Returns false if nothing takes the bytes now. */
+static bool write_stderr(const char *line, size_t length)
+{
+	struct pollfd ready = { .fd = STDERR_FILENO, .events = POLLOUT };
+
+	if (send(STDERR_FILENO, line, length, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+		return true;
+	if (errno != ENOTSOCK)
+		return false;
+	/* A pipe that is ready has room for PIPE_BUF bytes, which is more than a line. */
+	if (poll(&ready, 1, 0) != 1 || !(ready.revents & POLLOUT))
+		return false;
+	return write(STDERR_FILENO, line, length) >= 0;
+}
+
+/*
+ * Writes a line, whose end is at line[length]; it is overwritten. In the journal's stream the priority precedes it, in
+ * the system log also the name of the program.
+ */
+static bool write_line(enum log_level level, const struct log_subject *subject, const char *line, size_t length)
+{
 	enum { DAEMON = 3 << 3 }; /* the facility */
+	char text[PRIORITY_MAX_BYTES + LINE_MAX_BYTES + 1] = "";
+	int priority = levels[level].priority, head = 0;
 
-	if (stream == STREAM_UNKNOWN) {
-		const char *text = getenv("JOURNAL_STREAM");
-		char name[64] = "";
-		struct stat status;
-
-		if (!fstat(STDERR_FILENO, &status))
-			snprintf(name, sizeof name, "%ju:%ju", (uintmax_t)status.st_dev, (uintmax_t)status.st_ino);
-		stream = text && *name && !strcmp(text, name) ? STREAM_JOURNAL : STREAM_OTHER;
+	if (stream == STREAM_UNKNOWN)
+		find_stream();
+	if (stream == STREAM_JOURNAL) {
+		if (!log_journal_send(priority, subject, line))
+			return true;
+		head = snprintf(text, PRIORITY_MAX_BYTES, "<%d>", priority);
+	} else if (stream == STREAM_SYSLOG) {
+		head = snprintf(text, PRIORITY_MAX_BYTES, "<%d>adit[%d]: ", DAEMON | priority, (int)getpid());
 	}
-	if (stream == STREAM_JOURNAL)
-		return snprintf(line, room, "<%d>", priorities[level]);
-	if (stream == STREAM_SYSLOG)
-		return snprintf(line, room, "<%d>adit[%d]: ", DAEMON | priorities[level], (int)getpid());
-	return 0;
+	memcpy(text + head, line, length);
+	length += (size_t)head;
+	text[length++] = '\n';
+	/* One write per line, so that lines of different threads do not mix. */
+	if (write_stderr(text, length))
+		return true;
+	return stream == STREAM_SYSLOG && !connect_syslog(STDERR_FILENO) && write_stderr(text, length);
+}
+
+/* --- the line --- */
+
+static bool is_base64(char c)
+{
+	return isalnum((unsigned char)c) || c == '+' || c == '/';
+}
+
+/* Returns the length of the key that ends at `end`, the `run` characters of base64 or hexadecimal before it; 0: none.
+ */
+static size_t key_length(const char *end, size_t run)
+{
+	enum { BASE64 = KEY_BASE64 - 2, HEX = KEY_HEX - 1 }; /* BASE64: without the "=" */
+	char text[KEY_HEX] = "";
+	uint8_t key[KEY_BYTES];
+
+	if (*end == '=' && run >= BASE64) {
+		memcpy(text, end - BASE64, BASE64 + 1);
+		return key_from_base64(key, text) ? BASE64 + 1 : 0;
+	}
+	if (run != HEX)
+		return 0;
+	memcpy(text, end - HEX, HEX);
+	return key_from_hex(key, text) ? HEX : 0;
+}
+
+/* Replaces keys by "(key)". */
+static void mask_keys(char *line)
+{
+	static const char mask[] = "(key)";
+	size_t run = 0;
+
+	for (char *at = line;; at++) {
+		size_t length = is_base64(*at) ? 0 : key_length(at, run);
+
+		if (length) {
+			char *end = at + (*at == '='), *start = end - length;
+
+			memcpy(start, mask, sizeof mask - 1);
+			at = start + sizeof mask - 1;
+			memmove(at, end, strlen(end) + 1);
+			run = 0;
+		}
+		if (!*at)
+			return;
+		run = is_base64(*at) ? run + 1 : 0;
+	}
+}
+
+/* Replaces what is not printable, so that a quoted text can neither begin another line nor confuse a terminal. */
+static void clean_line(char *line)
+{
+	while (*line) {
+		char one[5] = "";
+		int length = utf8_length(line);
+
+		memcpy(one, line, (size_t)length);
+		if (!length || !utf8_printable(one))
+			memset(line, length ? ' ' : '?', length ? (size_t)length : 1);
+		line += length ? length : 1;
+	}
+}
+
+/* Marks a truncated line. Its last character stays whole, and a part of a key does not stay. */
+static void mark_truncated(char line[LINE_MAX_BYTES])
+{
+	size_t end = LINE_MAX_BYTES - 1, last = end - KEY_HEX;
+
+	while (end > last && is_base64(line[end - 1]))
+		end--;
+	if (end > LINE_MAX_BYTES - sizeof "...")
+		end = LINE_MAX_BYTES - sizeof "...";
+	while (end && ((unsigned char)line[end] & 0xc0) == 0x80)
+		end--;
+	memcpy(line + end, "...", sizeof "...");
+}
+
+static void report_lost(void)
+{
+	const struct log_subject program = { 0 };
+	unsigned long count = atomic_exchange(&lost, 0);
+	char line[128];
+	int length;
+
+	if (!count)
+		return;
+	length = snprintf(line, sizeof line, "adit: the log has lost %lu line%s, because nothing read it", count,
+					  count == 1 ? "" : "s");
+	if (!write_line(LOG_WARNING, &program, line, (size_t)length))
+		lost += count;
+}
+
+static void __attribute__((format(printf, 3, 0)))
+format_line(enum log_level level, const struct log_subject *subject, const char *format, va_list arguments)
+{
+	char line[LINE_MAX_BYTES];
+	int head = snprintf(line, sizeof line, "%s: ", subject->text), body;
+
+	if (head < 0 || head >= LINE_MAX_BYTES)
+		return;
+	body = vsnprintf(line + head, sizeof line - (size_t)head, format, arguments);
+	if (body < 0)
+		return;
+	if (body >= LINE_MAX_BYTES - head)
+		mark_truncated(line);
+	clean_line(line);
+	mask_keys(line);
+	report_lost();
+	if (!write_line(level, subject, line, strlen(line)))
+		lost++;
 }
 
 void log_line(enum log_level level, const char *subject, const char *format, ...)
 {
-	char line[LINE_MAX_BYTES];
+	const struct log_subject interface = { .text = subject ? subject : "adit", .interface = subject };
 	va_list arguments;
-	int head, body;
 
 	if (!log_enabled(level))
 		return;
-	head = write_priority(line, sizeof line, level);
-	head += snprintf(line + head, sizeof line - (size_t)head, "%s: ", subject);
-	if (head >= LINE_MAX_BYTES - 1)
+	va_start(arguments, format);
+	format_line(level, &interface, format, arguments);
+	va_end(arguments);
+}
+
+void log_peer_line(enum log_level level, struct log_subject subject, const char *format, ...)
+{
+	va_list arguments;
+
+	if (!log_enabled(level))
 		return;
 	va_start(arguments, format);
-	body = vsnprintf(line + head, sizeof line - (size_t)head - 1, format, arguments);
+	format_line(level, &subject, format, arguments);
 	va_end(arguments);
-	if (body < 0)
-		return;
-	if (body > LINE_MAX_BYTES - head - 2)
-		body = LINE_MAX_BYTES - head - 2;
-	line[head + body] = '\n';
-	/* One write per line, so that lines of different threads do not mix. A failed write cannot be reported anywhere. */
-	if (write(STDERR_FILENO, line, (size_t)(head + body) + 1) >= 0 || stream != STREAM_SYSLOG)
-		return;
-	if (!connect_syslog(STDERR_FILENO) && write(STDERR_FILENO, line, (size_t)(head + body) + 1) < 0)
-		return;
 }
+
+/* --- limits --- */
 
 bool log_allowed(struct log_limit *limit, uint64_t now)
 {
 	return token_bucket_take(&limit->bucket, LIMIT_BURST, NS_PER_S, now);
+}
+
+bool log_debug_allowed(struct log_limit *limit, uint64_t now)
+{
+	return log_enabled(LOG_DEBUG) && token_bucket_take(&limit->debug, LIMIT_BURST, NS_PER_S, now);
 }

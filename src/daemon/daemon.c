@@ -65,7 +65,7 @@ static void on_device_deleted(void *context)
  */
 static void on_loop_failure(const char *message) /* the prototype is libev's */
 {
-	log_error("adit", "%s: %s", message, strerror(errno));
+	log_error(NULL, "%s: %s", message, strerror(errno));
 	_exit(EXIT_FAILURE);
 }
 

@@ -116,7 +116,7 @@ void startup_detach(bool keep_log)
 
 	setsid();
 	if (chdir("/"))
-		log_debug("adit", "cannot change to /: %s", strerror(errno));
+		log_debug(NULL, "cannot change to /: %s", strerror(errno));
 	if (null < 0)
 		return;
 	dup2(null, STDIN_FILENO);

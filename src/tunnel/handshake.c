@@ -137,15 +137,20 @@ void handshake_resume(struct peer *peer, uint64_t now)
 
 /* --- receiving ---------------------------------------------------------------------- */
 
-/* `subject` and `limit` are those of the peer or, if it is not known, of the device. */
-static void reject_handshake(struct device *device, const char *subject, struct log_limit *limit,
-							 const struct endpoint *from, int error, uint64_t now)
+/* `peer` is NULL if it is not known. */
+static void reject_handshake(struct device *device, struct peer *peer, const struct endpoint *from, int error,
+							 uint64_t now)
 {
 	char text[ENDPOINT_TEXT];
 
 	device_count(device, DROP_HANDSHAKE, 1);
-	if (log_enabled(LOG_DEBUG) && log_allowed(limit, now))
-		log_debug(subject, "handshake from %s rejected: %s", endpoint_text(text, from), strerror(-error));
+	if (!log_debug_allowed(peer ? &peer->log : &device->log, now))
+		return;
+	endpoint_text(text, from);
+	if (peer)
+		log_debug(peer_text(peer), "handshake from %s rejected: %s", text, strerror(-error));
+	else
+		log_debug(device->name, "handshake from %s rejected: %s", text, strerror(-error));
 }
 
 static struct peer *peer_of_remote(struct noise_remote *remote)
@@ -200,7 +205,7 @@ static void receive_initiation(struct device *device, const struct message_initi
 				 "the peer uses another Cipher than %s, which is set here; both ends must set the same",
 				 suite_name(remote->suite));
 	if (error) {
-		reject_handshake(device, device->name, &device->log, from, error, now);
+		reject_handshake(device, NULL, from, error, now);
 		return;
 	}
 	peer = peer_of_remote(remote);
@@ -208,7 +213,7 @@ static void receive_initiation(struct device *device, const struct message_initi
 	peer_received(peer, sizeof *message, now);
 	error = respond(peer, &response, now);
 	if (error) {
-		reject_handshake(device, peer_text(peer), &peer->log, from, error, now);
+		reject_handshake(device, peer, from, error, now);
 		return;
 	}
 	if (log_allowed(&peer->log, now))
@@ -232,7 +237,7 @@ static void receive_response(struct device *device, const struct message_respons
 	if (!error)
 		error = peer_derive_session(peer, now, &session);
 	if (error) {
-		reject_handshake(device, device->name, &device->log, from, error, now);
+		reject_handshake(device, NULL, from, error, now);
 		return;
 	}
 	quality_response_received(&peer->quality, received);
@@ -259,7 +264,7 @@ static void receive_cookie(struct device *device, const struct message_cookie *m
 	int error = peer ? cookie_consume(&peer->cookies, peer->remote.public_key, message, now) : -ENOENT;
 
 	if (error) {
-		reject_handshake(device, device->name, &device->log, from, error, now);
+		reject_handshake(device, NULL, from, error, now);
 		return;
 	}
 	peer->rx_bytes += sizeof *message;

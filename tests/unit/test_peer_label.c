@@ -58,13 +58,13 @@ static void expect_answer(const char *expected, bool there)
 static void a_reload_sets_and_removes_the_name(void **state)
 {
 	reload("");
-	assert_string_equal(peer_text(the_peer()), "test: peer AgIC…CAgI");
+	assert_string_equal(peer_text(the_peer()).text, "test: peer AgIC…CAgI");
 	expect_answer("name=", false);
 	reload("Name = alice\nDescription = a = b\n");
-	assert_string_equal(peer_text(the_peer()), "test: peer alice (AgIC…CAgI)");
+	assert_string_equal(peer_text(the_peer()).text, "test: peer alice (AgIC…CAgI)");
 	expect_answer("\nname=alice\ndescription=a = b\nallowed_ip=10.0.0.1/32\nprotocol_version=1\n", true);
 	reload("Description = only\n");
-	assert_string_equal(peer_text(the_peer()), "test: peer AgIC…CAgI");
+	assert_string_equal(peer_text(the_peer()).text, "test: peer AgIC…CAgI");
 	expect_answer("name=", false);
 	expect_answer("\ndescription=only\n", true);
 	reload("");

@@ -95,9 +95,14 @@ struct peer {
 };
 
 /* The subject of log lines about the peer, with its name if it has one. Valid while the caller may use the peer. */
-static inline const char *peer_text(const struct peer *peer)
+static inline struct log_subject peer_text(const struct peer *peer)
 {
-	return peer->label ? peer->label->text : peer->text;
+	const struct peer_label *label = peer->label;
+
+	return (struct log_subject) { .text = label ? label->text : peer->text,
+								  .interface = peer->device->name,
+								  .peer = label ? label->name : "",
+								  .public_key = peer->remote.public_key };
 }
 
 /* Makes the peer share `label`, which may be NULL, in place of its own. Takes the lock if the content changes. */
