@@ -98,6 +98,12 @@ static const struct command commands[] = {
 	  "Shows the state of one tunnel, or of all tunnels. Private and preshared keys\n"
 	  "are never shown.\n\n"
 	  "  --json  print one JSON object, for programs\n" },
+	{ "log", command_log, "[LEVEL] [IFNAME]", "change how much a tunnel logs",
+	  "Changes the level of the log of one tunnel, or of all tunnels, until the next\n"
+	  "reload or start. Without LEVEL, prints the level of each. \"adit log debug site\"\n"
+	  "makes the tunnel log each step of its handshakes and each change of its routes;\n"
+	  "\"adit reload site\" returns to LogLevel of its file, which is info by default.\n\n"
+	  "LEVEL is error, warning, info or debug, and includes the levels before it.\n" },
 	{ "metrics", command_metrics, "[IFNAME]...", "print metrics for Prometheus",
 	  "Prints the state and the counters of the tunnels, or of all tunnels, as\n"
 	  "OpenMetrics text. A tunnel that does not answer has \"adit_up 0\".\n\n"

@@ -4,7 +4,8 @@
  *
  * The help of a command is the only description of its arguments. Its usage names the words in their order. Its options
  * are those of the usage and the first words of indented lines. A word in capitals names a kind of value: FILE and NAME
- * are configurations, IFNAME is a running interface, DIR is a directory; "add|remove" are alternatives.
+ * are configurations, IFNAME is a running interface, DIR is a directory, LEVEL is a level of the log; "add|remove" are
+ * alternatives.
  */
 #include "cli/complete.h"
 
@@ -14,6 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "config/ini.h"
 #include "uapi/uapi.h"
 
@@ -207,6 +209,12 @@ static void offer_alternatives(struct piece alternatives, const char *prefix)
 	}
 }
 
+static void offer_levels(const char *prefix)
+{
+	for (int level = LOG_ERROR; level <= LOG_DEBUG; level++)
+		offer_text(log_level_name((enum log_level)level), "level of the log", prefix);
+}
+
 static void offer_value(struct piece kind, const char *prefix)
 {
 	if (piece_is(kind, "DIR"))
@@ -243,6 +251,9 @@ static bool offer_word(const struct command *command, int index, const char *pre
 	} else if (piece_is(word, "FILE")) {
 		offer_names(INI_DIRECTORY, ".conf", "configuration", prefix);
 		puts(":configurations");
+	} else if (piece_is(word, "LEVEL")) { /* it may be left out */
+		offer_levels(prefix);
+		offer_names(UAPI_DIRECTORY, ".sock", "interface", prefix);
 	} else if (piece_is(word, "NAME") && index == 0) {
 		offer_names(UAPI_DIRECTORY, ".sock", "interface", prefix);
 	} else if (is_kind(word)) {

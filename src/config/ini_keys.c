@@ -238,6 +238,12 @@ static void ini_set_tun_offload(struct ini_parser *parser, const char *name, con
 	ini_set_off(parser, name, value, &parser->config->no_tun_offload);
 }
 
+static void ini_set_log_level(struct ini_parser *parser, const char *name, const char *value)
+{
+	if (!log_level_find(&parser->config->log_level, value))
+		reject_value(parser, name, value, "one of %s", log_level_names());
+}
+
 static void ini_set_cipher(struct ini_parser *parser, const char *name, const char *value)
 {
 	struct config_peer *peer = parser->peer;
@@ -422,6 +428,7 @@ static const struct ini_key_row keys[KEY_COUNT] = {
 	[KEY_UDP_GSO] = { "UdpGso", SECTION_INTERFACE, 0, ini_set_udp_gso, NULL },
 	[KEY_UDP_GRO] = { "UdpGro", SECTION_INTERFACE, 0, ini_set_udp_gro, NULL },
 	[KEY_TUN_OFFLOAD] = { "TunOffload", SECTION_INTERFACE, 0, ini_set_tun_offload, NULL },
+	[KEY_LOG_LEVEL] = { "LogLevel", SECTION_INTERFACE, 0, ini_set_log_level, NULL },
 	[KEY_INCLUDE] = { "Include", SECTION_INTERFACE, REPEATS | TEXT, ini_add_include, NULL },
 	[KEY_DNS] = { "DNS", SECTION_INTERFACE, REPEATS | MAY_BE_EMPTY | LIST, ini_add_dns, NULL },
 	[KEY_PRE_UP] = { "PreUp", SECTION_INTERFACE, REPEATS | MAY_BE_EMPTY | HOOK, ini_add_pre_up, NULL },

@@ -63,18 +63,19 @@ static int environment_off(const char *variable, bool *off, struct reason *reaso
 	return reason_set(reason, -EINVAL, "%s: \"%s\" is not auto or off", variable, text);
 }
 
-static void set_log_level(void)
+/* LOG_LEVEL is the variable of wireguard-go, whose errors include what adit calls warnings. */
+static int set_log_level(struct reason *reason)
 {
 	const char *text = getenv("LOG_LEVEL");
+	enum log_level level = LOG_INFO;
 
 	if (!text || !strcmp(text, "error"))
-		log_set_level(LOG_WARNING);
+		level = LOG_WARNING;
 	else if (!strcmp(text, "verbose") || !strcmp(text, "debug"))
-		log_set_level(LOG_DEBUG);
+		level = LOG_DEBUG;
 	else if (!strcmp(text, "silent"))
-		log_set_level(LOG_SILENT);
-	else
-		log_set_level(LOG_INFO);
+		level = LOG_SILENT;
+	return startup_set_log_level(level, reason);
 }
 
 static int dropin_open_tun(const char *name, int fd, struct tun *tun, struct reason *reason)
@@ -162,7 +163,7 @@ destroy_daemon:
  */
 static int dropin_run(const struct dropin_descriptors *passed, const char *name, int ready_fd)
 {
-	const char *level = getenv("LOG_LEVEL"), *lost;
+	const char *level = getenv("LOG_LEVEL"), *own_level = getenv("ADIT_LOG_LEVEL"), *lost;
 	struct dropin dropin = { 0 };
 	struct reason reason = { 0 };
 
@@ -174,7 +175,7 @@ static int dropin_run(const struct dropin_descriptors *passed, const char *name,
 		fprintf(stderr, "adit: %s: running%s; configure it with wg(8), stop it with \"adit stop %s\"\n", name,
 				ready_fd < 0 ? "" : " in the background", name);
 	if (ready_fd >= 0) {
-		startup_detach(level && strcmp(level, "silent") != 0); /* as wireguard-go */
+		startup_detach((level || own_level) && log_level() != LOG_SILENT); /* as wireguard-go */
 		if (write(ready_fd, "", 1) < 0)
 			log_warning(name, "cannot notify the parent process: %s", strerror(errno));
 		close(ready_fd);
@@ -255,8 +256,7 @@ int command_interface(int argc, char **argv)
 
 		return usage_error("", "[-f | --foreground] [--] IFNAME", wrong);
 	}
-	set_log_level();
-	if (dropin_prepare(&passed, &reason)) {
+	if (set_log_level(&reason) || dropin_prepare(&passed, &reason)) {
 		fprintf(stderr, "adit: %s: %s\n", argv[name], reason.text);
 		return EXIT_FAILURE;
 	}

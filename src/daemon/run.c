@@ -60,6 +60,11 @@ struct service {
 	struct watchdog watchdog;
 };
 
+static enum log_level log_level_of(const struct config *config)
+{
+	return config->log_level ? config->log_level : LOG_INFO;
+}
+
 /* free(3) alone returns no memory to the kernel here, because the device's own peers are above it in the heap. */
 static void free_config_peers(struct config *config)
 {
@@ -206,6 +211,7 @@ static int service_reload(struct service *service, struct uapi_reply *reply)
 	service->config = config;
 	handover_reloaded(&service->handover, &service->config, network_claim(service->network));
 	free_config_peers(&service->config);
+	startup_set_log_level(log_level_of(&service->config), &reason);
 	log_info(report.interface, "reloaded: %zu peer%s", service->daemon.device.peer_count,
 			 service->daemon.device.peer_count == 1 ? "" : "s");
 	return 0;
@@ -574,7 +580,9 @@ static int service_live(struct service *service, const char *path, struct config
 	*config = (struct config) { 0 };
 	service->hooks =
 		(struct hooks) { .interface = service->config.interface, .progress = down_message, .context = &service->down };
-	error = service_run(service, ready, context, &reason);
+	error = startup_set_log_level(log_level_of(&service->config), &reason);
+	if (!error)
+		error = service_run(service, ready, context, &reason);
 	if (error == -ECANCELED)
 		log_info(service->config.interface, "stopped before it was up");
 	else if (error)

@@ -11,7 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "base/log.h"
+#define LOG_LEVEL_VARIABLE "ADIT_LOG_LEVEL"
 
 /*
  * The descriptors that a daemon may need at a time; tests/netns/process.py checks that some of them are to spare. Each
@@ -108,6 +108,17 @@ int startup_check_descriptors(unsigned workers, struct reason *reason)
 		close(fds[--opened]);
 	free(fds);
 	return error;
+}
+
+int startup_set_log_level(enum log_level otherwise, struct reason *reason)
+{
+	const char *name = getenv(LOG_LEVEL_VARIABLE);
+	enum log_level level = otherwise;
+
+	if (name && *name && !log_level_find(&level, name))
+		return reason_set(reason, -EINVAL, LOG_LEVEL_VARIABLE ": \"%s\" is not one of %s", name, log_level_names());
+	log_set_level(level);
+	return 0;
 }
 
 void startup_detach(bool keep_log)

@@ -166,6 +166,36 @@ static void reply_counters(struct uapi_reply *reply, struct device *device)
 	}
 }
 
+static void change_log_level(struct device *device, enum log_level level)
+{
+	enum log_level before = log_level();
+
+	/* The line is written if one of the two levels includes it. */
+	if (level > before)
+		log_set_level(level);
+	if (level != before)
+		log_info(device->name, "the log level is now %s, by the control socket", log_level_name(level));
+	log_set_level(level);
+}
+
+/* The answer to `log=1`, which may be followed by the line `level=LEVEL`. Both answer the level. */
+static int answer_log(struct uapi_reply *reply, struct device *device, char *lines, size_t length)
+{
+	static const char key[] = "level=";
+	enum log_level level;
+
+	if (length) {
+		if (lines[length - 1] != '\n' || memcmp(lines, key, length < sizeof key ? length : sizeof key - 1) != 0)
+			return -EINVAL;
+		lines[length - 1] = '\0';
+		if (!log_level_find(&level, lines + sizeof key - 1))
+			return -EINVAL;
+		change_log_level(device, level);
+	}
+	uapi_reply_line(reply, "log_level", log_level_name(log_level()));
+	return 0;
+}
+
 /* Dispatches a request of `length` bytes without its blank line: `verb=1`, then the verb's own lines. */
 static void answer_request(struct uapi_connection *connection, char *request, size_t length)
 {
@@ -198,6 +228,8 @@ static void answer_request(struct uapi_connection *connection, char *request, si
 		reply_counters(&reply, connection->uapi->device);
 		error = 0;
 	}
+	if (!strcmp(request, "log"))
+		error = answer_log(&reply, connection->uapi->device, text, length);
 	for (const struct uapi_verb *verb = options->verbs; verb && verb->name; verb++) {
 		if (strcmp(verb->name, request))
 			continue;

@@ -59,8 +59,8 @@ static void answer_interface(struct uapi_answer *answer, const struct device *de
 	if (device->mark)
 		answer_printf(answer, "fwmark=%u\n", device->mark);
 	if (device->backend) /* not in the protocol, which lets clients ignore unknown keys */
-		answer_printf(answer, "crypto_provider=%s\ntun_backend=%s\nworkers=%u\n", device->aead->name, device->backend,
-					  device->workers);
+		answer_printf(answer, "crypto_provider=%s\ntun_backend=%s\nworkers=%u\nlog_level=%s\n", device->aead->name,
+					  device->backend, device->workers, log_level_name(log_level()));
 }
 
 /* Writes the zone as a number: in the client's network namespace, its name may belong to no or another interface. */

@@ -127,6 +127,41 @@ static void a_set_of_one_mebibyte_and_its_get(void **state)
 
 /* --- verbs of our own --- */
 
+static void the_level_of_the_log_has_a_request(void **state)
+{
+	int fd = serve_connect(&serve);
+
+	serve_expect(&serve, fd, "log=1\n\n", "log_level=info\nerrno=0\n\n");
+	serve_expect(&serve, fd, "log=1\nlevel=debug\n\n", "log_level=debug\nerrno=0\n\n");
+	assert_int_equal(log_level(), LOG_DEBUG);
+	serve_expect(&serve, fd, "log=1\nlevel=error\n\n", "log_level=error\nerrno=0\n\n");
+	serve_expect(&serve, fd, "log=1\nlevel=silent\n\n", "errno=-22\n\n");
+	serve_expect(&serve, fd, "log=1\nlevel=\n\n", "errno=-22\n\n");
+	serve_expect(&serve, fd, "log=1\nle\n\n", "errno=-22\n\n");
+	serve_expect(&serve, fd, "log=1\nlevel=debug\nlevel=info\n\n", "errno=-22\n\n");
+	serve_expect(&serve, fd, "log=1\nlog_level=debug\n\n", "errno=-22\n\n");
+	serve_expect(&serve, fd, "log=2\n\n", "errno=-22\n\n");
+	assert_int_equal(log_level(), LOG_ERROR);
+	log_set_level(LOG_INFO);
+	close(fd);
+}
+
+static void a_get_reports_the_level_of_the_log_after_the_workers(void **state)
+{
+	int fd = serve_connect(&serve);
+	char *answer;
+
+	serve.rig.device.backend = "epoll";
+	serve.rig.device.workers = 2;
+	log_set_level(LOG_WARNING);
+	serve_send(&serve, fd, "get=1\n\n", 7);
+	answer = serve_receive(&serve, fd);
+	log_set_level(LOG_INFO);
+	assert_non_null(strstr(answer, "\ntun_backend=epoll\nworkers=2\nlog_level=warning\nerrno=0\n\n"));
+	free(answer);
+	close(fd);
+}
+
 static void counters_have_a_request_of_their_own(void **state)
 {
 	int fd = serve_connect(&serve);
@@ -196,6 +231,7 @@ int main(void)
 		TEST(a_bad_last_line_rejects_the_whole_set), TEST(pipelined_requests_are_answered_in_order),
 		TEST(a_request_may_arrive_byte_by_byte),     TEST(a_client_may_shut_down_its_side_after_a_request),
 		TEST(an_incomplete_set_is_not_applied),      TEST(a_set_of_one_mebibyte_and_its_get),
+		TEST(the_level_of_the_log_has_a_request),    TEST(a_get_reports_the_level_of_the_log_after_the_workers),
 		TEST(verbs_are_called_and_answered),         TEST(counters_have_a_request_of_their_own),
 	};
 

@@ -37,6 +37,12 @@ int command_metrics(int argc, char **argv);
 int command_reload(int argc, char **argv);
 
 /*
+ * `log [LEVEL] [IFNAME]`: changes the level of the log of one daemon or of all (the verb `log=1`), until the next
+ * reload or start. Without LEVEL prints "IFNAME LEVEL" for each.
+ */
+int command_log(int argc, char **argv);
+
+/*
  * `stop IFNAME`: makes the daemon end (the verb `stop=1`), whether it was started with a file or without, and returns
  * when the interface is gone.
  */

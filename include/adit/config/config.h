@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/keytext.h"
+#include "base/log.h"
 #include "crypto/suite.h"
 #include "io/backend.h"
 #include "io/host_port.h"
@@ -93,6 +94,7 @@ struct config {
 	uint32_t workers; /* 0: auto */
 	struct udp_options udp_options;
 	bool no_tun_offload;
+	enum log_level log_level;     /* LOG_SILENT: not set */
 	struct config_file *includes; /* the folders of Include, as paths */
 	struct config_file *files;    /* those that were included; the peers and their prefixes point to them */
 	struct config_peer *peers;

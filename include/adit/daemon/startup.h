@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+#include "base/log.h"
 #include "base/reason.h"
 
 /*
@@ -28,6 +29,12 @@ void startup_close_inherited_after(int last);
  * -EMFILE or -ENFILE with the reason. Opens nothing.
  */
 int startup_check_descriptors(unsigned workers, struct reason *reason);
+
+/*
+ * Sets the level of the log: that of the environment variable ADIT_LOG_LEVEL, or `otherwise` if it is not set or empty.
+ * Returns 0, or -EINVAL with the reason.
+ */
+int startup_set_log_level(enum log_level otherwise, struct reason *reason);
 
 /* Detaches from the terminal, the directory and the standard streams of the caller; keeps stderr if `keep_log`. */
 void startup_detach(bool keep_log);

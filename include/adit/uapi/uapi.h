@@ -3,11 +3,11 @@
  * The server of the control socket: a Unix stream socket with the cross-platform userspace protocol of WireGuard
  * (wireguard.com/xplatform), so that wg(8), wg-quick(8) and other tools can configure a device.
  *
- * Requests are `get=1`, `set=1`, `counters=1` (ours: one line per counter of the device) and our own verbs. A blank
- * line ends a request, and a connection may carry any number of them. An answer ends with `errno=N` (0 or negative) and
- * a blank line. A set is applied when it has arrived completely; the answer to a get is generated while the client
- * reads it. This bounds the memory per client. A large request is handled in parts of about a millisecond, and packets
- * flow in between.
+ * Requests are `get=1`, `set=1`, and ours: `counters=1` (one line per counter of the device), `log=1` (the level of the
+ * log, which a line `level=LEVEL` changes) and the verbs of the daemon. A blank line ends a request, and a connection
+ * may carry any number of them. An answer ends with `errno=N` (0 or negative) and a blank line. A set is applied when
+ * it has arrived completely; the answer to a get is generated while the client reads it. This bounds the memory per
+ * client. A large request is handled in parts of about a millisecond, and packets flow in between.
  */
 #ifndef ADIT_UAPI_UAPI_H
 #define ADIT_UAPI_UAPI_H

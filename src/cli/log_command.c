@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/* adit log: prints or changes the level of the log of running daemons. */
+#include <dirent.h>
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/spelling.h"
+#include "base/usage.h"
+#include "cli/show.h"
+#include "uapi/uapi.h"
+#include "uapi_client.h"
+
+#define LOG_USAGE "[LEVEL] [IFNAME]"
+
+enum { LOG_TIMEOUT = 10 /* seconds */ };
+
+static const char socket_suffix[] = ".sock";
+
+static int take_level(void *context, char *key, char *value)
+{
+	if (!strcmp(key, "log_level"))
+		snprintf(context, sizeof "warning", "%s", value);
+	return 0;
+}
+
+/* Changes the level, or with NULL prints it. Returns 0 or a negative errno, which is not reported. */
+static int log_one(const char *interface, const char *level)
+{
+	char request[64], answer[sizeof "warning"] = "";
+	int error;
+
+	if (level)
+		snprintf(request, sizeof request, "log=1\nlevel=%s\n\n", level);
+	else
+		snprintf(request, sizeof request, "log=1\n\n");
+	error = uapi_client_call(UAPI_DIRECTORY, interface, request, LOG_TIMEOUT, take_level, answer);
+	if (!error && !level)
+		printf("%s %s\n", interface, answer);
+	return error;
+}
+
+static int report_failure(const char *interface, int error)
+{
+	/* Without the verb `log`, a daemon answers with an error or, like wireguard-go, closes the connection. */
+	if (error == -EINVAL || error == -EPROTO)
+		fprintf(stderr, "adit log: %s: the daemon cannot change the level of its log\n", interface);
+	else
+		fprintf(stderr, "adit log: %s: %s\n", interface, uapi_client_error(error));
+	return error;
+}
+
+static int is_control_socket(const struct dirent *entry)
+{
+	size_t length = strlen(entry->d_name), tail = sizeof socket_suffix - 1;
+
+	return length > tail && length - tail < IFNAMSIZ && !strcmp(entry->d_name + length - tail, socket_suffix);
+}
+
+/* Continues after an interface that fails, and leaves out those that have no adit. Returns the last error. */
+static int log_all(const char *level)
+{
+	struct dirent **entries;
+	int count = scandir(UAPI_DIRECTORY, &entries, is_control_socket, alphasort), served = 0, last_error = 0;
+
+	if (count < 0 && errno != ENOENT)
+		return report_failure(UAPI_DIRECTORY, -errno);
+	for (int i = 0; i < count; i++) {
+		char *name = entries[i]->d_name;
+		int error;
+
+		name[strlen(name) - strlen(socket_suffix)] = '\0';
+		error = log_one(name, level);
+		served += !error;
+		if (error && error != -EINVAL && error != -EPROTO && error != -ENOENT && error != -ECONNREFUSED)
+			last_error = report_failure(name, error);
+		free(entries[i]);
+	}
+	if (count >= 0)
+		free(entries);
+	if (served || last_error)
+		return last_error;
+	fputs("adit log: no tunnel is running\n", stderr);
+	return -ENOENT;
+}
+
+/* Finds out which of the two words are given: LEVEL, IFNAME, both or none. Returns false if they are wrong. */
+static bool parse_words(int argc, char **argv, const char **level, const char **interface)
+{
+	enum log_level found = LOG_SILENT;
+
+	*level = *interface = NULL;
+	if (argc == 1)
+		return true;
+	if (!log_level_find(&found, argv[1])) {
+		*interface = argv[1];
+		if (argc == 2)
+			return true;
+		fprintf(stderr, "adit log: \"%s\" is not one of %s\n", argv[1], log_level_names());
+		return false;
+	}
+	*level = log_level_name(found);
+	*interface = argv[2]; /* NULL at the end */
+	return true;
+}
+
+/* A word that nothing serves may be a level with a typing error. */
+static void report_unknown_word(const char *word)
+{
+	for (int level = LOG_ERROR; level <= LOG_DEBUG; level++) {
+		const char *name = log_level_name((enum log_level)level);
+
+		if (!spelling_resembles(word, name))
+			continue;
+		fprintf(stderr, "adit log: no daemon serves \"%s\"; did you mean the level \"%s\"?\n", word, name);
+		return;
+	}
+	report_failure(word, -ENOENT);
+}
+
+int command_log(int argc, char **argv)
+{
+	const char *level, *interface;
+	int error;
+
+	if (!usage_check("log", argc, argv, LOG_USAGE, 0, 2) || !parse_words(argc, argv, &level, &interface))
+		return EXIT_FAILURE;
+	if (!interface) {
+		error = log_all(level);
+	} else {
+		error = log_one(interface, level);
+		if ((error == -ENOENT || error == -ECONNREFUSED) && !level)
+			report_unknown_word(interface);
+		else if (error)
+			report_failure(interface, error);
+	}
+	if (fflush(stdout) || ferror(stdout)) {
+		fprintf(stderr, "adit log: standard output: %s\n", strerror(errno));
+		error = -EIO;
+	}
+	return error ? EXIT_FAILURE : EXIT_SUCCESS;
+}
