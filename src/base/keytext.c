@@ -2,6 +2,7 @@
 /* Keys as text: libsodium does the conversions in constant time. */
 #include "base/keytext.h"
 
+#include <ctype.h>
 #include <sodium.h>
 #include <string.h>
 
@@ -53,4 +54,49 @@ bool key_from_hex(uint8_t key[KEY_BYTES], const char *text)
 	bool valid = length == KEY_HEX - 1 && sodium_hex2bin(decoded, sizeof decoded, text, length, NULL, NULL, NULL) == 0;
 
 	return move_key(key, decoded, valid);
+}
+
+static bool is_base64(char c)
+{
+	return isalnum((unsigned char)c) || c == '+' || c == '/';
+}
+
+/* Returns the length of the key that ends at `end`, the `run` characters of base64 or hexadecimal before it; 0: none.
+ */
+static size_t key_length(const char *end, size_t run)
+{
+	enum { BASE64 = KEY_BASE64 - 2, HEX = KEY_HEX - 1 }; /* BASE64: without the "=" */
+	char text[KEY_HEX] = "";
+	uint8_t key[KEY_BYTES];
+
+	if (*end == '=' && run >= BASE64) {
+		memcpy(text, end - BASE64, BASE64 + 1);
+		return key_from_base64(key, text) ? BASE64 + 1 : 0;
+	}
+	if (run != HEX)
+		return 0;
+	memcpy(text, end - HEX, HEX);
+	return key_from_hex(key, text) ? HEX : 0;
+}
+
+void key_mask(char *text)
+{
+	static const char mask[] = "(key)";
+	size_t run = 0;
+
+	for (char *at = text;; at++) {
+		size_t length = is_base64(*at) ? 0 : key_length(at, run);
+
+		if (length) {
+			char *end = at + (*at == '='), *start = end - length;
+
+			memcpy(start, mask, sizeof mask - 1);
+			at = start + sizeof mask - 1;
+			memmove(at, end, strlen(end) + 1);
+			run = 0;
+		}
+		if (!*at)
+			return;
+		run = is_base64(*at) ? run + 1 : 0;
+	}
 }

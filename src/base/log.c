@@ -3,7 +3,6 @@
 #include "base/log.h"
 
 #include <assert.h>
-#include <ctype.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
@@ -19,7 +18,6 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/keytext.h"
 #include "base/utf8.h"
 #include "log_journal.h"
 
@@ -170,52 +168,6 @@ static bool write_line(enum log_level level, const struct log_subject *subject, 
 
 /* --- the line --- */
 
-static bool is_base64(char c)
-{
-	return isalnum((unsigned char)c) || c == '+' || c == '/';
-}
-
-/* Returns the length of the key that ends at `end`, the `run` characters of base64 or hexadecimal before it; 0: none.
- */
-static size_t key_length(const char *end, size_t run)
-{
-	enum { BASE64 = KEY_BASE64 - 2, HEX = KEY_HEX - 1 }; /* BASE64: without the "=" */
-	char text[KEY_HEX] = "";
-	uint8_t key[KEY_BYTES];
-
-	if (*end == '=' && run >= BASE64) {
-		memcpy(text, end - BASE64, BASE64 + 1);
-		return key_from_base64(key, text) ? BASE64 + 1 : 0;
-	}
-	if (run != HEX)
-		return 0;
-	memcpy(text, end - HEX, HEX);
-	return key_from_hex(key, text) ? HEX : 0;
-}
-
-/* Replaces keys by "(key)". */
-static void mask_keys(char *line)
-{
-	static const char mask[] = "(key)";
-	size_t run = 0;
-
-	for (char *at = line;; at++) {
-		size_t length = is_base64(*at) ? 0 : key_length(at, run);
-
-		if (length) {
-			char *end = at + (*at == '='), *start = end - length;
-
-			memcpy(start, mask, sizeof mask - 1);
-			at = start + sizeof mask - 1;
-			memmove(at, end, strlen(end) + 1);
-			run = 0;
-		}
-		if (!*at)
-			return;
-		run = is_base64(*at) ? run + 1 : 0;
-	}
-}
-
 /* Replaces what is not printable, so that a quoted text can neither begin another line nor confuse a terminal. */
 static void clean_line(char *line)
 {
@@ -230,15 +182,11 @@ static void clean_line(char *line)
 	}
 }
 
-/* Marks a truncated line. Its last character stays whole, and a part of a key does not stay. */
+/* Marks a truncated line, and keeps its last character whole. */
 static void mark_truncated(char line[LINE_MAX_BYTES])
 {
-	size_t end = LINE_MAX_BYTES - 1, last = end - KEY_HEX;
+	size_t end = LINE_MAX_BYTES - sizeof "...";
 
-	while (end > last && is_base64(line[end - 1]))
-		end--;
-	if (end > LINE_MAX_BYTES - sizeof "...")
-		end = LINE_MAX_BYTES - sizeof "...";
 	while (end && ((unsigned char)line[end] & 0xc0) == 0x80)
 		end--;
 	memcpy(line + end, "...", sizeof "...");
@@ -273,7 +221,6 @@ format_line(enum log_level level, const struct log_subject *subject, const char 
 	if (body >= LINE_MAX_BYTES - head)
 		mark_truncated(line);
 	clean_line(line);
-	mask_keys(line);
 	report_lost();
 	if (!write_line(level, subject, line, strlen(line)))
 		lost++;

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/keytext.h"
 #include "base/log.h"
 #include "daemon/notify.h"
 #include "tunnel/loop.h"
@@ -55,6 +56,7 @@ char *hook_expand(const char *command, const char *interface)
 void hooks_log_output(void *context, const char *label, const char *text)
 {
 	struct hooks *hooks = context;
+	char shown[CHILD_LINE];
 
 	if (hooks->progress)
 		hooks->progress(hooks->context, text);
@@ -65,7 +67,9 @@ void hooks_log_output(void *context, const char *label, const char *text)
 	if (hooks->suppressed)
 		log_warning(hooks->interface, "%s: %lu lines of output are not shown", label, hooks->suppressed);
 	hooks->suppressed = 0;
-	log_info(hooks->interface, "%s: %s", label, text);
+	snprintf(shown, sizeof shown, "%s", text);
+	key_mask(shown);
+	log_info(hooks->interface, "%s: %s", label, shown);
 }
 
 double hooks_timeout(double fallback)
@@ -113,18 +117,23 @@ static int set_hook_reason(struct reason *reason, int status, const char *label,
 static int run_hook(struct hooks *hooks, struct children *children, const char *label, const char *text,
 					const bool *ended, struct reason *reason)
 {
-	char *command = hook_expand(text, hooks->interface), shown[CHILD_LINE];
+	char *command = hook_expand(text, hooks->interface), *masked = command ? strdup(command) : NULL;
+	char shown[CHILD_LINE];
 	int status;
 
-	if (!command)
+	if (!masked) {
+		free(command);
 		return reason_set_errno(reason, -ENOMEM, "%s", label);
-	snprintf(shown, sizeof shown, "[#] %s", command);
+	}
+	key_mask(masked);
+	snprintf(shown, sizeof shown, "[#] %s", masked);
 	if (hooks->progress)
 		hooks->progress(hooks->context, shown);
 	log_info(hooks->interface, "%s: %s", label, shown);
 	status = run_command(hooks, children, label, command, ended);
 	if (status)
-		status = set_hook_reason(reason, status, label, command);
+		status = set_hook_reason(reason, status, label, masked);
+	free(masked);
 	free(command);
 	return status;
 }

@@ -25,6 +25,8 @@ static int apply_link_state(struct link_watch *watch, bool was_down)
 		return error;
 	if (device->mtu != state.mtu)
 		log_debug(device->name, "MTU is %u", state.mtu);
+	if (device->up != state.up)
+		log_debug(device->name, "link is %s", state.up ? "up" : "down");
 	device_lock(device);
 	device->mtu = state.mtu;
 	device_unlock(device);

@@ -204,9 +204,9 @@ static void name_resolved(struct name_table *table, struct name *name, const str
 	name->backoff = 0;
 	name->answered_at = now;
 	mark_tried(table, name);
-	if (name->failure_logged)
-		log_info(table->device->name, "endpoint %s: resolved to %s", name->host,
-				 endpoint_text(text, choose_address(table, list)));
+	if (name->failure_logged || log_enabled(LOG_DEBUG))
+		log_at(name->failure_logged ? LOG_INFO : LOG_DEBUG, table->device->name, "endpoint %s: resolved to %s",
+			   name->host, endpoint_text(text, choose_address(table, list)));
 	name->failure_logged = false;
 	if (first && peer && !name->overridden && !in_need && address_list_find(list, &peer->endpoint) < 0 &&
 		log_allowed(&table->log, now))

@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
+#include "base/token_bucket.h"
 #include "desired.h"
 #include "host.h"
 #include "mtu.h"
@@ -16,8 +18,13 @@
 #include "route_check.h"
 #include "watch.h"
 
-/* With more routes than this, a reload or an observation does not list them; the route check does. */
-enum { ROUTES_LISTED_AT_ONCE = 2000 };
+enum {
+	/* With more routes than this, a reload or an observation does not list them; the route check does. */
+	ROUTES_LISTED_AT_ONCE = 2000,
+	/* The log lists so many operations at once, and then one per interval. */
+	OPERATIONS_BURST = 200,
+	OPERATIONS_INTERVAL_MS = 20,
+};
 
 struct network {
 	char name[IFNAMSIZ]; /* of the interface, for the log */
@@ -31,6 +38,8 @@ struct network {
 	bool prepared, committed_once;
 	bool adopted; /* the interface comes from an earlier process */
 	char last_warning[REASON_BYTES + 32];
+	struct token_bucket listed; /* operations in the log */
+	unsigned long unlisted;
 	struct watch watch;
 	struct route_check check;
 	bool routes_differ; /* the check has found it, so the next look lists them all */
@@ -43,6 +52,27 @@ static void warn_once(void *context, const char *text)
 	if (strcmp(text, network->last_warning) != 0)
 		log_warning(network->name, "%s", text);
 	snprintf(network->last_warning, sizeof network->last_warning, "%s", text);
+}
+
+static void log_operation(void *context, const struct operation *operation)
+{
+	static const char *const verbs[] = {
+		[OPERATION_ADD] = "set", [OPERATION_DELETE] = "deleted", [OPERATION_PREPEND] = "set"
+	};
+	struct network *network = context;
+	char text[ITEM_TEXT];
+
+	if (!log_enabled(LOG_DEBUG))
+		return;
+	if (!token_bucket_take(&network->listed, OPERATIONS_BURST, OPERATIONS_INTERVAL_MS * NS_PER_MS, clock_boottime())) {
+		network->unlisted++;
+		return;
+	}
+	if (network->unlisted)
+		log_debug(network->name, "%lu more changes of the network are not listed", network->unlisted);
+	network->unlisted = 0;
+	item_text(text, &operation->item);
+	log_debug(network->name, "%s: %s", text, verbs[operation->verb]);
 }
 
 struct network *network_open(uint32_t index)
@@ -64,8 +94,9 @@ struct network *network_open(uint32_t index)
 		return NULL;
 	}
 	memcpy(network->name, network->host.link.name, sizeof network->name);
-	network->reconcile =
-		(struct reconcile) { .host = &network->host.operations, .warn = warn_once, .context = network };
+	network->reconcile = (struct reconcile) {
+		.host = &network->host.operations, .warn = warn_once, .applied = log_operation, .context = network
+	};
 	return network;
 }
 

@@ -96,6 +96,8 @@ static int judge_result(struct run *run, const struct operation *operation, int 
 
 	if (status == 0) {
 		run->changes += !(item->flags & ITEM_BRIEF);
+		if (run->reconcile->applied)
+			run->reconcile->applied(run->reconcile->context, operation);
 		return 0;
 	}
 	/* The item that was to be deleted does not exist. -ENXIO and -EADDRNOTAVAIL occur for addresses. */
@@ -117,6 +119,8 @@ static int judge_result(struct run *run, const struct operation *operation, int 
 			host->apply(host->host, &again, 1, &prepended, &ignored);
 			if (prepended == 0) {
 				run->changes++;
+				if (run->reconcile->applied)
+					run->reconcile->applied(run->reconcile->context, &again);
 				return 0;
 			}
 		}

@@ -43,6 +43,8 @@ struct reconcile {
 	uint32_t own_table; /* reserved for this tunnel; 0: none */
 	/* Called for each item that is left out and, in a repair, for each failure. */
 	void (*warn)(void *context, const char *text);
+	/* Called for each operation that has changed something. NULL: none. */
+	void (*applied)(void *context, const struct operation *operation);
 	void *context;
 };
 

@@ -95,6 +95,7 @@ static void on_zero_keys(struct peer_timers *timers)
 	device_lock(peer->device);
 	peer_forget_keys(peer);
 	device_unlock(peer->device);
+	log_debug(peer_text(peer), "session keys wiped, 540 s after the last handshake");
 }
 
 /* The peer may have another address now, or the route to it may use another local address. */

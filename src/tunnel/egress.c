@@ -268,7 +268,7 @@ static bool begin_cut(struct egress *egress, const uint8_t *packet, size_t lengt
 	if (!error)
 		return true;
 	egress_count(egress, DROP_REFUSED + error, 1);
-	if (log_enabled(LOG_DEBUG) && log_allowed(&device->log, now))
+	if (log_debug_allowed(&device->log, now))
 		log_debug(device->name, "a packet from the TUN was rejected: %s", segment_error_text(error));
 	return false;
 }

@@ -34,6 +34,15 @@ static bool is_gate_closed(const struct peer *peer, uint64_t now)
 	return peer->handshake_sent_known && now - peer->handshake_sent < REKEY_TIMEOUT;
 }
 
+/* `step` is followed by the endpoint. */
+static void log_step(struct peer *peer, const char *step, uint64_t now)
+{
+	char text[ENDPOINT_TEXT];
+
+	if (log_debug_allowed(&peer->log, now))
+		log_debug(peer_text(peer), "%s %s", step, endpoint_text(text, &peer->endpoint));
+}
+
 /* Adds the MACs to a handshake message and sends it. */
 static void send_handshake(struct peer *peer, void *message, size_t n, uint64_t now)
 {
@@ -101,8 +110,8 @@ void handshake_initiate(struct peer *peer, uint64_t now, bool retry)
 		if (log_allowed(&peer->log, now))
 			log_info(peer_text(peer), "no handshake: %s", strerror(-error));
 	} else {
-		if (log_allowed(&peer->log, now))
-			log_debug(peer_text(peer), "sending handshake initiation");
+		log_step(peer, peer->timers.attempts ? "handshake initiation repeated to" : "handshake initiation sent to",
+				 now);
 		quality_initiation_sent(&peer->quality, device->boottime());
 		send_handshake(peer, &message, sizeof message, now);
 	}
@@ -122,6 +131,7 @@ void handshake_keepalive(struct peer *peer, uint64_t now)
 		return;
 	}
 	session_seal(session, counter, slot, 0);
+	log_step(peer, "keepalive sent to", now);
 	send_to_peer(peer, slot, DATA_OVERHEAD, 0, now);
 	if (session_rekey_on_send(session, now))
 		handshake_initiate(peer, now, false);
@@ -216,8 +226,7 @@ static void receive_initiation(struct device *device, const struct message_initi
 		reject_handshake(device, peer, from, error, now);
 		return;
 	}
-	if (log_allowed(&peer->log, now))
-		log_debug(peer_text(peer), "answering handshake initiation");
+	log_step(peer, "handshake initiation answered to", now);
 	quality_response_sent(&peer->quality, device->boottime());
 	send_handshake(peer, &response, sizeof response, now);
 }
@@ -251,8 +260,6 @@ static void receive_response(struct device *device, const struct message_respons
 	peer_handshake_completed(peer, now);
 	if (!staged) /* the responder waits for the first packet */
 		handshake_keepalive(peer, now);
-	if (log_allowed(&peer->log, now))
-		log_debug(peer_text(peer), "handshake completed");
 }
 
 /* The endpoint is not changed: a cookie reply only proves that its sender has seen our message. */
@@ -269,6 +276,7 @@ static void receive_cookie(struct device *device, const struct message_cookie *m
 	}
 	peer->rx_bytes += sizeof *message;
 	peer->cookie_bytes += sizeof *message;
+	log_step(peer, "cookie for the next handshake initiation received from", now);
 }
 
 bool handshake_receive(struct device *device, const uint8_t *message, size_t n, const struct endpoint *from,

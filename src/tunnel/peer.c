@@ -253,6 +253,8 @@ void peer_handshake_completed(struct peer *peer, uint64_t now)
 	timers_handshake_completed(&peer->timers);
 	peer->handshake_completed = now;
 	peer->handshake_wall = device->realtime();
+	if (log_debug_allowed(&peer->log, now))
+		log_debug(peer_text(peer), "handshake completed");
 	if (device->handshake_completed)
 		device->handshake_completed(device->handshake_completed_context, peer);
 }

@@ -4,6 +4,8 @@
 
 #include <assert.h>
 
+#include "base/clock.h"
+
 /* Asks the kernel. The caller does not hold the lock, because workers would have to wait for the answer. */
 static bool is_local_usable(const struct device *device, struct endpoint *endpoint)
 {
@@ -17,7 +19,7 @@ static void report_endpoint(struct peer *peer)
 	const struct device *device = peer->device;
 	char text[ENDPOINT_TEXT];
 
-	if (log_enabled(LOG_DEBUG))
+	if (log_debug_allowed(&peer->log, clock_boottime()))
 		log_debug(peer_text(peer), "endpoint is %s", endpoint_text(text, &peer->last_from));
 	if (device->endpoint_changed)
 		device->endpoint_changed(device->endpoint_changed_context, peer);
@@ -89,6 +91,8 @@ void peer_verify_local(struct peer *peer)
 	if (!usable)
 		endpoint_clear_local(&peer->endpoint);
 	device_unlock(peer->device);
+	if (!usable && log_debug_allowed(&peer->log, clock_boottime()))
+		log_debug(peer_text(peer), "the local address is no longer usable; the routes choose another one");
 }
 
 void peer_clear_local(struct peer *peer)

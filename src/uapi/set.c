@@ -64,6 +64,8 @@ bool uapi_set_part(struct uapi_set *set, uint64_t now)
 		apply_set_start(&set->apply, set->device, &set->config);
 		set->stage = SET_APPLY;
 	} else if (status == 0) {
+		log_debug(set->device->name, "control socket: set request with %zu peer%s applied", set->config.peer_count,
+				  set->config.peer_count == 1 ? "" : "s");
 		set->stage = SET_FREE;
 	}
 	return true;

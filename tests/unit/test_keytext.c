@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include <sodium.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/keytext.h"
@@ -143,13 +144,39 @@ static int setup(void **state)
 	return sodium_init() < 0 ? -1 : 0;
 }
 
+#define KEY "6KpcbY9tWfSPVKhYJkCSEfTjzLPyy4UY0TpjLWeDaWQ="
+#define HEX "e8aa5c6d8f6d59f48f54a85826409211f4e3ccb3f2cb8518d13a632d67836964"
+
+static void keys_in_a_text_are_masked(void **state)
+{
+	static const char *const cases[][2] = {
+		{ "[#] wg set wg0 private-key <(echo " KEY ")", "[#] wg set wg0 private-key <(echo (key))" },
+		{ KEY, "(key)" },
+		{ "PrivateKey=" KEY KEY " and /" KEY, "PrivateKey=(key)(key) and /(key)" },
+		{ "private_key=" HEX " " HEX ".", "private_key=(key) (key)." },
+		/* Almost keys: one character less, a last character with bits that a key does not have, one digit more. */
+		{ "6KpcbY9tWfSPVKhYJkCSEfTjzLPyy4UY0TpjLWeDaW=", "6KpcbY9tWfSPVKhYJkCSEfTjzLPyy4UY0TpjLWeDaW=" },
+		{ "6KpcbY9tWfSPVKhYJkCSEfTjzLPyy4UY0TpjLWeDaWR=", "6KpcbY9tWfSPVKhYJkCSEfTjzLPyy4UY0TpjLWeDaWR=" },
+		{ HEX "0", HEX "0" },
+		{ "", "" },
+		{ "a = b", "a = b" },
+	};
+	char text[256];
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		snprintf(text, sizeof text, "%s", cases[i][0]);
+		key_mask(text);
+		assert_string_equal(text, cases[i][1]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_known_key_converts_both_ways),   cmocka_unit_test(random_keys_survive_the_round_trip),
 		cmocka_unit_test(malformed_base64_is_rejected),     cmocka_unit_test(base64_accepts_only_its_alphabet),
 		cmocka_unit_test(malformed_hex_is_rejected),        cmocka_unit_test(hex_accepts_only_its_digits),
-		cmocka_unit_test(hex_digits_may_be_of_either_case),
+		cmocka_unit_test(hex_digits_may_be_of_either_case), cmocka_unit_test(keys_in_a_text_are_masked),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);

@@ -177,34 +177,6 @@ static void a_quoted_text_cannot_begin_another_line(void **state)
 	assert_string_equal(line_of("\xff\xc3z\xe2\x82"), "??z??");
 }
 
-#define KEY "6KpcbY9tWfSPVKhYJkCSEfTjzLPyy4UY0TpjLWeDaWQ="
-#define HEX "e8aa5c6d8f6d59f48f54a85826409211f4e3ccb3f2cb8518d13a632d67836964"
-
-static void a_line_contains_no_key(void **state)
-{
-	char text[TEXT], expected[TEXT];
-
-	assert_string_equal(line_of("[#] wg set wg0 private-key <(echo " KEY ")"),
-						"[#] wg set wg0 private-key <(echo (key))");
-	assert_string_equal(line_of(KEY), "(key)");
-	assert_string_equal(line_of("PrivateKey=" KEY KEY " and /" KEY), "PrivateKey=(key)(key) and /(key)");
-	assert_string_equal(line_of("private_key=" HEX " " HEX "."), "private_key=(key) (key).");
-	/* Almost keys. */
-	assert_string_equal(line_of("6KpcbY9tWfSPVKhYJkCSEfTjzLPyy4UY0TpjLWeDaW="),
-						"6KpcbY9tWfSPVKhYJkCSEfTjzLPyy4UY0TpjLWeDaW=");
-	assert_string_equal(line_of(HEX "0"), HEX "0");
-	/* A key that the end of the line would cut, at each place. */
-	for (size_t at = 930; at < 1030; at++) {
-		memset(text, '.', at);
-		strcpy(text + at, " " KEY);
-		snprintf(expected, sizeof expected, "%.*s", 6, KEY);
-		assert_null(strstr(line_of(text), expected));
-		strcpy(text + at, " " HEX);
-		snprintf(expected, sizeof expected, "%.*s", 6, HEX);
-		assert_null(strstr(line_of(text), expected));
-	}
-}
-
 /* --- the journal --- */
 
 static const char *stream_format;
@@ -486,7 +458,6 @@ int main(void)
 		cmocka_unit_test(levels_are_found_by_name),
 		cmocka_unit_test(a_long_line_is_truncated_and_keeps_its_newline),
 		cmocka_unit_test(a_quoted_text_cannot_begin_another_line),
-		cmocka_unit_test(a_line_contains_no_key),
 		cmocka_unit_test(without_a_journal_a_line_of_its_stream_has_a_priority),
 		cmocka_unit_test(a_line_for_the_journal_has_fields),
 		cmocka_unit_test(a_journal_that_is_full_or_gone_leaves_the_lines_to_standard_error),

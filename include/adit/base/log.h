@@ -6,8 +6,8 @@
  * Every line starts with its subject: the interface, or the interface and the peer ("wg0: peer abcd…wxyz="). Lines that
  * a packet can cause are rate-limited by a struct log_limit.
  *
- * A line is one line of valid UTF-8, whatever the texts are that it quotes: control characters become spaces. It never
- * contains a key: what is 32 bytes of base64 or hexadecimal becomes "(key)", because a hook or its output may have one.
+ * A line is one line of valid UTF-8, whatever the texts are that it quotes: control characters become spaces. Secrets
+ * are not logged. A text that may contain them, because others wrote it, goes through key_mask first.
  *
  * A call never blocks. If nothing reads the log, lines are lost, and the next line that can be written follows one with
  * their number.
