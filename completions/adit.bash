@@ -20,7 +20,7 @@ _adit()
 				COMPREPLY+=("$line")
 			done < <(compgen -d -- "$word")
 			;;
-		*) COMPREPLY+=("${line%%$'\t'*}") ;;
+		*) COMPREPLY+=("$(printf %q "${line%%$'\t'*}")") ;; # a name of a peer may contain blanks
 		esac
 	done < <("$1" --complete "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
 }

@@ -56,7 +56,7 @@ static const struct command commands[] = {
 	  "Exits with 1 if there is an error. Warnings do not count.\n" },
 	{ "peer", command_peer, "add|remove|list FILE", "edit the peers of FILE, and reload",
 	  "  adit peer add FILE NAME [OPTION]...\n"
-	  "  adit peer remove FILE NAME [--no-reload]\n"
+	  "  adit peer remove FILE PEER [--no-reload]\n"
 	  "  adit peer list FILE\n\n"
 	  "Adds and removes peers in the folder that FILE includes, one file per peer, and\n"
 	  "makes a running tunnel read them. If that fails, nothing is changed.\n\n"

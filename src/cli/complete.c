@@ -4,8 +4,9 @@
  *
  * The help of a command is the only description of its arguments. Its usage names the words in their order. Its options
  * are those of the usage and the first words of indented lines. A word in capitals names a kind of value: FILE and NAME
- * are configurations, IFNAME is a running interface, DIR is a directory, LEVEL is a level of the log; "add|remove" are
- * alternatives.
+ * are configurations, IFNAME is a running interface, DIR is a directory, LEVEL is a level of the log, PEER is a peer of
+ * the FILE before it; "add|remove" are alternatives. Such a verb may have a usage of its own, in an indented line of
+ * the help: "adit peer remove FILE PEER".
  */
 #include "cli/complete.h"
 
@@ -209,13 +210,36 @@ static void offer_alternatives(struct piece alternatives, const char *prefix)
 	}
 }
 
+static void ignore_finding(void *context, const char *text)
+{
+}
+
 static void offer_levels(const char *prefix)
 {
 	for (int level = LOG_ERROR; level <= LOG_DEBUG; level++)
 		offer_text(log_level_name((enum log_level)level), "level of the log", prefix);
 }
 
-static void offer_value(struct piece kind, const char *prefix)
+/* Offers the peers that have a file of their own, with their first address. */
+static void offer_peers(const char *file, const char *prefix)
+{
+	struct ini_report quiet = { .line = ignore_finding, .any_process = true };
+	struct config config = { 0 };
+	char buffer[INI_PATH], address[PREFIX_TEXT];
+
+	ini_load(&config, ini_path(file, buffer), &quiet);
+	for (const struct config_peer *peer = config.peers; peer; peer = peer->next) {
+		*address = '\0';
+		if (peer->allowed_ips)
+			prefix_to_text(address, &peer->allowed_ips->prefix);
+		if (peer->file && *config_peer_name(peer))
+			offer_text(config_peer_name(peer), address, prefix);
+	}
+	config_destroy(&config);
+}
+
+/* `file` is the FILE among the words before, or NULL. */
+static void offer_value(struct piece kind, const char *file, const char *prefix)
 {
 	if (piece_is(kind, "DIR"))
 		puts(":directories");
@@ -223,12 +247,24 @@ static void offer_value(struct piece kind, const char *prefix)
 		offer_names(UAPI_DIRECTORY, ".sock", "interface", prefix);
 	else if (piece_is(kind, "FILE") || piece_is(kind, "LOG"))
 		puts(":files");
+	else if (piece_is(kind, "PEER") && file)
+		offer_peers(file, prefix);
 }
 
-/* Offers values of the word of the usage with this index. Returns false if there are not so many words. */
-static bool offer_word(const struct command *command, int index, const char *prefix)
+/* Returns the usage of a verb of the command, such as `peer remove`, or NULL if the help has none. */
+static const char *find_verb_usage(const struct command *command, const char *verb)
 {
-	const char *text = command->arguments;
+	char line[64];
+	const char *found;
+
+	snprintf(line, sizeof line, "  adit %s %s ", command->name, verb);
+	found = strstr(command->help, line);
+	return found ? found + strlen(line) : NULL;
+}
+
+/* Offers values of the word with this index in a usage. Returns false if there are not so many words. */
+static bool offer_word(const char *text, int index, const char *file, const char *prefix)
+{
 	struct piece word = { 0 };
 	bool repeated = false;
 
@@ -246,6 +282,8 @@ static bool offer_word(const struct command *command, int index, const char *pre
 		repeated = strncmp(word.text + word.length, "...", 3) == 0;
 		i++;
 	}
+	if (piece_is(word, "OPTION"))
+		return false;
 	if (piece_is(word, "HOSTS")) {
 		puts(":files");
 	} else if (piece_is(word, "FILE")) {
@@ -257,7 +295,7 @@ static bool offer_word(const struct command *command, int index, const char *pre
 	} else if (piece_is(word, "NAME") && index == 0) {
 		offer_names(UAPI_DIRECTORY, ".sock", "interface", prefix);
 	} else if (is_kind(word)) {
-		offer_value(word, prefix);
+		offer_value(word, file, prefix);
 	} else {
 		offer_alternatives(word, prefix);
 	}
@@ -266,7 +304,7 @@ static bool offer_word(const struct command *command, int index, const char *pre
 
 static void complete_command(const struct command *command, int words, char **list)
 {
-	const char *prefix = list[words - 1];
+	const char *prefix = list[words - 1], *usage = command->arguments, *verb_usage = NULL, *file = NULL;
 	struct option_text option;
 	bool is_value = false;
 	int index = 0;
@@ -274,12 +312,22 @@ static void complete_command(const struct command *command, int words, char **li
 	for (int i = 0; i < words - 1; i++) {
 		bool is_option = !is_value && *list[i] == '-';
 
-		index += !is_value && !is_option;
+		if (!is_value && !is_option) {
+			if (index == 0)
+				verb_usage = find_verb_usage(command, list[i]);
+			if (index == 1)
+				file = list[i];
+			index++;
+		}
 		is_value = is_option && takes_value(command, list[i], &option);
 	}
+	if (verb_usage) {
+		usage = verb_usage;
+		index--;
+	}
 	if (is_value)
-		offer_value(option.value, prefix);
-	else if (*prefix == '-' || !offer_word(command, index, prefix))
+		offer_value(option.value, file, prefix);
+	else if (*prefix == '-' || !offer_word(usage, index, file, prefix))
 		offer_options(command, prefix);
 }
 

@@ -162,7 +162,7 @@ int command_peer_remove(int argc, char **argv)
 	struct peer_site site;
 	int error;
 
-	if (!usage_check("peer remove", argc, argv, "FILE NAME [--no-reload]", 2, 2))
+	if (!usage_check("peer remove", argc, argv, "FILE PEER [--no-reload]", 2, 2))
 		return EXIT_FAILURE;
 	error = peer_site_open(&site, "adit peer remove", argv[1], true);
 	if (!error) {

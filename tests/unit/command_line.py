@@ -5,6 +5,7 @@ section in man/adit.8, completion, and one line for wrong input. A new command i
 
 command_line.py SOURCE-FOLDER ADIT
 """
+import base64
 import os
 import pathlib
 import re
@@ -16,6 +17,9 @@ import tempfile
 TOP, ADIT = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
 EMULATOR = os.environ.get("EMULATOR", "").split()
 KIND = r"[A-Z][A-Z]+(?:\[?:[A-Z]+\]?)?"  # the name of a value, such as FILE or HOST[:PORT]
+
+
+PEERS = ["alice", "albert's laptop"]  # in site.conf of the checks that run shells
 
 
 class Skip(Exception):
@@ -166,6 +170,11 @@ def in_folder(check):
         (path / "folder").mkdir()
         (path / "a file.conf").touch()
         (path / "a-note").touch()
+        (path / "site.d").mkdir()
+        (path / "site.conf").write_text("[Interface]\nInclude = site.d\n")
+        for number, name in enumerate(PEERS):
+            public = base64.b64encode(bytes([number + 1]) * 32).decode()
+            (path / f"site.d/{number}.conf").write_text(f"[Peer]\nName = {name}\nPublicKey = {public}\n")
         environment = {"PATH": f"{ADIT.parent}:{os.environ['PATH']}", "HOME": folder, "TERM": "dumb", "LC_ALL": "C.UTF-8"}
         check(path, environment)
 
@@ -195,6 +204,9 @@ def bash_completes():
         assert complete("run", "a") == ["compopt -o filenames", "a file.conf"]
         assert complete("run", "f") == ["compopt -o filenames", "folder"]
         assert complete("no-such-command", "") == [""]
+        assert complete("log", "de") == ["debug"]
+        assert complete("peer", "remove", "site.conf", "a") == ["alice", "albert\\'s\\ laptop"]
+        assert complete("peer", "remove", "site.conf", "ali") == ["alice"]
     in_folder(check)
 
 
@@ -218,7 +230,9 @@ def zsh_completes():
 
     def check(path, environment):
         lines = ["adit sho", "adit show", "adit show --j", "adit show --json", "adit run a", "a\\\\ file.conf",
-                 "adit ", "*".join(sorted(table()))]
+                 "adit ", "*".join(sorted(table())), "adit log de", "adit log debug",
+                 "adit peer remove site.conf ali", "adit peer remove site.conf alice",
+                 "adit peer remove site.conf alb", r"adit peer remove site.conf albert\\'s\\ laptop"]
         done = run(["zsh", "-f", "-c", script, "zsh", TOP / "completions", *lines], cwd=path, env=environment)
         assert done.returncode == 0, f"{done}"
     in_folder(check)
@@ -239,6 +253,9 @@ def fish_completes():
         assert complete("adit sho") == ["show"]
         assert complete("adit show --j") == ["--json"]
         assert "a file.conf" in complete("adit run a")
+        assert complete("adit log de") == ["debug"]
+        assert complete("adit peer remove site.conf ali") == ["alice"]
+        assert complete("adit peer remove site.conf alb") == ["albert's laptop"]
     in_folder(check)
 
 

@@ -8,7 +8,9 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <sodium.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -26,6 +28,12 @@ static const struct command commands[] = {
 	{ "peer", NULL, "add|remove FILE NAME", "edit peers", "Edits peers.\n" },
 	{ "verify", NULL, "[--strict] FILE...", "verify files", "Verifies.\n\n  --strict  be strict\n" },
 	{ "key", NULL, "", "print a key", "Prints a key.\n" },
+	{ "log", NULL, "[LEVEL] [IFNAME]", "log more", "Logs more.\n" },
+	{ "edit", NULL, "add|remove FILE", "edit peers",
+	  "  adit edit add FILE NAME [OPTION]...\n"
+	  "  adit edit remove FILE PEER [--quiet]\n\n"
+	  "Edits peers.\n\n"
+	  "  --key KEY  its key\n" },
 };
 
 static char output[1024];
@@ -106,6 +114,62 @@ static void options_follow_the_last_word(void **state)
 	assert_string_equal(COMPLETE("net", "hosts", ""), "--log\n--out\ta folder\n");
 }
 
+static void a_level_or_an_interface_follows(void **state)
+{
+	assert_string_equal(COMPLETE("log", "deb"), "debug\tlevel of the log\n");
+	assert_non_null(strstr(COMPLETE("log", ""), "error\tlevel of the log\nwarning\tlevel of the log\n"));
+	assert_null(strstr(COMPLETE("log", "info", ""), "level"));
+}
+
+static void a_verb_may_have_a_usage_of_its_own(void **state)
+{
+	assert_string_equal(COMPLETE("edit", ""), "add\nremove\n");
+	assert_string_equal(COMPLETE("edit", "remove", "no-such"), ":configurations\n");
+	assert_string_equal(COMPLETE("edit", "add", "x", ""), "");
+	assert_string_equal(COMPLETE("edit", "add", "x", "y", ""), "--key\tits key\n");
+	assert_string_equal(COMPLETE("edit", "remove", "x", "y", ""), "--key\tits key\n");
+	assert_string_equal(COMPLETE("edit", "remove", "x", "--key", ""), "");
+}
+
+static void write_file(const char *folder, const char *name, const char *text)
+{
+	char path[256];
+	FILE *file;
+
+	snprintf(path, sizeof path, "%s/%s", folder, name);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	assert_true(fputs(text, file) >= 0);
+	assert_int_equal(fclose(file), 0);
+}
+
+#define KEY(letter) #letter "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+
+static void the_peers_of_a_file_are_offered_if_they_have_files(void **state)
+{
+	char folder[] = "/tmp/test_complete.XXXXXX", site[64], command[128];
+
+	assert_non_null(mkdtemp(folder));
+	snprintf(site, sizeof site, "%s/site.conf", folder);
+	snprintf(command, sizeof command, "mkdir %s/site.d && chmod 700 %s", folder, folder);
+	assert_int_equal(system(command), 0);
+	write_file(folder, "site.conf",
+			   "[Interface]\nPrivateKey = @no-such\nNonsense = 1\nInclude = site.d\n"
+			   "[Peer]\nName = al-here\nPublicKey = " KEY(B) "\n");
+	write_file(folder, "site.d/alice.conf",
+			   "[Peer]\nName = alice\nPublicKey = " KEY(C) "\nAllowedIPs = 10.0.0.2/32, 10.1.0.0/16\n");
+	write_file(folder, "site.d/b.conf", "[Peer]\nName = Bob's laptop\nPublicKey = " KEY(D) "\n");
+	write_file(folder, "site.d/c.conf", "[Peer]\nPublicKey = " KEY(E) "\n");
+	assert_string_equal(COMPLETE("edit", "remove", site, ""), "alice\t10.0.0.2/32\nBob's laptop\n");
+	assert_string_equal(COMPLETE("edit", "remove", "--quiet", site, "al"), "alice\t10.0.0.2/32\n");
+	assert_string_equal(COMPLETE("edit", "remove", site, "x"), "");
+	assert_string_equal(COMPLETE("edit", "add", site, ""), "");
+	assert_string_equal(COMPLETE("edit", "remove", folder, ""), "");
+	assert_string_equal(COMPLETE("edit", "remove", "/tmp/no-such.conf", ""), "");
+	snprintf(command, sizeof command, "rm -r %s", folder);
+	assert_int_equal(system(command), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -115,7 +179,12 @@ int main(void)
 		cmocka_unit_test(words_are_completed_in_the_order_of_the_usage),
 		cmocka_unit_test(the_last_word_is_repeated_if_dots_follow),
 		cmocka_unit_test(options_follow_the_last_word),
+		cmocka_unit_test(a_level_or_an_interface_follows),
+		cmocka_unit_test(a_verb_may_have_a_usage_of_its_own),
+		cmocka_unit_test(the_peers_of_a_file_are_offered_if_they_have_files),
 	};
 
+	if (sodium_init() < 0)
+		return 1;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
