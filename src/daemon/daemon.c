@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,19 +15,38 @@
 #include "tunnel/loop.h"
 #include "tunnel/peer.h"
 
-enum { PEER_LINES_MAX = 32 }; /* per log of the counters */
+/* Per log of the counters. */
+enum { PEER_LINES_MAX = 32, COUNTER_LINE_BYTES = 900 };
 
-/* Totals first, then one line for each peer with traffic, up to PEER_LINES_MAX. */
+/* Lists the counters that are not 0, in one line, or in several if they do not fit. */
+static void log_device_counters(struct device *device)
+{
+	char line[COUNTER_LINE_BYTES], one[80];
+	struct counters counters;
+	size_t length = 0;
+
+	device_counters(device, &counters);
+	for (unsigned i = 0; i < COUNTERS; i++) {
+		if (!counters.value[i])
+			continue;
+		snprintf(one, sizeof one, "%s %llu", counter_name(i), (unsigned long long)counters.value[i]);
+		if (length + strlen(one) + strlen(", ") >= sizeof line) {
+			log_info(device->name, "counters: %s", line);
+			length = 0;
+		}
+		length += (size_t)snprintf(line + length, sizeof line - length, "%s%s", length ? ", " : "", one);
+	}
+	if (length)
+		log_info(device->name, "counters: %s", line);
+}
+
+/* The device first, then one line for each peer with traffic, up to PEER_LINES_MAX, then the totals. */
 static void log_counters(struct device *device)
 {
 	unsigned long long rx = 0, tx = 0;
-	struct counters counters;
 	size_t active = 0;
 
-	device_counters(device, &counters);
-	for (unsigned i = 0; i < COUNTERS; i++)
-		if (counters.value[i])
-			log_info(device->name, "%s %llu", counter_name(i), (unsigned long long)counters.value[i]);
+	log_device_counters(device);
 	list_for_each (peer, &device->peers, const struct peer, node) {
 		rx += peer->rx_bytes;
 		tx += peer->tx_bytes;

@@ -204,7 +204,7 @@ void handover_take_endpoints(struct handover *handover, const struct config *con
 	if (restored < 0)
 		log_warning(config->interface, "the saved endpoints cannot be used: %s", strerror(-restored));
 	else
-		log_debug(config->interface, "%d endpoint%s of the previous process", restored, restored == 1 ? "" : "s");
+		log_debug(config->interface, "%d endpoint%s taken over from the previous process", restored, restored == 1 ? "" : "s");
 }
 
 static void on_endpoint_changed(void *context, struct peer *peer)

@@ -101,7 +101,7 @@ int running_state_save(const struct device *device, const struct names *names, c
 	if (warning.text[0])
 		log_warning(device->name, "%s", warning.text);
 	if (result > 0)
-		log_info(device->name, "saved the running state in %s", path);
+		log_info(device->name, "SaveConfig: running state saved in %s", path);
 	config_destroy(&running);
 	return result < 0 ? result : 0;
 }

@@ -114,7 +114,7 @@ class Daemon:
         while not found or size != len(self.log()):
             size = len(self.log())
             time.sleep(0.2)
-            found = re.search(rf": {name} (\d+)$", self.log()[before:], re.MULTILINE)
+            found = re.search(rf" {name} (\d+)(?:,|$)", self.log()[before:], re.MULTILINE)
         return int(found.group(1))
 
     def reload(self):

@@ -14,7 +14,7 @@ from ends import Adit
 from lab import TIMEOUT, case, wait_for
 
 COMMANDS = ["run", "check", "reload", "stop", "show", "mesh", "genkey", "pubkey", "genpsk", "init", "peer", "up",
-            "down", "doctor"]
+            "down", "doctor", "log"]
 WORDS = {"status": "show", "version": "--version", "chek": "check", "list": "show", "start": "run", "connect": "up",
          "disconnect": "down", "relaod": "reload", "STATUS": "show", "gen-key": "genkey", "site.conf": "run", "shwo": "show"}
 

@@ -47,6 +47,7 @@ def life(lab):
     left, right, container = lay(lab)
     with container.booted():
         check_start(lab, left, right, container)
+        check_journal(lab, left, right, container)
         check_reload(lab, left, right, container)
         check_kill(lab, left, right, container)
         check_stop(lab, left, container)
@@ -68,6 +69,31 @@ def check_start(lab, left, right, container):
     with lab.check("the sandbox of the unit allows io_uring and the steering of packets to workers"):
         log = container.run(f"journalctl --no-pager --unit {UNIT}")
         assert "io_uring, 2 workers" in log and "cannot be had" not in log and "no steering" not in log, log
+
+
+def check_journal(lab, left, right, container):
+    """The journal of systemd, and not that of a test, understands the entries."""
+    def entries(*words):
+        output = container.run(["journalctl", "--no-pager", "--output=json", *words], check=False)
+        return [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+
+    with lab.check("the journal has the interface and the peer of a line, its priority, and its unit"):
+        container.run("adit log debug tun-left")
+        left.node.run("ip link set tun-left down")  # this ends the session
+        wait_for(lambda: not left.node.run(f"ping -n -q -c 1 -W 1 {right.v4}", check=False).returncode, "a handshake")
+        found = wait_for(lambda: [entry for entry in entries(f"ADIT_PEER={right.public}", "ADIT_INTERFACE=tun-left")
+                                  if "handshake completed" in entry["MESSAGE"]], "the handshake in the journal")[0]
+        assert found["ADIT_PEER_KEY"] == right.public and found["_TRANSPORT"] == "journal", found
+        assert found["PRIORITY"] == "7" and found["SYSLOG_IDENTIFIER"] == "adit", found
+        assert found["_SYSTEMD_UNIT"] == f"{UNIT}.service", found
+        container.run("adit log info tun-left")
+    with lab.check("the last line of a process that fails is one of its unit"):
+        with open(f"{container.root}/etc/adit/second.conf", "w") as file:
+            file.write(left.text().replace(left.private, right.private))
+        container.run("systemctl start adit@second", check=False)
+        wait_for(lambda: any("UDP port" in entry["MESSAGE"] and entry["PRIORITY"] == "3"
+                             for entry in entries("--unit=adit@second", "ADIT_INTERFACE=second")), "the failure")
+        container.run("systemctl stop adit@second", check=False)
 
 
 def check_reload(lab, left, right, container):

@@ -172,7 +172,7 @@ static void a_quoted_text_cannot_begin_another_line(void **state)
 {
 	assert_string_equal(line_of("a\nwg0: b\r\tc"), "a wg0: b  c");
 	assert_string_equal(line_of("\x1b[31mred\x7f"), " [31mred ");
-	assert_string_equal(line_of("a\xc2\x85z\xe2\x80\xa8z\xe2\x80\xaez"), "a  z   z   z"); /* NEL, LS, RLO */
+	assert_string_equal(line_of("a\xc2\x85z\xe2\x80\xa8z"), "a  z   z"); /* NEL, LS */
 	assert_string_equal(line_of("Jürgen €"), "Jürgen €");
 	assert_string_equal(line_of("\xff\xc3z\xe2\x82"), "??z??");
 }
@@ -342,7 +342,7 @@ static void a_journal_that_is_full_or_gone_leaves_the_lines_to_standard_error(vo
 	int journal = open_journal(), taken = 0;
 	bool is_file;
 
-	lines_to_log = atoi(sandbox_output("cat /proc/sys/net/unix/max_dgram_qlen")) + 100;
+	lines_to_log = (int)strtol(sandbox_output("cat /proc/sys/net/unix/max_dgram_qlen"), NULL, 10) + 100;
 	assert_uint_in_range(lines_to_log, 100, 2000); /* a pipe holds so many lines */
 	capture(text, sizeof text, log_many_to_journal);
 	while (receive_entry(journal, entry, &is_file))
