@@ -28,12 +28,12 @@ static bool same_destination(const struct endpoint *a, const struct endpoint *b)
 }
 
 /* Setting the current destination again keeps the local address that belongs to it. Returns whether it is another. */
-static bool apply_endpoint(struct peer *peer, const struct endpoint *endpoint)
+static bool apply_endpoint(struct peer *peer, const struct endpoint *endpoint, enum endpoint_origin origin)
 {
 	peer->configured = *endpoint;
 	if (!endpoint_known(endpoint) || same_destination(&peer->endpoint, endpoint))
 		return false;
-	peer_set_endpoint(peer, endpoint);
+	peer_assign_endpoint(peer, endpoint, origin);
 	return true;
 }
 
@@ -109,7 +109,7 @@ const struct config_prefix *apply_peer_set_begin(struct peer *peer, const struct
 	if (config->has_preshared_key)
 		noise_remote_set_psk(&peer->remote, config->preshared_key);
 	if (config->has_endpoint) {
-		*moved = apply_endpoint(peer, &endpoint);
+		*moved = apply_endpoint(peer, &endpoint, ORIGIN_SET);
 		if (peer->device->endpoint_set)
 			peer->device->endpoint_set(peer->device->unanswered_context, peer);
 	}
@@ -141,11 +141,12 @@ void apply_peer_reload(struct peer *peer, const struct config_peer *config, uint
 		device_lock(peer->device);
 		peer_forget_keys(peer); /* a session must not continue under the old cipher */
 		device_unlock(peer->device);
+		peer_report_wiped(peer, "its cipher was changed", now);
 	}
 	noise_remote_set_psk(&peer->remote, config->preshared_key);
 	peer_set_label(peer, config->label);
 	if (!same_destination(&peer->configured, &endpoint))
-		moved = apply_endpoint(peer, &endpoint);
+		moved = apply_endpoint(peer, &endpoint, ORIGIN_CONFIGURED);
 	prefix = mark_prefixes(peer, config);
 	apply_peer_set_prefixes(peer, &prefix, SIZE_MAX);
 	apply_keepalive(peer, config->keepalive, now);

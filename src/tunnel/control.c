@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <sodium.h>
 
+#include "base/clock.h"
 #include "crypto/message.h"
 #include "tunnel/handshake.h"
 #include "tunnel/peer.h"
@@ -37,6 +38,10 @@ static void on_peer_events(void *context, struct mailbox_peer *mail, unsigned ev
 	}
 	if (events & PEER_EVENT_MOVED)
 		peer_commit_move(peer);
+	if (events & PEER_EVENT_UNGROUPED)
+		peer_emit(peer, &(struct event) { .kind = EVENT_GSO_REFUSED });
+	if (events & PEER_EVENT_SEND_RESULT)
+		peer_update_state(peer, now);
 	if (events & PEER_EVENT_LOCAL_UNVERIFIED)
 		peer_verify_local(peer);
 	if (events & PEER_EVENT_HANDSHAKE)
@@ -71,12 +76,23 @@ static struct peer *peer_of_timers(struct peer_timers *timers)
 
 static void on_initiate(struct peer_timers *timers, uint64_t now, bool retry)
 {
-	handshake_initiate(peer_of_timers(timers), now, retry);
+	struct peer *peer = peer_of_timers(timers);
+	struct peer_facts facts = peer_facts(peer, now);
+
+	if (retry)
+		peer_state_unanswered(&peer->state, &facts, now);
+	else
+		peer_state_silent(&peer->state, &facts);
+	handshake_initiate(peer, now, retry);
+	peer_update_state(peer, now);
 }
 
 static void on_keepalive(struct peer_timers *timers, uint64_t now)
 {
-	handshake_keepalive(peer_of_timers(timers), now);
+	struct peer *peer = peer_of_timers(timers);
+
+	handshake_keepalive(peer, now);
+	peer_update_state(peer, now); /* it may have been silent */
 }
 
 static void on_give_up(struct peer_timers *timers)
@@ -84,6 +100,7 @@ static void on_give_up(struct peer_timers *timers)
 	struct peer *peer = peer_of_timers(timers);
 	struct device *device = peer->device;
 
+	peer_state_given_up(&peer->state);
 	device_count(device, DROP_STAGED_TIMEOUT, staged_clear(&device->staged, &peer->staged));
 	log_info(peer_text(peer), "handshake not answered for 90 s, giving up until there is something to send");
 }
@@ -91,11 +108,14 @@ static void on_give_up(struct peer_timers *timers)
 static void on_zero_keys(struct peer_timers *timers)
 {
 	struct peer *peer = peer_of_timers(timers);
+	const struct session *last = peer->sessions.current;
+	uint64_t expired = last ? last->created + REJECT_AFTER_TIME : clock_boottime();
 
 	device_lock(peer->device);
 	peer_forget_keys(peer);
 	device_unlock(peer->device);
 	log_debug(peer_text(peer), "session keys wiped, 540 s after the last handshake");
+	peer_update_state(peer, expired); /* it has been idle since then */
 }
 
 /* The peer may have another address now, or the route to it may use another local address. */
@@ -175,7 +195,23 @@ void control_set_private_key(struct device *device, const uint8_t *private_key)
 		noise_remote_reset(&peer->remote);
 	}
 	device_unlock(device);
+	list_for_each (peer, &device->peers, struct peer, node)
+		peer_report_wiped(peer, "the private key was changed", clock_boottime());
 	sodium_memzero(&identity, sizeof identity);
+}
+
+static void report_link(struct device *device, uint64_t now)
+{
+	struct event event = { .kind = device->up ? EVENT_LINK_UP : EVENT_LINK_DOWN, .interface = device->name };
+
+	event_emit(&device->events, &event);
+	list_for_each (peer, &device->peers, struct peer, node) {
+		atomic_store_explicit(&peer->state.send_error, 0, memory_order_relaxed);
+		if (device->up)
+			peer_update_state(peer, now);
+		else
+			peer_report_wiped(peer, "the link is down", now);
+	}
 }
 
 int control_set_up(struct device *device, bool up, uint64_t now)
@@ -203,6 +239,8 @@ int control_set_up(struct device *device, bool up, uint64_t now)
 		device_count(device, DROP_HANDSHAKE_QUEUE, mailbox_drop_messages(&device->mailbox));
 	}
 	device_unlock(device);
+	if (!error && !device->leaving)
+		report_link(device, now);
 	if (!device->up)
 		return error;
 	list_for_each (peer, &device->peers, struct peer, node)

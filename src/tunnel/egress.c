@@ -96,6 +96,7 @@ static void account_run(struct egress *egress, const struct udp_run *run, struct
 	if (run->gso_refused) {
 		atomic_store_explicit(&peer->ungrouped_until, now + UNGROUPED_TIME, memory_order_relaxed);
 		egress_count(egress, COUNT_GROUP_REFUSED, 1);
+		peer_post(peer, PEER_EVENT_UNGROUPED, NULL, now);
 	}
 	if (run->local_gone) {
 		peer_post(peer, PEER_EVENT_LOCAL_LOST, NULL, now);
@@ -106,6 +107,10 @@ static void account_run(struct egress *egress, const struct udp_run *run, struct
 		log_info(peer_text(peer), "sending to %s: %s", endpoint_text(text, peer_endpoint(peer)), strerror(run->error));
 	}
 	if (bytes) { /* once per run, not per packet */
+		if (atomic_load_explicit(&peer->state.send_error, memory_order_relaxed) != run->error) {
+			atomic_store_explicit(&peer->state.send_error, run->error, memory_order_relaxed);
+			peer_post(peer, PEER_EVENT_SEND_RESULT, NULL, now);
+		}
 		timers_any_sent(&egress->device->timers, &peer->timers, now);
 		timers_data_sent(&egress->device->timers, &peer->timers, now);
 	}

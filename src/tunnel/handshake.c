@@ -11,14 +11,20 @@
 #include "base/clock.h"
 #include "crypto/message.h"
 
+enum { REFUSED_BURST = 20 };            /* events of refused handshakes at once, and then */
+#define REFUSED_INTERVAL (NS_PER_S / 5) /* one per interval */
+
 /* --- sending ------------------------------------------------------------------------ */
 
 static void send_to_peer(struct peer *peer, const void *message, size_t n, uint8_t traffic_class, uint64_t now)
 {
 	const struct device *device = peer->device;
+	int error = device->ops->send(device->ops_context, peer, &peer->endpoint, message, n, traffic_class);
 
-	if (!device->ops->send(device->ops_context, peer, &peer->endpoint, message, n, traffic_class))
+	if (!error)
 		peer->tx_bytes += n;
+	if (error != -EAGAIN && atomic_exchange(&peer->state.send_error, -error) != -error)
+		peer_update_state(peer, now);
 	timers_any_sent(&peer->device->timers, &peer->timers, now);
 }
 
@@ -93,6 +99,7 @@ void handshake_initiate(struct peer *peer, uint64_t now, bool retry)
 {
 	struct device *device = peer->device;
 	struct message_initiation message;
+	struct peer_facts facts;
 	int error;
 
 	if (!retry)
@@ -100,10 +107,17 @@ void handshake_initiate(struct peer *peer, uint64_t now, bool retry)
 	if (is_gate_closed(peer, now))
 		return;
 	/* Under traffic, a packet triggers the retry before the timer does, because the timer adds jitter. */
-	if (!retry && peer->handshake_index)
+	facts = peer_facts(peer, now);
+	if (!retry && peer->handshake_index) {
+		peer_state_unanswered(&peer->state, &facts, now);
 		handshake_unanswered(peer);
-	if (!device->up || !endpoint_known(&peer->endpoint) || is_gate_closed(peer, now))
+	}
+	if (!device->up || !endpoint_known(&peer->endpoint) || is_gate_closed(peer, now)) {
+		peer_update_state(peer, now);
 		return;
+	}
+	if (peer_state_initiated(&peer->state, &facts, now))
+		peer_emit(peer, &(struct event) { .kind = EVENT_HANDSHAKE_BEGUN });
 	error = create_initiation(peer, &message, now);
 	if (error) {
 		close_gate(peer, now);
@@ -116,6 +130,7 @@ void handshake_initiate(struct peer *peer, uint64_t now, bool retry)
 		send_handshake(peer, &message, sizeof message, now);
 	}
 	timers_handshake_initiated(&device->timers, &peer->timers, now);
+	peer_update_state(peer, now);
 }
 
 void handshake_keepalive(struct peer *peer, uint64_t now)
@@ -146,6 +161,42 @@ void handshake_resume(struct peer *peer, uint64_t now)
 }
 
 /* --- receiving ---------------------------------------------------------------------- */
+
+static const char *refusal_reason(int error)
+{
+	switch (error) {
+	case -ENOENT:
+		return "it is from an unknown peer, or answers nothing that we sent";
+	case -EBADMSG:
+		return "it is not authentic, or the preshared keys differ";
+	case -EPROTONOSUPPORT:
+		return "the peer uses another Cipher";
+	case -EALREADY:
+		return "it is a replay, or the clock of the peer was set back";
+	case -EBUSY:
+		return "it came too soon after the last one";
+	default:
+		return strerror(-error);
+	}
+}
+
+/* `peer`: NULL if it is not known. */
+static void emit_refusal(struct device *device, const struct peer *peer, const struct endpoint *from, int error,
+						 uint64_t now)
+{
+	char text[ENDPOINT_TEXT];
+	struct event refused = { .kind = EVENT_HANDSHAKE_REFUSED, .interface = device->name };
+
+	if (!event_wanted(&device->events) ||
+		!token_bucket_take(&device->refused_events, REFUSED_BURST, REFUSED_INTERVAL, now))
+		return;
+	refused.endpoint = endpoint_text(text, from);
+	refused.reason = refusal_reason(error);
+	if (peer)
+		peer_emit(peer, &refused);
+	else
+		event_emit(&device->events, &refused);
+}
 
 /* `peer` is NULL if it is not known. */
 static void reject_handshake(struct device *device, struct peer *peer, const struct endpoint *from, int error,
@@ -215,6 +266,7 @@ static void receive_initiation(struct device *device, const struct message_initi
 				 "the peer uses another Cipher than %s, which is set here; both ends must set the same",
 				 suite_name(remote->suite));
 	if (error) {
+		emit_refusal(device, error == -EPROTONOSUPPORT ? peer_of_remote(remote) : NULL, from, error, now);
 		reject_handshake(device, NULL, from, error, now);
 		return;
 	}
@@ -223,6 +275,7 @@ static void receive_initiation(struct device *device, const struct message_initi
 	peer_received(peer, sizeof *message, now);
 	error = respond(peer, &response, now);
 	if (error) {
+		emit_refusal(device, peer, from, error, now);
 		reject_handshake(device, peer, from, error, now);
 		return;
 	}
@@ -246,6 +299,7 @@ static void receive_response(struct device *device, const struct message_respons
 	if (!error)
 		error = peer_derive_session(peer, now, &session);
 	if (error) {
+		emit_refusal(device, peer, from, error, now);
 		reject_handshake(device, NULL, from, error, now);
 		return;
 	}

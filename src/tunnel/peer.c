@@ -118,6 +118,8 @@ void peer_remove(struct peer *peer)
 		device->ops->peer_gone(device->ops_context, peer);
 	/* Then free it. No worker is awake, so peer_gone has removed the last pointers to it. */
 	peer_forget_keys(peer);
+	if (peer->state.announced)
+		peer_emit(peer, &(struct event) { .kind = EVENT_PEER_DOWN, .reason = "removed" });
 	staged_clear(&device->staged, &peer->staged);
 	noise_remote_destroy(&peer->remote);
 	peer_label_release(peer->label);
@@ -249,14 +251,19 @@ void peer_install_session(struct peer *peer, struct session *session)
 void peer_handshake_completed(struct peer *peer, uint64_t now)
 {
 	const struct device *device = peer->device;
+	bool initiator = peer->sessions.current && peer->sessions.current->initiator;
 
 	timers_handshake_completed(&peer->timers);
 	peer->handshake_completed = now;
 	peer->handshake_wall = device->realtime();
 	if (log_debug_allowed(&peer->log, now))
 		log_debug(peer_text(peer), "handshake completed");
+	peer_state_answered(&peer->state);
 	if (device->handshake_completed)
 		device->handshake_completed(device->handshake_completed_context, peer);
+	peer_emit(peer,
+			  &(struct event) { .kind = EVENT_HANDSHAKE_COMPLETED, .role = initiator ? "initiator" : "responder" });
+	peer_update_state(peer, now);
 }
 
 /* Without a step, returns the time that was read then: two queries give the same result to the nanosecond. */

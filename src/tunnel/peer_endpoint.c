@@ -14,20 +14,29 @@ static bool is_local_usable(const struct device *device, struct endpoint *endpoi
 		   device->local_usable(device->local_usable_context, endpoint);
 }
 
-static void report_endpoint(struct peer *peer)
+static void report_endpoint(struct peer *peer, const struct endpoint *before)
 {
 	const struct device *device = peer->device;
-	char text[ENDPOINT_TEXT];
+	char text[ENDPOINT_TEXT], old[ENDPOINT_TEXT];
+	struct event moved = { .kind = EVENT_ENDPOINT_MOVED, .origin = endpoint_origin_name(peer->origin) };
 
 	if (log_debug_allowed(&peer->log, clock_boottime()))
 		log_debug(peer_text(peer), "endpoint is %s", endpoint_text(text, &peer->last_from));
+	if (event_wanted(&device->events) && !endpoint_same_remote(before, &peer->endpoint)) {
+		moved.to = endpoint_text(text, &peer->endpoint);
+		moved.from = endpoint_known(before) ? endpoint_text(old, before) : NULL;
+		peer_emit(peer, &moved);
+	}
 	if (device->endpoint_changed)
 		device->endpoint_changed(device->endpoint_changed_context, peer);
 }
 
 /* `last_from` keeps a local address that is not usable, so that it is not verified for each message from there. */
-static void store_endpoint(struct peer *peer, const struct endpoint *from, bool usable)
+static void store_endpoint(struct peer *peer, const struct endpoint *from, bool usable, enum endpoint_origin origin)
 {
+	if (origin != ORIGIN_ROAMED || !endpoint_same_remote(&peer->endpoint, from))
+		peer->origin = origin;
+	atomic_store_explicit(&peer->state.send_error, 0, memory_order_relaxed);
 	peer->last_from = peer->endpoint = *from;
 	if (!usable)
 		endpoint_clear_local(&peer->endpoint);
@@ -35,18 +44,23 @@ static void store_endpoint(struct peer *peer, const struct endpoint *from, bool 
 	peer->ungrouped_until = 0;
 }
 
-void peer_set_endpoint(struct peer *peer, const struct endpoint *from)
+void peer_assign_endpoint(struct peer *peer, const struct endpoint *from, enum endpoint_origin origin)
 {
-	struct endpoint verified = *from;
+	struct endpoint verified = *from, before = peer->endpoint;
 	bool usable;
 
 	if (endpoint_equal(&peer->last_from, from))
 		return;
 	usable = is_local_usable(peer->device, &verified);
 	device_lock(peer->device);
-	store_endpoint(peer, &verified, usable);
+	store_endpoint(peer, &verified, usable, origin);
 	device_unlock(peer->device);
-	report_endpoint(peer);
+	report_endpoint(peer, &before);
+}
+
+void peer_set_endpoint(struct peer *peer, const struct endpoint *from)
+{
+	peer_assign_endpoint(peer, from, ORIGIN_ROAMED);
 }
 
 bool peer_move(struct peer *peer, const struct endpoint *from)
@@ -62,17 +76,17 @@ bool peer_move(struct peer *peer, const struct endpoint *from)
 
 void peer_commit_move(struct peer *peer)
 {
-	struct endpoint verified = peer->moved_to;
+	struct endpoint verified = peer->moved_to, before = peer->endpoint;
 	bool changed = !endpoint_equal(&peer->last_from, &verified);
 	bool usable = changed && is_local_usable(peer->device, &verified);
 
 	device_lock(peer->device);
 	if (changed)
-		store_endpoint(peer, &verified, usable);
+		store_endpoint(peer, &verified, usable, ORIGIN_ROAMED);
 	atomic_store_explicit(&peer->move, PEER_MOVE_NONE, memory_order_relaxed);
 	device_unlock(peer->device);
 	if (changed)
-		report_endpoint(peer);
+		report_endpoint(peer, &before);
 }
 
 void peer_verify_local(struct peer *peer)

@@ -273,6 +273,11 @@ void timers_any_received(struct timers *timers, struct peer_timers *peer, uint64
 	any_traffic(timers, peer, now);
 }
 
+bool timers_handshake_pending(const struct peer_timers *peer)
+{
+	return timer_pending(peer, TIMER_RETRANSMIT_HANDSHAKE);
+}
+
 void timers_handshake_initiated(struct timers *timers, struct peer_timers *peer, uint64_t now)
 {
 	timer_set(timers, peer, TIMER_RETRANSMIT_HANDSHAKE, now + REKEY_TIMEOUT + jitter(timers));

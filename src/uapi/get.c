@@ -117,7 +117,34 @@ static void get_peer(struct uapi_get *get, const struct device *device, struct u
 	get->prefixes_written = 0;
 	get->next_prefix = peer->allowed_ips.first;
 	get->changes = peer->allowed_ips.changes;
+	get->stage = GET_STATE;
+}
+
+/*
+ * A session expires without an event. So the condition is that of this moment, and idle began with the end of the
+ * session.
+ */
+static void get_state(struct uapi_get *get, const struct device *device, struct uapi_answer *answer)
+{
+	const struct peer *peer = cursor_peer(get, device);
+	uint64_t now = clock_boottime(), since;
+	enum peer_condition condition;
+	struct peer_facts facts;
+
 	get->stage = GET_QUALITY;
+	if (!peer || !device->backend)
+		return;
+	facts = peer_facts(peer, now);
+	condition = peer_state_condition(&peer->state, &facts);
+	since = condition == peer->state.condition ? peer->state.since : 0;
+	if (condition == PEER_IDLE && peer->sessions.current)
+		since = peer->sessions.current->created + REJECT_AFTER_TIME;
+	answer_printf(answer, "state=%s\n", peer_condition_name(condition));
+	if (since)
+		answer_printf(answer, "state_since_time_sec=%llu\n",
+					  (unsigned long long)((device->realtime() - (now - since)) / NS_PER_S));
+	if (peer->origin)
+		answer_printf(answer, "endpoint_origin=%s\n", endpoint_origin_name(peer->origin));
 }
 
 /* The quality of the link is not in the protocol, either. What has not been measured is left out. */
@@ -200,6 +227,9 @@ size_t uapi_get_next(struct uapi_get *get, const struct device *device, char *te
 			break;
 		case GET_PEER:
 			get_peer(get, device, &answer);
+			break;
+		case GET_STATE:
+			get_state(get, device, &answer);
 			break;
 		case GET_QUALITY:
 			get_quality(get, device, &answer);

@@ -44,7 +44,16 @@ int uapi_parse_part(struct uapi_parser *parser, size_t lines);
  * memory is a get that has not started.
  */
 struct uapi_get {
-	enum uapi_get_stage { GET_INTERFACE, GET_PEER, GET_QUALITY, GET_LABEL, GET_PREFIXES, GET_END, GET_DONE } stage;
+	enum uapi_get_stage {
+		GET_INTERFACE,
+		GET_PEER,
+		GET_STATE,
+		GET_QUALITY,
+		GET_LABEL,
+		GET_PREFIXES,
+		GET_END,
+		GET_DONE
+	} stage;
 	uint8_t public_key[KEY_BYTES]; /* of the current peer, the one written last */
 	uint64_t serial;               /* of the current peer; 0: none yet */
 	size_t prefixes_written;       /* of the current peer */

@@ -22,6 +22,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/event.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/map.h"
@@ -121,7 +122,9 @@ struct device {
 	/* The control socket has set the endpoint of the peer. May be NULL. */
 	void (*endpoint_set)(void *context, struct peer *peer);
 	void *unanswered_context; /* of both */
-	/* The peer has another endpoint than before. Called without the lock. May be NULL. */
+	/*
+	 * The peer has another endpoint than before, or counts as up or down. Called with or without the lock. May be NULL.
+	 */
 	void (*endpoint_changed)(void *context, struct peer *peer);
 	void *endpoint_changed_context;
 	/* A session with the peer has come into use. Called with or without the lock. May be NULL. */
@@ -130,6 +133,10 @@ struct device {
 	/* The TUN was deleted. */
 	void (*gone)(void *context);
 	void *gone_context;
+
+	struct event_bus events;
+	bool leaving;                       /* the next process takes over: the end is no event of the peers */
+	struct token_bucket refused_events; /* of handshakes, because any sender can cause them */
 
 	struct counters counters; /* of control; device_counters adds those of the workers */
 	struct log_limit log;

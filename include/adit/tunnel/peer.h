@@ -23,6 +23,7 @@
 #include "tunnel/device.h"
 #include "tunnel/mailbox.h"
 #include "tunnel/peer_label.h"
+#include "tunnel/peer_state.h"
 #include "tunnel/quality.h"
 #include "tunnel/staged.h"
 #include "tunnel/timers.h"
@@ -37,6 +38,8 @@ enum peer_event {
 	PEER_EVENT_LOCAL_UNVERIFIED = 8, /* packets are sent from a local address that must be verified */
 	PEER_EVENT_LOCAL_LOST = 16,      /* the host has lost the local address */
 	PEER_EVENT_MOVED = 32,           /* an authentic packet came from another endpoint, see peer_move */
+	PEER_EVENT_SEND_RESULT = 64,     /* sending fails, or works again, see peer_state.send_error */
+	PEER_EVENT_UNGROUPED = 128,      /* the path refused a UDP_SEGMENT send */
 };
 
 /* A receiver index and what it identifies: a session, or the handshake under way. */
@@ -78,6 +81,8 @@ struct peer {
 	uint64_t serial;       /* greater than that of all peers added before; never 0 */
 	struct map_node by_key;
 	struct allowedip_list allowed_ips;
+	struct peer_state state;
+	enum endpoint_origin origin;
 	struct endpoint configured; /* as last set by the configuration; the peer may have moved since */
 
 	struct noise_remote remote;
@@ -154,6 +159,17 @@ static inline struct peer *peer_of_allowed_ips(struct allowedip_list *owner)
  */
 void peer_post(struct peer *peer, unsigned events, const struct session *in_use, uint64_t now);
 
+/* --- state and events ---------------------------------------------------------------- */
+
+/* What peer_state.h needs to know about the peer at `now`. */
+struct peer_facts peer_facts(const struct peer *peer, uint64_t now);
+/* Brings the state of the peer up to date. Emits an event if the peer counts as up or down from now on. */
+void peer_update_state(struct peer *peer, uint64_t now);
+/* The keys were wiped because of `reason`: the peer counts as down. */
+void peer_report_wiped(struct peer *peer, const char *reason, uint64_t now);
+/* Adds interface, key and name of the peer to the event, and emits it. */
+void peer_emit(const struct peer *peer, struct event *event);
+
 /* --- endpoint ----------------------------------------------------------------------- */
 
 /* Returns the endpoint to send to. The pointer is valid while the worker is awake. */
@@ -179,12 +195,14 @@ static inline const struct endpoint *peer_last_from(const struct peer *peer)
 bool peer_move(struct peer *peer, const struct endpoint *from);
 
 /*
- * These three verify the local address: they ask the kernel, without the lock, whether it can be used, and then take
- * the lock for the change. peer_set_endpoint records where an authentic message came from, or a configured endpoint;
- * it does nothing if the peer is there already. peer_commit_move does the same with a move of peer_move.
+ * These four verify the local address: they ask the kernel, without the lock, whether it can be used, and then take
+ * the lock for the change. peer_set_endpoint records where an authentic message came from; it does nothing if the peer
+ * is there already. peer_commit_move does the same with a move of peer_move, and peer_assign_endpoint with an endpoint
+ * that did not come from the peer.
  * peer_verify_local is called before a message is sent; it does nothing unless the address is unverified.
  */
 void peer_set_endpoint(struct peer *peer, const struct endpoint *from);
+void peer_assign_endpoint(struct peer *peer, const struct endpoint *to, enum endpoint_origin origin);
 void peer_commit_move(struct peer *peer);
 void peer_verify_local(struct peer *peer);
 

@@ -92,6 +92,9 @@ void timers_queue(struct timers *timers, struct peer_timers *peer);
  */
 void timers_set_keepalive(struct timers *timers, struct peer_timers *peer, uint16_t seconds, uint64_t now);
 
+/* Returns whether an initiation was sent that is neither answered nor given up. */
+bool timers_handshake_pending(const struct peer_timers *peer);
+
 /* Events. "Any" includes keepalives and handshake messages; "data" is a packet that is not empty. */
 void timers_data_sent(struct timers *timers, struct peer_timers *peer, uint64_t now);
 void timers_data_received(struct timers *timers, struct peer_timers *peer, uint64_t now);
