@@ -17,6 +17,7 @@
 #include "connection.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +27,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "monitor.h"
 #include "set.h"
 #include "text.h"
 
@@ -45,12 +47,14 @@ enum {
 
 #define SET_LINE "set=1\n"
 #define GET_LINE "get=1\n"
+#define MONITOR_REQUEST "monitor=1\n\n"
 
 /* How a connection continues. */
 enum next {
 	NEXT_INPUT,   /* it waits for more of a request */
 	NEXT_ANSWER,  /* there is an answer to write */
 	NEXT_PENDING, /* a set must be carried out first */
+	NEXT_MONITOR, /* its client follows events from now on, and the connection ends */
 };
 
 struct uapi_connection {
@@ -318,6 +322,20 @@ void uapi_connection_set_rest(struct uapi *uapi)
 
 /* --- requests and answers, continued ------------------------------------------------ */
 
+/* The monitor gets a descriptor of its own, so that the connection can end as usual. */
+static enum next begin_monitor(struct uapi_connection *connection)
+{
+	int fd = fcntl(connection->read_watcher.fd, F_DUPFD_CLOEXEC, 0);
+	int error = fd < 0 ? -errno : uapi_monitor_start(connection->uapi, fd);
+
+	if (!error)
+		return NEXT_MONITOR;
+	if (fd >= 0)
+		close(fd);
+	answer_errno(connection, error);
+	return NEXT_ANSWER;
+}
+
 /* Answers the next request. */
 static enum next answer_next(struct uapi_connection *connection)
 {
@@ -343,6 +361,10 @@ static enum next answer_next(struct uapi_connection *connection)
 			return NEXT_PENDING;
 		input_consume(connection, length);
 		return NEXT_ANSWER;
+	}
+	if (length && request_is(connection->input, length, MONITOR_REQUEST)) {
+		input_consume(connection, length);
+		return begin_monitor(connection);
 	}
 	if (length) {
 		answer_request(connection, connection->input, length - 1);
@@ -419,6 +441,9 @@ static void connection_wait(struct uapi_connection *connection)
 		ev_io_start(loop, &connection->write_watcher);
 		break;
 	case NEXT_PENDING:
+		break;
+	case NEXT_MONITOR:
+		connection_stop(connection);
 		break;
 	case NEXT_INPUT:
 		if (connection->read_closed)

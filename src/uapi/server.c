@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "connection.h"
+#include "monitor.h"
 #include "uapi/socket.h"
 
 /* Seconds until the next attempt: without descriptors or memory, and while the server is full of busy clients. */
@@ -157,8 +158,14 @@ void uapi_finish_sets(struct uapi *uapi)
 
 void uapi_stop(struct uapi *uapi)
 {
+	struct event end = { .kind = EVENT_END };
+
 	if (!uapi->loop)
 		return;
+	end.interface = uapi->device->name;
+	end.reason = uapi->device->leaving ? "the service restarts" : "the daemon ends";
+	event_emit(&uapi->device->events, &end);
+	uapi_monitors_stop(uapi);
 	while (!list_empty(&uapi->connections))
 		uapi_connection_stop_first(uapi);
 	if (ev_is_active(&uapi->directory_watcher)) {

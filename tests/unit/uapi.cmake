@@ -3,6 +3,7 @@
 adit_test(uapi uapi)
 adit_test(uapi uapi_requests)
 adit_test(uapi uapi_large_sets)
+adit_test(uapi uapi_monitor)
 adit_test(uapi uapi_clients)
 target_link_options(test_uapi_clients PRIVATE -Wl,--wrap=accept4,--wrap=inotify_init1)
 adit_test(uapi uapi_secrets)
@@ -16,7 +17,7 @@ target_link_options(test_apply_set PRIVATE -Wl,--wrap=malloc,--wrap=calloc,--wra
 adit_test(uapi apply_reload)
 target_link_options(test_apply_reload PRIVATE
 	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=allowedips_insert,--wrap=allowedips_sweep)
-foreach(module uapi uapi_requests uapi_large_sets uapi_clients uapi_secrets uapi_socket uapi_wg peer_label
+foreach(module uapi uapi_monitor uapi_requests uapi_large_sets uapi_clients uapi_secrets uapi_socket uapi_wg peer_label
 		apply_set apply_reload)
 	target_include_directories(test_${module} PRIVATE ${CMAKE_SOURCE_DIR}/src/uapi) # some headers are the layer's own
 endforeach()

@@ -4,10 +4,12 @@
  * (wireguard.com/xplatform), so that wg(8), wg-quick(8) and other tools can configure a device.
  *
  * Requests are `get=1`, `set=1`, and ours: `counters=1` (one line per counter of the device), `log=1` (the level of the
- * log, which a line `level=LEVEL` changes) and the verbs of the daemon. A blank line ends a request, and a connection
- * may carry any number of them. An answer ends with `errno=N` (0 or negative) and a blank line. A set is applied when
- * it has arrived completely; the answer to a get is generated while the client reads it. This bounds the memory per
- * client. A large request is handled in parts of about a millisecond, and packets flow in between.
+ * log, which a line `level=LEVEL` changes), `monitor=1` and the verbs of the daemon. A blank line ends a request, and a
+ * connection may carry any number of them. An answer ends with `errno=N` (0 or negative) and a blank line. `monitor=1`
+ * is answered at once, and then by a block of lines for each event, until the client closes the connection or the daemon
+ * ends. A set is applied when it has arrived completely; the answer to a get is generated while the client reads it.
+ * This bounds the memory per client. A large request is handled in parts of about a millisecond, and packets flow in
+ * between.
  */
 #ifndef ADIT_UAPI_UAPI_H
 #define ADIT_UAPI_UAPI_H
@@ -25,6 +27,7 @@
 #define UAPI_DIRECTORY "/var/run/wireguard" /* where wg(8) looks for IFNAME.sock */
 
 enum {
+	UAPI_MONITORS_MAX = 16,      /* clients that follow events; they do not count as connections */
 	UAPI_CONNECTIONS_MAX = 16,   /* a further client takes the place of one that is idle or slow */
 	UAPI_REQUEST_MAX = 16 << 20, /* bytes buffered for large requests, over all connections */
 	UAPI_REPLY_MAX = 64 << 10,   /* bytes in the reply to a verb */
@@ -74,9 +77,12 @@ struct uapi {
 	struct ev_timer accept_retry; /* runs after accept(2) has failed, or while all clients are busy */
 	struct list connections;      /* of struct uapi_connection */
 	unsigned connection_count;
-	struct uapi_connection *setting; /* whose set is carried out in parts; NULL: none */
-	struct ev_timer set_timer;       /* for the next part */
-	size_t request_bytes;            /* counted against UAPI_REQUEST_MAX */
+	struct list monitors; /* of struct uapi_monitor */
+	unsigned monitor_count;
+	struct event_consumer event_consumer; /* subscribed while there are monitors */
+	struct uapi_connection *setting;      /* whose set is carried out in parts; NULL: none */
+	struct ev_timer set_timer;            /* for the next part */
+	size_t request_bytes;                 /* counted against UAPI_REQUEST_MAX */
 };
 
 /*
@@ -101,7 +107,8 @@ int uapi_start(struct uapi *uapi, struct device *device, struct ev_loop *loop, c
  * apply_set_part requires. Accepts a zeroed struct.
  */
 void uapi_finish_sets(struct uapi *uapi);
-/* Closes all connections, and removes the socket file unless another has replaced it. Accepts a zeroed struct. */
+/* Reports the end to monitors, closes all connections, and removes the socket file unless another has replaced it.
+ * Accepts a zeroed struct. */
 void uapi_stop(struct uapi *uapi);
 
 #endif
