@@ -104,6 +104,11 @@ static const struct command commands[] = {
 	  "makes the tunnel log each step of its handshakes and each change of its routes;\n"
 	  "\"adit reload site\" returns to LogLevel of its file, which is info by default.\n\n"
 	  "LEVEL is error, warning, info or debug, and includes the levels before it.\n" },
+	{ "monitor", command_monitor, "[IFNAME] [--json]", "print events as they happen",
+	  "Prints the events of one tunnel, or of all tunnels and of those that appear\n"
+	  "later: peers that go up and down or move, handshakes, reloads, repairs of the\n"
+	  "network. Ends with the tunnel IFNAME, or when interrupted.\n\n"
+	  "  --json  print one JSON object per line, for programs\n" },
 	{ "metrics", command_metrics, "[IFNAME]...", "print metrics for Prometheus",
 	  "Prints the state and the counters of the tunnels, or of all tunnels, as\n"
 	  "OpenMetrics text. A tunnel that does not answer has \"adit_up 0\".\n\n"

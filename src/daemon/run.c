@@ -100,13 +100,16 @@ static int prepare_network(struct service *service, const struct config *config,
 struct reload_report {
 	const char *interface;
 	struct uapi_reply *reply; /* of the client that requested the reload; NULL: it was SIGHUP */
+	char error[REASON_BYTES]; /* the first one in the file */
 };
 
 static void report_message(void *context, const char *text)
 {
-	const struct reload_report *report = context;
+	struct reload_report *report = context;
 
 	log_warning(report->interface, "reload: %s", text);
+	if (!report->error[0] && strstr(text, ": error: "))
+		snprintf(report->error, sizeof report->error, "%s", text);
 	if (report->reply)
 		uapi_reply_line(report->reply, "message", text);
 }
@@ -179,10 +182,26 @@ forget_previous:
 	return error;
 }
 
+static void emit_refused_reload(const struct device *device, const char *reason)
+{
+	struct event event = { .kind = EVENT_RELOAD_REFUSED, .interface = device->name, .reason = reason };
+
+	event_emit(&device->events, &event);
+}
+
+static void emit_applied_reload(const struct device *device)
+{
+	struct event event = { .kind = EVENT_RELOAD_APPLIED,
+						   .interface = device->name,
+						   .peers = (uint32_t)device->peer_count };
+
+	event_emit(&device->events, &event);
+}
+
 /* Reads the file again and applies the difference, or nothing. 0 or negative errno, reported to `reply` and the log. */
 static int service_reload(struct service *service, struct uapi_reply *reply)
 {
-	struct reload_report report = { service->daemon.device.name, reply };
+	struct reload_report report = { .interface = service->daemon.device.name, .reply = reply };
 	struct ini_report findings = { .line = report_message, .context = &report, .strict = service->strict };
 	struct reason reason = { 0 };
 	struct config config = { 0 };
@@ -190,6 +209,7 @@ static int service_reload(struct service *service, struct uapi_reply *reply)
 
 	if (error) {
 		report_message(&report, "the tunnel is still starting");
+		emit_refused_reload(&service->daemon.device, "the tunnel is still starting");
 		return error;
 	}
 	error = ini_load(&config, service->path, &findings);
@@ -200,6 +220,7 @@ static int service_reload(struct service *service, struct uapi_reply *reply)
 	if (error) {
 		if (reason.text[0])
 			report_message(&report, reason.text);
+		emit_refused_reload(&service->daemon.device, reason.text[0] ? reason.text : report.error);
 		log_error(report.interface, "reload failed: the previous configuration remains in effect");
 		config_destroy(&config);
 		return error;
@@ -214,6 +235,7 @@ static int service_reload(struct service *service, struct uapi_reply *reply)
 	startup_set_log_level(log_level_of(&service->config), &reason);
 	log_info(report.interface, "reloaded: %zu peer%s", service->daemon.device.peer_count,
 			 service->daemon.device.peer_count == 1 ? "" : "s");
+	emit_applied_reload(&service->daemon.device);
 	return 0;
 }
 
@@ -347,6 +369,7 @@ static int service_start(struct service *service, const struct network_plan *pla
 		error = reason_set_errno(reason, -errno, "rtnetlink");
 		goto stop_names;
 	}
+	network_set_events(service->network, &device->events);
 	if (service->handover.adopted)
 		network_adopt(service->network);
 	error = prepare_network(service, &service->config, plan, claim, reason);
@@ -432,6 +455,7 @@ static bool service_may_end(void *context)
 
 	daemon->ended = false;
 	service->keep = !daemon->lost && !may_stay && daemon->terminated && service_is_restarting();
+	daemon->device.leaving = service->keep;
 	error = service->keep
 				? 0
 				: hooks_run(&service->hooks, &service->children, HOOK_PRE_DOWN, &service->config,

@@ -42,7 +42,8 @@ struct network {
 	unsigned long unlisted;
 	struct watch watch;
 	struct route_check check;
-	bool routes_differ; /* the check has found it, so the next look lists them all */
+	const struct event_bus *events; /* NULL: none */
+	bool routes_differ;             /* the check has found it, so the next look lists them all */
 };
 
 static void warn_once(void *context, const char *text)
@@ -98,6 +99,11 @@ struct network *network_open(uint32_t index)
 		.host = &network->host.operations, .warn = warn_once, .applied = log_operation, .context = network
 	};
 	return network;
+}
+
+void network_set_events(struct network *network, const struct event_bus *events)
+{
+	network->events = events;
 }
 
 void network_adopt(struct network *network)
@@ -347,6 +353,13 @@ static int repair_network(void *context)
 	}
 	if (status < 0)
 		warn_once(network, reason.text);
+	if (status > 0 && network->events) {
+		struct event event = { .kind = EVENT_NETWORK_REPAIRED,
+							   .interface = network->name,
+							   .repairs = (uint32_t)status,
+							   .reason = reconcile->first_change };
+		event_emit(network->events, &event);
+	}
 	if (status > 0)
 		log_info(network->name, "another program changed the network of the tunnel: %d repair%s", status,
 				 status == 1 ? "" : "s");

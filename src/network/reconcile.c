@@ -88,6 +88,23 @@ static int judge_failure(struct run *run, const struct operation *operation, int
 	return 0;
 }
 
+static void count_change(struct run *run, const struct operation *operation)
+{
+	struct reconcile *reconcile = run->reconcile;
+	char text[ITEM_TEXT];
+
+	if (reconcile->applied)
+		reconcile->applied(reconcile->context, operation);
+	if (operation->item.flags & ITEM_BRIEF)
+		return;
+	run->changes++;
+	if (reconcile->first_change[0])
+		return;
+	item_text(text, &operation->item);
+	snprintf(reconcile->first_change, sizeof reconcile->first_change, "%s %s",
+			 operation->verb == OPERATION_DELETE ? "removed" : "restored", text);
+}
+
 static int judge_result(struct run *run, const struct operation *operation, int status, const struct reason *why)
 {
 	const struct host_operations *host = run->reconcile->host;
@@ -95,9 +112,7 @@ static int judge_result(struct run *run, const struct operation *operation, int 
 	struct reason owner = { 0 };
 
 	if (status == 0) {
-		run->changes += !(item->flags & ITEM_BRIEF);
-		if (run->reconcile->applied)
-			run->reconcile->applied(run->reconcile->context, operation);
+		count_change(run, operation);
 		return 0;
 	}
 	/* The item that was to be deleted does not exist. -ENXIO and -EADDRNOTAVAIL occur for addresses. */
@@ -118,9 +133,7 @@ static int judge_result(struct run *run, const struct operation *operation, int 
 
 			host->apply(host->host, &again, 1, &prepended, &ignored);
 			if (prepended == 0) {
-				run->changes++;
-				if (run->reconcile->applied)
-					run->reconcile->applied(run->reconcile->context, &again);
+				count_change(run, &again);
 				return 0;
 			}
 		}
@@ -220,6 +233,7 @@ int reconcile_change(struct reconcile *reconcile, const struct item_list *before
 	int status = 1;
 
 	reason->text[0] = '\0';
+	reconcile->first_change[0] = '\0';
 	for (size_t i = 0; i < reconcile->desired.count; i++)
 		reconcile->desired.items[i].flags &= (uint8_t)~ITEM_FAILED;
 	for (int number = 0; status == 1 && number <= PASSES_MAX; number++) {

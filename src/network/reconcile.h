@@ -40,7 +40,8 @@ struct host_operations {
 struct reconcile {
 	const struct host_operations *host;
 	struct item_list desired;
-	uint32_t own_table; /* reserved for this tunnel; 0: none */
+	uint32_t own_table;                /* reserved for this tunnel; 0: none */
+	char first_change[ITEM_TEXT + 16]; /* of the last run: "restored route 10.0.0.0/24"; "": nothing was changed */
 	/* Called for each item that is left out and, in a repair, for each failure. */
 	void (*warn)(void *context, const char *text);
 	/* Called for each operation that has changed something. NULL: none. */

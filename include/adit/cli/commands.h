@@ -28,6 +28,12 @@ int command_init(int argc, char **argv);
  */
 int command_peer(int argc, char **argv);
 
+/*
+ * `monitor [IFNAME] [--json]`: prints events, one per line, until the end of the daemon of IFNAME; without IFNAME,
+ * those of all daemons without end. A closed standard output ends it, too.
+ */
+int command_monitor(int argc, char **argv);
+
 /* `genkey`: prints a new private key in base64 (X25519, clamped; RFC 7748, section 5). */
 int command_genkey(int argc, char **argv);
 /* `genpsk`: prints a new preshared key in base64. */

@@ -16,6 +16,7 @@
 
 #include <ev.h>
 
+#include "base/event.h"
 #include "io/udp.h"
 #include "network/plan.h"
 
@@ -26,6 +27,9 @@ struct network;
  * Only the calling thread may use it.
  */
 struct network *network_open(uint32_t index);
+
+/* Repairs are events on this bus from now on. It must outlive the network. */
+void network_set_events(struct network *network, const struct event_bus *events);
 
 /*
  * The interface comes from an earlier process of this daemon, and its network is still there. Its MTU stays if the
