@@ -23,6 +23,8 @@ void config_prefixes_free(struct config_prefix *prefix)
 void config_peer_free(struct config_peer *peer)
 {
 	config_prefixes_free(peer->allowed_ips);
+	for (int hook = 0; hook < PEER_HOOKS; hook++)
+		config_lines_free(peer->hooks[hook]);
 	peer_label_release(peer->label);
 	sodium_memzero(peer, sizeof *peer);
 	free(peer);
@@ -97,6 +99,8 @@ void config_destroy(struct config *config)
 	config_files_free(config->includes);
 	for (int point = 0; point < HOOK_POINTS; point++)
 		config_lines_free(config->hooks[point]);
+	for (int hook = 0; hook < PEER_HOOKS; hook++)
+		config_lines_free(config->peer_hooks[hook]);
 	config_lines_free(config->dns_servers);
 	config_lines_free(config->dns_search);
 	sodium_memzero(config, sizeof *config);

@@ -180,6 +180,14 @@ static int merge_peer(const struct ini_parser *parser, struct known_peer *known,
 		to->keepalive = from->keepalive;
 		to->has_keepalive = true;
 	}
+	for (int hook = 0; hook < PEER_HOOKS; hook++) {
+		struct config_line **tail = &to->hooks[hook];
+
+		while (*tail)
+			tail = &(*tail)->next;
+		*tail = from->hooks[hook];
+		from->hooks[hook] = NULL;
+	}
 	if (from->has_cipher) {
 		to->cipher = from->cipher;
 		to->has_cipher = true;

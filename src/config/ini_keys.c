@@ -25,6 +25,7 @@ enum {
 	HOOK = 1 << 2,         /* a shell command */
 	LIST = 1 << 3,         /* items separated by commas or blanks */
 	TEXT = 1 << 4,         /* may contain blanks */
+	IN_PEER = 1 << 5,      /* belongs in [Peer], too */
 };
 
 struct ini_key_row {
@@ -408,6 +409,26 @@ static void ini_add_post_down(struct ini_parser *parser, const char *name, const
 	add_hook(parser, HOOK_POST_DOWN, value);
 }
 
+/* In [Interface] for all peers, in [Peer] for one. */
+static void add_peer_hook(struct ini_parser *parser, enum peer_hook hook, const char *value)
+{
+	bool one = parser->section == SECTION_PEER;
+
+	if (*value && !parser->status)
+		parser->status = config_line_append(one ? &parser->peer->hooks[hook] : &parser->config->peer_hooks[hook], value,
+											parser->line);
+}
+
+static void ini_add_peer_up(struct ini_parser *parser, const char *name, const char *value)
+{
+	add_peer_hook(parser, PEER_HOOK_UP, value);
+}
+
+static void ini_add_peer_down(struct ini_parser *parser, const char *name, const char *value)
+{
+	add_peer_hook(parser, PEER_HOOK_DOWN, value);
+}
+
 static void ini_set_save_config(struct ini_parser *parser, const char *name, const char *value)
 {
 	ini_set_bool(parser, name, value, &parser->config->save_config);
@@ -445,6 +466,9 @@ static const struct ini_key_row keys[KEY_COUNT] = {
 	[KEY_ENDPOINT] = { "Endpoint", SECTION_PEER, 0, ini_set_endpoint, NULL },
 	[KEY_PERSISTENT_KEEPALIVE] = { "PersistentKeepalive", SECTION_PEER, 0, ini_set_keepalive, NULL },
 	[KEY_CIPHER] = { "Cipher", SECTION_PEER, 0, ini_set_cipher, NULL },
+	[KEY_PEER_UP] = { "PeerUp", SECTION_INTERFACE, REPEATS | MAY_BE_EMPTY | HOOK | IN_PEER, ini_add_peer_up, NULL },
+	[KEY_PEER_DOWN] = { "PeerDown", SECTION_INTERFACE, REPEATS | MAY_BE_EMPTY | HOOK | IN_PEER, ini_add_peer_down,
+						NULL },
 };
 
 /* Compares the first letters before the whole words, because files can have a hundred thousand lines. */
@@ -497,6 +521,11 @@ void ini_key_reset(struct ini_parser *parser, enum ini_section section)
 	}
 }
 
+static bool key_belongs(const struct ini_key_row *key, enum ini_section section)
+{
+	return key->section == section || (section == SECTION_PEER && key->traits & IN_PEER);
+}
+
 static const char *section_title(enum ini_section section)
 {
 	return section == SECTION_PEER ? "[Peer]" : "[Interface]";
@@ -513,7 +542,7 @@ static void report_unknown_key(const struct ini_parser *parser, const char *name
 	size_t length = 0;
 
 	for (const struct ini_key_row *key = keys; key < keys + KEY_COUNT; key++) {
-		if (key->section == parser->section && length < sizeof names)
+		if (key_belongs(key, parser->section) && length < sizeof names)
 			length += (size_t)snprintf(names + length, sizeof names - length, "%s%s", length ? ", " : "", key->name);
 		if (!spelling_resembles(name, key->name))
 			continue;
@@ -522,7 +551,7 @@ static void report_unknown_key(const struct ini_parser *parser, const char *name
 	}
 	if (!nearest)
 		ini_error(parser, parser->line, "unknown key; the keys of %s are %s", section_title(parser->section), names);
-	else if (nearest->section == parser->section)
+	else if (key_belongs(nearest, parser->section))
 		ini_error(parser, parser->line, "unknown key %s; did you mean %s?", ini_quote_word(quoted, name),
 				  nearest->name);
 	else
@@ -542,7 +571,7 @@ void ini_key_read(struct ini_parser *parser, const char *name, const char *value
 	}
 	if (is_name(slice, key->old_name))
 		ini_warning(parser, parser->line, "%s is now called %s", key->old_name, key->name);
-	if (key->section != parser->section) {
+	if (!key_belongs(key, parser->section)) {
 		ini_error(parser, parser->line, "%s: the key belongs in %s", key->name, section_title(key->section));
 		return;
 	}

@@ -81,6 +81,24 @@ static char **make_environment(void)
 	return made;
 }
 
+/* Returns the environment with `variables` added, in an array that the caller frees. The strings are not copied. */
+static char **add_variables(char **environment, const char *const *variables)
+{
+	size_t count = 0, added = 0;
+	char **made;
+
+	while (environment[count])
+		count++;
+	while (variables[added])
+		added++;
+	made = calloc(count + added + 1, sizeof *made);
+	if (!made)
+		return NULL;
+	memcpy(made, environment, count * sizeof *made);
+	memcpy(made + count, variables, added * sizeof *made);
+	return made;
+}
+
 bool child_program_exists(const char *program)
 {
 	const char *path = getenv("PATH");
@@ -228,7 +246,7 @@ static int open_child_input(const char *input)
 }
 
 /* The child gets its own process group, and does not inherit the signals that the daemon blocks or ignores. */
-static int spawn_child(struct child *child, int input, int output)
+static int spawn_child(struct child *child, int input, int output, char **environment)
 {
 	const char *const *argv = child->options.argv;
 	posix_spawn_file_actions_t actions;
@@ -253,8 +271,7 @@ static int spawn_child(struct child *child, int input, int output)
 	if (!error)
 		error = posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO);
 	if (!error)
-		error = posix_spawnp(&child->process, argv[0], &actions, &attributes, (char *const *)argv,
-							 child->children->environment);
+		error = posix_spawnp(&child->process, argv[0], &actions, &attributes, (char *const *)argv, environment);
 	posix_spawn_file_actions_destroy(&actions);
 destroy_attributes:
 	posix_spawnattr_destroy(&attributes);
@@ -282,6 +299,7 @@ static void watch_child(struct child *child, int output)
 int child_start(struct children *children, const struct child_options *options)
 {
 	struct child *child = calloc(1, sizeof *child);
+	char **environment = children->environment;
 	int input, output[2], error;
 
 	if (!child)
@@ -292,13 +310,21 @@ int child_start(struct children *children, const struct child_options *options)
 	error = input < 0 ? input : 0;
 	if (error)
 		goto free_child;
-	error = pipe2(output, O_CLOEXEC) ? -errno : 0;
+	if (options->variables) {
+		environment = add_variables(environment, options->variables);
+		error = environment ? 0 : -ENOMEM;
+	}
 	if (error)
 		goto close_input;
-	error = spawn_child(child, input, output[1]);
+	error = pipe2(output, O_CLOEXEC) ? -errno : 0;
+	if (error)
+		goto free_environment;
+	error = spawn_child(child, input, output[1], environment);
 	close(output[1]);
 	if (error)
 		goto close_output;
+	if (options->variables)
+		free(environment);
 	close(input);
 	fcntl(output[0], F_SETFL, O_NONBLOCK); /* of our end only: two ends are two open files */
 	watch_child(child, output[0]);
@@ -306,6 +332,9 @@ int child_start(struct children *children, const struct child_options *options)
 	return 0;
 close_output:
 	close(output[0]);
+free_environment:
+	if (options->variables)
+		free(environment);
 close_input:
 	close(input);
 free_child:

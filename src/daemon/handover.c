@@ -201,6 +201,9 @@ void handover_take_endpoints(struct handover *handover, const struct config *con
 		return;
 	restored = saved_endpoints_restore(fd, config, handover->pool->device);
 	close(fd);
+	if (!handover->adopted) /* all hooks run again for a new interface */
+		list_for_each (peer, &handover->pool->device->peers, struct peer, node)
+			peer->state.announced = peer->state.inherited = false;
 	if (restored < 0)
 		log_warning(config->interface, "the saved endpoints cannot be used: %s", strerror(-restored));
 	else
@@ -211,7 +214,7 @@ static void on_endpoint_changed(void *context, struct peer *peer)
 {
 	struct handover *handover = context;
 
-	saved_endpoints_update(&handover->saved, peer->remote.public_key, &peer->endpoint);
+	saved_endpoints_update(&handover->saved, peer->remote.public_key, &peer->endpoint, peer->state.announced);
 }
 
 static void store_endpoints(struct handover *handover, const struct config *config)

@@ -19,6 +19,7 @@ enum {
 	OUTPUT_BURST = 500,      /* lines at once, and then */
 	OUTPUT_INTERVAL_MS = 20, /* one per interval */
 	TIMEOUT_MAX = 24 * 3600, /* seconds */
+	HOOK_ARGUMENTS = 9,      /* of the shell, with the NULL at the end */
 	TIMEOUT_MARGIN = 30,     /* seconds that the service manager waits longer than a command may run */
 };
 
@@ -84,25 +85,57 @@ double hooks_timeout(double fallback)
 	return seconds > 0 && seconds <= TIMEOUT_MAX && !*end ? seconds : fallback;
 }
 
-/* Returns as child_run. The options are those that wg-quick(8) has set while it evaluates a hook. */
+void hooks_extend_timeout(void)
+{
+	char extend[64];
+
+	snprintf(extend, sizeof extend, "EXTEND_TIMEOUT_USEC=%.0f", (hooks_timeout(HOOK_TIMEOUT) + TIMEOUT_MARGIN) * 1e6);
+	notify_service(extend);
+}
+
+/* The options of the shell are those that wg-quick(8) has set while it evaluates a hook. */
+static void shell_arguments(const char *argv[HOOK_ARGUMENTS], const char *command)
+{
+	const char *const bash[HOOK_ARGUMENTS] = { "bash", "-e", "-o", "pipefail", "-O", "extglob", "-c", command, NULL };
+	const char *const sh[HOOK_ARGUMENTS] = { "sh", "-e", "-c", command, NULL };
+
+	memcpy(argv, child_program_exists("bash") ? bash : sh, sizeof bash);
+}
+
+/* Returns as child_run. */
 static int run_command(struct hooks *hooks, struct children *children, const char *label, const char *command,
 					   const bool *ended)
 {
-	const char *const bash[] = { "bash", "-e", "-o", "pipefail", "-O", "extglob", "-c", command, NULL };
-	const char *const sh[] = { "sh", "-e", "-c", command, NULL };
-	struct child_options options = { .argv = child_program_exists("bash") ? bash : sh,
+	const char *argv[HOOK_ARGUMENTS];
+	struct child_options options = { .argv = argv,
 									 .label = label,
 									 .limit = hooks_timeout(HOOK_TIMEOUT),
 									 .line = hooks_log_output,
 									 .line_context = hooks };
-	char extend[64];
 
-	snprintf(extend, sizeof extend, "EXTEND_TIMEOUT_USEC=%.0f", (options.limit + TIMEOUT_MARGIN) * 1e6);
-	notify_service(extend);
+	shell_arguments(argv, command);
+	hooks_extend_timeout();
 	return child_run(children, &options, ended);
 }
 
-static int set_hook_reason(struct reason *reason, int status, const char *label, const char *command)
+int hooks_start_command(struct hooks *hooks, struct children *children, const struct hook_command *command,
+						void (*done)(void *context, int status), void *context)
+{
+	const char *argv[HOOK_ARGUMENTS];
+	const struct child_options options = { .argv = argv,
+										   .variables = command->variables,
+										   .label = command->label,
+										   .limit = hooks_timeout(HOOK_TIMEOUT),
+										   .line = hooks_log_output,
+										   .line_context = hooks,
+										   .done = done,
+										   .done_context = context };
+
+	shell_arguments(argv, command->text);
+	return child_start(children, &options);
+}
+
+int hooks_set_reason(struct reason *reason, int status, const char *label, const char *command)
 {
 	if (status == -ECANCELED)
 		return reason_set(reason, -ECANCELED, "%s: interrupted: %s", label, command);
@@ -132,7 +165,7 @@ static int run_hook(struct hooks *hooks, struct children *children, const char *
 	log_info(hooks->interface, "%s: %s", label, shown);
 	status = run_command(hooks, children, label, command, ended);
 	if (status)
-		status = set_hook_reason(reason, status, label, masked);
+		status = hooks_set_reason(reason, status, label, masked);
 	free(masked);
 	free(command);
 	return status;

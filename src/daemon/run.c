@@ -27,6 +27,7 @@
 #include "daemon/interface.h"
 #include "daemon/names.h"
 #include "daemon/notify.h"
+#include "daemon/peer_hooks.h"
 #include "daemon/running_state.h"
 #include "daemon/service_job.h"
 #include "daemon/startup.h"
@@ -50,6 +51,7 @@ struct service {
 	struct daemon daemon;
 	struct children children;
 	struct hooks hooks;
+	struct peer_hooks peer_hooks;
 	struct dns dns;
 	struct down_client down;
 	struct network *network;
@@ -231,6 +233,7 @@ static int service_reload(struct service *service, struct uapi_reply *reply)
 	config_destroy(&service->config);
 	service->config = config;
 	handover_reloaded(&service->handover, &service->config, network_claim(service->network));
+	peer_hooks_reload(&service->peer_hooks, &service->config);
 	free_config_peers(&service->config);
 	startup_set_log_level(log_level_of(&service->config), &reason);
 	log_info(report.interface, "reloaded: %zu peer%s", service->daemon.device.peer_count,
@@ -404,6 +407,9 @@ static void service_stop(struct service *service, bool keep)
 	watchdog_stop(&service->watchdog);
 	status_stop(&service->status);
 	dns_stop(&service->dns, keep);
+	if (!keep)
+		peer_hooks_finish(&service->peer_hooks, &service->daemon.ended);
+	peer_hooks_stop(&service->peer_hooks);
 	children_stop(&service->children);
 	uapi_stop(&service->uapi);
 	names_stop(&service->names);
@@ -504,6 +510,9 @@ static int service_complete(struct service *service, struct reason *reason)
 						  &daemon->ended, reason);
 	if (error)
 		return error;
+	error = peer_hooks_start(&service->peer_hooks, &daemon->device, &service->children, &service->config);
+	if (error)
+		return reason_set_errno(reason, error, "PeerUp and PeerDown");
 	/* Only now: after a crash during PostUp, the next process must begin from the start. */
 	handover_start(&service->handover, &service->config, network_claim(service->network));
 	free_config_peers(&service->config);

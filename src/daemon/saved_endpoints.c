@@ -42,8 +42,8 @@ enum {
 	ENTRY_ADDRESS = ENTRY_SCOPE + 4,
 	ENTRY_LOCAL = ENTRY_ADDRESS + ADDRESS,
 	ENTRY_LOCAL_INDEX = ENTRY_LOCAL + ADDRESS,
-	ENTRY_RESERVED = ENTRY_LOCAL_INDEX + 4,
-	ENTRY_CHECKSUM = ENTRY_RESERVED + 4,
+	ENTRY_UP = ENTRY_LOCAL_INDEX + 4, /* 1: the peer counts as up, and PeerUp has run; else 0 */
+	ENTRY_CHECKSUM = ENTRY_UP + 4,
 };
 
 static_assert(HEADER_CHECKSUM + CHECKSUM == SAVED_HEADER, "size of the header");
@@ -84,7 +84,7 @@ static void digest_configured(uint8_t digest[CHECKSUM], const struct config_peer
 
 /* --- one entry --------------------------------------------------------------------------------------------------- */
 
-static void write_endpoint(uint8_t *entry, const struct endpoint *endpoint)
+static void write_endpoint(uint8_t *entry, const struct endpoint *endpoint, bool up)
 {
 	bool local = endpoint_local_known(endpoint);
 
@@ -105,6 +105,7 @@ static void write_endpoint(uint8_t *entry, const struct endpoint *endpoint)
 			memcpy(entry + ENTRY_LOCAL, &endpoint->local.v6.ipi6_addr, 16);
 		put_le32(entry + ENTRY_LOCAL_INDEX, local ? endpoint->local.v6.ipi6_ifindex : 0);
 	}
+	put_le32(entry + ENTRY_UP, up);
 	checksum(entry + ENTRY_CHECKSUM, entry, ENTRY_CHECKSUM);
 }
 
@@ -174,7 +175,7 @@ static void write_entries(struct saved_endpoints *saved, const struct config *co
 
 		memcpy(entry + ENTRY_KEY, wanted->public_key, KEY_BYTES);
 		digest_configured(entry + ENTRY_DIGEST, wanted);
-		write_endpoint(entry, peer ? &peer->endpoint : &(struct endpoint) { 0 });
+		write_endpoint(entry, peer ? &peer->endpoint : &(struct endpoint) { 0 }, peer && peer->state.announced);
 		entry += SAVED_ENTRY;
 	}
 	qsort(saved->map + SAVED_HEADER, saved->count, SAVED_ENTRY, compare_entries);
@@ -216,12 +217,12 @@ int saved_endpoints_create(struct saved_endpoints *saved, const struct config *c
 }
 
 void saved_endpoints_update(struct saved_endpoints *saved, const uint8_t public_key[KEY_BYTES],
-							const struct endpoint *endpoint)
+							const struct endpoint *endpoint, bool up)
 {
 	uint8_t *entry = saved->map ? find_saved(saved->map + SAVED_HEADER, saved->count, public_key) : NULL;
 
 	if (entry)
-		write_endpoint(entry, endpoint);
+		write_endpoint(entry, endpoint, up);
 }
 
 void saved_endpoints_close(struct saved_endpoints *saved)
@@ -279,6 +280,8 @@ static bool restore_one(const uint8_t *entry, const struct config_peer *wanted, 
 	uint8_t digest[CHECKSUM];
 	struct endpoint endpoint;
 
+	if (peer && checksum_fits(entry, ENTRY_CHECKSUM) && get_le32(entry + ENTRY_UP) == 1)
+		peer->state.announced = peer->state.inherited = true;
 	digest_configured(digest, wanted);
 	if (!peer || memcmp(digest, entry + ENTRY_DIGEST, CHECKSUM) != 0 || !checksum_fits(entry, ENTRY_CHECKSUM) ||
 		!read_endpoint(&endpoint, entry))

@@ -138,6 +138,9 @@ void collect_file_tools(struct file_tool_facts *facts, const struct config *conf
 	for (int point = 0; point < HOOK_POINTS; point++)
 		for (const struct config_line *hook = config->hooks[point]; hook; hook = hook->next)
 			scan_hook(facts, hook->text);
+	for (int point = 0; point < PEER_HOOKS; point++)
+		for (const struct config_line *hook = config->peer_hooks[point]; hook; hook = hook->next)
+			scan_hook(facts, hook->text);
 }
 
 void judge_file_tools(struct findings *findings, const struct file_tool_facts *facts)

@@ -145,9 +145,9 @@ static void an_update_is_in_the_file_at_once(void **state)
 	uint8_t nobody[KEY_BYTES] = { 0 };
 
 	create(scene);
-	saved_endpoints_update(&scene->saved, scene->peers[3].public_key, &first);
-	saved_endpoints_update(&scene->saved, scene->peers[3].public_key, &second);
-	saved_endpoints_update(&scene->saved, nobody, &first);
+	saved_endpoints_update(&scene->saved, scene->peers[3].public_key, &first, false);
+	saved_endpoints_update(&scene->saved, scene->peers[3].public_key, &second, false);
+	saved_endpoints_update(&scene->saved, nobody, &first, false);
 	assert_int_equal(restore(scene), 1);
 	assert_true(endpoint_equal(&peer_at(scene, 3)->endpoint, &second));
 }
@@ -157,7 +157,7 @@ static void without_a_file_an_update_does_nothing(void **state)
 	struct scene *scene = *state;
 	struct endpoint endpoint = endpoint_of("192.0.2.1", 1);
 
-	saved_endpoints_update(&scene->saved, scene->peers[0].public_key, &endpoint);
+	saved_endpoints_update(&scene->saved, scene->peers[0].public_key, &endpoint, false);
 	saved_endpoints_close(&scene->saved);
 }
 
@@ -317,7 +317,7 @@ static void impossible_endpoints_are_not_restored(void **state)
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct endpoint endpoint = endpoint_of(cases[i].address, cases[i].port);
 
-		saved_endpoints_update(&scene->saved, scene->peers[0].public_key, &endpoint);
+		saved_endpoints_update(&scene->saved, scene->peers[0].public_key, &endpoint, false);
 		assert_int_equal(restore(scene), 0);
 	}
 }

@@ -38,6 +38,16 @@ struct peer_label;
 
 enum { CONFIG_NAME_MAX = 64 }; /* bytes of the name of a peer, without the NUL */
 
+/* A line of text: a hook, or an item of `DNS`. */
+struct config_line {
+	struct config_line *next;
+	int line; /* in the file */
+	char text[];
+};
+
+/* The commands that run when a peer goes up or down. */
+enum peer_hook { PEER_HOOK_UP, PEER_HOOK_DOWN, PEER_HOOKS };
+
 struct config_peer {
 	struct config_peer *next;
 	int line;                       /* of its [Peer] */
@@ -55,14 +65,8 @@ struct config_peer {
 	struct config_prefix *allowed_ips;
 	bool has_cipher;
 	enum suite cipher;
+	struct config_line *hooks[PEER_HOOKS];         /* as in the file: nothing is replaced yet */
 	bool remove, update_only, replace_allowed_ips; /* only in a set request */
-};
-
-/* A line of text: a hook, or an item of `DNS`. */
-struct config_line {
-	struct config_line *next;
-	int line; /* in the file */
-	char text[];
 };
 
 /* The points at which the commands of the file run. */
@@ -87,6 +91,7 @@ struct config {
 	bool fail_closed; /* keep the traffic of a full tunnel blocked when the daemon ends */
 	struct config_prefix *addresses;
 	struct config_line *hooks[HOOK_POINTS]; /* as in the file: "%i" is not replaced yet */
+	struct config_line *peer_hooks[PEER_HOOKS];
 	struct config_line *dns_servers, *dns_search;
 	bool save_config;         /* write the running state to the file at the end */
 	char crypto_provider[16]; /* "" or "auto": the fastest */

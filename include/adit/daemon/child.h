@@ -27,9 +27,11 @@ struct children {
 
 struct child_options {
 	const char *const *argv; /* argv[0] is searched for in PATH */
-	const char *input;       /* the text on standard input; NULL: /dev/null */
-	const char *label;       /* for `line`; must stay valid until children_stop */
-	double limit;            /* seconds until the process group is killed */
+	/* "NAME=VALUE", added to the environment; ends with NULL. NULL: none. Not used after child_start. */
+	const char *const *variables;
+	const char *input; /* the text on standard input; NULL: /dev/null */
+	const char *label; /* for `line`; must stay valid until children_stop */
+	double limit;      /* seconds until the process group is killed */
 	/* Receives each line of output without its newline. Control characters are replaced by '?'. May be NULL. */
 	void (*line)(void *context, const char *label, const char *text);
 	void *line_context;

@@ -51,6 +51,20 @@ int hooks_run(struct hooks *hooks, struct children *children, enum hook_point po
 int hooks_run_alone(struct hooks *hooks, enum hook_point point, const struct config *config, bool keep_going,
 					struct reason *reason);
 
+/* A command that runs on its own while the loop continues. `label` as in child_options. */
+struct hook_command {
+	const char *label, *text;
+	const char *const *variables; /* see child_options */
+};
+
+/* Starts a command with the shell and the time limit of a hook. Returns as child_start; `done` as in child_options. */
+int hooks_start_command(struct hooks *hooks, struct children *children, const struct hook_command *command,
+						void (*done)(void *context, int status), void *context);
+/* Sets the reason why a command with this status, of child_run or `done`, has failed. Returns a negative errno. */
+int hooks_set_reason(struct reason *reason, int status, const char *label, const char *command);
+/* Tells the service manager that a command may take its time. */
+void hooks_extend_timeout(void);
+
 /*
  * Writes a line of a child's output to the log, up to a limit, and to `progress`. It is a `line` of child_options;
  * `context` is the struct hooks.
