@@ -6,23 +6,29 @@ Events: `adit monitor`, the state of peers, and the hooks PeerUp and PeerDown.
     tun-left  10.7.0.1, fd07::1         tun-right  10.7.0.2, fd07::2
     is monitored
 
-The case of many peers has one device, tun-many, whose 100 peers are interfaces of this test's own making: they are all
-in one configuration of wireguard-go's kind at the right end, each with a key and a port of its own.
+In the case of many peers, left has 100 peers. Right is all of them, one after the other: it changes its private key.
 """
 
+import base64
 import json
 import os
 import re
 import signal
 import socket
 import subprocess
+import threading
 import time
 
 from ends import Adit, AditDevice, key, pair
 from lab import case, wait_for
+from restart import again, managed
+from traffic import MIB, stream as transfer
 
 LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d (\S+) ([a-z-]+)(.*)")
-QUEUE = 64 << 10
+PEERS = 100
+CLIENTS = 16  # that never read
+QUEUE = 64 << 10  # bytes of events that a daemon keeps for a client
+CALLS = "/run/calls"
 
 
 class Monitor:
@@ -68,6 +74,22 @@ def open_monitors(end):
     lines = [line for node in end.node.lab.nodes.values()
              for line in node.run(["ss", "-xH", "state", "connected"]).stdout.splitlines()]
     return [line for line in lines if f"/wireguard/.{end.interface}." in line]
+
+
+def check_schema(objects):
+    """Validates objects against docs/monitor.schema.json: with python3-jsonschema, or else the names and types alone."""
+    folder = os.path.dirname(os.path.abspath(__file__))
+    with open(os.path.join(folder, "..", "..", "docs", "monitor.schema.json")) as file:
+        schema = json.load(file)
+    try:
+        import jsonschema
+    except ImportError:
+        jsonschema = None
+    for value in objects:
+        assert value.keys() <= schema["properties"].keys() and value.keys() >= set(schema["required"]), value
+        assert value["event"] in schema["properties"]["event"]["enum"], value
+        if jsonschema:
+            jsonschema.validate(value, schema)
 
 
 def ask(end, request):
@@ -132,7 +154,7 @@ def stream(lab, workers):
         assert re.fullmatch(r" \d repairs?: restored address 10.7.0.1/24.*", found), found
     with lab.check("the link goes down, and the peer with it"):
         left.node.run("ip link set tun-left down")
-        assert text.wait("peer-down") == " right hand at 192.0.2.2:4000: the link is down"
+        assert re.fullmatch(r" right hand at 192.0.2.2:\d+: the link is down", text.wait("peer-down"))
         text.wait("link-up")
         names = text.names()
         assert names.index("link-down") < names.index("peer-down") < names.index("link-up"), names
@@ -150,6 +172,7 @@ def stream(lab, workers):
         assert all(value["version"] == 1 and value["interface"] == "tun-left" for value in found)
         times = [value["time"] for value in found]
         assert times == sorted(times) and times[0] >= begin - 1, times
+        check_schema(found)
         assert {name: value for name, value in found[2].items() if name != "time"} == {
             "version": 1, "interface": "tun-left", "event": "peer-up", "public_key": right.public,
             "name": "right hand", "endpoint": "192.0.2.2:51820"}, found[2]
@@ -181,6 +204,8 @@ def silence(lab):
         left.node.ping(right.v4)
         text.wait("peer-up", 3)
         assert state(left)["state"] == "up"
+    left.stop()
+    text.daemon.wait()
 
 
 @case()
@@ -221,3 +246,236 @@ def all_interfaces(lab):
     with lab.check("errors"):
         done = left.node.run([lab.adit, "monitor", "nosuch"], check=False)
         assert done.returncode == 1 and done.stderr == "adit monitor: nosuch: no daemon serves this interface\n", done
+
+
+# --- hooks ---
+
+
+def calls():
+    if not os.path.exists(CALLS):
+        return []
+    with open(CALLS) as file:
+        return file.read().splitlines()
+
+
+def wait_for_calls(expected):
+    wait_for(lambda: len(calls()) >= len(expected), f"{len(expected)} calls, not {calls()}")
+    assert calls() == expected, f"{calls()}, not {expected}"
+
+
+@case(workers=[1, 4])
+def hooks(lab, workers):
+    left, right = pair(lab, start=False, Workers=workers)
+    name = "it's \"$(touch /run/hacked)\" `touch /run/hacked`; touch /run/hacked"
+    left.peers[0] |= {"Name": name, "PeerUp": f"echo own %k >>{CALLS}"}
+    left.settings |= {"PeerUp": f"printf '%%s\\n' \"%n at %e\" >>{CALLS}".replace("%%", "%"),
+                      "PeerDown": f"echo down %i $ADIT_EVENT \"$ADIT_REASON\" >>{CALLS}; exit 3"}
+    with lab.check("adit check accepts the file"):
+        done = left.node.run([lab.adit, "check", left.write()])
+        assert "warning" not in done.stderr and "error" not in done.stderr, done.stderr
+    left.start()
+    right.start()
+    up = [f"{name} at 192.0.2.2:51820", f"own {right.public}"]
+    down = ["down tun-left PeerDown the link is down"]
+    with lab.check("PeerUp: the commands of [Interface], then those of [Peer]; no name becomes code"):
+        left.node.ping(right.v4)
+        wait_for_calls(up)
+        assert not os.path.exists("/run/hacked")
+    with lab.check("a renewal of the session and a reload run nothing"):
+        left.reload()
+        left.node.run(f"wg set {left.interface} peer {right.public} persistent-keepalive 1")
+        left.node.ping(right.v4)
+        assert calls() == up, calls()
+    with lab.check("PeerDown, and a failure in the log"):
+        left.node.run("ip link set tun-left down")
+        wait_for_calls(up + down)
+        wait_for(lambda: "PeerDown: failed with status 3: " in left.daemon.log(), "the failure")
+        assert "peer it's" in left.daemon.log()
+    with lab.check("the end of the tunnel runs PeerDown, and then PostDown"):
+        left.node.ping(right.v4)
+        wait_for_calls(up + down + up)
+        left.settings["PostDown"] = f"echo end >>{CALLS}"
+        left.reload()
+        assert left.stop() == 0
+        assert calls() == up + down + up + down + ["end"], calls()
+
+
+@case(how=["restart", "SIGKILL"])
+def restart(lab, how):
+    """A process that takes over runs hooks only for the peers that have changed."""
+    left, right = pair(lab, start=False, PeerUp=f"echo up %k >>{CALLS}", PeerDown=f"echo down %k >>{CALLS}")
+    del right.settings["PeerUp"], right.settings["PeerDown"]
+    right.start()
+    with managed(left) as manager:
+        manager.start()
+        left.node.ping(right.v4)
+        wait_for_calls([f"up {right.public}"])
+        with lab.check("a peer that was up and still is"):
+            again(manager, how)
+            monitor = follow(left)
+            left.node.ping(right.v4)
+            wait_for(lambda: state(left)["state"] == "up", "a session")
+            again(manager, how)
+            wait_for(lambda: state(left)["state"] == "up", "a session")
+            assert calls() == [f"up {right.public}"], calls()
+            assert monitor.daemon.wait() == 0
+            assert {event for _, event, _ in monitor.events()} <= {"handshake-begun", "handshake-completed", "end",
+                                                                  "endpoint-moved"}, monitor.events()
+        with lab.check("a peer that is gone afterwards"):
+            assert right.stop() == 0
+            again(manager, how)
+            wait_for_calls([f"up {right.public}", f"down {right.public}"])
+        assert manager.stop() == 0
+
+
+# --- many ---
+
+
+@case(workers=[1, 4], seconds=600)
+def many_peers(lab, workers):
+    """100 peers go up and down: exactly the expected events and hook calls, in order per peer."""
+    left, right = pair(lab, right=AditDevice, knows="right", start=False, Workers=workers, Table="off")
+    secrets = [key(lab.adit, "genkey") for _ in range(PEERS)]
+    publics = [key(lab.adit, "pubkey", secret) for secret in secrets]
+    addresses = [f"10.8.0.{number + 1}" for number in range(PEERS)]
+    left.settings |= {point: f"echo {point} %n >>{CALLS}" for point in ("PeerUp", "PeerDown")}
+    left.peers = [{"PublicKey": public, "Name": f"peer {number}", "AllowedIPs": f"{address}/32"}
+                  for number, (public, address) in enumerate(zip(publics, addresses))]
+    left.start()
+    left.node.run("ip route add 10.8.0.0/24 dev tun-left")
+    right.settings = {}
+    right.start()
+    for address in addresses:
+        right.node.add_address(right.interface, f"{address}/32")
+    monitor = follow(left)
+    expected = {f"peer {number}": [] for number in range(PEERS)}
+
+    def seen():
+        found = {name: [] for name in expected}
+        for _, event, details in monitor.events():
+            if event in ("peer-up", "peer-down"):
+                found[re.match(r" (peer \d+)", details)[1]].append(event)
+        return found
+
+    def called():
+        found = {name: [] for name in expected}
+        for line in calls():
+            point, name = line.split(" ", 1)
+            found[name].append({"PeerUp": "peer-up", "PeerDown": "peer-down"}[point])
+        return found
+
+    def agree(event):
+        for list_of in expected.values():
+            list_of.append(event)
+        wait_for(lambda: seen() == expected, f"{event} of all peers", 120)
+        wait_for(lambda: called() == expected, f"the hooks of all peers for {event}", 120)
+
+    def all_up():
+        for secret, address in zip(secrets, addresses):
+            right.set_key(secret)
+            right.node.run(f"ping -n -q -c 1 -W 10 -I {address} 10.7.0.1")
+
+    with lab.check("all go up"):
+        all_up()
+        agree("peer-up")
+    with lab.check("all go down, because they do not answer"):
+        right.set_key(key(lab.adit, "genkey"))
+        for address in addresses:
+            left.node.run(f"ping -n -q -c 1 -W 0.01 {address}", check=False)
+        agree("peer-down")
+    with lab.check("all come back"):
+        all_up()
+        agree("peer-up")
+    with lab.check("all are removed by a reload"):
+        peers, left.peers = left.peers, []
+        left.reload()
+        agree("peer-down")
+        left.peers = peers
+    with lab.check("nothing more happened, and nothing was lost"):
+        assert left.stop() == 0
+        assert monitor.daemon.wait() == 0
+        assert seen() == expected and called() == expected
+        assert "lost" not in monitor.names() and monitor.names().count("end") == 1
+
+
+# --- hostile clients ---
+
+
+def resident(end):
+    with open(f"/proc/{end.daemon.pid}/status") as status:
+        return int(re.search(r"VmRSS:\s+(\d+)", status.read())[1]) << 10
+
+
+def read_all(client):
+    """Reads blocks until the daemon closes the connection. Returns the number of events of each kind, and the lost."""
+    data = b""
+    client.settimeout(20)
+    while more := client.recv(1 << 20):
+        data += more
+    blocks = [dict(line.split("=", 1) for line in block.splitlines()) for block in data.decode().split("\n\n") if block]
+    assert blocks[0] == {"errno": "0"}, blocks[0]
+    lost = sum(int(block.get("lost", 0)) for block in blocks)
+    return [block["event"] for block in blocks[1:]], lost
+
+
+@case(workers=[1, 4], bars=True)
+def hostile_clients(lab, workers):
+    """16 clients that never read, during a transfer: packets flow, memory is bounded, and losses are counted."""
+    left, right = pair(lab, start=False, Workers=workers)
+    other = key(lab.adit, "pubkey", key(lab.adit, "genkey"))
+    left.peers.append({"PublicKey": other, "AllowedIPs": "10.9.0.1/32"})
+    left.start()
+    right.start()
+    left.node.ping(right.v4)
+    counter = follow(left, "--json")
+    before = transfer(left.node, right.node, right.v4, 64 * MIB)
+    memory = resident(left)
+    clients = []
+    for _ in range(CLIENTS - 1):
+        client = socket.socket(socket.AF_UNIX)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(f"/var/run/wireguard/{left.interface}.sock")
+        client.sendall(b"monitor=1\n\n")
+        clients.append(client)
+    public = base64.b64decode(other).hex()
+    begun = threading.Event()
+    moves = 0
+
+    def flood():
+        nonlocal moves
+        with socket.socket(socket.AF_UNIX) as control:
+            control.connect(f"/var/run/wireguard/{left.interface}.sock")
+            while not begun.is_set() or moves < 20000:
+                request = "".join(f"set=1\npublic_key={public}\nendpoint=192.0.2.77:{1000 + (moves + i) % 2}\n\n"
+                                  for i in range(50))
+                control.sendall(request.encode())
+                answer = b""
+                while answer.count(b"errno=0\n\n") < 50:
+                    answer += control.recv(65536)
+                moves += 50
+
+    thread = threading.Thread(target=flood)
+    thread.start()
+    with lab.check("a transfer is complete while the events flood"):
+        during = transfer(left.node, right.node, right.v4, 64 * MIB)
+        transfer(right.node, left.node, left.v4, 64 * MIB)
+    with lab.check("the control socket answers, and another monitor is refused or replaces one that does not read"):
+        assert any(line == "errno=0" for line in ask(left, b"get=1\n\n"))
+    begun.set()
+    thread.join()
+    with lab.check("memory is bounded"):
+        grown = resident(left) - memory
+        assert grown < 16 * QUEUE + 4 * MIB, f"{grown >> 10} KiB"
+    lab.bar("the transfer takes at most 3 times as long", before / during, 3)
+    with lab.check("each client learns how many events it has lost"):
+        left.stop()
+        counter.daemon.wait()
+        objects = counter.objects()
+        assert not [event for event in objects if event["event"] == "lost"], "the client that reads has lost events"
+        total = len(objects)
+        for client in clients:
+            events, lost = read_all(client)
+            assert lost > 10000, lost
+            # The last ones may have found no room before the end.
+            assert len([event for event in events if event != "lost"]) + lost <= total
+            client.close()
