@@ -18,7 +18,6 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/list.h"
 #include "base/usage.h"
 #include "cli/commands.h"
 #include "monitor_event.h"
@@ -31,7 +30,6 @@ static const char suffix[] = ".sock", request[] = "monitor=1\n\n";
 
 /* The events of one interface. */
 struct feed {
-	struct list_node node;
 	char interface[IFNAMSIZ];
 	int fd;
 	bool ended; /* the daemon has reported its end */
@@ -41,8 +39,8 @@ struct feed {
 };
 
 struct monitor {
-	struct list feeds;
-	int feed_count;
+	struct feed *feeds[FEEDS_MAX];
+	size_t feed_count;
 	int watch; /* inotify; -1: only one interface is followed */
 	bool json;
 };
@@ -55,10 +53,12 @@ static int monitor_failed(const char *subject, const char *text)
 
 /* --- one interface --- */
 
-static void feed_close(struct monitor *monitor, struct feed *feed)
+/* The last feed takes the place of the one that is closed. */
+static void feed_close(struct monitor *monitor, size_t number)
 {
-	list_remove(&feed->node);
-	monitor->feed_count--;
+	struct feed *feed = monitor->feeds[number];
+
+	monitor->feeds[number] = monitor->feeds[--monitor->feed_count];
 	close(feed->fd);
 	free(feed);
 }
@@ -147,8 +147,7 @@ static int feed_open(struct monitor *monitor, const char *interface)
 		return error;
 	}
 	fcntl(feed->fd, F_SETFL, O_NONBLOCK);
-	list_append(&monitor->feeds, &feed->node);
-	monitor->feed_count++;
+	monitor->feeds[monitor->feed_count++] = feed;
 	feed_lines(monitor, feed);
 	return 0;
 }
@@ -172,8 +171,8 @@ static const char *feed_error(int error)
 
 static bool is_followed(const struct monitor *monitor, const char *interface)
 {
-	list_for_each (feed, &monitor->feeds, const struct feed, node)
-		if (!strcmp(feed->interface, interface))
+	for (size_t i = 0; i < monitor->feed_count; i++)
+		if (!strcmp(monitor->feeds[i]->interface, interface))
 			return true;
 	return false;
 }
@@ -231,8 +230,9 @@ static void read_watch(struct monitor *monitor)
 /* --- loop --- */
 
 /* Reads from an interface. At its end, prints a line if the daemon has not sent one. Returns the exit status or -1. */
-static int feed_read(struct monitor *monitor, struct feed *feed)
+static int feed_read(struct monitor *monitor, size_t number)
 {
+	struct feed *feed = monitor->feeds[number];
 	ssize_t n = feed_receive(feed);
 	int status = -1;
 
@@ -252,7 +252,7 @@ static int feed_read(struct monitor *monitor, struct feed *feed)
 	}
 	if (monitor->watch < 0)
 		status = EXIT_SUCCESS;
-	feed_close(monitor, feed);
+	feed_close(monitor, number);
 	if (monitor->watch >= 0)
 		follow_all(monitor);
 	return status;
@@ -264,25 +264,21 @@ static int monitor_run(struct monitor *monitor)
 	struct pollfd polls[FEEDS_MAX + 2];
 
 	for (;;) {
-		struct feed *feed = list_first_entry(&monitor->feeds, struct feed, node), *next;
-		nfds_t count = 2, at = 2;
+		const size_t count = monitor->feed_count;
 
 		if (fflush(stdout))
 			return errno == EPIPE ? EXIT_SUCCESS : monitor_failed("standard output", strerror(errno));
 		polls[0] = (struct pollfd) { .fd = STDOUT_FILENO }; /* reports a pipe that nobody reads */
 		polls[1] = (struct pollfd) { .fd = monitor->watch, .events = POLLIN };
-		list_for_each (each, &monitor->feeds, struct feed, node)
-			polls[count++] = (struct pollfd) { .fd = each->fd, .events = POLLIN };
-		if (poll(polls, count, -1) < 0)
+		for (size_t i = 0; i < count; i++)
+			polls[2 + i] = (struct pollfd) { .fd = monitor->feeds[i]->fd, .events = POLLIN };
+		if (poll(polls, 2 + count, -1) < 0)
 			continue;
 		if (polls[0].revents & (POLLERR | POLLHUP))
 			return EXIT_SUCCESS;
-		for (; feed && at < count; feed = next, at++) {
-			int status = -1;
+		for (size_t i = count; i; i--) { /* from the end, because feed_close moves the last one */
+			int status = polls[2 + i - 1].revents ? feed_read(monitor, i - 1) : -1;
 
-			next = list_next_entry(&monitor->feeds, feed, struct feed, node);
-			if (polls[at].revents)
-				status = feed_read(monitor, feed);
 			if (status >= 0)
 				return fflush(stdout) && errno != EPIPE ? EXIT_FAILURE : status;
 		}
@@ -310,7 +306,7 @@ int command_monitor(int argc, char **argv)
 		follow_all(&monitor);
 	}
 	status = monitor_run(&monitor);
-	while (!list_empty(&monitor.feeds))
-		feed_close(&monitor, list_first_entry(&monitor.feeds, struct feed, node));
+	while (monitor.feed_count)
+		feed_close(&monitor, monitor.feed_count - 1);
 	return status;
 }

@@ -62,7 +62,7 @@ char *peer_hook_expand(const char *command, const char *interface, const char *k
 		if (*at == '\\' && at[1] && quote != '\'')
 			fputc(*at++, to);
 		else if ((*at == '"' || *at == '\'') && (!quote || quote == *at))
-			quote = quote ? '\0' : *at;
+			quote = (char)(quote ? '\0' : *at);
 		fputc(*at, to);
 	}
 	if (fclose(to)) {
@@ -316,7 +316,7 @@ static void on_start_timer(struct ev_loop *loop, struct ev_timer *timer, int eve
 
 /* --- events ------------------------------------------------------------------------------------------------------ */
 
-static void copy_text(char *to, size_t room, const char *from)
+static void copy_event_text(char *to, size_t room, const char *from)
 {
 	snprintf(to, room, "%s", from ? from : "");
 }
@@ -337,9 +337,9 @@ static void on_peer_event(void *context, const struct event *event)
 		log_error(hooks->device->name, "%s: %s", labels[event->kind == EVENT_PEER_DOWN], strerror(ENOMEM));
 		return;
 	}
-	copy_text(entry->name, sizeof entry->name, event->name);
-	copy_text(entry->endpoint, sizeof entry->endpoint, event->endpoint);
-	copy_text(entry->reason, sizeof entry->reason, event->reason);
+	copy_event_text(entry->name, sizeof entry->name, event->name);
+	copy_event_text(entry->endpoint, sizeof entry->endpoint, event->endpoint);
+	copy_event_text(entry->reason, sizeof entry->reason, event->reason);
 	peer_label_subject(entry->text, sizeof entry->text, hooks->device->name, event->public_key, entry->name);
 	entry->wanted = event->kind == EVENT_PEER_UP;
 	enqueue_entry(entry);
@@ -391,7 +391,7 @@ static int note_peers(struct peer_hooks *hooks, bool reload)
 			return -ENOMEM;
 		entry->wanted = peer->state.announced;
 		entry->up = reload ? entry->wanted : peer->state.inherited;
-		copy_text(entry->name, sizeof entry->name, name);
+		copy_event_text(entry->name, sizeof entry->name, name);
 		peer_label_subject(entry->text, sizeof entry->text, hooks->device->name, key, name);
 		if (endpoint_known(&peer->endpoint))
 			endpoint_text(entry->endpoint, &peer->endpoint);
@@ -469,7 +469,7 @@ void peer_hooks_stop(struct peer_hooks *hooks)
 		return;
 	event_unsubscribe(&hooks->consumer);
 	ev_timer_stop(hooks->children->loop, &hooks->start);
-	while ((node = list_first(&hooks->peers)))
+	while ((node = list_take_first(&hooks->peers)))
 		free_entry(container_of(node, struct hooked_peer, node));
 	free_commands(hooks->common);
 	map_destroy(&hooks->by_key);

@@ -44,12 +44,12 @@ static void store_endpoint(struct peer *peer, const struct endpoint *from, bool 
 	peer->ungrouped_until = 0;
 }
 
-void peer_assign_endpoint(struct peer *peer, const struct endpoint *from, enum endpoint_origin origin)
+void peer_assign_endpoint(struct peer *peer, const struct endpoint *to, enum endpoint_origin origin)
 {
-	struct endpoint verified = *from, before = peer->endpoint;
+	struct endpoint verified = *to, before = peer->endpoint;
 	bool usable;
 
-	if (endpoint_equal(&peer->last_from, from))
+	if (endpoint_equal(&peer->last_from, to))
 		return;
 	usable = is_local_usable(peer->device, &verified);
 	device_lock(peer->device);

@@ -184,11 +184,11 @@ int uapi_monitor_start(struct uapi *uapi, int fd)
 
 void uapi_monitors_stop(struct uapi *uapi)
 {
-	struct uapi_monitor *monitor = list_first_entry(&uapi->monitors, struct uapi_monitor, node);
+	struct list_node *node;
 
-	for (; monitor; monitor = list_first_entry(&uapi->monitors, struct uapi_monitor, node)) {
+	list_for_each (monitor, &uapi->monitors, struct uapi_monitor, node)
 		if (monitor->sent < monitor->filled)
-			(void)!monitor_send(monitor);
-		monitor_stop(monitor);
-	}
+			monitor_send(monitor);
+	while ((node = list_take_first(&uapi->monitors)))
+		monitor_stop(container_of(node, struct uapi_monitor, node));
 }

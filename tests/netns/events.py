@@ -266,7 +266,7 @@ def wait_for_calls(expected):
 @case(workers=[1, 4])
 def hooks(lab, workers):
     left, right = pair(lab, start=False, Workers=workers)
-    name = "it's \"$(touch /run/hacked)\" `touch /run/hacked`; touch /run/hacked"
+    name = "it's \"$(touch /run/hacked)\" `touch /run/hacked`;#"
     left.peers[0] |= {"Name": name, "PeerUp": f"echo own %k >>{CALLS}"}
     left.settings |= {"PeerUp": f"printf '%%s\\n' \"%n at %e\" >>{CALLS}".replace("%%", "%"),
                       "PeerDown": f"echo down %i $ADIT_EVENT \"$ADIT_REASON\" >>{CALLS}; exit 3"}
@@ -364,32 +364,27 @@ def many_peers(lab, workers):
             found[name].append({"PeerUp": "peer-up", "PeerDown": "peer-down"}[point])
         return found
 
-    def agree(event):
-        for list_of in expected.values():
-            list_of.append(event)
-        wait_for(lambda: seen() == expected, f"{event} of all peers", 120)
-        wait_for(lambda: called() == expected, f"the hooks of all peers for {event}", 120)
-
-    def all_up():
+    def up_and_down():
+        """
+        Each peer comes up with a ping and is gone then, because right becomes the next one. So left's answer to the ping
+        has no answer, and the peer goes down after 15 s.
+        """
         for secret, address in zip(secrets, addresses):
             right.set_key(secret)
             right.node.run(f"ping -n -q -c 1 -W 10 -I {address} 10.7.0.1")
-
-    with lab.check("all go up"):
-        all_up()
-        agree("peer-up")
-    with lab.check("all go down, because they do not answer"):
         right.set_key(key(lab.adit, "genkey"))
-        for address in addresses:
-            left.node.run(f"ping -n -q -c 1 -W 0.01 {address}", check=False)
-        agree("peer-down")
-    with lab.check("all come back"):
-        all_up()
-        agree("peer-up")
-    with lab.check("all are removed by a reload"):
+        for list_of in expected.values():
+            list_of += ["peer-up", "peer-down"]
+        wait_for(lambda: seen() == expected, "the events of all peers", 120)
+        wait_for(lambda: called() == expected, "the hooks of all peers", 120)
+
+    with lab.check("all go up, and down because they do not answer"):
+        up_and_down()
+    with lab.check("all come back, and go down again"):
+        up_and_down()
+    with lab.check("peers that are down already are removed without an event"):
         peers, left.peers = left.peers, []
         left.reload()
-        agree("peer-down")
         left.peers = peers
     with lab.check("nothing more happened, and nothing was lost"):
         assert left.stop() == 0
@@ -407,15 +402,20 @@ def resident(end):
 
 
 def read_all(client):
-    """Reads blocks until the daemon closes the connection. Returns the number of events of each kind, and the lost."""
+    """
+    Reads the events that wait, and the number of those that were lost, which the daemon appends when its queue is empty.
+    Returns the number of moves, and of the lost events.
+    """
     data = b""
     client.settimeout(20)
-    while more := client.recv(1 << 20):
+    while not re.search(rb"event=lost\n[^\0]*\n\n\Z", data):
+        more = client.recv(1 << 20)
+        assert more, data[-200:]
         data += more
     blocks = [dict(line.split("=", 1) for line in block.splitlines()) for block in data.decode().split("\n\n") if block]
     assert blocks[0] == {"errno": "0"}, blocks[0]
-    lost = sum(int(block.get("lost", 0)) for block in blocks)
-    return [block["event"] for block in blocks[1:]], lost
+    assert {block["event"] for block in blocks[1:]} == {"endpoint-moved", "lost"}, blocks
+    return len(blocks) - 2, int(blocks[-1]["lost"])
 
 
 @case(workers=[1, 4], bars=True)
@@ -433,7 +433,6 @@ def hostile_clients(lab, workers):
     clients = []
     for _ in range(CLIENTS - 1):
         client = socket.socket(socket.AF_UNIX)
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.connect(f"/var/run/wireguard/{left.interface}.sock")
         client.sendall(b"monitor=1\n\n")
         clients.append(client)
@@ -459,7 +458,7 @@ def hostile_clients(lab, workers):
     with lab.check("a transfer is complete while the events flood"):
         during = transfer(left.node, right.node, right.v4, 64 * MIB)
         transfer(right.node, left.node, left.v4, 64 * MIB)
-    with lab.check("the control socket answers, and another monitor is refused or replaces one that does not read"):
+    with lab.check("the control socket answers"):
         assert any(line == "errno=0" for line in ask(left, b"get=1\n\n"))
     begun.set()
     thread.join()
@@ -468,14 +467,14 @@ def hostile_clients(lab, workers):
         assert grown < 16 * QUEUE + 4 * MIB, f"{grown >> 10} KiB"
     lab.bar("the transfer takes at most 3 times as long", before / during, 3)
     with lab.check("each client learns how many events it has lost"):
-        left.stop()
-        counter.daemon.wait()
-        objects = counter.objects()
-        assert not [event for event in objects if event["event"] == "lost"], "the client that reads has lost events"
-        total = len(objects)
         for client in clients:
             events, lost = read_all(client)
-            assert lost > 10000, lost
-            # The last ones may have found no room before the end.
-            assert len([event for event in events if event != "lost"]) + lost <= total
+            assert lost > 10000 and events + lost == moves, f"{events} + {lost} of {moves}"
             client.close()
+    with lab.check("a client that reads gets most of them"):
+        def received():
+            found = [value for value in counter.objects() if value["event"] in ("endpoint-moved", "lost")]
+            return sum(value.get("lost", 1) for value in found)
+        wait_for(lambda: received() == moves, f"{moves} events")
+    left.stop()
+    counter.daemon.wait()
