@@ -142,7 +142,7 @@ static bool write_stderr(const char *line, size_t length)
  * Writes a line, whose end is at line[length]; it is overwritten. In the journal's stream the priority precedes it, in
  * the system log also the name of the program.
  */
-static bool write_line(enum log_level level, const struct log_subject *subject, const char *line, size_t length)
+static bool write_log_line(enum log_level level, const struct log_subject *subject, const char *line, size_t length)
 {
 	enum { DAEMON = 3 << 3 }; /* the facility */
 	char text[PRIORITY_MAX_BYTES + LINE_MAX_BYTES + 1] = "";
@@ -203,7 +203,7 @@ static void report_lost(void)
 		return;
 	length = snprintf(line, sizeof line, "adit: the log has lost %lu line%s, because nothing read it", count,
 					  count == 1 ? "" : "s");
-	if (!write_line(LOG_WARNING, &program, line, (size_t)length))
+	if (!write_log_line(LOG_WARNING, &program, line, (size_t)length))
 		lost += count;
 }
 
@@ -222,7 +222,7 @@ format_line(enum log_level level, const struct log_subject *subject, const char 
 		mark_truncated(line);
 	clean_line(line);
 	report_lost();
-	if (!write_line(level, subject, line, strlen(line)))
+	if (!write_log_line(level, subject, line, strlen(line)))
 		lost++;
 }
 
