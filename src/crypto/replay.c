@@ -66,8 +66,11 @@ static void settle(struct replay *window, uint64_t end)
 	}
 }
 
-/* Evaluates the counters that leave the ring when `counter` enters it, and clears the words up to that of `counter`. */
-static void enter_words(struct replay *window, uint64_t counter)
+/*
+ * Evaluates the counters that leave the ring when `counter` enters it, and clears the words up to that of `counter`.
+ * Not inlined, as accept_overtaken: replay_accept would save registers for it at each call.
+ */
+static __attribute__((noinline)) void enter_words(struct replay *window, uint64_t counter)
 {
 	uint64_t word = counter / REPLAY_WORD;
 	uint64_t entered = (window->next + REPLAY_WORD - 1) / REPLAY_WORD; /* the first word that was not in the ring */
@@ -97,7 +100,7 @@ static void see_gap(struct replay *window, uint64_t now)
 
 /* --- receiving ---------------------------------------------------------------------- */
 
-static bool accept_overtaken(struct replay *window, uint64_t counter)
+static __attribute__((noinline)) bool accept_overtaken(struct replay *window, uint64_t counter)
 {
 	uint64_t *word = replay_word(window, counter), bit = UINT64_C(1) << counter % REPLAY_WORD;
 
