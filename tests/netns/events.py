@@ -266,7 +266,7 @@ def wait_for_calls(expected):
 @case(workers=[1, 4])
 def hooks(lab, workers):
     left, right = pair(lab, start=False, Workers=workers)
-    name = "it's \"$(touch /run/hacked)\" `touch /run/hacked`;#"
+    name = "it's \"$(touch /run/hacked)\" `touch /run/hacked`;"
     left.peers[0] |= {"Name": name, "PeerUp": f"echo own %k >>{CALLS}"}
     left.settings |= {"PeerUp": f"printf '%%s\\n' \"%n at %e\" >>{CALLS}".replace("%%", "%"),
                       "PeerDown": f"echo down %i $ADIT_EVENT \"$ADIT_REASON\" >>{CALLS}; exit 3"}
@@ -294,10 +294,15 @@ def hooks(lab, workers):
     with lab.check("the end of the tunnel runs PeerDown, and then PostDown"):
         left.node.ping(right.v4)
         wait_for_calls(up + down + up)
-        left.settings["PostDown"] = f"echo end >>{CALLS}"
+        left.settings |= {"PostDown": f"echo end >>{CALLS}", "SaveConfig": "true"}
         left.reload()
+        left.node.run(f"wg set {left.interface} peer {right.public} persistent-keepalive 25")
         assert left.stop() == 0
         assert calls() == up + down + up + down + ["end"], calls()
+    with lab.check("SaveConfig keeps the commands"):
+        with open(f"/run/{left.interface}.conf") as file:
+            saved = file.read()
+        assert saved == left.text() + "PersistentKeepalive = 25\n", saved
 
 
 @case(how=["restart", "SIGKILL"])

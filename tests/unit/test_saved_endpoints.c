@@ -152,6 +152,23 @@ static void an_update_is_in_the_file_at_once(void **state)
 	assert_true(endpoint_equal(&peer_at(scene, 3)->endpoint, &second));
 }
 
+static void a_peer_that_is_up_stays_up(void **state)
+{
+	struct scene *scene = *state;
+	struct endpoint endpoint = endpoint_of("192.0.2.1", 1);
+
+	create(scene);
+	saved_endpoints_update(&scene->saved, scene->peers[1].public_key, &endpoint, true);
+	saved_endpoints_update(&scene->saved, scene->peers[2].public_key, &endpoint, true);
+	saved_endpoints_update(&scene->saved, scene->peers[2].public_key, &endpoint, false);
+	start_again(scene);
+	assert_int_equal(restore(scene), 2);
+	for (int i = 0; i < PEERS; i++) {
+		assert_int_equal(peer_at(scene, i)->state.announced, i == 1);
+		assert_int_equal(peer_at(scene, i)->state.inherited, i == 1);
+	}
+}
+
 static void without_a_file_an_update_does_nothing(void **state)
 {
 	struct scene *scene = *state;
@@ -330,6 +347,7 @@ int main(void)
 		SCENE(endpoints_are_restored),
 		SCENE(an_update_is_in_the_file_at_once),
 		SCENE(without_a_file_an_update_does_nothing),
+		SCENE(a_peer_that_is_up_stays_up),
 		SCENE(a_new_endpoint_in_the_configuration_wins),
 		SCENE(peers_that_come_and_go_do_not_matter),
 		SCENE(a_configuration_without_peers_has_an_empty_file),
