@@ -94,10 +94,15 @@ static const struct command commands[] = {
 	{ "stop", command_stop, "IFNAME", "end a tunnel or an interface",
 	  "Ends the daemon of the interface, whether it was started by \"adit run\" or by\n"
 	  "\"adit IFNAME\", and waits until the interface is gone.\n" },
-	{ "show", command_show, "[IFNAME] [--json]", "show the state of tunnels",
-	  "Shows the state of one tunnel, or of all tunnels. Private and preshared keys\n"
-	  "are never shown.\n\n"
-	  "  --json  print one JSON object, for programs\n" },
+	{ "show", command_show, "[IFNAME [PEER]]", "show the state of tunnels",
+	  "Shows the state of one tunnel, or of all tunnels: peers, how good the link to\n"
+	  "each is, and warnings. PEER is a name or a public key. Private and preshared\n"
+	  "keys are never shown.\n\n"
+	  "  --brief          one line per peer, as for interfaces with more than 8 peers\n"
+	  "  --details        everything about each peer\n"
+	  "  --watch SECONDS  show it again and again, with the rates in between\n"
+	  "  --counters       show the counters instead, with their meaning\n"
+	  "  --json           print one JSON object, for programs\n" },
 	{ "log", command_log, "[LEVEL] [IFNAME]", "change how much a tunnel logs",
 	  "Changes the level of the log of one tunnel, or of all tunnels, until the next\n"
 	  "reload or start. Without LEVEL, prints the level of each. \"adit log debug site\"\n"

@@ -102,7 +102,7 @@ const char *amount_percent(char text[AMOUNT_TEXT], uint64_t part, uint64_t whole
 	if (!part)
 		snprintf(text, AMOUNT_TEXT, "0 %%");
 	else if (percent < 0.005)
-		snprintf(text, AMOUNT_TEXT, "< 0.01 %%");
+		snprintf(text, AMOUNT_TEXT, "<0.01 %%");
 	else
 		write_digits(text, percent, "%");
 	return text;

@@ -11,7 +11,10 @@
 
 #include "base/utf8.h"
 
-enum { CHARACTER_BYTES = 5 }; /* of the longest character, with its NUL byte */
+enum {
+	CHARACTER_BYTES = 5, /* of the longest character, with its NUL byte */
+	WORD_BYTES = 512,    /* longer words are broken */
+};
 
 /*
  * Copies the first character of the text, or "?" in its place, and returns the number of bytes that it has in `text`.
@@ -50,16 +53,21 @@ static int environment_columns(void)
 void terminal_init(struct terminal *terminal, FILE *to)
 {
 	const char *no_color = getenv("NO_COLOR"), *type = getenv("TERM");
-	bool is_terminal = isatty(fileno(to));
 	struct winsize size;
 
-	*terminal = (struct terminal) { .to = to, .columns = environment_columns() };
-	if (is_terminal) {
+	*terminal = (struct terminal) { .to = to, .columns = environment_columns(), .is_terminal = isatty(fileno(to)) };
+	if (terminal->is_terminal) {
 		terminal->color = (!no_color || !*no_color) && type && strcmp(type, "dumb") != 0;
 		if (!terminal->columns && !ioctl(fileno(to), TIOCGWINSZ, &size))
 			terminal->columns = size.ws_col;
 	}
 	setlocale(LC_CTYPE, "C.UTF-8");
+}
+
+void terminal_clear(const struct terminal *terminal)
+{
+	if (terminal->is_terminal)
+		fputs("\033[H\033[2J", terminal->to);
 }
 
 void terminal_style(const struct terminal *terminal, enum terminal_style style)
@@ -109,4 +117,39 @@ void terminal_blanks(const struct terminal *terminal, int count)
 {
 	if (count > 0)
 		fprintf(terminal->to, "%*s", count, "");
+}
+
+void terminal_wrap_word(struct terminal_wrap *wrap, const char *word)
+{
+	int width = terminal_width(word);
+
+	if (wrap->has_word && wrap->terminal->columns && wrap->used + 1 + width > wrap->terminal->columns) {
+		fputc('\n', wrap->terminal->to);
+		terminal_blanks(wrap->terminal, wrap->indent);
+		wrap->used = wrap->indent;
+	} else if (wrap->has_word) {
+		fputc(' ', wrap->terminal->to);
+		wrap->used++;
+	}
+	terminal_text(wrap->terminal, word, -1);
+	wrap->used += width;
+	wrap->has_word = true;
+}
+
+void terminal_wrap_text(struct terminal_wrap *wrap, const char *text)
+{
+	char word[WORD_BYTES];
+
+	while (*text) {
+		size_t length = strcspn(text, " ");
+
+		if (length >= sizeof word)
+			length = sizeof word - 1;
+		memcpy(word, text, length);
+		word[length] = '\0';
+		if (length)
+			terminal_wrap_word(wrap, word);
+		text += length;
+		text += strspn(text, " ");
+	}
 }

@@ -3,6 +3,8 @@
 #ifndef ADIT_CLI_METRICS_TEXT_H
 #define ADIT_CLI_METRICS_TEXT_H
 
+#include <stdio.h>
+
 #include "show_state.h"
 
 enum { METRICS_COUNTER_NAME = 48, METRICS_COUNTERS_MAX = 256 };

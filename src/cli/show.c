@@ -4,16 +4,22 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/usage.h"
-#include "show_state.h"
+#include "show_output.h"
 #include "uapi/uapi.h"
 #include "uapi_client.h"
 
+enum { INTERVAL_MAX = 86400 };
+
 static const char suffix[] = ".sock";
+
+/* --- interfaces --- */
 
 static int show_failed(const char *name, int error)
 {
@@ -105,40 +111,216 @@ static int show_read_named(struct show_interface **list, const char *name)
 	return show_failed(name, error);
 }
 
-static int show_print(const struct show_interface *list, bool json)
-{
-	uint64_t now = clock_realtime() / NS_PER_S;
+/* --- one look --- */
 
-	if (json) {
-		show_json(stdout, list);
-	} else {
-		for (; list; list = list->next) {
-			show_text(stdout, list, now);
-			fputs(list->next ? "\n" : "", stdout);
-		}
+enum show_format { SHOW_AS_TEXT, SHOW_AS_TABLE, SHOW_AS_DETAILS, SHOW_AS_JSON };
+
+struct show_request {
+	const char *interface, *peer; /* NULL: all */
+	enum show_format format;
+	bool counters;
+	unsigned watch; /* seconds between two looks; 0: look once */
+};
+
+/* Returns NULL if the interface has no such peer. */
+static struct show_peer *show_find_peer(struct show_interface *interface, const char *name)
+{
+	for (struct show_peer *peer = interface->peers; peer; peer = peer->next) {
+		if ((peer->name && !strcmp(peer->name, name)) || !strcmp(peer->public_key, name))
+			return peer;
 	}
+	return NULL;
+}
+
+/* Removes all peers but one from the interface. Returns false, and reports it, if there is no such peer. */
+static bool keep_peer(struct show_interface *interface, const char *name)
+{
+	struct show_peer *kept = show_find_peer(interface, name), **at = &interface->peers;
+
+	if (!kept) {
+		fprintf(stderr, "adit show: %s: no peer has the name or public key \"%s\"\n", interface->name, name);
+		return false;
+	}
+	while (*at != kept)
+		at = &(*at)->next;
+	*at = kept->next;
+	kept->next = NULL;
+	show_free_peers(interface);
+	interface->peers = kept;
+	return true;
+}
+
+/* Only adit names its provider. wireguard-go would log an error. */
+static void show_add_counters(struct show_interface *list)
+{
+	for (struct show_interface *interface = list; interface; interface = interface->next) {
+		if (*interface->crypto_provider)
+			show_read_counters(interface, UAPI_DIRECTORY, SHOW_TIMEOUT);
+	}
+}
+
+/* Reads what was asked for. Returns 0 or the last error, reported; `list` may then contain other interfaces. */
+static int look(const struct show_request *request, struct show_interface **list)
+{
+	int error = request->interface ? show_read_named(list, request->interface) : show_read_all(list);
+
+	if (*list && !error && request->peer && !keep_peer(*list, request->peer)) {
+		free_interfaces(*list);
+		*list = NULL;
+		error = -ENOENT;
+	}
+	if (request->counters)
+		show_add_counters(*list);
+	return error;
+}
+
+static bool wants_table(const struct show_request *request, const struct show_interface *interface)
+{
+	size_t peers = 0;
+
+	for (const struct show_peer *peer = interface->peers; peer; peer = peer->next)
+		peers++;
+	return request->format == SHOW_AS_TABLE || (request->format == SHOW_AS_TEXT && peers > SHOW_DETAILS_PEERS);
+}
+
+static void print_interfaces(const struct show_request *request, const struct show_view *view,
+							 const struct show_interface *list)
+{
+	for (; list; list = list->next) {
+		if (request->counters)
+			show_counters(view, list);
+		else if (wants_table(request, list))
+			show_table(view, list);
+		else
+			show_text(view, list, request->peer != NULL);
+		fputs(list->next ? "\n" : "", view->terminal.to);
+	}
+}
+
+/* Returns 0 or a negative errno, reported. */
+static int print_look(const struct show_request *request, const struct show_view *view,
+					  const struct show_interface *list)
+{
+	if (request->format == SHOW_AS_JSON)
+		show_json(stdout, list);
+	else
+		print_interfaces(request, view, list);
 	if (!fflush(stdout) && !ferror(stdout))
 		return 0;
 	fprintf(stderr, "adit show: standard output: %s\n", strerror(errno));
 	return -EIO;
 }
 
-int command_show(int argc, char **argv)
+static int look_once(const struct show_request *request)
 {
+	struct show_view view = { .now = clock_realtime() / NS_PER_S };
 	struct show_interface *list = NULL;
-	bool json = usage_take_flag(&argc, argv, "--json");
-	const char *name;
-	int error;
+	int error = look(request, &list), print_error;
 
-	if (!usage_check("show", argc, argv, "[IFNAME] [--json]", 0, 1))
-		return EXIT_FAILURE;
-	name = argv[1];
-	error = name ? show_read_named(&list, name) : show_read_all(&list);
+	terminal_init(&view.terminal, stdout);
 	if (list || !error) {
-		int print_error = show_print(list, json);
+		print_error = print_look(request, &view, list);
 		if (print_error)
 			error = print_error;
 	}
 	free_interfaces(list);
+	return error;
+}
+
+/* --- several looks --- */
+
+/* Looks until an error occurs or a signal ends the program. */
+static int look_repeatedly(const struct show_request *request)
+{
+	struct show_interface *list = NULL, *before = NULL;
+	uint64_t time_before = 0;
+	struct show_view view;
+	int error;
+
+	terminal_init(&view.terminal, stdout);
+	for (;;) {
+		uint64_t time = clock_boottime();
+
+		view.now = clock_realtime() / NS_PER_S;
+		view.interval = time_before ? (double)(time - time_before) / NS_PER_S : 0;
+		list = NULL;
+		error = look(request, &list);
+		if (error)
+			break;
+		show_link_looks(list, before);
+		terminal_clear(&view.terminal);
+		error = print_look(request, &view, list);
+		if (error)
+			break;
+		free_interfaces(before);
+		before = list;
+		time_before = time;
+		sleep(request->watch);
+		if (!view.terminal.is_terminal)
+			fputc('\n', stdout);
+	}
+	free_interfaces(list);
+	free_interfaces(before);
+	return error;
+}
+
+/* --- the command --- */
+
+/* Returns false after it has reported a wrong value. */
+static bool read_interval(const char *text, unsigned *seconds)
+{
+	char *end;
+	unsigned long value = strtoul(text, &end, 10);
+
+	*seconds = (unsigned)value;
+	if (*text >= '0' && *text <= '9' && !*end && value >= 1 && value <= INTERVAL_MAX)
+		return true;
+	fprintf(stderr, "adit show: --watch: \"%s\" is not a number of seconds from 1 to %d\n", text, INTERVAL_MAX);
+	return false;
+}
+
+/* Returns false after it has reported wrong arguments. */
+static bool read_arguments(int argc, char **argv, struct show_request *request)
+{
+	static const struct {
+		const char *flag;
+		enum show_format format;
+	} formats[] = {
+		{ "--brief", SHOW_AS_TABLE },
+		{ "--details", SHOW_AS_DETAILS },
+		{ "--json", SHOW_AS_JSON },
+	};
+	const char *interval = usage_take_value(&argc, argv, "--watch"), *flag = NULL;
+
+	request->counters = usage_take_flag(&argc, argv, "--counters");
+	for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
+		if (!usage_take_flag(&argc, argv, formats[i].flag))
+			continue;
+		if (flag) {
+			fprintf(stderr, "adit show: %s and %s exclude each other\n", flag, formats[i].flag);
+			return false;
+		}
+		flag = formats[i].flag;
+		request->format = formats[i].format;
+	}
+	if (!usage_check("show", argc, argv, "[IFNAME [PEER]]", 0, 2))
+		return false;
+	if (interval && request->format == SHOW_AS_JSON) {
+		fprintf(stderr, "adit show: --watch and %s exclude each other\n", flag);
+		return false;
+	}
+	request->interface = argv[1];
+	request->peer = argc > 2 ? argv[2] : NULL;
+	return !interval || read_interval(interval, &request->watch);
+}
+
+int command_show(int argc, char **argv)
+{
+	struct show_request request = { 0 };
+	int error;
+
+	if (!read_arguments(argc, argv, &request))
+		return EXIT_FAILURE;
+	error = request.watch ? look_repeatedly(&request) : look_once(&request);
 	return error ? EXIT_FAILURE : EXIT_SUCCESS;
 }

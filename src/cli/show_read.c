@@ -312,7 +312,57 @@ int show_read(struct show_interface *interface, const char *directory, int timeo
 	return uapi_client_call(directory, interface->name, "get=1\n\n", timeout, show_read_line, &reader);
 }
 
-void show_free(struct show_interface *interface)
+/* --- counters --- */
+
+struct counter_reader {
+	struct show_counter **tail;
+	uint64_t deadline;
+	unsigned lines;
+};
+
+/* Reads a number, or several that commas separate. Skips a counter that has more, from a later version. */
+static int show_read_counter(void *context, char *key, char *value)
+{
+	struct counter_reader *reader = context;
+	size_t size = strlen(key) + 1;
+	struct show_counter *counter;
+
+	if (++reader->lines % LINES_PER_CLOCK == 0 && clock_boottime() > reader->deadline)
+		return -EAGAIN;
+	counter = calloc(1, sizeof *counter + size);
+	if (!counter)
+		return -ENOMEM;
+	memcpy(counter->name, key, size);
+	for (char *number = strtok(value, ","); number && counter->count <= SHOW_COUNTER_VALUES;
+		 number = strtok(NULL, ",")) {
+		uint64_t ignored, *to = counter->count < SHOW_COUNTER_VALUES ? &counter->values[counter->count] : &ignored;
+
+		counter->count++;
+		if (show_read_u64(to, number)) {
+			free(counter);
+			return -EPROTO;
+		}
+	}
+	if (!counter->count || counter->count > SHOW_COUNTER_VALUES) {
+		free(counter);
+		return 0;
+	}
+	*reader->tail = counter;
+	reader->tail = &counter->next;
+	return 0;
+}
+
+int show_read_counters(struct show_interface *interface, const char *directory, int timeout)
+{
+	struct counter_reader reader = { .tail = &interface->counters,
+									 .deadline = clock_boottime() + (uint64_t)timeout * NS_PER_S };
+	int error = uapi_client_call(directory, interface->name, "counters=1\n\n", timeout, show_read_counter, &reader);
+
+	interface->has_counters = !error;
+	return error;
+}
+
+void show_free_peers(struct show_interface *interface)
 {
 	for (struct show_peer *peer = interface->peers, *next; peer; peer = next) {
 		next = peer->next;
@@ -323,9 +373,19 @@ void show_free(struct show_interface *interface)
 		free(peer);
 	}
 	interface->peers = NULL;
+}
+
+void show_free(struct show_interface *interface)
+{
+	show_free_peers(interface);
 	for (struct show_warning *warning = interface->warnings, *next; warning; warning = next) {
 		next = warning->next;
 		free(warning);
 	}
 	interface->warnings = NULL;
+	for (struct show_counter *counter = interface->counters, *next; counter; counter = next) {
+		next = counter->next;
+		free(counter);
+	}
+	interface->counters = NULL;
 }

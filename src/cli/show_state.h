@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * show: the state of an interface, as read from its daemon, and its two output formats.
+ * show: the state of an interface, as read from its daemon.
  *
  * A daemon of an earlier version, or another implementation, sends only some of the values.
  */
@@ -10,7 +10,6 @@
 #include <net/if.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 
 #include "config/config.h"
 
@@ -61,6 +60,7 @@ struct show_peer {
 	char *state_reason;   /* why the peer is not up, a clause for people; NULL: none */
 	enum show_origin endpoint_origin;
 	struct show_quality quality;
+	const struct show_peer *earlier; /* the same peer in the look before; NULL: none. Set by show_link_looks */
 	struct config_prefix *allowed_ips, **allowed_ip_tail;
 };
 
@@ -68,6 +68,16 @@ struct show_peer {
 struct show_warning {
 	struct show_warning *next;
 	char text[];
+};
+
+enum { SHOW_COUNTER_VALUES = 8 };
+
+/* A counter of the data path. The sizes of batches are a counter with several values. */
+struct show_counter {
+	struct show_counter *next;
+	uint64_t values[SHOW_COUNTER_VALUES];
+	unsigned count; /* of the values, at least 1 */
+	char name[];    /* as the daemon sends it, such as "sealed" or "drop_no_peer" */
 };
 
 struct show_interface {
@@ -79,6 +89,8 @@ struct show_interface {
 	char crypto_provider[SHOW_NAME], tun_backend[SHOW_NAME]; /* "": not reported */
 	char log_level[SHOW_NAME];                               /* "": not reported */
 	struct show_warning *warnings;
+	bool has_counters; /* show_read_counters has read them */
+	struct show_counter *counters;
 	struct show_peer *peers;
 };
 
@@ -89,16 +101,21 @@ struct show_interface {
  * case.
  */
 int show_read(struct show_interface *interface, const char *directory, int timeout);
-/* Frees the peers and the warnings, but not the struct itself. */
+/* Reads the counters; errors as for show_read. wireguard-go answers -EINVAL, because it has none. */
+int show_read_counters(struct show_interface *interface, const char *directory, int timeout);
+/* Frees the peers. */
+void show_free_peers(struct show_interface *interface);
+/* Frees the peers, counters and warnings, but not the struct itself. */
 void show_free(struct show_interface *interface);
 
 /* The words that daemons use, such as "no-endpoint" and "roamed". NULL for the unknown ones. */
 const char *show_state_word(enum show_peer_state state);
 const char *show_origin_word(enum show_origin origin);
 
-/* Prints text for people. `now`, in seconds since the epoch, turns handshake times into ages. */
-void show_text(FILE *to, const struct show_interface *interface, uint64_t now);
-/* Prints a list of interfaces as a JSON document; cli/show.h describes it. */
-void show_json(FILE *to, const struct show_interface *interfaces);
+/*
+ * Sets `earlier` of the peers that were in the look before, too. A peer whose totals are lower than then has none,
+ * because its daemon was started again. `before` may be NULL.
+ */
+void show_link_looks(struct show_interface *interfaces, const struct show_interface *before);
 
 #endif

@@ -1,104 +1,207 @@
 /* SPDX-License-Identifier: MIT */
-/* show: prints the state of an interface as text for people. */
+/* show: prints the state of an interface as text for people, with all details of its peers. */
 #include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
 
-#include "show_state.h"
+#include "base/amount.h"
+#include "show_output.h"
 
-/* Replaces control characters, because another program chose this text and a terminal would obey them. */
-static void text_plain(FILE *to, const char *text)
+enum { INTERFACE_VALUE = 15, PEER_VALUE = 22 }; /* the columns in which the values start */
+
+static void text_title(const struct show_view *view, int value_column, const char *title)
 {
-	for (; *text; text++)
-		fputc((unsigned char)*text < ' ' || *text == 127 ? '?' : *text, to);
+	int indent = value_column == PEER_VALUE ? 4 : 2;
+
+	terminal_blanks(&view->terminal, indent);
+	fprintf(view->terminal.to, "%-*s", value_column - indent, title);
 }
 
-static void text_field(FILE *to, const char *title, const char *value)
+static void text_field(const struct show_view *view, int value_column, const char *title, const char *value)
 {
-	if (!*value)
+	if (!value || !*value)
 		return;
-	fputs(title, to);
-	text_plain(to, value);
-	fputc('\n', to);
+	text_title(view, value_column, title);
+	terminal_wrap_text(&(struct terminal_wrap) { &view->terminal, value_column, value_column, false }, value);
+	fputc('\n', view->terminal.to);
 }
 
-static void text_bytes(FILE *to, uint64_t bytes)
+static void text_number(const struct show_view *view, const char *title, uint64_t number)
 {
-	static const char *const units[] = { "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
-	double amount = (double)bytes / 1024;
-	int unit = 0;
-
-	if (bytes < 1024) {
-		fprintf(to, "%" PRIu64 " B", bytes);
+	if (!number)
 		return;
-	}
-	for (; amount >= 1024; unit++)
-		amount /= 1024;
-	fprintf(to, "%.2f %s", amount, units[unit]);
+	text_title(view, INTERFACE_VALUE, title);
+	fprintf(view->terminal.to, "%" PRIu64 "\n", number);
 }
 
-/* Prints the two largest units, such as "2 h 5 min". */
-static void text_duration(FILE *to, uint64_t seconds)
+/* Prints "up for 2 h 5 min" or "silent for 3 min 0 s: REASON". */
+static void text_state(const struct show_view *view, const struct show_peer *peer)
 {
-	static const struct {
-		uint64_t seconds;
-		const char *name;
-	} units[] = { { 86400, "d" }, { 3600, "h" }, { 60, "min" }, { 1, "s" } };
-	int unit = 0;
+	struct terminal_wrap wrap = { .terminal = &view->terminal, .indent = PEER_VALUE, .used = PEER_VALUE };
+	bool has_reason = peer->state_reason && *peer->state_reason;
+	const char *word = show_state_text(peer->state);
+	char text[AMOUNT_TEXT], state[2 * AMOUNT_TEXT] = "";
 
-	while (unit < 3 && seconds < units[unit].seconds)
-		unit++;
-	fprintf(to, "%" PRIu64 " %s", seconds / units[unit].seconds, units[unit].name);
-	if (unit < 3)
-		fprintf(to, " %" PRIu64 " %s", seconds % units[unit].seconds / units[unit + 1].seconds, units[unit + 1].name);
+	if (!word)
+		return;
+	if (peer->state_since)
+		amount_duration(text, view->now > peer->state_since ? view->now - peer->state_since : 0);
+	snprintf(state, sizeof state, "%s%s%s%s", word, peer->state_since ? " for " : "", peer->state_since ? text : "",
+			 has_reason ? ":" : "");
+	text_title(view, PEER_VALUE, "state");
+	terminal_style(&view->terminal, show_state_style(peer->state));
+	terminal_wrap_word(&wrap, state);
+	if (has_reason)
+		terminal_wrap_text(&wrap, peer->state_reason);
+	terminal_style(&view->terminal, STYLE_PLAIN);
+	fputc('\n', view->terminal.to);
 }
 
-static void text_peer(FILE *to, const struct show_peer *peer, uint64_t now)
+static void text_endpoint(const struct show_view *view, const struct show_peer *peer)
 {
-	char text[PREFIX_TEXT];
+	const char *origin = show_origin_word(peer->endpoint_origin);
 
-	fprintf(to, "\n  peer %s\n", peer->public_key);
-	text_field(to, "    name              ", peer->name ? peer->name : "");
-	text_field(to, "    description       ", peer->description ? peer->description : "");
-	fputs("    endpoint          ", to);
-	text_plain(to, *peer->endpoint ? peer->endpoint : "unknown");
-	fputs("\n    allowed IPs       ", to);
+	text_title(view, PEER_VALUE, "endpoint");
+	terminal_text(&view->terminal, *peer->endpoint ? peer->endpoint : "unknown", -1);
+	if (*peer->endpoint && origin)
+		fprintf(view->terminal.to, " (%s)", origin);
+	fputc('\n', view->terminal.to);
+}
+
+static void text_allowed_ips(const struct show_view *view, const struct show_peer *peer)
+{
+	struct terminal_wrap wrap = { .terminal = &view->terminal, .indent = PEER_VALUE, .used = PEER_VALUE };
+	char text[PREFIX_TEXT], word[PREFIX_TEXT + 1];
+
+	text_title(view, PEER_VALUE, "allowed IPs");
 	if (!peer->allowed_ips)
-		fputs("none", to);
+		fputs("none", view->terminal.to);
 	for (const struct config_prefix *prefix = peer->allowed_ips; prefix; prefix = prefix->next) {
 		prefix_to_text(text, &prefix->prefix);
-		fprintf(to, "%s%s", text, prefix->next ? ", " : "");
+		snprintf(word, sizeof word, "%s%s", text, prefix->next ? "," : "");
+		terminal_wrap_word(&wrap, word);
 	}
-	fputs("\n    latest handshake  ", to);
-	if (!peer->handshake) {
-		fputs("never\n", to);
-	} else {
-		/* The handshake appears to be in the future if the clock was set back. */
-		text_duration(to, now > peer->handshake ? now - peer->handshake : 0);
-		fputs(" ago\n", to);
-	}
-	fputs("    transfer          ", to);
-	text_bytes(to, peer->rx_bytes);
-	fputs(" received, ", to);
-	text_bytes(to, peer->tx_bytes);
-	fputs(" sent\n", to);
-	if (peer->keepalive)
-		fprintf(to, "    keepalive         every %" PRIu32 " s\n", peer->keepalive);
-	if (peer->has_preshared_key)
-		fputs("    preshared key     set\n", to);
+	fputc('\n', view->terminal.to);
 }
 
-void show_text(FILE *to, const struct show_interface *interface, uint64_t now)
+static void text_handshake(const struct show_view *view, const struct show_peer *peer)
 {
-	fputs("interface ", to);
-	text_plain(to, interface->name);
-	fprintf(to, "\n  public key   %s\n", *interface->public_key ? interface->public_key : "none");
-	if (interface->port)
-		fprintf(to, "  listen port  %" PRIu32 "\n", interface->port);
-	if (interface->fwmark)
-		fprintf(to, "  fwmark       0x%" PRIx32 "\n", interface->fwmark);
-	text_field(to, "  crypto       ", interface->crypto_provider);
-	text_field(to, "  TUN backend  ", interface->tun_backend);
-	if (interface->workers)
-		fprintf(to, "  workers      %" PRIu32 "\n", interface->workers);
+	char text[AMOUNT_TEXT];
+
+	text_title(view, PEER_VALUE, "latest handshake");
+	if (!peer->handshake)
+		fputs("never\n", view->terminal.to);
+	else /* the handshake appears to be in the future if the clock was set back */
+		fprintf(view->terminal.to, "%s ago\n",
+				amount_duration(text, view->now > peer->handshake ? view->now - peer->handshake : 0));
+}
+
+static void text_loss(struct terminal_wrap *wrap, const struct show_quality *quality, uint64_t arrived, uint64_t lost)
+{
+	char word[2 * AMOUNT_TEXT], share[AMOUNT_TEXT];
+
+	snprintf(word, sizeof word, "lost %s in%s", amount_percent(share, lost, arrived + lost),
+			 quality->late || quality->duplicate ? "," : "");
+	terminal_wrap_word(wrap, word);
+	if (quality->late) {
+		snprintf(word, sizeof word, "%" PRIu64 " late%s", quality->late, quality->duplicate ? "," : "");
+		terminal_wrap_word(wrap, word);
+	}
+	if (quality->duplicate) {
+		snprintf(word, sizeof word, "%" PRIu64 " duplicate", quality->duplicate);
+		terminal_wrap_word(wrap, word);
+	}
+}
+
+/* Prints "rtt 12.3 ms (min 11.9 ms, jitter 0.40 ms), lost 0.02 % in, 3 late, 1 duplicate". */
+static void text_quality(const struct show_view *view, const struct show_peer *peer)
+{
+	struct terminal_wrap wrap = { .terminal = &view->terminal, .indent = PEER_VALUE, .used = PEER_VALUE };
+	const struct show_quality *quality = &peer->quality;
+	char rtt[AMOUNT_TEXT], min[AMOUNT_TEXT], jitter[AMOUNT_TEXT], word[4 * AMOUNT_TEXT];
+	uint64_t arrived, lost;
+	bool has_loss = show_loss(peer, &arrived, &lost) && arrived + lost;
+
+	if (!quality->rtt_ns && !has_loss)
+		return;
+	text_title(view, PEER_VALUE, "quality");
+	if (quality->rtt_ns) {
+		snprintf(word, sizeof word, "rtt %s (min %s, jitter %s)%s", amount_latency(rtt, quality->rtt_ns),
+				 amount_latency(min, quality->rtt_min_ns), amount_latency(jitter, quality->jitter_ns),
+				 has_loss ? "," : "");
+		terminal_wrap_word(&wrap, word);
+	}
+	if (has_loss)
+		text_loss(&wrap, quality, arrived, lost);
+	fputc('\n', view->terminal.to);
+}
+
+static void text_transfer(const struct show_view *view, const struct show_peer *peer)
+{
+	char received_text[AMOUNT_TEXT], sent_text[AMOUNT_TEXT];
+	double received, sent;
+
+	text_title(view, PEER_VALUE, "transfer");
+	fprintf(view->terminal.to, "%s received, %s sent\n", amount_bytes(received_text, peer->rx_bytes),
+			amount_bytes(sent_text, peer->tx_bytes));
+	if (!show_rates(view, peer, &received, &sent))
+		return;
+	text_title(view, PEER_VALUE, "rate");
+	fprintf(view->terminal.to, "%s in, %s out\n", amount_bit_rate(received_text, received),
+			amount_bit_rate(sent_text, sent));
+}
+
+static void text_peer(const struct show_view *view, const struct show_peer *peer)
+{
+	const char *title = show_peer_title(peer);
+
+	fputs("\n  peer ", view->terminal.to);
+	terminal_style(&view->terminal, STYLE_BOLD);
+	terminal_text(&view->terminal, title, -1);
+	terminal_style(&view->terminal, STYLE_PLAIN);
+	fputc('\n', view->terminal.to);
+	text_state(view, peer);
+	if (title != peer->public_key)
+		text_field(view, PEER_VALUE, "public key", peer->public_key);
+	text_field(view, PEER_VALUE, "description", peer->description);
+	text_endpoint(view, peer);
+	text_allowed_ips(view, peer);
+	text_handshake(view, peer);
+	text_quality(view, peer);
+	text_transfer(view, peer);
+	if (peer->keepalive) {
+		text_title(view, PEER_VALUE, "keepalive");
+		fprintf(view->terminal.to, "every %" PRIu32 " s\n", peer->keepalive);
+	}
+	if (peer->has_preshared_key)
+		text_field(view, PEER_VALUE, "preshared key", "set");
+}
+
+static void text_interface(const struct show_view *view, const struct show_interface *interface)
+{
+	text_field(view, INTERFACE_VALUE, "public key", *interface->public_key ? interface->public_key : "none");
+	text_number(view, "listen port", interface->port);
+	if (interface->fwmark) {
+		text_title(view, INTERFACE_VALUE, "fwmark");
+		fprintf(view->terminal.to, "0x%" PRIx32 "\n", interface->fwmark);
+	}
+	text_field(view, INTERFACE_VALUE, "crypto", interface->crypto_provider);
+	text_field(view, INTERFACE_VALUE, "TUN backend", interface->tun_backend);
+	text_number(view, "workers", interface->workers);
+	text_field(view, INTERFACE_VALUE, "log level", interface->log_level);
+	if (interface->peers && interface->peers->next) {
+		text_title(view, INTERFACE_VALUE, "peers");
+		show_peer_counts(view, interface, "");
+	}
+}
+
+void show_text(const struct show_view *view, const struct show_interface *interface, bool peers_only)
+{
+	show_title(view, interface);
+	fputc('\n', view->terminal.to);
+	show_warnings(view, interface, 2);
+	if (!peers_only)
+		text_interface(view, interface);
 	for (const struct show_peer *peer = interface->peers; peer; peer = peer->next)
-		text_peer(to, peer, now);
+		text_peer(view, peer);
 }

@@ -164,6 +164,8 @@ static void reply_counters(struct uapi_reply *reply, struct device *device)
 
 	device_counters(device, &counters);
 	for (unsigned i = 0; i < COUNTERS; i++) {
+		if (i == DROP_REFUSED + SEGMENT_OK)
+			continue; /* never counted */
 		snprintf(name, sizeof name, "%s%s", i >= DROP_REFUSED ? "drop_refused_" : "", counter_name(i));
 		snprintf(value, sizeof value, "%llu", (unsigned long long)counters.value[i]);
 		uapi_reply_line(reply, name, value);

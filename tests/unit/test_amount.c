@@ -90,7 +90,7 @@ static void a_small_share_is_not_zero(void **state)
 		uint64_t part, whole;
 		const char *text;
 	} cases[] = {
-		{ 0, 0, "0 %" },    { 0, 100, "0 %" },     { 1, 1000000, "< 0.01 %" }, { 1, 10000, "0.01 %" },
+		{ 0, 0, "0 %" },    { 0, 100, "0 %" },     { 1, 1000000, "<0.01 %" }, { 1, 10000, "0.01 %" },
 		{ 1, 3, "33.3 %" }, { 100, 100, "100 %" }, { 2, 10000, "0.02 %" },     { UINT64_MAX, UINT64_MAX, "100 %" },
 	};
 	char text[AMOUNT_TEXT];

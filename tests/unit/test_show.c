@@ -4,7 +4,7 @@
 
 #include "cli/show.h"
 #include "sandbox.h"
-#include "show_state.h"
+#include "show_output.h"
 
 #define OUTPUT "/var/run/output"
 
@@ -72,8 +72,10 @@ static void show_prints_text(void **state)
 	assert_memory_equal(text, "interface wgtest\n  public key   ", 32);
 	assert_null(strstr(text, rig_base64(0x48)));
 	assert_null(strstr(text, rig_base64(9)));
-	assert_non_null(strstr(text, "\n  listen port  51820\n  fwmark       0xca6c\n\n  peer AgIC"));
-	assert_non_null(strstr(text, "    name              Jürgen \"J\"\n    description       the left end\n"
+	assert_non_null(
+		strstr(text, "\n  listen port  51820\n  fwmark       0xca6c\n  peers        2\n\n  peer Jürgen \"J\"\n"));
+	assert_non_null(strstr(text, "    public key        AgIC"));
+	assert_non_null(strstr(text, "    description       the left end\n"
 								 "    endpoint          [fe80::1%lo]:9\n"
 								 "    allowed IPs       10.0.0.0/24, fd00::/64\n"
 								 "    latest handshake  "));
@@ -83,6 +85,11 @@ static void show_prints_text(void **state)
 								 "    latest handshake  never\n"
 								 "    transfer          0 B received, 0 B sent\n"));
 }
+
+#define STATE_UNKNOWN "\"state\": null, \"state_since\": null, \"state_reason\": null, "
+#define QUALITY_UNKNOWN                                                                                                \
+	"\"rtt_ns\": null, \"rtt_min_ns\": null, \"jitter_ns\": null, \"rx_datagrams\": null, \"rx_lost\": null, "         \
+	"\"rx_late\": null, \"rx_duplicate\": null, \"rx_gaps\": null"
 
 static void show_prints_json(void **state)
 {
@@ -94,16 +101,16 @@ static void show_prints_json(void **state)
 	key_to_base64(text, public_key);
 	snprintf(
 		expected, sizeof expected,
-		"{\"interfaces\": [\n  {\"name\": \"wgtest\", \"public_key\": \"%s\", \"listen_port\": 51820, "
-		"\"fwmark\": 51820, \"crypto_provider\": null, \"tun_backend\": null, \"workers\": null,\n    \"peers\": [\n"
+		"{\"version\": 1, \"interfaces\": [\n  {\"name\": \"wgtest\", \"public_key\": \"%s\", \"listen_port\": 51820, "
+		"\"fwmark\": 51820, \"crypto_provider\": null, \"tun_backend\": null, \"workers\": null, "
+		"\"log_level\": null, \"warnings\": [],\n    \"peers\": [\n"
 		"      {\"public_key\": \"%s\", \"name\": \"Jürgen \\\"J\\\"\", \"description\": \"the left end\", "
-		"\"preshared_key\": true, \"endpoint\": \"[fe80::1%%lo]:9\", "
+		"\"preshared_key\": true, " STATE_UNKNOWN "\"endpoint\": \"[fe80::1%%lo]:9\", \"endpoint_origin\": null, "
 		"\"allowed_ips\": [\"10.0.0.0/24\", \"fd00::/64\"], \"latest_handshake\": 1700000000, "
-		"\"transfer_rx\": 5242880, \"transfer_tx\": 1023, \"persistent_keepalive\": 25},\n"
-		"      {\"public_key\": \"%s\", \"name\": null, \"description\": null, \"preshared_key\": false, \"endpoint\": "
-		"null, "
-		"\"allowed_ips\": [], \"latest_handshake\": null, "
-		"\"transfer_rx\": 0, \"transfer_tx\": 0, \"persistent_keepalive\": null}\n    ]}\n]}\n",
+		"\"transfer_rx\": 5242880, \"transfer_tx\": 1023, \"persistent_keepalive\": 25, " QUALITY_UNKNOWN "},\n"
+		"      {\"public_key\": \"%s\", \"name\": null, \"description\": null, \"preshared_key\": false, " STATE_UNKNOWN
+		"\"endpoint\": null, \"endpoint_origin\": null, \"allowed_ips\": [], \"latest_handshake\": null, "
+		"\"transfer_rx\": 0, \"transfer_tx\": 0, \"persistent_keepalive\": null, " QUALITY_UNKNOWN "}\n    ]}\n]}\n",
 		text, rig_base64(2), rig_base64(3));
 	assert_string_equal(show(0, "wgtest", "--json"), expected);
 	assert_string_equal(show(0, "--json", "wgtest"), expected);
@@ -113,10 +120,11 @@ static void show_prints_json(void **state)
 static void show_prints_an_unconfigured_interface(void **state)
 {
 	assert_string_equal(show(0, "wgtest"), "interface wgtest\n  public key   none\n");
-	assert_string_equal(show(0, "--json"),
-						"{\"interfaces\": [\n  {\"name\": \"wgtest\", \"public_key\": null, "
-						"\"listen_port\": null, \"fwmark\": null, \"crypto_provider\": null, \"tun_backend\": "
-						"null, \"workers\": null,\n    \"peers\": [\n    ]}\n]}\n");
+	assert_string_equal(
+		show(0, "--json"),
+		"{\"version\": 1, \"interfaces\": [\n  {\"name\": \"wgtest\", \"public_key\": null, "
+		"\"listen_port\": null, \"fwmark\": null, \"crypto_provider\": null, \"tun_backend\": "
+		"null, \"workers\": null, \"log_level\": null, \"warnings\": [],\n    \"peers\": [\n    ]}\n]}\n");
 }
 
 /* Only a device with a worker has a backend. */
@@ -128,14 +136,14 @@ static void show_prints_provider_backend_and_workers(void **state)
 										   "  crypto       libsodium\n  TUN backend  test\n  workers      3\n");
 	assert_non_null(
 		strstr(show(0, "--json"),
-			   "\"fwmark\": null, \"crypto_provider\": \"libsodium\", \"tun_backend\": \"test\", \"workers\": 3,\n"));
+			   "\"fwmark\": null, \"crypto_provider\": \"libsodium\", \"tun_backend\": \"test\", \"workers\": 3, "));
 }
 
 static void show_without_any_interface_succeeds(void **state)
 {
 	uapi_stop(&serve.uapi);
 	assert_string_equal(show(0, NULL), "");
-	assert_string_equal(show(0, "--json"), "{\"interfaces\": [\n]}\n");
+	assert_string_equal(show(0, "--json"), "{\"version\": 1, \"interfaces\": [\n]}\n");
 	assert_int_equal(rmdir(UAPI_DIRECTORY), 0);
 	assert_string_equal(show(0, NULL), "");
 	assert_string_equal(show(1, "wgtest"), "adit show: wgtest: no daemon serves this interface\n");
@@ -153,9 +161,9 @@ static void show_skips_the_socket_of_a_dead_daemon(void **state)
 
 static void show_rejects_wrong_arguments(void **state)
 {
-	assert_string_equal(show(1, "a", "b"),
-						"adit show: unexpected argument \"b\"; usage: adit show [IFNAME] [--json]\n");
-	assert_string_equal(show(1, "--jsn"), "adit show: unknown option \"--jsn\"; usage: adit show [IFNAME] [--json]\n");
+	assert_string_equal(show(1, "a", "b", "c"),
+						"adit show: unexpected argument \"c\"; usage: adit show [IFNAME [PEER]]\n");
+	assert_string_equal(show(1, "--jsn"), "adit show: unknown option \"--jsn\"; usage: adit show [IFNAME [PEER]]\n");
 	assert_string_equal(show(1, ""), "adit show: : Invalid argument\n");
 	assert_string_equal(show(1, "../wgtest"), "adit show: ../wgtest: Invalid argument\n");
 	assert_string_equal(show(1, "a-name-of-sixteen"), "adit show: a-name-of-sixteen: Invalid argument\n");
@@ -278,10 +286,11 @@ static const char *handshake_text(uint64_t ago)
 	struct show_peer peer = { .handshake = 1000000 - ago };
 	struct show_interface interface = { .name = "x", .peers = &peer };
 	FILE *file = fmemopen(text, sizeof text, "w");
+	struct show_view view = { .terminal = { .to = file }, .now = 1000000 };
 	char *line;
 
 	assert_non_null(file);
-	show_text(file, &interface, 1000000);
+	show_text(&view, &interface, false);
 	fclose(file);
 	line = strstr(text, "latest handshake  ");
 	assert_non_null(line);

@@ -15,6 +15,7 @@ adit_test(uapi peer_label)
 adit_test(uapi apply_set)
 target_link_options(test_apply_set PRIVATE -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc)
 adit_test(uapi apply_reload)
+adit_test(uapi counter_meaning)
 target_link_options(test_apply_reload PRIVATE
 	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=allowedips_insert,--wrap=allowedips_sweep)
 foreach(module uapi uapi_monitor uapi_requests uapi_large_sets uapi_clients uapi_secrets uapi_socket uapi_wg peer_label

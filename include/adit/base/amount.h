@@ -19,7 +19,7 @@ const char *amount_duration(char text[AMOUNT_TEXT], uint64_t seconds);
 const char *amount_age(char text[AMOUNT_TEXT], uint64_t seconds);
 /* "850 us", "12.3 ms", "1.20 s". */
 const char *amount_latency(char text[AMOUNT_TEXT], uint64_t nanoseconds);
-/* "0 %", "< 0.01 %", "0.02 %", "12.5 %": the share of `part` in `whole`. */
+/* "0 %", "<0.01 %", "0.02 %", "12.5 %": the share of `part` in `whole`. */
 const char *amount_percent(char text[AMOUNT_TEXT], uint64_t part, uint64_t whole);
 
 #endif

@@ -14,7 +14,7 @@ enum terminal_style { STYLE_PLAIN, STYLE_BOLD, STYLE_DIM, STYLE_GOOD, STYLE_WARN
 struct terminal {
 	FILE *to;
 	int columns; /* 0: unlimited, because the output is not a terminal */
-	bool color;
+	bool is_terminal, color;
 };
 
 /*
@@ -23,6 +23,9 @@ struct terminal {
  * UTF-8, on which the widths of characters depend.
  */
 void terminal_init(struct terminal *terminal, FILE *to);
+
+/* Clears the screen, if the output is a terminal. */
+void terminal_clear(const struct terminal *terminal);
 
 /* Switches to the style, until the next call. STYLE_PLAIN ends a style. */
 void terminal_style(const struct terminal *terminal, enum terminal_style style);
@@ -36,6 +39,21 @@ int terminal_text(const struct terminal *terminal, const char *text, int columns
 
 /* The number of columns that terminal_text needs to write the whole text. */
 int terminal_width(const char *text);
+
+/*
+ * Words that fill lines: a word that does not fit begins a new line, in column `indent`. The caller has written `used`
+ * columns of the current line.
+ */
+struct terminal_wrap {
+	const struct terminal *terminal;
+	int indent, used;
+	bool has_word; /* in the current line */
+};
+
+/* Writes a blank or a new line, and the word, which may contain blanks. */
+void terminal_wrap_word(struct terminal_wrap *wrap, const char *word);
+/* Writes each word of the text. */
+void terminal_wrap_text(struct terminal_wrap *wrap, const char *text);
 
 /* Writes `count` blanks; none if it is not positive. */
 void terminal_blanks(const struct terminal *terminal, int count);

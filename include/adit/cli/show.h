@@ -8,18 +8,9 @@
 #define ADIT_CLI_SHOW_H
 
 /*
- * `show [IFNAME] [--json]`: prints the state of one interface, or of every interface with a control socket, including
- * those of other WireGuard implementations. Never prints a private or preshared key. With --json, prints one object:
- *
- *   {"interfaces": [{"name", "public_key", "listen_port", "fwmark", "crypto_provider", "tun_backend", "workers",
- *   "peers": [{"public_key", "name", "description", "preshared_key", "endpoint", "allowed_ips", "latest_handshake",
- *   "transfer_rx", "transfer_tx", "persistent_keepalive"}]}]}
- *
- * Public keys are base64, "preshared_key" is true or false, "allowed_ips" is an array of "address/length",
- * "latest_handshake" is in seconds since the epoch, "transfer_*" in bytes and "persistent_keepalive" in seconds. A
- * missing value is null: the public key of an interface without a private key, no name or description, an unknown
- * endpoint, no handshake yet, a keepalive that is off, no port, no mark. "crypto_provider", "tun_backend" and "workers"
- * are null for other implementations. Later versions may add members.
+ * `show [IFNAME [PEER]] [OPTION]...`: prints the state of one interface, or of every interface with a control socket,
+ * including those of other WireGuard implementations. Never prints a private or preshared key. adit(8) describes the
+ * options and the formats.
  */
 int command_show(int argc, char **argv);
 

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/* show: what the text and the table share: words for states, warnings, and differences between two looks. */
+#include <assert.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "show_output.h"
+
+static const struct {
+	const char *text;
+	enum terminal_style style;
+} states[] = {
+	[SHOW_STATE_UNKNOWN] = { NULL, STYLE_PLAIN },
+	[SHOW_UP] = { "up", STYLE_GOOD },
+	[SHOW_IDLE] = { "idle", STYLE_DIM },
+	[SHOW_WAITING] = { "waiting", STYLE_WARNING },
+	[SHOW_SILENT] = { "silent", STYLE_BAD },
+	[SHOW_NO_ENDPOINT] = { "no endpoint", STYLE_WARNING },
+	[SHOW_UNREACHABLE] = { "unreachable", STYLE_BAD },
+};
+static_assert(sizeof states / sizeof *states == SHOW_STATES, "each state has words for people");
+
+enum terminal_style show_state_style(enum show_peer_state state)
+{
+	return states[state].style;
+}
+
+const char *show_state_text(enum show_peer_state state)
+{
+	return states[state].text;
+}
+
+const char *show_peer_title(const struct show_peer *peer)
+{
+	return peer->name && *peer->name ? peer->name : peer->public_key;
+}
+
+void show_title(const struct show_view *view, const struct show_interface *interface)
+{
+	fputs("interface ", view->terminal.to);
+	terminal_style(&view->terminal, STYLE_BOLD);
+	terminal_text(&view->terminal, interface->name, -1);
+	terminal_style(&view->terminal, STYLE_PLAIN);
+}
+
+void show_warnings(const struct show_view *view, const struct show_interface *interface, int indent)
+{
+	for (const struct show_warning *warning = interface->warnings; warning; warning = warning->next) {
+		struct terminal_wrap wrap = { .terminal = &view->terminal, .indent = indent + 2, .used = indent };
+
+		terminal_blanks(&view->terminal, indent);
+		terminal_style(&view->terminal, STYLE_WARNING);
+		terminal_wrap_word(&wrap, "warning:");
+		terminal_wrap_text(&wrap, warning->text);
+		terminal_style(&view->terminal, STYLE_PLAIN);
+		fputc('\n', view->terminal.to);
+	}
+}
+
+void show_peer_counts(const struct show_view *view, const struct show_interface *interface, const char *noun)
+{
+	size_t counts[SHOW_STATES] = { 0 }, total = 0;
+	const char *separator = " (";
+
+	for (const struct show_peer *peer = interface->peers; peer; peer = peer->next) {
+		counts[peer->state]++;
+		total++;
+	}
+	fprintf(view->terminal.to, "%zu%s", total, noun);
+	for (unsigned state = SHOW_UP; state < SHOW_STATES; state++) {
+		if (!counts[state])
+			continue;
+		fputs(separator, view->terminal.to);
+		terminal_style(&view->terminal, states[state].style);
+		fprintf(view->terminal.to, "%zu %s", counts[state], states[state].text);
+		terminal_style(&view->terminal, STYLE_PLAIN);
+		separator = ", ";
+	}
+	fputs(counts[SHOW_STATE_UNKNOWN] == total ? "\n" : ")\n", view->terminal.to);
+}
+
+bool show_rates(const struct show_view *view, const struct show_peer *peer, double *received, double *sent)
+{
+	if (!peer->earlier || view->interval <= 0)
+		return false;
+	*received = (double)(peer->rx_bytes - peer->earlier->rx_bytes) / view->interval;
+	*sent = (double)(peer->tx_bytes - peer->earlier->tx_bytes) / view->interval;
+	return true;
+}
+
+/* A datagram that was late enough to be counted as lost may arrive after all, so the number of lost ones can fall. */
+bool show_loss(const struct show_peer *peer, uint64_t *arrived, uint64_t *lost)
+{
+	const struct show_quality *now = &peer->quality, *then;
+
+	if (!now->has_datagrams)
+		return false;
+	*arrived = now->datagrams;
+	*lost = now->lost;
+	if (peer->earlier && peer->earlier->quality.has_datagrams) {
+		then = &peer->earlier->quality;
+		*arrived -= then->datagrams;
+		*lost -= then->lost < *lost ? then->lost : *lost;
+	}
+	return true;
+}
+
+/* --- two looks --- */
+
+static const struct show_interface *find_interface(const struct show_interface *list, const char *name)
+{
+	while (list && strcmp(list->name, name) != 0)
+		list = list->next;
+	return list;
+}
+
+static bool totals_fell(const struct show_peer *peer, const struct show_peer *earlier)
+{
+	return peer->rx_bytes < earlier->rx_bytes || peer->tx_bytes < earlier->tx_bytes ||
+		   peer->quality.datagrams < earlier->quality.datagrams;
+}
+
+/* Daemons keep the order of their peers, so the search begins after the peer that was found before. */
+static void link_peers(struct show_interface *interface, const struct show_interface *before)
+{
+	const struct show_peer *expected = before->peers;
+
+	for (struct show_peer *peer = interface->peers; peer; peer = peer->next) {
+		const struct show_peer *earlier = expected;
+
+		if (!earlier || strcmp(earlier->public_key, peer->public_key) != 0) {
+			for (earlier = before->peers; earlier; earlier = earlier->next)
+				if (!strcmp(earlier->public_key, peer->public_key))
+					break;
+		}
+		if (!earlier)
+			continue;
+		expected = earlier->next;
+		peer->earlier = totals_fell(peer, earlier) ? NULL : earlier;
+	}
+}
+
+void show_link_looks(struct show_interface *interfaces, const struct show_interface *before)
+{
+	for (struct show_interface *interface = interfaces; interface; interface = interface->next) {
+		const struct show_interface *earlier = find_interface(before, interface->name);
+
+		if (earlier)
+			link_peers(interface, earlier);
+	}
+}
