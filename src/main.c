@@ -102,7 +102,8 @@ static const struct command commands[] = {
 	  "  --details        everything about each peer\n"
 	  "  --watch SECONDS  show it again and again, with the rates in between\n"
 	  "  --counters       show the counters instead, with their meaning\n"
-	  "  --json           print one JSON object, for programs\n" },
+	  "  --json           print one JSON object, for programs\n"
+	  "  --svg            print a picture of the peers\n" },
 	{ "log", command_log, "[LEVEL] [IFNAME]", "change how much a tunnel logs",
 	  "Changes the level of the log of one tunnel, or of all tunnels, until the next\n"
 	  "reload or start. Without LEVEL, prints the level of each. \"adit log debug site\"\n"

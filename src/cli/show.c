@@ -113,7 +113,7 @@ static int show_read_named(struct show_interface **list, const char *name)
 
 /* --- one look --- */
 
-enum show_format { SHOW_AS_TEXT, SHOW_AS_TABLE, SHOW_AS_DETAILS, SHOW_AS_JSON };
+enum show_format { SHOW_AS_TEXT, SHOW_AS_TABLE, SHOW_AS_DETAILS, SHOW_AS_JSON, SHOW_AS_SVG };
 
 struct show_request {
 	const char *interface, *peer; /* NULL: all */
@@ -203,6 +203,8 @@ static int print_look(const struct show_request *request, const struct show_view
 {
 	if (request->format == SHOW_AS_JSON)
 		show_json(stdout, list);
+	else if (request->format == SHOW_AS_SVG)
+		show_svg(stdout, list);
 	else
 		print_interfaces(request, view, list);
 	if (!fflush(stdout) && !ferror(stdout))
@@ -289,6 +291,7 @@ static bool read_arguments(int argc, char **argv, struct show_request *request)
 		{ "--brief", SHOW_AS_TABLE },
 		{ "--details", SHOW_AS_DETAILS },
 		{ "--json", SHOW_AS_JSON },
+		{ "--svg", SHOW_AS_SVG },
 	};
 	const char *interval = usage_take_value(&argc, argv, "--watch"), *flag = NULL;
 
@@ -305,7 +308,7 @@ static bool read_arguments(int argc, char **argv, struct show_request *request)
 	}
 	if (!usage_check("show", argc, argv, "[IFNAME [PEER]]", 0, 2))
 		return false;
-	if (interval && request->format == SHOW_AS_JSON) {
+	if (interval && (request->format == SHOW_AS_JSON || request->format == SHOW_AS_SVG)) {
 		fprintf(stderr, "adit show: --watch and %s exclude each other\n", flag);
 		return false;
 	}

@@ -34,6 +34,9 @@ void show_counters(const struct show_view *view, const struct show_interface *in
 /* Prints a list of interfaces as a JSON document; adit(8) and docs/show.schema.json describe it. */
 void show_json(FILE *to, const struct show_interface *interfaces);
 
+/* Prints a list of interfaces with their peers as an SVG picture. */
+void show_svg(FILE *to, const struct show_interface *interfaces);
+
 /* --- parts that the text and the table share --- */
 
 /* Prints "interface NAME", without the end of the line. */
