@@ -15,12 +15,19 @@ static const double character_width = 7.3;
 
 /* --- document --- */
 
-/* XML has no control characters and no U+FFFE and U+FFFF, not even as references (XML 1.0, section 2.2). */
-static bool is_xml_character(const char *text, int length)
+/*
+ * XML has no control characters and no U+FFFE and U+FFFF, not even as references (XML 1.0, section 2.2). Characters
+ * that could confuse a terminal are left out, too, because a picture may be printed on one.
+ */
+static bool is_drawable(const char *text, int length)
 {
-	if (length == 1)
-		return (unsigned char)*text >= ' ' && *text != 127;
-	return length && memcmp(text, "\xef\xbf\xbe", 3) != 0 && memcmp(text, "\xef\xbf\xbf", 3) != 0;
+	char character[5] = "";
+
+	if (length == 0 || length >= (int)sizeof character)
+		return false;
+	memcpy(character, text, (size_t)length);
+	return utf8_printable(character) && strcmp(character, "\xef\xbf\xbe") != 0 &&
+		   strcmp(character, "\xef\xbf\xbf") != 0;
 }
 
 void svg_text(FILE *to, const char *text)
@@ -28,7 +35,7 @@ void svg_text(FILE *to, const char *text)
 	while (*text) {
 		int length = utf8_length(text);
 
-		if (!is_xml_character(text, length))
+		if (!is_drawable(text, length))
 			fputs("\xef\xbf\xbd", to);
 		else if (*text == '<')
 			fputs("&lt;", to);

@@ -57,26 +57,30 @@ void show_warnings(const struct show_view *view, const struct show_interface *in
 	}
 }
 
-void show_peer_counts(const struct show_view *view, const struct show_interface *interface, const char *noun)
+void show_peer_counts(struct terminal_wrap *wrap, const struct show_interface *interface, const char *noun)
 {
-	size_t counts[SHOW_STATES] = { 0 }, total = 0;
-	const char *separator = " (";
+	size_t counts[SHOW_STATES] = { 0 }, total = 0, known;
+	char word[64];
+	const char *opening = "(";
 
 	for (const struct show_peer *peer = interface->peers; peer; peer = peer->next) {
 		counts[peer->state]++;
 		total++;
 	}
-	fprintf(view->terminal.to, "%zu%s", total, noun);
+	known = total - counts[SHOW_STATE_UNKNOWN];
+	snprintf(word, sizeof word, "%zu%s", total, noun);
+	terminal_wrap_word(wrap, word);
 	for (unsigned state = SHOW_UP; state < SHOW_STATES; state++) {
 		if (!counts[state])
 			continue;
-		fputs(separator, view->terminal.to);
-		terminal_style(&view->terminal, states[state].style);
-		fprintf(view->terminal.to, "%zu %s", counts[state], states[state].text);
-		terminal_style(&view->terminal, STYLE_PLAIN);
-		separator = ", ";
+		known -= counts[state];
+		snprintf(word, sizeof word, "%s%zu %s%s", opening, counts[state], states[state].text, known ? "," : ")");
+		opening = "";
+		terminal_style(wrap->terminal, states[state].style);
+		terminal_wrap_word(wrap, word);
+		terminal_style(wrap->terminal, STYLE_PLAIN);
 	}
-	fputs(counts[SHOW_STATE_UNKNOWN] == total ? "\n" : ")\n", view->terminal.to);
+	fputc('\n', wrap->terminal->to);
 }
 
 bool show_rates(const struct show_view *view, const struct show_peer *peer, double *received, double *sent)

@@ -44,7 +44,7 @@ void show_title(const struct show_view *view, const struct show_interface *inter
 /* Prints the warnings of the interface, each on a line of its own that starts with `indent` blanks. */
 void show_warnings(const struct show_view *view, const struct show_interface *interface, int indent);
 /* Prints the number of peers, `noun`, and how many are in each state: "3 peers (2 up, 1 silent)\n". */
-void show_peer_counts(const struct show_view *view, const struct show_interface *interface, const char *noun);
+void show_peer_counts(struct terminal_wrap *wrap, const struct show_interface *interface, const char *noun);
 /* The style of a state, and its words for people, such as "no endpoint". NULL for the unknown state. */
 enum terminal_style show_state_style(enum show_peer_state state);
 const char *show_state_text(enum show_peer_state state);

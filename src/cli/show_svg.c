@@ -189,17 +189,18 @@ static struct svg_position position_of(const struct svg_interface *drawn, size_t
 
 static void draw_header(FILE *to, const struct svg_interface *drawn)
 {
-	struct show_view view = { .terminal = { .to = NULL } };
+	struct terminal terminal = { .to = NULL };
+	struct terminal_wrap wrap = { .terminal = &terminal };
 	char *text = NULL;
 	size_t size = 0;
 	double y = 1.7 * SVG_LINE_HEIGHT;
 
-	view.terminal.to = open_memstream(&text, &size);
-	if (!view.terminal.to)
+	terminal.to = open_memstream(&text, &size);
+	if (!terminal.to)
 		return;
-	fprintf(view.terminal.to, "%s: ", drawn->interface->name);
-	show_peer_counts(&view, drawn->interface, drawn->count == 1 ? " peer" : " peers");
-	fclose(view.terminal.to);
+	fprintf(terminal.to, "%s: ", drawn->interface->name);
+	show_peer_counts(&wrap, drawn->interface, drawn->count == 1 ? " peer" : " peers");
+	fclose(terminal.to);
 	text[strcspn(text, "\n")] = '\0';
 	fprintf(to, "<text class=\"name\" x=\"%.1f\" y=\"%.1f\">", 2 * SVG_GAP, y);
 	svg_text(to, text);

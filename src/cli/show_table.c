@@ -252,6 +252,7 @@ void show_table(const struct show_view *view, const struct show_interface *inter
 {
 	static const enum show_peer_state order[] = { SHOW_UP,          SHOW_IDLE,   SHOW_STATE_UNKNOWN, SHOW_WAITING,
 												  SHOW_NO_ENDPOINT, SHOW_SILENT, SHOW_UNREACHABLE };
+	struct terminal_wrap wrap = { .terminal = &view->terminal, .indent = 2 };
 	struct table table = { .view = view };
 
 	static_assert(sizeof order / sizeof *order == SHOW_STATES, "each state has its place");
@@ -259,7 +260,8 @@ void show_table(const struct show_view *view, const struct show_interface *inter
 		table.rates |= view->interval > 0 && peer->earlier;
 	show_title(view, interface);
 	fputs(": ", view->terminal.to);
-	show_peer_counts(view, interface, interface->peers && !interface->peers->next ? " peer" : " peers");
+	wrap.used = (int)strlen("interface : ") + terminal_width(interface->name);
+	show_peer_counts(&wrap, interface, interface->peers && !interface->peers->next ? " peer" : " peers");
 	show_warnings(view, interface, 0);
 	if (!interface->peers)
 		return;

@@ -179,6 +179,8 @@ static void text_peer(const struct show_view *view, const struct show_peer *peer
 
 static void text_interface(const struct show_view *view, const struct show_interface *interface)
 {
+	struct terminal_wrap wrap = { .terminal = &view->terminal, .indent = INTERFACE_VALUE, .used = INTERFACE_VALUE };
+
 	text_field(view, INTERFACE_VALUE, "public key", *interface->public_key ? interface->public_key : "none");
 	text_number(view, "listen port", interface->port);
 	if (interface->fwmark) {
@@ -191,7 +193,7 @@ static void text_interface(const struct show_view *view, const struct show_inter
 	text_field(view, INTERFACE_VALUE, "log level", interface->log_level);
 	if (interface->peers && interface->peers->next) {
 		text_title(view, INTERFACE_VALUE, "peers");
-		show_peer_counts(view, interface, "");
+		show_peer_counts(&wrap, interface, "");
 	}
 }
 

@@ -38,7 +38,7 @@ struct svg_position {
 	bool inside; /* a node inside the ring; its angle has no meaning */
 };
 
-/* Writes text with the characters of XML escaped. Those that XML does not allow become U+FFFD. */
+/* Writes text with the characters of XML escaped. Invalid and unprintable ones become U+FFFD. */
 void svg_text(FILE *to, const char *text);
 
 /*
