@@ -67,7 +67,7 @@ def tunnel(lab):
         found = shown(lab, "hub")["laptop"]
         assert found["description"] == "of Alice" and found["latest_handshake"], found
         text = hub.node.run([lab.adit, "show", "hub"]).stdout
-        assert "    name              laptop\n    description       of Alice\n" in text, text
+        assert "\n  peer laptop\n" in text and "\n    description       of Alice\n" in text, text
         dump = hub.node.run("wg show hub dump").stdout.splitlines()
         assert len(dump) == 2 and dump[1].split("\t")[3] == "10.7.0.2/32,fd07::2/128", dump
     with lab.check("the log has its name"):
