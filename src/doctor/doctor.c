@@ -16,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/terminal.h"
 #include "base/usage.h"
 #include "checks.h"
 #include "host_files.h"
@@ -287,17 +288,11 @@ static void examine_host(struct doctor *doctor)
 	}
 }
 
-static bool wants_colour(void)
-{
-	const char *no_colour = getenv("NO_COLOR"), *terminal = getenv("TERM");
-
-	return isatty(STDOUT_FILENO) && !(no_colour && *no_colour) && !(terminal && strcmp(terminal, "dumb") == 0);
-}
-
 int command_doctor(int argc, char **argv)
 {
 	struct doctor doctor = { 0 };
 	bool json = usage_take_flag(&argc, argv, "--json");
+	struct terminal terminal;
 	const char *argument;
 	char buffer[INI_PATH];
 	int code;
@@ -314,7 +309,8 @@ int command_doctor(int argc, char **argv)
 		const struct report_subject subject = { doctor.path, doctor.tunnel.interface, doctor.process.root };
 		report_json(stdout, &doctor.findings, &subject);
 	} else {
-		report_text(stdout, &doctor.findings, wants_colour());
+		terminal_init(&terminal, stdout);
+		report_text(stdout, &doctor.findings, terminal.color);
 	}
 	code = findings_count(&doctor.findings, VERDICT_FAIL) || doctor.findings.incomplete ? EXIT_FAILURE : EXIT_SUCCESS;
 	if (doctor.findings.incomplete)

@@ -125,6 +125,7 @@ def show_rates(left, right):
 
 def show(lab):
     left, right = pair(lab, start=False)
+    left.peers[0]["Name"], right.peers[0]["Name"] = "right", "left"
     show_wire(left, right)
     print("sending 1 GiB over TCP through the tunnel")
     stream(left.node, right.node, right.v4, SIZE)

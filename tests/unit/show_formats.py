@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import pty
+import random
 import re
 import subprocess
 import sys
@@ -241,6 +242,28 @@ def watching_shows_rates_and_losses_between_the_looks():
     assert "busy: no daemon serves this interface" in show("busy", "--watch", "1", code=1)
 
 
+def damaged_answers_are_shown_or_rejected():
+    """Whatever a daemon sends, the command ends, with output or with one line that names the interface."""
+    numbers = random.Random(1)
+    lines = all_states()() + fake_daemons.counters
+    answer = []
+    start(broken={"get=1": lambda: answer, "counters=1": lambda: answer})
+    for turn in range(120):
+        answer = [numbers.choice(lines) for _ in range(numbers.randrange(1, 40))]
+        for _ in range(numbers.randrange(4)):
+            at = numbers.randrange(len(answer))
+            cut = numbers.randrange(len(answer[at]) + 1)
+            answer[at] = answer[at][:cut] + numbers.choice(["", "=", ",", "\x00", "9" * 30, "-1", "%n", "\udcff"]) + \
+                numbers.choice([answer[at][cut:], ""])
+        answer = [line for line in answer if line]
+        options = numbers.choice([["--brief"], ["--details"], ["--svg"], ["--json"], ["--counters"]])
+        done = subprocess.run([*EMULATOR, ADIT, "show", "broken", *options], capture_output=True, timeout=60)
+        if done.returncode == 0:
+            assert done.stdout and not done.stderr, f"turn {turn}: {done}"
+        else:
+            assert done.returncode == 1 and re.fullmatch(rb"adit show: broken: .*\n", done.stderr), f"turn {turn}: {done}"
+
+
 def wrong_arguments_get_one_line():
     for words, message in [
             (["--watch", "0"], '--watch: "0" is not a number of seconds from 1 to 86400'),
@@ -288,6 +311,7 @@ CHECKS = [
     one_peer_is_chosen_by_name_or_key,
     counters_have_their_meaning,
     watching_shows_rates_and_losses_between_the_looks,
+    damaged_answers_are_shown_or_rejected,
     wrong_arguments_get_one_line,
     the_picture_is_xml_and_names_every_peer,
 ]
