@@ -92,7 +92,6 @@ bool show_rates(const struct show_view *view, const struct show_peer *peer, doub
 	return true;
 }
 
-/* A datagram that was late enough to be counted as lost may arrive after all, so the number of lost ones can fall. */
 bool show_loss(const struct show_peer *peer, uint64_t *arrived, uint64_t *lost)
 {
 	const struct show_quality *now = &peer->quality, *then;
@@ -104,7 +103,7 @@ bool show_loss(const struct show_peer *peer, uint64_t *arrived, uint64_t *lost)
 	if (peer->earlier && peer->earlier->quality.has_datagrams) {
 		then = &peer->earlier->quality;
 		*arrived -= then->datagrams;
-		*lost -= then->lost < *lost ? then->lost : *lost;
+		*lost -= then->lost;
 	}
 	return true;
 }
@@ -121,7 +120,7 @@ static const struct show_interface *find_interface(const struct show_interface *
 static bool totals_fell(const struct show_peer *peer, const struct show_peer *earlier)
 {
 	return peer->rx_bytes < earlier->rx_bytes || peer->tx_bytes < earlier->tx_bytes ||
-		   peer->quality.datagrams < earlier->quality.datagrams;
+		   peer->quality.datagrams < earlier->quality.datagrams || peer->quality.lost < earlier->quality.lost;
 }
 
 /* Daemons keep the order of their peers, so the search begins after the peer that was found before. */
