@@ -25,8 +25,8 @@ static void json_count(FILE *to, const char *name, bool known, uint64_t number)
 static void json_quality(FILE *to, const struct show_quality *quality)
 {
 	json_count(to, "rtt_ns", quality->rtt_ns, quality->rtt_ns);
-	json_count(to, "rtt_min_ns", quality->rtt_ns, quality->rtt_min_ns);
-	json_count(to, "jitter_ns", quality->rtt_ns, quality->jitter_ns);
+	json_count(to, "rtt_min_ns", quality->rtt_min_ns, quality->rtt_min_ns);
+	json_count(to, "jitter_ns", quality->jitter_ns, quality->jitter_ns);
 	json_count(to, "rx_datagrams", quality->has_datagrams, quality->datagrams);
 	json_count(to, "rx_lost", quality->has_datagrams, quality->lost);
 	json_count(to, "rx_late", quality->has_datagrams, quality->late);

@@ -43,7 +43,7 @@ struct show_quality {
 	bool has_datagrams; /* the daemon reports the five values below */
 	uint64_t datagrams, lost, late, duplicate;
 	uint64_t gaps[SHOW_GAPS];
-	uint64_t rtt_ns, rtt_min_ns, jitter_ns; /* rtt_ns = 0: unknown, and so are the other two */
+	uint64_t rtt_ns, rtt_min_ns, jitter_ns; /* 0: unknown */
 };
 
 struct show_peer {

@@ -113,24 +113,31 @@ static void text_loss(struct terminal_wrap *wrap, const struct show_quality *qua
 	}
 }
 
+/* The jitter is unknown after a single handshake. */
+static void text_rtt(struct terminal_wrap *wrap, const struct show_quality *quality, bool more_follows)
+{
+	char rtt[AMOUNT_TEXT], min[AMOUNT_TEXT], jitter[AMOUNT_TEXT] = "", word[4 * AMOUNT_TEXT];
+
+	if (quality->jitter_ns)
+		amount_latency(jitter, quality->jitter_ns);
+	snprintf(word, sizeof word, "rtt %s (min %s%s%s)%s", amount_latency(rtt, quality->rtt_ns),
+			 amount_latency(min, quality->rtt_min_ns), *jitter ? ", jitter " : "", jitter, more_follows ? "," : "");
+	terminal_wrap_word(wrap, word);
+}
+
 /* Prints "rtt 12.3 ms (min 11.9 ms, jitter 0.40 ms), lost 0.02 % in, 3 late, 1 duplicate". */
 static void text_quality(const struct show_view *view, const struct show_peer *peer)
 {
 	struct terminal_wrap wrap = { .terminal = &view->terminal, .indent = PEER_VALUE, .used = PEER_VALUE };
 	const struct show_quality *quality = &peer->quality;
-	char rtt[AMOUNT_TEXT], min[AMOUNT_TEXT], jitter[AMOUNT_TEXT], word[4 * AMOUNT_TEXT];
 	uint64_t arrived, lost;
 	bool has_loss = show_loss(peer, &arrived, &lost) && arrived + lost;
 
 	if (!quality->rtt_ns && !has_loss)
 		return;
 	text_title(view, PEER_VALUE, "quality");
-	if (quality->rtt_ns) {
-		snprintf(word, sizeof word, "rtt %s (min %s, jitter %s)%s", amount_latency(rtt, quality->rtt_ns),
-				 amount_latency(min, quality->rtt_min_ns), amount_latency(jitter, quality->jitter_ns),
-				 has_loss ? "," : "");
-		terminal_wrap_word(&wrap, word);
-	}
+	if (quality->rtt_ns)
+		text_rtt(&wrap, quality, has_loss);
 	if (has_loss)
 		text_loss(&wrap, quality, arrived, lost);
 	fputc('\n', view->terminal.to);
