@@ -15,7 +15,7 @@
 #include "uapi/uapi.h"
 #include "uapi_client.h"
 
-enum { INTERVAL_MAX = 86400 };
+enum { INTERVAL_MAX = 86400 /* seconds */, OUTPUT_BUFFER = 64 << 10 /* bytes */ };
 
 static const char suffix[] = ".sock";
 
@@ -231,7 +231,10 @@ static int look_once(const struct show_request *request)
 
 /* --- several looks --- */
 
-/* Looks until an error occurs or a signal ends the program. */
+/*
+ * Looks until a signal ends the program, or until the interface that was asked for does not answer. Of all interfaces,
+ * some may come and go.
+ */
 static int look_repeatedly(const struct show_request *request)
 {
 	struct show_interface *list = NULL, *before = NULL;
@@ -239,18 +242,22 @@ static int look_repeatedly(const struct show_request *request)
 	struct show_view view;
 	int error;
 
-	terminal_init(&view.terminal, stdout);
+	setvbuf(stdout, NULL, _IOFBF, OUTPUT_BUFFER); /* a terminal gets each look at once, and does not flicker */
 	for (;;) {
 		uint64_t time = clock_boottime();
 
+		terminal_init(&view.terminal, stdout); /* its size may have changed */
 		view.now = clock_realtime() / NS_PER_S;
 		view.interval = time_before ? (double)(time - time_before) / NS_PER_S : 0;
 		list = NULL;
 		error = look(request, &list);
-		if (error)
+		if (error && request->interface)
 			break;
 		show_link_looks(list, before);
-		terminal_clear(&view.terminal);
+		if (view.terminal.is_terminal)
+			terminal_clear(&view.terminal);
+		else if (time_before)
+			fputc('\n', stdout);
 		error = print_look(request, &view, list);
 		if (error)
 			break;
@@ -258,8 +265,6 @@ static int look_repeatedly(const struct show_request *request)
 		before = list;
 		time_before = time;
 		sleep(request->watch);
-		if (!view.terminal.is_terminal)
-			fputc('\n', stdout);
 	}
 	free_interfaces(list);
 	free_interfaces(before);
@@ -281,8 +286,8 @@ static bool read_interval(const char *text, unsigned *seconds)
 	return false;
 }
 
-/* Returns false after it has reported wrong arguments. */
-static bool read_arguments(int argc, char **argv, struct show_request *request)
+/* Takes the option that names the format, if any. Returns false if there are two. */
+static bool take_format(int *argc, char **argv, struct show_request *request, const char **taken)
 {
 	static const struct {
 		const char *flag;
@@ -293,27 +298,39 @@ static bool read_arguments(int argc, char **argv, struct show_request *request)
 		{ "--json", SHOW_AS_JSON },
 		{ "--svg", SHOW_AS_SVG },
 	};
-	const char *interval = usage_take_value(&argc, argv, "--watch"), *flag = NULL;
 
-	request->counters = usage_take_flag(&argc, argv, "--counters");
+	*taken = NULL;
 	for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
-		if (!usage_take_flag(&argc, argv, formats[i].flag))
+		if (!usage_take_flag(argc, argv, formats[i].flag))
 			continue;
-		if (flag) {
-			fprintf(stderr, "adit show: %s and %s exclude each other\n", flag, formats[i].flag);
+		if (*taken) {
+			fprintf(stderr, "adit show: %s and %s exclude each other\n", *taken, formats[i].flag);
 			return false;
 		}
-		flag = formats[i].flag;
+		*taken = formats[i].flag;
 		request->format = formats[i].format;
 	}
-	if (!usage_check("show", argc, argv, "[IFNAME [PEER]]", 0, 2))
+	return true;
+}
+
+/* Returns false after it has reported wrong arguments. */
+static bool read_arguments(int argc, char **argv, struct show_request *request)
+{
+	const char *interval = usage_take_value(&argc, argv, "--watch"), *format;
+
+	request->counters = usage_take_flag(&argc, argv, "--counters");
+	if (!take_format(&argc, argv, request, &format) || !usage_check("show", argc, argv, "[IFNAME [PEER]]", 0, 2))
 		return false;
-	if (interval && (request->format == SHOW_AS_JSON || request->format == SHOW_AS_SVG)) {
-		fprintf(stderr, "adit show: --watch and %s exclude each other\n", flag);
-		return false;
-	}
 	request->interface = argv[1];
 	request->peer = argc > 2 ? argv[2] : NULL;
+	if (interval && (request->format == SHOW_AS_JSON || request->format == SHOW_AS_SVG)) {
+		fprintf(stderr, "adit show: --watch and %s exclude each other\n", format);
+		return false;
+	}
+	if (request->counters && request->format != SHOW_AS_JSON && (format || request->peer)) {
+		fprintf(stderr, "adit show: --counters and %s exclude each other\n", format ? format : "PEER");
+		return false;
+	}
 	return !interval || read_interval(interval, &request->watch);
 }
 

@@ -272,6 +272,8 @@ def wrong_arguments_get_one_line():
             (["--watch"], 'unknown option "--watch"'),
             (["--json", "--svg"], "--json and --svg exclude each other"),
             (["--brief", "--details"], "--brief and --details exclude each other"),
+            (["--counters", "--svg"], "--counters and --svg exclude each other"),
+            (["site", "peer", "--counters"], "--counters and PEER exclude each other"),
             (["--json", "--watch", "5"], "--watch and --json exclude each other")]:
         text = show(*words, code=1)
         assert message in text and text.count("\n") == 1 and text.startswith("adit show: "), text
