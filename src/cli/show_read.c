@@ -326,6 +326,7 @@ static int show_read_counter(void *context, char *key, char *value)
 	struct counter_reader *reader = context;
 	size_t size = strlen(key) + 1;
 	struct show_counter *counter;
+	int error = 0;
 
 	if (++reader->lines % LINES_PER_CLOCK == 0 && clock_boottime() > reader->deadline)
 		return -EAGAIN;
@@ -333,19 +334,16 @@ static int show_read_counter(void *context, char *key, char *value)
 	if (!counter)
 		return -ENOMEM;
 	memcpy(counter->name, key, size);
-	for (char *number = strtok(value, ","); number && counter->count <= SHOW_COUNTER_VALUES;
-		 number = strtok(NULL, ",")) {
-		uint64_t ignored, *to = counter->count < SHOW_COUNTER_VALUES ? &counter->values[counter->count] : &ignored;
-
-		counter->count++;
-		if (show_read_u64(to, number)) {
+	for (char *number = strtok(value, ","); number && !error; number = strtok(NULL, ",")) {
+		if (counter->count == SHOW_COUNTER_VALUES) {
 			free(counter);
-			return -EPROTO;
+			return 0;
 		}
+		error = show_read_u64(&counter->values[counter->count++], number);
 	}
-	if (!counter->count || counter->count > SHOW_COUNTER_VALUES) {
+	if (error || !counter->count) {
 		free(counter);
-		return 0;
+		return error;
 	}
 	*reader->tail = counter;
 	reader->tail = &counter->next;
