@@ -39,7 +39,7 @@ static const struct {
 	{ "drop_malformed", "in: the datagram is not a message of the protocol" },
 	{ "drop_mac", "in: the handshake message is not meant for the key of this interface" },
 	{ "drop_rate", "in: the sender exceeds the rate limit of handshake messages" },
-	{ "drop_handshake_queue", "in: too many handshake messages waited, or the interface changed meanwhile" },
+	{ "drop_handshake_queue", "in: too many handshake messages waited, or the interface changed" },
 	{ "drop_handshake", "in: the handshake message is forged, replayed, or belongs to no handshake or peer" },
 	{ "drop_no_key", "in: a handshake message, and the interface has no private key" },
 	{ "drop_unknown_key", "in: the handshake initiation of a public key that no peer has" },
