@@ -133,7 +133,8 @@ static void show_prints_provider_backend_and_workers(void **state)
 	serve.rig.device.backend = "test";
 	serve.rig.device.workers = 3;
 	assert_string_equal(show(0, "wgtest"), "interface wgtest\n  public key   none\n"
-										   "  crypto       libsodium\n  TUN backend  test\n  workers      3\n");
+										   "  crypto       libsodium\n  TUN backend  test\n  workers      3\n"
+										   "  log level    info\n");
 	assert_non_null(
 		strstr(show(0, "--json"),
 			   "\"fwmark\": null, \"crypto_provider\": \"libsodium\", \"tun_backend\": \"test\", \"workers\": 3, "));
