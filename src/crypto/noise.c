@@ -266,8 +266,14 @@ static int read_initiation(struct symmetric *symmetric, const struct noise_ident
 static int admit_initiation(struct noise_remote *remote, const uint8_t timestamp[NOISE_TIMESTAMP], uint64_t now)
 {
 	/* Timestamps are big endian, so memcmp orders them by time. They are not secret. */
-	if (remote->timestamp_known && memcmp(timestamp, remote->timestamp, NOISE_TIMESTAMP) <= 0)
+	int order = remote->timestamp_known ? memcmp(timestamp, remote->timestamp, NOISE_TIMESTAMP) : 1;
+
+	if (!order)
 		return -EALREADY;
+	if (order < 0) {
+		remote->seconds_late = get_be64(remote->timestamp) - get_be64(timestamp);
+		return -ESTALE;
+	}
 	if (remote->consumed_known && now < remote->consumed + INITIATION_INTERVAL)
 		return -EBUSY;
 	remote->timestamp_known = true;
@@ -285,22 +291,20 @@ int noise_consume_initiation(const struct noise_identity *local, const struct me
 	uint8_t timestamp[NOISE_TIMESTAMP];
 	int error;
 
+	*remote = NULL;
 	if (!local->has_key)
 		return -ENOKEY;
 	error = read_initiation(&symmetric, local, message, find, context, timestamp, &found);
-	if (!error && symmetric.suite != found->suite) {
+	if (!error) {
 		*remote = found;
-		error = -EPROTONOSUPPORT;
+		error = symmetric.suite == found->suite ? admit_initiation(found, timestamp, now) : -EPROTONOSUPPORT;
 	}
-	if (!error)
-		error = admit_initiation(found, timestamp, now);
 	if (!error) {
 		commit_symmetric(&found->handshake, &symmetric, NOISE_INITIATION_CONSUMED);
 		/* This aborts our own initiation, if any. Keep its local_index, so that the caller can release the index. */
 		sodium_memzero(found->handshake.ephemeral_private, NOISE_KEY);
 		memcpy(found->handshake.remote_ephemeral, message->ephemeral, NOISE_KEY);
 		found->handshake.remote_index = get_le32(message->sender);
-		*remote = found;
 	}
 	sodium_memzero(&symmetric, sizeof symmetric);
 	return error;

@@ -51,6 +51,7 @@ struct noise_remote {
 	uint8_t static_static[NOISE_KEY];   /* DH(our static key, its static key) */
 	bool timestamp_known;               /* `timestamp` is valid */
 	uint8_t timestamp[NOISE_TIMESTAMP]; /* of the last initiation accepted */
+	uint64_t seconds_late;              /* how much older the last one rejected with -ESTALE was */
 	bool consumed_known;                /* `consumed` is valid */
 	uint64_t consumed;                  /* when the last initiation was accepted; at most one per 20 ms is */
 	struct noise_handshake handshake;
@@ -101,9 +102,10 @@ typedef struct noise_remote *noise_find(void *context, const uint8_t public_key[
  * ready for noise_create_response. Until that call, its local_index is still that of our own initiation, if the message
  * replaced one.
  *
- * Errors: -EBADMSG: not authentic. -ENOENT: unknown static key. -EPROTONOSUPPORT: *remote sent the message, but with
- * another suite than the one configured here. -EALREADY: a replay, because the timestamp is not newer. -EBUSY: less
- * than 20 ms after the last one. -ENOKEY and -EKEYREJECTED as above.
+ * Errors: -EBADMSG: not authentic. -ENOENT: unknown static key. -ENOKEY and -EKEYREJECTED as above. *remote is then
+ * NULL. The other errors concern an authentic message of *remote. -EPROTONOSUPPORT: it was made with another suite than
+ * the one configured here. -EALREADY: its timestamp is that of the last initiation accepted. -ESTALE: its timestamp is
+ * older, so it is a replay, or the sender's clock was set back. -EBUSY: it came less than 20 ms after the last one.
  */
 int noise_consume_initiation(const struct noise_identity *local, const struct message_initiation *message,
 							 noise_find *find, void *context, uint64_t now, struct noise_remote **remote);
