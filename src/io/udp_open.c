@@ -266,6 +266,7 @@ int udp_adopt(struct udp *udp, int v4, int v6, bool shared)
 	*udp = (struct udp) { .v4 = v4, .v6 = v6, .port = (uint16_t)port };
 	find_offloads(udp);
 	udp->run_segments = udp->gso ? probe_segments() : 1;
+	udp_watch_errors(udp, false); /* the earlier process may have watched them when it ended */
 	return 0;
 }
 

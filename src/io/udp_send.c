@@ -11,8 +11,9 @@
 #include "udp_control.h"
 
 enum {
-	MESSAGES = 128,  /* maximum per sendmmsg */
-	STARVED_MAX = 8, /* consecutive ENOBUFS errors until a run fails */
+	MESSAGES = 128,    /* maximum per sendmmsg */
+	STARVED_MAX = 8,   /* consecutive ENOBUFS errors until a run fails */
+	ABSORBED_MAX = 16, /* errors of earlier datagrams per call */
 };
 
 /* The messages of one sendmmsg, which all leave through the same socket, and the run of each. */
@@ -150,14 +151,29 @@ static bool handle_send_error(struct udp *udp, struct udp_run *run, size_t lengt
 	return true;
 }
 
+/*
+ * While ICMP errors are watched: returns true if the error of the first message concerns an earlier datagram, or means
+ * that a queueing discipline has dropped the message, which then counts as sent. The caller continues.
+ */
+static bool absorb_error(struct udp *udp, int fd, const struct send_batch *batch, int error)
+{
+	if (!atomic_load_explicit(&udp->watches_errors, memory_order_relaxed) || fd < 0 || error == EAGAIN)
+		return false;
+	if (error == ENOBUFS) {
+		batch->runs[0]->sent += batch->lengths[0];
+		return true;
+	}
+	return udp_take_errors(udp, fd);
+}
+
 int udp_send(struct udp *udp, struct udp_run *runs, int count)
 {
 	struct send_batch batch;
-	int first = 0;
+	int first = 0, absorbed = 0;
 
 	udp->v4_blocked = udp->v6_blocked = false;
 	for (;;) {
-		int fd, sent;
+		int fd, sent, error;
 
 		while (first < count && bytes_done(&runs[first]) >= runs[first].bytes)
 			first++;
@@ -169,7 +185,12 @@ int udp_send(struct udp *udp, struct udp_run *runs, int count)
 			for (int i = 0; i < sent; i++)
 				batch.runs[i]->sent += batch.lengths[i];
 			udp->starved = 0;
-		} else if (!handle_send_error(udp, batch.runs[0], batch.lengths[0], fd < 0 ? EAFNOSUPPORT : errno)) {
+			continue;
+		}
+		error = fd < 0 ? EAFNOSUPPORT : errno;
+		if (absorbed < ABSORBED_MAX && absorb_error(udp, fd, &batch, error))
+			absorbed++;
+		else if (!handle_send_error(udp, batch.runs[0], batch.lengths[0], error)) {
 			udp->v4_blocked = fd == udp->v4;
 			udp->v6_blocked = !udp->v4_blocked;
 			return first;

@@ -392,6 +392,20 @@ static void lasting_lack_of_memory_fails_a_run(void **state)
 	check(3);
 }
 
+/* With IP_RECVERR the kernel reports what a queueing discipline drops, which is not to be sent again. */
+static void while_errors_are_watched_a_drop_of_the_kernel_counts_as_sent(void **state)
+{
+	single(0, 3);
+	kernel.destinations[0].error = ENOBUFS;
+	udp.watches_errors = true;
+	assert_int_equal(udp_send(&udp, runs, 1), 1);
+	udp.watches_errors = false;
+	assert_false(udp.v4_blocked);
+	assert_int_equal(runs[0].failed, 0);
+	assert_int_equal(runs[0].sent, runs[0].bytes);
+	assert_int_equal(kernel.calls, 1);
+}
+
 /* When memory is available again, nothing is lost, and the number of retries starts over. */
 static void a_brief_lack_of_memory_loses_nothing(void **state)
 {
@@ -447,6 +461,7 @@ int main(void)
 		cmocka_unit_test_setup(the_local_address_may_disappear_midway, reset),
 		cmocka_unit_test_setup(without_ipv6_its_runs_fail, reset),
 		cmocka_unit_test_setup(lasting_lack_of_memory_fails_a_run, reset),
+		cmocka_unit_test_setup(while_errors_are_watched_a_drop_of_the_kernel_counts_as_sent, reset),
 		cmocka_unit_test_setup(a_brief_lack_of_memory_loses_nothing, reset),
 		cmocka_unit_test_setup(every_error_ends_in_few_calls, reset),
 		cmocka_unit_test_setup(no_runs_need_no_calls, reset),

@@ -6,11 +6,19 @@
 #ifndef ADIT_IO_UDP_H
 #define ADIT_IO_UDP_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/uio.h>
 
 #include "io/endpoint.h"
+
+/* An ICMP error about a datagram of ours. */
+struct udp_error {
+	struct endpoint to;                    /* where the datagram was sent */
+	int error;                             /* errno, positive */
+	uint8_t reporter[16], reporter_length; /* address of the sender of the error: 4 or 16 bytes; 0: unknown */
+};
 
 struct udp {
 	int v4, v6;                  /* -1: no socket, for example on a host without IPv6 */
@@ -20,6 +28,9 @@ struct udp {
 	uint16_t run_segments;       /* maximum of full segments in a UDP_SEGMENT send, as probed */
 	bool v4_blocked, v6_blocked; /* the socket that stopped the last udp_send; at most one of them */
 	uint8_t starved;             /* consecutive ENOBUFS errors without a successful send in between */
+	_Atomic bool watches_errors; /* see udp_watch_errors */
+	unsigned error_count;        /* ICMP errors taken since the caller has cleared this number */
+	struct udp_error error;      /* the last one, if there was any */
 };
 
 /*
@@ -51,6 +62,18 @@ void udp_limit(struct udp *udp, const struct udp_options *options);
 void udp_close(struct udp *udp);
 /* Sets the firewall mark of both sockets. Returns 0 or a negative errno (-EPERM). */
 int udp_set_mark(struct udp *udp, uint32_t mark);
+
+/*
+ * Makes the kernel report ICMP errors about datagrams of these sockets, or stops that. Any thread may call it while
+ * another one uses the sockets.
+ */
+void udp_watch_errors(struct udp *udp, bool on);
+/*
+ * Takes the ICMP errors that wait at `fd`, 16 at most, and stores the last one in udp->error. Call it when udp_receive
+ * has returned no message, because poll(2) reports a socket with errors as readable. Returns how many it took, 0 if
+ * errors are not watched.
+ */
+unsigned udp_take_errors(struct udp *udp, int fd);
 
 /* The size of the socket buffers that udp_open requests. The usual default holds only three messages of 64 KiB. */
 enum { UDP_BUFFER_BYTES = 7 << 20 };
