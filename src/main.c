@@ -115,6 +115,13 @@ static const struct command commands[] = {
 	  "later: peers that go up and down or move, handshakes, reloads, repairs of the\n"
 	  "network. Ends with the tunnel IFNAME, or when interrupted.\n\n"
 	  "  --json  print one JSON object per line, for programs\n" },
+	{ "top", command_top, "[IFNAME]", "watch the peers of a tunnel",
+	  "Shows the peers of a tunnel and their traffic on the terminal, live: rates,\n"
+	  "loss, round-trip times, drops by cause, and sizes of batches. Without IFNAME,\n"
+	  "begins with the first tunnel; Tab shows the next one.\n\n"
+	  "  --interval SECONDS  time between two samples; the default is 1\n\n"
+	  "Keys: q quit, s sort, r reverse, / filter, p pause, Enter one peer, d drops,\n"
+	  "? help.\n" },
 	{ "metrics", command_metrics, "[IFNAME]...", "print metrics for Prometheus",
 	  "Prints the state and the counters of the tunnels, or of all tunnels, as\n"
 	  "OpenMetrics text. A tunnel that does not answer has \"adit_up 0\".\n\n"

@@ -38,7 +38,7 @@ fi
 
 # "warning" and "portability" are about faults; "style" is what .clang-format and reviews decide. The suppressed line is
 # no finding: it says how many branches cppcheck follows.
-cppcheck --quiet --enable=warning,performance,portability --std=c17 -D_GNU_SOURCE -DADIT_IO_URING -DADIT_IPSEC_MB -DADIT_QRENCODE \
+cppcheck --quiet --enable=warning,performance,portability --std=c17 -D_GNU_SOURCE -DADIT_IO_URING -DADIT_IPSEC_MB -DADIT_QRENCODE -DADIT_NCURSES \
 	-D__linux__ -I include/adit -j "$(nproc)" --suppress=normalCheckLevelMaxBranches \
 	--template='{file}:{line}: {id}: {message}' src 2>"$findings" >&2
 verdict cppcheck "$findings"

@@ -79,7 +79,7 @@ check_suite() {
 	for compiler in gcc clang; do
 		build_and_test "$1, $compiler" all -DCMAKE_C_COMPILER=$compiler
 		build_and_test "$1, $compiler, optional libraries are off" all -DCMAKE_C_COMPILER=$compiler -DADIT_IO_URING=OFF \
-			-DADIT_IPSEC_MB=OFF -DADIT_QRENCODE=OFF
+			-DADIT_IPSEC_MB=OFF -DADIT_QRENCODE=OFF -DADIT_NCURSES=OFF
 	done
 	[ -z "$optional" ] || logged apt-get remove -y $optional
 	build_and_test "$1, optional libraries are missing" '^(crypto|io)$'

@@ -30,8 +30,7 @@ int utf8_length(const char *text)
 	return forms[form].length;
 }
 
-/* Returns the code point of a valid character. */
-static unsigned code_point(const char *text, int length)
+unsigned utf8_code_point(const char *text, int length)
 {
 	unsigned point = (unsigned char)*text;
 
@@ -46,7 +45,7 @@ bool utf8_printable(const char *text)
 {
 	while (*text) {
 		int length = utf8_length(text);
-		unsigned point = length ? code_point(text, length) : 0;
+		unsigned point = length ? utf8_code_point(text, length) : 0;
 
 		if (point < 0x20 || (point >= 0x7f && point < 0xa0)) /* invalid, or C0, DEL and C1 */
 			return false;

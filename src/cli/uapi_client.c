@@ -2,7 +2,9 @@
 /* Client side of the control socket. Replies may contain private keys, so all buffers are wiped. */
 #include "uapi_client.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <net/if.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -87,6 +89,28 @@ int uapi_client_call(const char *directory, const char *name, const char *reques
 	error = read_reply(from, handle, context);
 	fclose(from);
 	sodium_memzero(buffer, sizeof buffer);
+	return error;
+}
+
+int uapi_client_list(const char *directory, int (*handle)(void *context, const char *name), void *context)
+{
+	static const char suffix[] = ".sock";
+	DIR *folder = opendir(directory);
+	const struct dirent *entry;
+	int error = 0;
+
+	if (!folder)
+		return errno == ENOENT ? 0 : -errno;
+	while (!error && (entry = readdir(folder))) {
+		size_t length = strlen(entry->d_name), tail = sizeof suffix - 1;
+		char name[IFNAMSIZ] = "";
+
+		if (length <= tail || length - tail >= sizeof name || strcmp(entry->d_name + length - tail, suffix) != 0)
+			continue;
+		memcpy(name, entry->d_name, length - tail);
+		error = handle(context, name);
+	}
+	closedir(folder);
 	return error;
 }
 

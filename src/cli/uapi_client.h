@@ -14,6 +14,12 @@
 int uapi_client_call(const char *directory, const char *name, const char *request, int timeout,
 					 int (*handle)(void *context, char *key, char *value), void *context);
 
+/*
+ * Calls `handle` with the name of each interface that has a control socket, in no order, until it returns a negative
+ * errno. Returns this errno, that of reading the directory, or 0; a directory that does not exist has no sockets.
+ */
+int uapi_client_list(const char *directory, int (*handle)(void *context, const char *name), void *context);
+
 /* The message for a negative errno of uapi_client_call. */
 const char *uapi_client_error(int error);
 

@@ -22,6 +22,7 @@ static const struct known_word commands[] = {
 	{ "reload", "adit reload IFNAME" },
 	{ "stop", "adit stop IFNAME" },
 	{ "show", "adit show" },
+	{ "top", "adit top" },
 	{ "genkey", "adit genkey" },
 	{ "pubkey", "adit pubkey" },
 	{ "genpsk", "adit genpsk" },

@@ -11,6 +11,9 @@
  */
 int utf8_length(const char *text);
 
+/* Returns the code point of the valid character at `text`, whose length is `length`. */
+unsigned utf8_code_point(const char *text, int length);
+
 /*
  * True if the string is valid UTF-8 that cannot confuse a terminal: no control characters, no line separators, and no
  * characters that change the direction of the text after them.

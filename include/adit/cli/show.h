@@ -15,6 +15,12 @@
 int command_show(int argc, char **argv);
 
 /*
+ * `top [IFNAME] [--interval SECONDS]`: shows the peers of an interface and their rates on the terminal until a key or a
+ * signal ends it. Needs a terminal and a build with ncurses. Always restores the terminal.
+ */
+int command_top(int argc, char **argv);
+
+/*
  * `metrics [IFNAME]... [--http] [--peers=off]`: prints the state of the named interfaces, or of every interface with a
  * control socket, as OpenMetrics text. An interface whose daemon does not answer within 2 s has adit_up 0. With --http,
  * answers one HTTP request on standard input and output, as OpenMetrics or as the older text format.
