@@ -270,7 +270,8 @@ int command_top(int argc, char **argv)
 	uint64_t interval = NS_PER_S;
 	int error;
 
-	if (!usage_check("top", argc, argv, "[IFNAME] [--interval SECONDS]", 0, 1) || (text && !read_interval(text, &interval)))
+	if (!usage_check("top", argc, argv, "[IFNAME] [--interval SECONDS]", 0, 1) ||
+		(text && !read_interval(text, &interval)))
 		return EXIT_FAILURE;
 	if (argc > 1 && (!*argv[1] || strlen(argv[1]) >= IFNAMSIZ)) {
 		fprintf(stderr, "adit top: \"%s\" is not the name of an interface\n", argv[1]);

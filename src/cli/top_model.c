@@ -202,22 +202,22 @@ static const struct show_peer **sort_peers(const struct show_interface *state, s
  */
 static int merge_peers(struct top_model *model, const struct show_peer **sorted, size_t count, double seconds)
 {
-	struct top_peer **peers = calloc(count + 1, sizeof *peers);
+	struct top_peer **peers = calloc(count + 1, sizeof *peers), **before = model->peers;
 	bool marks_loss = model->samples % TOP_LOSS_SAMPLES == 0;
 	size_t made = 0, old = 0;
 
 	for (; peers && made < count; made++) {
 		int order = 1;
-		while (old < model->peer_count && (order = compare_keys(&model->peers[old]->state, &sorted[made])) < 0)
-			free(model->peers[old++]);
-		peers[made] = old < model->peer_count && !order ? model->peers[old++] : calloc(1, sizeof **peers);
+		while (old < model->peer_count && (order = compare_keys(&before[old]->state, &sorted[made])) < 0)
+			free(before[old++]);
+		peers[made] = old < model->peer_count && !order ? before[old++] : calloc(1, sizeof **peers);
 		if (!peers[made])
 			break;
 		peer_update(peers[made], sorted[made], seconds, marks_loss);
 	}
-	peers_free(model->peers + old, model->peer_count - old);
-	free(model->peers);
+	peers_free(before + old, model->peer_count - old);
 	model->peers = peers;
+	free(before);
 	model->peer_count = peers ? made : 0;
 	return peers && made == count ? 0 : -ENOMEM;
 }
@@ -258,7 +258,7 @@ static void sum_peers(struct top_model *model)
 	model->received = model->sent = UNKNOWN;
 	model->up_count = 0;
 	for (size_t i = 0; i < model->peer_count; i++) {
-		struct top_peer *peer = model->peers[i];
+		struct top_peer *peer = model->peers[i]; /* NOLINT(clang-analyzer-unix.Malloc): of the new array */
 		peer->shown_state = state_of(peer->state, model->wall_time);
 		model->up_count += peer->shown_state == SHOW_UP;
 		if (peer->received >= 0)

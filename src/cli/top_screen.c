@@ -68,6 +68,11 @@ int top_screen_open(void)
 	screen = newterm(NULL, stdout, stdin);
 	if (!screen)
 		return -ENOTSUP;
+	if (!tigetstr("cup")) { /* this terminal cannot move its cursor */
+		reset_shell_mode();
+		delscreen(screen);
+		return -ENOTSUP;
+	}
 	set_escdelay(ESCAPE_MS);
 	cbreak();
 	noecho();
