@@ -49,7 +49,7 @@ static void wake_loop(void)
 	(void)written; /* fails only if the loop has been woken up very often already */
 }
 
-static void on_signal(int number)
+static void top_signal(int number)
 {
 	int error = errno;
 
@@ -85,7 +85,7 @@ static void handle_signals(void)
 	static const int numbers[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGCONT, SIGWINCH };
 
 	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-		handle_signal(numbers[i], on_signal);
+		handle_signal(numbers[i], top_signal);
 }
 
 /* Stops this process as the terminal's suspend key does, and returns when it continues. */
@@ -94,7 +94,7 @@ static void stop_process(void)
 	top_screen_suspend();
 	handle_signal(SIGTSTP, SIG_DFL);
 	raise(SIGTSTP);
-	handle_signal(SIGTSTP, on_signal);
+	handle_signal(SIGTSTP, top_signal);
 	must_resume = must_resize = 1;
 }
 
@@ -248,7 +248,7 @@ static int run_top(const char *name, uint64_t interval)
 }
 
 /* Returns false after it has reported a wrong value. */
-static bool read_interval(const char *text, uint64_t *interval)
+static bool top_read_interval(const char *text, uint64_t *interval)
 {
 	char *end;
 	unsigned long seconds;
@@ -271,7 +271,7 @@ int command_top(int argc, char **argv)
 	int error;
 
 	if (!usage_check("top", argc, argv, "[IFNAME] [--interval SECONDS]", 0, 1) ||
-		(text && !read_interval(text, &interval)))
+		(text && !top_read_interval(text, &interval)))
 		return EXIT_FAILURE;
 	if (argc > 1 && (!*argv[1] || strlen(argv[1]) >= IFNAMSIZ)) {
 		fprintf(stderr, "adit top: \"%s\" is not the name of an interface\n", argv[1]);

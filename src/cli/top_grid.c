@@ -55,7 +55,7 @@ static void grid_put(struct top_grid *grid, int row, int column, enum top_style 
  * Takes the next character from the text. Returns the number of columns that it needs, 0 for a character that is left
  * out, or -1 at the end of the text.
  */
-static int next_character(const struct top_grid *grid, const char **text, wchar_t *character)
+static int grid_next_character(const struct top_grid *grid, const char **text, wchar_t *character)
 {
 	int length = utf8_length(*text), width;
 
@@ -78,7 +78,7 @@ static int text_width(const struct top_grid *grid, const char *text)
 	wchar_t character;
 	int total = 0, width;
 
-	while ((width = next_character(grid, &text, &character)) >= 0)
+	while ((width = grid_next_character(grid, &text, &character)) >= 0)
 		total += width;
 	return total;
 }
@@ -92,7 +92,7 @@ int top_grid_text(struct top_grid *grid, int row, int column, int width, enum to
 	if (width <= 0)
 		return 0;
 	for (;;) {
-		int wide = next_character(grid, &text, &character);
+		int wide = grid_next_character(grid, &text, &character);
 		if (wide < 0)
 			return column - begin;
 		if (!wide)

@@ -85,7 +85,7 @@ static bool draw_problem(struct top_grid *grid, const struct top_shown *shown, i
 	return true;
 }
 
-static void draw_interface(struct top_grid *grid, const struct top_shown *shown, int row)
+static void draw_facts(struct top_grid *grid, const struct top_shown *shown, int row)
 {
 	const struct top_model *model = shown->model;
 	const struct show_interface *state = &model->state;
@@ -212,7 +212,7 @@ static int draw_warnings(struct top_grid *grid, const struct top_shown *shown, i
 
 /* --- the table --- */
 
-struct column {
+struct top_column {
 	const char *title;
 	int min, max;  /* width */
 	int priority;  /* the column with the largest one leaves first */
@@ -278,7 +278,7 @@ static const char *cell_reason(char text[CELL_TEXT], const struct top_shown *sho
 }
 
 /* The first eight columns take 80 columns of the terminal. */
-static const struct column columns[] = {
+static const struct top_column columns[] = {
 	{ "PEER", 15, 28, 0, false, cell_name },
 	{ "STATE", 11, 11, 3, false, cell_state },
 	{ "IN bit/s", 8, 8, 1, true, cell_received },
@@ -426,7 +426,7 @@ static int draw_summary(struct top_grid *grid, const struct top_shown *shown)
 
 	draw_title(grid, shown);
 	if (grid->rows >= ROWS_INTERFACE)
-		draw_interface(grid, shown, row++);
+		draw_facts(grid, shown, row++);
 	if (shown->view->page != TOP_TABLE)
 		return row;
 	if (grid->rows >= ROWS_RATES && shown->model->time) {

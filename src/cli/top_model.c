@@ -24,7 +24,7 @@ static const char *const batch_names[TOP_BATCHES] = {
 };
 
 /* Reads "a,b,c,d,e,f,g,h". */
-static void read_buckets(struct top_batch *batch, const char *value)
+static void batch_read_buckets(struct top_batch *batch, const char *value)
 {
 	uint64_t buckets[TOP_BATCH_BUCKETS];
 	char *end;
@@ -40,14 +40,14 @@ static void read_buckets(struct top_batch *batch, const char *value)
 }
 
 /* Returns whether the line is one of batches. */
-static bool read_batch(struct top_counters *counters, const char *key, const char *value)
+static bool batch_read(struct top_counters *counters, const char *key, const char *value)
 {
 	for (int i = 0; i < TOP_BATCHES; i++) {
 		size_t length = strlen(batch_names[i]);
 		if (strncmp(key, batch_names[i], length) != 0)
 			continue;
 		if (!key[length])
-			read_buckets(&counters->batches[i], value);
+			batch_read_buckets(&counters->batches[i], value);
 		else if (!strcmp(key + length, "_sum"))
 			counters->batches[i].packets = strtoull(value, NULL, 10);
 		return true;
@@ -61,7 +61,7 @@ void top_counters_read(struct top_counters *counters, const char *key, const cha
 	uint64_t number;
 	char *end;
 
-	if (read_batch(counters, key, value) || counters->count == TOP_COUNTERS_MAX || strlen(key) >= sizeof counter->name)
+	if (batch_read(counters, key, value) || counters->count == TOP_COUNTERS_MAX || strlen(key) >= sizeof counter->name)
 		return;
 	errno = 0;
 	number = strtoull(value, &end, 10);
@@ -84,7 +84,7 @@ static double rate_between(uint64_t before, uint64_t now, double seconds)
 	return now >= before && seconds > 0 ? (double)(now - before) / seconds : UNKNOWN;
 }
 
-static const struct top_counter *find_counter(const struct top_counters *counters, const char *name, unsigned guess)
+static const struct top_counter *earlier_counter(const struct top_counters *counters, const char *name, unsigned guess)
 {
 	if (guess < counters->count && !strcmp(counters->list[guess].name, name)) /* the order stays the same */
 		return &counters->list[guess];
@@ -94,7 +94,7 @@ static const struct top_counter *find_counter(const struct top_counters *counter
 	return NULL;
 }
 
-static void compare_batches(struct top_batch *batch, const struct top_batch *before)
+static void batch_advance(struct top_batch *batch, const struct top_batch *before)
 {
 	uint64_t batches = 0;
 
@@ -112,19 +112,19 @@ static void compare_batches(struct top_batch *batch, const struct top_batch *bef
 }
 
 /* Computes the rates of `counters` against those of the sample before. Returns the sum over all causes of drops. */
-static double compare_counters(struct top_counters *counters, const struct top_counters *before, double seconds)
+static double counters_advance(struct top_counters *counters, const struct top_counters *before, double seconds)
 {
 	double dropped = UNKNOWN;
 
 	for (unsigned i = 0; i < counters->count; i++) {
 		struct top_counter *counter = &counters->list[i];
-		const struct top_counter *earlier = find_counter(before, counter->name, i);
+		const struct top_counter *earlier = earlier_counter(before, counter->name, i);
 		counter->rate = earlier ? rate_between(earlier->value, counter->value, seconds) : UNKNOWN;
 		if (counter->rate >= 0 && top_counter_is_drop(counter))
 			dropped = (dropped < 0 ? 0 : dropped) + counter->rate;
 	}
 	for (int i = 0; i < TOP_BATCHES; i++)
-		compare_batches(&counters->batches[i], &before->batches[i]);
+		batch_advance(&counters->batches[i], &before->batches[i]);
 	return dropped;
 }
 
@@ -178,7 +178,7 @@ static void peers_free(struct top_peer **peers, size_t count)
 }
 
 /* The peers of a sample, sorted by key. The caller frees the array. NULL if there is no memory. */
-static const struct show_peer **sort_peers(const struct show_interface *state, size_t *count)
+static const struct show_peer **sort_sample(const struct show_interface *state, size_t *count)
 {
 	const struct show_peer **sorted;
 	size_t i = 0;
@@ -288,7 +288,7 @@ int top_model_update(struct top_model *model, struct top_sample *sample)
 		model->error = sample->error;
 		return 0;
 	}
-	sorted = sort_peers(&sample->state, &count);
+	sorted = sort_sample(&sample->state, &count);
 	error = sorted ? merge_peers(model, sorted, count, seconds) : -ENOMEM;
 	free(sorted);
 	if (error) {
@@ -296,7 +296,7 @@ int top_model_update(struct top_model *model, struct top_sample *sample)
 		top_model_clear(model);
 		return error;
 	}
-	model->dropped = compare_counters(&sample->counters, &model->counters, seconds);
+	model->dropped = counters_advance(&sample->counters, &model->counters, seconds);
 	show_free(&model->state); /* no peer points there any more */
 	model->state = sample->state;
 	memset(&sample->state, 0, sizeof sample->state);

@@ -61,15 +61,15 @@ const char *top_allowed_ips(char *text, size_t size, const struct top_peer *peer
 /* --- one peer --- */
 
 /* The rows of a page that are not filled yet. */
-struct page {
+struct page_rows {
 	struct top_grid *grid;
 	int row, bottom;
 };
 
-static void page_line(struct page *page, const char *label, enum top_style style, const char *format, ...)
+static void page_line(struct page_rows *page, const char *label, enum top_style style, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 
-static void page_line(struct page *page, const char *label, enum top_style style, const char *format, ...)
+static void page_line(struct page_rows *page, const char *label, enum top_style style, const char *format, ...)
 {
 	char text[1024];
 	va_list arguments;
@@ -83,7 +83,7 @@ static void page_line(struct page *page, const char *label, enum top_style style
 	top_grid_text(page->grid, page->row++, LABEL, page->grid->columns - LABEL, style, text);
 }
 
-static void page_state(struct page *page, const struct top_shown *shown, const struct top_peer *peer)
+static void page_state(struct page_rows *page, const struct top_shown *shown, const struct top_peer *peer)
 {
 	const struct show_peer *state = peer->state;
 	const char *word = show_state_word(peer->shown_state);
@@ -101,7 +101,7 @@ static void page_state(struct page *page, const struct top_shown *shown, const s
 		page_line(page, "handshake", TOP_PLAIN, "never");
 }
 
-static void page_quality(struct page *page, const struct top_peer *peer)
+static void page_quality(struct page_rows *page, const struct top_peer *peer)
 {
 	static const char *const gap_names[SHOW_GAPS] = { "1", "2-3", "4-7", "8-15", "16-31", "32-63", "64-127", "128+" };
 	const struct show_quality *quality = &peer->state->quality;
@@ -125,7 +125,7 @@ static void page_quality(struct page *page, const struct top_peer *peer)
 		page_line(page, "lost at once", TOP_PLAIN, "%s", gaps);
 }
 
-static void page_graph(struct page *page, const char *label, const float *rates, int filled, int rows)
+static void page_graph(struct page_rows *page, const char *label, const float *rates, int filled, int rows)
 {
 	int columns = page->grid->columns, width = columns < TOP_HISTORY ? columns : TOP_HISTORY;
 	float max = top_graph_max(rates, filled);
@@ -139,7 +139,7 @@ static void page_graph(struct page *page, const char *label, const float *rates,
 void top_page_peer(struct top_grid *grid, const struct top_shown *shown, int top, int bottom)
 {
 	const struct top_peer *peer = top_view_peer(shown->view);
-	struct page page = { grid, top, bottom };
+	struct page_rows page = { grid, top, bottom };
 	char bytes[TOP_TEXT], rate[TOP_TEXT], text[1024];
 	const struct show_peer *state;
 	const char *origin;
@@ -207,7 +207,7 @@ static int page_batches(struct top_grid *grid, const struct top_counters *counte
 }
 
 /* Drops first, each group with the largest values first. */
-static int compare_counters(const void *left, const void *right)
+static int compare_counter_rows(const void *left, const void *right)
 {
 	const struct top_counter *a = *(const struct top_counter *const *)left;
 	const struct top_counter *b = *(const struct top_counter *const *)right;
@@ -232,7 +232,7 @@ void top_page_counters(struct top_grid *grid, const struct top_shown *shown, int
 	for (unsigned i = 0; i < counters->count; i++)
 		if (counters->list[i].value)
 			sorted[count++] = &counters->list[i];
-	qsort(sorted, (size_t)count, sizeof *sorted, compare_counters);
+	qsort(sorted, (size_t)count, sizeof *sorted, compare_counter_rows);
 	top_grid_printf(grid, row, 0, TOP_BAR, "%-*s%*s%*s", COUNTER_NAME, "counter, if not 0", 6, "total", 7, "per s");
 	top_grid_row_style(grid, row++, TOP_BAR);
 	rows = bottom - row;

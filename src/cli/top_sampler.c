@@ -32,7 +32,7 @@ struct top_sampler {
 
 /* --- a sample --- */
 
-static int add_name(void *context, const char *name)
+static int reading_add_name(void *context, const char *name)
 {
 	struct top_reading *reading = context;
 	char(*larger)[IFNAMSIZ] = realloc(reading->names, (reading->name_count + 1) * sizeof *larger);
@@ -75,7 +75,8 @@ static void take_reading(struct top_reading *reading, const char *name, uint64_t
 {
 	uint64_t begin = clock_boottime(), spent;
 
-	uapi_client_list(UAPI_DIRECTORY, add_name, reading); /* on failure there are fewer interfaces to choose from */
+	uapi_client_list(UAPI_DIRECTORY, reading_add_name,
+					 reading); /* on failure there are fewer interfaces to choose from */
 	if (reading->name_count)
 		qsort(reading->names, reading->name_count, sizeof *reading->names, compare_interface_names);
 	if (!*name && reading->name_count)

@@ -116,7 +116,7 @@ void top_screen_size(int *rows, int *columns)
 }
 
 /* Draws the cells of one style from `column` on. Returns the column after them. */
-static int draw_run(const struct top_grid *grid, int row, int column)
+static int screen_put_run(const struct top_grid *grid, int row, int column)
 {
 	const struct top_cell *cells = &grid->cells[(size_t)row * (size_t)grid->columns];
 	unsigned char style = cells[column].style;
@@ -138,7 +138,7 @@ void top_screen_draw(const struct top_grid *grid)
 		return;
 	for (int row = 0; row < rows; row++)
 		for (int column = 0; column < columns;)
-			column = draw_run(grid, row, column);
+			column = screen_put_run(grid, row, column);
 	refresh();
 }
 

@@ -37,7 +37,7 @@ static double known(double rate)
 	return rate > 0 ? rate : 0;
 }
 
-static int compare_names(const struct top_peer *left, const struct top_peer *right)
+static int compare_peer_names(const struct top_peer *left, const struct top_peer *right)
 {
 	bool left_named = left->state->name, right_named = right->state->name;
 	int order = right_named - left_named;
@@ -81,7 +81,7 @@ static int compare_rows(const void *a, const void *b, void *context)
 		break;
 	}
 	if (!order)
-		order = compare_names(left, right);
+		order = compare_peer_names(left, right);
 	return view->reverse ? -order : order;
 }
 
@@ -194,7 +194,7 @@ static void move_cursor(struct top_view *view, size_t cursor)
 		memcpy(view->selected, peer->state->public_key, sizeof view->selected);
 }
 
-static bool move_key(struct top_view *view, unsigned key)
+static bool cursor_key(struct top_view *view, unsigned key)
 {
 	size_t page = view->visible > 1 ? view->visible - 1 : 1, cursor = view->cursor;
 
@@ -267,7 +267,7 @@ static void filter_key(struct top_view *view, unsigned key)
 		if (key < TOP_KEY_NONE)
 			filter_append(view, key);
 		else
-			move_key(view, key);
+			cursor_key(view, key);
 	}
 }
 
@@ -336,7 +336,7 @@ enum top_action top_view_key(struct top_view *view, unsigned key)
 	case TOP_KEY_BACK_TAB:
 		return TOP_PREVIOUS_INTERFACE;
 	default:
-		if (!move_key(view, key))
+		if (!cursor_key(view, key))
 			table_key(view, key);
 		return TOP_STAY;
 	}

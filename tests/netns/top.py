@@ -4,6 +4,10 @@
 
     left  192.0.2.1  ----  right  192.0.2.2
     tun-left  10.7.0.1     tun-right  10.7.0.2
+
+With a folder in the environment variable ADIT_SCREENS, some of the screens are stored there:
+
+    ADIT_SCREENS=docs/screens python3 tests/netns/run.py --adit build/adit top/screens top/keys top/many_peers
 """
 
 import base64
@@ -81,6 +85,13 @@ class Terminal:
     def screen(self, *options):
         return "\n".join(self.lines(*options))
 
+    def store(self, name):
+        """Stores the screen as docs/screens has it."""
+        if folder := os.environ.get("ADIT_SCREENS"):
+            os.makedirs(folder, exist_ok=True)
+            with open(os.path.join(folder, f"top-{name}.txt"), "w") as file:
+                file.write("".join(line.rstrip() + "\n" for line in self.lines()))
+
     def keys(self, *keys):
         self.tmux("send-keys", "-t", "top", *keys)
 
@@ -148,7 +159,13 @@ def screens(lab):
         assert row_of(terminal, "lima")[2:4] == ["0", "0"], terminal.screen()
     with lab.check("the traffic of the flow has a graph, in its row and at the top"):
         terminal.shows(r"^out +[\d.]+ [MG]bit/s +[▁-█]{3}")
-        terminal.shows(r"^berlin .*[▁-█]{3}")
+        terminal.shows(r"^berlin .*[▁-█]{6}")
+        terminal.store("80x24")
+        terminal.resize(200, 60)
+        terminal.shows("ALLOWED IPS")
+        terminal.shows(r"^berlin .*[▁-█]{8}")
+        terminal.store("200x60")
+        terminal.resize(80, 24)
     with lab.check("when the flow ends, its rate falls to 0"):
         flow.stop()
         wait_for(lambda: row_of(terminal, "berlin")[2:4] == ["0", "0"], "a rate of 0")
@@ -217,11 +234,13 @@ def keys(lab):
         terminal.shows(r"^allowed IPs +10\.7\.0\.2/32, fd07::2/128$")
         terminal.shows(r"^handshake +\d+ (s|min) ago$")
         terminal.shows(r"^out +a full bar is [\d.]+ Mbit/s\n(.*\n)*.*█")
+        terminal.store("peer")
         terminal.keys("Escape")
         terminal.shows("^PEER ")
     with lab.check("d shows the counters, ? the keys"):
         terminal.keys("d")
         terminal.shows(r"^sealed +[\d.]+k? +[\d.]+k?")
+        terminal.store("counters")
         terminal.keys("?")
         terminal.shows("select a peer; Page Up")
         terminal.keys("?")
@@ -257,6 +276,7 @@ def many_peers(lab):
         terminal.shows("^300 peers, ")
         lines = terminal.lines()
         assert sum(line.startswith("peer ") for line in lines) == 24 - title_row(terminal) - 2, lines
+        terminal.store("300-peers")
     with lab.check("End shows the last peer, Home the first"):
         terminal.keys("s", "s", "s", "End")
         terminal.shows("^peer 299 ")
@@ -465,6 +485,25 @@ def hostile_daemon(lab):
         terminal.keys("q")
         assert terminal.ended() == 0
         terminal.close()
+
+
+@case()
+def slow_daemon(lab):
+    node = lab.node("alone")
+
+    def answer(client):
+        time.sleep(0.25)
+        client.sendall(b"listen_port=7\nerrno=0\n\n")
+
+    FakeDaemon("slow", answer)
+    FakeDaemon("quick", lambda client: client.sendall(b"listen_port=8\nerrno=0\n\n"))
+    terminal = Terminal(node, [lab.adit, "top", "quick", "--interval", "2"])
+    with lab.check("--interval sets the time between two samples"):
+        terminal.shows(r"^adit top  quick  1 of 2 .* every 2 s(.*\n)0 peers, 0 up   port 8$")
+    with lab.check("a daemon that needs a quarter of a second is asked every 5 s at most"):
+        terminal.keys("Tab")
+        terminal.shows(r"^adit top  slow  2 of 2 .* every ([5-9]|\d\d+) s(.*\n)0 peers, 0 up   port 7$")
+    terminal.close()
 
 
 @case(seconds=600)
