@@ -55,13 +55,22 @@ static bool batch_read(struct top_counters *counters, const char *key, const cha
 	return false;
 }
 
+/* The time of the start is among the counters, but it does not count anything. */
+static bool is_time(const char *name)
+{
+	size_t length = strlen(name);
+
+	return length > 4 && !strcmp(name + length - 4, "_sec");
+}
+
 void top_counters_read(struct top_counters *counters, const char *key, const char *value)
 {
 	struct top_counter *counter = &counters->list[counters->count];
 	uint64_t number;
 	char *end;
 
-	if (batch_read(counters, key, value) || counters->count == TOP_COUNTERS_MAX || strlen(key) >= sizeof counter->name)
+	if (batch_read(counters, key, value) || is_time(key) || counters->count == TOP_COUNTERS_MAX ||
+		strlen(key) >= sizeof counter->name)
 		return;
 	errno = 0;
 	number = strtoull(value, &end, 10);

@@ -270,6 +270,7 @@ static void counters_have_rates_and_drops_a_sum(void **state)
 static void invalid_counters_are_skipped(void **state)
 {
 	take_counters(0, (const char *const[][2]) { { "a", "1x" },
+												{ "start_time_sec", "1700000000" },
 												{ "b", "" },
 												{ "c", "-1" },
 												{ "d", "99999999999999999999999" },
