@@ -23,6 +23,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "show_output.h"
 #include "top_text.h"
 #include "uapi_client.h"
 
@@ -67,13 +68,13 @@ static bool draw_problem(struct top_grid *grid, const struct top_shown *shown, i
 	const struct top_model *model = shown->model;
 	uint64_t limit = 3 * shown->pause > STALE_SECONDS * NS_PER_S ? 3 * shown->pause : STALE_SECONDS * NS_PER_S;
 	uint64_t age = shown->now > model->time ? shown->now - model->time : 0;
-	char text[TOP_TEXT];
+	char text[AMOUNT_TEXT];
 
 	if (!*shown->name)
 		top_grid_printf(grid, row, 0, TOP_WARN, "No tunnel is running.");
 	else if (model->time && !shown->view->paused && (model->error || age > limit))
 		top_grid_printf(grid, row, 0, TOP_BAD, "The daemon does not answer. These values are %s old.",
-						top_text_age(text, age / NS_PER_S));
+						amount_age(text, age / NS_PER_S));
 	else if (model->error == -EACCES || model->error == -EPERM)
 		top_grid_printf(grid, row, 0, TOP_BAD, "Only root can read the state of %s.", shown->name);
 	else if (model->error)
@@ -136,7 +137,7 @@ static void draw_rate(struct top_grid *grid, const struct top_shown *shown, int 
 	const float *rates = received ? model->receive_rates : model->send_rates;
 	int graph = grid->columns - RATE_WIDTH, column, filled = (int)model->filled;
 	bool has_batches = first->reported && second->reported && graph >= BATCHES_WIDTH + TOP_BATCH_BUCKETS;
-	char text[TOP_TEXT];
+	char text[AMOUNT_TEXT];
 
 	if (has_batches)
 		graph -= BATCHES_WIDTH;
@@ -144,7 +145,7 @@ static void draw_rate(struct top_grid *grid, const struct top_shown *shown, int 
 		graph = TOP_HISTORY;
 	top_grid_text(grid, row, 0, 3, TOP_BOLD, received ? "in" : "out");
 	top_grid_right(grid, row, 4, RATE_WIDTH - 5, TOP_PLAIN,
-				   top_text_bits(text, received ? model->received : model->sent));
+				   top_text_bit_rate(text, received ? model->received : model->sent));
 	if (graph > 0)
 		top_grid_graph(grid, row, RATE_WIDTH, graph, 1, rates, filled,
 					   top_graph_max(rates, filled < graph ? filled : graph));
@@ -174,7 +175,7 @@ static void draw_drops(struct top_grid *grid, const struct top_shown *shown, int
 	bool dropping = shown->model->dropped > 0;
 	size_t count = 0;
 	int column;
-	char text[TOP_TEXT];
+	char text[AMOUNT_TEXT];
 
 	for (unsigned i = 0; i < counters->count; i++)
 		if (top_counter_is_drop(&counters->list[i]) && counters->list[i].value)
@@ -223,12 +224,12 @@ struct top_column {
 
 static const char *cell_name(char text[CELL_TEXT], const struct top_shown *shown, const struct top_peer *peer)
 {
-	return top_peer_name(peer);
+	return show_peer_title(peer->state);
 }
 
 static const char *cell_state(char text[CELL_TEXT], const struct top_shown *shown, const struct top_peer *peer)
 {
-	const char *word = show_state_word(peer->shown_state);
+	const char *word = show_state_text(peer->shown_state);
 
 	return word ? word : "-";
 }
@@ -245,12 +246,12 @@ static const char *cell_sent(char text[CELL_TEXT], const struct top_shown *shown
 
 static const char *cell_lost(char text[CELL_TEXT], const struct top_shown *shown, const struct top_peer *peer)
 {
-	return top_text_percent(text, top_peer_loss(peer));
+	return top_text_loss(text, peer);
 }
 
 static const char *cell_rtt(char text[CELL_TEXT], const struct top_shown *shown, const struct top_peer *peer)
 {
-	return top_text_time(text, peer->state->quality.rtt_ns);
+	return top_text_latency(text, peer->state->quality.rtt_ns);
 }
 
 static const char *cell_handshake(char text[CELL_TEXT], const struct top_shown *shown, const struct top_peer *peer)
@@ -259,7 +260,7 @@ static const char *cell_handshake(char text[CELL_TEXT], const struct top_shown *
 
 	if (!then)
 		return "never";
-	return top_text_age(text, now > then ? now - then : 0);
+	return amount_age(text, now > then ? now - then : 0);
 }
 
 static const char *cell_endpoint(char text[CELL_TEXT], const struct top_shown *shown, const struct top_peer *peer)
@@ -279,12 +280,12 @@ static const char *cell_reason(char text[CELL_TEXT], const struct top_shown *sho
 
 /* The first eight columns take 80 columns of the terminal. */
 static const struct top_column columns[] = {
-	{ "PEER", 15, 28, 0, false, cell_name },
+	{ "PEER", 14, 28, 0, false, cell_name },
 	{ "STATE", 11, 11, 3, false, cell_state },
 	{ "IN bit/s", 8, 8, 1, true, cell_received },
 	{ "OUT bit/s", 9, 9, 2, true, cell_sent },
 	{ "TRAFFIC", 8, 40, 4, false, NULL },
-	{ "LOST", 6, 6, 6, true, cell_lost },
+	{ "LOST", 7, 7, 6, true, cell_lost },
 	{ "RTT", 7, 7, 5, true, cell_rtt },
 	{ "HANDSHAKE", 9, 9, 7, true, cell_handshake },
 	{ "ENDPOINT", 21, 30, 8, false, cell_endpoint },
@@ -360,7 +361,7 @@ static void draw_peer(struct top_grid *grid, const struct top_shown *shown, cons
 		const char *cell = columns[i].cell && widths[i] ? columns[i].cell(text, shown, peer) : NULL;
 		enum top_style style = columns[i].cell == cell_state ? top_state_style(peer->shown_state) : TOP_PLAIN;
 
-		if (columns[i].cell == cell_lost && top_peer_loss(peer) >= 1)
+		if (columns[i].cell == cell_lost && top_loses_much(peer))
 			style = TOP_BAD;
 		if (cell && columns[i].is_right)
 			top_grid_right(grid, row, column, widths[i], style, cell);

@@ -2,6 +2,7 @@
 /* top: computes rates from samples, and matches the peers of a sample with those of the sample before. */
 #include "top_model.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -16,6 +17,8 @@ enum { KEY_SECONDS = 180 }; /* after a handshake; Reject-After-Time */
 
 /* --- counters --- */
 
+static_assert((int)TOP_BATCH_BUCKETS == (int)SHOW_COUNTER_VALUES, "a counter has a value for each size of batches");
+
 static const char *const batch_names[TOP_BATCHES] = {
 	[TOP_UDP_RECEIVE] = "batch_udp_receive",
 	[TOP_TUN_WRITE] = "batch_tun_write",
@@ -23,33 +26,20 @@ static const char *const batch_names[TOP_BATCHES] = {
 	[TOP_UDP_SEND] = "batch_udp_send",
 };
 
-/* Reads "a,b,c,d,e,f,g,h". */
-static void batch_read_buckets(struct top_batch *batch, const char *value)
-{
-	uint64_t buckets[TOP_BATCH_BUCKETS];
-	char *end;
-
-	for (int i = 0; i < TOP_BATCH_BUCKETS; i++) {
-		buckets[i] = strtoull(value, &end, 10);
-		if (end == value || *end != (i < TOP_BATCH_BUCKETS - 1 ? ',' : '\0'))
-			return;
-		value = end + 1;
-	}
-	memcpy(batch->buckets, buckets, sizeof buckets);
-	batch->reported = true;
-}
-
-/* Returns whether the line is one of batches. */
-static bool batch_read(struct top_counters *counters, const char *key, const char *value)
+/* Returns whether the counter is one of batches. */
+static bool load_batch(struct top_counters *counters, const struct show_counter *counter)
 {
 	for (int i = 0; i < TOP_BATCHES; i++) {
+		struct top_batch *batch = &counters->batches[i];
 		size_t length = strlen(batch_names[i]);
-		if (strncmp(key, batch_names[i], length) != 0)
+		if (strncmp(counter->name, batch_names[i], length) != 0)
 			continue;
-		if (!key[length])
-			batch_read_buckets(&counters->batches[i], value);
-		else if (!strcmp(key + length, "_sum"))
-			counters->batches[i].packets = strtoull(value, NULL, 10);
+		if (!counter->name[length] && counter->count == TOP_BATCH_BUCKETS) {
+			memcpy(batch->buckets, counter->values, sizeof batch->buckets);
+			batch->reported = true;
+		} else if (!strcmp(counter->name + length, "_sum")) {
+			batch->packets = counter->values[0];
+		}
 		return true;
 	}
 	return false;
@@ -63,23 +53,21 @@ static bool is_time(const char *name)
 	return length > 4 && !strcmp(name + length - 4, "_sec");
 }
 
-void top_counters_read(struct top_counters *counters, const char *key, const char *value)
+/* Skips counters that this version does not understand. */
+static void load_counters(struct top_counters *counters, const struct show_counter *from)
 {
-	struct top_counter *counter = &counters->list[counters->count];
-	uint64_t number;
-	char *end;
-
-	if (batch_read(counters, key, value) || is_time(key) || counters->count == TOP_COUNTERS_MAX ||
-		strlen(key) >= sizeof counter->name)
-		return;
-	errno = 0;
-	number = strtoull(value, &end, 10);
-	if (*value < '0' || *value > '9' || *end || errno)
-		return;
-	snprintf(counter->name, sizeof counter->name, "%s", key);
-	counter->value = number;
-	counter->rate = UNKNOWN;
-	counters->count++;
+	memset(counters, 0, sizeof *counters);
+	for (; from; from = from->next) {
+		struct top_counter *counter = &counters->list[counters->count];
+		if (load_batch(counters, from) || is_time(from->name) || from->count != 1 ||
+			strlen(from->name) >= sizeof counter->name)
+			continue;
+		memcpy(counter->name, from->name, strlen(from->name) + 1);
+		counter->value = from->values[0];
+		counter->rate = UNKNOWN;
+		if (++counters->count == TOP_COUNTERS_MAX)
+			return;
+	}
 }
 
 bool top_counter_is_drop(const struct top_counter *counter)
@@ -231,17 +219,16 @@ static int merge_peers(struct top_model *model, const struct show_peer **sorted,
 	return peers && made == count ? 0 : -ENOMEM;
 }
 
-double top_peer_loss(const struct top_peer *peer)
+bool top_peer_lost(const struct top_peer *peer, uint64_t *lost, uint64_t *sent)
 {
 	const struct show_quality *now = &peer->state->quality;
 	const struct top_loss *then = &peer->loss[1];
-	uint64_t datagrams, lost;
 
 	if (!now->has_datagrams || now->datagrams < then->datagrams || now->lost < then->lost)
-		return UNKNOWN;
-	datagrams = now->datagrams - then->datagrams;
-	lost = now->lost - then->lost;
-	return datagrams + lost ? 100 * (double)lost / (double)(datagrams + lost) : UNKNOWN;
+		return false;
+	*lost = now->lost - then->lost;
+	*sent = now->datagrams - then->datagrams + *lost;
+	return *sent;
 }
 
 /* --- the model --- */
@@ -285,6 +272,7 @@ static void sum_peers(struct top_model *model)
 
 int top_model_update(struct top_model *model, struct top_sample *sample)
 {
+	struct top_counters counters;
 	double seconds = model->time && sample->time > model->time ? (double)(sample->time - model->time) / NS_PER_S : 0;
 	const struct show_peer **sorted;
 	size_t count;
@@ -305,11 +293,12 @@ int top_model_update(struct top_model *model, struct top_sample *sample)
 		top_model_clear(model);
 		return error;
 	}
-	model->dropped = counters_advance(&sample->counters, &model->counters, seconds);
+	load_counters(&counters, sample->state.counters);
+	model->dropped = counters_advance(&counters, &model->counters, seconds);
+	model->counters = counters;
 	show_free(&model->state); /* no peer points there any more */
 	model->state = sample->state;
 	memset(&sample->state, 0, sizeof sample->state);
-	model->counters = sample->counters;
 	model->time = sample->time;
 	model->wall_time = sample->wall_time;
 	model->error = 0;

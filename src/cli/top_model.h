@@ -41,10 +41,9 @@ struct top_counters {
 /* What a daemon has answered. */
 struct top_sample {
 	struct show_interface state; /* only the name is valid after an error */
-	struct top_counters counters;
-	int error;          /* 0 or a negative errno */
-	uint64_t time;      /* of the request, in nanoseconds of the boot clock */
-	uint64_t wall_time; /* of the request, in seconds since the epoch */
+	int error;                   /* 0 or a negative errno */
+	uint64_t time;               /* of the request, in nanoseconds of the boot clock */
+	uint64_t wall_time;          /* of the request, in seconds since the epoch */
 };
 
 struct top_peer {
@@ -73,9 +72,6 @@ struct top_model {
 	int error;                /* of the latest sample */
 };
 
-/* Reads a line of the answer to `counters=1`. Skips what it does not understand. */
-void top_counters_read(struct top_counters *counters, const char *key, const char *value);
-
 /*
  * Takes a sample, and leaves the sample without peers. After an error the model keeps the peers of the last answer if
  * the daemon may be slow (-EAGAIN), and forgets everything if there is no daemon. 0, or -ENOMEM, after which the model
@@ -85,8 +81,11 @@ int top_model_update(struct top_model *model, struct top_sample *sample);
 /* Leaves an empty model. Accepts a zeroed struct. */
 void top_model_clear(struct top_model *model);
 
-/* Percentage of the peer's datagrams that were lost on the way to us; negative: unknown. */
-double top_peer_loss(const struct top_peer *peer);
+/*
+ * How many datagrams the peer has sent to us in the last 30 to 60 samples, and how many of them were lost. Returns
+ * false if that is unknown or the peer has sent none.
+ */
+bool top_peer_lost(const struct top_peer *peer, uint64_t *lost, uint64_t *sent);
 /* True if the counter is a cause of drops. */
 bool top_counter_is_drop(const struct top_counter *counter);
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "show_output.h"
 #include "top_text.h"
 
 enum {
@@ -32,6 +33,13 @@ enum top_style top_state_style(enum show_peer_state state)
 	default:
 		return TOP_PLAIN;
 	}
+}
+
+bool top_loses_much(const struct top_peer *peer)
+{
+	uint64_t lost, sent;
+
+	return top_peer_lost(peer, &lost, &sent) && lost > sent / 100;
 }
 
 float top_graph_max(const float *rates, int count)
@@ -86,17 +94,17 @@ static void page_line(struct page_rows *page, const char *label, enum top_style 
 static void page_state(struct page_rows *page, const struct top_shown *shown, const struct top_peer *peer)
 {
 	const struct show_peer *state = peer->state;
-	const char *word = show_state_word(peer->shown_state);
+	const char *word = show_state_text(peer->shown_state);
 	uint64_t now = shown->model->wall_time;
-	char age[TOP_TEXT] = "";
+	char age[AMOUNT_TEXT] = "";
 
 	if (state->state_since && now >= state->state_since)
-		top_text_age(age, now - state->state_since);
+		amount_duration(age, now - state->state_since);
 	page_line(page, "state", top_state_style(peer->shown_state), "%s%s%s%s%s", word ? word : "-", *age ? " for " : "",
 			  age, state->state_reason ? ": " : "", state->state_reason ? state->state_reason : "");
 	if (state->handshake)
 		page_line(page, "handshake", TOP_PLAIN, "%s ago",
-				  top_text_age(age, now > state->handshake ? now - state->handshake : 0));
+				  amount_duration(age, now > state->handshake ? now - state->handshake : 0));
 	else
 		page_line(page, "handshake", TOP_PLAIN, "never");
 }
@@ -105,18 +113,19 @@ static void page_quality(struct page_rows *page, const struct top_peer *peer)
 {
 	static const char *const gap_names[SHOW_GAPS] = { "1", "2-3", "4-7", "8-15", "16-31", "32-63", "64-127", "128+" };
 	const struct show_quality *quality = &peer->state->quality;
-	char rtt[TOP_TEXT], min[TOP_TEXT], jitter[TOP_TEXT], percent[TOP_TEXT], gaps[256] = "";
+	char rtt[AMOUNT_TEXT], min[AMOUNT_TEXT], jitter[AMOUNT_TEXT], percent[AMOUNT_TEXT], gaps[256] = "";
 	size_t length = 0;
 
 	if (quality->rtt_ns)
-		page_line(page, "round trip", TOP_PLAIN, "%s, at least %s, jitter %s", top_text_time(rtt, quality->rtt_ns),
-				  top_text_time(min, quality->rtt_min_ns), top_text_time(jitter, quality->jitter_ns));
+		page_line(page, "round trip", TOP_PLAIN, "%s, at least %s%s%s", top_text_latency(rtt, quality->rtt_ns),
+				  top_text_latency(min, quality->rtt_min_ns), quality->jitter_ns ? ", jitter " : "",
+				  quality->jitter_ns ? amount_latency(jitter, quality->jitter_ns) : "");
 	if (!quality->has_datagrams)
 		return;
-	page_line(page, "lost", top_peer_loss(peer) >= 1 ? TOP_BAD : TOP_PLAIN,
+	page_line(page, "lost", top_loses_much(peer) ? TOP_BAD : TOP_PLAIN,
 			  "%s in the last minute; in all %" PRIu64 " of %" PRIu64 ", %" PRIu64 " late, %" PRIu64 " twice",
-			  top_text_percent(percent, top_peer_loss(peer)), quality->lost, quality->datagrams + quality->lost,
-			  quality->late, quality->duplicate);
+			  top_text_loss(percent, peer), quality->lost, quality->datagrams + quality->lost, quality->late,
+			  quality->duplicate);
 	for (int i = 0; i < SHOW_GAPS; i++)
 		if (quality->gaps[i])
 			length += (size_t)snprintf(gaps + length, sizeof gaps - length, "%s%s: %" PRIu64, length ? "   " : "",
@@ -129,9 +138,9 @@ static void page_graph(struct page_rows *page, const char *label, const float *r
 {
 	int columns = page->grid->columns, width = columns < TOP_HISTORY ? columns : TOP_HISTORY;
 	float max = top_graph_max(rates, filled);
-	char text[TOP_TEXT];
+	char text[AMOUNT_TEXT];
 
-	page_line(page, label, TOP_DIM, "a full bar is %s", top_text_bits(text, (double)max));
+	page_line(page, label, TOP_DIM, "a full bar is %s", top_text_bit_rate(text, (double)max));
 	page->row += rows;
 	top_grid_graph(page->grid, page->row - 1, 0, width, rows, rates, filled, max);
 }
@@ -140,7 +149,7 @@ void top_page_peer(struct top_grid *grid, const struct top_shown *shown, int top
 {
 	const struct top_peer *peer = top_view_peer(shown->view);
 	struct page_rows page = { grid, top, bottom };
-	char bytes[TOP_TEXT], rate[TOP_TEXT], text[1024];
+	char bytes[AMOUNT_TEXT], rate[AMOUNT_TEXT], text[1024];
 	const struct show_peer *state;
 	const char *origin;
 	int rows;
@@ -157,10 +166,10 @@ void top_page_peer(struct top_grid *grid, const struct top_shown *shown, int top
 	page_line(&page, "endpoint", TOP_PLAIN, "%s%s%s%s", *state->endpoint ? state->endpoint : "unknown",
 			  origin ? " (" : "", origin ? origin : "", origin ? ")" : "");
 	page_line(&page, "allowed IPs", TOP_PLAIN, "%s", top_allowed_ips(text, sizeof text, peer));
-	page_line(&page, "received", TOP_PLAIN, "%s, %s", top_text_bits(rate, peer->received),
-			  top_text_bytes(bytes, state->rx_bytes));
-	page_line(&page, "sent", TOP_PLAIN, "%s, %s", top_text_bits(rate, peer->sent),
-			  top_text_bytes(bytes, state->tx_bytes));
+	page_line(&page, "received", TOP_PLAIN, "%s, %s", top_text_bit_rate(rate, peer->received),
+			  amount_bytes(bytes, state->rx_bytes));
+	page_line(&page, "sent", TOP_PLAIN, "%s, %s", top_text_bit_rate(rate, peer->sent),
+			  amount_bytes(bytes, state->tx_bytes));
 	page_quality(&page, peer);
 	if (state->keepalive)
 		page_line(&page, "keepalive", TOP_PLAIN, "every %" PRIu32 " s", state->keepalive);
@@ -183,7 +192,7 @@ static int page_batches(struct top_grid *grid, const struct top_counters *counte
 		"1", "2-3", "4-7", "8-15", "16-31", "32-63", "64-127", "128+"
 	};
 	bool titled = false;
-	char text[TOP_TEXT];
+	char text[AMOUNT_TEXT];
 
 	for (int i = 0; i < TOP_BATCHES; i++) {
 		const struct top_batch *batch = &counters->batches[i];
@@ -223,7 +232,7 @@ void top_page_counters(struct top_grid *grid, const struct top_shown *shown, int
 	const struct top_counters *counters = &shown->model->counters;
 	const struct top_counter *sorted[TOP_COUNTERS_MAX];
 	int row = page_batches(grid, counters, top), rows, columns = grid->columns / COUNTER_CELL, count = 0;
-	char text[TOP_TEXT];
+	char text[AMOUNT_TEXT];
 
 	if (!counters->count) {
 		top_grid_text(grid, row, 0, grid->columns, TOP_PLAIN, "This daemon has no counters.");

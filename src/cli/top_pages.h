@@ -23,6 +23,8 @@ void top_page_help(struct top_grid *grid, int top, int bottom);
 
 /* The style in which the state of a peer is shown. */
 enum top_style top_state_style(enum show_peer_state state);
+/* True if more than 1 % of the peer's datagrams were lost lately. */
+bool top_loses_much(const struct top_peer *peer);
 /* The largest of the rates, and at least a rate that is worth a graph. */
 float top_graph_max(const float *rates, int count);
 /* Writes the allowed IPs, up to the size of `text`. Returns `text`. */

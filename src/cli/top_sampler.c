@@ -49,12 +49,6 @@ static int compare_interface_names(const void *left, const void *right)
 	return strcmp(left, right);
 }
 
-static int read_counter_line(void *context, char *key, char *value)
-{
-	top_counters_read(context, key, value);
-	return 0;
-}
-
 static void take_sample(struct top_sample *sample, const char *name)
 {
 	memcpy(sample->state.name, name, strlen(name) + 1);
@@ -63,11 +57,9 @@ static void take_sample(struct top_sample *sample, const char *name)
 	sample->error = -ENOENT;
 	if (*name)
 		sample->error = show_read(&sample->state, UAPI_DIRECTORY, ANSWER_SECONDS);
-	/* Only adit names its provider. wireguard-go would log an error. */
-	if (sample->error || !*sample->state.crypto_provider)
-		return;
-	if (uapi_client_call(UAPI_DIRECTORY, name, "counters=1\n\n", ANSWER_SECONDS, read_counter_line, &sample->counters))
-		memset(&sample->counters, 0, sizeof sample->counters);
+	/* Only adit names its provider. wireguard-go would log an error. Without counters, the peers are still of use. */
+	if (!sample->error && *sample->state.crypto_provider)
+		show_read_counters(&sample->state, UAPI_DIRECTORY, ANSWER_SECONDS);
 }
 
 /* `name` is empty for the first interface. */

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "show_output.h"
+
 static const char *const order_names[] = {
 	[TOP_BY_RATE] = "rate",   [TOP_BY_RECEIVED] = "in", [TOP_BY_SENT] = "out", [TOP_BY_NAME] = "name",
 	[TOP_BY_STATE] = "state", [TOP_BY_LOSS] = "loss",   [TOP_BY_RTT] = "rtt",  [TOP_BY_HANDSHAKE] = "handshake",
@@ -18,17 +20,20 @@ const char *top_order_name(enum top_order order)
 	return order_names[order];
 }
 
-const char *top_peer_name(const struct top_peer *peer)
-{
-	return peer->state->name && *peer->state->name ? peer->state->name : peer->state->public_key;
-}
-
 /* --- order --- */
 
 /* Larger values first. */
 static int compare_descending(double left, double right)
 {
 	return (left < right) - (left > right);
+}
+
+/* -1 if the loss is unknown. */
+static double loss_share(const struct top_peer *peer)
+{
+	uint64_t lost, sent;
+
+	return top_peer_lost(peer, &lost, &sent) ? (double)lost / (double)sent : -1;
 }
 
 /* An unknown rate counts as 0, because a peer must not jump between the rows when its rate becomes known. */
@@ -43,7 +48,7 @@ static int compare_peer_names(const struct top_peer *left, const struct top_peer
 	int order = right_named - left_named;
 
 	if (!order)
-		order = strverscmp(top_peer_name(left), top_peer_name(right));
+		order = strverscmp(show_peer_title(left->state), show_peer_title(right->state));
 	return order ? order : strcmp(left->state->public_key, right->state->public_key);
 }
 
@@ -68,7 +73,7 @@ static int compare_rows(const void *a, const void *b, void *context)
 		order = compare_descending(left->shown_state, right->shown_state);
 		break;
 	case TOP_BY_LOSS:
-		order = compare_descending(top_peer_loss(left), top_peer_loss(right));
+		order = compare_descending(loss_share(left), loss_share(right));
 		break;
 	case TOP_BY_RTT:
 		order = compare_descending((double)left->state->quality.rtt_ns, (double)right->state->quality.rtt_ns);
@@ -99,7 +104,7 @@ static bool matches(const struct top_view *view, const struct top_peer *peer)
 
 	if (!*view->filter || contains(state->name, view->filter) || contains(state->description, view->filter) ||
 		contains(state->public_key, view->filter) || contains(state->endpoint, view->filter) ||
-		contains(show_state_word(peer->shown_state), view->filter))
+		contains(show_state_text(peer->shown_state), view->filter))
 		return true;
 	for (const struct config_prefix *prefix = state->allowed_ips; prefix; prefix = prefix->next) {
 		prefix_to_text(text, &prefix->prefix);

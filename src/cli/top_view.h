@@ -71,7 +71,5 @@ enum top_action top_view_key(struct top_view *view, unsigned key);
 const struct top_peer *top_view_peer(const struct top_view *view);
 /* The name for people of an order, such as "rate". */
 const char *top_order_name(enum top_order order);
-/* The name of the peer, or the beginning of its public key. The text is valid as long as the peer. */
-const char *top_peer_name(const struct top_peer *peer);
 
 #endif

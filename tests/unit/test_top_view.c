@@ -278,12 +278,6 @@ static void keys_choose_pages_and_actions(void **state)
 	assert_int_equal(top_view_key(&view, 'q'), TOP_QUIT);
 }
 
-static void a_peer_without_a_name_has_its_key(void **state)
-{
-	assert_string_equal(top_peer_name(model.peers[0]), "kyoto");
-	assert_string_equal(top_peer_name(model.peers[3]), model.peers[3]->state->public_key);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -299,7 +293,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_page_of_a_peer_that_is_gone_is_left, prepare, clear),
 		cmocka_unit_test_setup_teardown(without_peers_there_is_no_page_of_one, prepare, clear),
 		cmocka_unit_test_setup_teardown(keys_choose_pages_and_actions, prepare, clear),
-		cmocka_unit_test_setup_teardown(a_peer_without_a_name_has_its_key, prepare, clear),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -45,6 +45,25 @@ static inline struct show_peer *add_peer(struct top_sample *sample, const char *
 	return peer;
 }
 
+/* Adds a counter with the values "1" or "1,2,3". */
+static inline void add_counter(struct top_sample *sample, const char *name, const char *values)
+{
+	struct show_counter *counter = calloc(1, sizeof *counter + strlen(name) + 1), **tail = &sample->state.counters;
+	char *end = NULL;
+
+	assert_non_null(counter);
+	memcpy(counter->name, name, strlen(name) + 1);
+	for (;; values = end + 1) {
+		assert_in_range(counter->count, 0, SHOW_COUNTER_VALUES - 1);
+		counter->values[counter->count++] = strtoull(values, &end, 10);
+		if (!*end)
+			break;
+	}
+	while (*tail)
+		tail = &(*tail)->next;
+	*tail = counter;
+}
+
 static inline void update(struct top_model *model, struct top_sample *sample)
 {
 	assert_int_equal(top_model_update(model, sample), 0);
