@@ -90,7 +90,7 @@ static const struct command commands[] = {
 	{ "reload", command_reload, "IFNAME", "make a tunnel read its FILE again",
 	  "Makes the daemon of the interface read its file again and apply the difference.\n"
 	  "Peers that did not change keep their sessions. If the file has an error,\n"
-	  "nothing is changed.\n" },
+	  "nothing is changed. Prints what has changed.\n" },
 	{ "stop", command_stop, "IFNAME", "end a tunnel or an interface",
 	  "Ends the daemon of the interface, whether it was started by \"adit run\" or by\n"
 	  "\"adit IFNAME\", and waits until the interface is gone.\n" },

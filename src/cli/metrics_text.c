@@ -242,6 +242,13 @@ static const struct counter_family {
 	  { "adit_local_addresses_lost", METRIC_COUNTER, NULL, "Local addresses of endpoints that the host has lost." } },
 	{ "unreachable_sent",
 	  { "adit_icmp_errors_sent", METRIC_COUNTER, NULL, "ICMP errors sent to the sender of a packet without a peer." } },
+	{ "unreachable_received",
+	  { "adit_icmp_errors_received", METRIC_COUNTER, NULL, "ICMP errors received about sent datagrams." } },
+	{ "handshake_unanswered",
+	  { "adit_handshakes_unanswered", METRIC_COUNTER, NULL, "Handshake initiations that were not answered in time." } },
+	{ "handshake_unconfirmed",
+	  { "adit_handshakes_unconfirmed", METRIC_COUNTER, NULL,
+		"Handshake responses after which no packet came, only another initiation." } },
 };
 enum { COUNTER_FAMILIES = sizeof counter_families / sizeof *counter_families };
 

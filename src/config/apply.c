@@ -57,6 +57,14 @@ static int apply_sockets(struct device *device, const struct config *config)
 	return error;
 }
 
+/* The kernel's WireGuard ignores such a peer, too. */
+static void warn_of_own_key(struct device *device, uint64_t now)
+{
+	device_warn(
+		device, WARNING_OWN_KEY, UINT64_MAX, now,
+		"a peer has the public key of this interface itself and is ignored; PublicKey is that of the other end");
+}
+
 /*
  * Removes peers and allowed IPs last, once every other peer has its new ones. An allowed IP that moves to another peer
  * therefore always belongs to a peer, and no packet to it is dropped.
@@ -65,16 +73,21 @@ static void commit_reload(struct device *device, const struct config *config, ui
 {
 	bool new_key = false;
 
-	list_for_each (peer, &device->peers, struct peer, node)
+	device_withdraw_warning(device, WARNING_OWN_KEY);
+	list_for_each (peer, &device->peers, struct peer, node) {
 		peer->marked = true;
+		peer->changed = false;
+	}
 	if (config->has_private_key)
 		new_key = apply_private_key(device, config->private_key);
 	for (const struct config_peer *wanted = config->peers; wanted; wanted = wanted->next) {
 		struct peer *peer = peer_lookup(device, wanted->public_key);
 		if (!peer)
 			peer = peer_add(device, wanted->public_key);
-		if (!peer) /* our own public key: the parser has warned */
+		if (!peer) { /* our own public key: the parser has warned */
+			warn_of_own_key(device, now);
 			continue;
+		}
 		peer->marked = false;
 		apply_peer_reload(peer, wanted, now);
 	}
@@ -153,6 +166,8 @@ static size_t commit_next(struct apply_progress *progress, size_t quota, uint64_
 	if (!peer && !config->remove && !config->update_only)
 		peer = peer_add(device, config->public_key);
 	if (!peer) { /* it need not exist, or it has our own public key */
+		if (!config->remove && !config->update_only)
+			warn_of_own_key(device, now);
 		progress->next = config->next;
 		return 1;
 	}

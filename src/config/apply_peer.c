@@ -2,6 +2,7 @@
 /* Apply, for one peer: keys, cipher, endpoint, allowed IPs and keepalive. */
 #include "apply_peer.h"
 
+#include <sodium.h>
 #include <string.h>
 
 #include "tunnel/allowedips.h"
@@ -106,6 +107,7 @@ const struct config_prefix *apply_peer_set_begin(struct peer *peer, const struct
 	struct endpoint endpoint = numeric_endpoint(config);
 
 	*moved = false;
+	peer_clear_problem(peer);
 	if (config->has_preshared_key)
 		noise_remote_set_psk(&peer->remote, config->preshared_key);
 	if (config->has_endpoint) {
@@ -129,6 +131,14 @@ void apply_peer_set_end(struct peer *peer, const struct config_peer *config, boo
 		handshake_resume(peer, now);
 }
 
+static bool settings_differ(const struct peer *peer, const struct config_peer *config, const struct endpoint *endpoint)
+{
+	return peer->remote.suite != config->cipher || peer->timers.keepalive != config->keepalive ||
+		   sodium_memcmp(peer->remote.preshared_key, config->preshared_key, sizeof config->preshared_key) != 0 ||
+		   !same_destination(&peer->configured, endpoint) || !peer_label_equal(peer->label, config->label) ||
+		   !apply_prefixes_same(peer, config);
+}
+
 /* A setting that is not given is zero here, and zero is its default. */
 void apply_peer_reload(struct peer *peer, const struct config_peer *config, uint64_t now)
 {
@@ -136,6 +146,10 @@ void apply_peer_reload(struct peer *peer, const struct config_peer *config, uint
 	const struct config_prefix *prefix;
 	bool moved = false;
 
+	if (settings_differ(peer, config, &endpoint)) {
+		peer->changed = true;
+		peer_clear_problem(peer);
+	}
 	if (peer->remote.suite != config->cipher) {
 		noise_remote_set_suite(&peer->remote, config->cipher);
 		device_lock(peer->device);

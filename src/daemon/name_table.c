@@ -226,7 +226,11 @@ static void name_resolved(struct name_table *table, struct name *name, const str
 /* Logs the first failure only, because retries are frequent. */
 static void name_failed(struct name_table *table, struct name *name, const char *failure, uint64_t now)
 {
+	struct peer *peer = peer_lookup(table->device, name->public_key);
 	uint32_t jitter_max_ms;
+
+	if (peer && !endpoint_known(&peer->endpoint))
+		peer_report_problem(peer, &(struct problem) { .kind = PROBLEM_UNRESOLVED }, now);
 
 	name->state = name->addresses.count ? NAME_STALE : NAME_UNRESOLVED;
 	mark_tried(table, name);
@@ -474,6 +478,15 @@ static void remove_name(struct name_table *table, struct name *name)
 	free(name);
 }
 
+/* The file has another name for the endpoint of the peer, for the summary of a reload. */
+static void mark_changed(const struct name_table *table, const struct name *name)
+{
+	struct peer *peer = peer_lookup(table->device, name->public_key);
+
+	if (peer)
+		peer->changed = true;
+}
+
 static void add_name(struct name_table *table, struct name *name)
 {
 	list_append(&table->names, &name->node);
@@ -481,6 +494,7 @@ static void add_name(struct name_table *table, struct name *name)
 	map_insert(&table->by_host, &name->by_host, hash_host(name->host));
 	table->count++;
 	table->untried++;
+	mark_changed(table, name);
 	need_addresses(name, peer_lookup(table->device, name->public_key));
 	enqueue_name(table, name);
 }
@@ -559,8 +573,10 @@ int name_table_load(struct name_table *table, const struct config *config, uint6
 	}
 	for (struct name *name = list_first_entry(&table->names, struct name, node), *next; name; name = next) {
 		next = list_next_entry(&table->names, name, struct name, node);
-		if (!name->loaded)
-			remove_name(table, name);
+		if (name->loaded)
+			continue;
+		mark_changed(table, name);
+		remove_name(table, name);
 	}
 	while ((node = list_take_first(&made)))
 		add_name(table, container_of(node, struct name, node));

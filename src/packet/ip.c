@@ -94,3 +94,14 @@ uint32_t ip_flow(const uint8_t *packet, size_t n)
 		hash = hash_mix(hash, get_be32(packet + header));
 	return (uint32_t)hash;
 }
+
+bool ip_is_routable(const uint8_t *address, size_t length)
+{
+	static const uint8_t zeros[16];
+
+	if (!memcmp(address, zeros, length))
+		return false;
+	if (length == 4)
+		return (address[0] & 0xf0) != 0xe0 && get_be32(address) != UINT32_MAX && get_be16(address) != 0xa9fe;
+	return address[0] != 0xff && (get_be16(address) & 0xffc0) != 0xfe80;
+}

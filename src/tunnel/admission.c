@@ -44,7 +44,7 @@ static unsigned screen_message(const struct device *device, const uint8_t *messa
 		!(type == MESSAGE_COOKIE && n == sizeof(struct message_cookie)))
 		return DROP_MALFORMED;
 	if (!device->identity.has_key)
-		return DROP_HANDSHAKE;
+		return DROP_NO_KEY;
 	if (type == MESSAGE_COOKIE) {
 		/* It answers an initiation of ours, or a response that is not confirmed. */
 		index = peer_index_find(device, get_le32(((const struct message_cookie *)message)->receiver));
@@ -76,6 +76,8 @@ void admission_post(struct device *device, struct counters *counters, const uint
 		if (tag == ADMISSION_COOKIE && !token_bucket_take(&device->cookies, COOKIE_BURST, COOKIE_INTERVAL, now))
 			drop = COUNT_UNDER_LOAD;
 	}
+	if (drop == DROP_MAC && token_bucket_take(&device->notices, NOTICE_BURST, NS_PER_S, now))
+		mailbox_post_notice(&device->mailbox, NOTICE_WRONG_MAC1, message, 0, from, now);
 	if (drop == PASSED && !mailbox_post_message(&device->mailbox, tag, message, n, from, now))
 		drop = DROP_HANDSHAKE_QUEUE;
 	if (drop != PASSED)

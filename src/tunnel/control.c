@@ -6,18 +6,23 @@
  */
 #include "tunnel/control.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <sodium.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "crypto/message.h"
 #include "tunnel/handshake.h"
 #include "tunnel/peer.h"
 
+#define NOTICE_TIME (180 * NS_PER_S) /* how long a warning stays after its last cause */
+
 static_assert(MAILBOX_MESSAGE >= sizeof(struct message_initiation) &&
 				  MAILBOX_MESSAGE >= sizeof(struct message_response) &&
 				  MAILBOX_MESSAGE >= sizeof(struct message_cookie),
 			  "the mailbox has room for each message that is not data");
+static_assert(MAILBOX_MESSAGE >= sizeof(struct udp_error), "and for an ICMP error");
 
 /* --- events of workers -------------------------------------------------------------- */
 
@@ -44,14 +49,45 @@ static void on_peer_events(void *context, struct mailbox_peer *mail, unsigned ev
 		peer_update_state(peer, now);
 	if (events & PEER_EVENT_LOCAL_UNVERIFIED)
 		peer_verify_local(peer);
+	if (events & PEER_EVENT_PROBLEM)
+		peer_take_problem(peer, now);
 	if (events & PEER_EVENT_HANDSHAKE)
 		handshake_initiate(peer, now, false);
+}
+
+/* A host may be about to be configured, so a single packet for an unknown address is no more than information. */
+static void warn_of_no_peer(struct device *device, const uint8_t *address, size_t length, uint64_t now)
+{
+	char text[INET6_ADDRSTRLEN];
+
+	if (!inet_ntop(length == 4 ? AF_INET : AF_INET6, address, text, sizeof text))
+		return;
+	if (device_warn(device, WARNING_NO_PEER, now + NOTICE_TIME, now,
+					"packets to %s are dropped: the address is not in AllowedIPs of any peer", text))
+		log_info(device->name, "packets to %s are dropped: the address is not in AllowedIPs of any peer", text);
 }
 
 static bool on_message(void *context, unsigned tag, const uint8_t *message, size_t n, const struct endpoint *from,
 					   uint64_t now)
 {
-	return handshake_receive(context, message, n, from, tag, now);
+	struct udp_error error;
+
+	switch (tag) {
+	case NOTICE_WRONG_MAC1:
+		handshake_misdirected(context, from, now);
+		return false;
+	case NOTICE_NO_PEER:
+		warn_of_no_peer(context, message, n, now);
+		return false;
+	case NOTICE_UNREACHABLE:
+		if (n == sizeof error) {
+			memcpy(&error, message, sizeof error);
+			peer_report_unreachable(context, &error, now);
+		}
+		return false;
+	default:
+		return handshake_receive(context, message, n, from, tag, now);
+	}
 }
 
 static void on_device_gone(void *context)
@@ -119,9 +155,9 @@ static void on_zero_keys(struct peer_timers *timers)
 }
 
 /* The peer may have another address now, or the route to it may use another local address. */
-static void on_peer_unanswered(struct peer_timers *timers)
+static void on_peer_unanswered(struct peer_timers *timers, uint64_t now)
 {
-	handshake_unanswered(peer_of_timers(timers));
+	handshake_unanswered(peer_of_timers(timers), now);
 }
 
 /* Called by workers, too. */

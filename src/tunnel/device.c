@@ -93,6 +93,15 @@ uint64_t device_stamp_time(struct device *device, uint64_t now)
 	return now + (uint64_t)device->stamp_offset;
 }
 
+void device_post_errors(struct device *device, struct counters *counters, struct udp *udp, uint64_t now)
+{
+	counters->value[COUNT_UNREACHABLE_RECEIVED] += udp->error_count;
+	if (udp->error_count && token_bucket_take(&device->notices, NOTICE_BURST, NS_PER_S, now))
+		mailbox_post_notice(&device->mailbox, NOTICE_UNREACHABLE, (const uint8_t *)&udp->error, sizeof udp->error,
+							&udp->error.to, now);
+	udp->error_count = 0;
+}
+
 void device_counters(struct device *device, struct counters *sum)
 {
 	device_lock(device);

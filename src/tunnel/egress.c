@@ -81,6 +81,13 @@ void egress_forget(struct egress *egress, const struct peer *peer)
 		egress->peer = NULL;
 }
 
+static __attribute__((cold)) void report_peer(struct peer *peer, enum problem_kind kind, int error, uint64_t now)
+{
+	const struct problem problem = { .kind = kind, .error = error, .endpoint = *peer_endpoint(peer) };
+
+	peer_post_problem(peer, &problem, NULL, now);
+}
+
 /* --- send --------------------------------------------------------------------------- */
 
 /*
@@ -95,6 +102,7 @@ static void account_run(struct egress *egress, const struct udp_run *run, struct
 
 	if (run->gso_refused) {
 		atomic_store_explicit(&peer->ungrouped_until, now + UNGROUPED_TIME, memory_order_relaxed);
+		atomic_store_explicit(&egress->device->ungrouped_until, now + UNGROUPED_TIME, memory_order_relaxed);
 		egress_count(egress, COUNT_GROUP_REFUSED, 1);
 		peer_post(peer, PEER_EVENT_UNGROUPED, NULL, now);
 	}
@@ -102,10 +110,8 @@ static void account_run(struct egress *egress, const struct udp_run *run, struct
 		peer_post(peer, PEER_EVENT_LOCAL_LOST, NULL, now);
 		egress_count(egress, COUNT_LOCAL_LOST, 1);
 	}
-	if (run->error && log_allowed(&peer->log, now)) {
-		char text[ENDPOINT_TEXT];
-		log_info(peer_text(peer), "sending to %s: %s", endpoint_text(text, peer_endpoint(peer)), strerror(run->error));
-	}
+	if (run->error)
+		report_peer(peer, PROBLEM_SEND, run->error, now);
 	if (bytes) { /* once per run, not per packet */
 		if (atomic_load_explicit(&peer->state.send_error, memory_order_relaxed) != run->error) {
 			atomic_store_explicit(&peer->state.send_error, run->error, memory_order_relaxed);
@@ -145,6 +151,8 @@ static bool send_runs(struct egress *egress, int count, uint64_t now)
 		};
 	}
 	done = count ? udp_send(egress->udp, runs, count) : 0;
+	if (egress->udp->error_count)
+		device_post_errors(egress->device, egress->counters, egress->udp, now);
 	for (int i = 0; i < count && i <= done; i++)
 		account_run(egress, &runs[i], &batch->runs[i], now);
 	batch_sent(batch, done);
@@ -317,6 +325,23 @@ static bool is_our_own(const struct device *device, const struct peer *peer, con
 		   !memcmp(packet + udp + 2, v4 ? &to->to.v4.sin_port : &to->to.v6.sin6_port, 2);
 }
 
+/* Counts and reports a packet that has no peer, or none with an endpoint, and notifies its sender. */
+static __attribute__((cold)) void refuse_packet(struct egress *egress, struct peer *peer, const uint8_t *ip,
+												size_t length, uint64_t now)
+{
+	struct device *device = egress->device;
+	const uint8_t *to = ip_destination(ip);
+	const uint8_t address_length = ip[0] >> 4 == 4 ? 4 : 16;
+
+	egress_count(egress, peer ? DROP_NO_ENDPOINT : DROP_NO_PEER, 1);
+	send_unreachable(egress, ip, length, now);
+	if (peer && device->up)
+		report_peer(peer, PROBLEM_NO_ENDPOINT, 0, now);
+	/* The kernel sends to link-local and multicast addresses by itself. */
+	if (!peer && ip_is_routable(to, address_length) && token_bucket_take(&device->notices, NOTICE_BURST, NS_PER_S, now))
+		mailbox_post_notice(&device->mailbox, NOTICE_NO_PEER, to, address_length, &(struct endpoint) { 0 }, now);
+}
+
 /* Sends a packet from the TUN to its peer, or counts why not. Returns false when a full socket stopped it. */
 static bool packet_out(struct egress *egress, const uint8_t *packet, size_t length, uint64_t now)
 {
@@ -331,12 +356,12 @@ static bool packet_out(struct egress *egress, const uint8_t *packet, size_t leng
 	peer = peer_of_allowed_ips(ip[0] >> 4 == 4 ? allowedips_lookup4(&device->allowed_ips, destination)
 											   : allowedips_lookup6(&device->allowed_ips, destination));
 	if (!peer || !device->up || !endpoint_known(peer_endpoint(peer))) {
-		egress_count(egress, peer ? DROP_NO_ENDPOINT : DROP_NO_PEER, 1);
-		send_unreachable(egress, ip, length - VIRTIO_HEADER, now);
+		refuse_packet(egress, peer, ip, length - VIRTIO_HEADER, now);
 		return true;
 	}
 	if (is_our_own(device, peer, ip, length - VIRTIO_HEADER)) {
 		egress_count(egress, DROP_LOOP, 1);
+		report_peer(peer, PROBLEM_LOOP, 0, now);
 		return true;
 	}
 	return send_packet(egress, peer, now);

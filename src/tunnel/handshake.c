@@ -9,10 +9,12 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/keytext.h"
 #include "crypto/message.h"
 
 enum { REFUSED_BURST = 20 };            /* events of refused handshakes at once, and then */
 #define REFUSED_INTERVAL (NS_PER_S / 5) /* one per interval */
+#define NOTICE_TIME (180 * NS_PER_S)    /* how long a warning stays after its last cause */
 
 /* --- sending ------------------------------------------------------------------------ */
 
@@ -58,10 +60,14 @@ static void send_handshake(struct peer *peer, void *message, size_t n, uint64_t 
 	send_to_peer(peer, message, n, HANDSHAKE_TRAFFIC_CLASS, now);
 }
 
-void handshake_unanswered(struct peer *peer)
+void handshake_unanswered(struct peer *peer, uint64_t now)
 {
 	struct device *device = peer->device;
 
+	device_count(device, COUNT_UNANSWERED, 1);
+	peer_report_problem(peer, &(struct problem) { .kind = PROBLEM_SILENT, .endpoint = peer->endpoint }, now);
+	if (device->ops->watch_errors)
+		device->ops->watch_errors(device->ops_context);
 	device_lock(device);
 	peer_clear_local(peer);
 	device_unlock(device);
@@ -91,6 +97,21 @@ static int create_initiation(struct peer *peer, struct message_initiation *messa
 	return 0;
 }
 
+static void report_no_initiation(struct peer *peer, int error, uint64_t now)
+{
+	switch (error) {
+	case -ENOKEY:
+		peer_report_problem(peer, &(struct problem) { .kind = PROBLEM_NO_KEY }, now);
+		break;
+	case -EKEYREJECTED:
+		peer_report_problem(peer, &(struct problem) { .kind = PROBLEM_BAD_KEY }, now);
+		break;
+	default:
+		if (log_allowed(&peer->log, now))
+			log_info(peer_text(peer), "no handshake: %s", strerror(-error));
+	}
+}
+
 /*
  * An initiation that cannot be created closes the gate and sets the timer like one that is sent. Otherwise each packet
  * would try again, and staged packets would wait for ever.
@@ -110,7 +131,7 @@ void handshake_initiate(struct peer *peer, uint64_t now, bool retry)
 	facts = peer_facts(peer, now);
 	if (!retry && peer->handshake_index) {
 		peer_state_unanswered(&peer->state, &facts, now);
-		handshake_unanswered(peer);
+		handshake_unanswered(peer, now);
 	}
 	if (!device->up || !endpoint_known(&peer->endpoint) || is_gate_closed(peer, now)) {
 		peer_update_state(peer, now);
@@ -121,8 +142,7 @@ void handshake_initiate(struct peer *peer, uint64_t now, bool retry)
 	error = create_initiation(peer, &message, now);
 	if (error) {
 		close_gate(peer, now);
-		if (log_allowed(&peer->log, now))
-			log_info(peer_text(peer), "no handshake: %s", strerror(-error));
+		report_no_initiation(peer, error, now);
 	} else {
 		log_step(peer, peer->timers.attempts ? "handshake initiation repeated to" : "handshake initiation sent to",
 				 now);
@@ -172,6 +192,8 @@ static const char *refusal_reason(int error)
 	case -EPROTONOSUPPORT:
 		return "the peer uses another Cipher";
 	case -EALREADY:
+		return "it is a replay";
+	case -ESTALE:
 		return "it is a replay, or the clock of the peer was set back";
 	case -EBUSY:
 		return "it came too soon after the last one";
@@ -199,12 +221,12 @@ static void emit_refusal(struct device *device, const struct peer *peer, const s
 }
 
 /* `peer` is NULL if it is not known. */
-static void reject_handshake(struct device *device, struct peer *peer, const struct endpoint *from, int error,
-							 uint64_t now)
+static void reject_handshake(struct device *device, struct peer *peer, const struct endpoint *from, enum counter cause,
+							 int error, uint64_t now)
 {
 	char text[ENDPOINT_TEXT];
 
-	device_count(device, DROP_HANDSHAKE, 1);
+	device_count(device, cause, 1);
 	if (!log_debug_allowed(peer ? &peer->log : &device->log, now))
 		return;
 	endpoint_text(text, from);
@@ -219,11 +241,79 @@ static struct peer *peer_of_remote(struct noise_remote *remote)
 	return container_of(remote, struct peer, remote);
 }
 
+struct search {
+	const struct device *device;
+	uint8_t public_key[NOISE_KEY]; /* that was looked for */
+};
+
 static struct noise_remote *find_remote(void *context, const uint8_t public_key[NOISE_KEY])
 {
-	struct peer *peer = peer_lookup(context, public_key);
+	struct search *search = context;
+	struct peer *peer = peer_lookup(search->device, public_key);
 
+	memcpy(search->public_key, public_key, NOISE_KEY);
 	return peer ? &peer->remote : NULL;
+}
+
+/* The sender claims that key, but has not proved that it has the private one. */
+static void report_unknown_key(struct device *device, const uint8_t public_key[NOISE_KEY], const struct endpoint *from,
+							   uint64_t now)
+{
+	struct problem problem = { .kind = PROBLEM_OTHER_KEY, .endpoint = *from };
+	char text[ENDPOINT_TEXT], key[KEY_BASE64];
+	struct peer *peer;
+
+	if (!token_bucket_take(&device->strangers, NOTICE_BURST, NS_PER_S, now))
+		return;
+	peer = peer_find_at(device, from);
+	if (peer) {
+		memcpy(problem.key, public_key, NOISE_KEY);
+		peer_report_problem(peer, &problem, now);
+		return;
+	}
+	key_to_base64(key, public_key);
+	endpoint_text(text, from);
+	if (device_warn(device, WARNING_UNKNOWN_KEY, now + NOTICE_TIME, now,
+					"a handshake from %s is rejected: no peer has its public key %s", text, key))
+		log_info(device->name, "a handshake from %s is rejected: no peer has its public key %s", text, key);
+}
+
+void handshake_misdirected(struct device *device, const struct endpoint *from, uint64_t now)
+{
+	struct peer *peer = peer_find_at(device, from);
+	char text[ENDPOINT_TEXT], key[KEY_BASE64];
+
+	if (!device->identity.has_key || !device->up)
+		return;
+	if (peer) {
+		peer_report_problem(peer, &(struct problem) { .kind = PROBLEM_WRONG_RECIPIENT, .endpoint = *from }, now);
+		return;
+	}
+	key_to_base64(key, device->identity.public_key);
+	endpoint_text(text, from);
+	if (device_warn(device, WARNING_WRONG_RECIPIENT, now + NOTICE_TIME, now,
+					"a handshake from %s is for another public key than that of this interface, %s", text, key))
+		log_info(device->name, "a handshake from %s is for another public key than that of this interface, %s", text,
+				 key);
+}
+
+/* Reports the common mistakes, because the file of neither end shows them. Returns the counter of the drop. */
+static enum counter report_rejection(struct device *device, const struct search *search, struct noise_remote *remote,
+									 const struct endpoint *from, int error, uint64_t now)
+{
+	switch (error) {
+	case -ENOENT:
+		report_unknown_key(device, search->public_key, from, now);
+		return DROP_UNKNOWN_KEY;
+	case -EPROTONOSUPPORT:
+		peer_report_problem(peer_of_remote(remote), &(struct problem) { .kind = PROBLEM_CIPHER }, now);
+		return DROP_CIPHER;
+	case -ESTALE:
+		peer_sent_stale(peer_of_remote(remote), now);
+		return DROP_STALE;
+	default:
+		return DROP_HANDSHAKE;
+	}
 }
 
 /*
@@ -255,19 +345,17 @@ static int respond(struct peer *peer, struct message_response *response, uint64_
 static void receive_initiation(struct device *device, const struct message_initiation *message,
 							   const struct endpoint *from, uint64_t now)
 {
+	struct search search = { .device = device };
 	struct message_response response;
 	struct noise_remote *remote;
 	struct peer *peer;
-	int error = noise_consume_initiation(&device->identity, message, find_remote, device, now, &remote);
+	int error = noise_consume_initiation(&device->identity, message, find_remote, &search, now, &remote);
 
-	/* Report this common mistake, because the file of neither end shows it. */
-	if (error == -EPROTONOSUPPORT && log_allowed(&peer_of_remote(remote)->log, now))
-		log_info(peer_text(peer_of_remote(remote)),
-				 "the peer uses another Cipher than %s, which is set here; both ends must set the same",
-				 suite_name(remote->suite));
 	if (error) {
-		emit_refusal(device, error == -EPROTONOSUPPORT ? peer_of_remote(remote) : NULL, from, error, now);
-		reject_handshake(device, NULL, from, error, now);
+		enum counter cause = report_rejection(device, &search, remote, from, error, now);
+
+		emit_refusal(device, remote ? peer_of_remote(remote) : NULL, from, error, now);
+		reject_handshake(device, NULL, from, cause, error, now);
 		return;
 	}
 	peer = peer_of_remote(remote);
@@ -276,11 +364,12 @@ static void receive_initiation(struct device *device, const struct message_initi
 	error = respond(peer, &response, now);
 	if (error) {
 		emit_refusal(device, peer, from, error, now);
-		reject_handshake(device, peer, from, error, now);
+		reject_handshake(device, peer, from, DROP_HANDSHAKE, error, now);
 		return;
 	}
 	log_step(peer, "handshake initiation answered to", now);
 	quality_response_sent(&peer->quality, device->boottime());
+	peer_answered(peer, now);
 	send_handshake(peer, &response, sizeof response, now);
 }
 
@@ -291,16 +380,21 @@ static void receive_response(struct device *device, const struct message_respons
 	struct peer *peer = index ? index->peer : NULL;
 	uint64_t received = device->boottime(); /* before the curve operations */
 	struct session *session;
+	enum counter cause = DROP_HANDSHAKE;
 	int error = -ENOENT;
 	bool staged;
 
 	if (index && !index->session)
 		error = noise_consume_response(&device->identity, &peer->remote, message);
+	if (error == -EBADMSG) { /* keys, cipher and index are right, as far as they can be checked */
+		cause = DROP_PRESHARED_KEY;
+		peer_report_problem(peer, &(struct problem) { .kind = PROBLEM_PRESHARED_KEY }, now);
+	}
 	if (!error)
 		error = peer_derive_session(peer, now, &session);
 	if (error) {
 		emit_refusal(device, peer, from, error, now);
-		reject_handshake(device, NULL, from, error, now);
+		reject_handshake(device, NULL, from, cause, error, now);
 		return;
 	}
 	quality_response_received(&peer->quality, received);
@@ -325,7 +419,7 @@ static void receive_cookie(struct device *device, const struct message_cookie *m
 	int error = peer ? cookie_consume(&peer->cookies, peer->remote.public_key, message, now) : -ENOENT;
 
 	if (error) {
-		reject_handshake(device, NULL, from, error, now);
+		reject_handshake(device, NULL, from, DROP_HANDSHAKE, error, now);
 		return;
 	}
 	peer->rx_bytes += sizeof *message;
@@ -339,7 +433,7 @@ bool handshake_receive(struct device *device, const uint8_t *message, size_t n, 
 	uint32_t type = n >= sizeof(uint32_t) ? get_le32(message) : 0;
 
 	if (!device->identity.has_key || !device->up) {
-		device_count(device, DROP_HANDSHAKE, 1);
+		device_count(device, device->up ? DROP_NO_KEY : DROP_HANDSHAKE, 1);
 		return false;
 	}
 	if (type == MESSAGE_COOKIE && n == sizeof(struct message_cookie)) {

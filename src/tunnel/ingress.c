@@ -83,6 +83,7 @@ static void stop_merging(struct ingress *ingress, const struct coalesce_frame *f
 	else if (retry->pause < RETRY_MAX)
 		retry->pause *= 2;
 	retry->due = now + retry->pause;
+	atomic_store_explicit(&ingress->device->unmerged_until, retry->due, memory_order_relaxed);
 	log_info(ingress->device->name, "the TUN takes no merged %s packets; writing them one by one for %" PRIu64 " s",
 			 tcp ? "TCP" : "UDP", retry->pause / NS_PER_S);
 }
@@ -167,6 +168,25 @@ static bool is_source_allowed(const struct device *device, struct sender *sender
 	return sender->owner == sender->peer;
 }
 
+/*
+ * Counts and reports an inner source that is not an allowed IP of the peer. Link-local and unspecified addresses are no
+ * mistake: the kernel of the peer sends from them by itself.
+ */
+static __attribute__((cold, noinline)) void drop_source(struct ingress *ingress, const struct sender *sender,
+														const uint8_t *packet)
+{
+	const uint8_t *source = ip_source(packet);
+	struct problem problem = { .kind = PROBLEM_INNER_SOURCE, .address_length = packet[0] >> 4 == 4 ? 4 : 16 };
+
+	ingress_count(ingress, DROP_INNER_SOURCE, 1);
+	if (!ip_is_routable(source, problem.address_length))
+		return;
+	memcpy(problem.address, source, problem.address_length);
+	if (sender->owner)
+		memcpy(problem.key, sender->owner->remote.public_key, sizeof problem.key);
+	peer_post_problem(sender->peer, &problem, sender->session, sender->now);
+}
+
 /* Checks an opened packet of `n` bytes, which include its padding, and hands it to the coalescer. */
 static void packet_in(struct ingress *ingress, struct sender *sender, uint8_t *packet, size_t n)
 {
@@ -180,7 +200,7 @@ static void packet_in(struct ingress *ingress, struct sender *sender, uint8_t *p
 		return;
 	}
 	if (!is_source_allowed(ingress->device, sender, packet)) {
-		ingress_count(ingress, DROP_INNER_SOURCE, 1);
+		drop_source(ingress, sender, packet);
 		return;
 	}
 	/* Explicit congestion notification out of the tunnel (RFC 6040, section 4.2), except that nothing is dropped. */
@@ -291,6 +311,8 @@ void ingress_drain(struct ingress *ingress, int fd, uint64_t now)
 	struct udp_dropped dropped = { 0 };
 	int count = udp_receive(ingress->udp, fd, ingress->received, messages, &dropped);
 
+	if (count <= 0 && udp_take_errors(ingress->udp, fd))
+		device_post_errors(ingress->device, ingress->counters, ingress->udp, now);
 	ingress->now = now;
 	retry_merging(&ingress->tcp_retry, &ingress->coalescer.limits.tcp, now);
 	retry_merging(&ingress->udp_retry, &ingress->coalescer.limits.udp, now);

@@ -31,6 +31,8 @@ struct mailbox_message {
 
 struct mailbox_ring {
 	uint32_t head, count;
+	bool noticed;
+	struct mailbox_message notice; /* if `noticed` */
 	struct mailbox_message messages[MAILBOX_MESSAGES];
 };
 
@@ -78,6 +80,21 @@ static void deliver_messages(struct mailbox *mailbox, uint64_t now)
 		ev_async_send(mailbox->loop, &mailbox->wake);
 }
 
+static void deliver_notice(struct mailbox *mailbox, uint64_t now)
+{
+	struct mailbox_message notice = { 0 };
+	bool noticed;
+
+	pthread_mutex_lock(&mailbox->lock);
+	noticed = mailbox->ring->noticed;
+	if (noticed)
+		notice = mailbox->ring->notice;
+	mailbox->ring->noticed = false;
+	pthread_mutex_unlock(&mailbox->lock);
+	if (noticed)
+		mailbox->ops->message(mailbox->context, notice.tag, notice.bytes, notice.length, &notice.from, now);
+}
+
 static void on_mail(struct ev_loop *loop, struct ev_async *watcher, int events)
 {
 	struct mailbox *mailbox = watcher->data;
@@ -86,6 +103,7 @@ static void on_mail(struct ev_loop *loop, struct ev_async *watcher, int events)
 
 	deliver_peers(mailbox, now);
 	deliver_messages(mailbox, now);
+	deliver_notice(mailbox, now);
 	pthread_mutex_lock(&mailbox->lock);
 	gone = mailbox->gone;
 	pthread_mutex_unlock(&mailbox->lock);
@@ -106,6 +124,8 @@ uint32_t mailbox_drop_messages(struct mailbox *mailbox)
 
 	if (count)
 		mailbox->ring->head = mailbox->ring->count = 0;
+	if (mailbox->ring)
+		mailbox->ring->noticed = false;
 	return count;
 }
 
@@ -139,6 +159,24 @@ void mailbox_post(struct mailbox *mailbox, struct mailbox_peer *peer, unsigned e
 	ev_async_send(mailbox->loop, &mailbox->wake);
 }
 
+static void copy_message(struct mailbox_message *copy, unsigned tag, const uint8_t *message, size_t n,
+						 const struct endpoint *from)
+{
+	copy->from = *from;
+	copy->tag = tag;
+	copy->length = (uint16_t)n;
+	memcpy(copy->bytes, message, n);
+}
+
+/* Delivers a message at once, because nothing waits before the mailbox is started. */
+static void deliver_directly(struct mailbox *mailbox, unsigned tag, const uint8_t *message, size_t n,
+							 const struct endpoint *from, uint64_t now)
+{
+	mailbox->depth++;
+	mailbox->ops->message(mailbox->context, tag, message, n, from, now);
+	mailbox->depth--;
+}
+
 bool mailbox_post_message(struct mailbox *mailbox, unsigned tag, const uint8_t *message, size_t n,
 						  const struct endpoint *from, uint64_t now)
 {
@@ -146,27 +184,38 @@ bool mailbox_post_message(struct mailbox *mailbox, unsigned tag, const uint8_t *
 	bool room;
 
 	if (!ring) {
-		mailbox->depth++;
-		mailbox->ops->message(mailbox->context, tag, message, n, from, now);
-		mailbox->depth--;
+		deliver_directly(mailbox, tag, message, n, from, now);
 		return true;
 	}
 	if (n > MAILBOX_MESSAGE)
 		return false;
 	pthread_mutex_lock(&mailbox->lock);
 	room = ring->count < MAILBOX_MESSAGES;
-	if (room) {
-		struct mailbox_message *copy = &ring->messages[(ring->head + ring->count++) % MAILBOX_MESSAGES];
-
-		copy->from = *from;
-		copy->tag = tag;
-		copy->length = (uint16_t)n;
-		memcpy(copy->bytes, message, n);
-	}
+	if (room)
+		copy_message(&ring->messages[(ring->head + ring->count++) % MAILBOX_MESSAGES], tag, message, n, from);
 	pthread_mutex_unlock(&mailbox->lock);
 	if (room)
 		ev_async_send(mailbox->loop, &mailbox->wake);
 	return room;
+}
+
+void mailbox_post_notice(struct mailbox *mailbox, unsigned tag, const uint8_t *message, size_t n,
+						 const struct endpoint *from, uint64_t now)
+{
+	struct mailbox_ring *ring = mailbox->ring;
+
+	if (!ring) {
+		deliver_directly(mailbox, tag, message, n, from, now);
+		return;
+	}
+	if (n > MAILBOX_MESSAGE)
+		return;
+	pthread_mutex_lock(&mailbox->lock);
+	if (!ring->noticed)
+		copy_message(&ring->notice, tag, message, n, from);
+	ring->noticed = true;
+	pthread_mutex_unlock(&mailbox->lock);
+	ev_async_send(mailbox->loop, &mailbox->wake);
 }
 
 /* A worker posts this when it has nothing in use any more, so `depth` is not counted. */

@@ -254,6 +254,7 @@ void peer_handshake_completed(struct peer *peer, uint64_t now)
 	bool initiator = peer->sessions.current && peer->sessions.current->initiator;
 
 	timers_handshake_completed(&peer->timers);
+	peer_is_up(peer);
 	peer->handshake_completed = now;
 	peer->handshake_wall = device->realtime();
 	if (log_debug_allowed(&peer->log, now))

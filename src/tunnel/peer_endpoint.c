@@ -20,6 +20,7 @@ static void report_endpoint(struct peer *peer, const struct endpoint *before)
 	char text[ENDPOINT_TEXT], old[ENDPOINT_TEXT];
 	struct event moved = { .kind = EVENT_ENDPOINT_MOVED, .origin = endpoint_origin_name(peer->origin) };
 
+	peer_moved(peer, before, clock_boottime());
 	if (log_debug_allowed(&peer->log, clock_boottime()))
 		log_debug(peer_text(peer), "endpoint is %s", endpoint_text(text, &peer->last_from));
 	if (event_wanted(&device->events) && !endpoint_same_remote(before, &peer->endpoint)) {

@@ -114,7 +114,7 @@ static void timer_expired(struct timers *timers, struct peer_timers *peer, enum 
 	case TIMER_RETRANSMIT_HANDSHAKE:
 		if (peer->attempts < ATTEMPTS_MAX) {
 			peer->attempts++;
-			ops->unanswered(peer);
+			ops->unanswered(peer, now);
 			ops->initiate(peer, now, true);
 			break;
 		}
@@ -129,7 +129,7 @@ static void timer_expired(struct timers *timers, struct peer_timers *peer, enum 
 			timer_set(timers, peer, TIMER_SEND_KEEPALIVE, now + KEEPALIVE_TIMEOUT);
 		break;
 	case TIMER_NEW_HANDSHAKE:
-		ops->unanswered(peer);
+		ops->unanswered(peer, now);
 		ops->initiate(peer, now, false);
 		break;
 	case TIMER_ZERO_KEYS:

@@ -14,10 +14,17 @@ int transmit(struct device *device, struct udp *udp, struct peer *peer, const st
 	struct udp_run run = {
 		.to = to, .data = message, .bytes = (uint32_t)n, .size = (uint16_t)n, .traffic_class = traffic_class
 	};
+	int done;
 
 	if (peer)
 		peer_verify_local(peer);
-	if (udp_send(udp, &run, 1) < 1)
+	done = udp_send(udp, &run, 1);
+	if (udp->error_count) {
+		device_count(device, COUNT_UNREACHABLE_RECEIVED, udp->error_count);
+		peer_report_unreachable(device, &udp->error, clock_boottime());
+		udp->error_count = 0;
+	}
+	if (done < 1)
 		return -EAGAIN;
 	if (run.local_gone && peer) {
 		device_lock(device);
@@ -28,9 +35,8 @@ int transmit(struct device *device, struct udp *udp, struct peer *peer, const st
 	if (!run.error)
 		return 0;
 	device_count(device, DROP_SEND, 1);
-	if (peer && log_allowed(&peer->log, clock_boottime())) {
-		char text[ENDPOINT_TEXT];
-		log_info(peer_text(peer), "sending to %s: %s", endpoint_text(text, to), strerror(run.error));
-	}
+	if (peer)
+		peer_report_problem(peer, &(struct problem) { .kind = PROBLEM_SEND, .error = run.error, .endpoint = *to },
+							clock_boottime());
 	return -run.error;
 }

@@ -10,6 +10,7 @@
 #include "tunnel/transmit.h"
 
 enum { CPUS_PER_WORKER = 2, AUTO_MAX = 8 };
+#define ERRORS_TIME 12.    /* seconds without an unanswered initiation; longer than two attempts are apart */
 enum { RELEASES_MAX = 3 }; /* systemd closes its duplicates in the background */
 
 /* --- device operations -------------------------------------------------------------- */
@@ -131,6 +132,29 @@ static int pool_set_mark(void *context, uint32_t mark)
 	return error;
 }
 
+static void on_errors_timer(struct ev_loop *loop, struct ev_timer *timer, int events)
+{
+	struct worker_pool *pool = timer->data;
+
+	ev_timer_stop(loop, timer);
+	for (unsigned i = 0; i < pool->count; i++)
+		udp_watch_errors(&pool->workers[i].udp, false);
+	atomic_store(&pool->udp.watches_errors, false);
+}
+
+/* The error about a datagram of one worker may arrive at the socket of another. */
+static void pool_watch_errors(void *context)
+{
+	struct worker_pool *pool = context;
+
+	ev_timer_again(pool->loop, &pool->errors_timer);
+	if (pool->udp.watches_errors)
+		return;
+	atomic_store(&pool->udp.watches_errors, true);
+	for (unsigned i = 0; i < pool->count; i++)
+		udp_watch_errors(&pool->workers[i].udp, true);
+}
+
 static void pool_peer_gone(void *context, struct peer *peer)
 {
 	struct worker_pool *pool = context;
@@ -162,6 +186,7 @@ static const struct device_ops ops = {
 	.bind = pool_bind,
 	.unbind = pool_unbind,
 	.set_mark = pool_set_mark,
+	.watch_errors = pool_watch_errors,
 	.peer_gone = pool_peer_gone,
 	.wake = pool_wake,
 	.add_counters = pool_add_counters,
@@ -197,7 +222,10 @@ int worker_pool_start(struct worker_pool *pool, struct device *device, struct ev
 	unsigned made;
 	int error;
 
-	*pool = (struct worker_pool) { .device = device, .count = count, .udp = { .v4 = -1, .v6 = -1 } };
+	*pool = (struct worker_pool) { .device = device, .count = count, .udp = { .v4 = -1, .v6 = -1 }, .loop = loop };
+	ev_init(&pool->errors_timer, on_errors_timer);
+	pool->errors_timer.repeat = ERRORS_TIME;
+	pool->errors_timer.data = pool;
 	pool->workers = calloc(count, sizeof *pool->workers);
 	if (!pool->workers)
 		return -ENOMEM;
@@ -236,6 +264,7 @@ void worker_pool_stop(struct worker_pool *pool)
 
 	if (!pool->workers)
 		return;
+	ev_timer_stop(pool->loop, &pool->errors_timer);
 	if (pool->count > 1)
 		for (unsigned i = 0; i < pool->count; i++)
 			worker_join_thread(&pool->workers[i]);

@@ -147,6 +147,31 @@ static void get_state(struct uapi_get *get, const struct device *device, struct 
 		answer_printf(answer, "endpoint_origin=%s\n", endpoint_origin_name(peer->origin));
 }
 
+/* The warnings of the device, which are not in the protocol. */
+static void get_warnings(struct uapi_get *get, const struct device *device, struct uapi_answer *answer)
+{
+	char text[WARNING_TEXT];
+
+	for (; get->warnings_written < WARNINGS; get->warnings_written++) {
+		if (answer->room - answer->length < UAPI_GET_ROOM)
+			return;
+		if (device_warning(device, (enum warning)get->warnings_written, text, clock_boottime()))
+			answer_printf(answer, "warning=%s\n", text);
+	}
+	get->stage = GET_PEER;
+}
+
+/* Why the peer is not up is not in the protocol. */
+static void get_problem(struct uapi_get *get, const struct device *device, struct uapi_answer *answer)
+{
+	const struct peer *peer = cursor_peer(get, device);
+	char text[PROBLEM_TEXT];
+
+	if (peer && peer_problem_text(peer, text, clock_boottime()))
+		answer_printf(answer, "state_reason=%s\n", text);
+	get->stage = GET_LABEL;
+}
+
 /* The quality of the link is not in the protocol, either. What has not been measured is left out. */
 static void get_quality(struct uapi_get *get, const struct device *device, struct uapi_answer *answer)
 {
@@ -154,7 +179,7 @@ static void get_quality(struct uapi_get *get, const struct device *device, struc
 	const struct quality *quality = peer ? &peer->quality : NULL;
 	struct replay_counts counts = { 0 };
 
-	get->stage = GET_LABEL;
+	get->stage = GET_PROBLEM;
 	if (!quality)
 		return;
 	quality_counts(quality, &peer->sessions, clock_boottime(), &counts);
@@ -223,7 +248,10 @@ size_t uapi_get_next(struct uapi_get *get, const struct device *device, char *te
 		switch (get->stage) {
 		case GET_INTERFACE:
 			answer_interface(&answer, device);
-			get->stage = GET_PEER;
+			get->stage = GET_WARNINGS;
+			break;
+		case GET_WARNINGS:
+			get_warnings(get, device, &answer);
 			break;
 		case GET_PEER:
 			get_peer(get, device, &answer);
@@ -233,6 +261,9 @@ size_t uapi_get_next(struct uapi_get *get, const struct device *device, char *te
 			break;
 		case GET_QUALITY:
 			get_quality(get, device, &answer);
+			break;
+		case GET_PROBLEM:
+			get_problem(get, device, &answer);
 			break;
 		case GET_LABEL:
 			get_label(get, device, &answer);

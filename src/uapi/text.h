@@ -46,14 +46,17 @@ int uapi_parse_part(struct uapi_parser *parser, size_t lines);
 struct uapi_get {
 	enum uapi_get_stage {
 		GET_INTERFACE,
+		GET_WARNINGS,
 		GET_PEER,
 		GET_STATE,
 		GET_QUALITY,
+		GET_PROBLEM,
 		GET_LABEL,
 		GET_PREFIXES,
 		GET_END,
 		GET_DONE
 	} stage;
+	unsigned warnings_written;
 	uint8_t public_key[KEY_BYTES]; /* of the current peer, the one written last */
 	uint64_t serial;               /* of the current peer; 0: none yet */
 	size_t prefixes_written;       /* of the current peer */

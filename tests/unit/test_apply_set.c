@@ -221,7 +221,11 @@ static void a_peer_with_our_own_key_is_skipped(void **state)
 	assert_int_equal(
 		set("private_key=%s\npublic_key=%s\nallowed_ip=10.0.0.0/8\npublic_key=%s\n", rig_hex(0x48), hex, rig_hex(2)),
 		0);
-	expect("private_key=%s\npublic_key=%s\n" QUIET "0\n" END, rig_hex(0x48), rig_hex(2));
+	expect("private_key=%s\n"
+		   "warning=a peer has the public key of this interface itself and is ignored; PublicKey is that of the other "
+		   "end\n"
+		   "public_key=%s\n" QUIET "0\n" END,
+		   rig_hex(0x48), rig_hex(2));
 }
 
 static void the_same_private_key_keeps_sessions(void **state)

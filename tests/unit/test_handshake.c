@@ -369,7 +369,7 @@ static void an_unknown_peer_is_rejected(void **state)
 	handshake_initiate(left.peer, now, false);
 	carry();
 	assert_int_equal(right.count, 0);
-	assert_int_equal(count(&right, DROP_HANDSHAKE), 1);
+	assert_int_equal(count(&right, DROP_UNKNOWN_KEY), 1);
 }
 
 static void a_new_psk_takes_effect_at_the_next_handshake(void **state)

@@ -52,7 +52,7 @@ static void zero_keys(struct peer_timers *p)
 	seen.zeroed++;
 }
 
-static void unanswered(struct peer_timers *p)
+static void unanswered(struct peer_timers *p, uint64_t at)
 {
 	seen.unanswered++;
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The unit tests of src/tunnel.
 adit_test(tunnel counters)
+target_compile_definitions(test_counters PRIVATE SOURCE_FOLDER="${CMAKE_SOURCE_DIR}")
 adit_test(tunnel allowedips)
 adit_test(tunnel staged)
 adit_test(tunnel padding)

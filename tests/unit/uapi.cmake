@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The unit tests of src/uapi.
 adit_test(uapi uapi)
+adit_test(uapi problem)
 adit_test(uapi uapi_requests)
 adit_test(uapi uapi_large_sets)
 adit_test(uapi uapi_monitor)
@@ -18,7 +19,7 @@ adit_test(uapi apply_reload)
 adit_test(uapi counter_meaning)
 target_link_options(test_apply_reload PRIVATE
 	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=allowedips_insert,--wrap=allowedips_sweep)
-foreach(module uapi uapi_monitor uapi_requests uapi_large_sets uapi_clients uapi_secrets uapi_socket uapi_wg peer_label
+foreach(module uapi uapi_monitor uapi_requests uapi_large_sets uapi_clients uapi_secrets uapi_socket uapi_wg peer_label problem
 		apply_set apply_reload)
 	target_include_directories(test_${module} PRIVATE ${CMAKE_SOURCE_DIR}/src/uapi) # some headers are the layer's own
 endforeach()

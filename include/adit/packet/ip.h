@@ -79,4 +79,10 @@ void ip_set_ecn(uint8_t *packet, uint8_t ecn);
  */
 size_t ip_transport(const uint8_t *packet, size_t n, uint8_t *protocol);
 
+/*
+ * Returns whether a router may forward packets to or from the address of 4 or 16 bytes: it is neither multicast,
+ * broadcast, link-local nor unspecified.
+ */
+bool ip_is_routable(const uint8_t *address, size_t length);
+
 #endif

@@ -17,11 +17,14 @@ enum counter {
 	COUNT_HANDSHAKE_SENT, /* initiations and responses */
 	COUNT_HANDSHAKE_DONE, /* sessions made */
 	COUNT_COOKIE_SENT,
-	COUNT_UNDER_LOAD,    /* handshake messages without a cookie under load */
-	COUNT_GROUP_REFUSED, /* runs that were sent as single datagrams, because the path refused them */
-	COUNT_LOCAL_LOST,    /* local addresses that the host has lost */
-	COUNT_MERGE_REFUSED, /* super-packets that were written as single packets, because the TUN refused them */
-	COUNT_UNREACHABLE,   /* ICMP errors sent to the sender of a packet */
+	COUNT_UNDER_LOAD,           /* handshake messages without a cookie under load */
+	COUNT_GROUP_REFUSED,        /* runs that were sent as single datagrams, because the path refused them */
+	COUNT_LOCAL_LOST,           /* local addresses that the host has lost */
+	COUNT_MERGE_REFUSED,        /* super-packets that were written as single packets, because the TUN refused them */
+	COUNT_UNREACHABLE,          /* ICMP errors sent to the sender of a packet */
+	COUNT_UNREACHABLE_RECEIVED, /* ICMP errors about datagrams of ours */
+	COUNT_UNANSWERED,           /* initiations that were not answered in time */
+	COUNT_UNCONFIRMED,          /* responses after which no packet came, only another initiation */
 
 	DROP_NO_PEER,         /* egress: no allowed IP contains the destination */
 	DROP_NO_ENDPOINT,     /* egress: the endpoint of the peer is unknown, or the link is down */
@@ -37,7 +40,12 @@ enum counter {
 	DROP_MAC,             /* ingress: handshake message without a valid mac1 */
 	DROP_RATE,            /* ingress: handshake message over the rate limit of its sender */
 	DROP_HANDSHAKE_QUEUE, /* ingress: too many handshake messages waited, or key or link state changed meanwhile */
-	DROP_HANDSHAKE,       /* ingress: handshake message that is forged, replayed or from an unknown peer */
+	DROP_HANDSHAKE,       /* ingress: handshake message that is forged, replayed, or answers none of ours */
+	DROP_NO_KEY,          /* ingress: handshake message while there is no private key */
+	DROP_UNKNOWN_KEY,     /* ingress: initiation of a public key that no peer has */
+	DROP_CIPHER,          /* ingress: initiation with another cipher than is set for the peer */
+	DROP_STALE,           /* ingress: initiation with a time before that of an earlier one */
+	DROP_PRESHARED_KEY,   /* ingress: response that cannot be decrypted, as with another preshared key */
 	DROP_INDEX,           /* ingress: no session with that receiver index */
 	DROP_EXPIRED,         /* ingress: the session is too old */
 	DROP_FORGED,          /* ingress: authentication failed */

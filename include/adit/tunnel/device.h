@@ -38,6 +38,7 @@
 #include "tunnel/padding.h"
 #include "tunnel/staged.h"
 #include "tunnel/timers.h"
+#include "tunnel/warning.h"
 
 struct peer;
 
@@ -60,10 +61,23 @@ struct device_ops {
 	int (*set_mark)(void *context, uint32_t mark);
 	/* Drops every reference to a peer that is being removed, with the lock held. */
 	void (*peer_gone)(void *context, struct peer *peer);
+	/* A peer does not answer: has the kernel report ICMP errors for a while. May be NULL. */
+	void (*watch_errors)(void *context);
 	/* Wakes the workers in the set (bit n: worker n): staged packets can be sent. May be NULL. */
 	void (*wake)(void *context, uint32_t workers);
 	/* Adds the counters of the workers to *sum, with the lock held. May be NULL. */
 	void (*add_counters)(void *context, struct counters *sum);
+};
+
+/*
+ * Tags of messages in the mailbox by which a worker notifies control of something that concerns no peer that the worker
+ * knows. They differ from those of handshake messages, enum admission.
+ */
+enum { NOTICE_BURST = 10 }; /* notices at once; then one per second */
+enum device_notice {
+	NOTICE_WRONG_MAC1 = 16, /* a handshake message without a valid mac1; the sender is that of the message */
+	NOTICE_NO_PEER,         /* a packet for an address that no peer has; the message is the address */
+	NOTICE_UNREACHABLE, /* an ICMP error; the sender is the destination in question, the message a struct udp_error */
 };
 
 struct device {
@@ -103,6 +117,12 @@ struct device {
 	struct token_bucket load;    /* handshake messages that do not count as load */
 	struct token_bucket cookies; /* cookie replies that may be sent */
 	_Atomic uint64_t load_until; /* under load until then */
+
+	struct warnings warnings;
+	struct token_bucket notices;      /* that workers may post, see enum device_notice */
+	struct token_bucket strangers;    /* reports about unknown public keys */
+	_Atomic uint64_t ungrouped_until; /* the latest peer.ungrouped_until */
+	_Atomic uint64_t unmerged_until;  /* until then, super-packets of one kind are not written to the TUN */
 
 	uint64_t (*realtime)(void); /* ns since the epoch; tests replace it */
 	uint64_t (*boottime)(void); /* ns of CLOCK_BOOTTIME, where the time of the wake-up is too coarse; likewise */
@@ -160,6 +180,20 @@ void device_unlock(struct device *device);
  * the wall clock forward but not back, because peers reject a timestamp that is older than the last one.
  */
 uint64_t device_stamp_time(struct device *device, uint64_t now);
+
+/*
+ * Sets a warning, one of those that are not derived from other state, until the time `until`; UINT64_MAX: for good.
+ * Returns whether the caller may log it: it is new, or was not logged for ten minutes, and there were few lines lately.
+ */
+bool device_warn(struct device *device, enum warning kind, uint64_t until, uint64_t now, const char *format, ...)
+	__attribute__((format(printf, 5, 6)));
+void device_withdraw_warning(struct device *device, enum warning kind);
+/* Returns whether the warning holds at `now`, and then writes its text: one sentence, without a full stop. */
+bool device_warning(const struct device *device, enum warning kind, char text[WARNING_TEXT], uint64_t now);
+
+/* A worker calls this when its sockets have reported ICMP errors: counts them, and posts the last one to control. */
+__attribute__((cold)) void device_post_errors(struct device *device, struct counters *counters, struct udp *udp,
+											  uint64_t now);
 
 /* Returns the sum of the counters of control and all workers. Takes the lock. */
 void device_counters(struct device *device, struct counters *sum);

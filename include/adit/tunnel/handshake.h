@@ -21,8 +21,9 @@
  */
 void handshake_initiate(struct peer *peer, uint64_t now, bool retry);
 
-/* The peer does not answer: clears its local address, and notifies the owner of its name (device.unanswered). */
-void handshake_unanswered(struct peer *peer);
+/* The peer does not answer: reports that, clears its local address, and notifies the owner of its name
+ * (device.unanswered). */
+void handshake_unanswered(struct peer *peer, uint64_t now);
 
 /* Has staged packets sent or, if there are none, sends a keepalive. Without a session, sends an initiation. */
 void handshake_keepalive(struct peer *peer, uint64_t now);
@@ -39,5 +40,11 @@ void handshake_resume(struct peer *peer, uint64_t now);
  */
 bool handshake_receive(struct device *device, const uint8_t *message, size_t n, const struct endpoint *from,
 					   enum admission tag, uint64_t now);
+
+/*
+ * A message without a valid mac1 came from `from`: it is for another public key than ours. Reports that to the peer
+ * there, or as a warning of the device.
+ */
+void handshake_misdirected(struct device *device, const struct endpoint *from, uint64_t now);
 
 #endif

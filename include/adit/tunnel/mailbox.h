@@ -81,12 +81,18 @@ void mailbox_post(struct mailbox *mailbox, struct mailbox_peer *peer, unsigned e
 /* Posts a copy of the message. Returns false if it was dropped: too many messages wait, or it is too long. */
 bool mailbox_post_message(struct mailbox *mailbox, unsigned tag, const uint8_t *message, size_t n,
 						  const struct endpoint *from, uint64_t now);
+/*
+ * Posts a copy of a message that is no more than information, such as why a message was dropped. It takes no place
+ * among the messages, and is dropped while another one waits.
+ */
+void mailbox_post_notice(struct mailbox *mailbox, unsigned tag, const uint8_t *message, size_t n,
+						 const struct endpoint *from, uint64_t now);
 /* Posts that the device is gone. */
 void mailbox_post_gone(struct mailbox *mailbox);
 
 /* Drops the events of a peer that is being removed. No worker may run. */
 void mailbox_forget(struct mailbox *mailbox, struct mailbox_peer *peer);
-/* Drops all messages and returns how many. No worker may run. */
+/* Drops all messages, and a notice. Returns how many messages there were. No worker may run. */
 uint32_t mailbox_drop_messages(struct mailbox *mailbox);
 /* Returns how many messages wait. */
 uint32_t mailbox_waiting(struct mailbox *mailbox);

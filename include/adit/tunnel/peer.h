@@ -24,11 +24,12 @@
 #include "tunnel/mailbox.h"
 #include "tunnel/peer_label.h"
 #include "tunnel/peer_state.h"
+#include "tunnel/problem.h"
 #include "tunnel/quality.h"
 #include "tunnel/staged.h"
 #include "tunnel/timers.h"
 
-enum { PEER_TEXT = 40 };
+enum { PEER_TEXT = 40, PROBLEM_TEXT = 240 };
 
 /* Events of a peer: workers post them, control handles them. */
 enum peer_event {
@@ -40,6 +41,7 @@ enum peer_event {
 	PEER_EVENT_MOVED = 32,           /* an authentic packet came from another endpoint, see peer_move */
 	PEER_EVENT_SEND_RESULT = 64,     /* sending fails, or works again, see peer_state.send_error */
 	PEER_EVENT_UNGROUPED = 128,      /* the path refused a UDP_SEGMENT send */
+	PEER_EVENT_PROBLEM = 256,        /* a problem was found, see peer_post_problem */
 };
 
 /* A receiver index and what it identifies: a session, or the handshake under way. */
@@ -69,6 +71,7 @@ struct peer {
 	struct mailbox_peer mail;
 	_Atomic bool local_unverified; /* routes have changed since the local address was verified */
 	bool marked;                   /* a reload has not found this peer in the file yet */
+	bool changed;                  /* the last reload has changed its settings */
 	bool handshake_sent_known;
 	struct endpoint endpoint;  /* where the peer is, and the local address from which we send to it */
 	struct endpoint last_from; /* where the last authentic message came from, to detect a change */
@@ -94,6 +97,7 @@ struct peer {
 	struct quality quality;
 	uint64_t cookie_bytes; /* the part of rx_bytes that is cookie replies, which prove nothing about the peer */
 
+	struct problem_state problem;
 	struct log_limit log;
 	struct peer_label *label; /* name and description; NULL: none */
 	char text[PEER_TEXT];     /* for peer_text: "wg0: peer abcd…wxyz" */
@@ -245,6 +249,48 @@ uint64_t peer_last_handshake(const struct peer *peer, uint64_t now);
  * that old initiations still cannot be replayed.
  */
 void peer_forget_keys(struct peer *peer);
+
+/* --- problems ----------------------------------------------------------------------- */
+
+/*
+ * Control calls this when it has found a problem: keeps it for peer_problem_text, unless a more certain one was found
+ * shortly before, and logs it, unless the same kind was logged shortly before.
+ */
+void peer_report_problem(struct peer *peer, const struct problem *problem, uint64_t now);
+/*
+ * A worker calls this, once per packet at most. At most one report per second and peer is posted to control. `in_use`
+ * is as for peer_post.
+ */
+__attribute__((cold)) void peer_post_problem(struct peer *peer, const struct problem *problem,
+											 const struct session *in_use, uint64_t now);
+/* Control takes what a worker has posted. */
+void peer_take_problem(struct peer *peer, uint64_t now);
+/* The settings of the peer have changed: whatever was wrong may be right now. */
+void peer_clear_problem(struct peer *peer);
+/* A session has come into use. */
+void peer_is_up(struct peer *peer);
+/*
+ * Writes why the peer is not up, or why its packets are dropped, as a clause without a full stop. Returns false if
+ * there is no reason to give.
+ */
+bool peer_problem_text(const struct peer *peer, char text[PROBLEM_TEXT], uint64_t now);
+
+/*
+ * Events that are a problem when they come several times in a row: we have answered an initiation, an initiation was
+ * rejected with -ESTALE, and the peer has moved from `former` to its present endpoint.
+ */
+void peer_answered(struct peer *peer, uint64_t now);
+void peer_sent_stale(struct peer *peer, uint64_t now);
+void peer_moved(struct peer *peer, const struct endpoint *former, uint64_t now);
+
+/* Reports an ICMP error to the peer at that endpoint, if there is one. */
+void peer_report_unreachable(struct device *device, const struct udp_error *error, uint64_t now);
+
+/*
+ * Returns the peer at that endpoint, or else the only peer at that address; NULL if there is none. Looks at all peers,
+ * so the caller limits how often.
+ */
+struct peer *peer_find_at(const struct device *device, const struct endpoint *endpoint);
 
 /* --- traffic ------------------------------------------------------------------------ */
 

@@ -52,7 +52,7 @@ struct timer_ops {
 	/* The last session is too old to be used: wipe what is left of it. */
 	void (*zero_keys)(struct peer_timers *peer);
 	/* The peer did not answer. Called before the next initiation. */
-	void (*unanswered)(struct peer_timers *peer);
+	void (*unanswered)(struct peer_timers *peer, uint64_t now);
 	/*
 	 * A timer was set that is not in the heap, or too late in it: control must call timers_queue. Unlike the others,
 	 * this is called by the thread that reported the event.

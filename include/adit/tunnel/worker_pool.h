@@ -32,6 +32,8 @@ struct worker_pool {
 	struct udp adopted[WORKERS_MAX]; /* see worker_pool_adopt */
 	bool has_adopted;
 	struct socket_owner owner;
+	struct ev_loop *loop;         /* control's */
+	struct ev_timer errors_timer; /* when it expires, ICMP errors are not watched any more */
 };
 
 /*
