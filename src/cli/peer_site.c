@@ -120,7 +120,7 @@ int peer_site_verify(const struct peer_site *site, const char *path)
 
 int peer_site_reload(const struct peer_site *site)
 {
-	int error = reload_interface(site->command, site->config.interface);
+	int error = reload_interface(site->command, site->config.interface, NULL);
 
 	if (error != -ENOENT && error != -ECONNREFUSED)
 		return error ? -1 : 0;

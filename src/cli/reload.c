@@ -13,27 +13,35 @@
 
 enum { RELOAD_TIMEOUT = 60 }; /* seconds; includes the set-up of addresses, routes and firewall */
 
-/* Prints a finding of the daemon. */
+struct reload_reply {
+	const char *interface;
+	FILE *changes; /* NULL: not printed */
+	int messages;
+};
+
+/* Prints a finding of the daemon, or what has changed. */
 static int print_message(void *context, char *key, char *value)
 {
-	int *messages = context;
+	struct reload_reply *reply = context;
 
+	if (!strcmp(key, "changes") && reply->changes)
+		fprintf(reply->changes, "%s: %s\n", reply->interface, value);
 	if (strcmp(key, "message"))
 		return 0;
 	fprintf(stderr, "%s\n", value);
-	++*messages;
+	reply->messages++;
 	return 0;
 }
 
-int reload_interface(const char *command, const char *interface)
+int reload_interface(const char *command, const char *interface, FILE *changes)
 {
 	const char *failure;
-	int messages = 0;
-	int error = uapi_client_call(UAPI_DIRECTORY, interface, "reload=1\n\n", RELOAD_TIMEOUT, print_message, &messages);
+	struct reload_reply reply = { .interface = interface, .changes = changes };
+	int error = uapi_client_call(UAPI_DIRECTORY, interface, "reload=1\n\n", RELOAD_TIMEOUT, print_message, &reply);
 
 	if (!error || error == -ENOENT || error == -ECONNREFUSED)
 		return error;
-	if (messages)
+	if (reply.messages)
 		failure = "not reloaded";
 	else if (error == -EINVAL || error == -EPROTO)
 		/* Without the verb `reload`, a daemon answers with an error or, like wireguard-go, closes the connection. */
@@ -50,7 +58,7 @@ int command_reload(int argc, char **argv)
 
 	if (!usage_check("reload", argc, argv, "IFNAME", 1, 1))
 		return EXIT_FAILURE;
-	error = reload_interface("adit reload", argv[1]);
+	error = reload_interface("adit reload", argv[1], stdout);
 	if (error == -ENOENT || error == -ECONNREFUSED)
 		fprintf(stderr, "adit reload: %s: %s\n", argv[1], uapi_client_error(error));
 	return error ? EXIT_FAILURE : EXIT_SUCCESS;

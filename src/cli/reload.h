@@ -3,10 +3,13 @@
 #ifndef ADIT_CLI_RELOAD_H
 #define ADIT_CLI_RELOAD_H
 
+#include <stdio.h>
+
 /*
- * Asks the daemon of `interface` to read its file again, and prints its messages. Returns 0; -ENOENT or -ECONNREFUSED,
+ * Asks the daemon of `interface` to read its file again, and prints its messages on standard error and what has changed
+ * on `changes`, unless that is NULL. Returns 0; -ENOENT or -ECONNREFUSED,
  * not reported, if no daemon runs; or another negative errno, which was reported as "COMMAND: INTERFACE: ...".
  */
-int reload_interface(const char *command, const char *interface);
+int reload_interface(const char *command, const char *interface, FILE *changes);
 
 #endif

@@ -134,9 +134,13 @@ int daemon_init(struct daemon *daemon, const char *aead, enum backend_kind backe
 	}
 	if (count > 1 && !queues->steered)
 		log_info(queues->name, "flows cannot be steered to queues by bpf(2); forwarded packets may be reordered");
-	if (backend == BACKEND_IO_URING && worker_pool_backend(&daemon->workers)->ring_error)
-		log_warning(queues->name, "io_uring is unavailable (%s); using system calls",
-					strerror(-worker_pool_backend(&daemon->workers)->ring_error));
+	if (backend == BACKEND_IO_URING && worker_pool_backend(&daemon->workers)->ring_error) {
+		const char *failure = strerror(-worker_pool_backend(&daemon->workers)->ring_error);
+
+		log_warning(queues->name, "io_uring is unavailable (%s); using system calls", failure);
+		device_warn(&daemon->device, WARNING_IO_URING, UINT64_MAX, clock_boottime(),
+					"io_uring is unavailable (%s); packets are read by system calls", failure);
+	}
 	watch_signals(daemon);
 	loop_sleep_without_end(daemon->loop, &daemon->never);
 	return 0;

@@ -28,6 +28,7 @@
 #include "daemon/names.h"
 #include "daemon/notify.h"
 #include "daemon/peer_hooks.h"
+#include "daemon/reload_summary.h"
 #include "daemon/running_state.h"
 #include "daemon/service_job.h"
 #include "daemon/startup.h"
@@ -39,7 +40,8 @@
 #include "uapi/socket.h"
 #include "uapi/uapi.h"
 
-#define NAMES_WAIT 5.0 /* seconds */
+#define NAMES_WAIT 5.0                /* seconds */
+#define CONTEST_TIME (600 * NS_PER_S) /* how long `adit show` warns of another program */
 
 struct service {
 	const char *path;
@@ -96,6 +98,24 @@ static int prepare_network(struct service *service, const struct config *config,
 	return error;
 }
 
+static void on_network_left_out(void *context, const char *text)
+{
+	struct device *device = context;
+
+	if (text)
+		device_warn(device, WARNING_NETWORK, UINT64_MAX, clock_boottime(), "%s", text);
+	else
+		device_withdraw_warning(device, WARNING_NETWORK);
+}
+
+static void on_network_contested(void *context)
+{
+	uint64_t now = clock_boottime();
+
+	device_warn(context, WARNING_CONTEST, now + CONTEST_TIME, now,
+				"another program keeps changing the network of the tunnel");
+}
+
 /* --- reload --- */
 
 /* Where the messages of a reload go. */
@@ -138,7 +158,8 @@ static void report_deferred_changes(const struct config *current, const struct c
  * Applies `config` to everything, or to nothing. The network comes first, because it can be refused and reverted
  * without an effect on a session. A port of 0 keeps the port that is in use.
  */
-static int apply_to_all(struct service *service, struct config *config, struct reason *reason)
+static int apply_to_all(struct service *service, struct config *config, struct reload_summary *summary,
+						struct reason *reason)
 {
 	struct device *device = &service->daemon.device;
 	struct config previous;
@@ -154,6 +175,7 @@ static int apply_to_all(struct service *service, struct config *config, struct r
 	error = prepare_network(service, config, &plan, &claim, reason);
 	if (error)
 		return error;
+	summary_add_network(summary, service->network);
 	previous = service->config;
 	error = apply_capture(device, &previous);
 	if (error) {
@@ -205,6 +227,7 @@ static int service_reload(struct service *service, struct uapi_reply *reply)
 {
 	struct reload_report report = { .interface = service->daemon.device.name, .reply = reply };
 	struct ini_report findings = { .line = report_message, .context = &report, .strict = service->strict };
+	struct reload_summary summary;
 	struct reason reason = { 0 };
 	struct config config = { 0 };
 	int error = service->complete ? 0 : -EBUSY;
@@ -214,9 +237,10 @@ static int service_reload(struct service *service, struct uapi_reply *reply)
 		emit_refused_reload(&service->daemon.device, "the tunnel is still starting");
 		return error;
 	}
+	summary_start(&summary, &service->daemon.device);
 	error = ini_load(&config, service->path, &findings);
 	if (!error)
-		error = apply_to_all(service, &config, &reason);
+		error = apply_to_all(service, &config, &summary, &reason);
 	else if (!findings.errors)
 		reason_set_errno(&reason, error, "%s", service->path);
 	if (error) {
@@ -225,8 +249,10 @@ static int service_reload(struct service *service, struct uapi_reply *reply)
 		emit_refused_reload(&service->daemon.device, reason.text[0] ? reason.text : report.error);
 		log_error(report.interface, "reload failed: the previous configuration remains in effect");
 		config_destroy(&config);
+		sodium_memzero(&summary, sizeof summary);
 		return error;
 	}
+	summary_finish(&summary, &service->daemon.device, &service->config, &config);
 	report_deferred_changes(&service->config, &config, &report);
 	names_set_tunnel_servers(&service->names, config.dns_servers);
 	dns_reload(&service->dns, &config);
@@ -236,8 +262,9 @@ static int service_reload(struct service *service, struct uapi_reply *reply)
 	peer_hooks_reload(&service->peer_hooks, &service->config);
 	free_config_peers(&service->config);
 	startup_set_log_level(log_level_of(&service->config), &reason);
-	log_info(report.interface, "reloaded: %zu peer%s", service->daemon.device.peer_count,
-			 service->daemon.device.peer_count == 1 ? "" : "s");
+	log_info(report.interface, "reloaded: %s", summary.text);
+	if (reply)
+		uapi_reply_line(reply, "changes", summary.text);
 	emit_applied_reload(&service->daemon.device);
 	return 0;
 }
@@ -350,6 +377,7 @@ static int service_start(struct service *service, const struct network_plan *pla
 {
 	struct daemon *daemon = &service->daemon;
 	struct device *device = &daemon->device;
+	const struct network_warnings warnings = { on_network_left_out, on_network_contested, device };
 	int error;
 
 	service->config.fwmark = plan->mark;
@@ -373,6 +401,7 @@ static int service_start(struct service *service, const struct network_plan *pla
 		goto stop_names;
 	}
 	network_set_events(service->network, &device->events);
+	network_set_warnings(service->network, &warnings);
 	if (service->handover.adopted)
 		network_adopt(service->network);
 	error = prepare_network(service, &service->config, plan, claim, reason);

@@ -40,16 +40,25 @@ struct network {
 	char last_warning[REASON_BYTES + 32];
 	struct token_bucket listed; /* operations in the log */
 	unsigned long unlisted;
+	struct network_warnings warnings;
+	bool repair_failed; /* the last one */
 	struct watch watch;
 	struct route_check check;
 	const struct event_bus *events; /* NULL: none */
 	bool routes_differ;             /* the check has found it, so the next look lists them all */
 };
 
+static void notify_owner(const struct network *network, const char *text)
+{
+	if (network->warnings.left_out)
+		network->warnings.left_out(network->warnings.context, text);
+}
+
 static void warn_once(void *context, const char *text)
 {
 	struct network *network = context;
 
+	notify_owner(network, text);
 	if (strcmp(text, network->last_warning) != 0)
 		log_warning(network->name, "%s", text);
 	snprintf(network->last_warning, sizeof network->last_warning, "%s", text);
@@ -106,6 +115,11 @@ void network_set_events(struct network *network, const struct event_bus *events)
 	network->events = events;
 }
 
+void network_set_warnings(struct network *network, const struct network_warnings *warnings)
+{
+	network->warnings = *warnings;
+}
+
 void network_adopt(struct network *network)
 {
 	network->adopted = true;
@@ -141,7 +155,7 @@ static int build_desired(struct network *network, struct item_list *list, const 
 	struct desired_facts facts = { .index = network->host.index,
 								   .mtu = config->mtu,
 								   .fail_closed = config->fail_closed };
-	char left_out[PREFIX_TEXT];
+	char left_out[PREFIX_TEXT], warning[REASON_BYTES];
 	int error = host_read_link(&network->host);
 
 	if (error)
@@ -154,9 +168,12 @@ static int build_desired(struct network *network, struct item_list *list, const 
 	if (error || !left_out[0])
 		return error;
 	if (config->mtu && config->mtu < 1280)
-		log_warning(network->name, "IPv6 needs an MTU of 1280 or more: leaving out %s", left_out);
+		snprintf(warning, sizeof warning, "IPv6 needs an MTU of 1280 or more: leaving out %s", left_out);
 	else
-		log_warning(network->name, "IPv6 is disabled here (net.ipv6.conf.all.disable_ipv6): leaving out %s", left_out);
+		snprintf(warning, sizeof warning, "IPv6 is disabled here (net.ipv6.conf.all.disable_ipv6): leaving out %s",
+				 left_out);
+	log_warning(network->name, "%s", warning);
+	notify_owner(network, warning);
 	return 0;
 }
 
@@ -190,8 +207,11 @@ int network_prepare(struct network *network, const struct network_plan *plan, st
 					struct reason *reason)
 {
 	struct item_list desired = { 0 };
-	int status = build_desired(network, &desired, plan, config, endpoints, endpoint_count);
+	int status;
 
+	notify_owner(network, NULL);
+	network->repair_failed = false;
+	status = build_desired(network, &desired, plan, config, endpoints, endpoint_count);
 	if (status < 0) {
 		item_list_destroy(&desired);
 		table_claim_release(claim);
@@ -246,6 +266,35 @@ void network_commit(struct network *network)
 	network->committed_once = true;
 	network->host.first = false;
 	watch_look_when_idle(&network->watch);
+}
+
+/* The items that a user knows from the file. Others follow from these. */
+static bool is_shown(const struct item *item)
+{
+	return !(item->flags & (ITEM_CONNECTED | ITEM_LEFT_OUT)) &&
+		   (item->kind == ITEM_ADDRESS || item->kind == ITEM_ROUTE ||
+			(item->kind == ITEM_LINK && item->length == LINK_MTU));
+}
+
+void network_changes(const struct network *network, void (*change)(void *context, const char *text, const char *verb),
+					 void *context)
+{
+	const struct item_list *before = &network->before, *after = &network->reconcile.desired;
+	size_t i = 0, j = 0;
+	char text[ITEM_TEXT];
+
+	while (i < before->count || j < after->count) {
+		int order = i == before->count ? 1 : j == after->count ? -1 : item_compare(&before->items[i], &after->items[j]);
+		const struct item *shown = order < 0 ? &before->items[i] : &after->items[j];
+		bool differs = order != 0 || !item_satisfies(&before->items[i], shown);
+
+		i += order <= 0;
+		j += order >= 0;
+		if (!differs || !is_shown(shown))
+			continue;
+		item_text(text, shown);
+		change(context, text, order < 0 ? "removed" : order > 0 ? "added" : "set");
+	}
 }
 
 void network_revert(struct network *network)
@@ -353,6 +402,9 @@ static int repair_network(void *context)
 	}
 	if (status < 0)
 		warn_once(network, reason.text);
+	else if (network->repair_failed)
+		notify_owner(network, NULL);
+	network->repair_failed = status < 0;
 	if (status > 0 && network->events) {
 		struct event event = { .kind = EVENT_NETWORK_REPAIRED,
 							   .interface = network->name,
@@ -372,6 +424,8 @@ static void warn_of_contest(void *context)
 
 	log_warning(network->name, "another program keeps changing the network of the tunnel; is a network manager or a "
 							   "firewall set up for this interface, too?");
+	if (network->warnings.contested)
+		network->warnings.contested(network->warnings.context);
 }
 
 int network_watch(struct network *network, struct ev_loop *loop)

@@ -117,6 +117,47 @@ def under_load(lab, way):
         assert after[1] == before[1] and after[0] <= before[0] + 256, f"before: {before}, after: {after}"
 
 
+@case()
+def summary(lab):
+    """The output of `adit reload`, and the line in the log, state what has changed."""
+    left, _ = pair(lab)
+
+    def expect(text):
+        with lab.check(f"the output and the log: {text}"):
+            printed = left.reload().stdout
+            assert re.fullmatch(f"tun-left: {text}\n", printed), printed
+            assert printed.replace("tun-left: ", "tun-left: reloaded: ", 1) in left.daemon.log(), left.daemon.log()
+            shown.append(printed)
+
+    shown, publics = [], keys(lab, 2)
+    expect("nothing has changed")
+    left.peers += [{"PublicKey": publics[0], "AllowedIPs": "10.8.0.0/24"}, {"PublicKey": publics[1]}]
+    expect("2 peers added, route 10.8.0.0/24 added")
+    left.peers[1] |= {"AllowedIPs": "10.9.0.0/24", "PresharedKey": key(lab.adit, "genpsk")}
+    expect("1 peer changed, route 10.8.0.0/24 removed, route 10.9.0.0/24 added")
+    left.peers[2]["Endpoint"] = "nowhere.invalid:51820"
+    expect("1 peer changed")
+    left.peers[2]["Endpoint"] = "nowhere.invalid:51821"
+    expect("1 peer changed")
+    del left.peers[1]
+    left.peers[1]["PersistentKeepalive"] = 9
+    expect("1 peer removed, 1 changed, route 10.9.0.0/24 removed")
+    left.settings |= {"MTU": 1380, "PostUp": "true", "DNS": "example.com"}
+    left.port = 51899
+    left.addresses.append("10.7.9.1/32")
+    expect("ListenPort is 51899, DNS changed, PostUp changed, link MTU 1380 set, address 10.7.9.1/32 added")
+    private = left.private
+    left.private = key(lab.adit, "genkey")
+    expect("PrivateKey changed")
+    left.peers[1]["AllowedIPs"] = ", ".join(f"10.30.{number}.0/24" for number in range(100))
+    expect("1 peer changed, route 10.30.0.0/24 added, .*, and 9[0-9] more")
+    expect("nothing has changed")
+    with lab.check("no line has a key, or is longer than 480 bytes"):
+        secrets = [private, left.private, *publics, *(peer.get("PresharedKey", "-") for peer in left.peers)]
+        assert not any(text in line for text in secrets for line in shown if text != "-"), shown
+        assert max(map(len, shown)) < 500, shown
+
+
 def retransmissions(flow, seconds):
     before = flow.retransmissions()
     time.sleep(seconds)

@@ -320,6 +320,8 @@ static int on_reload(void *context, struct uapi_reply *reply)
 {
 	if (reload_result == -EINVAL)
 		uapi_reply_line(reply, "message", "wgtest.conf:3: error: this is wrong");
+	if (!reload_result)
+		uapi_reply_line(reply, "changes", "1 peer added");
 	return reload_result;
 }
 
@@ -335,7 +337,7 @@ static void reload_prints_the_messages_of_the_daemon(void **state)
 	serve.options.verbs = verbs;
 	serve_start(&serve);
 	reload_result = 0;
-	assert_string_equal(reload(0, "wgtest"), "");
+	assert_string_equal(reload(0, "wgtest"), "wgtest: 1 peer added\n");
 	reload_result = -EINVAL;
 	assert_string_equal(reload(1, "wgtest"),
 						"wgtest.conf:3: error: this is wrong\nadit reload: wgtest: not reloaded\n");

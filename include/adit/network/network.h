@@ -31,6 +31,16 @@ struct network *network_open(uint32_t index);
 /* Repairs are events on this bus from now on. It must outlive the network. */
 void network_set_events(struct network *network, const struct event_bus *events);
 
+/* Notifies the owner of what `adit show` should warn of. */
+struct network_warnings {
+	/* A part of the network was left out, or cannot be repaired. NULL: that is over. */
+	void (*left_out)(void *context, const char *text);
+	/* Another program keeps changing the network. */
+	void (*contested)(void *context);
+	void *context;
+};
+void network_set_warnings(struct network *network, const struct network_warnings *warnings);
+
 /*
  * The interface comes from an earlier process of this daemon, and its network is still there. Its MTU stays if the
  * first configuration sets none: the routes to the peers may lead through the tunnel by now.
@@ -48,6 +58,12 @@ const struct table_claim *network_claim(const struct network *network);
 int network_prepare(struct network *network, const struct network_plan *plan, struct table_claim *claim,
 					const struct config *config, const struct endpoint *endpoints, size_t endpoint_count,
 					struct reason *reason);
+/*
+ * After network_prepare: calls `change` for each address, route and MTU that differs, with a text such as "route
+ * 10.2.0.0/16" and with "added", "removed" or "set". The text is valid during the call.
+ */
+void network_changes(const struct network *network, void (*change)(void *context, const char *text, const char *verb),
+					 void *context);
 /* Deletes the items that the prepared configuration does not contain. Failures are logged. */
 void network_commit(struct network *network);
 /* Restores the network of the configuration before the prepared one. Failures are logged. */

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/* The summary of a reload. */
+#include "daemon/reload_summary.h"
+
+#include <sodium.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tunnel/peer.h"
+
+enum { LISTED_MAX = 10 };
+
+static void summary_add(struct reload_summary *summary, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Appends a change, or counts it if there is no room. 32 bytes stay free for the number of those. */
+static void summary_add(struct reload_summary *summary, const char *format, ...)
+{
+	size_t length = strlen(summary->text);
+	char change[128];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(change, sizeof change, format, arguments);
+	va_end(arguments);
+	if (summary->listed == LISTED_MAX || length + strlen(change) + 2 > SUMMARY_TEXT - 32) {
+		summary->more++;
+		return;
+	}
+	snprintf(summary->text + length, SUMMARY_TEXT - length, "%s%s", length ? ", " : "", change);
+	summary->listed++;
+}
+
+/* "2 peers added", or "2 added" after another count. */
+static void summary_add_count(struct reload_summary *summary, size_t count, const char *verb)
+{
+	const char *noun = count == 1 ? " peer" : " peers";
+
+	if (count)
+		summary_add(summary, "%zu%s %s", count, summary->listed ? "" : noun, verb);
+}
+
+void summary_start(struct reload_summary *summary, const struct device *device)
+{
+	*summary = (struct reload_summary) {
+		.peer_count = device->peer_count,
+		.serial = device->serial,
+		.identity = device->identity,
+		.listen_port = device->listen_port,
+		.mark = device->mark,
+	};
+}
+
+static void on_network_change(void *context, const char *text, const char *verb)
+{
+	struct reload_summary *summary = context;
+
+	summary_add(summary, "%s %s", text, verb);
+}
+
+void summary_add_network(struct reload_summary *summary, const struct network *network)
+{
+	network_changes(network, on_network_change, summary);
+}
+
+static bool same_lines(const struct config_line *a, const struct config_line *b)
+{
+	for (; a && b; a = a->next, b = b->next)
+		if (strcmp(a->text, b->text) != 0)
+			return false;
+	return a == b;
+}
+
+static void add_settings(struct reload_summary *summary, const struct config *before, const struct config *after)
+{
+	static const char *const hooks[HOOK_POINTS] = {
+		[HOOK_PRE_UP] = "PreUp", [HOOK_POST_UP] = "PostUp", [HOOK_PRE_DOWN] = "PreDown", [HOOK_POST_DOWN] = "PostDown"
+	};
+
+	if (!same_lines(before->dns_servers, after->dns_servers) || !same_lines(before->dns_search, after->dns_search))
+		summary_add(summary, "DNS changed");
+	for (int i = 0; i < HOOK_POINTS; i++)
+		if (!same_lines(before->hooks[i], after->hooks[i]))
+			summary_add(summary, "%s changed", hooks[i]);
+	if (before->save_config != after->save_config)
+		summary_add(summary, "SaveConfig is %s", after->save_config ? "on" : "off");
+	if (before->fail_closed != after->fail_closed)
+		summary_add(summary, "FailClosed is %s", after->fail_closed ? "on" : "off");
+}
+
+void summary_finish(struct reload_summary *summary, const struct device *device, const struct config *before,
+					const struct config *after)
+{
+	char network[SUMMARY_TEXT]; /* the peers come first */
+	size_t added = 0, changed = 0, listed = summary->listed, length;
+
+	memcpy(network, summary->text, sizeof network);
+	summary->text[0] = '\0';
+	summary->listed = 0;
+	list_for_each (peer, &device->peers, const struct peer, node) {
+		added += peer->serial > summary->serial;
+		changed += peer->serial <= summary->serial && peer->changed;
+	}
+	summary_add_count(summary, added, "added");
+	summary_add_count(summary, summary->peer_count + added - device->peer_count, "removed");
+	summary_add_count(summary, changed, "changed");
+	if (sodium_memcmp(&summary->identity, &device->identity, sizeof device->identity) != 0)
+		summary_add(summary, "PrivateKey changed");
+	if (summary->listen_port != device->listen_port)
+		summary_add(summary, "ListenPort is %u", device->listen_port);
+	if (summary->mark != device->mark)
+		summary_add(summary, "FwMark is 0x%x", device->mark);
+	add_settings(summary, before, after);
+	sodium_memzero(&summary->identity, sizeof summary->identity);
+	length = strlen(summary->text);
+	if (*network && length + strlen(network) + 2 <= SUMMARY_TEXT - 32)
+		snprintf(summary->text + length, SUMMARY_TEXT - length, "%s%s", length ? ", " : "", network);
+	else
+		summary->more += listed;
+	length = strlen(summary->text);
+	if (!length)
+		snprintf(summary->text, SUMMARY_TEXT, "nothing has changed");
+	else if (summary->more)
+		snprintf(summary->text + length, SUMMARY_TEXT - length, ", and %zu more", summary->more);
+}
