@@ -43,11 +43,13 @@ static const struct command commands[] = {
 	  "Starts the tunnel that FILE configures in the background, as \"wg-quick up\",\n"
 	  "and returns when it is up. FILE is NAME.conf or NAME, as for \"adit run\".\n"
 	  "\"adit down NAME\" ends the tunnel.\n\n"
+	  "  --strict   do not start if other users can read a file with keys\n"
 	  "  --log LOG  append the log to the file LOG instead of sending it to syslog\n" },
 	{ "down", command_down, "NAME", "take a tunnel down and run its hooks",
 	  "Runs PreDown, saves the file if it sets SaveConfig, ends the tunnel and runs\n"
 	  "PostDown, as \"wg-quick down\" does. NAME is the interface or its file. If a\n"
-	  "command of PreDown fails, the tunnel stays up.\n\n"
+	  "command of PreDown fails, the tunnel stays up. A tunnel that is starting is not\n"
+	  "started. If the daemon was killed, removes what it left.\n\n"
 	  "Exits with 1 if a command fails.\n" },
 	{ "check", command_check, "[--strict] FILE...", "report mistakes in FILE, change nothing",
 	  "Reports the errors and warnings in each FILE, one per line. Also warns about\n"
@@ -93,7 +95,9 @@ static const struct command commands[] = {
 	  "nothing is changed. Prints what has changed.\n" },
 	{ "stop", command_stop, "IFNAME", "end a tunnel or an interface",
 	  "Ends the daemon of the interface, whether it was started by \"adit run\" or by\n"
-	  "\"adit IFNAME\", and waits until the interface is gone.\n" },
+	  "\"adit IFNAME\", and waits until the interface is gone. If the daemon of a tunnel\n"
+	  "was killed, removes the policy rules and firewall tables that it left.\n\n"
+	  "  --killed  only do the latter; it is no error if nothing was left\n" },
 	{ "show", command_show, "[IFNAME [PEER]]", "show the state of tunnels",
 	  "Shows the state of one tunnel, or of all tunnels: peers, how good the link to\n"
 	  "each is, and warnings. PEER is a name or a public key. Private and preshared\n"

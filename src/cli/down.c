@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "absent.h"
 #include "base/usage.h"
 #include "cli/show.h"
 #include "stop_wait.h"
@@ -87,6 +88,8 @@ int command_down(int argc, char **argv)
 	fd = uapi_connect(UAPI_DIRECTORY, name, DOWN_CONNECT_TIMEOUT);
 	error = fd < 0 ? fd : request_down(fd);
 	if (error == -ENOENT || error == -ECONNREFUSED)
+		error = absent_end("adit down", &wait);
+	if (error == -ENOENT)
 		fprintf(stderr, "adit down: `%s' is not an adit interface\n", name);
 	else if (error == -EINVAL || error == -EPROTO)
 		fprintf(stderr, "adit down: `%s' is not an adit interface that has a file\n", name);

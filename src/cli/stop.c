@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "absent.h"
 #include "base/usage.h"
 #include "cli/show.h"
 #include "stop_wait.h"
@@ -19,17 +20,26 @@ static int ignore_line(void *context, char *key, char *value)
 
 int command_stop(int argc, char **argv)
 {
+	bool killed = usage_take_flag(&argc, argv, "--killed");
 	struct stop_wait wait;
 	int error;
 
-	if (!usage_check("stop", argc, argv, "IFNAME", 1, 1))
+	if (!usage_check("stop", argc, argv, "[--killed] IFNAME", 1, 1))
 		return EXIT_FAILURE;
+	if (killed) {
+		absent_remove_remains("adit stop", argv[1]);
+		return EXIT_SUCCESS;
+	}
 	stop_wait_begin(&wait, argv[1]);
 	error = uapi_client_call(UAPI_DIRECTORY, argv[1], "stop=1\n\n", STOP_TIMEOUT, ignore_line, NULL);
-	if (!error) {
+	if (error == -ENOENT || error == -ECONNREFUSED)
+		error = absent_end("adit stop", &wait);
+	if (!error || error == -EBUSY) {
 		stop_wait_end(&wait);
 		return EXIT_SUCCESS;
 	}
+	if (error == -EIO)
+		return EXIT_FAILURE;
 	/* Without the verb `stop`, a daemon answers with an error or, like wireguard-go, closes the connection. */
 	if (error == -EINVAL || error == -EPROTO)
 		fprintf(stderr, "adit stop: %s: the daemon is not adit; \"ip link delete %s\" ends it\n", argv[1], argv[1]);

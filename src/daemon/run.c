@@ -37,6 +37,7 @@
 #include "network/network.h"
 #include "tunnel/control.h"
 #include "tunnel/peer.h"
+#include "uapi/interface_lock.h"
 #include "uapi/socket.h"
 #include "uapi/uapi.h"
 
@@ -60,6 +61,7 @@ struct service {
 	struct names names;
 	struct uapi uapi;
 	struct handover handover;
+	struct interface_lock lock;
 	struct status status;
 	struct watchdog watchdog;
 };
@@ -433,6 +435,7 @@ stop_names:
 /* Undoes service_start and service_complete; with `keep`, leaves everything to the next process. */
 static void service_stop(struct service *service, bool keep)
 {
+	interface_lock_enter(&service->lock, INTERFACE_ENDING);
 	watchdog_stop(&service->watchdog);
 	status_stop(&service->status);
 	dns_stop(&service->dns, keep);
@@ -549,7 +552,29 @@ static int service_complete(struct service *service, struct reason *reason)
 	return 0;
 }
 
-/* Runs PreUp, unless a daemon has this interface already. */
+/*
+ * Keeps other processes from starting a tunnel of this name from here to the end. If no file can be locked, the tunnel
+ * starts without a lock, as without a control socket.
+ */
+static int lock_interface(struct service *service, struct reason *reason)
+{
+	const char *interface = service->config.interface;
+	struct interface_holder holder;
+	int error = interface_lock_take(&service->lock, UAPI_DIRECTORY, interface, UAPI_END_TIMEOUT * 1000);
+
+	if (error && error != -EBUSY)
+		log_debug(interface, "no lock in " UAPI_DIRECTORY ": %s", strerror(-error));
+	if (error != -EBUSY)
+		return 0;
+	interface_lock_find(&holder, UAPI_DIRECTORY, interface);
+	if (holder.phase == INTERFACE_STARTING)
+		return reason_set(reason, error, "process %d is already starting this interface", (int)holder.process);
+	if (holder.phase == INTERFACE_ENDING)
+		return reason_set(reason, error, "process %d is still removing this interface", (int)holder.process);
+	return reason_set(reason, error, "an interface of this name exists already, and another process uses it");
+}
+
+/* Runs PreUp, unless another program has this interface already: `adit IFNAME`, or another implementation. */
 static int service_prepare(struct service *service, struct reason *reason)
 {
 	const struct config *config = &service->config;
@@ -578,9 +603,12 @@ static int service_run(struct service *service, void (*ready)(void *context), vo
 
 	if (error)
 		return error;
-	error = plan_network(service, &plan, &claim, reason);
+	error = lock_interface(service, reason);
 	if (error)
 		return error;
+	error = plan_network(service, &plan, &claim, reason);
+	if (error)
+		goto release_lock;
 	if (!handover_take_tun(&service->handover, queues, &count, config)) {
 		error = service_prepare(service, reason);
 		if (!error)
@@ -607,6 +635,7 @@ static int service_run(struct service *service, void (*ready)(void *context), vo
 	log_info(device->name, "up: %zu peer%s, port %u, MTU %u, %s, %s, %u worker%s%s", device->peer_count,
 			 device->peer_count == 1 ? "" : "s", device->listen_port, device->mtu, device->aead->name, device->backend,
 			 count, count == 1 ? "" : "s", service->handover.adopted ? ", interface taken over" : "");
+	interface_lock_enter(&service->lock, INTERFACE_UP);
 	notify_ready(service);
 	status_start(&service->status, &service->daemon.device, service->daemon.loop);
 	watchdog_start(&service->watchdog, &service->daemon.device, service->daemon.loop);
@@ -627,6 +656,8 @@ release_claim:
 	if (has_been_up && !service->keep &&
 		hooks_run_alone(&service->hooks, HOOK_POST_DOWN, config, !service->down.waits, reason) && !error)
 		error = -EIO;
+release_lock:
+	interface_lock_release(&service->lock);
 	return error;
 }
 
@@ -658,9 +689,9 @@ static int service_live(struct service *service, const char *path, struct config
 	return error;
 }
 
-int run_tunnel(const char *path, struct config *config, void (*ready)(void *context), void *context)
+int run_tunnel(const char *path, struct config *config, bool strict, void (*ready)(void *context), void *context)
 {
-	struct service service = { 0 };
+	struct service service = { .strict = strict };
 
 	handover_receive(&service.handover);
 	return service_live(&service, path, config, ready, context);

@@ -18,7 +18,7 @@
  * worker has a queue of the TUN, a ring, a loop with its eventfd and timer, and two sockets.
  */
 enum {
-	DESCRIPTORS_SHARED = 34, /* standard streams, netlink, control socket and clients, DNS, nft, hooks */
+	DESCRIPTORS_SHARED = 35, /* standard streams, lock, netlink, control socket and clients, DNS, nft, hooks */
 	DESCRIPTORS_PER_WORKER = 6,
 	DESCRIPTORS_WANTED = 4096, /* the soft limit is raised up to this */
 	DESCRIPTORS_CLOSED_MAX = 65536,

@@ -68,7 +68,7 @@ static int wait_for_ready(int ready)
 }
 
 /* Forks the daemon. Returns the exit code of the process that returns. */
-static int up_in_background(const char *path, struct config *config, int log)
+static int up_in_background(const char *path, struct config *config, bool strict, int log)
 {
 	struct up_child child = { .interface = config->interface, .log = log };
 	char interface[IFNAMSIZ];
@@ -97,7 +97,7 @@ static int up_in_background(const char *path, struct config *config, int log)
 	child.ready = ready[1];
 	memcpy(interface, config->interface, sizeof interface); /* run_tunnel takes the configuration over */
 	child.interface = interface;
-	return run_tunnel(path, config, on_up_ready, &child) ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_tunnel(path, config, strict, on_up_ready, &child) ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 /*
@@ -136,9 +136,9 @@ static void print_up_line(void *context, const char *text)
 }
 
 /* Opens the log and loads the file. Returns the exit code. */
-static int up_file(const char *name, const char *log_path)
+static int up_file(const char *name, bool strict, const char *log_path)
 {
-	struct ini_report findings = { .line = print_up_line };
+	struct ini_report findings = { .line = print_up_line, .strict = strict };
 	char buffer[INI_PATH], *path = make_absolute(ini_path(name, buffer));
 	struct config config = { 0 };
 	int log = -1, code = EXIT_FAILURE;
@@ -156,7 +156,7 @@ static int up_file(const char *name, const char *log_path)
 	else if (interface_stays(config.interface))
 		fprintf(stderr, "adit up: `%s' already exists\n", config.interface);
 	else
-		code = up_in_background(path, &config, log);
+		code = up_in_background(path, &config, strict, log);
 	config_destroy(&config);
 	free(path);
 	return code;
@@ -165,9 +165,10 @@ static int up_file(const char *name, const char *log_path)
 int command_up(int argc, char **argv)
 {
 	const char *log_path = usage_take_value(&argc, argv, "--log");
+	bool strict = usage_take_flag(&argc, argv, "--strict");
 
 	startup_close_inherited(-1, -1);
-	if (!usage_check("up", argc, argv, "[--log LOG] FILE", 1, 1))
+	if (!usage_check("up", argc, argv, "[--strict] [--log LOG] FILE", 1, 1))
 		return EXIT_FAILURE;
-	return up_file(argv[1], log_path);
+	return up_file(argv[1], strict, log_path);
 }

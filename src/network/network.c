@@ -7,6 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -25,6 +28,8 @@ enum {
 	OPERATIONS_BURST = 200,
 	OPERATIONS_INTERVAL_MS = 20,
 };
+
+#define NO_INTERFACE INT32_MAX /* an index that no interface has */
 
 struct network {
 	char name[IFNAMSIZ]; /* of the interface, for the log */
@@ -85,7 +90,8 @@ static void log_operation(void *context, const struct operation *operation)
 	log_debug(network->name, "%s: %s", text, verbs[operation->verb]);
 }
 
-struct network *network_open(uint32_t index)
+/* With a name, the interface need not exist any more. */
+static struct network *open_network(uint32_t index, const char *interface)
 {
 	struct network *network = calloc(1, sizeof *network);
 	int error;
@@ -97,6 +103,10 @@ struct network *network_open(uint32_t index)
 	error = host_open(&network->host);
 	if (!error)
 		error = host_read_link(&network->host);
+	if (error == -ENODEV && interface) {
+		snprintf(network->host.link.name, sizeof network->host.link.name, "%s", interface);
+		error = 0;
+	}
 	if (error) {
 		host_close(&network->host);
 		free(network);
@@ -108,6 +118,11 @@ struct network *network_open(uint32_t index)
 		.host = &network->host.operations, .warn = warn_once, .applied = log_operation, .context = network
 	};
 	return network;
+}
+
+struct network *network_open(uint32_t index)
+{
+	return open_network(index, NULL);
 }
 
 void network_set_events(struct network *network, const struct event_bus *events)
@@ -444,14 +459,18 @@ int network_watch(struct network *network, struct ev_loop *loop)
 
 /* --- the end --------------------------------------------------------------------------------------------------- */
 
-/* The desired state is a link that is down. The kernel deletes its routes with it, so they are not listed. */
-static void remove_all(struct network *network)
+/*
+ * The desired state is a link that is down. The kernel deletes its routes with it, so they are not listed. Returns the
+ * number of changes.
+ */
+static int remove_all(struct network *network)
 {
 	struct item_list *desired = &network->reconcile.desired;
 	struct item down = item_setting(ITEM_LINK, LINK_UP, 0);
 	const struct item_list no_routes = { 0 };
 	struct reason reason;
 	size_t kept = 0;
+	int changes;
 
 	network->host.closing = true;
 	item_list_destroy(&network->before);
@@ -462,9 +481,11 @@ static void remove_all(struct network *network)
 	}
 	desired->count = kept;
 	if (item_push(desired, &down) < 0)
-		return;
-	if (reconcile_change(&network->reconcile, &no_routes, RECONCILE_REPAIR, &reason) < 0)
+		return 0;
+	changes = reconcile_change(&network->reconcile, &no_routes, RECONCILE_REPAIR, &reason);
+	if (changes < 0)
 		log_warning(network->name, "cannot take the network down: %s", reason.text);
+	return changes < 0 ? 0 : changes;
 }
 
 void network_leave(struct network *network)
@@ -481,29 +502,40 @@ void network_leave(struct network *network)
 	free(network);
 }
 
-/* The guard of FailClosed, in our table. */
+/* The guard of FailClosed: in our table, or, without a claim on one, any that has our name. */
 static bool is_closing_guard(const struct network *network, const struct item *item)
 {
-	return item->kind == ITEM_GUARD && item->table == network->claim.table && item_is_closed_metric(item->value);
+	if (item->kind != ITEM_GUARD)
+		return false;
+	if (!network->claim.table)
+		return item->value == network->host.closed_metric;
+	return item->table == network->claim.table && item_is_closed_metric(item->value);
+}
+
+static bool leads_to_closing_guard(const struct network *network, const struct item_list *observed,
+								   const struct item *rule)
+{
+	for (size_t i = 0; i < observed->count; i++)
+		if (is_closing_guard(network, &observed->items[i]) && observed->items[i].table == rule->rule.mark)
+			return true;
+	return false;
 }
 
 /*
  * Wants the guards of an earlier process with FailClosed, and the rules that lead to their table. Without a
- * configuration of our own, because the start failed, they stay.
+ * configuration of our own, because the start failed or the process was killed, they stay.
  */
 static int want_what_fails_closed(struct network *network)
 {
 	const struct host_operations *host = &network->host.operations;
 	struct item_list observed = { 0 };
 	int error = host->observe(host->host, &observed, false);
-	bool closed = false;
 
-	for (size_t i = 0; i < observed.count && !error; i++)
-		closed |= is_closing_guard(network, &observed.items[i]);
-	for (size_t i = 0; i < observed.count && !error && closed; i++) {
+	for (size_t i = 0; i < observed.count && !error; i++) {
 		const struct item *item = &observed.items[i];
 
-		if (is_closing_guard(network, item) || (item->kind == ITEM_RULE && item->rule.mark == network->claim.table))
+		if (is_closing_guard(network, item) ||
+			(item->kind == ITEM_RULE && leads_to_closing_guard(network, &observed, item)))
 			error = item_push(&network->reconcile.desired, item);
 	}
 	item_list_destroy(&observed);
@@ -540,4 +572,44 @@ void network_sweep(uint32_t index, struct table_claim *claim)
 	network->host.desired = &network->reconcile.desired;
 	network->host.closed_metric = item_closed_metric(network->name);
 	network_close(network);
+}
+
+/* Returns whether the kernel has a TUN interface of this name, which no process has open. */
+static bool interface_is_abandoned(const char *interface)
+{
+	struct ifreq request = { 0 };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	char path[sizeof "/sys/class/net//tun_flags" + IFNAMSIZ];
+	bool abandoned;
+
+	if (fd < 0)
+		return false;
+	snprintf(path, sizeof path, "/sys/class/net/%s/tun_flags", interface);
+	snprintf(request.ifr_name, sizeof request.ifr_name, "%s", interface);
+	/* A TUN interface that is up has a carrier while it is open. */
+	abandoned = !access(path, F_OK) && !ioctl(fd, SIOCGIFFLAGS, &request) && !(request.ifr_flags & IFF_RUNNING);
+	close(fd);
+	return abandoned;
+}
+
+int network_remove_remains(const char *interface)
+{
+	uint32_t index = if_nametoindex(interface);
+	struct network *network;
+	int changes = 0;
+
+	if (index && !interface_is_abandoned(interface))
+		return 0;
+	network = open_network(index ? index : NO_INTERFACE, interface);
+	if (!network)
+		return -errno;
+	network->host.desired = &network->reconcile.desired;
+	network->host.closed_metric = item_closed_metric(interface);
+	network->host.closing = true;
+	if (want_what_fails_closed(network) < 0)
+		log_warning(interface, "cannot read the network that the killed daemon left");
+	else
+		changes = remove_all(network);
+	network_leave(network);
+	return changes;
 }

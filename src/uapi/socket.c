@@ -218,20 +218,43 @@ static bool daemon_ends(const char *path, uint64_t end)
 	return ends && milliseconds_left(end);
 }
 
+int uapi_create_directory(const char *directory)
+{
+	bool created = !mkdir(directory, 0755);
+
+	if ((!created && errno != EEXIST) || (created && chmod(directory, 0755))) /* mkdir(2) applies the umask */
+		return -errno;
+	return 0;
+}
+
+bool uapi_remove_dead_socket(const char *directory, const char *name)
+{
+	char path[UAPI_PATH];
+	dev_t device;
+	ino_t inode;
+	int fd;
+
+	if (uapi_path(path, directory, name) || !uapi_identify(path, &device, &inode))
+		return false;
+	fd = connect_to(path, SOCK_NONBLOCK, 0);
+	if (fd >= 0)
+		close(fd);
+	return fd == -ECONNREFUSED && !unlink(path);
+}
+
 int uapi_listen(const char *directory, const char *name)
 {
 	char path[UAPI_PATH], temporary[UAPI_PATH];
 	uint64_t end = clock_boottime() + UAPI_END_TIMEOUT * NS_PER_S;
 	int fd = uapi_path(path, directory, name);
-	bool created;
 
 	if (fd)
 		return fd;
 	if (snprintf(temporary, sizeof temporary, "%s/.%s.%ld", directory, name, (long)getpid()) >= UAPI_PATH)
 		return -ENAMETOOLONG;
-	created = !mkdir(directory, 0755);
-	if ((!created && errno != EEXIST) || (created && chmod(directory, 0755))) /* mkdir(2) applies the umask */
-		return -errno;
+	fd = uapi_create_directory(directory);
+	if (fd)
+		return fd;
 	do
 		fd = listen_if_unused(directory, path, temporary);
 	while (fd == -EADDRINUSE && daemon_ends(path, end));

@@ -546,6 +546,18 @@ def messages(lab):
         os.symlink(FILE, "/etc/adit/tun-left.conf")
         assert run("up", "tun-left")[0] == 0
         assert run("down", "tun-left") == (0, "")
+    with lab.check("--strict refuses a file that other users can read, also at a reload"):
+        os.chmod(FILE, 0o644)
+        code, text = run("up", "--strict", FILE)
+        assert code == 1 and text.endswith(f"adit up: `{FILE}' has errors\n"), text
+        os.chmod(FILE, 0o600)
+        assert run("up", "--strict", FILE)[0] == 0
+        os.chmod(FILE, 0o644)
+        assert run("reload", "tun-left")[0] == 1
+        assert run("down", "tun-left") == (0, "")
+        assert run("up", FILE)[0] == 0
+        assert run("down", "tun-left") == (0, "")
+        os.chmod(FILE, 0o600)
     with lab.check("an interface of another kind"):
         left.node.run("ip tuntap add tun-left mode tap")
         assert run("up", FILE) == (1, "adit up: `tun-left' already exists\n")

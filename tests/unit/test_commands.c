@@ -218,7 +218,7 @@ static void wrong_arguments_get_one_line_with_the_usage(void **state)
 	argv[0] = "stop";
 	outcome = run(command_stop, argv, "out");
 	assert_int_equal(outcome.code, 1);
-	assert_string_equal(outcome.errors, "adit stop: an argument is missing; usage: adit stop IFNAME\n");
+	assert_string_equal(outcome.errors, "adit stop: an argument is missing; usage: adit stop [--killed] IFNAME\n");
 	argv[0] = "reload";
 	assert_int_equal(run(command_reload, argv, "out").code, 1);
 }

@@ -161,6 +161,75 @@ static void the_guard_of_a_reload_is_removed_by_any_start(void **state)
 	assert_shows("ip route show table all | sed -n '/unreachable/p'", "");
 }
 
+/* As die, but without the interface, as it is before the next start. */
+static void vanish(struct scene *scene)
+{
+	die(scene);
+	close(scene->tun);
+}
+
+static void remains_are_removed_by_name(void **state)
+{
+	struct scene *scene = *state;
+
+	configure(scene, "10.7.0.1/24 fd07::1/64", "0.0.0.0/0 ::/0");
+	vanish(scene);
+	assert_rules(rules_v4, rules_v6);
+	assert_shows("nft list tables", "table ip adit-tun0\ntable ip6 adit-tun0\n");
+	assert_true(network_remove_remains("tun0") >= 6); /* four rules and two tables */
+	assert_rules(no_rules_v4, no_rules_v6);
+	assert_firewall("", "");
+	assert_int_equal(network_remove_remains("tun0"), 0);
+	scene->tun = sandbox_tun("tun0");
+}
+
+static void remains_of_fail_closed_stay(void **state)
+{
+	struct scene *scene = *state;
+
+	configure(scene, "10.7.0.1/24 fd07::1/64", "0.0.0.0/0 ::/0");
+	scene->config.fail_closed = true;
+	vanish(scene);
+	network_remove_remains("tun0");
+	assert_rules(rules_v4, rules_v6);
+	assert_firewall("", "");
+	assert_shows("ip route show table 51820 | cut -d' ' -f1,2", "unreachable default\n");
+	assert_shows("ip -6 route show table 51820 | cut -d' ' -f1,2", "unreachable default\n");
+	assert_int_equal(network_remove_remains("other"), 0);
+	assert_rules(rules_v4, rules_v6);
+	scene->tun = sandbox_tun("tun0");
+}
+
+/* The claim may be in the store of the service manager, which starts the next process. */
+static void claimed_remains_stay(void **state)
+{
+	struct scene *scene = *state;
+	struct table_claim claim = { 0 };
+
+	configure(scene, "10.7.0.1/24", "0.0.0.0/0");
+	vanish(scene);
+	assert_int_equal(table_claim_take(&claim, 51820), 0);
+	network_remove_remains("tun0");
+	assert_shows("ip rule | grep -c 'fwmark 0xca6c'", "2\n");
+	table_claim_release(&claim);
+	network_remove_remains("tun0");
+	assert_rules(no_rules_v4, no_rules_v6);
+	scene->tun = sandbox_tun("tun0");
+}
+
+static void an_interface_that_is_open_is_left_alone(void **state)
+{
+	struct scene *scene = *state;
+
+	configure(scene, "10.7.0.1/24 fd07::1/64", "0.0.0.0/0 ::/0");
+	up(scene);
+	assert_int_equal(network_remove_remains("tun0"), 0);
+	assert_rules(rules_v4, rules_v6);
+	assert_shows("nft list tables", "table ip adit-tun0\ntable ip6 adit-tun0\n");
+	assert_int_equal(network_remove_remains("lo"), 0);
+	assert_shows("ip -br address show lo | cut -c1-2", "lo\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -171,6 +240,10 @@ int main(void)
 		network_test(a_tunnel_recognizes_what_it_left_in_another_table),
 		network_test(a_start_that_fails_keeps_what_fails_closed),
 		network_test(the_guard_of_a_reload_is_removed_by_any_start),
+		network_test(remains_are_removed_by_name),
+		network_test(remains_of_fail_closed_stay),
+		network_test(claimed_remains_stay),
+		network_test(an_interface_that_is_open_is_left_alone),
 	};
 
 	network_enter();

@@ -11,6 +11,7 @@ adit_test(uapi uapi_secrets)
 target_link_options(test_uapi_secrets PRIVATE -Wl,--wrap=free) # searches freed memory
 adit_test(uapi uapi_socket)
 adit_test(uapi uapi_wg)
+adit_test(uapi interface_lock)
 # Configurations are written as sets of the control socket, so these tests of config link uapi.
 adit_test(uapi peer_label)
 adit_test(uapi apply_set)

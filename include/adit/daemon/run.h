@@ -13,9 +13,10 @@
 int command_run(int argc, char **argv);
 
 /*
- * Runs the tunnel of `config`, which was read from the file `path`, until its end, and destroys `config`. Calls `ready`
- * when the tunnel is up; NULL: nothing. Returns 0 or a negative errno; the reason has been logged.
+ * Runs the tunnel of `config`, which was read from the file `path`, until its end, and destroys `config`. With
+ * `strict`, a reload rejects files with keys that others can read. Calls `ready` when the tunnel is up; NULL: nothing.
+ * Returns 0 or a negative errno; the reason has been logged.
  */
-int run_tunnel(const char *path, struct config *config, void (*ready)(void *context), void *context);
+int run_tunnel(const char *path, struct config *config, bool strict, void (*ready)(void *context), void *context);
 
 #endif

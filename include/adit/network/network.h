@@ -93,4 +93,12 @@ void network_leave(struct network *network);
  */
 void network_sweep(uint32_t index, struct table_claim *claim);
 
+/*
+ * Removes what a killed daemon of `interface` has left: policy rules and unreachable default routes of tables that no
+ * process claims, its firewall tables, and the addresses of a persistent interface. What `FailClosed` keeps stays, and
+ * so does everything if a process, or the store of the service manager, has the interface open. The caller holds the
+ * lock of the interface. Returns the number of items removed, or negative errno.
+ */
+int network_remove_remains(const char *interface);
+
 #endif

@@ -10,6 +10,15 @@
 /* Writes directory/NAME.sock. 0; -EINVAL if no interface can have this name; -ENAMETOOLONG. */
 int uapi_path(char path[UAPI_PATH], const char *directory, const char *name);
 
+/* Creates the directory of the control sockets with mode 0755 if it is missing. 0 or negative errno. */
+int uapi_create_directory(const char *directory);
+
+/*
+ * Removes the control socket of the interface if no process listens on it. Returns whether there was one. The caller
+ * holds the lock of the interface, so that no daemon starts meanwhile.
+ */
+bool uapi_remove_dead_socket(const char *directory, const char *name);
+
 /*
  * Connects to the daemon of the interface `name`. A connect, send or receive that blocks for more than `seconds` fails
  * with EAGAIN. Returns the descriptor, which the caller closes, or negative errno: -ENOENT, -ECONNREFUSED, ...

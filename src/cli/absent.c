@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/* Interfaces without a control socket. */
+#include "absent.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "network/network.h"
+#include "uapi/interface_lock.h"
+#include "uapi/socket.h"
+
+/* The service manager closes the descriptors in its store one after the other. */
+enum { STORE_MS = 5000, REST_MS = 200, POLL_MS = 10 };
+
+/* Without pidfd_open(2), which is newer than Linux 5.2, the number of the process has to do. */
+static int signal_process(int descriptor, pid_t process, int number)
+{
+	long result = descriptor >= 0 ? syscall(SYS_pidfd_send_signal, descriptor, number, NULL, 0) : kill(process, number);
+
+	return result ? -errno : 0;
+}
+
+/* Asks the holder of the lock to end. It may have ended meanwhile, and another process may have got its number. */
+static int terminate_holder(struct stop_wait *wait, const struct interface_holder *holder)
+{
+	struct interface_holder now;
+
+	wait->process = (int)syscall(SYS_pidfd_open, holder->process, 0);
+	if (!interface_lock_find(&now, UAPI_DIRECTORY, wait->name) || now.process != holder->process)
+		return 0;
+	return signal_process(wait->process, holder->process, SIGTERM);
+}
+
+static int end_holder(const char *command, struct stop_wait *wait, const struct interface_holder *holder)
+{
+	int error;
+
+	if (!holder->process) {
+		fprintf(stderr, "%s: `%s' belongs to a process in another PID namespace\n", command, wait->name);
+		return -EIO;
+	}
+	if (holder->phase == INTERFACE_ENDING) {
+		wait->process = (int)syscall(SYS_pidfd_open, holder->process, 0);
+		return -EBUSY;
+	}
+	error = terminate_holder(wait, holder);
+	if (error)
+		fprintf(stderr, "%s: `%s': process %d: %s\n", command, wait->name, (int)holder->process, strerror(-error));
+	else
+		fprintf(stderr, "%s: `%s' was still starting; its start has been ended\n", command, wait->name);
+	return error ? -EIO : 0;
+}
+
+/*
+ * A killed daemon leaves the file of its lock or its control socket. Without either, this interface was none of adit,
+ * and the rules without an owner belong to another one. Returns true if something was removed.
+ */
+static bool remove_remains(const char *command, const char *name)
+{
+	struct interface_lock lock = { 0 };
+	bool socket;
+	int removed = 0;
+
+	if (interface_lock_take(&lock, UAPI_DIRECTORY, name, 0))
+		return false;
+	socket = uapi_remove_dead_socket(UAPI_DIRECTORY, name);
+	if (socket || lock.left)
+		removed = network_remove_remains(name);
+	interface_lock_release(&lock);
+	if (removed > 0)
+		fprintf(stderr, "%s: `%s' was killed; removed its network: %d item%s\n", command, name, removed,
+				removed == 1 ? "" : "s");
+	else if (socket)
+		fprintf(stderr, "%s: `%s' was killed; removed its control socket\n", command, name);
+	return removed > 0 || socket;
+}
+
+int absent_end(const char *command, struct stop_wait *wait)
+{
+	struct interface_holder holder;
+
+	if (interface_lock_find(&holder, UAPI_DIRECTORY, wait->name))
+		return end_holder(command, wait, &holder);
+	return remove_remains(command, wait->name) ? 0 : -ENOENT;
+}
+
+void absent_remove_remains(const char *command, const char *name)
+{
+	const struct timespec pause = { .tv_nsec = POLL_MS * 1000000L }, rest = { .tv_nsec = REST_MS * 1000000L };
+	struct interface_holder holder;
+	int waited = 0;
+
+	while (if_nametoindex(name) && !interface_lock_find(&holder, UAPI_DIRECTORY, name) && waited < STORE_MS) {
+		nanosleep(&pause, NULL);
+		waited += POLL_MS;
+	}
+	if (waited)
+		nanosleep(&rest, NULL);
+	remove_remains(command, name);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* Interfaces without a control socket: their tunnel starts, ends, or was killed. */
+#ifndef ADIT_CLI_ABSENT_H
+#define ADIT_CLI_ABSENT_H
+
+#include "stop_wait.h"
+
+/*
+ * Ends the tunnel `wait->name`, on whose control socket nobody listens. If its daemon is still starting, terminates it.
+ * If it was killed, removes what it left. Prints one line about either, after the name of the command.
+ *
+ * Returns 0; -EBUSY if the daemon is ending; -ENOENT if there is nothing to end; or -EIO, which was reported. After 0
+ * and -EBUSY, the caller may call stop_wait_end.
+ */
+int absent_end(const char *command, struct stop_wait *wait);
+
+/*
+ * Removes what a killed daemon left, if there is anything, and prints a line then. If the interface still exists, first
+ * waits until the service manager has closed the descriptors in its store.
+ */
+void absent_remove_remains(const char *command, const char *name);
+
+#endif

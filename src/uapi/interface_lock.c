@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/* The lock of an interface name. */
+#include "uapi/interface_lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "uapi/socket.h"
+
+enum { RETRY_US = 10000 };
+
+/* The bytes of the file. */
+enum lock_byte { BYTE_OWNER, BYTE_STARTING, BYTE_ENDING };
+
+static int set_record(int fd, enum lock_byte byte, short type)
+{
+	struct flock record = { .l_type = type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1 };
+
+	return fcntl(fd, F_SETLK, &record) ? -errno : 0;
+}
+
+/* Returns whether another process has locked the byte. */
+static bool find_record(int fd, enum lock_byte byte, pid_t *process)
+{
+	struct flock record = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1 };
+
+	if (fcntl(fd, F_GETLK, &record) || record.l_type == F_UNLCK)
+		return false;
+	*process = record.l_pid;
+	return true;
+}
+
+/* Without /proc, all network namespaces share one lock. */
+static int make_lock_path(char path[UAPI_PATH], const char *directory, const char *interface)
+{
+	char socket[UAPI_PATH];
+	struct stat namespace = { 0 };
+	int error = uapi_path(socket, directory, interface);
+
+	if (error)
+		return error;
+	if (stat("/proc/self/ns/net", &namespace))
+	namespace.st_ino = 0;
+	error = snprintf(path, UAPI_PATH, "%s/.%s.%lu.lock", directory, interface, (unsigned long)namespace.st_ino);
+	return error < UAPI_PATH ? 0 : -ENAMETOOLONG;
+}
+
+/* The previous holder may have removed the file after we have opened it. */
+static bool is_same_file(int fd, const char *path)
+{
+	struct stat open_file, named;
+
+	return !fstat(fd, &open_file) && !lstat(path, &named) && open_file.st_ino == named.st_ino &&
+		   open_file.st_dev == named.st_dev;
+}
+
+/* Returns the locked descriptor, -EBUSY, or another negative errno. Sets `left` if the file existed before. */
+static int lock_file(const char *path, bool *left)
+{
+	for (;;) {
+		int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW), error;
+
+		*left = fd >= 0;
+		if (fd < 0 && errno == ENOENT)
+			fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+		if (fd < 0)
+			return -errno;
+		error = set_record(fd, BYTE_OWNER, F_WRLCK);
+		if (!error && is_same_file(fd, path))
+			return fd;
+		close(fd);
+		if (error)
+			return error == -EAGAIN || error == -EACCES ? -EBUSY : error;
+	}
+}
+
+int interface_lock_take(struct interface_lock *lock, const char *directory, const char *interface, int timeout_ms)
+{
+	uint64_t end = clock_boottime() + (uint64_t)timeout_ms * NS_PER_MS;
+	struct interface_holder holder;
+	char path[UAPI_PATH];
+	bool left;
+	int fd = make_lock_path(path, directory, interface);
+
+	if (!fd)
+		fd = uapi_create_directory(directory);
+	if (fd)
+		return fd;
+	for (;;) {
+		fd = lock_file(path, &left);
+		if (fd != -EBUSY || clock_boottime() >= end)
+			break;
+		if (interface_lock_find(&holder, directory, interface) && holder.phase == INTERFACE_STARTING)
+			break;
+		usleep(RETRY_US);
+	}
+	if (fd < 0)
+		return fd;
+	*lock = (struct interface_lock) { .held = true, .left = left, .fd = fd };
+	snprintf(lock->path, sizeof lock->path, "%s", path);
+	interface_lock_enter(lock, INTERFACE_STARTING);
+	return 0;
+}
+
+void interface_lock_enter(struct interface_lock *lock, enum interface_phase phase)
+{
+	if (!lock->held)
+		return;
+	set_record(lock->fd, BYTE_STARTING, phase == INTERFACE_STARTING ? F_WRLCK : F_UNLCK);
+	set_record(lock->fd, BYTE_ENDING, phase == INTERFACE_ENDING ? F_WRLCK : F_UNLCK);
+}
+
+void interface_lock_release(struct interface_lock *lock)
+{
+	if (!lock->held)
+		return;
+	unlink(lock->path);
+	close(lock->fd);
+	*lock = (struct interface_lock) { 0 };
+}
+
+bool interface_lock_find(struct interface_holder *holder, const char *directory, const char *interface)
+{
+	char path[UAPI_PATH];
+	pid_t ignored;
+	bool found;
+	int fd;
+
+	*holder = (struct interface_holder) { 0 };
+	if (make_lock_path(path, directory, interface))
+		return false;
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return false;
+	found = find_record(fd, BYTE_OWNER, &holder->process);
+	if (find_record(fd, BYTE_STARTING, &ignored))
+		holder->phase = INTERFACE_STARTING;
+	else if (find_record(fd, BYTE_ENDING, &ignored))
+		holder->phase = INTERFACE_ENDING;
+	close(fd);
+	return found;
+}
