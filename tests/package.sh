@@ -96,7 +96,8 @@ check_deb() {
 	[ -e "$deb" ] || exit 1
 	dpkg-deb --contents "$deb" | sed 's/.* \.//; s/ -> .*//' >"$work/deb.list"
 	expect "the DEB contains program, unit, manuals, completion and documents" contains "$work/deb.list" /etc/adit/ \
-		/usr/bin/adit /usr/lib/systemd/system/adit@.service /usr/lib/systemd/system/adit.target \
+		/usr/bin/adit /usr/lib/systemd/system/adit@.service /usr/lib/systemd/system/adit-sweep@.service \
+		/usr/lib/systemd/system/adit.target \
 		/usr/lib/sysusers.d/adit.conf /usr/lib/tmpfiles.d/adit.conf /usr/share/man/man5/adit.conf.5.gz \
 		/usr/share/man/man8/adit.8.gz /usr/share/bash-completion/completions/adit \
 		/usr/share/zsh/vendor-completions/_adit /usr/share/fish/vendor_completions.d/adit.fish \

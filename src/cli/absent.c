@@ -67,7 +67,7 @@ static bool remove_remains(const char *command, const char *name)
 	bool socket;
 	int removed = 0;
 
-	if (interface_lock_take(&lock, UAPI_DIRECTORY, name, 0))
+	if (interface_lock_take(&lock, UAPI_DIRECTORY, name, INTERFACE_ENDING, 0))
 		return false;
 	socket = uapi_remove_dead_socket(UAPI_DIRECTORY, name);
 	if (socket || lock.left)

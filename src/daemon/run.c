@@ -560,7 +560,8 @@ static int lock_interface(struct service *service, struct reason *reason)
 {
 	const char *interface = service->config.interface;
 	struct interface_holder holder;
-	int error = interface_lock_take(&service->lock, UAPI_DIRECTORY, interface, UAPI_END_TIMEOUT * 1000);
+	int error =
+		interface_lock_take(&service->lock, UAPI_DIRECTORY, interface, INTERFACE_STARTING, UAPI_END_TIMEOUT * 1000);
 
 	if (error && error != -EBUSY)
 		log_debug(interface, "no lock in " UAPI_DIRECTORY ": %s", strerror(-error));

@@ -578,7 +578,7 @@ void network_sweep(uint32_t index, struct table_claim *claim)
 static bool interface_is_abandoned(const char *interface)
 {
 	struct ifreq request = { 0 };
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0); /* of any kind */
 	char path[sizeof "/sys/class/net//tun_flags" + IFNAMSIZ];
 	bool abandoned;
 

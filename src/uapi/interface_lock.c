@@ -13,12 +13,12 @@
 
 enum { RETRY_US = 10000 };
 
-/* The bytes of the file. */
-enum lock_byte { BYTE_OWNER, BYTE_STARTING, BYTE_ENDING };
+/* The bytes of the file, in such an order that one call locks that of the owner with that of a phase. */
+enum lock_byte { BYTE_STARTING, BYTE_OWNER, BYTE_ENDING };
 
-static int set_record(int fd, enum lock_byte byte, short type)
+static int set_record(int fd, enum lock_byte first, int count, short type)
 {
-	struct flock record = { .l_type = type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1 };
+	struct flock record = { .l_type = type, .l_whence = SEEK_SET, .l_start = first, .l_len = count };
 
 	return fcntl(fd, F_SETLK, &record) ? -errno : 0;
 }
@@ -38,14 +38,14 @@ static bool find_record(int fd, enum lock_byte byte, pid_t *process)
 static int make_lock_path(char path[UAPI_PATH], const char *directory, const char *interface)
 {
 	char socket[UAPI_PATH];
-	struct stat namespace = { 0 };
+	struct stat network = { 0 };
 	int error = uapi_path(socket, directory, interface);
 
 	if (error)
 		return error;
-	if (stat("/proc/self/ns/net", &namespace))
-	namespace.st_ino = 0;
-	error = snprintf(path, UAPI_PATH, "%s/.%s.%lu.lock", directory, interface, (unsigned long)namespace.st_ino);
+	if (stat("/proc/self/ns/net", &network))
+		network.st_ino = 0;
+	error = snprintf(path, UAPI_PATH, "%s/.%s.%lu.lock", directory, interface, (unsigned long)network.st_ino);
 	return error < UAPI_PATH ? 0 : -ENAMETOOLONG;
 }
 
@@ -59,8 +59,10 @@ static bool is_same_file(int fd, const char *path)
 }
 
 /* Returns the locked descriptor, -EBUSY, or another negative errno. Sets `left` if the file existed before. */
-static int lock_file(const char *path, bool *left)
+static int lock_file(const char *path, enum interface_phase phase, bool *left)
 {
+	enum lock_byte first = phase == INTERFACE_STARTING ? BYTE_STARTING : BYTE_OWNER;
+
 	for (;;) {
 		int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW), error;
 
@@ -69,7 +71,7 @@ static int lock_file(const char *path, bool *left)
 			fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 		if (fd < 0)
 			return -errno;
-		error = set_record(fd, BYTE_OWNER, F_WRLCK);
+		error = set_record(fd, first, 2, F_WRLCK);
 		if (!error && is_same_file(fd, path))
 			return fd;
 		close(fd);
@@ -78,7 +80,8 @@ static int lock_file(const char *path, bool *left)
 	}
 }
 
-int interface_lock_take(struct interface_lock *lock, const char *directory, const char *interface, int timeout_ms)
+int interface_lock_take(struct interface_lock *lock, const char *directory, const char *interface,
+						enum interface_phase phase, int timeout_ms)
 {
 	uint64_t end = clock_boottime() + (uint64_t)timeout_ms * NS_PER_MS;
 	struct interface_holder holder;
@@ -91,7 +94,7 @@ int interface_lock_take(struct interface_lock *lock, const char *directory, cons
 	if (fd)
 		return fd;
 	for (;;) {
-		fd = lock_file(path, &left);
+		fd = lock_file(path, phase, &left);
 		if (fd != -EBUSY || clock_boottime() >= end)
 			break;
 		if (interface_lock_find(&holder, directory, interface) && holder.phase == INTERFACE_STARTING)
@@ -102,7 +105,6 @@ int interface_lock_take(struct interface_lock *lock, const char *directory, cons
 		return fd;
 	*lock = (struct interface_lock) { .held = true, .left = left, .fd = fd };
 	snprintf(lock->path, sizeof lock->path, "%s", path);
-	interface_lock_enter(lock, INTERFACE_STARTING);
 	return 0;
 }
 
@@ -110,8 +112,8 @@ void interface_lock_enter(struct interface_lock *lock, enum interface_phase phas
 {
 	if (!lock->held)
 		return;
-	set_record(lock->fd, BYTE_STARTING, phase == INTERFACE_STARTING ? F_WRLCK : F_UNLCK);
-	set_record(lock->fd, BYTE_ENDING, phase == INTERFACE_ENDING ? F_WRLCK : F_UNLCK);
+	set_record(lock->fd, BYTE_STARTING, 1, phase == INTERFACE_STARTING ? F_WRLCK : F_UNLCK);
+	set_record(lock->fd, BYTE_ENDING, 1, phase == INTERFACE_ENDING ? F_WRLCK : F_UNLCK);
 }
 
 void interface_lock_release(struct interface_lock *lock)

@@ -119,7 +119,7 @@ def install(lab, root):
     with open(f"{root}/etc/hosts", "a") as file:
         file.write(NAMES)
     shutil.copy(lab.adit, f"{root}/usr/bin/adit")
-    for name in "adit@.service", "adit.target":
+    for name in "adit@.service", "adit-sweep@.service", "adit.target":
         shutil.copy(os.path.join(TOP, "systemd", name), f"{root}/etc/systemd/system/{name}")
 
 

@@ -198,10 +198,12 @@ def life(lab):
         before = [host.state() for host in (a, b)]
         check_start(lab, a, b)
         check_reload(lab, a, b, c)
+        check_metrics(lab, a, b)
         check_restarts(lab, a, b)
         with lab.check("the journals have no error"):
             assert not a.errors() + b.errors(), a.errors() + b.errors()
         check_watchdog(lab, a)
+        check_killed(lab, a, before)
         check_end(lab, a, b, before)
     with a.booted(), lab.check("the tunnel is up after a boot"):
         wait_for(lambda: a.property(UNIT, "ActiveState") == "active", "active")
@@ -248,6 +250,44 @@ def check_reload(lab, a, b, c):
         wait_for(lambda: INNER["c"] in c.run("ip address").stdout, "the tunnel of c")
         c.ping(INNER["a"])
         c.ping(INNER["b"])
+
+
+def scrape(node, path="metrics"):
+    """Returns status, type and text of the answer."""
+    url = f"http://127.0.0.1:9586/{path}"
+    script = ("import sys, urllib.request, urllib.error\n"
+              f"try: answer = urllib.request.urlopen({url!r}, timeout=60)\n"
+              "except urllib.error.HTTPError as error: answer = error\n"
+              "print(answer.status, answer.headers['Content-Type'], answer.read().decode(), sep='\\n')")
+    status, kind, text = node.run(["env", "-u", "http_proxy", "python3", "-c", script]).stdout.split("\n", 2)
+    return int(status), kind, text
+
+
+def check_metrics(lab, a, b):
+    """The socket starts a service for each request, in its sandbox."""
+    # The container has the /sys of the machine, whose interfaces are others.
+    a.run("mkdir /run/sys")
+    a.run("mount -t sysfs sysfs /run/sys")
+    for folder in "class", "devices":
+        a.run(f"mount --bind /run/sys/{folder} /sys/{folder}")
+    a.run("systemctl enable --now adit-metrics.socket")
+    with lab.check("a scrape of adit-metrics.socket returns the metrics of the tunnel and its peers"):
+        status, kind, text = scrape(a.node)
+        assert status == 200 and kind.startswith("text/plain"), (status, kind)
+        assert re.search(r'^adit_up\{interface="lab"\} 1$', text, re.M), text
+        assert re.search(r'^adit_interface_peers\{interface="lab"\} 2$', text, re.M), text
+        for name in "peer_receive_bytes_total", "interface_receive_bytes_total", "handshakes_completed_total":
+            values = [float(value) for value in re.findall(rf"^adit_{name}\{{.*\}} (\S+)$", text, re.M)]
+            assert values and sum(values) > 0, f"{name}: {values}"
+        assert 'name="b"' in text, text
+    with lab.check("another path is not found"):
+        assert scrape(a.node, "other")[0] == 404
+    with lab.check("20 scrapes are answered, no service is left or has failed, and the journal has no error"):
+        for _ in range(20):
+            assert scrape(a.node)[0] == 200
+        wait_for(lambda: not a.run("systemctl list-units --all --no-legend --plain adit-metrics@*"), "the end of the services")
+        assert not (errors := a.run("journalctl --no-pager --quiet --priority=warning -u adit-metrics*")), errors
+    a.run("systemctl disable --now adit-metrics.socket")
 
 
 def restart(host):
@@ -304,6 +344,16 @@ def check_watchdog(lab, a):
     with lab.check("the journal has no other error"):
         others = [line for line in a.errors() if "Watchdog timeout" not in line]
         assert not others, others
+
+
+def check_killed(lab, a, before):
+    """No process of adit exists any more when the unit is stopped."""
+    with lab.check("kill -9, and `systemctl stop` before the restart: nothing is left"):
+        kill(a)
+        a.run(f"systemctl stop {UNIT}")
+        wait_for(lambda: a.property("adit-sweep@lab", "ActiveState") == "inactive", "the sweep")
+        check_clean(a, before[0])
+    a.start(UNIT)
 
 
 def check_end(lab, a, b, before):

@@ -21,7 +21,7 @@ from traffic import MIB, Flow
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 UNIT_FILES = os.path.join(HERE, "..", "..", "systemd")
-UNIT = "adit@tun-left"
+UNIT, SWEEP = "adit@tun-left", "adit-sweep@tun-left"
 BEYOND = "203.0.113.7"
 
 
@@ -35,7 +35,7 @@ def lay(lab):
     left.node.run("ip route add default via 192.0.2.2")
     container = Container(left.node)
     shutil.copy(lab.adit, f"{container.root}/usr/bin/adit")
-    for name in "adit@.service", "adit.target":
+    for name in "adit@.service", "adit-sweep@.service", "adit.target":
         shutil.copy(os.path.join(UNIT_FILES, name), f"{container.root}/etc/systemd/system/{name}")
     os.mkdir(f"{container.root}/etc/adit")
     shutil.copy(left.write(), f"{container.root}/etc/adit/tun-left.conf")
@@ -228,6 +228,60 @@ def restarts(lab):
             wait_for(lambda: container.property(UNIT, "ActiveState") == "failed", "failed")
             assert not changes(state, network_state(left.node)), changes(state, network_state(left.node))
             assert container.property(UNIT, "NRestarts") == "0"
+    monitor.stop()
+
+
+def wait_for_sweep(container):
+    wait_for(lambda: container.property(SWEEP, "ActiveState") == "inactive", "the end of the sweep")
+
+
+@case(slow=True, seconds=300)
+def stopped_before_the_restart(lab):
+    """`systemctl stop` between kill -9 and the restart: no process of adit exists that could remove anything."""
+    left, right, container = lay(lab)
+    drop_in = f"{container.root}/etc/systemd/system/adit@.service.d"
+    os.mkdir(drop_in)
+    with open(f"{drop_in}/late.conf", "w") as file:
+        file.write("[Service]\nRestartSec=2s\n")
+    left.node.set("net/ipv4/conf/all/src_valid_mark", 1)
+    state = network_state(left.node)
+    monitor = Monitor(left.node)
+    with container.booted():
+        container.start(UNIT)
+        left.node.ping(BEYOND)
+        monitor.forget()
+        for title, end in ("kill -9", "KILL"), ("a second kill -9", "KILL"):
+            before = container.property(UNIT, "MainPID")
+            container.run(f"systemctl kill --kill-whom=main --signal={end} {UNIT}")
+            wait_for(lambda: container.property(UNIT, "SubState") == "auto-restart", "auto-restart")
+            wait_for(lambda: new_process(container, before), "a new process")
+        with lab.check("two restarts after kill -9: nothing is removed in between"):
+            left.node.ping(BEYOND)
+            assert not monitor.removals(), monitor.removals()
+        container.run(f"systemctl kill --kill-whom=main --signal=KILL {UNIT}")
+        wait_for(lambda: container.property(UNIT, "SubState") == "auto-restart", "auto-restart")
+        container.run(f"systemctl stop {UNIT}")
+        with lab.check("systemctl stop after kill -9 and before the restart: nothing is left"):
+            wait_for(lambda: not changes(state, network_state(left.node)), "the removal", 20)
+            wait_for_sweep(container)
+            assert container.property(UNIT, "ActiveState") == "inactive"
+            assert "was killed; removed its network" in container.journal(SWEEP), container.journal(SWEEP)
+            assert container.run("ls -A /run/wireguard") == ""
+        with lab.check("start, restart and stop: the sweep finds nothing"):
+            container.start(UNIT)
+            left.node.ping(BEYOND)
+            monitor.forget()
+            container.run(f"systemctl restart {UNIT}")
+            left.node.ping(BEYOND)
+            assert container.property(SWEEP, "ActiveState") == "active"
+            assert not monitor.removals(), monitor.removals()
+            container.run(f"systemctl stop {UNIT}")
+            wait_for_sweep(container)
+            assert container.journal(SWEEP).count("was killed") == 1, container.journal(SWEEP)
+            assert not changes(state, network_state(left.node)), changes(state, network_state(left.node))
+        with lab.check("the journal has no error of systemd"):
+            errors = container.run("journalctl --no-pager --quiet --priority=warning --grep=sweep", check=False)
+            assert not errors, errors
     monitor.stop()
 
 

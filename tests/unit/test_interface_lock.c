@@ -29,11 +29,12 @@ struct other {
 static void obey(int orders, int answers, const char *interface)
 {
 	struct interface_lock lock = { 0 };
-	char order, answer = 'y';
+	char order, answer;
 
 	while (read(orders, &order, 1) == 1) {
+		answer = 'y';
 		if (order == 't')
-			answer = interface_lock_take(&lock, folder, interface, 0) ? 'n' : 'y';
+			answer = interface_lock_take(&lock, folder, interface, INTERFACE_STARTING, 0) ? 'n' : 'y';
 		else if (order == 'r')
 			interface_lock_release(&lock);
 		else
@@ -100,14 +101,14 @@ static void one_process_holds_the_lock(void **state)
 	start(&other, "site");
 	assert_false(interface_lock_find(&holder, folder, "site"));
 	assert_int_equal(order(&other, 't'), 'y');
-	assert_int_equal(interface_lock_take(&lock, folder, "site", 0), -EBUSY);
+	assert_int_equal(interface_lock_take(&lock, folder, "site", INTERFACE_STARTING, 0), -EBUSY);
 	assert_false(lock.held);
 	assert_true(interface_lock_find(&holder, folder, "site"));
 	assert_int_equal(holder.process, other.process);
 	assert_int_equal(holder.phase, INTERFACE_STARTING);
 	assert_false(interface_lock_find(&holder, folder, "other"));
 	assert_int_equal(order(&other, 'r'), 'y');
-	assert_int_equal(interface_lock_take(&lock, folder, "site", 0), 0);
+	assert_int_equal(interface_lock_take(&lock, folder, "site", INTERFACE_STARTING, 0), 0);
 	assert_false(lock.left);
 	assert_int_equal(order(&other, 't'), 'n');
 	interface_lock_release(&lock);
@@ -145,7 +146,7 @@ static void a_killed_process_leaves_the_file_but_not_the_lock(void **state)
 	finish(&other);
 	assert_int_equal(count_files(), 1);
 	assert_false(interface_lock_find(&holder, folder, "site"));
-	assert_int_equal(interface_lock_take(&lock, folder, "site", 0), 0);
+	assert_int_equal(interface_lock_take(&lock, folder, "site", INTERFACE_STARTING, 0), 0);
 	assert_true(lock.left);
 	interface_lock_release(&lock);
 	assert_int_equal(count_files(), 0);
@@ -157,7 +158,7 @@ static void a_child_does_not_inherit_the_lock(void **state)
 	struct interface_holder holder;
 	struct other other;
 
-	assert_int_equal(interface_lock_take(&lock, folder, "site", 0), 0);
+	assert_int_equal(interface_lock_take(&lock, folder, "site", INTERFACE_STARTING, 0), 0);
 	start(&other, "site"); /* it has the descriptor of the file */
 	interface_lock_release(&lock);
 	assert_false(interface_lock_find(&holder, folder, "site"));
@@ -174,7 +175,7 @@ static void a_holder_that_ends_is_waited_for(void **state)
 	assert_int_equal(order(&other, 't'), 'y');
 	assert_int_equal(order(&other, 'e'), 'y');
 	assert_int_equal(write(other.orders, &released, 1), 1);
-	assert_int_equal(interface_lock_take(&lock, folder, "site", 60000), 0);
+	assert_int_equal(interface_lock_take(&lock, folder, "site", INTERFACE_STARTING, 60000), 0);
 	interface_lock_release(&lock);
 	finish(&other);
 }
@@ -187,8 +188,33 @@ static void a_holder_that_starts_is_not_waited_for(void **state)
 
 	start(&other, "site");
 	assert_int_equal(order(&other, 't'), 'y');
-	assert_int_equal(interface_lock_take(&lock, folder, "site", 3600 * 1000), -EBUSY);
+	assert_int_equal(interface_lock_take(&lock, folder, "site", INTERFACE_STARTING, 3600 * 1000), -EBUSY);
 	assert_int_equal(order(&other, 'r'), 'y');
+	finish(&other);
+}
+
+/* Such a process removes what a killed one left. The other one would give up if the phase were visible later. */
+static void a_process_that_ends_a_tunnel_takes_lock_and_phase_at_once(void **state)
+{
+	struct interface_lock lock = { 0 };
+	struct interface_holder holder;
+	struct other other;
+	unsigned failures = 0;
+
+	start(&other, "site");
+	for (int i = 0; i < 2000; i++) {
+		char take = 't';
+
+		assert_int_equal(write(other.orders, &take, 1), 1);
+		if (!interface_lock_take(&lock, folder, "site", INTERFACE_ENDING, 0)) {
+			interface_lock_release(&lock);
+		} else if (interface_lock_find(&holder, folder, "site")) {
+			failures += holder.phase != INTERFACE_STARTING;
+		}
+		assert_int_equal(read(other.answers, &take, 1), 1);
+		assert_int_equal(order(&other, 'r'), 'y');
+	}
+	assert_int_equal(failures, 0);
 	finish(&other);
 }
 
@@ -198,19 +224,19 @@ static void names_and_folders_that_cannot_be_used_are_errors(void **state)
 	char missing[96], link[UAPI_PATH], target[96];
 	struct interface_holder holder;
 
-	assert_int_equal(interface_lock_take(&lock, folder, "a/b", 0), -EINVAL);
-	assert_int_equal(interface_lock_take(&lock, folder, "", 0), -EINVAL);
-	assert_int_equal(interface_lock_take(&lock, folder, "a-name-that-is-too-long", 0), -EINVAL);
+	assert_int_equal(interface_lock_take(&lock, folder, "a/b", INTERFACE_STARTING, 0), -EINVAL);
+	assert_int_equal(interface_lock_take(&lock, folder, "", INTERFACE_STARTING, 0), -EINVAL);
+	assert_int_equal(interface_lock_take(&lock, folder, "a-name-that-is-too-long", INTERFACE_STARTING, 0), -EINVAL);
 	snprintf(missing, sizeof missing, "%s/missing/folder", home);
-	assert_int_equal(interface_lock_take(&lock, missing, "site", 0), -ENOENT);
+	assert_int_equal(interface_lock_take(&lock, missing, "site", INTERFACE_STARTING, 0), -ENOENT);
 	assert_false(interface_lock_find(&holder, missing, "site"));
 	/* A symbolic link is not followed. */
-	assert_int_equal(interface_lock_take(&lock, folder, "site", 0), 0);
+	assert_int_equal(interface_lock_take(&lock, folder, "site", INTERFACE_STARTING, 0), 0);
 	snprintf(link, sizeof link, "%s", lock.path);
 	interface_lock_release(&lock);
 	snprintf(target, sizeof target, "%s/target", home);
 	assert_int_equal(symlink(target, link), 0);
-	assert_int_equal(interface_lock_take(&lock, folder, "site", 0), -ELOOP);
+	assert_int_equal(interface_lock_take(&lock, folder, "site", INTERFACE_STARTING, 0), -ELOOP);
 	assert_int_equal(access(target, F_OK), -1);
 	unlink(link);
 }
@@ -221,7 +247,7 @@ static void the_file_is_closed_to_other_users(void **state)
 	mode_t mask = umask(0);
 	struct stat status;
 
-	assert_int_equal(interface_lock_take(&lock, folder, "site", 0), 0);
+	assert_int_equal(interface_lock_take(&lock, folder, "site", INTERFACE_STARTING, 0), 0);
 	umask(mask);
 	assert_int_equal(stat(lock.path, &status), 0);
 	assert_int_equal(status.st_mode & 07777, 0600);
@@ -252,6 +278,7 @@ int main(void)
 		cmocka_unit_test(a_child_does_not_inherit_the_lock),
 		cmocka_unit_test(a_holder_that_ends_is_waited_for),
 		cmocka_unit_test(a_holder_that_starts_is_not_waited_for),
+		cmocka_unit_test(a_process_that_ends_a_tunnel_takes_lock_and_phase_at_once),
 		cmocka_unit_test(names_and_folders_that_cannot_be_used_are_errors),
 		cmocka_unit_test(the_file_is_closed_to_other_users),
 	};

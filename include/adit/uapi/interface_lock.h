@@ -32,11 +32,13 @@ struct interface_lock {
 };
 
 /*
- * Takes the lock in the phase INTERFACE_STARTING. Waits up to `timeout_ms` for a holder that is not starting, because
- * it may be ending. Returns 0; -EBUSY if another process holds the lock; or another negative errno if no file can be
- * locked, for example -EACCES or -EROFS. A process takes the lock of an interface at most once.
+ * Takes the lock and shows the phase INTERFACE_STARTING or INTERFACE_ENDING at the same time. Waits up to `timeout_ms`
+ * for a holder that is not starting, because it may be ending. Returns 0; -EBUSY if another process holds the lock; or
+ * another negative errno if no file can be locked, for example -EACCES or -EROFS. A process takes the lock of an
+ * interface at most once.
  */
-int interface_lock_take(struct interface_lock *lock, const char *directory, const char *interface, int timeout_ms);
+int interface_lock_take(struct interface_lock *lock, const char *directory, const char *interface,
+						enum interface_phase phase, int timeout_ms);
 /* Shows the phase to other processes. Does nothing if the lock is not held. */
 void interface_lock_enter(struct interface_lock *lock, enum interface_phase phase);
 /* Releases the lock and removes the file. Does nothing if the lock is not held. */
