@@ -26,7 +26,7 @@ static bool is_one_of(const char *const *names, const char *text, size_t length)
 
 static bool is_generated_comment(const char *line)
 {
-	static const char *const starts[] = { RENDER_MARK, RENDER_DO_NOT_EDIT, RENDER_FORWARDS,
+	static const char *const starts[] = { RENDER_MARK, RENDER_DO_NOT_EDIT, RENDER_LOST, RENDER_FORWARDS,
 										  RENDER_NAT,  RENDER_PRIMARY_HUB, RENDER_HUB };
 
 	for (size_t i = 0; i < sizeof starts / sizeof *starts; i++)

@@ -139,7 +139,8 @@ void render_host(struct secret_text *to, const struct network *network, size_t h
 
 	secret_text_printf(to,
 					   RENDER_MARK " from %s: host %s of \"%s\".\n" RENDER_DO_NOT_EDIT
-								   " change the list and run adit mesh again. It keeps the keys.\n",
+								   " change the list and run adit mesh again. It keeps the keys.\n" RENDER_LOST
+								   " All other values, also those of the peers, follow the list.\n",
 					   network->source, list->hosts[host].name, list->interface);
 	if (topology_forwards(topology, host))
 		secret_text_printf(to, RENDER_FORWARDS " so it needs the sysctl%s%s.\n",

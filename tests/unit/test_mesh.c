@@ -276,6 +276,23 @@ static void lines_added_to_the_interface_are_kept(void **state)
 	assert_non_null(strstr(read_text("out/a/lab.conf", text, sizeof text), added));
 }
 
+/* The head of the file announces it. */
+static void values_changed_in_a_peer_follow_the_list(void **state)
+{
+	char before[4096], text[4096], *at;
+
+	make_mesh(ABC);
+	read_text("out/a/lab.conf", before, sizeof before);
+	assert_non_null(strstr(before, "are kept. All other values, also those of the peers, follow the list.\n"));
+	strcpy(text, before);
+	at = strstr(text, "AllowedIPs = 10.9.0.2");
+	assert_non_null(at);
+	at[strlen("AllowedIPs = 10.9.0.")] = '7';
+	write_text("out/a/lab.conf", text);
+	assert_run(run_mesh("list", "--out", "out"), 0, "1 file changed: a\n", "");
+	assert_string_equal(read_text("out/a/lab.conf", text, sizeof text), before);
+}
+
 static void lines_added_to_a_peer_are_an_error(void **state)
 {
 	static const char *const lines[] = { "Description = x", "# my peer" };
@@ -286,7 +303,7 @@ static void lines_added_to_a_peer_are_an_error(void **state)
 		insert_line("out/a/lab.conf", "[Peer]", lines[i]);
 		read_text("out/a/lab.conf", before, sizeof before);
 		assert_run(run_mesh("list", "--out", "out"), 1, "",
-				   "adit mesh: out/a/lab.conf:10: error: adit mesh writes the [Peer] sections and would lose this "
+				   "adit mesh: out/a/lab.conf:11: error: adit mesh writes the [Peer] sections and would lose this "
 				   "line; move it "
 				   "to [Interface] or delete it\n");
 		assert_string_equal(read_text("out/a/lab.conf", text, sizeof text), before);
@@ -469,6 +486,7 @@ int main(void)
 		cmocka_unit_test(spokes_keep_their_primary_hub),
 		cmocka_unit_test(a_removed_host_is_moved),
 		cmocka_unit_test(lines_added_to_the_interface_are_kept),
+		cmocka_unit_test(values_changed_in_a_peer_follow_the_list),
 		cmocka_unit_test(lines_added_to_a_peer_are_an_error),
 		cmocka_unit_test(foreign_folders_are_left_alone),
 		cmocka_unit_test(rotation_changes_the_keys_of_one_host),
