@@ -2,6 +2,9 @@
 /* Tests of save_edit and save_file. */
 #include "ini_run.h"
 
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -338,20 +341,44 @@ static void a_file_with_errors_is_not_changed(void **state)
 	unlink(path);
 }
 
-static void nothing_is_left_when_the_folder_is_read_only(void **state)
+/* The limit on the size of files applies to root, too, unlike the mode of a folder. */
+static void nothing_is_left_when_the_new_file_cannot_be_written(void **state)
 {
+	const struct rlimit limit = { strlen(INTERFACE), RLIM_INFINITY };
 	struct reason reason = { 0 };
+	struct rlimit before;
 	char path[64];
 
-	if (!geteuid())
-		skip();
 	snprintf(path, sizeof path, "%s/site.conf", folder);
 	write_config(path, INTERFACE, 0600);
-	chmod(folder, 0500);
-	assert_int_equal(save(path, INTERFACE PEER_A, &reason), -EACCES);
-	chmod(folder, 0700);
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	assert_int_equal(save(path, INTERFACE PEER_A, &reason), -EFBIG);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_non_null(strstr(reason.text, "site.conf"));
 	assert_file(path, INTERFACE, 0600);
 	unlink(path);
+	assert_int_equal(rmdir(folder), 0); /* no temporary file */
+	assert_int_equal(mkdir(folder, 0700), 0);
+}
+
+static void nothing_changes_when_no_file_can_be_created(void **state)
+{
+	char path[64], name[252], target[400];
+	struct reason reason = { 0 };
+
+	/* The name of the new file is longer, and exceeds the limit of 255 bytes. */
+	memset(name, 'n', sizeof name - 1);
+	name[sizeof name - 1] = '\0';
+	snprintf(path, sizeof path, "%s/site.conf", folder);
+	snprintf(target, sizeof target, "%s/%s", folder, name);
+	write_config(target, INTERFACE, 0600);
+	assert_int_equal(symlink(name, path), 0);
+	assert_int_equal(save(path, INTERFACE PEER_A, &reason), -ENAMETOOLONG);
+	assert_file(target, INTERFACE, 0600);
+	unlink(path);
+	unlink(target);
 }
 
 int main(void)
@@ -374,7 +401,8 @@ int main(void)
 		cmocka_unit_test(random_states_survive_a_round_trip),
 		cmocka_unit_test(a_file_is_replaced_with_mode_0600_at_most),
 		cmocka_unit_test(a_file_with_errors_is_not_changed),
-		cmocka_unit_test(nothing_is_left_when_the_folder_is_read_only),
+		cmocka_unit_test(nothing_is_left_when_the_new_file_cannot_be_written),
+		cmocka_unit_test(nothing_changes_when_no_file_can_be_created),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
