@@ -500,7 +500,14 @@ static bool service_may_end(void *context)
 							may_stay ? &daemon->must_end : &always, may_stay ? &never : &daemon->ended, &reason);
 	may_stay = may_stay && !daemon->must_end;
 	if (service->config.save_config && !daemon->lost && (!error || !may_stay)) {
-		int save_error = running_state_save(&daemon->device, &service->names, &service->config, service->path, &reason);
+		struct reason warning = { 0 };
+		int save_error =
+			running_state_save(&daemon->device, &service->names, &service->config, service->path, &warning, &reason);
+
+		if (warning.text[0]) {
+			log_warning(daemon->device.name, "%s", warning.text);
+			down_message(&service->down, warning.text);
+		}
 		if (save_error && may_stay)
 			down_message(&service->down, "the tunnel stays up; \"adit stop\" ends it without its file");
 		error = error ? error : save_error;

@@ -83,10 +83,9 @@ static void collect_peer_endpoints(struct config *running, const struct device *
 }
 
 int running_state_save(const struct device *device, const struct names *names, const struct config *config,
-					   const char *path, struct reason *reason)
+					   const char *path, struct reason *warning, struct reason *reason)
 {
 	struct config running = { 0 };
-	struct reason warning = { 0 };
 	int result = apply_capture(device, &running);
 
 	if (result)
@@ -97,9 +96,7 @@ int running_state_save(const struct device *device, const struct names *names, c
 	running.mtu = config->mtu ? device->mtu : 0;
 	collect_addresses(&running, config, device->name);
 	collect_peer_endpoints(&running, device, names);
-	result = save_file(path, &running, &warning, reason);
-	if (warning.text[0])
-		log_warning(device->name, "%s", warning.text);
+	result = save_file(path, &running, warning, reason);
 	if (result > 0)
 		log_info(device->name, "SaveConfig: running state saved in %s", path);
 	config_destroy(&running);

@@ -501,6 +501,22 @@ def save_config(lab):
         assert "has errors, so it is not changed" in left.daemon.log() and read(FILE) == "nonsense\n"
 
 
+@case()
+def save_config_of_an_included_peer(lab):
+    left, _ = lay(lab, SaveConfig="true", Include="/run/peers.d")
+    included = key(lab.adit, "pubkey", key(lab.adit, "genkey"))
+    os.mkdir("/run/peers.d")
+    with open(os.open("/run/peers.d/other.conf", os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
+        file.write(f"[Peer]\nPublicKey = {included}\nAllowedIPs = 10.7.3.0/24\n")
+    left.start()
+    left.node.run(["wg", "set", "tun-left", "peer", included, "persistent-keepalive", "25"])
+    with lab.check("adit down prints that the change of an included peer is not saved"):
+        done = left.down()
+        assert not done.returncode and "does not edit included files" in done.stderr, done
+        assert "/run/peers.d/other.conf" in done.stderr and done.stderr.count("\n") == 1, done
+        assert "25" not in read("/run/peers.d/other.conf") and included not in read(FILE)
+
+
 # --- up and down ---
 
 
