@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* adit reload: asks a running daemon to read its configuration file again. */
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,11 +12,13 @@
 #include "uapi/uapi.h"
 #include "uapi_client.h"
 
-enum { RELOAD_TIMEOUT = 60 }; /* seconds; includes the set-up of addresses, routes and firewall */
+/* Seconds; includes the set-up of addresses, routes and firewall, and several calls of a program for name servers. */
+enum { RELOAD_TIMEOUT = 120 };
 
 struct reload_reply {
 	const char *interface;
-	FILE *changes; /* NULL: not printed */
+	FILE *changes; /* NULL: not printed, and the second answer, about the name servers, is not awaited */
+	bool applied;
 	int messages;
 };
 
@@ -26,6 +29,10 @@ static int print_message(void *context, char *key, char *value)
 
 	if (!strcmp(key, "changes") && reply->changes)
 		fprintf(reply->changes, "%s: %s\n", reply->interface, value);
+	if (!strcmp(key, "pending"))
+		return reply->changes != NULL;
+	if (!strcmp(key, "applied"))
+		reply->applied = true;
 	if (strcmp(key, "message"))
 		return 0;
 	fprintf(stderr, "%s\n", value);
@@ -41,7 +48,11 @@ int reload_interface(const char *command, const char *interface, FILE *changes)
 
 	if (!error || error == -ENOENT || error == -ECONNREFUSED)
 		return error;
-	if (reply.messages)
+	if (reply.applied && !changes)
+		return 0;
+	if (reply.applied)
+		failure = "reloaded, but the name servers are not set; the daemon keeps trying";
+	else if (reply.messages)
 		failure = "not reloaded";
 	else if (error == -EINVAL || error == -EPROTO)
 		/* Without the verb `reload`, a daemon answers with an error or, like wireguard-go, closes the connection. */

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <net/if.h>
 #include <sodium.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,21 +41,25 @@ static int read_reply_line(FILE *from, char line[LINE_MAX_BYTES], char **value)
 	return 1;
 }
 
-static int read_reply(FILE *from, int (*handle)(void *context, char *key, char *value), void *context)
+/* Reads one answer. Sets *another if `handle` expects one more. */
+static int read_reply(FILE *from, int (*handle)(void *context, char *key, char *value), void *context, bool *another)
 {
 	char line[LINE_MAX_BYTES], *value;
 	int result = -EPROTO, status;
 
+	*another = false;
 	for (;;) {
 		status = read_reply_line(from, line, &value);
 		if (status <= 0)
 			break;
-		if (!strcmp(line, "errno"))
+		if (!strcmp(line, "errno")) {
 			result = (int)strtol(value, NULL, 10);
-		else
-			status = handle(context, line, value);
+			continue;
+		}
+		status = handle(context, line, value);
 		if (status < 0)
 			break;
+		*another |= status > 0;
 	}
 	sodium_memzero(line, sizeof line);
 	if (status)
@@ -68,6 +73,7 @@ int uapi_client_call(const char *directory, const char *name, const char *reques
 	int fd = uapi_connect(directory, name, timeout);
 	size_t length = strlen(request);
 	char buffer[BUFFER];
+	bool another;
 	ssize_t sent;
 	FILE *from;
 	int error;
@@ -86,7 +92,9 @@ int uapi_client_call(const char *directory, const char *name, const char *reques
 		return -ENOMEM;
 	}
 	setvbuf(from, buffer, _IOFBF, sizeof buffer); /* our own, so that it can be wiped */
-	error = read_reply(from, handle, context);
+	do
+		error = read_reply(from, handle, context, &another);
+	while (!error && another);
 	fclose(from);
 	sodium_memzero(buffer, sizeof buffer);
 	return error;

@@ -240,8 +240,24 @@ static void restore_servers(struct dns *dns)
 	begin_task(dns, DNS_RESTORE);
 }
 
+/* The attempt of a reload has ended. */
+static void end_attempt(struct dns *dns, const char *failure)
+{
+	bool awaited = dns->awaited;
+
+	dns->awaited = false;
+	if (awaited && dns->attempted)
+		dns->attempted(dns->context, failure);
+}
+
+static void log_dns_failure(const struct dns *dns)
+{
+	log_error(dns->interface, "%s", dns->failure.text);
+}
+
 static void retry_later(struct dns *dns)
 {
+	end_attempt(dns, dns->failure.text);
 	dns->backoff = dns->backoff < PAUSE_MAX / 2 ? 2 * dns->backoff : PAUSE_MAX;
 	log_error(dns->interface, "DNS: the change is not in effect; trying again in %g s", dns->backoff);
 	look_later(dns);
@@ -263,6 +279,7 @@ static void end_task(struct dns *dns, int status)
 	if (dns->unapplied && !status && task != DNS_LOOK) {
 		dns->unapplied = false;
 		dns->backoff = PAUSE_MIN;
+		end_attempt(dns, NULL);
 	}
 	if (dns->unapplied) {
 		retry_later(dns);
@@ -284,10 +301,12 @@ static void on_action_end(void *context, int status)
 {
 	struct dns *dns = context;
 
-	if (status && dns->task != DNS_LOOK && status != -ETIMEDOUT)
-		log_error(dns->interface, "DNS: %s failed with status %d", dns->tool->program, status);
 	if (status == -ETIMEDOUT)
-		log_error(dns->interface, "DNS: %s: killed after %g s", dns->tool->program, hooks_timeout(TOOL_LIMIT));
+		reason_set(&dns->failure, 0, "DNS: %s: killed after %g s", dns->tool->program, hooks_timeout(TOOL_LIMIT));
+	else if (status)
+		reason_set(&dns->failure, 0, "DNS: %s failed with status %d", dns->tool->program, status);
+	if (status && (dns->task != DNS_LOOK || status == -ETIMEDOUT))
+		log_dns_failure(dns);
 	dns->action++;
 	if (status)
 		end_task(dns, status);
@@ -344,7 +363,8 @@ static void next_action(struct dns *dns)
 	free(argv);
 	free(input);
 	if (error) {
-		log_error(dns->interface, "DNS: %s: %s", dns->tool->program, strerror(-error));
+		reason_set_errno(&dns->failure, error, "DNS: %s", dns->tool->program);
+		log_dns_failure(dns);
 		end_task(dns, error);
 	}
 }
@@ -428,12 +448,14 @@ static void apply_wanted(struct dns *dns)
 	if (dns->servers && !dns->tool)
 		dns->tool = choose_tool();
 	if (!dns->tool && dns->servers) {
-		log_error(dns->interface, "%s", no_tool);
+		reason_set(&dns->failure, 0, "%s", no_tool);
+		log_dns_failure(dns);
 		retry_later(dns);
 		return;
 	}
 	if (!dns->tool) {
 		dns->unapplied = false;
+		end_attempt(dns, NULL);
 		return;
 	}
 	if (dns->servers)
@@ -446,8 +468,11 @@ void dns_reload(struct dns *dns, const struct config *config)
 	if (!dns->interface || (!dns->unapplied && same_items(dns->servers, config->dns_servers) &&
 							same_items(dns->search, config->dns_servers ? config->dns_search : NULL)))
 		return;
+	dns->awaited = true;
 	if (copy_wanted(dns, config)) {
-		log_error(dns->interface, "DNS: %s", strerror(ENOMEM));
+		reason_set_errno(&dns->failure, -ENOMEM, "DNS");
+		log_dns_failure(dns);
+		end_attempt(dns, dns->failure.text);
 		return;
 	}
 	dns->unapplied = true;
@@ -468,6 +493,7 @@ void dns_stop(struct dns *dns, bool keep)
 	file_watch_stop(&dns->files);
 	ev_timer_stop(dns->children->loop, &dns->pause);
 	dns->again = dns->unapplied = false;
+	end_attempt(dns, "DNS: the tunnel ends");
 	wait_for_task(dns, &never);
 	ev_timer_stop(dns->children->loop, &dns->pause);
 	if (dns->tool && !keep) {

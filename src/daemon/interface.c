@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Opening the TUN interface. */
+/* Locking the name of the interface, and opening the TUN interface. */
 #include "daemon/interface.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -73,4 +74,21 @@ int interface_open(struct tun *queues, unsigned *count, const char *name, bool w
 		*count = 1;
 	}
 	return error ? interface_set_reason(reason, error, name) : 0;
+}
+
+int interface_lock_name(struct interface_lock *lock, const char *name, struct reason *reason)
+{
+	struct interface_holder holder;
+	int error = interface_lock_take(lock, UAPI_DIRECTORY, name, INTERFACE_STARTING, UAPI_END_TIMEOUT * 1000);
+
+	if (error && error != -EBUSY)
+		log_debug(name, "no lock in " UAPI_DIRECTORY ": %s", strerror(-error));
+	if (error != -EBUSY)
+		return 0;
+	interface_lock_find(&holder, UAPI_DIRECTORY, name);
+	if (holder.phase == INTERFACE_STARTING)
+		return reason_set(reason, error, "process %d is already starting this interface", (int)holder.process);
+	if (holder.phase == INTERFACE_ENDING)
+		return reason_set(reason, error, "process %d is still removing this interface", (int)holder.process);
+	return reason_set(reason, error, "an interface of this name exists already, and another process uses it");
 }

@@ -21,7 +21,6 @@
 #include "daemon/child.h"
 #include "daemon/daemon.h"
 #include "daemon/dns.h"
-#include "daemon/down.h"
 #include "daemon/handover.h"
 #include "daemon/hooks.h"
 #include "daemon/interface.h"
@@ -33,6 +32,7 @@
 #include "daemon/service_job.h"
 #include "daemon/startup.h"
 #include "daemon/status.h"
+#include "daemon/waiting_client.h"
 #include "daemon/watchdog.h"
 #include "network/network.h"
 #include "tunnel/control.h"
@@ -56,7 +56,7 @@ struct service {
 	struct hooks hooks;
 	struct peer_hooks peer_hooks;
 	struct dns dns;
-	struct down_client down;
+	struct waiting_client down, reloader; /* the latter waits for the name servers of a reload */
 	struct network *network;
 	struct names names;
 	struct uapi uapi;
@@ -224,6 +224,31 @@ static void emit_applied_reload(const struct device *device)
 	event_emit(&device->events, &event);
 }
 
+/* The client of the reload gets the result, unless another reload follows first. */
+static void on_name_servers(void *context, const char *failure)
+{
+	struct service *service = context;
+
+	if (failure)
+		waiting_client_message(&service->reloader, failure);
+	waiting_client_line(&service->reloader, "applied", "1");
+	waiting_client_finish(&service->reloader, failure ? -EIO : 0);
+}
+
+/* Begins to set the name servers. The line `pending` announces a second answer. */
+static void reload_name_servers(struct service *service, const struct config *config, struct uapi_reply *reply)
+{
+	if (service->reloader.waits)
+		on_name_servers(service, "DNS: another reload has followed before the name servers were set");
+	if (reply && waiting_client_accept(&service->reloader, reply))
+		log_debug(service->config.interface, "the reload does not report whether the name servers are set");
+	dns_reload(&service->dns, config);
+	if (!service->dns.awaited)
+		waiting_client_drop(&service->reloader);
+	else if (service->reloader.waits)
+		uapi_reply_line(reply, "pending", "1");
+}
+
 /* Reads the file again and applies the difference, or nothing. 0 or negative errno, reported to `reply` and the log. */
 static int service_reload(struct service *service, struct uapi_reply *reply)
 {
@@ -257,7 +282,7 @@ static int service_reload(struct service *service, struct uapi_reply *reply)
 	summary_finish(&summary, &service->daemon.device, &service->config, &config);
 	report_deferred_changes(&service->config, &config, &report);
 	names_set_tunnel_servers(&service->names, config.dns_servers);
-	dns_reload(&service->dns, &config);
+	reload_name_servers(service, &config, reply);
 	config_destroy(&service->config);
 	service->config = config;
 	handover_reloaded(&service->handover, &service->config, network_claim(service->network));
@@ -305,7 +330,7 @@ static int on_stop_request(void *context, struct uapi_reply *reply)
 static int on_down_request(void *context, struct uapi_reply *reply)
 {
 	struct service *service = context;
-	int error = service->daemon.ending ? -EBUSY : down_accept(&service->down, reply);
+	int error = service->daemon.ending ? -EBUSY : waiting_client_accept(&service->down, reply);
 
 	if (error)
 		return error;
@@ -506,18 +531,18 @@ static bool service_may_end(void *context)
 
 		if (warning.text[0]) {
 			log_warning(daemon->device.name, "%s", warning.text);
-			down_message(&service->down, warning.text);
+			waiting_client_message(&service->down, warning.text);
 		}
 		if (save_error && may_stay)
-			down_message(&service->down, "the tunnel stays up; \"adit stop\" ends it without its file");
+			waiting_client_message(&service->down, "the tunnel stays up; \"adit stop\" ends it without its file");
 		error = error ? error : save_error;
 	}
 	if (!error || error == -ECANCELED)
 		return true;
-	down_message(&service->down, reason.text);
+	waiting_client_message(&service->down, reason.text);
 	if (may_stay) {
 		log_error(daemon->device.name, "%s; the tunnel stays up", reason.text);
-		down_finish(&service->down, -EIO);
+		waiting_client_finish(&service->down, -EIO);
 		return false;
 	}
 	log_error(daemon->device.name, "%s", reason.text);
@@ -544,6 +569,8 @@ static int service_complete(struct service *service, struct reason *reason)
 					  &daemon->ended, reason);
 	if (error)
 		return error;
+	service->dns.attempted = on_name_servers;
+	service->dns.context = service;
 	if (!service->handover.adopted)
 		error = hooks_run(&service->hooks, &service->children, HOOK_POST_UP, &service->config, &keep_going,
 						  &daemon->ended, reason);
@@ -557,29 +584,6 @@ static int service_complete(struct service *service, struct reason *reason)
 	free_config_peers(&service->config);
 	service->complete = true;
 	return 0;
-}
-
-/*
- * Keeps other processes from starting a tunnel of this name from here to the end. If no file can be locked, the tunnel
- * starts without a lock, as without a control socket.
- */
-static int lock_interface(struct service *service, struct reason *reason)
-{
-	const char *interface = service->config.interface;
-	struct interface_holder holder;
-	int error =
-		interface_lock_take(&service->lock, UAPI_DIRECTORY, interface, INTERFACE_STARTING, UAPI_END_TIMEOUT * 1000);
-
-	if (error && error != -EBUSY)
-		log_debug(interface, "no lock in " UAPI_DIRECTORY ": %s", strerror(-error));
-	if (error != -EBUSY)
-		return 0;
-	interface_lock_find(&holder, UAPI_DIRECTORY, interface);
-	if (holder.phase == INTERFACE_STARTING)
-		return reason_set(reason, error, "process %d is already starting this interface", (int)holder.process);
-	if (holder.phase == INTERFACE_ENDING)
-		return reason_set(reason, error, "process %d is still removing this interface", (int)holder.process);
-	return reason_set(reason, error, "an interface of this name exists already, and another process uses it");
 }
 
 /* Runs PreUp, unless another program has this interface already: `adit IFNAME`, or another implementation. */
@@ -611,7 +615,7 @@ static int service_run(struct service *service, void (*ready)(void *context), vo
 
 	if (error)
 		return error;
-	error = lock_interface(service, reason);
+	error = interface_lock_name(&service->lock, config->interface, reason);
 	if (error)
 		return error;
 	error = plan_network(service, &plan, &claim, reason);
@@ -669,6 +673,16 @@ release_lock:
 	return error;
 }
 
+/* The output of a command, or the command itself, which only the end of the tunnel shows. */
+static void service_progress(void *context, const char *text)
+{
+	struct service *service = context;
+
+	waiting_client_message(&service->down, text);
+	if (strncmp(text, "[#]", 3) != 0)
+		waiting_client_message(&service->reloader, text);
+}
+
 /* Runs the tunnel until its end. `service` is zeroed except for the handover and the options. Returns as run_tunnel. */
 static int service_live(struct service *service, const char *path, struct config *config, void (*ready)(void *context),
 						void *context)
@@ -680,7 +694,7 @@ static int service_live(struct service *service, const char *path, struct config
 	service->config = *config;
 	*config = (struct config) { 0 };
 	service->hooks =
-		(struct hooks) { .interface = service->config.interface, .progress = down_message, .context = &service->down };
+		(struct hooks) { .interface = service->config.interface, .progress = service_progress, .context = service };
 	error = startup_set_log_level(log_level_of(&service->config), &reason);
 	if (!error)
 		error = service_run(service, ready, context, &reason);
@@ -689,10 +703,10 @@ static int service_live(struct service *service, const char *path, struct config
 	else if (error)
 		log_error(service->config.interface, "%s", reason.text);
 	if (error)
-		down_message(&service->down, reason.text);
+		waiting_client_message(&service->down, reason.text);
 	if (error == -ECANCELED || (!error && service->failed))
 		error = service->failed ? -EIO : 0;
-	down_finish(&service->down, error ? -EIO : 0);
+	waiting_client_finish(&service->down, error ? -EIO : 0);
 	config_destroy(&service->config);
 	return error;
 }

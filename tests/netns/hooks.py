@@ -27,6 +27,7 @@ FILE = "/run/tun-left.conf"
 
 # As openresolv does: one entry per interface, and an exclusive one determines resolv.conf alone. -u writes the file.
 RESOLVCONF = f"""#!/bin/sh
+until [ ! -e /run/slow ]; do sleep 0.05; done
 update() {{
     {{ cat /run/resolvconf/* 2>/dev/null || printf '{RESOLVER}'; }} >/etc/resolv.conf.new
     mv /etc/resolv.conf.new /etc/resolv.conf
@@ -34,7 +35,7 @@ update() {{
 mkdir -p /run/resolvconf
 echo "resolvconf $*" >>{CALLS}
 case $1 in
--a) input=$(cat); echo "$input" >>{CALLS}; [ ! -e /run/broken ] || exit 4
+-a) input=$(cat); echo "$input" >>{CALLS}; [ ! -e /run/broken ] || {{ echo 'what went wrong'; exit 4; }}
     [ "$input" = "$(cat /run/resolvconf/$2 2>/dev/null)" ] || {{ echo "$input" >/run/resolvconf/$2; update; }} ;;
 -d) rm -f /run/resolvconf/$2; update ;;
 -u) update ;;

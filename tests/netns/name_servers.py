@@ -5,17 +5,28 @@ the topology and the tools.
 """
 
 import os
+import signal
+import subprocess
 import time
 
+from device_life import processes
 from ends import Adit
 from hooks import DNS, RESOLVED, calls, check_nothing_left, forget_calls, lay, set_tools, start_resolved
 from lab import Skip, case, wait_for
 from life import network_state
+from overlap import touch
 from quick import RESOLVER, read, write_tool
 
 
 def check_servers(expected):
     wait_for(lambda: read("/etc/resolv.conf") == expected, f"resolv.conf {expected!r}", 10)
+
+
+def check_reload_fails(end, *lines):
+    """adit reload waits for the tool, prints the lines, and fails."""
+    done = end.node.run([end.node.lab.adit, "reload", end.interface], check=False)
+    last = f"adit reload: {end.interface}: reloaded, but the name servers are not set; the daemon keeps trying\n"
+    assert done.returncode == 1 and done.stderr == "".join([*lines, last]), done
 
 
 @case()
@@ -62,7 +73,7 @@ def resolvconf(lab):
             pass
         left.settings = {"DNS": "10.7.0.8"}
         left.write()
-        left.node.run(f"{lab.adit} reload tun-left")
+        check_reload_fails(left, "what went wrong\n", "DNS: resolvconf failed with status 4\n")
         wait_for(lambda: "DNS: the change is not in effect" in left.daemon.log(), "the failure")
         os.unlink("/run/broken")
         check_servers("nameserver 10.7.0.8\n")
@@ -71,11 +82,40 @@ def resolvconf(lab):
             pass
         left.settings = {"DNS": "10.7.0.7"}
         left.write()
-        left.node.run(f"{lab.adit} reload tun-left")
+        left.node.run(f"{lab.adit} reload tun-left", check=False)
         wait_for(lambda: "trying again in 4 s" in left.daemon.log(), "the failures")
         os.unlink("/run/broken")
         left.node.run(f"{lab.adit} reload tun-left")
-        wait_for(lambda: read("/etc/resolv.conf") == "nameserver 10.7.0.7\n", "the servers", 2)
+        assert read("/etc/resolv.conf") == "nameserver 10.7.0.7\n"
+    with lab.check("adit reload returns when the servers are set; if another reload follows first, it fails"):
+        def begin_reload(servers):
+            left.settings = {"DNS": servers}
+            left.write()
+            return subprocess.Popen(left.node.words([lab.adit, "reload", "tun-left"]), stderr=subprocess.PIPE, text=True)
+
+        touch("/run/slow")
+        forget_calls()
+        first = begin_reload("10.7.0.6")
+        wait_for(lambda: processes("/usr/bin/sleep"), "the tool")
+        second = begin_reload("10.7.0.7")
+        _, messages = first.communicate(timeout=60)
+        assert first.returncode == 1 and "another reload has followed" in messages, messages
+        assert second.poll() is None
+        os.unlink("/run/slow")
+        _, messages = second.communicate(timeout=60)
+        assert (second.returncode, messages) == (0, ""), messages
+        assert read("/etc/resolv.conf") == "nameserver 10.7.0.7\n"
+    with lab.check("the end of the daemon ends adit reload, too"):
+        touch("/run/slow")
+        third = begin_reload("10.7.0.5")
+        wait_for(lambda: processes("/usr/bin/sleep"), "the tool")
+        left.daemon.process.send_signal(signal.SIGTERM)
+        _, messages = third.communicate(timeout=60)
+        assert third.returncode == 1 and "DNS: the tunnel ends" in messages, messages
+        os.unlink("/run/slow")
+        assert left.daemon.wait() == 0
+        left.settings = {"DNS": "10.7.0.7"}
+        left.start()
     with lab.check("the end removes them"):
         assert left.stop() == 0
         check_nothing_left(left, before)
@@ -110,7 +150,17 @@ def resolvconf(lab):
             raise Skip("this host has a resolvconf")
         daemon = left.node.start("without", [lab.adit, "run", left.write()])
         assert daemon.wait() == 1
-        assert "DNS: systemd-resolved does not run, and there is no resolvconf program" in daemon.log()
+        missing = "DNS: systemd-resolved does not run, and there is no resolvconf program"
+        assert missing in daemon.log()
+    with lab.check("nor does a reload set them, and adit reload fails"):
+        left.settings = {}
+        left.start()
+        left.settings = DNS
+        left.write()
+        done = left.node.run(f"{lab.adit} reload tun-left", check=False)
+        assert done.returncode == 1 and done.stderr.startswith(missing), done
+        assert "the name servers are not set" in done.stderr, done
+        assert left.stop() == 0
 
 
 @case()

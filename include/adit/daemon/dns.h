@@ -34,10 +34,15 @@ struct dns {
 	int status;                  /* of the last task */
 	bool again;                  /* the wanted servers have changed during the task */
 	bool unapplied;              /* a reload has changed the wanted servers, and they are not set yet */
+	bool awaited;                /* the attempt that the last reload began has not ended */
+	struct reason failure;       /* of the last call of the tool that failed */
 	struct file_watch files;
 	struct ev_timer pause; /* before a look */
 	double backoff;        /* seconds */
 	ev_tstamp restored_at;
+	/* The attempt that a reload began has ended; `failure` is NULL if the servers are set. dns_start clears it. */
+	void (*attempted)(void *context, const char *failure);
+	void *context;
 	char shown[DNS_STATE], expected[DNS_STATE]; /* the state as the tool shows it: now, and after it was set */
 };
 
@@ -48,7 +53,11 @@ struct dns {
  */
 int dns_start(struct dns *dns, const char *interface, const struct config *config, struct children *children,
 			  struct hooks *output, const bool *ended, struct reason *reason);
-/* Begins to apply the servers of another configuration. Logs failures, and tries again until an attempt succeeds. */
+/*
+ * Begins to apply the servers of another configuration. Logs failures, and tries again until an attempt succeeds.
+ * `attempted` is called once at the end of the first attempt, possibly before this function returns. If there is
+ * nothing to apply, it is not called.
+ */
 void dns_reload(struct dns *dns, const struct config *config);
 /*
  * Removes the servers, and returns when they are removed; with `keep`, leaves them to the next process. Failures are

@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* Opens the TUN interface of a daemon, and finds out why it cannot be opened. */
+/* Locks the name of an interface, opens the TUN interface of a daemon, and finds out why it cannot be opened. */
 #ifndef ADIT_DAEMON_INTERFACE_H
 #define ADIT_DAEMON_INTERFACE_H
 
 #include "base/reason.h"
 #include "io/tun.h"
+#include "uapi/interface_lock.h"
+
+/*
+ * Keeps other processes from starting a tunnel of this name, until interface_lock_release. If no file can be locked,
+ * the tunnel starts without a lock, as without a control socket. Returns 0, or -EBUSY with the reason.
+ */
+int interface_lock_name(struct interface_lock *lock, const char *name, struct reason *reason);
 
 /*
  * Opens `*count` queues of the interface `name`, or creates the interface. An existing interface that was created

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/* Sends progress and result to a client that waits. */
+#include "daemon/waiting_client.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+int waiting_client_accept(struct waiting_client *client, const struct uapi_reply *reply)
+{
+	int fd;
+
+	if (client->waits)
+		return -EBUSY;
+	fd = fcntl(reply->fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	if (fd < 0)
+		return -errno;
+	*client = (struct waiting_client) { true, fd };
+	return 0;
+}
+
+static void waiting_client_send(const struct waiting_client *client, const char *text, int length)
+{
+	if (length > 0 && send(client->fd, text, (size_t)length, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		return; /* the client has gone, which does not matter */
+}
+
+void waiting_client_line(const struct waiting_client *client, const char *key, const char *value)
+{
+	char line[1024];
+
+	if (client->waits)
+		waiting_client_send(client, line, snprintf(line, sizeof line, "%s=%.1000s\n", key, value));
+}
+
+void waiting_client_message(void *context, const char *text)
+{
+	waiting_client_line(context, "message", text);
+}
+
+void waiting_client_finish(struct waiting_client *client, int error)
+{
+	char line[32];
+
+	if (!client->waits)
+		return;
+	waiting_client_send(client, line, snprintf(line, sizeof line, "errno=%d\n\n", error));
+	waiting_client_drop(client);
+}
+
+void waiting_client_drop(struct waiting_client *client)
+{
+	if (client->waits)
+		close(client->fd);
+	*client = (struct waiting_client) { 0 };
+}
