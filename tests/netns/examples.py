@@ -7,9 +7,12 @@ The hosts have the addresses that the files contain.
 import itertools
 import os
 import re
+import shutil
 import signal
 import socket
+import subprocess
 
+from container import Container, join, new_cgroups
 from ends import Adit, key
 from hooks import set_tools
 from lab import Skip, case, wait_for
@@ -296,6 +299,33 @@ def container(lab):
     with lab.check("the end removes the interface"):
         assert app.stop() == 0, app.daemon.tail()
         assert not app.node.has_link("app")
+
+
+@case(slow=True)
+def container_of_nspawn(lab):
+    """The command for systemd-nspawn in conf/container/app.conf, except for the network, which is that of the case."""
+    ends = lay(lab, "container", {"app": "10.0.0.2", "gateway": "198.51.100.1"})
+    app, gateway = ends["app"], ends["gateway"]
+    there = add_lan(lab, gateway.node, "there", "192.168.51")
+    gateway.start()
+    root = Container(app.node).root
+    shutil.copy(lab.adit, f"{root}/usr/bin/adit")
+    os.mkdir(f"{root}/etc/adit")
+    app.write()
+    words = re.search(r"systemd-nspawn (.*?-D ROOT adit run app)$", app.content, re.MULTILINE | re.DOTALL)[1]
+    words = re.sub(r"\\\n#", "", words).replace("--network-veth", f"--network-namespace-path=/run/netns/{app.node.name}")
+    words = words.replace("ROOT", root).replace("./app.conf:", "/run/app.conf:").split()
+    with new_cgroups() as groups:
+        process = subprocess.Popen(["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--console=pipe", *words],
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                   preexec_fn=lambda: join(groups))
+        with lab.check("the container reaches the LAN"):
+            wait_for(lambda: reaches(app, "192.168.51.2") or process.poll() is not None, "an answer of there")
+            both_ways(app.node, app.v4, there, "192.168.51.2", 4 * MIB)
+        with lab.check("the end of the container removes the interface"):
+            process.send_signal(signal.SIGTERM)
+            log = process.communicate(timeout=60)[0]
+            assert not app.node.has_link("app"), log
 
 
 def masquerade(node, interface):

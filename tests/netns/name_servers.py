@@ -4,7 +4,9 @@ DNS: the name servers of the host follow the file, by resolvconf(8) or systemd-r
 the topology and the tools.
 """
 
+import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -13,9 +15,12 @@ from device_life import processes
 from ends import Adit
 from hooks import DNS, RESOLVED, calls, check_nothing_left, forget_calls, lay, set_tools, start_resolved
 from lab import Skip, case, wait_for
-from life import network_state
+from life import changes, network_state
 from overlap import touch
 from quick import RESOLVER, read, write_tool
+
+
+CACHE = "/var/cache/adit-tests/openresolv"
 
 
 def check_servers(expected):
@@ -161,6 +166,61 @@ def resolvconf(lab):
         assert done.returncode == 1 and done.stderr.startswith(missing), done
         assert "the name servers are not set" in done.stderr, done
         assert left.stop() == 0
+
+
+def fetch_openresolv():
+    """Returns the folder with the files of the Debian package. It is downloaded once."""
+    os.makedirs(CACHE, exist_ok=True)
+    with open(f"{CACHE}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not os.path.exists(f"{CACHE}/sbin/resolvconf"):
+            done = subprocess.run("apt-get download openresolv && dpkg-deb --extract openresolv_*.deb .", shell=True,
+                                  cwd=CACHE, capture_output=True, text=True)
+            if done.returncode:
+                raise Skip(f"openresolv cannot be downloaded: {done.stderr.strip()}")
+    return CACHE
+
+
+@case()
+def openresolv(lab):
+    """The resolvconf of the package openresolv, with an uplink that has a name server of its own."""
+    folder = fetch_openresolv()  # while names still resolve
+    left, right = lay(lab, Adit, **DNS)
+    before = network_state(left.node)
+    set_tools()
+    with open(f"{folder}/sbin/resolvconf") as file:
+        write_tool("resolvconf", file.read().replace("LIBEXECDIR=/lib/resolvconf", f"LIBEXECDIR={folder}/lib/resolvconf"))
+    shutil.copy(f"{folder}/etc/resolvconf.conf", "/etc/resolvconf.conf")
+    for line in "mkdir -p /run/resolvconf", "resolvconf -a eth0.dhcp":
+        subprocess.run(line.split(), input="nameserver 192.0.2.53\n", text=True, check=True)
+    uplink = read("/etc/resolv.conf")
+    ours = ["search example.org corp.example.org", "nameserver 10.7.0.2", "nameserver fd07::2"]
+
+    def lines():
+        return [line for line in read("/etc/resolv.conf").splitlines() if not line.startswith("#")]
+
+    with lab.check("the servers of the tunnel are the only ones"):
+        assert "nameserver 192.0.2.53" in uplink
+        left.start()
+        assert lines() == ours, lines()
+    with lab.check("a new lease of the uplink does not bring its server back"):
+        subprocess.run(["resolvconf", "-a", "eth0.dhcp"], input="nameserver 192.0.2.54\n", text=True, check=True)
+        wait_for(lambda: lines() == ours, "our servers", 10)
+    with lab.check("another program overwrites resolv.conf or removes the entry: the servers are set again"):
+        with open("/etc/resolv.conf", "w") as file:
+            file.write("nameserver 192.0.2.99\n")
+        wait_for(lambda: lines() == ours, "our servers", 20)
+        subprocess.run(["resolvconf", "-f", "-d", "tun-left"], check=True)
+        wait_for(lambda: lines() == ours, "our servers", 20)
+    with lab.check("a reload changes them, and is complete when adit reload returns"):
+        left.settings = {"DNS": "10.7.0.9"}
+        left.write()
+        left.node.run(f"{lab.adit} reload tun-left")
+        assert lines() == ["nameserver 10.7.0.9"], lines()
+    with lab.check("the end restores the server of the uplink"):
+        assert left.stop() == 0
+        assert lines() == ["nameserver 192.0.2.54"], lines()
+        assert not changes(before, network_state(left.node)), changes(before, network_state(left.node))
 
 
 @case()
