@@ -18,6 +18,8 @@ from container import ROOT_SCRIPT, Container
 from device_life import processes
 from ends import key
 from examples import read_with_new_keys
+from hosts import Host as PackageHost
+from hosts import make_packages
 from lab import Node, case, wait_for
 from quick import TOOLS, TOOLS_ADIT, check_kernel, prepare, write_tool
 from traffic import MIB, both_ways
@@ -160,6 +162,52 @@ def under_systemd(lab):
                 shell(f"systemctl stop adit@{name}")
                 assert name not in left.run("nft list ruleset").stdout
         right.shell("adit down site")  # it is in the control group of the container
+
+
+@case(slow=True, alone=True, seconds=600)
+def from_the_package(lab):
+    """Two fresh Debians, in which nothing but the package is installed."""
+    subprocess.run(["sh", ROOT_SCRIPT], check=True, stdout=subprocess.DEVNULL)  # while names still resolve
+    make_packages(lab)
+    left, right = lab.node("left"), lab.node("right")
+    lab.wire(left, "wan", ["198.51.100.1/24"], right, "wan", ["203.0.113.2/24"])
+    left.run("ip route add 203.0.113.0/24 dev wan")
+    right.run("ip route add 198.51.100.0/24 dev wan")
+    hosts = [PackageHost(left), PackageHost(right)]
+    on_left, on_right, on_both = commands("First site-to-site tunnel")
+    for host in hosts:
+        with open(os.open(f"{host.root}/usr/bin/sudo", os.O_WRONLY | os.O_CREAT, 0o755), "w") as file:
+            file.write(SUDO)
+        with open(f"{host.root}/etc/hosts", "a") as file:
+            file.write(NAMES)
+
+    def shell(host, line):
+        return host.run(["sh", "-c", line])
+
+    with hosts[0].booted(), hosts[1].booted():
+        with lab.check("apt-get installs the package on both hosts"):
+            for host in hosts:
+                host.install(1)
+        with lab.check("three commands on each host"):
+            keys = [shell(host, lines[0]) for host, lines in zip(hosts, (on_left, on_right))]
+            keys = {"KEY-OF-LEFT": keys[0], "KEY-OF-RIGHT": keys[1]}
+            for host, lines in zip(hosts, (on_left, on_right)):
+                for line in lines[1:]:
+                    shell(host, re.sub("KEY-OF-[A-Z]*", lambda found: keys[found[0]], line))
+        with lab.check("the hosts reach each other, and adit show prints the handshake"):
+            left.ping("10.44.0.2")
+            right.ping("10.44.0.1")
+            for host in hosts:
+                assert "latest handshake" in shell(host, on_both[0])
+        with lab.check("adit doctor finds no failure, and the journals have no warning"):
+            for host in hosts:
+                done = host.run("adit doctor site", check=False)
+                assert re.search("^0 failed, ", done, re.MULTILINE), done
+                journal = host.run("journalctl --no-pager --quiet --priority=warning --unit=adit@site")
+                assert not journal, journal
+        with lab.check("a purge ends the tunnel and keeps the files"):
+            shell(hosts[0], "apt-get purge --yes adit")
+            assert not left.has_link("site") and os.path.exists(f"{hosts[0].root}/etc/adit/site.conf")
 
 
 def write_pair(lab, path):
