@@ -435,6 +435,7 @@ static int service_start(struct service *service, const struct network_plan *pla
 	if (error)
 		goto remove_network;
 	network_commit(service->network);
+	service->lock.left = false; /* what a killed daemon has left is removed or in use */
 	error = daemon_watch_link(daemon, reason);
 	if (error)
 		goto remove_network;

@@ -49,35 +49,44 @@ static int make_lock_path(char path[UAPI_PATH], const char *directory, const cha
 	return error < UAPI_PATH ? 0 : -ENAMETOOLONG;
 }
 
-/* The previous holder may have removed the file after we have opened it. */
-static bool is_same_file(int fd, const char *path)
+/* The previous holder may have removed the file after we have opened it. Sets `left` if a holder has marked the file.
+ */
+static bool is_same_file(int fd, const char *path, bool *left)
 {
 	struct stat open_file, named;
 
-	return !fstat(fd, &open_file) && !lstat(path, &named) && open_file.st_ino == named.st_ino &&
-		   open_file.st_dev == named.st_dev;
+	if (fstat(fd, &open_file) || lstat(path, &named))
+		return false;
+	*left = open_file.st_size > 0;
+	return open_file.st_ino == named.st_ino && open_file.st_dev == named.st_dev;
 }
 
-/* Returns the locked descriptor, -EBUSY, or another negative errno. Sets `left` if the file existed before. */
+/* Returns the locked descriptor, -EBUSY, or another negative errno. */
 static int lock_file(const char *path, enum interface_phase phase, bool *left)
 {
 	enum lock_byte first = phase == INTERFACE_STARTING ? BYTE_STARTING : BYTE_OWNER;
 
 	for (;;) {
-		int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW), error;
+		int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600), error;
 
-		*left = fd >= 0;
-		if (fd < 0 && errno == ENOENT)
-			fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 		if (fd < 0)
 			return -errno;
 		error = set_record(fd, first, 2, F_WRLCK);
-		if (!error && is_same_file(fd, path))
+		if (!error && is_same_file(fd, path, left))
 			return fd;
 		close(fd);
 		if (error)
 			return error == -EAGAIN || error == -EACCES ? -EBUSY : error;
 	}
+}
+
+/* The mark distinguishes a file that a killed holder left from one that another process has just created. */
+static void mark_lock_file(const struct interface_lock *lock)
+{
+	static const char mark[] = "started\n";
+
+	if (!lock->left && write(lock->fd, mark, sizeof mark - 1) < 0)
+		return; /* without room there is no mark; the lock does not need it */
 }
 
 int interface_lock_take(struct interface_lock *lock, const char *directory, const char *interface,
@@ -86,7 +95,7 @@ int interface_lock_take(struct interface_lock *lock, const char *directory, cons
 	uint64_t end = clock_boottime() + (uint64_t)timeout_ms * NS_PER_MS;
 	struct interface_holder holder;
 	char path[UAPI_PATH];
-	bool left;
+	bool left = false;
 	int fd = make_lock_path(path, directory, interface);
 
 	if (!fd)
@@ -105,6 +114,8 @@ int interface_lock_take(struct interface_lock *lock, const char *directory, cons
 		return fd;
 	*lock = (struct interface_lock) { .held = true, .left = left, .fd = fd };
 	snprintf(lock->path, sizeof lock->path, "%s", path);
+	if (phase == INTERFACE_STARTING)
+		mark_lock_file(lock);
 	return 0;
 }
 
@@ -120,7 +131,8 @@ void interface_lock_release(struct interface_lock *lock)
 {
 	if (!lock->held)
 		return;
-	unlink(lock->path);
+	if (!lock->left)
+		unlink(lock->path);
 	close(lock->fd);
 	*lock = (struct interface_lock) { 0 };
 }

@@ -217,6 +217,13 @@ def openresolv(lab):
         left.write()
         left.node.run(f"{lab.adit} reload tun-left")
         assert lines() == ["nameserver 10.7.0.9"], lines()
+    with lab.check("after kill -9, adit down restores the server of the uplink"):
+        left.stop(signal.SIGKILL)
+        assert lines() == ["nameserver 10.7.0.9"], lines()
+        assert not left.node.run(f"{lab.adit} down tun-left").returncode
+        assert lines() == ["nameserver 192.0.2.54"], lines()
+        left.start()
+        assert lines() == ["nameserver 10.7.0.9"], lines()
     with lab.check("the end restores the server of the uplink"):
         assert left.stop() == 0
         assert lines() == ["nameserver 192.0.2.54"], lines()

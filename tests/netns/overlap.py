@@ -6,6 +6,7 @@ them. hooks.py has the topology and the tools.
 
 import os
 import signal
+import socket
 import subprocess
 
 from device_life import processes
@@ -169,6 +170,15 @@ def killed(lab, verb):
         assert code == 0 and "was killed" in text, text
         check_nothing_left(left, before)
         assert adit(left, "stop", "--killed", "tun-left") == (0, "")
+    with lab.check("after a start that fails, adit still knows that the tunnel was killed"):
+        left.start()
+        left.stop(signal.SIGKILL)
+        with left.node.socket(socket.AF_INET, socket.SOCK_DGRAM) as holder:
+            holder.bind(("0.0.0.0", left.port))
+            assert adit(left, "up", left.write())[0] == 1
+        code, text = adit(left, verb, "tun-left")
+        assert code == 0 and "was killed" in text, text
+        check_nothing_left(left, before)
     with lab.check("the tunnel starts again"):
         left.start()
         left.node.ping(right.v4)

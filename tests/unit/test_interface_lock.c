@@ -148,6 +148,11 @@ static void a_killed_process_leaves_the_file_but_not_the_lock(void **state)
 	assert_false(interface_lock_find(&holder, folder, "site"));
 	assert_int_equal(interface_lock_take(&lock, folder, "site", INTERFACE_STARTING, 0), 0);
 	assert_true(lock.left);
+	interface_lock_release(&lock); /* of a process that could not remove what is left */
+	assert_int_equal(count_files(), 1);
+	assert_int_equal(interface_lock_take(&lock, folder, "site", INTERFACE_STARTING, 0), 0);
+	assert_true(lock.left);
+	lock.left = false;
 	interface_lock_release(&lock);
 	assert_int_equal(count_files(), 0);
 }

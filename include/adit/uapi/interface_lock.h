@@ -4,10 +4,12 @@
  *
  * A tunnel has no interface and no control socket while PreUp and PostDown run, so neither can keep a second process
  * out. The lock is a record lock (fcntl(2)) on a file beside the control socket. The kernel releases it when the
- * process dies, children do not inherit it, and F_GETLK returns its holder. Further bytes of the file are locked to
- * show what the holder does, so nothing has to be believed that a dead process wrote. The file belongs to root and has
- * mode 0600, so that no other user can take the lock. Its name contains the inode of the network namespace, because
- * another namespace may have an interface of the same name.
+ * process dies, children do not inherit it, and F_GETLK returns its holder. Locks on further bytes of the file show
+ * whether the holder starts or ends. The holder also marks the file, and removes it at the end, so a file with a mark
+ * and without a lock means that the holder was killed.
+ *
+ * The file belongs to root and has mode 0600, so that no other user can take the lock. Its name contains the inode of
+ * the network namespace, because another namespace may have an interface of the same name.
  */
 #ifndef ADIT_UAPI_INTERFACE_LOCK_H
 #define ADIT_UAPI_INTERFACE_LOCK_H
@@ -26,7 +28,7 @@ enum interface_phase {
 /* Zeroed memory is a lock that is not held. */
 struct interface_lock {
 	bool held;
-	bool left; /* the file existed: a holder was killed */
+	bool left; /* a holder was killed, and what it left may still be there */
 	int fd;
 	char path[UAPI_PATH];
 };
@@ -41,7 +43,10 @@ int interface_lock_take(struct interface_lock *lock, const char *directory, cons
 						enum interface_phase phase, int timeout_ms);
 /* Shows the phase to other processes. Does nothing if the lock is not held. */
 void interface_lock_enter(struct interface_lock *lock, enum interface_phase phase);
-/* Releases the lock and removes the file. Does nothing if the lock is not held. */
+/*
+ * Releases the lock. Removes the file, unless `left` is still set: a later process can then see that a holder was
+ * killed. Does nothing if the lock is not held.
+ */
 void interface_lock_release(struct interface_lock *lock);
 
 struct interface_holder {
