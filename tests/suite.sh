@@ -57,6 +57,6 @@ for release in 1 2; do
 	expect "cpack makes release $release" in_root sh -c \
 		"cd /build && cpack -G DEB -B /packages -D CPACK_DEBIAN_PACKAGE_RELEASE=$release"
 done
-ADIT_SUITE=$suite ADIT_PACKAGES=$work/packages python3 tests/netns/run.py --adit "$build/adit" --label "$suite " hosts/ ||
-	failed=1
+ADIT_SUITE=$suite ADIT_PACKAGES=$work/packages python3 tests/netns/run.py --adit "$build/adit" --label "$suite " \
+	hosts/ readme/from_the_package || failed=1
 exit $failed
