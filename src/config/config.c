@@ -170,3 +170,8 @@ bool prefix_contains(const struct ip_prefix *outer, const struct ip_prefix *inne
 	prefix_mask(&network);
 	return prefix_equal(&network, &part);
 }
+
+const char *config_crypto_provider(const struct config *config)
+{
+	return config->crypto_provider[0] ? config->crypto_provider : "auto";
+}

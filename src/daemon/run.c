@@ -27,6 +27,7 @@
 #include "daemon/names.h"
 #include "daemon/notify.h"
 #include "daemon/peer_hooks.h"
+#include "daemon/reload_report.h"
 #include "daemon/reload_summary.h"
 #include "daemon/running_state.h"
 #include "daemon/service_job.h"
@@ -78,11 +79,6 @@ static void free_config_peers(struct config *config)
 	malloc_trim(0);
 }
 
-static const char *crypto_provider_of(const struct config *config)
-{
-	return config->crypto_provider[0] ? config->crypto_provider : "auto";
-}
-
 /* Makes the part of the host's network that can be refused; the caller commits or reverts it. Takes the claim over. */
 static int prepare_network(struct service *service, const struct config *config, const struct network_plan *plan,
 						   struct table_claim *claim, struct reason *reason)
@@ -119,42 +115,6 @@ static void on_network_contested(void *context)
 }
 
 /* --- reload --- */
-
-/* Where the messages of a reload go. */
-struct reload_report {
-	const char *interface;
-	struct uapi_reply *reply; /* of the client that requested the reload; NULL: it was SIGHUP */
-	char error[REASON_BYTES]; /* the first one in the file */
-};
-
-static void report_message(void *context, const char *text)
-{
-	struct reload_report *report = context;
-
-	log_warning(report->interface, "reload: %s", text);
-	if (!report->error[0] && strstr(text, ": error: "))
-		snprintf(report->error, sizeof report->error, "%s", text);
-	if (report->reply)
-		uapi_reply_line(report->reply, "message", text);
-}
-
-/* Reports changes that require a restart. */
-static void report_deferred_changes(const struct config *current, const struct config *wanted,
-									struct reload_report *report)
-{
-	if (strcmp(crypto_provider_of(current), crypto_provider_of(wanted)) != 0)
-		report_message(report, "CryptoProvider: the change takes effect at the next start");
-	if (current->tun_backend != wanted->tun_backend)
-		report_message(report, "TunBackend: the change takes effect at the next start");
-	if (current->udp_options.no_gso != wanted->udp_options.no_gso)
-		report_message(report, "UdpGso: the change takes effect at the next start");
-	if (current->udp_options.no_gro != wanted->udp_options.no_gro)
-		report_message(report, "UdpGro: the change takes effect at the next start");
-	if (current->no_tun_offload != wanted->no_tun_offload)
-		report_message(report, "TunOffload: the change takes effect at the next start");
-	if (current->workers != wanted->workers)
-		report_message(report, "Workers: the change takes effect at the next start");
-}
 
 /*
  * Applies `config` to everything, or to nothing. The network comes first, because it can be refused and reverted
@@ -253,14 +213,14 @@ static void reload_name_servers(struct service *service, const struct config *co
 static int service_reload(struct service *service, struct uapi_reply *reply)
 {
 	struct reload_report report = { .interface = service->daemon.device.name, .reply = reply };
-	struct ini_report findings = { .line = report_message, .context = &report, .strict = service->strict };
+	struct ini_report findings = { .line = reload_report_message, .context = &report, .strict = service->strict };
 	struct reload_summary summary;
 	struct reason reason = { 0 };
 	struct config config = { 0 };
 	int error = service->complete ? 0 : -EBUSY;
 
 	if (error) {
-		report_message(&report, "the tunnel is still starting");
+		reload_report_message(&report, "the tunnel is still starting");
 		emit_refused_reload(&service->daemon.device, "the tunnel is still starting");
 		return error;
 	}
@@ -272,7 +232,7 @@ static int service_reload(struct service *service, struct uapi_reply *reply)
 		reason_set_errno(&reason, error, "%s", service->path);
 	if (error) {
 		if (reason.text[0])
-			report_message(&report, reason.text);
+			reload_report_message(&report, reason.text);
 		emit_refused_reload(&service->daemon.device, reason.text[0] ? reason.text : report.error);
 		log_error(report.interface, "reload failed: the previous configuration remains in effect");
 		config_destroy(&config);
@@ -280,7 +240,7 @@ static int service_reload(struct service *service, struct uapi_reply *reply)
 		return error;
 	}
 	summary_finish(&summary, &service->daemon.device, &service->config, &config);
-	report_deferred_changes(&service->config, &config, &report);
+	reload_report_deferred(&report, &service->config, &config);
 	names_set_tunnel_servers(&service->names, config.dns_servers);
 	reload_name_servers(service, &config, reply);
 	config_destroy(&service->config);
@@ -631,7 +591,7 @@ static int service_run(struct service *service, void (*ready)(void *context), vo
 		goto release_claim;
 	for (unsigned i = 0; i < count && config->no_tun_offload; i++)
 		tun_disable_offloads(&queues[i]);
-	error = daemon_init(&service->daemon, crypto_provider_of(config), config->tun_backend, queues, count, reason);
+	error = daemon_init(&service->daemon, config_crypto_provider(config), config->tun_backend, queues, count, reason);
 	if (error)
 		goto release_claim;
 	handover_take_sockets(&service->handover, &service->daemon.workers, config, service->daemon.loop);

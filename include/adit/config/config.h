@@ -138,4 +138,7 @@ bool prefix_contains(const struct ip_prefix *outer, const struct ip_prefix *inne
 /* Clears the host bits. */
 void prefix_mask(struct ip_prefix *prefix);
 
+/* Returns the crypto provider that the configuration names, "auto" if it names none. */
+const char *config_crypto_provider(const struct config *config);
+
 #endif
