@@ -49,7 +49,10 @@ def take_down(end):
 def waits_for_process(process):
     """Returns whether the process has a pidfd."""
     folder = f"/proc/{process.pid}/fd"
-    return any("pidfd" in os.readlink(f"{folder}/{name}") for name in os.listdir(folder))
+    try:
+        return any("pidfd" in os.readlink(f"{folder}/{name}") for name in os.listdir(folder))
+    except FileNotFoundError:  # a descriptor was closed meanwhile
+        return False
 
 
 @case(second=["up", "run"])
