@@ -148,6 +148,7 @@ class Node:
         self.lab = lab
         self.name = name
         subprocess.run(["ip", "netns", "add", name], check=True)
+        self.set("net/ipv4/ip_forward", 0)  # otherwise it is that of the machine
         self.set("net/ipv6/conf/default/accept_dad", 0)  # IPv6 addresses are usable as soon as they are added
         self.run("ip link set lo up")
 
