@@ -14,6 +14,7 @@
 
 #include "base/usage.h"
 #include "cli/show.h"
+#include "metrics_counters.h"
 #include "metrics_http.h"
 #include "metrics_text.h"
 #include "uapi/uapi.h"
@@ -37,20 +38,68 @@ struct metrics_list {
 
 /* --- one interface --- */
 
+/* Reads a number that ends with the text or a comma. Returns a pointer to its end, or NULL if it is not a number. */
+static const char *read_number(const char *text, uint64_t *number)
+{
+	char *end;
+
+	errno = 0;
+	*number = strtoull(text, &end, 10);
+	return *text >= '0' && *text <= '9' && (!*end || *end == ',') && !errno ? end : NULL;
+}
+
+/* Reads METRICS_BUCKETS numbers with commas between them. */
+static int read_buckets(struct metrics_histogram *histogram, const char *text)
+{
+	for (unsigned i = 0; i < METRICS_BUCKETS; i++) {
+		text = read_number(text, &histogram->bucket[i]);
+		if (!text || *text != (i + 1 < METRICS_BUCKETS ? ',' : '\0'))
+			return -EPROTO;
+		text++;
+	}
+	histogram->known = true;
+	return 0;
+}
+
+/* Returns 1 if the line is not one of a histogram. */
+static int read_histogram(struct metrics_interface *interface, const char *key, const char *value)
+{
+	for (unsigned i = 0; i < METRICS_HISTOGRAMS; i++) {
+		const char *name = metrics_histogram_name(i), *end;
+		size_t length = strlen(name);
+
+		if (strncmp(key, name, length) != 0)
+			continue;
+		if (!key[length])
+			return read_buckets(&interface->histograms[i], value);
+		if (strcmp(key + length, "_sum") != 0)
+			continue;
+		end = read_number(value, &interface->histograms[i].sum);
+		return end && !*end ? 0 : -EPROTO;
+	}
+	return 1;
+}
+
 static int read_counter(void *context, char *key, char *value)
 {
 	struct metrics_interface *interface = context;
 	struct metrics_counter *counter = &interface->counters[interface->counter_count];
-	char *end;
+	int result = read_histogram(interface, key, value);
+	uint64_t number;
+	const char *end;
 
-	if (interface->counter_count == METRICS_COUNTERS_MAX || strlen(key) >= sizeof counter->name)
-		return 0;
-	snprintf(counter->name, sizeof counter->name, "%s", key);
-	errno = 0;
-	counter->value = strtoull(value, &end, 10);
-	if (*value < '0' || *value > '9' || *end || errno)
-		return -EPROTO;
-	interface->counter_count++;
+	if (result <= 0)
+		return result;
+	end = read_number(value, &number);
+	if (!end || *end)
+		return 0; /* a line of a later version */
+	if (!strcmp(key, "start_time_sec")) {
+		interface->start_time = number;
+	} else if (interface->counter_count < METRICS_COUNTERS_MAX && strlen(key) < sizeof counter->name) {
+		snprintf(counter->name, sizeof counter->name, "%s", key);
+		counter->value = number;
+		interface->counter_count++;
+	}
 	return 0;
 }
 
@@ -63,8 +112,11 @@ static void read_counters(struct metrics_interface *interface)
 	if (interface->counters)
 		error = uapi_client_call(UAPI_DIRECTORY, interface->state.name, "counters=1\n\n", METRICS_TIMEOUT, read_counter,
 								 interface);
-	if (error)
+	if (error) {
 		interface->counter_count = 0;
+		memset(interface->histograms, 0, sizeof interface->histograms);
+		interface->start_time = 0;
+	}
 }
 
 static bool read_statistic(const char *interface, const char *statistic, uint64_t *value)
@@ -201,9 +253,10 @@ static int make_text(const struct metrics_options *options, char **names, int co
 	if (!error) {
 		stream = open_memstream(text, length);
 		if (stream) {
-			metrics_text(stream, options, list.interfaces, list.count);
-			error = ferror(stream) ? -ENOMEM : 0;
-			if (fclose(stream) && !error)
+			error = metrics_text(stream, options, list.interfaces, list.count);
+			if (ferror(stream))
+				error = -ENOMEM;
+			if (fclose(stream))
 				error = -ENOMEM;
 		} else {
 			error = -ENOMEM;

@@ -3,6 +3,7 @@
 #include "uapi_server_rig.h"
 
 #include "cli/show.h"
+#include "metrics_counters.h"
 #include "metrics_text.h"
 #include "sandbox.h"
 
@@ -16,7 +17,7 @@ static const char *text_of(const struct metrics_options *options, const struct m
 	FILE *file = fmemopen(text, sizeof text, "w");
 
 	assert_non_null(file);
-	metrics_text(file, options, interfaces, count);
+	assert_int_equal(metrics_text(file, options, interfaces, count), 0);
 	fclose(file);
 	return text;
 }
@@ -60,10 +61,149 @@ static void the_formats_differ_in_metadata_only(void **state)
 	text = text_of(&prometheus, &interface, 1);
 	assert_non_null(strstr(text, "handshakes included.\n# TYPE adit_peer_receive_bytes_total counter\n"
 								 "adit_peer_receive_bytes_total{interface=\"wg0\",public_key=\"AAA=\"} 5\n"));
-	assert_non_null(strstr(text, "\n# HELP adit_peer_info Endpoint of the peer, if it is known.\n"
-								 "# TYPE adit_peer_info gauge\nadit_peer_info{"));
+	assert_non_null(strstr(text,
+						   "\n# HELP adit_peer_info Endpoint of the peer and how it was learned, if it is known.\n"
+						   "# TYPE adit_peer_info gauge\nadit_peer_info{"));
 	assert_null(strstr(text, "# UNIT"));
 	assert_null(strstr(text, "# EOF"));
+}
+
+/* Fails unless the text has each of the lines, up to a NULL. */
+static void assert_lines(const char *text, const char *const lines[])
+{
+	for (; *lines; lines++) {
+		char line[256];
+
+		snprintf(line, sizeof line, "\n%s\n", *lines);
+		if (!strstr(text, line))
+			fail_msg("the line is missing: %s", *lines);
+	}
+}
+
+static struct show_peer good_peer = {
+	.public_key = "AAA=",
+	.name = (char[]) { "a" },
+	.endpoint = "192.0.2.1:9",
+	.endpoint_origin = SHOW_ROAMED,
+	.state = SHOW_UP,
+	.quality = { .has_datagrams = true,
+				 .datagrams = 1000,
+				 .lost = 20,
+				 .late = 3,
+				 .duplicate = 4,
+				 .rtt_ns = 12034567,
+				 .rtt_min_ns = 1,
+				 .jitter_ns = 2000000000 },
+};
+
+static void state_and_quality_of_a_peer_are_written(void **state)
+{
+	static const char *const lines[] = {
+		"adit_peer_info{interface=\"wg0\",public_key=\"AAA=\",name=\"a\",endpoint=\"192.0.2.1:9\","
+		"endpoint_origin=\"roamed\"} 1",
+		"adit_peer_up{interface=\"wg0\",public_key=\"AAA=\",name=\"a\"} 1",
+		"adit_peer_state{interface=\"wg0\",public_key=\"AAA=\",name=\"a\",state=\"up\"} 1",
+		"# TYPE adit_peer_receive_lost_datagrams counter",
+		"adit_peer_receive_datagrams_total{interface=\"wg0\",public_key=\"AAA=\",name=\"a\"} 1000",
+		"adit_peer_receive_lost_datagrams_total{interface=\"wg0\",public_key=\"AAA=\",name=\"a\"} 20",
+		"adit_peer_receive_late_datagrams_total{interface=\"wg0\",public_key=\"AAA=\",name=\"a\"} 3",
+		"adit_peer_receive_duplicate_datagrams_total{interface=\"wg0\",public_key=\"AAA=\",name=\"a\"} 4",
+		"# UNIT adit_peer_rtt_seconds seconds",
+		"adit_peer_rtt_seconds{interface=\"wg0\",public_key=\"AAA=\",name=\"a\"} 0.012034567",
+		"adit_peer_rtt_min_seconds{interface=\"wg0\",public_key=\"AAA=\",name=\"a\"} 0.000000001",
+		"adit_peer_jitter_seconds{interface=\"wg0\",public_key=\"AAA=\",name=\"a\"} 2.000000000",
+		NULL,
+	};
+	const struct metrics_interface interface = { .up = true, .state = { .name = "wg0", .peers = &good_peer } };
+
+	assert_lines(text_of(&openmetrics, &interface, 1), lines);
+}
+
+static void each_state_is_the_value_of_a_label(void **state)
+{
+	static const struct {
+		enum show_peer_state state;
+		const char *up, *line;
+	} cases[] = {
+		{ SHOW_UP, "} 1\n", "state=\"up\"} 1\n" },
+		{ SHOW_IDLE, "} 0\n", "state=\"idle\"} 1\n" },
+		{ SHOW_WAITING, "} 0\n", "state=\"waiting\"} 1\n" },
+		{ SHOW_SILENT, "} 0\n", "state=\"silent\"} 1\n" },
+		{ SHOW_NO_ENDPOINT, "} 0\n", "state=\"no-endpoint\"} 1\n" },
+		{ SHOW_UNREACHABLE, "} 0\n", "state=\"unreachable\"} 1\n" },
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct show_peer peer = { .public_key = "AAA=", .state = cases[i].state };
+		const struct metrics_interface interface = { .up = true, .state = { .name = "x", .peers = &peer } };
+		const char *text = text_of(&openmetrics, &interface, 1), *up = strstr(text, "\nadit_peer_up{");
+
+		assert_non_null(up);
+		assert_true(strstr(up, "} ") == strstr(up, cases[i].up));
+		assert_non_null(strstr(text, cases[i].line));
+	}
+}
+
+static void values_that_are_unknown_are_left_out(void **state)
+{
+	const struct metrics_interface interface = { .up = true, .state = { .name = "wg0", .peers = peers } };
+	const char *text = text_of(&openmetrics, &interface, 1);
+
+	assert_null(strstr(text, "adit_peer_up"));
+	assert_null(strstr(text, "adit_peer_state"));
+	assert_null(strstr(text, "datagrams"));
+	assert_null(strstr(text, "rtt"));
+	assert_null(strstr(text, "jitter"));
+	assert_null(strstr(text, "start_time"));
+	assert_null(strstr(text, "endpoint_origin"));
+	assert_null(strstr(text, "histogram"));
+	assert_null(strstr(text, "adit_handshakes"));
+}
+
+static void histograms_are_cumulative(void **state)
+{
+	static const char *const lines[] = {
+		"# TYPE adit_udp_send_batch_datagrams histogram",
+		"adit_udp_send_batch_datagrams_bucket{interface=\"wg0\",le=\"1.0\"} 1",
+		"adit_udp_send_batch_datagrams_bucket{interface=\"wg0\",le=\"3.0\"} 3",
+		"adit_udp_send_batch_datagrams_bucket{interface=\"wg0\",le=\"127.0\"} 28",
+		"adit_udp_send_batch_datagrams_bucket{interface=\"wg0\",le=\"+Inf\"} 36",
+		"adit_udp_send_batch_datagrams_count{interface=\"wg0\"} 36",
+		"adit_udp_send_batch_datagrams_sum{interface=\"wg0\"} 4711",
+		NULL,
+	};
+	const struct metrics_interface interface = {
+		.up = true,
+		.state = { .name = "wg0" },
+		.histograms = { { .known = true, .bucket = { 1, 2, 3, 4, 5, 6, 7, 8 }, .sum = 4711 } },
+	};
+
+	assert_lines(text_of(&openmetrics, &interface, 1), lines);
+	assert_lines(text_of(&prometheus, &interface, 1), lines);
+	assert_null(strstr(text_of(&prometheus, &interface, 1), "adit_tun_read_batch_packets"));
+}
+
+static void handshakes_have_an_outcome(void **state)
+{
+	static const char *const lines[] = {
+		"adit_handshakes_total{interface=\"wg0\",outcome=\"completed\"} 1",
+		"adit_handshakes_total{interface=\"wg0\",outcome=\"unanswered\"} 2",
+		"adit_handshakes_total{interface=\"wg0\",outcome=\"rejected\"} 3",
+		"adit_handshakes_total{interface=\"wg0\",outcome=\"wrong_mac\"} 4",
+		"adit_handshakes_total{interface=\"wg0\",outcome=\"unknown_peer\"} 7",
+		"adit_handshakes_total{interface=\"wg0\",outcome=\"rate_limited\"} 5",
+		"adit_handshakes_total{interface=\"wg0\",outcome=\"queue_full\"} 6",
+		NULL,
+	};
+	struct metrics_counter counters[] = { { "handshake_done", 1 },  { "handshake_unanswered", 2 },
+										  { "drop_handshake", 3 },  { "drop_mac", 4 },
+										  { "drop_rate", 5 },       { "drop_handshake_queue", 6 },
+										  { "drop_unknown_key", 7 } };
+	const struct metrics_interface interface = {
+		.up = true, .state = { .name = "wg0" }, .counters = counters, .counter_count = 7
+	};
+
+	assert_lines(text_of(&openmetrics, &interface, 1), lines);
 }
 
 static void peers_can_be_left_out(void **state)
@@ -88,26 +228,48 @@ static void an_interface_that_is_down_has_only_up(void **state)
 	assert_null(strstr(text, "interface=\"wg0\""));
 }
 
+/* True if the name is that of the family with the suffix of a sample of a histogram. */
+static bool is_histogram_part(const char *name, const char *family)
+{
+	size_t length = strlen(family);
+
+	if (!length || strncmp(name, family, length) != 0)
+		return false;
+	name += length;
+	return !strcmp(name, "_bucket") || !strcmp(name, "_count") || !strcmp(name, "_sum");
+}
+
 static void each_family_is_contiguous(void **state)
 {
-	struct metrics_counter counters[] = { { "sealed", 3 }, { "drop_no_peer", 4 }, { "other", 5 }, { "drop_mac", 6 } };
+	struct metrics_counter counters[] = { { "sealed", 3 }, { "drop_no_peer", 4 }, { "nosuch", 5 }, { "drop_mac", 6 } };
 	const struct metrics_interface interfaces[] = {
-		{ .up = true, .state = { .name = "a", .peers = peers }, .counters = counters, .counter_count = 4 },
-		{ .up = true, .state = { .name = "b", .peers = peers }, .counters = counters, .counter_count = 4 },
+		{ .up = true,
+		  .state = { .name = "a", .peers = peers },
+		  .counters = counters,
+		  .counter_count = 4,
+		  .histograms = { { .known = true }, { .known = true }, { .known = true }, { .known = true } },
+		  .start_time = 1 },
+		{ .up = true,
+		  .state = { .name = "b", .peers = &good_peer },
+		  .counters = counters,
+		  .counter_count = 4,
+		  .histograms = { { .known = true }, { .known = true }, { .known = true }, { .known = true } },
+		  .start_time = 1 },
 	};
-	char *copy = strdup(text_of(&prometheus, interfaces, 2)), *rest = copy, *line, seen[100][64], current[64] = "";
+	char *copy, *rest, *line, seen[100][64], current[64] = "";
 	unsigned count = 0;
 
+	copy = rest = strdup(text_of(&prometheus, interfaces, 2));
 	assert_non_null(strstr(copy, "\nadit_dropped_packets_total{interface=\"a\",cause=\"no_peer\"} 4\n"
 								 "adit_dropped_packets_total{interface=\"a\",cause=\"mac\"} 6\n"
 								 "adit_dropped_packets_total{interface=\"b\",cause=\"no_peer\"} 4\n"));
 	assert_non_null(strstr(copy, "\nadit_sealed_datagrams_total{interface=\"a\"} 3\n"));
-	assert_null(strstr(copy, "other"));
+	assert_null(strstr(copy, "nosuch"));
 	while ((line = strsep(&rest, "\n")) && *line) {
 		char name[64];
 
 		assert_int_equal(sscanf(line, *line == '#' ? "# %*s %63[a-z_]" : "%63[a-z_]", name), 1);
-		if (!strcmp(name, current))
+		if (!strcmp(name, current) || (*line != '#' && is_histogram_part(name, current)))
 			continue;
 		assert_int_equal(*line, '#'); /* metadata first */
 		for (unsigned i = 0; i < count; i++)
@@ -191,6 +353,102 @@ static void the_command_prints_state_and_counters(void **state)
 	free(text);
 }
 
+/* Answers two requests, each on a connection of its own. */
+static void answer_two(int listener, const char *const answers[2])
+{
+	char request[64];
+
+	if (fcntl(listener, F_SETFL, 0)) /* block until a client connects */
+		_exit(1);
+	for (int i = 0; i < 2; i++) {
+		int fd = accept(listener, NULL, NULL);
+
+		if (recv(fd, request, sizeof request, 0) <= 0 || send(fd, answers[i], strlen(answers[i]), MSG_NOSIGNAL) < 0)
+			_exit(1);
+		close(fd);
+	}
+	_exit(0);
+}
+
+/* Returns what the command prints for a daemon with these answers to get and to counters. The caller frees it. */
+static char *metrics_of_answers(const char *get, const char *counters)
+{
+	const char *const answers[2] = { get, counters };
+	int listener = uapi_listen(UAPI_DIRECTORY, "fake"), status;
+	pid_t child = fork();
+	char *text;
+
+	assert_true(listener >= 0 && child >= 0);
+	if (!child)
+		answer_two(listener, answers);
+	close(listener);
+	text = metrics(0, "fake", NULL);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	assert_int_equal(unlink(UAPI_DIRECTORY "/fake.sock"), 0);
+	return text;
+}
+
+#define FAKE_GET                                                                                                       \
+	"listen_port=7\ncrypto_provider=libsodium\nwarning=a\nwarning=b\n"                                                 \
+	"public_key=0202020202020202020202020202020202020202020202020202020202020202\nstate=silent\n"                      \
+	"rx_datagrams=9\nrx_lost=8\nrx_late=7\nrx_duplicate=6\nrx_gaps=1,0,0,0,0,0,0,0\nrtt_ns=5\nrtt_min_ns=4\n"          \
+	"jitter_ns=3\nerrno=0\n\n"
+
+static void the_command_prints_all_that_a_daemon_reports(void **state)
+{
+	static const char *const lines[] = {
+		"adit_interface_warnings{interface=\"fake\"} 2",
+		"adit_interface_start_time_seconds{interface=\"fake\"} 1700000000",
+		"adit_sealed_datagrams_total{interface=\"fake\"} 5",
+		"adit_tun_write_batch_packets_bucket{interface=\"fake\",le=\"+Inf\"} 1",
+		"adit_tun_write_batch_packets_sum{interface=\"fake\"} 200",
+		NULL,
+	};
+	char *text = metrics_of_answers(
+		FAKE_GET, "sealed=5\nlater=x\nbatch_tun_write=0,0,0,0,0,0,0,1\nbatch_tun_write_sum=200\nbatch_later=1,2\n"
+				  "start_time_sec=1700000000\nerrno=0\n\n");
+
+	assert_lines(text, lines);
+	assert_non_null(strstr(text, ",state=\"silent\"} 1\n"));
+	assert_non_null(strstr(text, "\nadit_peer_receive_lost_datagrams_total{"));
+	assert_non_null(strstr(text, "} 0.000000005\n"));
+	assert_null(strstr(text, "adit_udp_send_batch"));
+	free(text);
+}
+
+static void an_earlier_version_has_no_counters(void **state)
+{
+	char *text = metrics_of_answers(FAKE_GET, "errno=-22\n\n");
+
+	assert_non_null(strstr(text, "\nadit_up{interface=\"fake\"} 1\n"));
+	assert_non_null(strstr(text, "\nadit_interface_listen_port{interface=\"fake\"} 7\n"));
+	assert_null(strstr(text, "adit_sealed"));
+	assert_null(strstr(text, "batch"));
+	free(text);
+}
+
+static void a_malformed_histogram_is_not_printed(void **state)
+{
+	static const char *const answers[] = {
+		"sealed=5\nbatch_tun_write=1,2,3,4,5,6,7\nerrno=0\n\n",
+		"sealed=5\nbatch_tun_write=1,2,3,4,5,6,7,8,9\nerrno=0\n\n",
+		"sealed=5\nbatch_tun_write=1,2,3,4,5,6,7,\nerrno=0\n\n",
+		"sealed=5\nbatch_tun_write=1,2,3,4,5,6,7,8x\nerrno=0\n\n",
+		"sealed=5\nbatch_tun_write=1,2,3,-4,5,6,7,8\nerrno=0\n\n",
+		"sealed=5\nbatch_tun_write=1,2,3,4,5,6,7,8\nbatch_tun_write_sum=1,2\nerrno=0\n\n",
+		"sealed=5\nbatch_tun_write=\nerrno=0\n\n",
+	};
+
+	for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
+		char *text = metrics_of_answers(FAKE_GET, answers[i]);
+
+		assert_non_null(strstr(text, "\nadit_up{interface=\"fake\"} 1\n"));
+		assert_null(strstr(text, "batch"));
+		free(text);
+	}
+}
+
 static void an_interface_without_a_daemon_is_down(void **state)
 {
 	int fd = uapi_listen(UAPI_DIRECTORY, "dead");
@@ -245,12 +503,20 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_exposition_without_interfaces_is_valid),
 		cmocka_unit_test(the_formats_differ_in_metadata_only),
+		cmocka_unit_test(state_and_quality_of_a_peer_are_written),
+		cmocka_unit_test(each_state_is_the_value_of_a_label),
+		cmocka_unit_test(values_that_are_unknown_are_left_out),
+		cmocka_unit_test(histograms_are_cumulative),
+		cmocka_unit_test(handshakes_have_an_outcome),
 		cmocka_unit_test(peers_can_be_left_out),
 		cmocka_unit_test(an_interface_that_is_down_has_only_up),
 		cmocka_unit_test(each_family_is_contiguous),
 		cmocka_unit_test(label_values_are_escaped),
 		cmocka_unit_test(each_counter_of_the_device_has_a_family),
 		TEST(the_command_prints_state_and_counters),
+		TEST(the_command_prints_all_that_a_daemon_reports),
+		TEST(an_earlier_version_has_no_counters),
+		TEST(a_malformed_histogram_is_not_printed),
 		TEST(an_interface_without_a_daemon_is_down),
 		TEST(an_interface_that_does_not_answer_is_down),
 		TEST(wrong_arguments_get_one_line),
