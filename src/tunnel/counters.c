@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Counters: their names. */
+/* Counters: their names and sums. */
 #include "tunnel/counters.h"
 
 #include <assert.h>
@@ -52,9 +52,42 @@ static const char *const counter_names[] = {
 };
 static_assert(sizeof counter_names / sizeof *counter_names == DROP_REFUSED, "each counter has a name");
 
+static const char *const histogram_names[] = {
+	[HISTOGRAM_UDP_SEND] = "udp_send",
+	[HISTOGRAM_UDP_RECEIVE] = "udp_receive",
+	[HISTOGRAM_TUN_READ] = "tun_read",
+	[HISTOGRAM_TUN_WRITE] = "tun_write",
+};
+static_assert(sizeof histogram_names / sizeof *histogram_names == HISTOGRAMS, "each histogram has a name");
+
 const char *counter_name(unsigned counter)
 {
 	if (counter < DROP_REFUSED)
 		return counter_names[counter];
 	return segment_error_name((enum segment_error)(counter - DROP_REFUSED));
+}
+
+const char *histogram_name(enum histogram_kind kind)
+{
+	return histogram_names[kind];
+}
+
+/* Inlined, it would take registers from the path of single packets. */
+__attribute__((noinline)) void histogram_add_larger(struct size_histogram *histogram, uint32_t size, uint32_t count)
+{
+	unsigned bits = 31 - (unsigned)__builtin_clz(size);
+
+	histogram->bucket[bits < HISTOGRAM_BUCKETS ? bits : HISTOGRAM_BUCKETS - 1] += count;
+	histogram->larger_sum += (uint64_t)size * count;
+}
+
+void counters_add(struct counters *sum, const struct counters *from)
+{
+	for (unsigned i = 0; i < COUNTERS; i++)
+		sum->value[i] += from->value[i];
+	for (unsigned i = 0; i < HISTOGRAMS; i++) {
+		for (unsigned j = 0; j < HISTOGRAM_BUCKETS; j++)
+			sum->histogram[i].bucket[j] += from->histogram[i].bucket[j];
+		sum->histogram[i].larger_sum += from->histogram[i].larger_sum;
+	}
 }

@@ -18,6 +18,7 @@ int device_init(struct device *device, const char *name, const struct aead_provi
 	*device = (struct device) {
 		.aead = aead, .realtime = clock_realtime, .boottime = clock_boottime, .stamp_offset = INT64_MIN
 	};
+	device->started = device->realtime() / NS_PER_S;
 	snprintf(device->name, sizeof device->name, "%s", name);
 	randombytes_buf(device->hash_key, sizeof device->hash_key);
 	error = timers_init(&device->timers, timer_ops, loop);

@@ -90,6 +90,15 @@ static __attribute__((cold)) void report_peer(struct peer *peer, enum problem_ki
 
 /* --- send --------------------------------------------------------------------------- */
 
+/* Counts the messages that carried `datagrams` of a run. */
+static void count_messages(struct egress *egress, const struct udp_run *run, uint32_t datagrams)
+{
+	bool grouped = !run->no_gso && !run->gso_refused && egress->udp->gso;
+
+	if (datagrams)
+		counters_add_batches(egress->counters, HISTOGRAM_UDP_SEND, grouped ? datagrams : 1, grouped ? 1 : datagrams);
+}
+
 /*
  * Accounts for the part of a run that the socket has taken, and removes it from the run. If a run was sent as single
  * datagrams, the socket may have taken only some of them; all of those have full size.
@@ -121,6 +130,7 @@ static void account_run(struct egress *egress, const struct udp_run *run, struct
 		timers_data_sent(&egress->device->timers, &peer->timers, now);
 	}
 	egress_count(egress, COUNT_SENT, datagrams - run->failed);
+	count_messages(egress, run, datagrams - run->failed);
 	egress_count(egress, DROP_SEND, run->failed);
 	atomic_fetch_add_explicit(&peer->tx_bytes, run->sent, memory_order_relaxed);
 	if (datagrams < from->count)
@@ -352,6 +362,7 @@ static bool packet_out(struct egress *egress, const uint8_t *packet, size_t leng
 	egress_count(egress, COUNT_TUN_READ, 1);
 	if (!begin_cut(egress, packet, length, now))
 		return true;
+	counters_add_batches(egress->counters, HISTOGRAM_TUN_READ, egress->cut.left, 1);
 	destination = ip_destination(ip);
 	peer = peer_of_allowed_ips(ip[0] >> 4 == 4 ? allowedips_lookup4(&device->allowed_ips, destination)
 											   : allowedips_lookup6(&device->allowed_ips, destination));

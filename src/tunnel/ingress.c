@@ -98,6 +98,14 @@ static void retry_merging(struct merge_retry *retry, bool *allowed, uint64_t now
 	*allowed = true;
 }
 
+/* Counts a write of `packets` packets to the TUN, which returned `error`. */
+static void count_written(struct ingress *ingress, uint32_t packets, int error)
+{
+	ingress_count(ingress, error ? DROP_TUN_WRITE : COUNT_TUN_WRITTEN, 1);
+	if (!error)
+		counters_add_batches(ingress->counters, HISTOGRAM_TUN_WRITE, packets, 1);
+}
+
 static void write_run(void *context, const struct coalesce_run *run)
 {
 	struct ingress *ingress = context;
@@ -107,7 +115,7 @@ static void write_run(void *context, const struct coalesce_run *run)
 	int error = tun_write(ingress->tun, iov, iov_count);
 
 	if (!error || run->count == 1) {
-		ingress_count(ingress, error ? DROP_TUN_WRITE : COUNT_TUN_WRITTEN, 1);
+		count_written(ingress, run->count, error);
 		return;
 	}
 	ingress_count(ingress, COUNT_MERGE_REFUSED, 1);
@@ -117,7 +125,7 @@ static void write_run(void *context, const struct coalesce_run *run)
 	for (uint32_t i = 0; i < run->count; i++) {
 		iov[1] = (struct iovec) { run->packets[i].data, run->packets[i].length };
 		error = tun_write(ingress->tun, iov, 2);
-		ingress_count(ingress, error ? DROP_TUN_WRITE : COUNT_TUN_WRITTEN, 1);
+		count_written(ingress, 1, error);
 	}
 }
 
@@ -286,18 +294,23 @@ static void data_in(struct ingress *ingress, struct sender *sender, uint8_t *dat
 static void message_in(struct ingress *ingress, const struct udp_message *message, uint64_t now)
 {
 	struct sender sender = { .from = &message->from, .now = now, .ecn = message->traffic_class & 3 };
+	uint32_t datagrams = 0;
 
 	for (uint32_t at = 0, n; at < message->length; at += n) {
 		uint8_t *datagram = message->data + at;
 
 		n = message->length - at < message->size ? message->length - at : message->size;
-		ingress_count(ingress, COUNT_RECEIVED, 1);
+		datagrams++;
 		if (n < MESSAGE_SMALLEST)
 			ingress_count(ingress, DROP_MALFORMED, 1);
 		else if (get_le32(datagram) == MESSAGE_DATA)
 			data_in(ingress, &sender, datagram, n);
 		else
 			admission_post(ingress->device, ingress->counters, datagram, n, sender.from, now);
+	}
+	if (datagrams) {
+		ingress_count(ingress, COUNT_RECEIVED, datagrams);
+		counters_add_batches(ingress->counters, HISTOGRAM_UDP_RECEIVE, datagrams, 1);
 	}
 	count_received(&sender);
 }

@@ -177,8 +177,7 @@ static void pool_add_counters(void *context, struct counters *sum)
 	const struct worker_pool *pool = context;
 
 	for (unsigned i = 0; i < pool->count; i++)
-		for (unsigned counter = 0; counter < COUNTERS; counter++)
-			sum->value[counter] += pool->workers[i].counters.value[counter];
+		counters_add(sum, &pool->workers[i].counters);
 }
 
 static const struct device_ops ops = {

@@ -153,9 +153,25 @@ static void answer_get_part(struct uapi_connection *connection)
 	connection->get_pending = connection->filled;
 }
 
+/* `batch_udp_send=` and the numbers of batches of 1, 2 to 3, 4 to 7, ... packets, then `batch_udp_send_sum=`. */
+static void reply_histogram(struct uapi_reply *reply, const char *kind, const struct size_histogram *histogram)
+{
+	char name[64], value[HISTOGRAM_BUCKETS * 24];
+	size_t length = 0;
+
+	for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++)
+		length += (size_t)snprintf(value + length, sizeof value - length, "%s%llu", i ? "," : "",
+								   (unsigned long long)histogram->bucket[i]);
+	snprintf(name, sizeof name, "batch_%s", kind);
+	uapi_reply_line(reply, name, value);
+	snprintf(name, sizeof name, "batch_%s_sum", kind);
+	snprintf(value, sizeof value, "%llu", (unsigned long long)histogram_sum(histogram));
+	uapi_reply_line(reply, name, value);
+}
+
 /*
- * The answer to `counters=1`, with one line per counter. Unlike the names in the log, those of all drops begin with
- * "drop_", so that clients recognize the causes.
+ * The answer to `counters=1`, with one line per counter, and two per histogram. Unlike the names in the log, those of
+ * all drops begin with "drop_", so that clients recognize the causes.
  */
 static void reply_counters(struct uapi_reply *reply, struct device *device)
 {
@@ -170,6 +186,10 @@ static void reply_counters(struct uapi_reply *reply, struct device *device)
 		snprintf(value, sizeof value, "%llu", (unsigned long long)counters.value[i]);
 		uapi_reply_line(reply, name, value);
 	}
+	for (unsigned i = 0; i < HISTOGRAMS; i++)
+		reply_histogram(reply, histogram_name(i), &counters.histogram[i]);
+	snprintf(value, sizeof value, "%llu", (unsigned long long)device->started);
+	uapi_reply_line(reply, "start_time_sec", value);
 }
 
 static void change_log_level(struct device *device, enum log_level level)

@@ -97,6 +97,7 @@ def answer_of(end, request):
 def counters_of(end):
     """Returns the counters of an adit that are not 0, by name, without the byte counters of its peers."""
     values = dict(line.split("=") for line in answer_of(end, "counters=1").split())
+    values = {name: value for name, value in values.items() if not name.startswith(("batch_", "start_time_"))}
     return {name.removeprefix("drop_refused_"): int(value) for name, value in values.items() if value != "0"}
 
 

@@ -166,6 +166,56 @@ static void egress_seals_what_the_backend_reads(void **state)
 	close_egress(egress);
 }
 
+static void make_super_packet(size_t length, uint16_t size)
+{
+	const struct virtio_header header = {
+		.flags = VIRTIO_NEEDS_CSUM, .gso_type = VIRTIO_GSO_TCPV4, .gso_size = size, .csum_start = 20, .csum_offset = 16
+	};
+
+	make_long_packet(ours, theirs, length);
+	packet[VIRTIO_HEADER + 9] = IPPROTO_TCP;
+	packet[VIRTIO_HEADER + 32] = 5 << 4;
+	virtio_encode(packet, &header);
+}
+
+/* Fails unless the histogram counted `batches` batches of this size, and no others. */
+static void assert_batches(enum histogram_kind kind, uint32_t size, uint32_t batches)
+{
+	struct counters expected = { 0 };
+
+	counters_add_batches(&expected, kind, size, batches);
+	assert_memory_equal(&counters.histogram[kind], &expected.histogram[kind], sizeof *expected.histogram);
+}
+
+static void egress_counts_the_sizes_of_batches(void **state)
+{
+	struct egress *egress = open_egress();
+
+	if (!udp.gso)
+		skip();
+	egress->batch.run_segments = udp.run_segments;
+	make_sessions();
+	make_super_packet(40 + 10 * 1000, 1000);
+	packets = 1;
+	assert_int_equal(egress_drain(egress, now), 0);
+	assert_batches(HISTOGRAM_TUN_READ, 10, 1);
+	assert_batches(HISTOGRAM_UDP_SEND, 10, 1);
+	assert_int_equal(counters.value[COUNT_SENT], 10);
+	peer->ungrouped_until = now + 1; /* the path has refused GSO */
+	memset(&counters, 0, sizeof counters);
+	packets = 1;
+	assert_int_equal(egress_drain(egress, now), 0);
+	assert_batches(HISTOGRAM_TUN_READ, 10, 1);
+	assert_batches(HISTOGRAM_UDP_SEND, 1, 10);
+	memset(&counters, 0, sizeof counters);
+	packet[VIRTIO_HEADER] = 0; /* not IP */
+	packets = 1;
+	assert_int_equal(egress_drain(egress, now), 0);
+	assert_batches(HISTOGRAM_TUN_READ, 1, 0);
+	assert_batches(HISTOGRAM_UDP_SEND, 1, 0);
+	close_egress(egress);
+}
+
 static void egress_stages_without_a_session_and_sends_later(void **state)
 {
 	struct egress *egress = open_egress();
@@ -245,16 +295,10 @@ static void a_packet_too_long_for_a_datagram_is_not_staged(void **state)
 static void a_segment_too_long_for_a_datagram_is_dropped(void **state)
 {
 	struct egress *egress = open_egress();
-	const struct virtio_header header = {
-		.flags = VIRTIO_NEEDS_CSUM, .gso_type = VIRTIO_GSO_TCPV4, .gso_size = 65480, .csum_start = 20, .csum_offset = 16
-	};
 
 	make_sessions();
 	device.mtu = 65535;
-	make_long_packet(ours, theirs, 65530);
-	packet[VIRTIO_HEADER + 9] = IPPROTO_TCP;
-	packet[VIRTIO_HEADER + 32] = 5 << 4;
-	virtio_encode(packet, &header);
+	make_super_packet(65530, 65480);
 	packets = 1;
 	assert_int_equal(egress_drain(egress, now), 0);
 	assert_int_equal(counters.value[DROP_TOO_LONG], 1);
@@ -315,6 +359,9 @@ static void a_message_larger_than_the_area_is_dropped(void **state)
 	ingress_drain(ingress, udp.v4, now);
 	assert_int_equal(counters.value[DROP_SEGMENTS], 4);
 	assert_int_equal(counters.value[COUNT_RECEIVED], 4 + UDP_MESSAGE_SEGMENTS + 1);
+	assert_int_equal(counters.histogram[HISTOGRAM_UDP_RECEIVE].bucket[0], 5);
+	assert_int_equal(counters.histogram[HISTOGRAM_UDP_RECEIVE].bucket[HISTOGRAM_BUCKETS - 1], 1);
+	assert_int_equal(histogram_sum(&counters.histogram[HISTOGRAM_UDP_RECEIVE]), counters.value[COUNT_RECEIVED]);
 	close_ingress(ingress);
 }
 
@@ -347,10 +394,13 @@ static void ingress_writes_what_it_opens(void **state)
 	assert_int_equal(read(kernel, written, sizeof written), VIRTIO_HEADER + LENGTH);
 	assert_memory_equal(written + VIRTIO_HEADER, packet + VIRTIO_HEADER, LENGTH);
 	assert_int_equal(peer->rx_bytes, LENGTH + DATA_OVERHEAD);
+	assert_batches(HISTOGRAM_UDP_RECEIVE, 1, 1);
+	assert_batches(HISTOGRAM_TUN_WRITE, 1, 1);
 	make_packet(ours, ours); /* not the peer's address */
 	send_sealed();
 	ingress_drain(ingress, udp.v4, now);
 	assert_int_equal(counters.value[DROP_INNER_SOURCE], 1);
+	assert_batches(HISTOGRAM_TUN_WRITE, 1, 1);
 	assert_int_equal(read(kernel, written, sizeof written), -1);
 	close_ingress(ingress);
 }
@@ -384,6 +434,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(egress_seals_what_the_backend_reads),
+		TEST(egress_counts_the_sizes_of_batches),
 		TEST(egress_stages_without_a_session_and_sends_later),
 		TEST(a_packet_too_long_for_a_datagram_is_dropped),
 		TEST(a_packet_too_long_for_a_datagram_is_not_staged),

@@ -169,11 +169,17 @@ static void counters_have_a_request_of_their_own(void **state)
 
 	serve.rig.device.counters.value[COUNT_SEALED] = UINT64_MAX;
 	serve.rig.device.counters.value[DROP_REFUSED + SEGMENT_TOO_LONG] = 7;
+	counters_add_batches(&serve.rig.device.counters, HISTOGRAM_TUN_WRITE, 40, 2);
+	counters_add_batches(&serve.rig.device.counters, HISTOGRAM_TUN_WRITE, 1, 1);
+	serve.rig.device.started = 1700000000;
 	serve_send(&serve, fd, "counters=1\n\n", 12);
 	answer = serve_receive(&serve, fd);
 	assert_non_null(strstr(answer, "\nsealed=18446744073709551615\n"));
 	assert_non_null(strstr(answer, "\ndrop_too_long=0\n"));
 	assert_non_null(strstr(answer, "\ndrop_refused_too_long=7\n"));
+	assert_non_null(strstr(answer, "\nbatch_tun_read=0,0,0,0,0,0,0,0\nbatch_tun_read_sum=0\n"
+								   "batch_tun_write=1,0,0,0,0,2,0,0\nbatch_tun_write_sum=81\n"));
+	assert_non_null(strstr(answer, "\nstart_time_sec=1700000000\nerrno=0\n\n"));
 	assert_string_equal(answer + strlen(answer) - 10, "\nerrno=0\n\n");
 	free(answer);
 	serve_expect(&serve, fd, "counters=1\nx=1\n\n", "errno=-22\n\n");

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Counters of a device. Each cause for which a packet is dropped has one, with a name that users see. */
+/*
+ * Counters of a device. Each cause for which a packet is dropped has one, with a name that users see. Histograms count
+ * the sizes of batches, which show how well the offloads work.
+ */
 #ifndef ADIT_TUNNEL_COUNTERS_H
 #define ADIT_TUNNEL_COUNTERS_H
 
@@ -57,11 +60,46 @@ enum counter {
 	COUNTERS = DROP_REFUSED + SEGMENT_ERRORS
 };
 
+/* What one system call moved: datagrams of a UDP message, or packets of a super-packet. */
+enum histogram_kind { HISTOGRAM_UDP_SEND, HISTOGRAM_UDP_RECEIVE, HISTOGRAM_TUN_READ, HISTOGRAM_TUN_WRITE, HISTOGRAMS };
+
+enum { HISTOGRAM_BUCKETS = 8 };
+
+struct size_histogram {
+	uint64_t bucket[HISTOGRAM_BUCKETS]; /* batches of 1, 2 to 3, 4 to 7, ..., 64 to 127, 128 and more */
+	uint64_t larger_sum;                /* of the sizes of all batches, except those of 1 */
+};
+
 struct counters {
 	uint64_t value[COUNTERS];
+	struct size_histogram histogram[HISTOGRAMS];
 };
+
+/* Counts `count` batches of `size`, which is at least 2. */
+void histogram_add_larger(struct size_histogram *histogram, uint32_t size, uint32_t count);
+
+/* Counts `count` batches of `size`, which is at least 1. Batches of 1 are the commonest, and cost least. */
+static inline void counters_add_batches(struct counters *counters, enum histogram_kind kind, uint32_t size,
+										uint32_t count)
+{
+	if (size == 1)
+		counters->histogram[kind].bucket[0] += count;
+	else
+		histogram_add_larger(&counters->histogram[kind], size, count);
+}
+
+/* Returns the sum of the sizes of all batches. */
+static inline uint64_t histogram_sum(const struct size_histogram *histogram)
+{
+	return histogram->bucket[0] + histogram->larger_sum;
+}
+
+/* Adds all counters and histograms of `from`. */
+void counters_add(struct counters *sum, const struct counters *from);
 
 /* Returns the name of a counter in snake_case, for logs and metrics. */
 const char *counter_name(unsigned counter);
+/* Returns the name of a histogram, such as "udp_send". */
+const char *histogram_name(enum histogram_kind kind);
 
 #endif

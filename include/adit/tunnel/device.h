@@ -158,6 +158,7 @@ struct device {
 	bool leaving;                       /* the next process takes over: the end is no event of the peers */
 	struct token_bucket refused_events; /* of handshakes, because any sender can cause them */
 
+	uint64_t started;         /* seconds since the epoch */
 	struct counters counters; /* of control; device_counters adds those of the workers */
 	struct log_limit log;
 };
