@@ -145,6 +145,8 @@ static const struct command commands[] = {
 	  "  --rotate HOST  make new keys for this host\n"
 	  "  --dry-run      print what would change, and change nothing\n"
 	  "  --install      copy the files to the hosts by ssh, and reload the tunnels\n"
+	  "  --status       ask the hosts by ssh, and print who reaches whom\n"
+	  "  --svg FILE     with --status: draw this as a picture, too\n"
 	  "  --user USER    log in as USER; with sudo, if that is not root\n" },
 	{ "genkey", command_genkey, "", "print a new private key",
 	  "Prints a new private key. Keep it secret: adit genkey >FILE after \"umask 077\".\n" },

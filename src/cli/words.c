@@ -41,6 +41,7 @@ static const struct known_word commands[] = {
 /* The names of such commands in other programs. */
 static const struct known_word likely_words[] = {
 	{ "status", "adit show" },
+	{ "matrix", "adit mesh HOSTS --status" },
 	{ "state", "adit show" },
 	{ "stat", "adit show" },
 	{ "stats", "adit show" },

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* adit mesh: the steps from the list of hosts to the files, and the summary. */
+/* adit mesh: the steps from the list of hosts to the files, and the summary. status.h has --status. */
 #include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -13,14 +13,15 @@
 #include "mesh/mesh.h"
 #include "output.h"
 #include "render.h"
+#include "status.h"
 
 enum { NAMES_SHOWN = 10, SOURCE_ROOM = 128 };
 
 struct mesh_options {
-	const char *list, *out, *user;
+	const char *list, *out, *user, *svg;
 	const char **rotate; /* names of hosts; has room for all arguments */
 	size_t rotate_count;
-	bool dry_run, install;
+	bool dry_run, install, status;
 };
 
 /* One run. Zeroed memory is a run that has not started. */
@@ -337,6 +338,37 @@ static bool mesh_option(char **argv, int *at, const char *name, const char **val
 	return true;
 }
 
+/* Reports what is wrong with the options together, and returns false. */
+static bool check_mesh_options(const struct mesh_options *options)
+{
+	bool makes_files = options->out || options->rotate_count || options->dry_run || options->install;
+
+	if (!options->list || (!options->out && !options->status)) {
+		usage_error("mesh",
+					"HOSTS --out DIR [--rotate HOST]... [--dry-run] [--install [--user USER]]; adit mesh HOSTS "
+					"--status [--svg FILE] [--user USER]",
+					NULL);
+		return false;
+	}
+	if (options->status && makes_files) {
+		fprintf(stderr, "adit mesh: --status: the option makes no files, and accepts only --svg and --user\n");
+		return false;
+	}
+	if (options->svg && !options->status) {
+		fprintf(stderr, "adit mesh: --svg: the option needs --status\n");
+		return false;
+	}
+	if (options->user && !options->install && !options->status) {
+		fprintf(stderr, "adit mesh: --user: the option needs --install or --status\n");
+		return false;
+	}
+	if (options->user && *options->user == '-') {
+		fprintf(stderr, "adit mesh: --user: the value is not the name of a user\n");
+		return false;
+	}
+	return true;
+}
+
 /* Reports what is wrong with the command line, and returns false. */
 static bool read_mesh_options(struct mesh_options *options, int argc, char **argv)
 {
@@ -347,6 +379,10 @@ static bool read_mesh_options(struct mesh_options *options, int argc, char **arg
 			options->dry_run = true;
 		else if (strcmp(argument, "--install") == 0)
 			options->install = true;
+		else if (strcmp(argument, "--status") == 0)
+			options->status = true;
+		else if (mesh_option(argv, &i, "--svg", &value))
+			options->svg = value;
 		else if (mesh_option(argv, &i, "--out", &value))
 			options->out = value;
 		else if (mesh_option(argv, &i, "--user", &value))
@@ -365,16 +401,23 @@ static bool read_mesh_options(struct mesh_options *options, int argc, char **arg
 			return false;
 		}
 	}
-	if (!options->list || !options->out) {
-		usage_error("mesh", "HOSTS --out DIR [--rotate HOST]... [--dry-run] [--install [--user USER]]", NULL);
-		return false;
-	}
-	if (options->user && (!options->install || *options->user == '-')) {
-		fprintf(stderr, "adit mesh: --user: %s\n",
-				options->install ? "the value is not the name of a user" : "the option needs --install");
-		return false;
-	}
-	return true;
+	return check_mesh_options(options);
+}
+
+/* Returns the exit code. */
+static int run_status(const struct mesh_options *options)
+{
+	struct host_list list = { 0 };
+	struct ini_report report = { .line = mesh_print_finding };
+	const struct status status = { .list = &list, .svg = options->svg, .user = options->user };
+	int code = EXIT_FAILURE, error = host_list_load(&list, options->list, &report);
+
+	if (!error)
+		code = status_run(&status);
+	else if (!report.errors)
+		fprintf(stderr, "adit mesh: %s: %s\n", options->list, strerror(-error));
+	host_list_destroy(&list);
+	return code;
 }
 
 int command_mesh(int argc, char **argv)
@@ -385,7 +428,7 @@ int command_mesh(int argc, char **argv)
 	if (!options.rotate)
 		fprintf(stderr, "adit mesh: out of memory\n");
 	else if (read_mesh_options(&options, argc, argv))
-		code = run_mesh(&options);
+		code = options.status ? run_status(&options) : run_mesh(&options);
 	free(options.rotate);
 	return code;
 }

@@ -67,40 +67,80 @@ static void collect_output(int fd, char output[REMOTE_OUTPUT])
 	output[length] = '\0';
 }
 
-int remote_run(const char *destination, const char *user, const char *script, int input, char output[REMOTE_OUTPUT])
+/* Starts ssh(1) in a child with these descriptors. Returns the process ID or a negative errno. */
+static pid_t fork_ssh(const char *destination, const char *user, const char *script, const int descriptors[3])
 {
-	int ends[2], status, error;
 	char *command;
 	pid_t child;
 
-	*output = '\0';
 	if (asprintf(&command, "$(test \"$(id -u)\" = 0 || echo sudo -n) sh -c '%s'", script) < 0)
 		return -ENOMEM;
-	if (pipe2(ends, O_CLOEXEC) < 0) {
-		error = -errno;
-		free(command);
-		return error;
-	}
 	fflush(NULL);
 	child = fork();
 	if (child == 0) {
-		if (dup2(input, STDIN_FILENO) < 0 || dup2(ends[1], STDOUT_FILENO) < 0 || dup2(ends[1], STDERR_FILENO) < 0)
-			_exit(127);
+		for (int i = 0; i < 3; i++)
+			if (dup2(descriptors[i], i) < 0)
+				_exit(127);
 		exec_ssh(destination, user, command);
 	}
-	error = child < 0 ? -errno : 0;
 	free(command);
+	return child < 0 ? -errno : child;
+}
+
+int remote_run(const char *destination, const char *user, const char *script, int input, char output[REMOTE_OUTPUT])
+{
+	int ends[2], status;
+	pid_t child;
+
+	*output = '\0';
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -errno;
+	child = fork_ssh(destination, user, script, (const int[]) { input, ends[1], ends[1] });
 	close(ends[1]);
-	if (!error)
+	if (child > 0)
 		collect_output(ends[0], output);
 	close(ends[0]);
-	if (error)
-		return error;
+	if (child < 0)
+		return child;
 	while (waitpid(child, &status, 0) < 0) {
 		if (errno != EINTR)
 			return -errno;
 	}
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 255;
+}
+
+int remote_start(struct remote_process *process, const char *destination, const char *user, const char *script)
+{
+	int output[2], errors[2], input, error;
+
+	input = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (input < 0)
+		return -errno;
+	error = pipe2(output, O_CLOEXEC) < 0 ? -errno : 0;
+	if (error)
+		goto close_input;
+	error = pipe2(errors, O_CLOEXEC) < 0 ? -errno : 0;
+	if (error)
+		goto close_output;
+	process->pid = fork_ssh(destination, user, script, (const int[]) { input, output[1], errors[1] });
+	close(errors[1]);
+	if (process->pid > 0) {
+		close(output[1]);
+		close(input);
+		fcntl(output[0], F_SETFL, O_NONBLOCK);
+		fcntl(errors[0], F_SETFL, O_NONBLOCK);
+		process->output = output[0];
+		process->errors = errors[0];
+		return 0;
+	}
+	error = process->pid;
+	close(errors[0]);
+close_output:
+	close(output[0]);
+	close(output[1]);
+close_input:
+	close(input);
+	return error;
 }
 
 const char *remote_last_line(char output[REMOTE_OUTPUT])

@@ -363,3 +363,137 @@ def install(lab):
         assert secrets and not any(secret in calls for secret in secrets)
         assert all("-oBatchMode=yes" in line for line in calls.splitlines()), calls[:500]
         assert "-l root -- h1 " in calls
+
+
+# An adit before states: the document has none of the members that `adit mesh --status` reads, except handshakes.
+OLD_ADIT = """#!/bin/sh
+{adit} "$@" | python3 -c '
+import json, sys
+document = json.load(sys.stdin)
+for peer in (peer for interface in document["interfaces"] for peer in interface["peers"]):
+    for name in [name for name in peer if name.startswith(("state", "rx_", "rtt", "jitter"))]:
+        del peer[name]
+print(json.dumps(document, indent=1))'
+"""
+FIRST_ADIT = """#!/bin/sh
+[ "$1 $2" != "show --json" ] || { echo 'adit show: "--json" is one argument too many; usage: adit show' >&2; exit 1; }
+"""
+# `adit` on the host NAME.
+VIEW_OF = """#!/bin/sh
+mount --bind {hosts}/$1/adit /etc/adit
+mount --bind {hosts}/$1/wireguard /run/wireguard
+[ ! -e {hosts}/$1/bin ] || PATH={hosts}/$1/bin:$PATH
+shift
+exec "$@"
+"""
+
+
+def replace_adit(name, text):
+    """Gives one host another adit."""
+    os.makedirs(f"{HOSTS}/{name}/bin", exist_ok=True)
+    path = f"{HOSTS}/{name}/bin/adit"
+    with open(path, "w") as file:
+        file.write(text)
+    os.chmod(path, 0o755)
+
+
+def mesh_status(lab, *arguments):
+    return subprocess.run([lab.adit, "mesh", LIST, "--status", *arguments], capture_output=True, text=True,
+                          env={**os.environ, "PATH": PATH}, timeout=120)
+
+
+def wait_for_status(lab, last_line, *arguments):
+    """Waits until the last line of `adit mesh --status` is this one, and returns the completed process."""
+    seen = []
+
+    def is_last():
+        seen.append(mesh_status(lab, *arguments))
+        return seen[-1].stdout.endswith(f"{last_line}\n")
+
+    try:
+        wait_for(is_last, last_line)
+    except AssertionError as error:
+        raise AssertionError(f"{error}: {seen[-1].stdout} {seen[-1].stderr}") from None
+    return seen[-1]
+
+
+def rows_of(done):
+    """Returns the rows of the matrix by host: the cells, or the sentence of a host that failed."""
+    matrix = done.stdout.split("\n\n")[0].splitlines()
+    return {line.split()[0]: re.split(r" {2,}", line)[1:] for line in matrix[1:]}
+
+
+@case(seconds=300)
+def status(lab):
+    """Twelve hosts: one is down, one has no tunnel, and one has an old adit."""
+    names = [f"h{number}" for number in range(1, 13)]
+    good, old = names[:9], "h12"
+    set_up(lab, names)
+    write_program("view", VIEW_OF.format(hosts=HOSTS))
+    options = ["network = 10.9.0.0/24", "interface = lab"]
+    lines = hosts_of(names)
+    lines[9] = lines[9].replace("ssh=h10", "ssh=root@down")
+    write_list(options, lines)
+    mesh(lab)
+    for name in names:
+        shutil.copy(f"{OUT}/{name}/lab.conf", f"{HOSTS}/{name}/adit/lab.conf")
+    start(lab, [*good, old])
+    replace_adit(old, OLD_ADIT.format(adit=lab.adit))
+    ping_all(lab, [*good, old])
+    for name, other in itertools.product([*good, old], ["h10", "h11"]):
+        lab.nodes[name].run(f"ping -n -q -c 1 -W 0.1 {address_of(other)}", check=False)
+    with lab.check("ten hosts answer, and each of them reaches each other"):
+        done = wait_for_status(lab, "10 of 12 hosts answered, 2 failed; 90 of 132 directions work", "--svg",
+                               "/run/mesh.svg")
+        assert done.returncode == 1 and not done.stderr, done.stderr
+    rows = rows_of(done)
+    with lab.check("a host that is down, and one without the interface, have a row that says so"):
+        assert rows["h10"] == ["ssh: connect to host down port 22: Connection refused"], rows["h10"]
+        assert len(rows["h11"]) == 1 and "lab" in rows["h11"][0], rows["h11"]
+    with lab.check("the other rows have a cell for each host"):
+        for number, name in enumerate(names):
+            if name not in ("h10", "h11"):
+                assert len(rows[name]) == 12 and rows[name][number] == "-", rows[name]
+    with lab.check("only the host with the old adit is named, and its handshakes count"):
+        assert f"\n{old}: its adit is too old to report states; " in done.stdout, done.stdout
+        assert done.stdout.count("its adit is too old") == 1, done.stdout
+        assert rows[old][:9] == ["up"] * 9, rows[old]
+    with lab.check("the picture is well-formed XML with a cell for each direction"):
+        picture = xml.etree.ElementTree.parse("/run/mesh.svg")
+        classes = [node.get("class") for node in picture.iter() if node.tag.endswith("rect")]
+        assert classes.count("cell up") + classes.count("cell idle") == 90, classes
+        assert classes.count("cell none") == 12 and classes.count("cell unknown") == 22, classes
+        texts = [node.text for node in picture.iter() if node.text]
+        assert all(name in texts for name in names), texts
+    with lab.check("the first adit without --json gives a clear line"):
+        replace_adit(old, FIRST_ADIT)
+        assert rows_of(mesh_status(lab))[old][0].startswith("its adit is too old for --status: adit show: "), \
+            mesh_status(lab).stdout
+    shutil.rmtree(f"{HOSTS}/{old}/bin")
+    write_list(options, [line for line, name in zip(lines, names) if name not in ("h10", "h11")])
+    with lab.check("if all reach all, the exit code is 0"):
+        done = mesh_status(lab)
+        assert done.stdout.splitlines()[-1] == "10 of 10 hosts answered; 90 of 90 directions work", done.stdout
+        assert done.returncode == 0
+    with lab.check("a tunnel that ends is noticed at its peer, and the exit code is 1"):
+        lab.nodes["h2"].run(on_host(lab.nodes["h2"], "adit", "stop", "lab"))
+        done = mesh_status(lab)
+        assert done.returncode == 1 and len(rows_of(done)["h2"]) == 1, done.stdout
+    next(daemon for daemon in lab.daemons if daemon.name == "lab-h2").over = True
+
+
+@case(waits=True)
+def status_of_a_host_that_hangs(lab):
+    os.makedirs(BIN)
+    write_program("ssh", "#!/bin/sh\nwhile [ \"$1\" != -- ]; do shift; done\n"
+                         "[ $2 != slow ] || { echo banner; sleep 1000 & exec sleep 1000; }\n"
+                         "echo time=1700000000\n"
+                         "echo '{\"interfaces\": [{\"public_key\": \"x\", \"peers\": []}]}'\n")
+    write_list(["network = 10.9.0.0/24", "interface = lab"],
+               ["a a.example.org auto ssh=slow", *(f"h{number} - auto ssh=h{number}" for number in range(30))])
+    begin = time.monotonic()
+    done = mesh_status(lab)
+    with lab.check("a host that hangs is given up after 30 s, and the others are asked meanwhile"):
+        assert "a: no answer within 30 s\n" in done.stdout, done.stdout
+        assert "30 of 31 hosts answered, 1 failed; " in done.stdout, done.stdout
+        assert time.monotonic() - begin >= 29

@@ -446,7 +446,8 @@ static void pairs_without_a_path_are_named(void **state)
 static void wrong_command_lines_are_reported(void **state)
 {
 	static const char usage[] = "adit mesh: an argument is missing; usage: adit mesh HOSTS --out DIR "
-								"[--rotate HOST]... [--dry-run] [--install [--user USER]]\n";
+								"[--rotate HOST]... [--dry-run] [--install [--user USER]]; adit mesh HOSTS --status "
+								"[--svg FILE] [--user USER]\n";
 
 	write_text("list", ABC);
 	assert_run(run_mesh("list"), 1, "", usage);
@@ -457,7 +458,12 @@ static void wrong_command_lines_are_reported(void **state)
 	assert_run(run_mesh("list", "--output", "out"), 1, "",
 			   "adit mesh: \"--output\" is not an option of this command\n");
 	assert_run(run_mesh("list", "--out", "out", "--user", "root"), 1, "",
-			   "adit mesh: --user: the option needs --install\n");
+			   "adit mesh: --user: the option needs --install or --status\n");
+	assert_run(run_mesh("list", "--out", "out", "--svg", "x"), 1, "", "adit mesh: --svg: the option needs --status\n");
+	assert_run(run_mesh("list", "--status", "--out", "out"), 1, "",
+			   "adit mesh: --status: the option makes no files, and accepts only --svg and --user\n");
+	assert_run(run_mesh("list", "--status", "--svg"), 1, "", "adit mesh: --svg: the value is missing\n");
+	assert_run(run_mesh("no-list", "--status"), 1, "", "no-list: error: No such file or directory\n");
 	assert_run(run_mesh("list", "--out", "out", "--install", "--user", "-x"), 1, "",
 			   "adit mesh: --user: the value is not the name of a user\n");
 	assert_run(run_mesh("no-list", "--out", "out"), 1, "", "no-list: error: No such file or directory\n");

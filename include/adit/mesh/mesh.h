@@ -8,6 +8,9 @@
  * DIR/HOST/INTERFACE.conf for each host, the table DIR/mesh.txt, and the picture as DIR/mesh.dot and DIR/mesh.svg. Keys
  * and addresses that DIR contains already are kept. With --install, copies the files to the hosts by ssh(1).
  *
+ * `mesh HOSTS --status [--svg FILE] [--user USER]`: asks all hosts by ssh(1) which of the others they reach, and prints
+ * a matrix. Returns 1 if not all reach all.
+ *
  * argv[0] is the name of the command. Findings and errors go to standard error, the summary to standard output. Returns
  * the exit code of the program: 0, or 1 after an error. The caller has called sodium_init().
  */
