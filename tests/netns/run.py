@@ -26,8 +26,8 @@ sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "
 SUITES = ["basic", "interop", "forward", "examples", "readme", "cutter", "errors", "commands", "peers", "files",
           "life", "device", "device_life", "device_outer", "process", "source", "datapath", "overlay", "quick",
           "wg_quick", "reload", "network", "repair", "leaks", "workers", "flood", "idle", "names", "restart", "mesh",
-          "hooks", "overlap", "name_servers", "doctor", "metrics", "prometheus", "show", "quality", "logs", "top", "mistakes", "service",
-          "events", "hosts"]
+          "hooks", "overlap", "name_servers", "doctor", "metrics", "prometheus", "show", "quality", "logs", "top",
+          "mistakes", "service", "events", "hosts"]
 UNSHARE = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
            "--propagation", "private"]
 
