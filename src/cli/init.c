@@ -79,7 +79,7 @@ static bool take_peer_option(struct options *options, struct init *init)
 }
 
 /* An address without the length of its network would be alone in the tunnel. */
-static void check_addresses(struct options *options, const struct init *init)
+static void check_new_addresses(struct options *options, const struct init *init)
 {
 	struct config config = { 0 };
 
@@ -115,7 +115,7 @@ static void check_init(struct options *options, struct init *init)
 		return;
 	}
 	snprintf(init->interface, sizeof init->interface, "%.*s", (int)length, name);
-	check_addresses(options, init);
+	check_new_addresses(options, init);
 	check_value(options, "--listen-port", "ListenPort", false, init->listen_port);
 	for (size_t i = 0; i < init->peer_count && init->peer_count > 1; i++)
 		if (!init->peers[i].allowed_ips && !options->failed)

@@ -124,7 +124,7 @@ static void label_add(struct svg_label *label, const char *text, int columns)
 	svg_label_printf(label, "%s", line);
 }
 
-static void fill_label(struct svg_label *label, const struct show_peer *peer, bool radial)
+static void fill_show_label(struct svg_label *label, const struct show_peer *peer, bool radial)
 {
 	const char *state = show_state_text(peer->state), *title = show_peer_title(peer);
 	int columns = title == peer->public_key ? KEY_COLUMNS : LABEL_COLUMNS;
@@ -167,7 +167,7 @@ static void measure_interface(struct svg_interface *drawn)
 		drawn->count++;
 	svg_ring_begin(&drawn->ring, drawn->count);
 	for (const struct show_peer *peer = drawn->interface->peers; peer; peer = peer->next) {
-		fill_label(&label, peer, drawn->ring.radial);
+		fill_show_label(&label, peer, drawn->ring.radial);
 		svg_ring_add_label(&drawn->ring, &label);
 	}
 	svg_ring_layout(&drawn->ring, RADIUS_MIN);
@@ -177,7 +177,7 @@ static void measure_interface(struct svg_interface *drawn)
 	drawn->ring.height += (double)drawn->header_lines * SVG_LINE_HEIGHT;
 }
 
-static struct svg_position position_of(const struct svg_interface *drawn, size_t i)
+static struct svg_position place_of(const struct svg_interface *drawn, size_t i)
 {
 	double turn = (double)i / (double)drawn->count;
 
@@ -244,20 +244,20 @@ static void draw_peers(FILE *to, const struct svg_interface *drawn)
 	size_t i = 0;
 
 	for (const struct show_peer *peer = drawn->interface->peers; peer; peer = peer->next) {
-		struct svg_position at = position_of(drawn, i++);
+		struct svg_position at = place_of(drawn, i++);
 
 		fprintf(to, "<path class=\"link %s\" stroke-width=\"%d\" d=\"M%.1f %.1fL%.1f %.1f\"/>\n",
 				looks[look_of(peer)].class, ring->radial ? 1 : 2, ring->center_x, ring->center_y, at.x, at.y);
 	}
 	i = 0;
 	for (const struct show_peer *peer = drawn->interface->peers; peer; peer = peer->next) {
-		struct svg_position at = position_of(drawn, i++);
+		struct svg_position at = place_of(drawn, i++);
 
 		fprintf(to, "<circle class=\"node %s\" cx=\"%.1f\" cy=\"%.1f\" r=\"%.1f\">", looks[look_of(peer)].class, at.x,
 				at.y, SVG_NODE_RADIUS);
 		draw_tooltip(to, peer);
 		fputs("</circle>\n", to);
-		fill_label(&label, peer, ring->radial);
+		fill_show_label(&label, peer, ring->radial);
 		svg_ring_label(to, ring, &label, &at);
 	}
 }
@@ -277,7 +277,7 @@ static void draw_interface(FILE *to, const struct svg_interface *drawn)
 	fputs("</g>\n", to);
 }
 
-static void draw_legend(FILE *to, double y)
+static void draw_show_legend(FILE *to, double y)
 {
 	double x = 2 * SVG_GAP;
 
@@ -312,7 +312,7 @@ void show_svg(FILE *to, const struct show_interface *interfaces)
 	svg_begin(to, width, height, count == 1 ? interfaces->name : "adit", style, dark_style);
 	for (i = 0; i < count; i++)
 		draw_interface(to, &drawn[i]);
-	draw_legend(to, height - SVG_LINE_HEIGHT);
+	draw_show_legend(to, height - SVG_LINE_HEIGHT);
 	svg_end(to);
 	free(drawn);
 }

@@ -91,7 +91,7 @@ static void handle_signals(void)
 /* Stops this process as the terminal's suspend key does, and returns when it continues. */
 static void stop_process(void)
 {
-	top_screen_suspend();
+	top_screen->suspend();
 	handle_signal(SIGTSTP, SIG_DFL);
 	raise(SIGTSTP);
 	handle_signal(SIGTSTP, top_signal);
@@ -156,7 +156,7 @@ static bool handle_keys(struct top *top)
 {
 	unsigned key;
 
-	while ((key = top_screen_key()) != TOP_KEY_NONE) {
+	while ((key = top_screen->key()) != TOP_KEY_NONE) {
 		switch (top_view_key(&top->view, key)) {
 		case TOP_QUIT:
 			return false;
@@ -186,17 +186,17 @@ static void draw(struct top *top)
 
 	if (must_resize) {
 		must_resize = 0;
-		top_screen_resize();
+		top_screen->resize();
 	}
 	if (must_resume) {
 		must_resume = 0;
-		top_screen_resume();
+		top_screen->resume();
 	}
-	top_screen_size(&rows, &columns);
+	top_screen->size(&rows, &columns);
 	if (top_grid_resize(&top->grid, rows, columns))
 		return;
 	top_layout(&top->grid, &shown);
-	top_screen_draw(&top->grid);
+	top_screen->draw(&top->grid);
 }
 
 static void run_loop(struct top *top)
@@ -230,16 +230,16 @@ static int run_top(const char *name, uint64_t interval)
 	wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (wake_fd < 0)
 		return -errno;
-	error = top_screen_open();
+	error = top_screen->open();
 	if (error)
 		return error;
 	handle_signals();
 	top_model_clear(&top.model);
-	top.grid.ascii = top_screen_is_ascii();
+	top.grid.ascii = top_screen->is_ascii();
 	top.sampler = top_sampler_start(top.name, interval, wake_loop);
 	if (top.sampler)
 		run_loop(&top);
-	top_screen_close();
+	top_screen->close();
 	top_model_clear(&top.model);
 	top_view_free(&top.view);
 	top_grid_free(&top.grid);
@@ -277,7 +277,7 @@ int command_top(int argc, char **argv)
 		fprintf(stderr, "adit top: \"%s\" is not the name of an interface\n", argv[1]);
 		return EXIT_FAILURE;
 	}
-	if (!top_screen_built_in()) {
+	if (!top_screen) {
 		fputs("adit top: this build has no ncurses; use \"adit show\"\n", stderr);
 		return EXIT_FAILURE;
 	}

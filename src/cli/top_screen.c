@@ -3,6 +3,7 @@
 #include "top_screen.h"
 
 #include <errno.h>
+#include <stddef.h>
 
 #include "top_view.h"
 
@@ -24,12 +25,7 @@ static SCREEN *screen;
 static bool is_ascii;
 static attr_t styles[TOP_STYLES];
 
-bool top_screen_built_in(void)
-{
-	return true;
-}
-
-bool top_screen_is_ascii(void)
+static bool top_screen_is_ascii(void)
 {
 	return is_ascii;
 }
@@ -58,7 +54,7 @@ static void init_styles(void)
 	}
 }
 
-int top_screen_open(void)
+static int top_screen_open(void)
 {
 	const char *type = getenv("TERM");
 
@@ -84,25 +80,25 @@ int top_screen_open(void)
 	return 0;
 }
 
-void top_screen_close(void)
+static void top_screen_close(void)
 {
 	endwin();
 	delscreen(screen);
 }
 
-void top_screen_suspend(void)
+static void top_screen_suspend(void)
 {
 	endwin();
 }
 
-void top_screen_resume(void)
+static void top_screen_resume(void)
 {
 	endwin(); /* makes the next refresh set the modes of the terminal */
 	clearok(curscr, TRUE);
 	refresh();
 }
 
-void top_screen_resize(void)
+static void top_screen_resize(void)
 {
 	struct winsize size;
 
@@ -110,7 +106,7 @@ void top_screen_resize(void)
 		resizeterm(size.ws_row, size.ws_col);
 }
 
-void top_screen_size(int *rows, int *columns)
+static void top_screen_size(int *rows, int *columns)
 {
 	getmaxyx(stdscr, *rows, *columns);
 }
@@ -129,7 +125,7 @@ static int screen_put_run(const struct top_grid *grid, int row, int column)
 	return column;
 }
 
-void top_screen_draw(const struct top_grid *grid)
+static void top_screen_draw(const struct top_grid *grid)
 {
 	int rows, columns;
 
@@ -189,7 +185,7 @@ static unsigned character_key(wint_t code)
 	}
 }
 
-unsigned top_screen_key(void)
+static unsigned top_screen_key(void)
 {
 	for (;;) {
 		wint_t code;
@@ -204,51 +200,21 @@ unsigned top_screen_key(void)
 	}
 }
 
+static const struct top_screen ncurses_screen = {
+	.open = top_screen_open,
+	.close = top_screen_close,
+	.suspend = top_screen_suspend,
+	.resume = top_screen_resume,
+	.resize = top_screen_resize,
+	.size = top_screen_size,
+	.is_ascii = top_screen_is_ascii,
+	.draw = top_screen_draw,
+	.key = top_screen_key,
+};
+const struct top_screen *const top_screen = &ncurses_screen;
+
 #else
 
-bool top_screen_built_in(void)
-{
-	return false;
-}
-
-bool top_screen_is_ascii(void)
-{
-	return true;
-}
-
-int top_screen_open(void)
-{
-	return -ENOTSUP;
-}
-
-void top_screen_close(void)
-{
-}
-
-void top_screen_suspend(void)
-{
-}
-
-void top_screen_resume(void)
-{
-}
-
-void top_screen_resize(void)
-{
-}
-
-void top_screen_size(int *rows, int *columns)
-{
-	*rows = *columns = 0;
-}
-
-void top_screen_draw(const struct top_grid *grid)
-{
-}
-
-unsigned top_screen_key(void)
-{
-	return TOP_KEY_NONE;
-}
+const struct top_screen *const top_screen = NULL;
 
 #endif

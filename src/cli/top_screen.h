@@ -5,25 +5,27 @@
 
 #include "top_grid.h"
 
-/* Whether this build has ncurses. The other functions may only be called if it has. */
-bool top_screen_built_in(void);
-/* Switches the terminal to the screen of the program. Returns 0, or -ENOTSUP if the type of the terminal is unknown. */
-int top_screen_open(void);
-/* Restores the terminal. */
-void top_screen_close(void);
-/* Restores the terminal until top_screen_resume, for a process that is going to stop. */
-void top_screen_suspend(void);
-/* Switches to the screen again and draws all of it, also after another program has changed the terminal. */
-void top_screen_resume(void);
-/* Takes over the size of the terminal. */
-void top_screen_resize(void);
+struct top_screen {
+	/* Switches the terminal to the screen of the program. Returns 0, or -ENOTSUP if the type of the terminal is
+	 * unknown. */
+	int (*open)(void);
+	/* Restores the terminal. */
+	void (*close)(void);
+	/* Restores the terminal until `resume`, for a process that is going to stop. */
+	void (*suspend)(void);
+	/* Switches to the screen again and draws all of it, also after another program has changed the terminal. */
+	void (*resume)(void);
+	/* Takes over the size of the terminal. */
+	void (*resize)(void);
+	void (*size)(int *rows, int *columns);
+	/* True if the terminal or its locale has only ASCII characters. */
+	bool (*is_ascii)(void);
+	/* Draws the cells that have changed. The grid has the size of the screen. */
+	void (*draw)(const struct top_grid *grid);
+	/* Returns the next key that has been pressed, as top_view_key takes it, or TOP_KEY_NONE. Does not wait. */
+	unsigned (*key)(void);
+};
 
-void top_screen_size(int *rows, int *columns);
-/* True if the terminal or its locale has only ASCII characters. */
-bool top_screen_is_ascii(void);
-/* Draws the cells that have changed. The grid has the size of the screen. */
-void top_screen_draw(const struct top_grid *grid);
-/* Returns the next key that has been pressed, as top_view_key takes it, or TOP_KEY_NONE. Does not wait. */
-unsigned top_screen_key(void);
+extern const struct top_screen *const top_screen; /* NULL: this build has no ncurses */
 
 #endif

@@ -472,7 +472,7 @@ static const struct ini_key_row keys[KEY_COUNT] = {
 };
 
 /* Compares the first letters before the whole words, because files can have a hundred thousand lines. */
-static bool is_name(struct ini_slice text, const char *name)
+static bool key_is_called(struct ini_slice text, const char *name)
 {
 	return name && tolower((unsigned char)text.at[0]) == tolower((unsigned char)name[0]) && ini_slice_is(text, name);
 }
@@ -481,7 +481,7 @@ static bool is_name(struct ini_slice text, const char *name)
 static const struct ini_key_row *find_key(struct ini_slice name)
 {
 	for (const struct ini_key_row *key = keys; name.length && key < keys + KEY_COUNT; key++) {
-		if (is_name(name, key->name) || is_name(name, key->old_name))
+		if (key_is_called(name, key->name) || key_is_called(name, key->old_name))
 			return key;
 	}
 	return NULL;
@@ -569,7 +569,7 @@ void ini_key_read(struct ini_parser *parser, const char *name, const char *value
 		report_unknown_key(parser, name);
 		return;
 	}
-	if (is_name(slice, key->old_name))
+	if (key_is_called(slice, key->old_name))
 		ini_warning(parser, parser->line, "%s is now called %s", key->old_name, key->name);
 	if (!key_belongs(key, parser->section)) {
 		ini_error(parser, parser->line, "%s: the key belongs in %s", key->name, section_title(key->section));

@@ -36,7 +36,7 @@ static void end_gap(struct replay *window)
 	window->gap = 0;
 }
 
-static void add_missing(struct replay *window, uint64_t count)
+static void count_missing(struct replay *window, uint64_t count)
 {
 	window->gap += count;
 	window->missing += count;
@@ -61,7 +61,7 @@ static void settle(struct replay *window, uint64_t end)
 			end_gap(window);
 			window->settled += count;
 		} else {
-			add_missing(window, count);
+			count_missing(window, count);
 		}
 	}
 }
@@ -78,7 +78,7 @@ static __attribute__((noinline)) void enter_words(struct replay *window, uint64_
 
 	settle(window, end < window->next ? end : window->next);
 	if (end > window->settled)
-		add_missing(window, end - window->settled); /* skipped, and never in the ring */
+		count_missing(window, end - window->settled); /* skipped, and never in the ring */
 	if (word - entered >= REPLAY_WORDS)
 		entered = word - REPLAY_WORDS + 1;
 	for (; entered <= word; entered++)

@@ -97,7 +97,7 @@ static bool read_peers(struct json_reader *reader, struct status_host *host)
 	return true;
 }
 
-static bool read_interface(struct json_reader *reader, struct status_host *host)
+static bool read_status_interface(struct json_reader *reader, struct status_host *host)
 {
 	char key[STATUS_KEY];
 
@@ -132,7 +132,7 @@ static int read_document(struct json_reader *reader, struct status_host *host)
 		while (json_next_item(reader)) {
 			if (!json_enter(reader, '{'))
 				continue;
-			if (interfaces++ || !read_interface(reader, host))
+			if (interfaces++ || !read_status_interface(reader, host))
 				return -1;
 		}
 	}

@@ -17,7 +17,7 @@ struct host_entry {
 	int32_t host;
 };
 
-static int compare_entries(const void *left, const void *right)
+static int compare_host_entries(const void *left, const void *right)
 {
 	const struct host_entry *a = left, *b = right;
 
@@ -25,11 +25,11 @@ static int compare_entries(const void *left, const void *right)
 }
 
 /* Returns the host, or -1. */
-static int32_t find_entry(const struct host_entry *entries, size_t count, const char *text)
+static int32_t find_status_host(const struct host_entry *entries, size_t count, const char *text)
 {
 	const struct host_entry wanted = { .text = text };
 	const struct host_entry *found =
-		*text && count ? bsearch(&wanted, entries, count, sizeof *entries, compare_entries) : NULL;
+		*text && count ? bsearch(&wanted, entries, count, sizeof *entries, compare_host_entries) : NULL;
 
 	return found ? found->host : -1;
 }
@@ -42,7 +42,7 @@ static void enter_peers(struct status_matrix *matrix, const struct host_entry *e
 
 		for (size_t i = 0; i < host->peer_count && host->outcome == STATUS_ANSWERED; i++) {
 			const struct status_peer *peer = &host->peers[i];
-			int32_t column = find_entry(entries, count, by_key ? peer->public_key : peer->name);
+			int32_t column = find_status_host(entries, count, by_key ? peer->public_key : peer->name);
 			int32_t *entry;
 
 			if (column < 0)
@@ -68,13 +68,13 @@ static int find_peers(struct status_matrix *matrix)
 	for (size_t i = 0; i < count; i++)
 		if (*matrix->hosts[i].public_key)
 			entries[used++] = (struct host_entry) { matrix->hosts[i].public_key, (int32_t)i };
-	qsort(entries, used, sizeof *entries, compare_entries);
+	qsort(entries, used, sizeof *entries, compare_host_entries);
 	enter_peers(matrix, entries, used, true);
 	used = 0;
 	for (size_t i = 0; i < count; i++)
 		if (!*matrix->hosts[i].public_key)
 			entries[used++] = (struct host_entry) { matrix->list->hosts[i].name, (int32_t)i };
-	qsort(entries, used, sizeof *entries, compare_entries);
+	qsort(entries, used, sizeof *entries, compare_host_entries);
 	enter_peers(matrix, entries, used, false);
 	free(entries);
 	return 0;

@@ -32,7 +32,7 @@ static void table_cell(const struct terminal *terminal, const char *text, int wi
 }
 
 /* Fills `widths` with those of the columns. Returns the width of the names. */
-static int measure_columns(const struct status_matrix *matrix, int *widths)
+static int measure_status_columns(const struct status_matrix *matrix, int *widths)
 {
 	int name_width = 0;
 
@@ -68,7 +68,7 @@ static void print_row(const struct terminal *terminal, const struct status_matri
 
 static void print_matrix(const struct terminal *terminal, const struct status_matrix *matrix)
 {
-	int widths[TABLE_HOSTS_MAX], name_width = measure_columns(matrix, widths);
+	int widths[TABLE_HOSTS_MAX], name_width = measure_status_columns(matrix, widths);
 
 	terminal_blanks(terminal, name_width + COLUMN_GAP);
 	for (size_t to = 0; to < matrix->list->count; to++)

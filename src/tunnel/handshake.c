@@ -256,8 +256,8 @@ static struct noise_remote *find_remote(void *context, const uint8_t public_key[
 }
 
 /* The sender claims that key, but has not proved that it has the private one. */
-static void report_unknown_key(struct device *device, const uint8_t public_key[NOISE_KEY], const struct endpoint *from,
-							   uint64_t now)
+static void report_unknown_sender(struct device *device, const uint8_t public_key[NOISE_KEY],
+								  const struct endpoint *from, uint64_t now)
 {
 	struct problem problem = { .kind = PROBLEM_OTHER_KEY, .endpoint = *from };
 	char text[ENDPOINT_TEXT], key[KEY_BASE64];
@@ -303,7 +303,7 @@ static enum counter report_rejection(struct device *device, const struct search 
 {
 	switch (error) {
 	case -ENOENT:
-		report_unknown_key(device, search->public_key, from, now);
+		report_unknown_sender(device, search->public_key, from, now);
 		return DROP_UNKNOWN_KEY;
 	case -EPROTONOSUPPORT:
 		peer_report_problem(peer_of_remote(remote), &(struct problem) { .kind = PROBLEM_CIPHER }, now);
