@@ -556,7 +556,7 @@ def messages(lab):
         check_nothing_left(left, before)
     with lab.check("a relative path, a path in down, and a reload"):
         assert run("up", "./tun-left.conf")[0] == 0
-        assert run("reload", "tun-left") == (0, "")
+        assert run("reload", "tun-left") == (0, "tun-left: nothing has changed\n")
         assert run("down", "./tun-left.conf") == (0, "")
     with lab.check("a name alone means a file in /etc/adit"):
         os.makedirs("/etc/adit", exist_ok=True)

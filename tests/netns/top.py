@@ -173,11 +173,12 @@ def screens(lab):
     with lab.check("a cause of drops is named with its number"):
         left.node.run("ping -n -q -c 3 -i 0.2 -W 1 10.7.0.99", check=False)  # no peer has this address
         terminal.shows(r"^drops none now, in all: .*no_peer 3\b")
+        terminal.shows("packets to 10.7.0.99 are dropped")  # a warning, which has a row of its own
     with lab.check("80x24 is filled, and no line is wider"):
         lines = terminal.lines()
         assert len(lines) == 24 and max(map(len, lines)) <= 80, lines
         assert lines[23].startswith("q quit  s sort") and lines[23].endswith("? help"), lines[23]
-        assert title_row(terminal) == 5, terminal.screen()
+        assert title_row(terminal) == 6, terminal.screen()
     with lab.check("at 200x60 there are more columns, and the keys are in the last row"):
         terminal.resize(200, 60)
         terminal.shows(r"^PEER .*HANDSHAKE ENDPOINT +ALLOWED IPS")
