@@ -90,6 +90,8 @@ def answer_of(end, request):
             more = client.recv(65536)
             assert more, "the daemon closed the connection"
             text += more.decode()
+        client.shutdown(socket.SHUT_WR)
+        assert not client.recv(1), "more than one answer"  # now the daemon has closed its end, too
     assert text.endswith("errno=0\n\n"), text
     return text.removesuffix("errno=0\n\n")
 

@@ -96,7 +96,8 @@ def resolvconf(lab):
         def begin_reload(servers):
             left.settings = {"DNS": servers}
             left.write()
-            return subprocess.Popen(left.node.words([lab.adit, "reload", "tun-left"]), stderr=subprocess.PIPE, text=True)
+            return subprocess.Popen(left.node.words([lab.adit, "reload", "tun-left"]), stdout=subprocess.DEVNULL,
+                                    stderr=subprocess.PIPE, text=True)
 
         touch("/run/slow")
         forget_calls()

@@ -50,7 +50,7 @@ def change(left, changing, coming, number):
 
 def by_command(left):
     left.write()
-    subprocess.run([left.node.lab.adit, "reload", left.interface], check=True, timeout=TIMEOUT)
+    subprocess.run([left.node.lab.adit, "reload", left.interface], check=True, stdout=subprocess.DEVNULL, timeout=TIMEOUT)
 
 
 def by_signal(left):

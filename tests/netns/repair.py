@@ -193,7 +193,7 @@ def many_routes(lab):
         before = before | {name: text.replace("11.0.0.0/24", "12.0.0.0/24") for name, text in before.items()}
         left.peers[0]["AllowedIPs"] = left.peers[0]["AllowedIPs"].replace("11.0.0.0/24", "12.0.0.0/24")
         left.write()
-        reloading = subprocess.Popen(left.node.words([lab.adit, "reload", left.interface]))
+        reloading = subprocess.Popen(left.node.words([lab.adit, "reload", left.interface]), stdout=subprocess.DEVNULL)
         left.node.run("ip route del 11.7.9.0/24")
         assert reloading.wait(TIMEOUT) == 0
         repaired(left.node, {name: "\n".join(sorted(text.splitlines())) for name, text in before.items()})

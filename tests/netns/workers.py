@@ -189,7 +189,7 @@ def changes(lab, workers):
             left.peers += [{"PublicKey": extra[i], "Endpoint": host_port("192.0.2.99", 1 + number),
                             "AllowedIPs": f"10.9.{(number + i) % 3}.0/24"} for i in range(number % 4)]
             left.write()
-            subprocess.run([lab.adit, "reload", left.interface], check=True, timeout=TIMEOUT)
+            subprocess.run([lab.adit, "reload", left.interface], check=True, stdout=subprocess.DEVNULL, timeout=TIMEOUT)
     with lab.check("the counters can be read under load"):
         for _ in range(20):
             assert counters_of(left)["sealed"]

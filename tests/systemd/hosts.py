@@ -278,7 +278,7 @@ def check_metrics(lab, a, b):
         assert status == 200 and kind.startswith("text/plain"), (status, kind)
         assert re.search(r'^adit_up\{interface="lab"\} 1$', text, re.M), text
         assert re.search(r'^adit_interface_peers\{interface="lab"\} 2$', text, re.M), text
-        for name in "peer_receive_bytes_total", "interface_receive_bytes_total", "handshakes_completed_total":
+        for name in "peer_receive_bytes_total", "interface_receive_bytes_total", "handshakes_total":
             values = [float(value) for value in re.findall(rf"^adit_{name}\{{.*\}} (\S+)$", text, re.M)]
             assert values and sum(values) > 0, f"{name}: {values}"
         assert 'name="b"' in text, text
