@@ -323,7 +323,7 @@ bool json_read_u64(struct json_reader *reader, uint64_t *number)
 /* Leaves what it enters, level by level, without recursion. */
 void json_skip(struct json_reader *reader)
 {
-	char kinds[JSON_DEPTH];
+	char kinds[JSON_DEPTH] = { 0 };
 	unsigned outer = reader->depth;
 
 	for (;;) {

@@ -78,7 +78,7 @@ int interface_open(struct tun *queues, unsigned *count, const char *name, bool w
 
 int interface_lock_name(struct interface_lock *lock, const char *name, struct reason *reason)
 {
-	struct interface_holder holder;
+	struct interface_holder holder = { 0 };
 	int error = interface_lock_take(lock, UAPI_DIRECTORY, name, INTERFACE_STARTING, UAPI_END_TIMEOUT * 1000);
 
 	if (error && error != -EBUSY)

@@ -475,15 +475,14 @@ static bool service_may_end(void *context)
 	bool may_stay = service->down.waits && !daemon->lost;
 	const bool always = true, never = false;
 	struct reason reason = { 0 };
-	int error;
+	int error = 0;
 
 	daemon->ended = false;
 	service->keep = !daemon->lost && !may_stay && daemon->terminated && service_is_restarting();
 	daemon->device.leaving = service->keep;
-	error = service->keep
-				? 0
-				: hooks_run(&service->hooks, &service->children, HOOK_PRE_DOWN, &service->config,
-							may_stay ? &daemon->must_end : &always, may_stay ? &never : &daemon->ended, &reason);
+	if (!service->keep)
+		error = hooks_run(&service->hooks, &service->children, HOOK_PRE_DOWN, &service->config,
+						  may_stay ? &daemon->must_end : &always, may_stay ? &never : &daemon->ended, &reason);
 	may_stay = may_stay && !daemon->must_end;
 	if (service->config.save_config && !daemon->lost && (!error || !may_stay)) {
 		struct reason warning = { 0 };
@@ -496,7 +495,8 @@ static bool service_may_end(void *context)
 		}
 		if (save_error && may_stay)
 			waiting_client_message(&service->down, "the tunnel stays up; \"adit stop\" ends it without its file");
-		error = error ? error : save_error;
+		if (!error)
+			error = save_error;
 	}
 	if (!error || error == -ECANCELED)
 		return true;

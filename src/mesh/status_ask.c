@@ -101,7 +101,7 @@ static bool slot_reserve(struct status_slot *slot)
 /* Reads all that is there. What does not fit is dropped: the document is then incomplete. */
 static void slot_read_output(struct status_slot *slot)
 {
-	char rest[READ_SIZE];
+	char rest[READ_SIZE] = { 0 };
 
 	for (;;) {
 		bool fits = slot_reserve(slot);

@@ -104,8 +104,8 @@ static const char document[] =
 
 static void members_are_found_among_others(void **state)
 {
-	static const char *const names[] = { "a\xc3\xbc"
-										 "b",
+	static const char *const names[] = { ("a\xc3\xbc"
+										  "b"),
 										 "", "", "last" };
 	struct json_reader reader;
 	char key[8], name[16];
@@ -159,8 +159,8 @@ static void long_strings_are_cut_between_characters(void **state)
 											"ab",
 											"ab",
 											"ab\xc3\xbc",
-											"ab\xc3\xbc"
-											"c" };
+											("ab\xc3\xbc"
+											 "c") };
 
 	for (size_t size = 1; size <= sizeof expected / sizeof *expected; size++) {
 		struct json_reader reader;

@@ -58,10 +58,10 @@ void log_peer_line(enum log_level level, struct log_subject subject, const char 
 	__attribute__((format(printf, 3, 4)));
 
 #define log_at(level, subject, ...)                                                                                    \
-	(log_enabled(level) ? _Generic((subject), struct log_subject                                                       \
-								   : log_peer_line, default                                                            \
-								   : log_line)(level, subject, __VA_ARGS__)                                            \
-						: (void)0)
+	do {                                                                                                               \
+		if (log_enabled(level))                                                                                        \
+			_Generic((subject), struct log_subject : log_peer_line, default : log_line)(level, subject, __VA_ARGS__);  \
+	} while (0)
 #define log_error(subject, ...) log_at(LOG_ERROR, subject, __VA_ARGS__)
 #define log_warning(subject, ...) log_at(LOG_WARNING, subject, __VA_ARGS__)
 #define log_info(subject, ...) log_at(LOG_INFO, subject, __VA_ARGS__)
