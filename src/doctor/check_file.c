@@ -81,11 +81,11 @@ void judge_permissions(struct findings *findings, const struct permission_facts 
 {
 	const char *what = facts->folder ? "folder" : "file";
 	/* In a sticky folder, others cannot replace files. */
-	bool writable = facts->mode & (S_IWGRP | S_IWOTH) && !(facts->folder && facts->mode & S_ISVTX);
+	bool writable = facts->mode & (S_IWGRP | S_IWOTH), sticky = facts->folder && facts->mode & S_ISVTX;
 
 	if (facts->error)
 		return; /* the parser reports it */
-	if (writable) {
+	if (writable && !sticky) {
 		finding_add(findings, VERDICT_FAIL, facts->path,
 					"the mode %04o of the %s lets other users change what root runs", facts->mode, what);
 		finding_command_on(findings, "chmod go-w", facts->path);
@@ -93,6 +93,9 @@ void judge_permissions(struct findings *findings, const struct permission_facts 
 		finding_add(findings, VERDICT_WARN, facts->path, "the %s belongs to user %u, who can change what root runs",
 					what, (unsigned)facts->owner);
 		finding_command_on(findings, "chown root:", facts->path);
+	} else if (writable) {
+		finding_add(findings, VERDICT_OK, facts->path,
+					"other users can add files, and replace only their own (mode %04o)", facts->mode);
 	} else {
 		finding_add(findings, VERDICT_OK, facts->path, "only the owner of the %s can change it (mode %04o)", what,
 					facts->mode);

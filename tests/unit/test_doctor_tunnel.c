@@ -298,7 +298,7 @@ static void others_must_not_change_the_file(void **state)
 	assert_only(VERDICT_FAIL, "/etc/adit/site.conf", "0620", "chmod go-w /etc/adit/site.conf");
 	facts = (struct permission_facts) { .path = "/tmp", .folder = true, .mode = 01777 };
 	judge_permissions(&found, &facts);
-	assert_only(VERDICT_OK, "/tmp", "folder", "");
+	assert_only(VERDICT_OK, "/tmp", "other users can add files", "");
 	facts = (struct permission_facts) { .path = "x", .owner = 1000, .mode = 0600 };
 	judge_permissions(&found, &facts);
 	assert_only(VERDICT_WARN, "x", "user 1000", "chown root: x");
