@@ -114,7 +114,7 @@ static bool parse_options(struct peer_options *given, int argc, char **argv)
 /* --- what the peer gets ------------------------------------------------------------- */
 
 /* Our public key and port, from the file, or else from the daemon: only the daemon has our credentials. */
-static bool find_ourselves(const struct peer_site *site, struct new_peer *peer)
+static bool read_our_key(const struct peer_site *site, struct new_peer *peer)
 {
 	struct show_interface running = { 0 };
 	uint8_t key[KEY_BYTES];
@@ -131,7 +131,12 @@ static bool find_ourselves(const struct peer_site *site, struct new_peer *peer)
 			peer->our_port = running.port;
 	}
 	show_free(&running);
-	if (*peer->our_key)
+	return *peer->our_key;
+}
+
+static bool find_ourselves(const struct peer_site *site, struct new_peer *peer)
+{
+	if (read_our_key(site, peer))
 		return true;
 	fprintf(stderr, "%s: the private key of %s is not available here; start %s first, which has it\n", site->command,
 			site->file, site->config.interface);
@@ -403,6 +408,18 @@ static bool key_is_free(const struct peer_site *site, const struct new_peer *pee
 	return true;
 }
 
+/* The most likely mistake of a user who copies keys between two hosts. */
+static bool key_is_not_ours(const struct peer_site *site, struct new_peer *peer)
+{
+	char key[KEY_BASE64];
+
+	key_to_base64(key, peer->public_key);
+	if (!read_our_key(site, peer) || strcmp(key, peer->our_key) != 0)
+		return true;
+	fprintf(stderr, "%s: --public-key: this is the key of this host; give the key of the peer\n", site->command);
+	return false;
+}
+
 static int report_file(const struct peer_site *site, const char *path, int error)
 {
 	if (error)
@@ -483,7 +500,7 @@ static int add_peer(struct peer_site *site, struct new_peer *peer, const struct 
 	make_keys(peer, given->public_key);
 	if (!key_is_free(site, peer))
 		return -1;
-	if (!given->public_key && !find_ourselves(site, peer))
+	if (given->public_key ? !key_is_not_ours(site, peer) : !find_ourselves(site, peer))
 		return -1;
 	if (given->our_endpoint && !complete_endpoint(site, peer, given->our_endpoint))
 		return -1;

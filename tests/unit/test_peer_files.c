@@ -306,6 +306,10 @@ static void add_shows_a_qr_code(void **state)
 
 static void add_names_what_is_wrong_and_changes_nothing(void **state)
 {
+	char own[KEY_BASE64], line[256];
+	uint8_t key[KEY_BYTES];
+	struct config config;
+
 	run_line(0, "init ./site.conf --address 10.9.0.1/30");
 	run_line(0, "peer add site.conf alice --no-reload --our-endpoint h");
 	expect_error("peer add site.conf alice",
@@ -338,6 +342,12 @@ static void add_names_what_is_wrong_and_changes_nothing(void **state)
 		"peer add site.conf bob --public-key " KEY " --dns 10.9.0.1",
 		"adit peer add: --public-key: the peer has a configuration of its own, so --our-endpoint, --routes, --dns, "
 		"--keepalive, --output and --qr are not allowed\n");
+	load(&config, "site.conf");
+	crypto_scalarmult_base(key, config.private_key);
+	config_destroy(&config);
+	key_to_base64(own, key);
+	snprintf(line, sizeof line, "peer add site.conf bob --address 10.9.1.4 --public-key %s", own);
+	expect_error(line, "adit peer add: --public-key: this is the key of this host; give the key of the peer\n");
 	expect_error("peer add site.conf",
 				 "adit peer add: the arguments are FILE NAME [OPTION]...; see \"adit peer --help\"\n");
 	expect_error("peer add none.conf bob", "none.conf: error: No such file or directory\n");
