@@ -82,7 +82,9 @@ int interface_lock_name(struct interface_lock *lock, const char *name, struct re
 	int error = interface_lock_take(lock, UAPI_DIRECTORY, name, INTERFACE_STARTING, UAPI_END_TIMEOUT * 1000);
 
 	if (error && error != -EBUSY)
-		log_debug(name, "no lock in " UAPI_DIRECTORY ": %s", strerror(-error));
+		log_warning(name,
+					"no lock in " UAPI_DIRECTORY ": %s; adit down cannot end this tunnel, SIGTERM to process %d can",
+					strerror(-error), (int)getpid());
 	if (error != -EBUSY)
 		return 0;
 	interface_lock_find(&holder, UAPI_DIRECTORY, name);

@@ -329,8 +329,10 @@ static void start_control(struct service *service)
 	int error = uapi_start(&service->uapi, &service->daemon.device, service->daemon.loop, &options);
 
 	if (error)
-		log_warning(interface, "no control socket for wg(8) (" UAPI_DIRECTORY "/%s.sock): %s", interface,
-					error == -EADDRINUSE ? "another daemon uses it" : strerror(-error));
+		log_warning(interface,
+					"no control socket (" UAPI_DIRECTORY
+					"/%s.sock): %s; adit show, adit reload and wg(8) cannot reach this tunnel",
+					interface, error == -EADDRINUSE ? "another daemon uses it" : strerror(-error));
 	service->daemon.reload = on_hangup;
 	service->daemon.context = service;
 }

@@ -72,7 +72,7 @@ static int up_in_background(const char *path, struct config *config, bool strict
 {
 	struct up_child child = { .interface = config->interface, .log = log };
 	char interface[IFNAMSIZ];
-	int ready[2], code;
+	int ready[2], code, status;
 	pid_t pid;
 
 	if (pipe2(ready, O_CLOEXEC)) {
@@ -89,8 +89,9 @@ static int up_in_background(const char *path, struct config *config, bool strict
 		signal(SIGTERM, on_up_terminated);
 		close(ready[1]);
 		code = wait_for_ready(ready[0]);
-		if (code)
-			waitpid(pid, NULL, 0); /* it has logged the reason */
+		if (code && waitpid(pid, &status, 0) == pid && WIFSIGNALED(status)) /* else it has logged the reason */
+			fprintf(stderr, "adit up: `%s': the daemon was ended by signal %d (%s)\n", config->interface,
+					WTERMSIG(status), strsignal(WTERMSIG(status)));
 		return code;
 	}
 	close(ready[0]);
