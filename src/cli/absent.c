@@ -56,8 +56,10 @@ static int end_holder(const char *command, struct stop_wait *wait, const struct 
 	error = terminate_holder(wait, holder);
 	if (error)
 		fprintf(stderr, "%s: `%s': process %d: %s\n", command, wait->name, (int)holder->process, strerror(-error));
-	else
+	else if (holder->phase == INTERFACE_STARTING)
 		fprintf(stderr, "%s: `%s' was still starting; its start has been ended\n", command, wait->name);
+	else
+		fprintf(stderr, "%s: `%s' has no control socket; its process has been ended\n", command, wait->name);
 	return error ? -EIO : 0;
 }
 
@@ -119,6 +121,15 @@ int absent_end(const char *command, struct stop_wait *wait)
 	if (interface_lock_find(&holder, UAPI_DIRECTORY, wait->name))
 		return end_holder(command, wait, &holder);
 	return remove_remains(command, wait->name) ? 0 : -ENOENT;
+}
+
+bool absent_closes_connections(const char *name)
+{
+	struct interface_holder holder;
+
+	if (interface_lock_find(&holder, UAPI_DIRECTORY, name))
+		return holder.phase != INTERFACE_UP;
+	return !if_nametoindex(name);
 }
 
 void absent_remove_remains(const char *command, const char *name)

@@ -3,16 +3,25 @@
 #ifndef ADIT_CLI_ABSENT_H
 #define ADIT_CLI_ABSENT_H
 
+#include <stdbool.h>
+
 #include "stop_wait.h"
 
 /*
- * Ends the tunnel `wait->name`, on whose control socket nobody listens. If its daemon is still starting, terminates it.
+ * Ends the tunnel `wait->name`, on whose control socket nobody listens. If its daemon is still starting, or has no
+ * control socket, terminates it.
  * If it was killed, removes what it left. Prints one line about either, after the name of the command.
  *
  * Returns 0; -EBUSY if the daemon is ending; -ENOENT if there is nothing to end; or -EIO, which was reported. After 0
  * and -EBUSY, the caller may call stop_wait_end.
  */
 int absent_end(const char *command, struct stop_wait *wait);
+
+/*
+ * Returns whether the daemon of the interface is starting, is ending or has ended. In these states it may close its
+ * connections without an answer.
+ */
+bool absent_closes_connections(const char *name);
 
 /*
  * Removes what a killed daemon left, if there is anything, and prints a line then. If the interface still exists, first

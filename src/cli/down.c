@@ -87,6 +87,8 @@ int command_down(int argc, char **argv)
 	stop_wait_begin(&wait, name);
 	fd = uapi_connect(UAPI_DIRECTORY, name, DOWN_CONNECT_TIMEOUT);
 	error = fd < 0 ? fd : request_down(fd);
+	if ((error == -EPROTO || error == -EPIPE) && absent_closes_connections(name))
+		error = -ECONNREFUSED;
 	if (error == -ENOENT || error == -ECONNREFUSED)
 		error = absent_end("adit down", &wait);
 	if (error == -ENOENT)

@@ -32,6 +32,8 @@ int command_stop(int argc, char **argv)
 	}
 	stop_wait_begin(&wait, argv[1]);
 	error = uapi_client_call(UAPI_DIRECTORY, argv[1], "stop=1\n\n", STOP_TIMEOUT, ignore_line, NULL);
+	if ((error == -EPROTO || error == -EPIPE) && absent_closes_connections(argv[1]))
+		error = -ECONNREFUSED;
 	if (error == -ENOENT || error == -ECONNREFUSED)
 		error = absent_end("adit stop", &wait);
 	if (!error || error == -EBUSY) {

@@ -139,6 +139,55 @@ def commands_while_ending(lab):
         check_nothing_left(left, before)
 
 
+@case()
+def several_ends(lab):
+    """A daemon that ends closes the connections of further commands, which then wait for its end or report it."""
+    left, right = lay(lab, hooks=[("PostDown", "sleep 0.5")])
+    before = network_state(left.node)
+    for number in range(3):
+        left.start()
+        ends = [subprocess.Popen(left.node.words([lab.adit, verb, "tun-left"]), stderr=subprocess.PIPE, text=True)
+                for verb in ("down", "stop") * 3]
+        texts = [end.communicate(timeout=60)[1] for end in ends]
+        with lab.check(f"round {number + 1}: each adit stop succeeds, and no message calls the daemon a foreign one"):
+            assert [end.returncode for end in ends[1::2]] == [0, 0, 0], texts
+            assert {*texts} <= {"", "[#] sleep 0.5\n", "adit down: `tun-left' is going down already\n"}, texts
+            check_nothing_left(left, before)
+
+
+@case()
+def ended_without_a_control_socket(lab):
+    left, right = lay(lab, hooks=record("PreUp", "PostDown"))
+    before = network_state(left.node)
+    os.makedirs("/var/run/wireguard", exist_ok=True)
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind("/var/run/wireguard/tun-left.sock")
+        other.listen()
+        left.start()
+        os.unlink("/var/run/wireguard/tun-left.sock")
+    with lab.check("adit down ends a tunnel whose socket's name was in use"):
+        assert adit(left, "down", "tun-left") == (
+            0, "adit down: `tun-left' has no control socket; its process has been ended\n")
+        assert calls() == ["PreUp tun-left", "PostDown tun-left"], calls()
+        check_nothing_left(left, before)
+
+
+@case()
+def daemon_killed_while_starting(lab):
+    left, right = lay(lab, hooks=[("PreUp", WAIT)])
+    path = left.write()
+    for name in "/run/begins", "/run/go":
+        os.path.exists(name) and os.unlink(name)
+    up = subprocess.Popen(left.node.words([lab.adit, "up", path]), stderr=subprocess.PIPE, text=True)
+    wait_for(lambda: os.path.exists("/run/begins"), "the hook")
+    left.node.run(["pkill", "-KILL", "--newest", "-f", f"^{lab.adit} up "])
+    touch("/run/go")
+    with lab.check("adit up names the signal"):
+        text = up.communicate(timeout=60)[1]
+        assert up.returncode == 1, text
+        assert text.endswith("adit up: `tun-left': the daemon was ended by signal 9 (Killed)\n"), text
+
+
 @case(verb=["down", "stop"])
 def killed(lab, verb):
     """What a killed daemon leaves is removed by the command that would have ended the tunnel."""
