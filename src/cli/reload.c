@@ -46,6 +46,8 @@ int reload_interface(const char *command, const char *interface, FILE *changes)
 	struct reload_reply reply = { .interface = interface, .changes = changes };
 	int error = uapi_client_call(UAPI_DIRECTORY, interface, "reload=1\n\n", RELOAD_TIMEOUT, print_message, &reply);
 
+	if (reply.messages && (error == -ENOENT || error == -ECONNREFUSED))
+		error = -EIO; /* the daemon answers, and does not find its file */
 	if (!error || error == -ENOENT || error == -ECONNREFUSED)
 		return error;
 	if (reply.applied && !changes)

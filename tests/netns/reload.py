@@ -152,6 +152,13 @@ def summary(lab):
     left.peers[1]["AllowedIPs"] = ", ".join(f"10.30.{number}.0/24" for number in range(100))
     expect("1 peer changed, route 10.30.0.0/24 added, .*, and 9[0-9] more")
     expect("nothing has changed")
+    with lab.check("without the file, the daemon answers that it is missing"):
+        path = left.write()
+        os.rename(path, path + "~")
+        done = left.node.run([lab.adit, "reload", "tun-left"], check=False)
+        os.rename(path + "~", path)
+        assert done.returncode == 1 and "adit reload: tun-left: not reloaded\n" in done.stderr, done.stderr
+        assert "no daemon" not in done.stderr, done.stderr
     with lab.check("no line has a key, or is longer than 480 bytes"):
         secrets = [private, left.private, *publics, *(peer.get("PresharedKey", "-") for peer in left.peers)]
         assert not any(text in line for text in secrets for line in shown if text != "-"), shown
