@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "ini_parser.h"
@@ -149,12 +150,17 @@ static int read_folder(struct ini_parser *parser, const struct config_file *incl
 {
 	DIR *folder = opendir(include->path);
 	struct file_names names = { 0 };
+	struct stat status;
 	int error;
 
 	if (!folder) {
 		report_folder(parser, include, -errno);
 		return 0;
 	}
+	parser->file = NULL;
+	if (!fstat(dirfd(folder), &status) && status.st_mode & S_IWOTH)
+		ini_exposure(parser, include->line, "Include: the mode %04o of %s lets others add peers; set the mode to 0700",
+					 status.st_mode & 07777, include->path);
 	error = list_files(folder, &names);
 	if (error && error != -ENOMEM) {
 		report_folder(parser, include, error);

@@ -11,10 +11,11 @@
 
 /* --- findings of the parser ----- */
 
-/* The file with keys that others can read is that of the finding, or one that the text names. */
+/* The file or folder that others can access is that of the finding, or one that the text names. */
 static void suggest_mode(struct findings *findings, const char *object, const char *text)
 {
-	const char *start = strstr(text, " of "), *end = strstr(text, " lets others access the key;");
+	const char *start = strstr(text, " of "), *key = strstr(text, " lets others access the key;");
+	const char *end = key ? key : strstr(text, " lets others add peers;");
 	char path[256];
 
 	if (strstr(text, ": the file contains keys, and its mode ")) {
@@ -22,7 +23,7 @@ static void suggest_mode(struct findings *findings, const char *object, const ch
 	} else if (start && end && start < end) {
 		start += strlen(" of ");
 		snprintf(path, sizeof path, "%.*s", (int)(end - start), start);
-		finding_command_on(findings, "chmod 0600", path);
+		finding_command_on(findings, key ? "chmod 0600" : "chmod 0700", path);
 	}
 }
 

@@ -283,6 +283,9 @@ static void findings_of_the_parser_keep_their_place(void **state)
 				   "s.conf:2: warning: PrivateKeyFile: the mode 0644 of /etc/adit/key lets others access the key; x",
 				   "s.conf");
 	assert_only(VERDICT_WARN, "s.conf:2", "lets others", "chmod 0600 /etc/adit/key");
+	judge_ini_line(&found, "s.conf:7: warning: Include: the mode 0777 of /etc/adit/s.d lets others add peers; x",
+				   "s.conf");
+	assert_only(VERDICT_WARN, "s.conf:7", "lets others", "chmod 0700 /etc/adit/s.d");
 	judge_ini_line(&found, "100 further findings", "site.conf");
 	assert_int_equal(found.list[0].verdict, VERDICT_WARN);
 }

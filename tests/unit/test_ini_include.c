@@ -101,6 +101,18 @@ static void only_files_that_end_in_conf_are_read(void **state)
 	assert_int_equal(run->config.peer_count, 1);
 }
 
+static void others_must_not_add_peers(void **state)
+{
+	struct run *run = *state;
+
+	assert_int_equal(chmod(path_in_folder("peers.d"), 01777), 0);
+	put("peers.d/a.conf", PEER, 0600);
+	assert_int_equal(load(run), 0);
+	assert_findings(run,
+					"@/wg0.conf:3: warning: Include: the mode 1777 of @/peers.d lets others add peers; set the mode to "
+					"0700\n");
+}
+
 static void files_follow_the_main_file_in_the_order_of_their_bytes(void **state)
 {
 	struct run *run = *state;
@@ -349,6 +361,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(an_empty_folder_adds_no_peer),
 		TEST(only_files_that_end_in_conf_are_read),
+		TEST(others_must_not_add_peers),
 		TEST(files_follow_the_main_file_in_the_order_of_their_bytes),
 		TEST(several_folders_are_read_in_the_order_of_their_lines),
 		TEST(a_folder_that_is_missing_is_an_error),
