@@ -123,6 +123,14 @@ int absent_end(const char *command, struct stop_wait *wait)
 	return remove_remains(command, wait->name) ? 0 : -ENOENT;
 }
 
+bool absent_has_foreign_socket(const struct stop_wait *wait)
+{
+	struct interface_holder holder;
+
+	return wait->listener && interface_lock_find(&holder, UAPI_DIRECTORY, wait->name) && holder.process &&
+		   holder.process != wait->listener;
+}
+
 bool absent_closes_connections(const char *name)
 {
 	struct interface_holder holder;

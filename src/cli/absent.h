@@ -9,13 +9,19 @@
 
 /*
  * Ends the tunnel `wait->name`, on whose control socket nobody listens. If its daemon is still starting, or has no
- * control socket, terminates it.
- * If it was killed, removes what it left. Prints one line about either, after the name of the command.
+ * control socket, terminates it. If it was killed, removes what it left. Prints one line about either, after the name
+ * of the command.
  *
  * Returns 0; -EBUSY if the daemon is ending; -ENOENT if there is nothing to end; or -EIO, which was reported. After 0
  * and -EBUSY, the caller may call stop_wait_end.
  */
 int absent_end(const char *command, struct stop_wait *wait);
+
+/*
+ * Returns whether the control socket belongs to another interface of this name, in another network namespace. The lock
+ * is one per namespace, the socket is not.
+ */
+bool absent_has_foreign_socket(const struct stop_wait *wait);
 
 /*
  * Returns whether the daemon of the interface is starting, is ending or has ended. In these states it may close its

@@ -85,7 +85,7 @@ int command_down(int argc, char **argv)
 		return EXIT_FAILURE;
 	}
 	stop_wait_begin(&wait, name);
-	fd = uapi_connect(UAPI_DIRECTORY, name, DOWN_CONNECT_TIMEOUT);
+	fd = absent_has_foreign_socket(&wait) ? -ECONNREFUSED : uapi_connect(UAPI_DIRECTORY, name, DOWN_CONNECT_TIMEOUT);
 	error = fd < 0 ? fd : request_down(fd);
 	if ((error == -EPROTO || error == -EPIPE) && absent_closes_connections(name))
 		error = -ECONNREFUSED;

@@ -31,7 +31,9 @@ int command_stop(int argc, char **argv)
 		return EXIT_SUCCESS;
 	}
 	stop_wait_begin(&wait, argv[1]);
-	error = uapi_client_call(UAPI_DIRECTORY, argv[1], "stop=1\n\n", STOP_TIMEOUT, ignore_line, NULL);
+	error = absent_has_foreign_socket(&wait)
+				? -ECONNREFUSED
+				: uapi_client_call(UAPI_DIRECTORY, argv[1], "stop=1\n\n", STOP_TIMEOUT, ignore_line, NULL);
 	if ((error == -EPROTO || error == -EPIPE) && absent_closes_connections(argv[1]))
 		error = -ECONNREFUSED;
 	if (error == -ENOENT || error == -ECONNREFUSED)

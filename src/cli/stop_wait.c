@@ -27,8 +27,10 @@ void stop_wait_begin(struct stop_wait *wait, const char *name)
 	snprintf(wait->name, sizeof wait->name, "%s", name);
 	if (fd < 0)
 		return;
-	if (!getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length) && credentials.pid)
+	if (!getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length) && credentials.pid) {
 		wait->process = (int)syscall(SYS_pidfd_open, credentials.pid, 0);
+		wait->listener = credentials.pid;
+	}
 	close(fd);
 }
 

@@ -4,11 +4,13 @@
 #define ADIT_CLI_STOP_WAIT_H
 
 #include <net/if.h>
+#include <sys/types.h>
 
 struct stop_wait {
 	char name[IFNAMSIZ];
 	unsigned index; /* of the interface; 0: it does not exist */
 	int process;    /* pidfd of the process that listens on the control socket; -1: we cannot see it */
+	pid_t listener; /* the number of that process; 0: we cannot see it */
 };
 
 /* Remembers the daemon of the interface `name`, which runs. */
