@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "tunnel/device.h"
 
 void reload_report_message(void *context, const char *text)
 {
@@ -32,4 +33,20 @@ void reload_report_deferred(struct reload_report *report, const struct config *c
 		reload_report_message(report, "TunOffload: the change takes effect at the next start");
 	if (current->workers != wanted->workers)
 		reload_report_message(report, "Workers: the change takes effect at the next start");
+}
+
+void reload_report_refused(const struct device *device, const char *reason)
+{
+	struct event event = { .kind = EVENT_RELOAD_REFUSED, .interface = device->name, .reason = reason };
+
+	event_emit(&device->events, &event);
+}
+
+void reload_report_applied(const struct device *device)
+{
+	struct event event = { .kind = EVENT_RELOAD_APPLIED,
+						   .interface = device->name,
+						   .peers = (uint32_t)device->peer_count };
+
+	event_emit(&device->events, &event);
 }

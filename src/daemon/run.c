@@ -23,6 +23,7 @@
 #include "daemon/dns.h"
 #include "daemon/handover.h"
 #include "daemon/hooks.h"
+#include "daemon/host_network.h"
 #include "daemon/interface.h"
 #include "daemon/names.h"
 #include "daemon/notify.h"
@@ -42,8 +43,7 @@
 #include "uapi/socket.h"
 #include "uapi/uapi.h"
 
-#define NAMES_WAIT 5.0                /* seconds */
-#define CONTEST_TIME (600 * NS_PER_S) /* how long `adit show` warns of another program */
+#define NAMES_WAIT 5.0 /* seconds */
 
 struct service {
 	const char *path;
@@ -79,41 +79,6 @@ static void free_config_peers(struct config *config)
 	malloc_trim(0);
 }
 
-/* Makes the part of the host's network that can be refused; the caller commits or reverts it. Takes the claim over. */
-static int prepare_network(struct service *service, const struct config *config, const struct network_plan *plan,
-						   struct table_claim *claim, struct reason *reason)
-{
-	const struct device *device = &service->daemon.device;
-	struct endpoint *endpoints = calloc(device->peer_count + 1, sizeof *endpoints);
-	size_t count = 0;
-	int error;
-
-	for (const struct peer *peer = peer_first(device); endpoints && peer; peer = peer_next(peer))
-		if (endpoint_known(&peer->endpoint))
-			endpoints[count++] = peer->endpoint;
-	error = network_prepare(service->network, plan, claim, config, endpoints, count, reason);
-	free(endpoints);
-	return error;
-}
-
-static void on_network_left_out(void *context, const char *text)
-{
-	struct device *device = context;
-
-	if (text)
-		device_warn(device, WARNING_NETWORK, UINT64_MAX, clock_boottime(), "%s", text);
-	else
-		device_withdraw_warning(device, WARNING_NETWORK);
-}
-
-static void on_network_contested(void *context)
-{
-	uint64_t now = clock_boottime();
-
-	device_warn(context, WARNING_CONTEST, now + CONTEST_TIME, now,
-				"another program keeps changing the network of the tunnel");
-}
-
 /* --- reload --- */
 
 /*
@@ -134,7 +99,7 @@ static int apply_to_all(struct service *service, struct config *config, struct r
 	config->fwmark = plan.mark;
 	config->has_fwmark = true;
 	config->has_listen_port = config->listen_port != 0;
-	error = prepare_network(service, config, &plan, &claim, reason);
+	error = host_network_prepare(service->network, device, config, &plan, &claim, reason);
 	if (error)
 		return error;
 	summary_add_network(summary, service->network);
@@ -166,22 +131,6 @@ forget_previous:
 	else
 		network_commit(service->network);
 	return error;
-}
-
-static void emit_refused_reload(const struct device *device, const char *reason)
-{
-	struct event event = { .kind = EVENT_RELOAD_REFUSED, .interface = device->name, .reason = reason };
-
-	event_emit(&device->events, &event);
-}
-
-static void emit_applied_reload(const struct device *device)
-{
-	struct event event = { .kind = EVENT_RELOAD_APPLIED,
-						   .interface = device->name,
-						   .peers = (uint32_t)device->peer_count };
-
-	event_emit(&device->events, &event);
 }
 
 /* The client of the reload gets the result, unless another reload follows first. */
@@ -221,7 +170,7 @@ static int service_reload(struct service *service, struct uapi_reply *reply)
 
 	if (error) {
 		reload_report_message(&report, "the tunnel is still starting");
-		emit_refused_reload(&service->daemon.device, "the tunnel is still starting");
+		reload_report_refused(&service->daemon.device, "the tunnel is still starting");
 		return error;
 	}
 	summary_start(&summary, &service->daemon.device);
@@ -233,7 +182,7 @@ static int service_reload(struct service *service, struct uapi_reply *reply)
 	if (error) {
 		if (reason.text[0])
 			reload_report_message(&report, reason.text);
-		emit_refused_reload(&service->daemon.device, reason.text[0] ? reason.text : report.error);
+		reload_report_refused(&service->daemon.device, reason.text[0] ? reason.text : report.error);
 		log_error(report.interface, "reload failed: the previous configuration remains in effect");
 		config_destroy(&config);
 		sodium_memzero(&summary, sizeof summary);
@@ -252,7 +201,7 @@ static int service_reload(struct service *service, struct uapi_reply *reply)
 	log_info(report.interface, "reloaded: %s", summary.text);
 	if (reply)
 		uapi_reply_line(reply, "changes", summary.text);
-	emit_applied_reload(&service->daemon.device);
+	reload_report_applied(&service->daemon.device);
 	return 0;
 }
 
@@ -344,18 +293,6 @@ static void on_routes_changed(void *context)
 	names_host_changed(&service->names);
 }
 
-/* Reports whether the routes lead a default route, or one half of it, into the tunnel. */
-static bool routes_most_traffic(const struct config *config)
-{
-	if (config->table == TABLE_OFF)
-		return false;
-	for (const struct config_peer *peer = config->peers; peer; peer = peer->next)
-		for (const struct config_prefix *allowed = peer->allowed_ips; allowed; allowed = allowed->next)
-			if (allowed->prefix.length <= 1)
-				return true;
-	return false;
-}
-
 /*
  * Applies the configuration to the new device: peers, sockets, names, network, control socket. If most traffic will go
  * to the tunnel, it waits for the names first, because the routes also affect the queries of a DNS server on this host.
@@ -366,7 +303,6 @@ static int service_start(struct service *service, const struct network_plan *pla
 {
 	struct daemon *daemon = &service->daemon;
 	struct device *device = &daemon->device;
-	const struct network_warnings warnings = { on_network_left_out, on_network_contested, device };
 	int error;
 
 	service->config.fwmark = plan->mark;
@@ -382,18 +318,12 @@ static int service_start(struct service *service, const struct network_plan *pla
 	error = names_start(&service->names, &service->config, device, daemon->loop);
 	if (error)
 		return reason_set_errno(reason, error, "resolver for endpoints");
-	if (routes_most_traffic(&service->config) && !service->handover.adopted)
+	if (host_network_takes_most(&service->config) && !service->handover.adopted)
 		names_wait(&service->names, NAMES_WAIT, &daemon->ended);
-	service->network = network_open(if_nametoindex(device->name));
-	if (!service->network) {
-		error = reason_set_errno(reason, -errno, "rtnetlink");
+	error = host_network_open(&service->network, device, service->handover.adopted, reason);
+	if (error)
 		goto stop_names;
-	}
-	network_set_events(service->network, &device->events);
-	network_set_warnings(service->network, &warnings);
-	if (service->handover.adopted)
-		network_adopt(service->network);
-	error = prepare_network(service, &service->config, plan, claim, reason);
+	error = host_network_prepare(service->network, device, &service->config, plan, claim, reason);
 	if (error)
 		goto remove_network;
 	network_commit(service->network);
@@ -442,27 +372,6 @@ static void service_stop(struct service *service, bool keep)
 	}
 	network_close(service->network);
 	handover_stop(&service->handover);
-}
-
-/* Chooses mark and table; uses the claim of the previous process if it fits. `claim` receives the claim in either case.
- */
-static int plan_network(struct service *service, struct network_plan *plan, struct table_claim *claim,
-						struct reason *reason)
-{
-	struct table_claim adopted = { 0 };
-	int error;
-
-	handover_take_claim(&service->handover, &adopted);
-	error = network_plan(plan, &adopted, claim, &service->config, reason);
-	if (error) {
-		table_claim_release(&adopted); /* the store keeps it */
-		return error;
-	}
-	if (!claim->table && plan->table == adopted.table)
-		*claim = adopted;
-	else
-		handover_refuse_claim(&service->handover, &adopted);
-	return 0;
 }
 
 /*
@@ -581,7 +490,7 @@ static int service_run(struct service *service, void (*ready)(void *context), vo
 	error = interface_lock_name(&service->lock, config->interface, reason);
 	if (error)
 		return error;
-	error = plan_network(service, &plan, &claim, reason);
+	error = host_network_plan(&service->handover, config, &plan, &claim, reason);
 	if (error)
 		goto release_lock;
 	if (!handover_take_tun(&service->handover, queues, &count, config)) {

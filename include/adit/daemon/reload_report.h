@@ -5,6 +5,7 @@
 
 #include "base/reason.h"
 #include "config/config.h"
+#include "tunnel/device.h"
 #include "uapi/uapi.h"
 
 struct reload_report {
@@ -17,5 +18,8 @@ struct reload_report {
 void reload_report_message(void *context, const char *text);
 /* Reports the changes that take effect at the next start only. */
 void reload_report_deferred(struct reload_report *report, const struct config *current, const struct config *wanted);
+/* Report the result of a reload to the clients of `adit monitor`. */
+void reload_report_refused(const struct device *device, const char *reason);
+void reload_report_applied(const struct device *device);
 
 #endif
