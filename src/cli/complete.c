@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "config/ini.h"
 #include "uapi/uapi.h"
+#include "uapi_client.h"
 
 /* A piece of the help text. It has no terminating NUL byte. */
 struct piece {
@@ -46,20 +47,32 @@ static void offer_text(const char *word, const char *description, const char *pr
 	offer((struct piece) { word, strlen(word) }, (struct piece) { description, strlen(description) }, prefix);
 }
 
-/* Offers the names of the files in a directory that have the suffix. A directory that cannot be read has none. */
-static void offer_names(const char *directory, const char *suffix, const char *description, const char *prefix)
+static int offer_interface(void *context, const char *name)
 {
-	DIR *stream = opendir(directory);
+	offer_text(name, "interface", context);
+	return 0;
+}
+
+static void offer_interfaces(const char *prefix)
+{
+	uapi_client_list(UAPI_DIRECTORY, offer_interface, (void *)prefix);
+}
+
+/* Offers the tunnels that have a file. A directory that cannot be read has none. */
+static void offer_configurations(const char *prefix)
+{
+	static const char suffix[] = ".conf";
+	DIR *stream = opendir(INI_DIRECTORY);
 	const struct dirent *entry;
 
 	if (!stream)
 		return;
 	while ((entry = readdir(stream))) {
-		size_t length = strlen(entry->d_name), tail = strlen(suffix);
+		size_t length = strlen(entry->d_name), tail = sizeof suffix - 1;
 		struct piece name = { entry->d_name, length - tail };
 
 		if (length > tail && *entry->d_name != '.' && strcmp(entry->d_name + length - tail, suffix) == 0)
-			offer(name, (struct piece) { description, strlen(description) }, prefix);
+			offer(name, (struct piece) { "configuration", strlen("configuration") }, prefix);
 	}
 	closedir(stream);
 }
@@ -244,7 +257,7 @@ static void offer_value(struct piece kind, const char *file, const char *prefix)
 	if (piece_is(kind, "DIR"))
 		puts(":directories");
 	else if (piece_is(kind, "IFNAME"))
-		offer_names(UAPI_DIRECTORY, ".sock", "interface", prefix);
+		offer_interfaces(prefix);
 	else if (piece_is(kind, "FILE") || piece_is(kind, "LOG"))
 		puts(":files");
 	else if (piece_is(kind, "PEER") && file)
@@ -287,13 +300,13 @@ static bool offer_word(const char *text, int index, const char *file, const char
 	if (piece_is(word, "HOSTS")) {
 		puts(":files");
 	} else if (piece_is(word, "FILE")) {
-		offer_names(INI_DIRECTORY, ".conf", "configuration", prefix);
+		offer_configurations(prefix);
 		puts(":configurations");
 	} else if (piece_is(word, "LEVEL")) { /* it may be left out */
 		offer_levels(prefix);
-		offer_names(UAPI_DIRECTORY, ".sock", "interface", prefix);
+		offer_interfaces(prefix);
 	} else if (piece_is(word, "NAME") && index == 0) {
-		offer_names(UAPI_DIRECTORY, ".sock", "interface", prefix);
+		offer_interfaces(prefix);
 	} else if (is_kind(word)) {
 		offer_value(word, file, prefix);
 	} else {

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* adit log: prints or changes the level of the log of running daemons. */
-#include <dirent.h>
 #include <errno.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -17,8 +16,6 @@
 #define LOG_USAGE "[LEVEL] [IFNAME]"
 
 enum { LOG_TIMEOUT = 10 /* seconds */ };
-
-static const char socket_suffix[] = ".sock";
 
 static int take_level(void *context, char *key, char *value)
 {
@@ -53,34 +50,47 @@ static int report_failure(const char *interface, int error)
 	return error;
 }
 
-static int is_control_socket(const struct dirent *entry)
-{
-	size_t length = strlen(entry->d_name), tail = sizeof socket_suffix - 1;
+struct log_names {
+	char (*names)[IFNAMSIZ];
+	size_t count;
+};
 
-	return length > tail && length - tail < IFNAMSIZ && !strcmp(entry->d_name + length - tail, socket_suffix);
+static int log_add_name(void *context, const char *name)
+{
+	struct log_names *list = context;
+	char(*larger)[IFNAMSIZ] = realloc(list->names, (list->count + 1) * sizeof *larger);
+
+	if (!larger)
+		return -ENOMEM;
+	list->names = larger;
+	snprintf(larger[list->count++], sizeof *larger, "%s", name);
+	return 0;
+}
+
+static int compare_log_names(const void *left, const void *right)
+{
+	return strcmp(left, right);
 }
 
 /* Continues after an interface that fails, and leaves out those that have no adit. Returns the last error. */
 static int log_all(const char *level)
 {
-	struct dirent **entries;
-	int count = scandir(UAPI_DIRECTORY, &entries, is_control_socket, alphasort), served = 0, last_error = 0;
+	struct log_names list = { 0 };
+	int last_error = uapi_client_list(UAPI_DIRECTORY, log_add_name, &list);
+	size_t served = 0;
 
-	if (count < 0 && errno != ENOENT)
-		return report_failure(UAPI_DIRECTORY, -errno);
-	for (int i = 0; i < count; i++) {
-		char *name = entries[i]->d_name;
-		int error;
+	if (last_error)
+		report_failure(UAPI_DIRECTORY, last_error);
+	if (list.count)
+		qsort(list.names, list.count, sizeof *list.names, compare_log_names);
+	for (size_t i = 0; i < list.count; i++) {
+		int error = log_one(list.names[i], level);
 
-		name[strlen(name) - strlen(socket_suffix)] = '\0';
-		error = log_one(name, level);
 		served += !error;
 		if (error && error != -EINVAL && error != -EPROTO && error != -ENOENT && error != -ECONNREFUSED)
-			last_error = report_failure(name, error);
-		free(entries[i]);
+			last_error = report_failure(list.names[i], error);
 	}
-	if (count >= 0)
-		free(entries);
+	free(list.names);
 	if (served || last_error)
 		return last_error;
 	fputs("adit log: no tunnel is running\n", stderr);

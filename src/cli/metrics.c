@@ -5,7 +5,6 @@
  * Each interface is read by a thread of its own, so a daemon that hangs delays the answer by the timeout and no more,
  * whatever the number of such daemons.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -178,24 +177,9 @@ static int add_interface(struct metrics_list *list, const char *name, size_t len
 	return 0;
 }
 
-/* Adds the interfaces that have a control socket. */
-static int add_all_interfaces(struct metrics_list *list)
+static int add_listed_interface(void *context, const char *name)
 {
-	static const char suffix[] = ".sock";
-	DIR *directory = opendir(UAPI_DIRECTORY);
-	const struct dirent *entry;
-	int error = 0;
-
-	if (!directory)
-		return errno == ENOENT ? 0 : -errno;
-	while (!error && (entry = readdir(directory))) {
-		size_t length = strlen(entry->d_name), tail = sizeof suffix - 1;
-
-		if (length > tail && length - tail < IFNAMSIZ && !strcmp(entry->d_name + length - tail, suffix))
-			error = add_interface(list, entry->d_name, length - tail);
-	}
-	closedir(directory);
-	return error;
+	return add_interface(context, name, strlen(name));
 }
 
 static int compare_interfaces(const void *left, const void *right)
@@ -245,7 +229,7 @@ static int make_text(const struct metrics_options *options, char **names, int co
 	int error = 0;
 
 	if (!count)
-		error = add_all_interfaces(&list);
+		error = uapi_client_list(UAPI_DIRECTORY, add_listed_interface, &list);
 	for (int i = 0; !error && i < count; i++)
 		error = add_interface(&list, names[i], strlen(names[i]));
 	if (!error)

@@ -6,7 +6,6 @@
  * daemon listens already. If a daemon starts before we have noticed the end of the one before it, its name is still in
  * our list; so the directory is read again after each end.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -26,7 +25,7 @@
 
 enum { FEED_TIMEOUT = 10 /* seconds until a daemon accepts us */, FEED_INPUT = 8192, FEEDS_MAX = 1024 };
 
-static const char suffix[] = ".sock", request[] = "monitor=1\n\n";
+static const char request[] = "monitor=1\n\n";
 
 /* The events of one interface. */
 struct feed {
@@ -177,30 +176,23 @@ static bool is_followed(const struct monitor *monitor, const char *interface)
 	return false;
 }
 
-/* Follows the interfaces that have a socket and are not followed yet. Sockets of daemons that have ended do not count.
- */
+/* Follows the interface unless it is followed already. The socket of a daemon that has ended does not count. */
+static int follow_listed(void *context, const char *interface)
+{
+	struct monitor *monitor = context;
+	int error;
+
+	if (is_followed(monitor, interface) || monitor->feed_count == FEEDS_MAX)
+		return 0;
+	error = feed_open(monitor, interface);
+	if (error && error != -ENOENT && error != -ECONNREFUSED && error != -EPIPE && error != -ECONNRESET)
+		monitor_failed(interface, feed_error(error));
+	return 0;
+}
+
 static void follow_all(struct monitor *monitor)
 {
-	DIR *directory = opendir(UAPI_DIRECTORY);
-	const size_t tail = sizeof suffix - 1;
-	const struct dirent *entry;
-
-	while (directory && (entry = readdir(directory))) {
-		size_t length = strlen(entry->d_name);
-		char interface[IFNAMSIZ];
-		int error;
-
-		if (length <= tail || length - tail >= IFNAMSIZ || strcmp(entry->d_name + length - tail, suffix) != 0)
-			continue;
-		snprintf(interface, sizeof interface, "%.*s", (int)(length - tail), entry->d_name);
-		if (is_followed(monitor, interface) || monitor->feed_count == FEEDS_MAX)
-			continue;
-		error = feed_open(monitor, interface);
-		if (error && error != -ENOENT && error != -ECONNREFUSED && error != -EPIPE && error != -ECONNRESET)
-			monitor_failed(interface, feed_error(error));
-	}
-	if (directory)
-		closedir(directory);
+	uapi_client_list(UAPI_DIRECTORY, follow_listed, monitor); /* the next socket causes another attempt */
 }
 
 /* Daemons create the directory in the same way. */

@@ -2,7 +2,6 @@
 /* adit show: finds the control sockets, reads the state of their interfaces and prints it. */
 #include "cli/show.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,8 +15,6 @@
 #include "uapi_client.h"
 
 enum { INTERVAL_MAX = 86400 /* seconds */, OUTPUT_BUFFER = 64 << 10 /* bytes */ };
-
-static const char suffix[] = ".sock";
 
 /* --- interfaces --- */
 
@@ -47,18 +44,20 @@ static void free_interfaces(struct show_interface *interface)
 	}
 }
 
-/* Reads the interface that the directory entry is a socket of, if any. Returns 0 or a negative errno, reported. */
-static int show_read_entry(struct show_interface **list, const struct dirent *entry)
+struct show_list {
+	struct show_interface *first;
+	int error; /* of the last interface that failed */
+};
+
+/* Reads the interface and adds it to the list. Reports a failure, and continues. */
+static int show_read_listed(void *context, const char *name)
 {
-	size_t length = strlen(entry->d_name), tail = sizeof suffix - 1;
-	struct show_interface *interface;
+	struct show_list *all = context;
+	struct show_interface *interface = new_interface(name, strlen(name)), **list = &all->first;
 	int error;
 
-	if (length <= tail || strcmp(entry->d_name + length - tail, suffix))
-		return 0;
-	interface = new_interface(entry->d_name, length - tail);
 	if (!interface)
-		return 0;
+		return -ENOMEM;
 	error = show_read(interface, UAPI_DIRECTORY, SHOW_TIMEOUT);
 	if (!error) {
 		/* Sort by name, so that the output of two calls can be compared. */
@@ -69,33 +68,20 @@ static int show_read_entry(struct show_interface **list, const struct dirent *en
 		return 0;
 	}
 	/* The socket of a daemon that died is not an error. */
-	if (error == -ECONNREFUSED || error == -ENOENT)
-		error = 0;
-	else
-		show_failed(interface->name, error);
+	if (error != -ECONNREFUSED && error != -ENOENT)
+		all->error = show_failed(name, error);
 	free_interfaces(interface);
-	return error;
+	return 0;
 }
 
 /* Continues after an interface that fails. Returns the last error. */
 static int show_read_all(struct show_interface **list)
 {
-	DIR *directory = opendir(UAPI_DIRECTORY);
-	int last_error = 0;
+	struct show_list all = { 0 };
+	int error = uapi_client_list(UAPI_DIRECTORY, show_read_listed, &all);
 
-	if (!directory)
-		return errno == ENOENT ? 0 : show_failed(UAPI_DIRECTORY, -errno);
-	for (;;) {
-		struct dirent *entry = readdir(directory);
-		int error;
-		if (!entry)
-			break;
-		error = show_read_entry(list, entry);
-		if (error)
-			last_error = error;
-	}
-	closedir(directory);
-	return last_error;
+	*list = all.first;
+	return error ? show_failed(UAPI_DIRECTORY, error) : all.error;
 }
 
 static int show_read_named(struct show_interface **list, const char *name)
