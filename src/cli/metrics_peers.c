@@ -87,7 +87,7 @@ static bool value_peer_rtt_min(const struct show_peer *peer, uint64_t *value)
 static bool value_peer_jitter(const struct show_peer *peer, uint64_t *value)
 {
 	*value = peer->quality.jitter_ns;
-	return peer->quality.rtt_ns != 0;
+	return *value != 0; /* unknown after a single handshake */
 }
 
 static void label_endpoint(struct exposition *exposition, const struct show_peer *peer)

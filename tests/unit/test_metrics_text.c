@@ -119,6 +119,16 @@ static void state_and_quality_of_a_peer_are_written(void **state)
 	assert_lines(text_of(&openmetrics, &interface, 1), lines);
 }
 
+static void the_jitter_is_unknown_after_a_single_handshake(void **state)
+{
+	struct show_peer peer = { .public_key = "AAA=", .quality = { .rtt_ns = 5, .rtt_min_ns = 5 } };
+	const struct metrics_interface interface = { .up = true, .state = { .name = "x", .peers = &peer } };
+	const char *text = text_of(&openmetrics, &interface, 1);
+
+	assert_non_null(strstr(text, "adit_peer_rtt_min_seconds{"));
+	assert_null(strstr(text, "jitter"));
+}
+
 static void each_state_is_the_value_of_a_label(void **state)
 {
 	static const struct {
@@ -504,6 +514,7 @@ int main(void)
 		cmocka_unit_test(an_exposition_without_interfaces_is_valid),
 		cmocka_unit_test(the_formats_differ_in_metadata_only),
 		cmocka_unit_test(state_and_quality_of_a_peer_are_written),
+		cmocka_unit_test(the_jitter_is_unknown_after_a_single_handshake),
 		cmocka_unit_test(each_state_is_the_value_of_a_label),
 		cmocka_unit_test(values_that_are_unknown_are_left_out),
 		cmocka_unit_test(histograms_are_cumulative),
