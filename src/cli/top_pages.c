@@ -12,7 +12,7 @@
 #include "top_text.h"
 
 enum {
-	LABEL = 13,      /* columns of the names on the page of a peer */
+	LABEL = 14,      /* columns of the names on the page of a peer */
 	GRAPH_ROWS = 12, /* the highest graph */
 	COUNTER_NAME = 26,
 	COUNTER_CELL = 40, /* a counter with its name, its value and its rate */
@@ -117,13 +117,13 @@ static void page_quality(struct page_rows *page, const struct top_peer *peer)
 	size_t length = 0;
 
 	if (quality->rtt_ns)
-		page_line(page, "round trip", TOP_PLAIN, "%s, at least %s%s%s", top_text_latency(rtt, quality->rtt_ns),
+		page_line(page, "rtt", TOP_PLAIN, "%s (min %s%s%s)", top_text_latency(rtt, quality->rtt_ns),
 				  top_text_latency(min, quality->rtt_min_ns), quality->jitter_ns ? ", jitter " : "",
 				  quality->jitter_ns ? amount_latency(jitter, quality->jitter_ns) : "");
 	if (!quality->has_datagrams)
 		return;
 	page_line(page, "lost", top_loses_much(peer) ? TOP_BAD : TOP_PLAIN,
-			  "%s in the last minute; in all %" PRIu64 " of %" PRIu64 ", %" PRIu64 " late, %" PRIu64 " twice",
+			  "%s recently; in all %" PRIu64 " of %" PRIu64 ", %" PRIu64 " late, %" PRIu64 " duplicate",
 			  top_text_loss(percent, peer), quality->lost, quality->datagrams + quality->lost, quality->late,
 			  quality->duplicate);
 	for (int i = 0; i < SHOW_GAPS; i++)
@@ -131,7 +131,7 @@ static void page_quality(struct page_rows *page, const struct top_peer *peer)
 			length += (size_t)snprintf(gaps + length, sizeof gaps - length, "%s%s: %" PRIu64, length ? "   " : "",
 									   gap_names[i], quality->gaps[i]);
 	if (length)
-		page_line(page, "lost at once", TOP_PLAIN, "%s", gaps);
+		page_line(page, "gaps", TOP_PLAIN, "%s", gaps);
 }
 
 static void page_graph(struct page_rows *page, const char *label, const float *rates, int filled, int rows)
