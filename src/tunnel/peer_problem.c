@@ -220,10 +220,17 @@ bool peer_problem_text(const struct peer *peer, char text[PROBLEM_TEXT], uint64_
 {
 	const struct problem_state *state = &peer->problem;
 	struct problem problem = state->latest;
-	const bool has_endpoint = endpoint_known(&peer->endpoint);
+	const struct peer_facts facts = peer_facts(peer, now);
+	const bool has_endpoint = facts.endpoint_known;
 
+	if (peer->device->backend && !peer->device->up && has_endpoint) { /* the state is unreachable for this reason */
+		snprintf(text, PROBLEM_TEXT, "the link is down");
+		return true;
+	}
 	if (problem.kind && peer_session(peer, now) && now - state->last > PROBLEM_LIFETIME)
 		problem.kind = PROBLEM_NONE;
+	if (problem.kind == PROBLEM_SILENT && peer_state_condition(&peer->state, &facts) == PEER_UP)
+		problem.kind = PROBLEM_NONE; /* a lost initiation is repeated, and the session may outlive it */
 	if ((problem.kind == PROBLEM_NO_ENDPOINT || problem.kind == PROBLEM_UNRESOLVED) && has_endpoint)
 		problem.kind = PROBLEM_NONE;
 	if (!problem.kind && peer->device->backend && !peer->device->identity.has_key)

@@ -263,6 +263,33 @@ static void an_unproven_problem_needs_a_peer_that_is_not_up(void **state)
 	peer->sessions.current = NULL;
 }
 
+/* The state and the reason must not contradict each other. */
+static void the_reason_fits_the_state(void **state)
+{
+	const struct noise_keys keys = { .local_index = 1 };
+
+	rig.device.backend = "test";
+	rig.device.identity.has_key = true;
+	report(PROBLEM_PRESHARED_KEY, START);
+	rig.device.up = false;
+	assert_string_equal(reason(START), "the link is down");
+	rig.device.up = true;
+	expect_reason("PresharedKey", START);
+	peer_clear_problem(peer);
+	report(PROBLEM_SILENT, START);
+	expect_reason("no answer", START);
+	peer->sessions.current = session_create(rig.device.aead, &keys, START);
+	assert_string_equal(reason(START), "");
+	peer_state_silent(&peer->state, &(struct peer_facts) { .received = peer->rx_bytes });
+	expect_reason("no answer", START);
+	session_destroy(peer->sessions.current);
+	peer->sessions.current = NULL;
+	memset(&peer->endpoint, 0, sizeof peer->endpoint);
+	peer_clear_problem(peer);
+	rig.device.up = false;
+	expect_reason("no endpoint", START);
+}
+
 static void the_peer_at_an_endpoint_is_that_with_the_port_or_the_only_one(void **state)
 {
 	struct endpoint at = endpoint_of("192.0.2.1", 51820), other_port = endpoint_of("192.0.2.1", 1);
@@ -388,6 +415,7 @@ int main(void)
 		TEST(one_late_message_is_no_problem_but_two_are),
 		TEST(moving_back_and_forth_is_a_shared_key),
 		TEST(an_unproven_problem_needs_a_peer_that_is_not_up),
+		TEST(the_reason_fits_the_state),
 		TEST(the_peer_at_an_endpoint_is_that_with_the_port_or_the_only_one),
 		TEST(each_kind_has_a_text_that_fits),
 		TEST(a_warning_ends_by_itself_or_when_it_is_withdrawn),
