@@ -231,9 +231,9 @@ static void reject_handshake(struct device *device, struct peer *peer, const str
 		return;
 	endpoint_text(text, from);
 	if (peer)
-		log_debug(peer_text(peer), "handshake from %s rejected: %s", text, strerror(-error));
+		log_debug(peer_text(peer), "handshake from %s rejected: %s", text, refusal_reason(error));
 	else
-		log_debug(device->name, "handshake from %s rejected: %s", text, strerror(-error));
+		log_debug(device->name, "handshake from %s rejected: %s", text, refusal_reason(error));
 }
 
 static struct peer *peer_of_remote(struct noise_remote *remote)
