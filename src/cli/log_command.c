@@ -138,6 +138,8 @@ int command_log(int argc, char **argv)
 
 	if (!usage_check("log", argc, argv, LOG_USAGE, 0, 2) || !parse_words(argc, argv, &level, &interface))
 		return EXIT_FAILURE;
+	if (interface && !uapi_client_check_name("log", interface))
+		return EXIT_FAILURE;
 	if (!interface) {
 		error = log_all(level);
 	} else {

@@ -330,8 +330,7 @@ int command_metrics(int argc, char **argv)
 			options.no_peers = true;
 		} else if (*argv[i] == '-') {
 			return usage_error("metrics", METRICS_USAGE, argv[i]);
-		} else if (!*argv[i] || strlen(argv[i]) >= IFNAMSIZ || strchr(argv[i], '/')) {
-			fprintf(stderr, "adit metrics: \"%s\" is not the name of an interface\n", argv[i]);
+		} else if (!uapi_client_check_name("metrics", argv[i])) {
 			return EXIT_FAILURE;
 		} else {
 			argv[1 + count++] = argv[i];

@@ -287,8 +287,11 @@ int command_monitor(int argc, char **argv)
 	if (!usage_check("monitor", argc, argv, "[IFNAME] [--json]", 0, 1))
 		return EXIT_FAILURE;
 	if (argv[1]) {
-		int error = feed_open(&monitor, argv[1]);
+		int error;
 
+		if (!uapi_client_check_name("monitor", argv[1]))
+			return EXIT_FAILURE;
+		error = feed_open(&monitor, argv[1]);
 		if (error)
 			return monitor_failed(argv[1], feed_error(error));
 	} else {

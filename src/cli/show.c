@@ -308,6 +308,8 @@ static bool read_arguments(int argc, char **argv, struct show_request *request)
 	if (!take_format(&argc, argv, request, &format) || !usage_check("show", argc, argv, "[IFNAME [PEER]]", 0, 2))
 		return false;
 	request->interface = argv[1];
+	if (request->interface && !uapi_client_check_name("show", request->interface))
+		return false;
 	request->peer = argc > 2 ? argv[2] : NULL;
 	if (interval && (request->format == SHOW_AS_JSON || request->format == SHOW_AS_SVG)) {
 		fprintf(stderr, "adit show: --watch and %s exclude each other\n", format);

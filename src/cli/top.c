@@ -21,6 +21,7 @@
 #include "top_layout.h"
 #include "top_sampler.h"
 #include "top_screen.h"
+#include "uapi_client.h"
 
 enum { TICK_MS = 1000, END_SECONDS = 2, INTERVAL_MAX = 3600 };
 
@@ -273,10 +274,8 @@ int command_top(int argc, char **argv)
 	if (!usage_check("top", argc, argv, "[IFNAME] [--interval SECONDS]", 0, 1) ||
 		(text && !top_read_interval(text, &interval)))
 		return EXIT_FAILURE;
-	if (argc > 1 && (!*argv[1] || strlen(argv[1]) >= IFNAMSIZ)) {
-		fprintf(stderr, "adit top: \"%s\" is not the name of an interface\n", argv[1]);
+	if (argc > 1 && !uapi_client_check_name("top", argv[1]))
 		return EXIT_FAILURE;
-	}
 	if (!top_screen) {
 		fputs("adit top: this build has no ncurses; use \"adit show\"\n", stderr);
 		return EXIT_FAILURE;

@@ -122,6 +122,16 @@ int uapi_client_list(const char *directory, int (*handle)(void *context, const c
 	return error;
 }
 
+bool uapi_client_check_name(const char *command, const char *name)
+{
+	char path[UAPI_PATH];
+
+	if (uapi_path(path, UAPI_DIRECTORY, name) != -EINVAL)
+		return true;
+	fprintf(stderr, "adit %s: \"%s\" is not the name of an interface\n", command, name);
+	return false;
+}
+
 const char *uapi_client_error(int error)
 {
 	switch (error) {

@@ -3,6 +3,8 @@
 #ifndef ADIT_CLI_UAPI_CLIENT_H
 #define ADIT_CLI_UAPI_CLIENT_H
 
+#include <stdbool.h>
+
 /*
  * Sends `request`, including its blank line, to the daemon of the interface `name`, and calls `handle` for each
  * `key=value` line of the reply except errno. `handle` may modify both strings; if it returns a negative errno, the
@@ -20,6 +22,9 @@ int uapi_client_call(const char *directory, const char *name, const char *reques
  * errno. Returns this errno, that of reading the directory, or 0; a directory that does not exist has no sockets.
  */
 int uapi_client_list(const char *directory, int (*handle)(void *context, const char *name), void *context);
+
+/* Returns whether an interface can have this name, and reports a name that none can have. */
+bool uapi_client_check_name(const char *command, const char *name);
 
 /* The message for a negative errno of uapi_client_call. */
 const char *uapi_client_error(int error);

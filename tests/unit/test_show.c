@@ -165,9 +165,10 @@ static void show_rejects_wrong_arguments(void **state)
 	assert_string_equal(show(1, "a", "b", "c"),
 						"adit show: unexpected argument \"c\"; usage: adit show [IFNAME [PEER]]\n");
 	assert_string_equal(show(1, "--jsn"), "adit show: unknown option \"--jsn\"; usage: adit show [IFNAME [PEER]]\n");
-	assert_string_equal(show(1, ""), "adit show: : Invalid argument\n");
-	assert_string_equal(show(1, "../wgtest"), "adit show: ../wgtest: Invalid argument\n");
-	assert_string_equal(show(1, "a-name-of-sixteen"), "adit show: a-name-of-sixteen: Invalid argument\n");
+	assert_string_equal(show(1, ""), "adit show: \"\" is not the name of an interface\n");
+	assert_string_equal(show(1, "../wgtest"), "adit show: \"../wgtest\" is not the name of an interface\n");
+	assert_string_equal(show(1, "a-name-of-sixteen"),
+						"adit show: \"a-name-of-sixteen\" is not the name of an interface\n");
 }
 
 /* --- replies of other daemons --- */
