@@ -42,14 +42,15 @@ static const struct {
 	enum log_level level;
 	uint8_t certainty;
 	bool while_up; /* a handshake does not end it */
+	bool path;     /* the peer is not up while it lasts */
 	bool unproven; /* anybody who can forge the sender of a datagram can cause the report */
 } kinds[PROBLEMS] = {
-	[PROBLEM_SILENT] = { .level = LOG_INFO, .certainty = 0 },
+	[PROBLEM_SILENT] = { .level = LOG_INFO, .certainty = 0, .path = true },
 	[PROBLEM_NO_ENDPOINT] = { .level = LOG_INFO, .certainty = 0 },
 	[PROBLEM_UNRESOLVED] = { .level = LOG_DEBUG, .certainty = 1 }, /* name_table.c logs the name */
 	[PROBLEM_UNCONFIRMED] = { .level = LOG_INFO, .certainty = 1 },
-	[PROBLEM_SEND] = { .level = LOG_INFO, .certainty = 2 },
-	[PROBLEM_UNREACHABLE] = { .level = LOG_INFO, .certainty = 2, .unproven = true },
+	[PROBLEM_SEND] = { .level = LOG_INFO, .certainty = 2, .path = true },
+	[PROBLEM_UNREACHABLE] = { .level = LOG_INFO, .certainty = 2, .path = true, .unproven = true },
 	[PROBLEM_CLOCK] = { .level = LOG_INFO, .certainty = 2 },
 	[PROBLEM_SHARED_KEY] = { .level = LOG_WARNING, .certainty = 2, .while_up = true },
 	[PROBLEM_INNER_SOURCE] = { .level = LOG_INFO, .certainty = 2, .while_up = true },
@@ -78,8 +79,7 @@ static const char *name_of(const struct peer *peer)
 	return peer_text(peer).text + strlen(peer->device->name) + 2;
 }
 
-/* What errno says, or what the user can do about it. */
-static const char *send_error_text(const struct endpoint *endpoint, int error)
+const char *peer_send_error_text(const struct endpoint *endpoint, int error)
 {
 	const bool v6 = endpoint->to.any.sa_family == AF_INET6;
 
@@ -163,7 +163,7 @@ static void describe_problem(const struct peer *peer, const struct problem *prob
 		break;
 	case PROBLEM_SEND:
 		snprintf(text, PROBLEM_TEXT, "cannot send to %s: %s", endpoint,
-				 send_error_text(&problem->endpoint, problem->error));
+				 peer_send_error_text(&problem->endpoint, problem->error));
 		break;
 	case PROBLEM_UNREACHABLE:
 		describe_unreachable(problem, text);
@@ -229,8 +229,8 @@ bool peer_problem_text(const struct peer *peer, char text[PROBLEM_TEXT], uint64_
 	}
 	if (problem.kind && peer_session(peer, now) && now - state->last > PROBLEM_LIFETIME)
 		problem.kind = PROBLEM_NONE;
-	if (problem.kind == PROBLEM_SILENT && peer_state_condition(&peer->state, &facts) == PEER_UP)
-		problem.kind = PROBLEM_NONE; /* a lost initiation is repeated, and the session may outlive it */
+	if (kinds[problem.kind].path && peer_state_condition(&peer->state, &facts) == PEER_UP)
+		problem.kind = PROBLEM_NONE; /* it was repaired without a new session, or one initiation was lost */
 	if ((problem.kind == PROBLEM_NO_ENDPOINT || problem.kind == PROBLEM_UNRESOLVED) && has_endpoint)
 		problem.kind = PROBLEM_NONE;
 	if (!problem.kind && peer->device->backend && !peer->device->identity.has_key)

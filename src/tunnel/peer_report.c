@@ -48,7 +48,7 @@ static const char *down_reason(const struct peer *peer)
 	case PEER_NO_ENDPOINT:
 		return "its endpoint is not known";
 	case PEER_UNREACHABLE:
-		return peer->device->up ? strerror(peer->state.send_error) : "the link is down";
+		return peer->device->up ? peer_send_error_text(&peer->endpoint, peer->state.send_error) : "the link is down";
 	case PEER_SILENT:
 		return "it does not answer";
 	default:

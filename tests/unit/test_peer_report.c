@@ -283,7 +283,7 @@ static void a_send_error_is_reported_once_and_so_is_its_end(void **state)
 	left.send_error = -ENETUNREACH;
 	handshake_keepalive(left.peer, now);
 	handshake_keepalive(left.peer, now);
-	expect("peer-down 192.0.2.2:51820 Network is unreachable\n");
+	expect("peer-down 192.0.2.2:51820 this host has no route there\n");
 	left.send_error = 0;
 	handshake_keepalive(left.peer, now);
 	expect("peer-up 192.0.2.2:51820\n");
@@ -295,7 +295,7 @@ static void errors_of_workers_count_too(void **state)
 	shake_hands();
 	atomic_store(&left.peer->state.send_error, EPERM);
 	peer_post(left.peer, PEER_EVENT_SEND_RESULT | PEER_EVENT_UNGROUPED, NULL, now);
-	expect("gso-refused 192.0.2.2:51820\npeer-down 192.0.2.2:51820 Operation not permitted\n");
+	expect("gso-refused 192.0.2.2:51820\npeer-down 192.0.2.2:51820 a firewall of this host rejects it\n");
 }
 
 static void a_move_has_both_places_and_its_origin(void **state)

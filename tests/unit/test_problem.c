@@ -276,9 +276,12 @@ static void the_reason_fits_the_state(void **state)
 	rig.device.up = true;
 	expect_reason("PresharedKey", START);
 	peer_clear_problem(peer);
-	report(PROBLEM_SILENT, START);
-	expect_reason("no answer", START);
+	report(PROBLEM_SEND, START);
+	expect_reason("cannot send", START);
 	peer->sessions.current = session_create(rig.device.aead, &keys, START);
+	assert_string_equal(reason(START), ""); /* the route is back, and the session still exists */
+	peer_clear_problem(peer);
+	report(PROBLEM_SILENT, START);
 	assert_string_equal(reason(START), "");
 	peer_state_silent(&peer->state, &(struct peer_facts) { .received = peer->rx_bytes });
 	expect_reason("no answer", START);

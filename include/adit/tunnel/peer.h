@@ -274,6 +274,8 @@ void peer_is_up(struct peer *peer);
  * there is no reason to give.
  */
 bool peer_problem_text(const struct peer *peer, char text[PROBLEM_TEXT], uint64_t now);
+/* Returns why this host cannot send to the endpoint: what the errno means there, or what the user can do about it. */
+const char *peer_send_error_text(const struct endpoint *endpoint, int error);
 
 /*
  * Events that are a problem when they come several times in a row: we have answered an initiation, an initiation was
