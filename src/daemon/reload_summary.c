@@ -48,6 +48,7 @@ void summary_start(struct reload_summary *summary, const struct device *device)
 		.identity = device->identity,
 		.listen_port = device->listen_port,
 		.mark = device->mark,
+		.log_level = log_level(),
 	};
 }
 
@@ -76,12 +77,16 @@ static void add_settings(struct reload_summary *summary, const struct config *be
 	static const char *const hooks[HOOK_POINTS] = {
 		[HOOK_PRE_UP] = "PreUp", [HOOK_POST_UP] = "PostUp", [HOOK_PRE_DOWN] = "PreDown", [HOOK_POST_DOWN] = "PostDown"
 	};
+	static const char *const peer_hooks[PEER_HOOKS] = { [PEER_HOOK_UP] = "PeerUp", [PEER_HOOK_DOWN] = "PeerDown" };
 
 	if (!same_lines(before->dns_servers, after->dns_servers) || !same_lines(before->dns_search, after->dns_search))
 		summary_add(summary, "DNS changed");
 	for (int i = 0; i < HOOK_POINTS; i++)
 		if (!same_lines(before->hooks[i], after->hooks[i]))
 			summary_add(summary, "%s changed", hooks[i]);
+	for (int i = 0; i < PEER_HOOKS; i++)
+		if (!same_lines(before->peer_hooks[i], after->peer_hooks[i]))
+			summary_add(summary, "%s changed", peer_hooks[i]);
 	if (before->save_config != after->save_config)
 		summary_add(summary, "SaveConfig is %s", after->save_config ? "on" : "off");
 	if (before->fail_closed != after->fail_closed)
@@ -110,6 +115,8 @@ void summary_finish(struct reload_summary *summary, const struct device *device,
 		summary_add(summary, "ListenPort is %u", device->listen_port);
 	if (summary->mark != device->mark)
 		summary_add(summary, "FwMark is 0x%x", device->mark);
+	if (summary->log_level != log_level())
+		summary_add(summary, "LogLevel is %s", log_level_name(log_level()));
 	add_settings(summary, before, after);
 	sodium_memzero(&summary->identity, sizeof summary->identity);
 	length = strlen(summary->text);

@@ -188,6 +188,7 @@ static int service_reload(struct service *service, struct uapi_reply *reply)
 		sodium_memzero(&summary, sizeof summary);
 		return error;
 	}
+	startup_set_log_level(log_level_of(&config), &reason);
 	summary_finish(&summary, &service->daemon.device, &service->config, &config);
 	reload_report_deferred(&report, &service->config, &config);
 	names_set_tunnel_servers(&service->names, config.dns_servers);
@@ -197,7 +198,6 @@ static int service_reload(struct service *service, struct uapi_reply *reply)
 	handover_reloaded(&service->handover, &service->config, network_claim(service->network));
 	peer_hooks_reload(&service->peer_hooks, &service->config);
 	free_config_peers(&service->config);
-	startup_set_log_level(log_level_of(&service->config), &reason);
 	log_info(report.interface, "reloaded: %s", summary.text);
 	if (reply)
 		uapi_reply_line(reply, "changes", summary.text);

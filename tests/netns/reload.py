@@ -146,6 +146,10 @@ def summary(lab):
     left.port = 51899
     left.addresses.append("10.7.9.1/32")
     expect("ListenPort is 51899, DNS changed, PostUp changed, link MTU 1380 set, address 10.7.9.1/32 added")
+    left.settings |= {"LogLevel": "debug", "PeerUp": "true"}
+    expect("LogLevel is debug, PeerUp changed")
+    left.node.run([lab.adit, "log", "warning", left.interface])
+    expect("LogLevel is debug")
     private = left.private
     left.private = key(lab.adit, "genkey")
     expect("PrivateKey changed")

@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+#include "base/log.h"
 #include "config/config.h"
 #include "network/network.h"
 #include "tunnel/device.h"
@@ -23,6 +24,7 @@ struct reload_summary {
 	struct noise_identity identity;
 	uint16_t listen_port;
 	uint32_t mark;
+	enum log_level log_level;
 };
 
 /* Remembers the state of the device. The struct then holds the private key, until summary_finish wipes it. */
