@@ -111,7 +111,7 @@ def peer(number, *, name=None, endpoint=None, handshake=None, received=0, sent=0
 
 # --- three peers, and three hundred ---
 
-WARNING = "warning=the path to berlin refuses UDP GSO; its datagrams are sent one by one"
+WARNING = "warning=a path or network driver refuses UDP GSO; datagrams to some peers are sent one by one"
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 three = interface([
@@ -122,7 +122,8 @@ three = interface([
          origin="resolved", rtt=850_000, counts=(91_000_112, 18_400, 12_001, 7), received=118 << 30, sent=97 << 30,
          prefixes=["10.9.0.3/32", "fd09::3/128", "192.168.20.0/24"]),
     peer(3, name="carol", endpoint="203.0.113.80:51820", handshake=3 * HOUR + 90, state="unreachable", since=12 * MINUTE,
-         origin="configured", reason="the host has no route to 203.0.113.80", rtt=48_100_000, counts=(20113, 260, 0, 0),
+         origin="configured", reason="cannot send to 203.0.113.80:51820: this host has no route there",
+         rtt=48_100_000, counts=(20113, 260, 0, 0),
          received=26 << 20, sent=9 << 20, prefixes=["10.9.0.4/32"]),
 ], "log_level=info", WARNING)
 
@@ -139,13 +140,15 @@ def many(count=300):
                   "prefixes": [f"10.{9 + i // 250}.{i % 250}.0/24"]}
         if i % 23 == 0:
             values |= {"state": "silent", "since": i * MINUTE, "handshake": i * MINUTE + 130,
-                       "reason": "it does not answer handshakes"}
+                       "reason": f"no answer from {endpoint} for {i * 60} s: the endpoint, a firewall or a public key at "
+                                 "either end may be wrong"}
         elif i % 31 == 0:
             values |= {"state": "no-endpoint", "since": 3 * DAY, "handshake": None, "endpoint": None, "rtt": None,
-                       "counts": None, "received": 0, "sent": 0, "reason": f"the name {name}.example.org has no address"}
+                       "counts": None, "received": 0, "sent": 0,
+                       "reason": "the name of its endpoint cannot be resolved"}
         elif i % 47 == 0:
             values |= {"state": "unreachable", "since": 5 * MINUTE, "handshake": 7 * MINUTE,
-                       "reason": "the network is unreachable"}
+                       "reason": f"cannot send to {endpoint}: this host has no route there"}
         elif i % 19 == 0:
             values |= {"state": "idle", "since": 20 * MINUTE, "handshake": 23 * MINUTE}
         elif i == 100:
