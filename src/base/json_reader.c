@@ -28,7 +28,9 @@ static char json_peek(struct json_reader *reader)
 	while (reader->at < reader->end &&
 		   (*reader->at == ' ' || *reader->at == '\t' || *reader->at == '\n' || *reader->at == '\r'))
 		reader->at++;
-	return reader->at < reader->end ? *reader->at : '\0';
+	if (reader->at < reader->end)
+		return *reader->at;
+	return '\0';
 }
 
 /* --- strings --- */
@@ -106,8 +108,10 @@ static bool json_escape(struct json_reader *reader, struct json_text *to)
 	static const char letters[] = "\"\\/bfnrt", values[] = "\"\\/\b\f\n\r\t";
 	const char *found;
 	uint32_t code, low;
-	char c = reader->at < reader->end ? *reader->at++ : '\0';
+	char c = '\0';
 
+	if (reader->at < reader->end)
+		c = *reader->at++;
 	if (c != 'u') {
 		found = c ? strchr(letters, c) : NULL;
 		if (found)

@@ -68,32 +68,42 @@ static void derive_state(const struct status_host *host, struct status_peer *pee
 	snprintf(peer->state, sizeof peer->state, "%s", word);
 }
 
+/* Returns the next peer, zeroed, or NULL if there is no memory or the document has too many peers. */
+static struct status_peer *add_status_peer(struct status_host *host)
+{
+	if (host->peer_count == host->peer_room || !host->peers) {
+		size_t room = host->peer_room ? 2 * host->peer_room : 16;
+		struct status_peer *larger = NULL;
+
+		if (room <= STATUS_PEERS_MAX)
+			larger = realloc(host->peers, room * sizeof *larger);
+		if (!larger)
+			return NULL;
+		host->peers = larger;
+		host->peer_room = room;
+	}
+	host->peers[host->peer_count] = (struct status_peer) { 0 };
+	return &host->peers[host->peer_count++];
+}
+
 /* Returns false if there is no memory or the document has too many peers. */
 static bool read_peers(struct json_reader *reader, struct status_host *host)
 {
 	bool has_state = false;
 
 	while (json_next_item(reader)) {
-		if (host->peer_count == host->peer_room) {
-			size_t room = host->peer_room ? 2 * host->peer_room : 16;
-			struct status_peer *larger = NULL;
+		struct status_peer *peer;
 
-			if (room <= STATUS_PEERS_MAX)
-				larger = realloc(host->peers, room * sizeof *larger);
-			if (!larger)
-				return false;
-			host->peers = larger;
-			host->peer_room = room;
-		}
 		if (!json_enter(reader, '{'))
 			continue;
-		host->peers[host->peer_count] = (struct status_peer) { 0 };
-		read_peer(reader, &host->peers[host->peer_count++], &has_state);
+		peer = add_status_peer(host);
+		if (!peer)
+			return false;
+		read_peer(reader, peer, &has_state);
+		if (!*peer->state)
+			derive_state(host, peer);
 	}
 	host->is_old = !has_state && host->peer_count;
-	for (size_t i = 0; i < host->peer_count; i++)
-		if (!*host->peers[i].state)
-			derive_state(host, &host->peers[i]);
 	return true;
 }
 

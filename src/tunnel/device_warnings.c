@@ -45,7 +45,7 @@ void device_withdraw_warning(struct device *device, enum warning kind)
 static bool describe_clock(const struct device *device, char text[WARNING_TEXT], uint64_t now)
 {
 	uint64_t wall = device->realtime();
-	int64_t back = device->stamp_offset - (int64_t)(wall - now);
+	int64_t offset = (int64_t)(wall - now), back;
 
 	if (wall / NS_PER_S < EARLIEST_DATE) {
 		snprintf(text, WARNING_TEXT,
@@ -53,7 +53,10 @@ static bool describe_clock(const struct device *device, char text[WARNING_TEXT],
 				 "those before");
 		return true;
 	}
-	if (device->stamp_offset == INT64_MIN || back < CLOCK_STEP)
+	if (device->stamp_offset == INT64_MIN) /* no handshake yet */
+		return false;
+	back = device->stamp_offset - offset;
+	if (back < CLOCK_STEP)
 		return false;
 	snprintf(text, WARNING_TEXT,
 			 "the clock was set back by %" PRIu64 " s; after a restart, peers reject handshakes for as long",
