@@ -174,7 +174,7 @@ def fetch_openresolv():
     os.makedirs(CACHE, exist_ok=True)
     with open(f"{CACHE}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not os.path.exists(f"{CACHE}/sbin/resolvconf"):
+        if not os.path.exists(f"{CACHE}/etc/resolvconf.conf"):
             done = subprocess.run("apt-get download openresolv && dpkg-deb --extract openresolv_*.deb .", shell=True,
                                   cwd=CACHE, capture_output=True, text=True)
             if done.returncode:
@@ -189,8 +189,9 @@ def openresolv(lab):
     left, right = lay(lab, Adit, **DNS)
     before = network_state(left.node)
     set_tools()
-    with open(f"{folder}/sbin/resolvconf") as file:
-        write_tool("resolvconf", file.read().replace("LIBEXECDIR=/lib/resolvconf", f"LIBEXECDIR={folder}/lib/resolvconf"))
+    usr = "/usr" if os.path.exists(f"{folder}/usr/sbin/resolvconf") else ""  # since Debian 13
+    with open(f"{folder}{usr}/sbin/resolvconf") as file:
+        write_tool("resolvconf", file.read().replace(f"LIBEXECDIR={usr}/lib/", f"LIBEXECDIR={folder}{usr}/lib/"))
     shutil.copy(f"{folder}/etc/resolvconf.conf", "/etc/resolvconf.conf")
     for line in "mkdir -p /run/resolvconf", "resolvconf -a eth0.dhcp":
         subprocess.run(line.split(), input="nameserver 192.0.2.53\n", text=True, check=True)
