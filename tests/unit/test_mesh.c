@@ -1,95 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /* Tests of adit mesh: each run is a child process with files as its standard streams, in a folder of its own. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-#include <errno.h>
-#include <fcntl.h>
-#include <ftw.h>
 #include <sodium.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "config/ini.h"
-#include "mesh/mesh.h"
+#include "mesh_rig.h"
 
 #define LIST "network = 10.9.0.0/24\ninterface = lab\n"
 #define ABC LIST "a a.example.org\nb b.example.org\nc -\n"
 
-struct outcome {
-	int code;
-	char output[4096], errors[4096];
-};
-
 static char folder[] = "/tmp/test_mesh.XXXXXX";
 
-static void write_text(const char *path, const char *text)
-{
-	FILE *file = fopen(path, "w");
-
-	assert_non_null(file);
-	assert_true(fputs(text, file) >= 0);
-	assert_int_equal(fclose(file), 0);
-}
-
-static char *read_text(const char *path, char *text, size_t room)
-{
-	FILE *file = fopen(path, "r");
-
-	if (!file)
-		fail_msg("%s: %s", path, strerror(errno));
-	text[fread(text, 1, room - 1, file)] = '\0';
-	fclose(file);
-	return text;
-}
-
-static void redirect(int fd, const char *path)
-{
-	int file = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-
-	if (file < 0 || dup2(file, fd) < 0)
-		_exit(100);
-}
-
-static struct outcome run(char **argv)
-{
-	struct outcome outcome;
-	int argc = 0, status;
-	pid_t child;
-
-	while (argv[argc])
-		argc++;
-	fflush(NULL);
-	child = fork();
-	if (child == 0) {
-		redirect(STDOUT_FILENO, "stdout");
-		redirect(STDERR_FILENO, "stderr");
-		status = command_mesh(argc, argv);
-		fflush(NULL);
-		_exit(status);
-	}
-	assert_int_equal(waitpid(child, &status, 0), child);
-	assert_true(WIFEXITED(status));
-	outcome.code = WEXITSTATUS(status);
-	read_text("stdout", outcome.output, sizeof outcome.output);
-	read_text("stderr", outcome.errors, sizeof outcome.errors);
-	return outcome;
-}
-#define run_mesh(...) run((char *[]) { "mesh", __VA_ARGS__, NULL })
-
-static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *position)
-{
-	return remove(path);
-}
+#define run_mesh(...) run_command_mesh((char *[]) { "mesh", __VA_ARGS__, NULL })
 
 /* Makes the list and, in a new folder, the files of its hosts. */
 static void make_mesh(const char *list)
