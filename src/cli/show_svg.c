@@ -28,7 +28,7 @@ static const struct {
 } looks[LINK_LOOKS] = {
 	[LINK_UNKNOWN] = { "unknown", "unknown" },
 	[LINK_UP] = { "up", "up" },
-	[LINK_LOSSY] = { "lossy", "up, 1 % lost or more" },
+	[LINK_LOSSY] = { "lossy", "up, more than 1 % lost" },
 	[LINK_IDLE] = { "idle", "idle" },
 	[LINK_WAITING] = { "waiting", "waiting" },
 	[LINK_DOWN] = { "down", "not reachable" },
@@ -72,11 +72,12 @@ struct svg_interface {
 static enum link_look look_of(const struct show_peer *peer)
 {
 	uint64_t arrived, lost;
+	bool lossy;
 
 	switch (peer->state) {
 	case SHOW_UP:
-		return show_loss(peer, &arrived, &lost) && lost * 100 >= (arrived + lost) * LOSSY_PERCENT && lost ? LINK_LOSSY
-																										  : LINK_UP;
+		lossy = show_loss(peer, &arrived, &lost) && lost * 100 > (arrived + lost) * LOSSY_PERCENT;
+		return lossy ? LINK_LOSSY : LINK_UP;
 	case SHOW_IDLE:
 		return LINK_IDLE;
 	case SHOW_WAITING:
