@@ -46,7 +46,11 @@ class Container:
                                        stdin=subprocess.DEVNULL, stdout=console, stderr=console,
                                        preexec_fn=lambda: join(groups))
             try:
-                self.pid = wait_for(self.find_systemd, "systemd in the container")
+                try:
+                    self.pid = wait_for(self.find_systemd, "systemd in the container")
+                except AssertionError as error:
+                    with open(console.name, errors="replace") as text:
+                        raise AssertionError(f"{error}; its console: {text.read()[-1000:]}") from None
                 wait_for(lambda: self.run("systemctl is-active multi-user.target", check=False) == "active", "boot",
                          3 * TIMEOUT)
                 self.open_sysctls()
