@@ -61,9 +61,11 @@ def rekey(lab, initiator):
     count = 2 * (REKEY_AFTER + 15)
     with lab.check(f"no ping of {count} is lost across {REKEY_AFTER} s"):
         source.node.ping(target.v4, count=count, options="-i 0.5")
-    with lab.check(f"there was one new handshake, after {REKEY_AFTER} s"):
+    with lab.check(f"there was a new handshake, after {REKEY_AFTER} s"):
         later = int(right.about_peer("latest-handshakes")) - first
-        assert REKEY_AFTER - 2 <= later <= REKEY_AFTER + 6, f"the last handshake was {later} s after the first"
+        # On a busy machine wireguard-go can receive the response before it sets the timer for the repetition, and then
+        # initiates again after 5 s.
+        assert REKEY_AFTER - 2 <= later <= REKEY_AFTER + 15, f"the last handshake was {later} s after the first"
 
 
 @case(outside=[4, 6])
