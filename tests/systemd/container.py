@@ -37,7 +37,9 @@ class Container:
 
     @contextlib.contextmanager
     def booted(self):
-        nspawn = ["systemd-nspawn", "--quiet", "--boot", f"--directory={self.root}", "--register=no", "--keep-unit",
+        # Without a name of its own, every container is called "root" after its folder, and systemd 257 starts only one.
+        nspawn = ["systemd-nspawn", "--quiet", "--boot", f"--directory={self.root}", f"--machine={self.node.name}",
+                  "--register=no", "--keep-unit",
                   f"--network-namespace-path=/run/netns/{self.node.name}", "--capability=CAP_NET_ADMIN,CAP_BPF",
                   "--system-call-filter=bpf", "--bind=/dev/net/tun"]
         with new_cgroups() as groups, open(f"{self.folder}/console", "w") as console:
@@ -90,6 +92,7 @@ class Container:
         return self.run(f"systemctl show {unit} --property={name} --value")
 
     def journal(self, unit):
+        self.run("journalctl --sync", check=False)  # journald may not have read the last messages yet
         return self.run(f"journalctl --unit={unit} --output=cat --no-pager", check=False)
 
 
