@@ -22,45 +22,30 @@ enum { STORE_MS = 5000, REST_MS = 200, POLL_MS = 10 };
 #define RESOLVCONF_FOLDER "/run/resolvconf"
 enum { RESOLVCONF_MS = 20000 };
 
-/* Without pidfd_open(2), which is newer than Linux 5.2, the number of the process has to do. */
-static int signal_process(int descriptor, pid_t process, int number)
-{
-	long result = descriptor >= 0 ? syscall(SYS_pidfd_send_signal, descriptor, number, NULL, 0) : kill(process, number);
-
-	return result ? -errno : 0;
-}
-
 /* Asks the holder of the lock to end. It may have ended meanwhile, and another process may have got its number. */
-static int terminate_holder(struct stop_wait *wait, const struct interface_holder *holder)
-{
-	struct interface_holder now;
-
-	wait->process = (int)syscall(SYS_pidfd_open, holder->process, 0);
-	if (!interface_lock_find(&now, UAPI_DIRECTORY, wait->name) || now.process != holder->process)
-		return 0;
-	return signal_process(wait->process, holder->process, SIGTERM);
-}
-
 static int end_holder(const char *command, struct stop_wait *wait, const struct interface_holder *holder)
 {
-	int error;
+	struct interface_holder now;
+	long result = 0;
 
 	if (!holder->process) {
 		fprintf(stderr, "%s: `%s' belongs to a process in another PID namespace\n", command, wait->name);
 		return -EIO;
 	}
-	if (holder->phase == INTERFACE_ENDING) {
-		wait->process = (int)syscall(SYS_pidfd_open, holder->process, 0);
+	wait->process = (int)syscall(SYS_pidfd_open, holder->process, 0);
+	if (holder->phase == INTERFACE_ENDING)
 		return -EBUSY;
-	}
-	error = terminate_holder(wait, holder);
-	if (error)
-		fprintf(stderr, "%s: `%s': process %d: %s\n", command, wait->name, (int)holder->process, strerror(-error));
+	/* Without pidfd_open(2), which is newer than Linux 5.2, the number of the process has to do. */
+	if (interface_lock_find(&now, UAPI_DIRECTORY, wait->name) && now.process == holder->process)
+		result = wait->process >= 0 ? syscall(SYS_pidfd_send_signal, wait->process, SIGTERM, NULL, 0)
+									: kill(holder->process, SIGTERM);
+	if (result)
+		fprintf(stderr, "%s: `%s': process %d: %s\n", command, wait->name, (int)holder->process, strerror(errno));
 	else if (holder->phase == INTERFACE_STARTING)
 		fprintf(stderr, "%s: `%s' was still starting; its start has been ended\n", command, wait->name);
 	else
 		fprintf(stderr, "%s: `%s' has no control socket; its process has been ended\n", command, wait->name);
-	return error ? -EIO : 0;
+	return result ? -EIO : 0;
 }
 
 /*

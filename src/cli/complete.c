@@ -227,12 +227,6 @@ static void ignore_completion_finding(void *context, const char *text)
 {
 }
 
-static void offer_levels(const char *prefix)
-{
-	for (int level = LOG_ERROR; level <= LOG_DEBUG; level++)
-		offer_text(log_level_name((enum log_level)level), "level of the log", prefix);
-}
-
 /* Offers the peers that have a file of their own, with their first address. */
 static void offer_peers(const char *file, const char *prefix)
 {
@@ -303,7 +297,8 @@ static bool offer_word(const char *text, int index, const char *file, const char
 		offer_configurations(prefix);
 		puts(":configurations");
 	} else if (piece_is(word, "LEVEL")) { /* it may be left out */
-		offer_levels(prefix);
+		for (int level = LOG_ERROR; level <= LOG_DEBUG; level++)
+			offer_text(log_level_name((enum log_level)level), "level of the log", prefix);
 		offer_interfaces(prefix);
 	} else if (piece_is(word, "NAME") && index == 0) {
 		offer_interfaces(prefix);

@@ -40,15 +40,6 @@ static const struct {
 	{ "--keepalive", "PersistentKeepalive", offsetof(struct init_peer, keepalive) },
 };
 
-static void check_value(struct options *options, const char *option, const char *key, bool in_peer, const char *value)
-{
-	struct config config = { 0 };
-
-	if (value && !options->failed)
-		options_parse(options, &config, option, key, in_peer, value);
-	config_destroy(&config);
-}
-
 /* Takes --peer, and the options that follow it. */
 static bool take_peer_option(struct options *options, struct init *init)
 {
@@ -56,7 +47,7 @@ static bool take_peer_option(struct options *options, struct init *init)
 	const char *public_key = NULL;
 
 	if (options_value(options, "--peer", &public_key)) {
-		check_value(options, "--peer", "PublicKey", true, public_key);
+		options_check(options, "--peer", "PublicKey", true, public_key);
 		if (init->peer_count == INIT_PEERS_MAX)
 			options_fail(options, "--peer: at most %d peers are allowed", INIT_PEERS_MAX);
 		else
@@ -72,7 +63,7 @@ static bool take_peer_option(struct options *options, struct init *init)
 		if (!peer)
 			options_fail(options, "%s: the option describes a peer; put it behind --peer KEY", argument);
 		else
-			check_value(options, peer_options[i].option, peer_options[i].key, true, *value);
+			options_check(options, peer_options[i].option, peer_options[i].key, true, *value);
 		return true;
 	}
 	return false;
@@ -116,7 +107,7 @@ static void check_init(struct options *options, struct init *init)
 	}
 	snprintf(init->interface, sizeof init->interface, "%.*s", (int)length, name);
 	check_new_addresses(options, init);
-	check_value(options, "--listen-port", "ListenPort", false, init->listen_port);
+	options_check(options, "--listen-port", "ListenPort", false, init->listen_port);
 	for (size_t i = 0; i < init->peer_count && init->peer_count > 1; i++)
 		if (!init->peers[i].allowed_ips && !options->failed)
 			options_fail(options, "--peer %s: --allowed-ips is missing; with several peers, each needs it",

@@ -156,8 +156,9 @@ static void *read_interface(void *context)
 
 /* --- all interfaces --- */
 
-static int add_interface(struct metrics_list *list, const char *name, size_t length)
+static int add_interface(void *context, const char *name)
 {
+	struct metrics_list *list = context;
 	struct metrics_interface *interface;
 
 	if (list->count == list->room) {
@@ -169,17 +170,12 @@ static int add_interface(struct metrics_list *list, const char *name, size_t len
 		list->room = room;
 	}
 	for (size_t i = 0; i < list->count; i++)
-		if (strlen(list->interfaces[i].state.name) == length && !memcmp(list->interfaces[i].state.name, name, length))
+		if (!strcmp(list->interfaces[i].state.name, name))
 			return 0;
 	interface = &list->interfaces[list->count++];
 	memset(interface, 0, sizeof *interface);
-	memcpy(interface->state.name, name, length);
+	snprintf(interface->state.name, sizeof interface->state.name, "%s", name);
 	return 0;
-}
-
-static int add_listed_interface(void *context, const char *name)
-{
-	return add_interface(context, name, strlen(name));
 }
 
 static int compare_interfaces(const void *left, const void *right)
@@ -212,15 +208,6 @@ static int read_interfaces(struct metrics_list *list)
 	return 0;
 }
 
-static void free_list(struct metrics_list *list)
-{
-	for (size_t i = 0; i < list->count; i++) {
-		show_free(&list->interfaces[i].state);
-		free(list->interfaces[i].counters);
-	}
-	free(list->interfaces);
-}
-
 /* Returns 0 or negative errno; the caller frees the text. */
 static int make_text(const struct metrics_options *options, char **names, int count, char **text, size_t *length)
 {
@@ -229,9 +216,9 @@ static int make_text(const struct metrics_options *options, char **names, int co
 	int error = 0;
 
 	if (!count)
-		error = uapi_client_list(UAPI_DIRECTORY, add_listed_interface, &list);
+		error = uapi_client_list(UAPI_DIRECTORY, add_interface, &list);
 	for (int i = 0; !error && i < count; i++)
-		error = add_interface(&list, names[i], strlen(names[i]));
+		error = add_interface(&list, names[i]);
 	if (!error)
 		error = read_interfaces(&list);
 	if (!error) {
@@ -246,7 +233,11 @@ static int make_text(const struct metrics_options *options, char **names, int co
 			error = -ENOMEM;
 		}
 	}
-	free_list(&list);
+	for (size_t i = 0; i < list.count; i++) {
+		show_free(&list.interfaces[i].state);
+		free(list.interfaces[i].counters);
+	}
+	free(list.interfaces);
 	return error;
 }
 

@@ -70,22 +70,18 @@ static void sample_value_text(FILE *to, const char *text)
 	}
 }
 
-/* Most values are printable ASCII without quotes, and are written at once. */
-static bool is_plain(const char *text)
-{
-	while (*text >= ' ' && *text < 127 && *text != '"' && *text != '\\')
-		text++;
-	return !*text;
-}
-
 void sample_label(struct exposition *exposition, const char *name, const char *value)
 {
+	const char *end = value;
 	FILE *to = exposition->to;
 
 	putc_unlocked(exposition->has_label ? ',' : '{', to);
 	fputs_unlocked(name, to);
 	fputs_unlocked("=\"", to);
-	if (is_plain(value))
+	/* Most values are printable ASCII without quotes, and are written at once. */
+	while (*end >= ' ' && *end < 127 && *end != '"' && *end != '\\')
+		end++;
+	if (!*end)
 		fputs_unlocked(value, to);
 	else
 		sample_value_text(to, value);

@@ -40,13 +40,6 @@ static int wait_until_ready(int fd, short events, uint64_t deadline)
 }
 
 /* Does not block on a socket, even if the descriptor is blocking. */
-static ssize_t write_some(int fd, const char *text, size_t length)
-{
-	ssize_t written = send(fd, text, length, MSG_DONTWAIT | MSG_NOSIGNAL);
-
-	return written < 0 && errno == ENOTSOCK ? write(fd, text, length) : written;
-}
-
 static int write_until(int fd, const char *text, size_t length, uint64_t deadline)
 {
 	while (length) {
@@ -55,7 +48,9 @@ static int write_until(int fd, const char *text, size_t length, uint64_t deadlin
 
 		if (error)
 			return error;
-		written = write_some(fd, text, length);
+		written = send(fd, text, length, MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (written < 0 && errno == ENOTSOCK)
+			written = write(fd, text, length);
 		if (written < 0 && errno != EAGAIN && errno != EINTR)
 			return -errno;
 		text += written > 0 ? written : 0;
@@ -81,14 +76,6 @@ static void end_stream(int fd)
 
 /* --- request --- */
 
-/* Returns the blank line that ends the head, or NULL. */
-static char *find_head_end(char *head)
-{
-	char *crlf = strstr(head, "\r\n\r\n"), *lf = strstr(head, "\n\n");
-
-	return !crlf || (lf && lf < crlf) ? lf : crlf;
-}
-
 /* Reads up to the blank line and cuts it off. Returns as http_read_request. */
 static int read_head(int fd, char head[HTTP_HEAD_MAX + 1])
 {
@@ -97,8 +84,8 @@ static int read_head(int fd, char head[HTTP_HEAD_MAX + 1])
 
 	for (;;) {
 		int error = wait_until_ready(fd, POLLIN, deadline);
+		char *crlf, *lf, *end;
 		ssize_t got;
-		char *end;
 
 		if (error)
 			return error == -ETIMEDOUT ? 408 : error;
@@ -111,7 +98,9 @@ static int read_head(int fd, char head[HTTP_HEAD_MAX + 1])
 			return 400;
 		length += (size_t)got;
 		head[length] = '\0';
-		end = find_head_end(head);
+		crlf = strstr(head, "\r\n\r\n");
+		lf = strstr(head, "\n\n");
+		end = !crlf || (lf && lf < crlf) ? lf : crlf;
 		if (end) {
 			*end = '\0';
 			return 0;
@@ -144,26 +133,13 @@ static char *next_head_line(char **text)
 	return line;
 }
 
-/* The target is a path, or a whole URL, which a server must accept as well (RFC 9112, section 3.2.2). */
-static bool parse_target(struct http_request *request, char *target)
-{
-	static char root[] = "/";
-
-	if (!strncasecmp(target, "http://", 7)) {
-		target = strpbrk(target + 7, "/?");
-		if (!target || *target == '?')
-			target = root;
-	}
-	if (*target != '/')
-		return false;
-	target[strcspn(target, "?")] = '\0';
-	request->path = target;
-	return true;
-}
-
-/* METHOD TARGET HTTP/1.x, with one space each (RFC 9112, section 3). */
+/*
+ * METHOD TARGET HTTP/1.x, with one space each (RFC 9112, section 3). The target is a path, or a whole URL, which a
+ * server must accept as well (section 3.2.2).
+ */
 static bool parse_request_line(struct http_request *request, char *line)
 {
+	static char root[] = "/";
 	size_t method_length = token_length(line);
 	char *target = line + method_length, *version;
 
@@ -176,8 +152,18 @@ static bool parse_request_line(struct http_request *request, char *line)
 	if (!version)
 		return false;
 	*version++ = '\0';
-	return !strncmp(version, "HTTP/1.", 7) && version[7] >= '0' && version[7] <= '9' && !version[8] &&
-		   parse_target(request, target);
+	if (strncmp(version, "HTTP/1.", 7) != 0 || version[7] < '0' || version[7] > '9' || version[8])
+		return false;
+	if (!strncasecmp(target, "http://", 7)) {
+		target = strpbrk(target + 7, "/?");
+		if (!target || *target == '?')
+			target = root;
+	}
+	if (*target != '/')
+		return false;
+	target[strcspn(target, "?")] = '\0';
+	request->path = target;
+	return true;
 }
 
 int http_read_request(int fd, struct http_request *request)

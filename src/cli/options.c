@@ -109,3 +109,12 @@ bool options_parse(struct options *options, struct config *config, const char *o
 	free(text);
 	return !options->failed;
 }
+
+void options_check(struct options *options, const char *option, const char *key, bool in_peer, const char *value)
+{
+	struct config config = { 0 };
+
+	if (value && !options->failed)
+		options_parse(options, &config, option, key, in_peer, value);
+	config_destroy(&config);
+}

@@ -34,5 +34,7 @@ void options_fail(struct options *options, const char *format, ...) __attribute_
  */
 bool options_parse(struct options *options, struct config *config, const char *option, const char *key, bool in_peer,
 				   const char *value);
+/* The same, but does not keep the result. Does nothing if the value is NULL or `failed` is set. */
+void options_check(struct options *options, const char *option, const char *key, bool in_peer, const char *value);
 
 #endif

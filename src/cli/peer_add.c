@@ -42,42 +42,39 @@ struct new_peer {
 
 /* --- the command line --------------------------------------------------------------- */
 
-static bool take_option(struct options *options, struct peer_options *given)
+/* The options with a value. A NULL key: complete_endpoint and new_file_write check the value. */
+static const struct {
+	const char *option, *key;
+	bool in_peer;
+	size_t offset;
+} value_options[] = {
+	{ "--address", "Address", false, offsetof(struct peer_options, address) },
+	{ "--allowed-ips", "AllowedIPs", true, offsetof(struct peer_options, allowed_ips) },
+	{ "--endpoint", "Endpoint", true, offsetof(struct peer_options, endpoint) },
+	{ "--public-key", "PublicKey", true, offsetof(struct peer_options, public_key) },
+	{ "--description", "Description", true, offsetof(struct peer_options, description) },
+	{ "--our-endpoint", NULL, true, offsetof(struct peer_options, our_endpoint) },
+	{ "--routes", "AllowedIPs", true, offsetof(struct peer_options, routes) },
+	{ "--keepalive", "PersistentKeepalive", true, offsetof(struct peer_options, keepalive) },
+	{ "--dns", "DNS", false, offsetof(struct peer_options, dns) },
+	{ "--output", NULL, false, offsetof(struct peer_options, output) },
+};
+enum { VALUE_OPTIONS = sizeof value_options / sizeof *value_options };
+
+static const char **value_of(struct peer_options *given, size_t i)
 {
-	return options_value(options, "--address", &given->address) ||
-		   options_value(options, "--allowed-ips", &given->allowed_ips) ||
-		   options_value(options, "--endpoint", &given->endpoint) ||
-		   options_value(options, "--public-key", &given->public_key) ||
-		   options_value(options, "--description", &given->description) ||
-		   options_value(options, "--our-endpoint", &given->our_endpoint) ||
-		   options_value(options, "--routes", &given->routes) || options_value(options, "--dns", &given->dns) ||
-		   options_value(options, "--keepalive", &given->keepalive) ||
-		   options_value(options, "--output", &given->output) || options_flag(options, "--qr", &given->qr) ||
-		   options_flag(options, "--no-reload", &given->no_reload);
+	return (const char **)(void *)((char *)given + value_options[i].offset);
 }
 
-/* Checks a value, and does not keep the result. */
-static void check_option(struct options *options, const char *option, const char *key, bool in_peer, const char *value)
-{
-	struct config config = { 0 };
-
-	if (value && !options->failed)
-		options_parse(options, &config, option, key, in_peer, value);
-	config_destroy(&config);
-}
-
-static void check_options(struct options *options, const struct peer_options *given)
+static void check_options(struct options *options, struct peer_options *given)
 {
 	if (!given->file || !given->name)
 		options_fail(options, "the arguments are FILE NAME [OPTION]...; see \"adit peer --help\"");
-	check_option(options, "--address", "Address", false, given->address);
-	check_option(options, "--allowed-ips", "AllowedIPs", true, given->allowed_ips);
-	check_option(options, "--endpoint", "Endpoint", true, given->endpoint);
-	check_option(options, "--public-key", "PublicKey", true, given->public_key);
-	check_option(options, "--description", "Description", true, given->description);
-	check_option(options, "--routes", "AllowedIPs", true, given->routes);
-	check_option(options, "--keepalive", "PersistentKeepalive", true, given->keepalive);
-	check_option(options, "--dns", "DNS", false, given->dns);
+	for (size_t i = 0; i < VALUE_OPTIONS; i++) {
+		if (value_options[i].key)
+			options_check(options, value_options[i].option, value_options[i].key, value_options[i].in_peer,
+						  *value_of(given, i));
+	}
 	if (given->public_key &&
 		(given->our_endpoint || given->routes || given->dns || given->keepalive || given->output || given->qr))
 		options_fail(options,
@@ -94,9 +91,13 @@ static bool parse_options(struct peer_options *given, int argc, char **argv)
 	struct options options = { .command = "adit peer add", .list = argv, .count = argc, .at = 1 };
 
 	while (options.at < argc && !options.failed) {
+		bool taken =
+			options_flag(&options, "--qr", &given->qr) || options_flag(&options, "--no-reload", &given->no_reload);
 		const char *word;
 
-		if (take_option(&options, given))
+		for (size_t i = 0; i < VALUE_OPTIONS && !taken; i++)
+			taken = options_value(&options, value_options[i].option, value_of(given, i));
+		if (taken)
 			continue;
 		word = options_word(&options);
 		if (word && !given->file)
@@ -134,15 +135,6 @@ static bool read_our_key(const struct peer_site *site, struct new_peer *peer)
 	return *peer->our_key;
 }
 
-static bool find_ourselves(const struct peer_site *site, struct new_peer *peer)
-{
-	if (read_our_key(site, peer))
-		return true;
-	fprintf(stderr, "%s: the private key of %s is not available here; start %s first, which has it\n", site->command,
-			site->file, site->config.interface);
-	return false;
-}
-
 /* Adds our port to an endpoint that has none. */
 static bool complete_endpoint(const struct peer_site *site, struct new_peer *peer, const char *given)
 {
@@ -166,7 +158,7 @@ static bool complete_endpoint(const struct peer_site *site, struct new_peer *pee
 		fprintf(stderr, "%s: --our-endpoint: the value is too long\n", site->command);
 		return false;
 	}
-	check_option(&options, "--our-endpoint", "Endpoint", true, peer->our_endpoint);
+	options_check(&options, "--our-endpoint", "Endpoint", true, peer->our_endpoint);
 	return !options.failed;
 }
 
@@ -396,8 +388,12 @@ static bool name_is_free(const struct peer_site *site, const char *name)
 	return true;
 }
 
-static bool key_is_free(const struct peer_site *site, const struct new_peer *peer)
+/* Checks that the key of the peer is new, and finds our own, which the peer needs unless it has a configuration. */
+static bool check_keys(const struct peer_site *site, struct new_peer *peer, bool has_config)
 {
+	char key[KEY_BASE64];
+	bool found;
+
 	for (const struct config_peer *other = site->config.peers; other; other = other->next) {
 		if (memcmp(other->public_key, peer->public_key, sizeof other->public_key) != 0)
 			continue;
@@ -405,19 +401,19 @@ static bool key_is_free(const struct peer_site *site, const struct new_peer *pee
 				other->file ? other->file->path : site->file, other->line);
 		return false;
 	}
-	return true;
-}
-
-/* The most likely mistake of a user who copies keys between two hosts. */
-static bool key_is_not_ours(const struct peer_site *site, struct new_peer *peer)
-{
-	char key[KEY_BASE64];
-
+	found = read_our_key(site, peer);
+	if (!found && !has_config) {
+		fprintf(stderr, "%s: the private key of %s is not available here; start %s first, which has it\n",
+				site->command, site->file, site->config.interface);
+		return false;
+	}
+	/* The most likely mistake of a user who copies keys between two hosts. */
 	key_to_base64(key, peer->public_key);
-	if (!read_our_key(site, peer) || strcmp(key, peer->our_key) != 0)
-		return true;
-	fprintf(stderr, "%s: --public-key: this is the key of this host; give the key of the peer\n", site->command);
-	return false;
+	if (found && strcmp(key, peer->our_key) == 0) {
+		fprintf(stderr, "%s: --public-key: this is the key of this host; give the key of the peer\n", site->command);
+		return false;
+	}
+	return true;
 }
 
 static int report_file(const struct peer_site *site, const char *path, int error)
@@ -498,9 +494,7 @@ static int add_peer(struct peer_site *site, struct new_peer *peer, const struct 
 	if (choose_addresses(site, peer, given->address))
 		return -1;
 	make_keys(peer, given->public_key);
-	if (!key_is_free(site, peer))
-		return -1;
-	if (given->public_key ? !key_is_not_ours(site, peer) : !find_ourselves(site, peer))
+	if (!check_keys(site, peer, given->public_key != NULL))
 		return -1;
 	if (given->our_endpoint && !complete_endpoint(site, peer, given->our_endpoint))
 		return -1;

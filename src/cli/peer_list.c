@@ -86,15 +86,8 @@ int command_peer_list(int argc, char **argv)
 	return error ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
+/* Returns NULL, after it has reported the nearest name, if there is no such peer. */
 static const struct config_peer *find_peer(const struct peer_site *site, const char *name)
-{
-	for (const struct config_peer *peer = site->config.peers; peer; peer = peer->next)
-		if (strcmp(config_peer_name(peer), name) == 0)
-			return peer;
-	return NULL;
-}
-
-static void report_unknown(const struct peer_site *site, const char *name)
 {
 	const char *nearest = NULL;
 	size_t distance = strlen(name) / 3 + 2; /* farther names are not similar */
@@ -102,6 +95,9 @@ static void report_unknown(const struct peer_site *site, const char *name)
 	for (const struct config_peer *peer = site->config.peers; peer; peer = peer->next) {
 		const char *other = config_peer_name(peer);
 		size_t far = *other ? spelling_distance(name, other) : SIZE_MAX;
+
+		if (strcmp(other, name) == 0)
+			return peer;
 		if (far < distance) {
 			nearest = other;
 			distance = far;
@@ -112,6 +108,7 @@ static void report_unknown(const struct peer_site *site, const char *name)
 	else
 		fprintf(stderr, "%s: there is no peer \"%s\"; \"adit peer list %s\" lists all\n", site->command, name,
 				site->file);
+	return NULL;
 }
 
 /* Returns whether the peer has a file of its own, which may be deleted. Reports if it has not. */
@@ -167,8 +164,6 @@ int command_peer_remove(int argc, char **argv)
 	error = peer_site_open(&site, "adit peer remove", argv[1], true);
 	if (!error) {
 		peer = find_peer(&site, argv[2]);
-		if (!peer)
-			report_unknown(&site, argv[2]);
 		error = peer && has_own_file(&site, peer) ? remove_peer_file(&site, peer->file->path, !no_reload) : -1;
 	}
 	peer_site_close(&site);

@@ -25,12 +25,12 @@ static int show_failed(const char *name, int error)
 }
 
 /* Returns NULL if the name is too long for an interface. */
-static struct show_interface *new_interface(const char *name, size_t length)
+static struct show_interface *new_interface(const char *name)
 {
-	struct show_interface *interface = length < IFNAMSIZ ? calloc(1, sizeof *interface) : NULL;
+	struct show_interface *interface = strlen(name) < IFNAMSIZ ? calloc(1, sizeof *interface) : NULL;
 
 	if (interface)
-		memcpy(interface->name, name, length);
+		snprintf(interface->name, sizeof interface->name, "%s", name);
 	return interface;
 }
 
@@ -53,7 +53,7 @@ struct show_list {
 static int show_read_listed(void *context, const char *name)
 {
 	struct show_list *all = context;
-	struct show_interface *interface = new_interface(name, strlen(name)), **list = &all->first;
+	struct show_interface *interface = new_interface(name), **list = &all->first;
 	int error;
 
 	if (!interface)
@@ -88,7 +88,7 @@ static int show_read_named(struct show_interface **list, const char *name)
 {
 	int error;
 
-	*list = new_interface(name, strlen(name));
+	*list = new_interface(name);
 	error = *list ? show_read(*list, UAPI_DIRECTORY, SHOW_TIMEOUT) : -EINVAL;
 	if (!error)
 		return 0;
@@ -108,41 +108,23 @@ struct show_request {
 	unsigned watch; /* seconds between two looks; 0: look once */
 };
 
-/* Returns NULL if the interface has no such peer. */
-static struct show_peer *show_find_peer(struct show_interface *interface, const char *name)
-{
-	for (struct show_peer *peer = interface->peers; peer; peer = peer->next) {
-		if ((peer->name && !strcmp(peer->name, name)) || !strcmp(peer->public_key, name))
-			return peer;
-	}
-	return NULL;
-}
-
 /* Removes all peers but one from the interface. Returns false, and reports it, if there is no such peer. */
 static bool keep_peer(struct show_interface *interface, const char *name)
 {
-	struct show_peer *kept = show_find_peer(interface, name), **at = &interface->peers;
+	struct show_peer *kept, **at = &interface->peers;
 
+	while (*at && strcmp((*at)->public_key, name) != 0 && (!(*at)->name || strcmp((*at)->name, name) != 0))
+		at = &(*at)->next;
+	kept = *at;
 	if (!kept) {
 		fprintf(stderr, "adit show: %s: no peer has the name or public key \"%s\"\n", interface->name, name);
 		return false;
 	}
-	while (*at != kept)
-		at = &(*at)->next;
 	*at = kept->next;
 	kept->next = NULL;
 	show_free_peers(interface);
 	interface->peers = kept;
 	return true;
-}
-
-/* Only adit names its provider. wireguard-go would log an error. */
-static void show_add_counters(struct show_interface *list)
-{
-	for (struct show_interface *interface = list; interface; interface = interface->next) {
-		if (*interface->crypto_provider)
-			show_read_counters(interface, UAPI_DIRECTORY, SHOW_TIMEOUT);
-	}
 }
 
 /* Reads what was asked for. Returns 0 or the last error, reported; `list` may then contain other interfaces. */
@@ -155,27 +137,24 @@ static int look(const struct show_request *request, struct show_interface **list
 		*list = NULL;
 		error = -ENOENT;
 	}
-	if (request->counters)
-		show_add_counters(*list);
+	/* Only adit names its provider. wireguard-go would log an error. */
+	for (struct show_interface *interface = *list; interface && request->counters; interface = interface->next)
+		if (*interface->crypto_provider)
+			show_read_counters(interface, UAPI_DIRECTORY, SHOW_TIMEOUT);
 	return error;
-}
-
-static bool wants_table(const struct show_request *request, const struct show_interface *interface)
-{
-	size_t peers = 0;
-
-	for (const struct show_peer *peer = interface->peers; peer; peer = peer->next)
-		peers++;
-	return request->format == SHOW_AS_TABLE || (request->format == SHOW_AS_TEXT && peers > SHOW_DETAILS_PEERS);
 }
 
 static void print_interfaces(const struct show_request *request, const struct show_view *view,
 							 const struct show_interface *list)
 {
 	for (; list; list = list->next) {
+		size_t peers = 0;
+
+		for (const struct show_peer *peer = list->peers; peer; peer = peer->next)
+			peers++;
 		if (request->counters)
 			show_counters(view, list);
-		else if (wants_table(request, list))
+		else if (request->format == SHOW_AS_TABLE || (request->format == SHOW_AS_TEXT && peers > SHOW_DETAILS_PEERS))
 			show_table(view, list);
 		else
 			show_text(view, list, request->peer != NULL);
@@ -259,19 +238,6 @@ static int look_repeatedly(const struct show_request *request)
 
 /* --- the command --- */
 
-/* Returns false after it has reported a wrong value. */
-static bool read_interval(const char *text, unsigned *seconds)
-{
-	char *end;
-	unsigned long value = strtoul(text, &end, 10);
-
-	*seconds = (unsigned)value;
-	if (*text >= '0' && *text <= '9' && !*end && value >= 1 && value <= INTERVAL_MAX)
-		return true;
-	fprintf(stderr, "adit show: --watch: \"%s\" is not a number of seconds from 1 to %d\n", text, INTERVAL_MAX);
-	return false;
-}
-
 /* Takes the option that names the format, if any. Returns false if there are two. */
 static bool take_format(int *argc, char **argv, struct show_request *request, const char **taken)
 {
@@ -303,6 +269,8 @@ static bool take_format(int *argc, char **argv, struct show_request *request, co
 static bool read_arguments(int argc, char **argv, struct show_request *request)
 {
 	const char *interval = usage_take_value(&argc, argv, "--watch"), *format;
+	unsigned long seconds;
+	char *end;
 
 	request->counters = usage_take_flag(&argc, argv, "--counters");
 	if (!take_format(&argc, argv, request, &format) || !usage_check("show", argc, argv, "[IFNAME [PEER]]", 0, 2))
@@ -319,7 +287,15 @@ static bool read_arguments(int argc, char **argv, struct show_request *request)
 		fprintf(stderr, "adit show: --counters and %s exclude each other\n", format ? format : "PEER");
 		return false;
 	}
-	return !interval || read_interval(interval, &request->watch);
+	if (!interval)
+		return true;
+	seconds = strtoul(interval, &end, 10);
+	if (*interval < '0' || *interval > '9' || *end || seconds < 1 || seconds > INTERVAL_MAX) {
+		fprintf(stderr, "adit show: --watch: \"%s\" is not a number of seconds from 1 to %d\n", interval, INTERVAL_MAX);
+		return false;
+	}
+	request->watch = (unsigned)seconds;
+	return true;
 }
 
 int command_show(int argc, char **argv)

@@ -110,20 +110,10 @@ bool show_loss(const struct show_peer *peer, uint64_t *arrived, uint64_t *lost)
 
 /* --- two looks --- */
 
-static const struct show_interface *find_interface(const struct show_interface *list, const char *name)
-{
-	while (list && strcmp(list->name, name) != 0)
-		list = list->next;
-	return list;
-}
-
-static bool totals_fell(const struct show_peer *peer, const struct show_peer *earlier)
-{
-	return peer->rx_bytes < earlier->rx_bytes || peer->tx_bytes < earlier->tx_bytes ||
-		   peer->quality.datagrams < earlier->quality.datagrams || peer->quality.lost < earlier->quality.lost;
-}
-
-/* Daemons keep the order of their peers, so the search begins after the peer that was found before. */
+/*
+ * Daemons keep the order of their peers, so the search begins after the peer that was found before. A peer whose totals
+ * fell was added again meanwhile, and has no earlier look.
+ */
 static void link_peers(struct show_interface *interface, const struct show_interface *before)
 {
 	const struct show_peer *expected = before->peers;
@@ -139,15 +129,19 @@ static void link_peers(struct show_interface *interface, const struct show_inter
 		if (!earlier)
 			continue;
 		expected = earlier->next;
-		peer->earlier = totals_fell(peer, earlier) ? NULL : earlier;
+		if (peer->rx_bytes >= earlier->rx_bytes && peer->tx_bytes >= earlier->tx_bytes &&
+			peer->quality.datagrams >= earlier->quality.datagrams && peer->quality.lost >= earlier->quality.lost)
+			peer->earlier = earlier;
 	}
 }
 
 void show_link_looks(struct show_interface *interfaces, const struct show_interface *before)
 {
 	for (struct show_interface *interface = interfaces; interface; interface = interface->next) {
-		const struct show_interface *earlier = find_interface(before, interface->name);
+		const struct show_interface *earlier = before;
 
+		while (earlier && strcmp(earlier->name, interface->name) != 0)
+			earlier = earlier->next;
 		if (earlier)
 			link_peers(interface, earlier);
 	}

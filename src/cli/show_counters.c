@@ -23,42 +23,31 @@ static void counter_value(const struct show_counter *counter, char *text, size_t
 }
 
 /* The sizes of batches are too long for the column of the values, so their meaning is on the next line. */
-static void print_meaning(const struct show_view *view, const struct show_counter *counter, int indent)
-{
-	const char *meaning = counter_meaning(counter->name);
-	struct terminal_wrap wrap = { .terminal = &view->terminal, .indent = indent, .used = indent };
-
-	if (!meaning)
-		return;
-	if (counter->count > 1) {
-		fputc('\n', view->terminal.to);
-		terminal_blanks(&view->terminal, indent);
-	} else {
-		terminal_blanks(&view->terminal, COUNTER_GAP);
-	}
-	terminal_wrap_text(&wrap, meaning);
-}
-
-static enum terminal_style counter_style(const struct show_counter *counter)
-{
-	for (unsigned i = 0; i < counter->count; i++) {
-		if (counter->values[i])
-			return strncmp(counter->name, "drop_", strlen("drop_")) ? STYLE_PLAIN : STYLE_WARNING;
-	}
-	return STYLE_DIM;
-}
-
 static void print_counter(const struct show_view *view, const struct show_counter *counter, int name_width,
 						  int value_width)
 {
+	int indent = COUNTER_INDENT + name_width + COUNTER_GAP + value_width + COUNTER_GAP;
+	struct terminal_wrap wrap = { .terminal = &view->terminal, .indent = indent, .used = indent };
+	enum terminal_style style = strncmp(counter->name, "drop_", strlen("drop_")) ? STYLE_PLAIN : STYLE_WARNING;
+	const char *meaning = counter_meaning(counter->name);
+	bool is_zero = true;
 	char value[COUNTER_VALUE];
 
+	for (unsigned i = 0; i < counter->count; i++)
+		is_zero &= counter->values[i] == 0;
 	counter_value(counter, value, sizeof value);
-	terminal_style(&view->terminal, counter_style(counter));
+	terminal_style(&view->terminal, is_zero ? STYLE_DIM : style);
 	terminal_blanks(&view->terminal, COUNTER_INDENT);
 	terminal_blanks(&view->terminal, name_width - terminal_text(&view->terminal, counter->name, -1));
 	fprintf(view->terminal.to, "%*s", COUNTER_GAP + value_width, value);
-	print_meaning(view, counter, COUNTER_INDENT + name_width + COUNTER_GAP + value_width + COUNTER_GAP);
+	if (meaning && counter->count > 1) {
+		fputc('\n', view->terminal.to);
+		terminal_blanks(&view->terminal, indent);
+	} else if (meaning) {
+		terminal_blanks(&view->terminal, COUNTER_GAP);
+	}
+	if (meaning)
+		terminal_wrap_text(&wrap, meaning);
 	terminal_style(&view->terminal, STYLE_PLAIN);
 	fputc('\n', view->terminal.to);
 }

@@ -5,15 +5,14 @@
 #include "base/json.h"
 #include "show_output.h"
 
-static void json_number_or_null(FILE *to, const char *name, uint64_t number)
+/* Writes a member and a comma. */
+static void json_text(FILE *to, const char *name, const char *text)
 {
-	if (number)
-		fprintf(to, "\"%s\": %" PRIu64, name, number);
-	else
-		fprintf(to, "\"%s\": null", name);
+	json_string_or_null(to, name, text);
+	fputs(", ", to);
 }
 
-/* Ends with a comma. The values are null if `known` is false. */
+/* Likewise. The value is null if `known` is false. */
 static void json_count(FILE *to, const char *name, bool known, uint64_t number)
 {
 	if (known)
@@ -37,54 +36,33 @@ static void json_quality(FILE *to, const struct show_quality *quality)
 	fputs(quality->has_datagrams ? "]" : "", to);
 }
 
-static void json_state(FILE *to, const struct show_peer *peer)
-{
-	json_string_or_null(to, "state", show_state_word(peer->state));
-	fputs(", ", to);
-	json_number_or_null(to, "state_since", peer->state_since);
-	fputs(", ", to);
-	json_string_or_null(to, "state_reason", peer->state_reason);
-	fputs(", ", to);
-}
-
 static void json_peer(FILE *to, const struct show_peer *peer)
 {
 	char text[PREFIX_TEXT];
 
 	fputs("      {", to);
-	json_string_or_null(to, "public_key", peer->public_key);
-	fputs(", ", to);
-	json_string_or_null(to, "name", peer->name);
-	fputs(", ", to);
-	json_string_or_null(to, "description", peer->description);
-	fprintf(to, ", \"preshared_key\": %s, ", peer->has_preshared_key ? "true" : "false");
-	json_state(to, peer);
-	json_string_or_null(to, "endpoint", peer->endpoint);
-	fputs(", ", to);
-	json_string_or_null(to, "endpoint_origin", *peer->endpoint ? show_origin_word(peer->endpoint_origin) : NULL);
-	fputs(", \"allowed_ips\": [", to);
+	json_text(to, "public_key", peer->public_key);
+	json_text(to, "name", peer->name);
+	json_text(to, "description", peer->description);
+	fprintf(to, "\"preshared_key\": %s, ", peer->has_preshared_key ? "true" : "false");
+	json_text(to, "state", show_state_word(peer->state));
+	json_count(to, "state_since", peer->state_since, peer->state_since);
+	json_text(to, "state_reason", peer->state_reason);
+	json_text(to, "endpoint", peer->endpoint);
+	json_text(to, "endpoint_origin", *peer->endpoint ? show_origin_word(peer->endpoint_origin) : NULL);
+	fputs("\"allowed_ips\": [", to);
 	for (const struct config_prefix *prefix = peer->allowed_ips; prefix; prefix = prefix->next) {
 		prefix_to_text(text, &prefix->prefix);
 		json_string(to, text);
 		fputs(prefix->next ? ", " : "", to);
 	}
 	fputs("], ", to);
-	json_number_or_null(to, "latest_handshake", peer->handshake);
-	fprintf(to, ", \"transfer_rx\": %" PRIu64 ", \"transfer_tx\": %" PRIu64 ", ", peer->rx_bytes, peer->tx_bytes);
-	json_number_or_null(to, "persistent_keepalive", peer->keepalive);
-	fputs(", ", to);
+	json_count(to, "latest_handshake", peer->handshake, peer->handshake);
+	json_count(to, "transfer_rx", true, peer->rx_bytes);
+	json_count(to, "transfer_tx", true, peer->tx_bytes);
+	json_count(to, "persistent_keepalive", peer->keepalive, peer->keepalive);
 	json_quality(to, &peer->quality);
 	fputs(peer->next ? "},\n" : "}\n", to);
-}
-
-static void json_warnings(FILE *to, const struct show_warning *warnings)
-{
-	fputs("\"warnings\": [", to);
-	for (const struct show_warning *warning = warnings; warning; warning = warning->next) {
-		json_string(to, warning->text);
-		fputs(warning->next ? ", " : "", to);
-	}
-	fputs("]", to);
 }
 
 /* A value is a number, or an array of numbers for the sizes of batches. */
@@ -107,23 +85,20 @@ void show_json(FILE *to, const struct show_interface *interfaces)
 	fprintf(to, "{\"version\": %d, \"interfaces\": [\n", SHOW_JSON_VERSION);
 	for (const struct show_interface *interface = interfaces; interface; interface = interface->next) {
 		fputs("  {", to);
-		json_string_or_null(to, "name", interface->name);
-		fputs(", ", to);
-		json_string_or_null(to, "public_key", interface->public_key);
-		fputs(", ", to);
-		json_number_or_null(to, "listen_port", interface->port);
-		fputs(", ", to);
-		json_number_or_null(to, "fwmark", interface->fwmark);
-		fputs(", ", to);
-		json_string_or_null(to, "crypto_provider", interface->crypto_provider);
-		fputs(", ", to);
-		json_string_or_null(to, "tun_backend", interface->tun_backend);
-		fputs(", ", to);
-		json_number_or_null(to, "workers", interface->workers);
-		fputs(", ", to);
-		json_string_or_null(to, "log_level", interface->log_level);
-		fputs(", ", to);
-		json_warnings(to, interface->warnings);
+		json_text(to, "name", interface->name);
+		json_text(to, "public_key", interface->public_key);
+		json_count(to, "listen_port", interface->port, interface->port);
+		json_count(to, "fwmark", interface->fwmark, interface->fwmark);
+		json_text(to, "crypto_provider", interface->crypto_provider);
+		json_text(to, "tun_backend", interface->tun_backend);
+		json_count(to, "workers", interface->workers, interface->workers);
+		json_text(to, "log_level", interface->log_level);
+		fputs("\"warnings\": [", to);
+		for (const struct show_warning *warning = interface->warnings; warning; warning = warning->next) {
+			json_string(to, warning->text);
+			fputs(warning->next ? ", " : "", to);
+		}
+		fputs("]", to);
 		if (interface->has_counters)
 			json_counters(to, interface->counters);
 		fputs(",\n    \"peers\": [\n", to);

@@ -280,15 +280,6 @@ static int show_read_peer_line(struct show_reader *reader, const char *key, cons
 	return 0;
 }
 
-static int show_read_interface_line(struct show_interface *interface, const char *key, const char *value)
-{
-	for (size_t i = 0; i < INTERFACE_KEYS; i++) {
-		if (!strcmp(key, interface_keys[i].key))
-			return interface_keys[i].read((char *)interface + interface_keys[i].member, value);
-	}
-	return 0;
-}
-
 /* Skips unknown keys, because other implementations and later versions have more of them. */
 static int show_read_line(void *context, char *key, char *value)
 {
@@ -300,7 +291,11 @@ static int show_read_line(void *context, char *key, char *value)
 		return show_read_public_key(reader, value);
 	if (reader->peer)
 		return show_read_peer_line(reader, key, value);
-	return show_read_interface_line(reader->interface, key, value);
+	for (size_t i = 0; i < INTERFACE_KEYS; i++) {
+		if (!strcmp(key, interface_keys[i].key))
+			return interface_keys[i].read((char *)reader->interface + interface_keys[i].member, value);
+	}
+	return 0;
 }
 
 int show_read(struct show_interface *interface, const char *directory, int timeout)

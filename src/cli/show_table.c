@@ -47,12 +47,6 @@ static const char *column_title(const struct table *table, enum table_column col
 	return titles[column];
 }
 
-/* The cells of these columns are numbers and end at the right. */
-static bool is_right_aligned(enum table_column column)
-{
-	return column >= COLUMN_HANDSHAKE && column <= COLUMN_SENT;
-}
-
 static const char *handshake_cell(const struct table *table, const struct show_peer *peer, char cell[CELL])
 {
 	uint64_t now = table->view->now;
@@ -177,11 +171,12 @@ static void print_cell(const struct table *table, enum table_column column, cons
 					   int *pending)
 {
 	const struct terminal *terminal = &table->view->terminal;
+	bool is_number = column >= COLUMN_HANDSHAKE && column <= COLUMN_SENT; /* and ends at the right */
 	int width = table->width[column], needed = terminal_width(text);
 
 	if (needed > width)
 		needed = width;
-	if (is_right_aligned(column))
+	if (is_number)
 		*pending += width - needed;
 	terminal_blanks(terminal, *pending);
 	if (style != STYLE_PLAIN)
@@ -189,18 +184,7 @@ static void print_cell(const struct table *table, enum table_column column, cons
 	terminal_text(terminal, text, width);
 	if (style != STYLE_PLAIN)
 		terminal_style(terminal, STYLE_PLAIN);
-	*pending = COLUMN_GAP + (is_right_aligned(column) ? 0 : width - needed);
-}
-
-static void print_titles(const struct table *table)
-{
-	int pending = 0;
-
-	for (unsigned column = 0; column < COLUMNS; column++) {
-		if (table->width[column])
-			print_cell(table, column, column_title(table, column), STYLE_DIM, &pending);
-	}
-	fputc('\n', table->view->terminal.to);
+	*pending = COLUMN_GAP + (is_number ? 0 : width - needed);
 }
 
 /* Prints "for 5 min: REASON" up to the right edge of the terminal. */
@@ -254,6 +238,7 @@ void show_table(const struct show_view *view, const struct show_interface *inter
 												  SHOW_NO_ENDPOINT, SHOW_SILENT, SHOW_UNREACHABLE };
 	struct terminal_wrap wrap = { .terminal = &view->terminal, .indent = 2 };
 	struct table table = { .view = view };
+	int pending = 0;
 
 	static_assert(sizeof order / sizeof *order == SHOW_STATES, "each state has its place");
 	for (const struct show_peer *peer = interface->peers; peer; peer = peer->next)
@@ -267,7 +252,11 @@ void show_table(const struct show_view *view, const struct show_interface *inter
 		return;
 	fputc('\n', view->terminal.to);
 	measure_columns(&table, interface);
-	print_titles(&table);
+	for (unsigned column = 0; column < COLUMNS; column++) {
+		if (table.width[column])
+			print_cell(&table, column, column_title(&table, column), STYLE_DIM, &pending);
+	}
+	fputc('\n', view->terminal.to);
 	for (size_t i = 0; i < SHOW_STATES; i++) {
 		for (const struct show_peer *peer = interface->peers; peer; peer = peer->next)
 			if (peer->state == order[i])

@@ -57,17 +57,6 @@ static void text_state(const struct show_view *view, const struct show_peer *pee
 	fputc('\n', view->terminal.to);
 }
 
-static void text_endpoint(const struct show_view *view, const struct show_peer *peer)
-{
-	const char *origin = show_origin_word(peer->endpoint_origin);
-
-	text_title(view, PEER_VALUE, "endpoint");
-	terminal_text(&view->terminal, *peer->endpoint ? peer->endpoint : "unknown", -1);
-	if (*peer->endpoint && origin)
-		fprintf(view->terminal.to, " (%s)", origin);
-	fputc('\n', view->terminal.to);
-}
-
 static void text_allowed_ips(const struct show_view *view, const struct show_peer *peer)
 {
 	struct terminal_wrap wrap = { .terminal = &view->terminal, .indent = PEER_VALUE, .used = PEER_VALUE };
@@ -84,51 +73,14 @@ static void text_allowed_ips(const struct show_view *view, const struct show_pee
 	fputc('\n', view->terminal.to);
 }
 
-static void text_handshake(const struct show_view *view, const struct show_peer *peer)
-{
-	char text[AMOUNT_TEXT];
-
-	text_title(view, PEER_VALUE, "latest handshake");
-	if (!peer->handshake)
-		fputs("never\n", view->terminal.to);
-	else /* the handshake appears to be in the future if the clock was set back */
-		fprintf(view->terminal.to, "%s ago\n",
-				amount_duration(text, view->now > peer->handshake ? view->now - peer->handshake : 0));
-}
-
-static void text_loss(struct terminal_wrap *wrap, const struct show_quality *quality, uint64_t arrived, uint64_t lost)
-{
-	char word[2 * AMOUNT_TEXT], share[AMOUNT_TEXT];
-
-	snprintf(word, sizeof word, "lost %s in%s", amount_percent(share, lost, arrived + lost),
-			 quality->late || quality->duplicate ? "," : "");
-	terminal_wrap_word(wrap, word);
-	if (quality->late) {
-		snprintf(word, sizeof word, "%" PRIu64 " late%s", quality->late, quality->duplicate ? "," : "");
-		terminal_wrap_word(wrap, word);
-	}
-	if (quality->duplicate) {
-		snprintf(word, sizeof word, "%" PRIu64 " duplicate", quality->duplicate);
-		terminal_wrap_word(wrap, word);
-	}
-}
-
-/* The jitter is unknown after a single handshake. */
-static void text_rtt(struct terminal_wrap *wrap, const struct show_quality *quality, bool more_follows)
-{
-	char rtt[AMOUNT_TEXT], min[AMOUNT_TEXT], jitter[AMOUNT_TEXT] = "", word[4 * AMOUNT_TEXT];
-
-	if (quality->jitter_ns)
-		amount_latency(jitter, quality->jitter_ns);
-	snprintf(word, sizeof word, "rtt %s (min %s%s%s)%s", amount_latency(rtt, quality->rtt_ns),
-			 amount_latency(min, quality->rtt_min_ns), *jitter ? ", jitter " : "", jitter, more_follows ? "," : "");
-	terminal_wrap_word(wrap, word);
-}
-
-/* Prints "rtt 12.3 ms (min 11.9 ms, jitter 0.40 ms), lost 0.02 % in, 3 late, 1 duplicate". */
+/*
+ * Prints "rtt 12.3 ms (min 11.9 ms, jitter 0.40 ms), lost 0.02 % in, 3 late, 1 duplicate". The jitter is unknown after
+ * a single handshake.
+ */
 static void text_quality(const struct show_view *view, const struct show_peer *peer)
 {
 	struct terminal_wrap wrap = { .terminal = &view->terminal, .indent = PEER_VALUE, .used = PEER_VALUE };
+	char rtt[AMOUNT_TEXT], min[AMOUNT_TEXT], jitter[AMOUNT_TEXT] = "", share[AMOUNT_TEXT], word[4 * AMOUNT_TEXT];
 	const struct show_quality *quality = &peer->quality;
 	uint64_t arrived, lost;
 	bool has_loss = show_loss(peer, &arrived, &lost) && arrived + lost;
@@ -136,10 +88,26 @@ static void text_quality(const struct show_view *view, const struct show_peer *p
 	if (!quality->rtt_ns && !has_loss)
 		return;
 	text_title(view, PEER_VALUE, "quality");
-	if (quality->rtt_ns)
-		text_rtt(&wrap, quality, has_loss);
-	if (has_loss)
-		text_loss(&wrap, quality, arrived, lost);
+	if (quality->jitter_ns)
+		amount_latency(jitter, quality->jitter_ns);
+	if (quality->rtt_ns) {
+		snprintf(word, sizeof word, "rtt %s (min %s%s%s)%s", amount_latency(rtt, quality->rtt_ns),
+				 amount_latency(min, quality->rtt_min_ns), *jitter ? ", jitter " : "", jitter, has_loss ? "," : "");
+		terminal_wrap_word(&wrap, word);
+	}
+	if (has_loss) {
+		snprintf(word, sizeof word, "lost %s in%s", amount_percent(share, lost, arrived + lost),
+				 quality->late || quality->duplicate ? "," : "");
+		terminal_wrap_word(&wrap, word);
+	}
+	if (has_loss && quality->late) {
+		snprintf(word, sizeof word, "%" PRIu64 " late%s", quality->late, quality->duplicate ? "," : "");
+		terminal_wrap_word(&wrap, word);
+	}
+	if (has_loss && quality->duplicate) {
+		snprintf(word, sizeof word, "%" PRIu64 " duplicate", quality->duplicate);
+		terminal_wrap_word(&wrap, word);
+	}
 	fputc('\n', view->terminal.to);
 }
 
@@ -160,7 +128,8 @@ static void text_transfer(const struct show_view *view, const struct show_peer *
 
 static void text_peer(const struct show_view *view, const struct show_peer *peer)
 {
-	const char *title = show_peer_title(peer);
+	const char *title = show_peer_title(peer), *origin = show_origin_word(peer->endpoint_origin);
+	char age[AMOUNT_TEXT];
 
 	fputs("\n  peer ", view->terminal.to);
 	terminal_style(&view->terminal, STYLE_BOLD);
@@ -171,9 +140,18 @@ static void text_peer(const struct show_view *view, const struct show_peer *peer
 	if (title != peer->public_key)
 		text_field(view, PEER_VALUE, "public key", peer->public_key);
 	text_field(view, PEER_VALUE, "description", peer->description);
-	text_endpoint(view, peer);
+	text_title(view, PEER_VALUE, "endpoint");
+	terminal_text(&view->terminal, *peer->endpoint ? peer->endpoint : "unknown", -1);
+	if (*peer->endpoint && origin)
+		fprintf(view->terminal.to, " (%s)", origin);
+	fputc('\n', view->terminal.to);
 	text_allowed_ips(view, peer);
-	text_handshake(view, peer);
+	text_title(view, PEER_VALUE, "latest handshake");
+	if (!peer->handshake)
+		fputs("never\n", view->terminal.to);
+	else /* the handshake appears to be in the future if the clock was set back */
+		fprintf(view->terminal.to, "%s ago\n",
+				amount_duration(age, view->now > peer->handshake ? view->now - peer->handshake : 0));
 	text_quality(view, peer);
 	text_transfer(view, peer);
 	if (peer->keepalive) {
