@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* adit log: prints or changes the level of the log of running daemons. */
 #include <errno.h>
-#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,47 +49,23 @@ static int report_failure(const char *interface, int error)
 	return error;
 }
 
-struct log_names {
-	char (*names)[IFNAMSIZ];
-	size_t count;
-};
-
-static int log_add_name(void *context, const char *name)
-{
-	struct log_names *list = context;
-	char(*larger)[IFNAMSIZ] = realloc(list->names, (list->count + 1) * sizeof *larger);
-
-	if (!larger)
-		return -ENOMEM;
-	list->names = larger;
-	snprintf(larger[list->count++], sizeof *larger, "%s", name);
-	return 0;
-}
-
-static int compare_log_names(const void *left, const void *right)
-{
-	return strcmp(left, right);
-}
-
 /* Continues after an interface that fails, and leaves out those that have no adit. Returns the last error. */
 static int log_all(const char *level)
 {
-	struct log_names list = { 0 };
-	int last_error = uapi_client_list(UAPI_DIRECTORY, log_add_name, &list);
-	size_t served = 0;
+	char(*names)[IFNAMSIZ];
+	unsigned count, served = 0;
+	int last_error = uapi_client_names(UAPI_DIRECTORY, &names, &count);
 
 	if (last_error)
 		report_failure(UAPI_DIRECTORY, last_error);
-	if (list.count)
-		qsort(list.names, list.count, sizeof *list.names, compare_log_names);
-	for (size_t i = 0; i < list.count; i++) {
-		int error = log_one(list.names[i], level);
+	for (unsigned i = 0; i < count; i++) {
+		int error = log_one(names[i], level);
 
 		served += !error;
 		if (error && error != -EINVAL && error != -EPROTO && error != -ENOENT && error != -ECONNREFUSED)
-			last_error = report_failure(list.names[i], error);
+			last_error = report_failure(names[i], error);
 	}
-	free(list.names);
+	free(names);
 	if (served || last_error)
 		return last_error;
 	fputs("adit log: no tunnel is running\n", stderr);

@@ -9,145 +9,78 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Returns false if the peer has no such value. */
-typedef bool peer_value(const struct show_peer *peer, uint64_t *value);
-
-static bool value_peer_one(const struct show_peer *peer, uint64_t *value)
-{
-	*value = 1;
-	return true;
-}
-
-static bool value_peer_up(const struct show_peer *peer, uint64_t *value)
-{
-	*value = peer->state == SHOW_UP;
-	return peer->state != SHOW_STATE_UNKNOWN;
-}
-
-static bool value_peer_state(const struct show_peer *peer, uint64_t *value)
-{
-	*value = 1;
-	return peer->state != SHOW_STATE_UNKNOWN;
-}
-
-static bool value_peer_receive(const struct show_peer *peer, uint64_t *value)
-{
-	*value = peer->rx_bytes;
-	return true;
-}
-
-static bool value_peer_transmit(const struct show_peer *peer, uint64_t *value)
-{
-	*value = peer->tx_bytes;
-	return true;
-}
-
-static bool value_peer_handshake(const struct show_peer *peer, uint64_t *value)
-{
-	*value = peer->handshake;
-	return true;
-}
-
-static bool value_peer_datagrams(const struct show_peer *peer, uint64_t *value)
-{
-	*value = peer->quality.datagrams;
-	return peer->quality.has_datagrams;
-}
-
-static bool value_peer_lost(const struct show_peer *peer, uint64_t *value)
-{
-	*value = peer->quality.lost;
-	return peer->quality.has_datagrams;
-}
-
-static bool value_peer_late(const struct show_peer *peer, uint64_t *value)
-{
-	*value = peer->quality.late;
-	return peer->quality.has_datagrams;
-}
-
-static bool value_peer_duplicate(const struct show_peer *peer, uint64_t *value)
-{
-	*value = peer->quality.duplicate;
-	return peer->quality.has_datagrams;
-}
-
-static bool value_peer_rtt(const struct show_peer *peer, uint64_t *value)
-{
-	*value = peer->quality.rtt_ns;
-	return *value != 0;
-}
-
-static bool value_peer_rtt_min(const struct show_peer *peer, uint64_t *value)
-{
-	*value = peer->quality.rtt_min_ns;
-	return peer->quality.rtt_ns != 0;
-}
-
-static bool value_peer_jitter(const struct show_peer *peer, uint64_t *value)
-{
-	*value = peer->quality.jitter_ns;
-	return *value != 0; /* unknown after a single handshake */
-}
-
-static void label_endpoint(struct exposition *exposition, const struct show_peer *peer)
-{
-	sample_label_if_set(exposition, "endpoint", peer->endpoint);
-	sample_label_if_set(exposition, "endpoint_origin", show_origin_word(peer->endpoint_origin));
-}
-
-static void label_state(struct exposition *exposition, const struct show_peer *peer)
-{
-	sample_label(exposition, "state", show_state_word(peer->state));
-}
-
-static const struct peer_family {
-	struct metric_family family;
-	peer_value *value;
-	bool nanoseconds;                                                                 /* the value is a time in ns */
-	void (*more_labels)(struct exposition *exposition, const struct show_peer *peer); /* NULL: none */
-} peer_families[] = {
-	{ .family = { "adit_peer", METRIC_INFO, NULL, "Endpoint of the peer and how it was learned, if it is known." },
-	  .value = value_peer_one,
-	  .more_labels = label_endpoint },
-	{ .family = { "adit_peer_up", METRIC_GAUGE, NULL, "1 if the peer is in the state up, else 0." },
-	  .value = value_peer_up },
-	{ .family = { "adit_peer_state", METRIC_GAUGE, NULL, "1 for the present state of the peer; others are left out." },
-	  .value = value_peer_state,
-	  .more_labels = label_state },
-	{ .family = { "adit_peer_receive_bytes", METRIC_COUNTER, "bytes",
-				  "Bytes of UDP payload received from the peer, handshakes included." },
-	  .value = value_peer_receive },
-	{ .family = { "adit_peer_transmit_bytes", METRIC_COUNTER, "bytes",
-				  "Bytes of UDP payload sent to the peer, handshakes included." },
-	  .value = value_peer_transmit },
-	{ .family = { "adit_peer_latest_handshake_timestamp_seconds", METRIC_GAUGE, "seconds",
-				  "Unix time of the latest handshake with the peer; 0 if there was none." },
-	  .value = value_peer_handshake },
-	{ .family = { "adit_peer_receive_datagrams", METRIC_COUNTER, NULL, "Data datagrams received from the peer." },
-	  .value = value_peer_datagrams },
-	{ .family = { "adit_peer_receive_lost_datagrams", METRIC_COUNTER, NULL,
-				  "Data datagrams of the peer that did not arrive." },
-	  .value = value_peer_lost },
-	{ .family = { "adit_peer_receive_late_datagrams", METRIC_COUNTER, NULL,
-				  "Data datagrams of the peer that arrived after a later one." },
-	  .value = value_peer_late },
-	{ .family = { "adit_peer_receive_duplicate_datagrams", METRIC_COUNTER, NULL,
-				  "Data datagrams of the peer that had arrived before." },
-	  .value = value_peer_duplicate },
-	{ .family = { "adit_peer_rtt_seconds", METRIC_GAUGE, "seconds",
-				  "Round-trip time to the peer, measured by handshakes." },
-	  .value = value_peer_rtt,
-	  .nanoseconds = true },
-	{ .family = { "adit_peer_rtt_min_seconds", METRIC_GAUGE, "seconds", "Shortest round-trip time to the peer." },
-	  .value = value_peer_rtt_min,
-	  .nanoseconds = true },
-	{ .family = { "adit_peer_jitter_seconds", METRIC_GAUGE, "seconds",
-				  "Mean deviation of the round-trip time to the peer." },
-	  .value = value_peer_jitter,
-	  .nanoseconds = true },
+enum peer_value {
+	PEER_INFO,
+	PEER_UP,
+	PEER_STATE,
+	PEER_RECEIVE_BYTES,
+	PEER_TRANSMIT_BYTES,
+	PEER_HANDSHAKE,
+	PEER_DATAGRAMS,
+	PEER_LOST,
+	PEER_LATE,
+	PEER_DUPLICATE,
+	PEER_RTT, /* from here on, times in nanoseconds */
+	PEER_RTT_MIN,
+	PEER_JITTER,
+	PEER_VALUES
 };
-enum { PEER_FAMILIES = sizeof peer_families / sizeof *peer_families };
+
+static const struct metric_family peer_families[PEER_VALUES] = {
+	[PEER_INFO] = { "adit_peer", METRIC_INFO, NULL, "Endpoint of the peer and how it was learned, if it is known." },
+	[PEER_UP] = { "adit_peer_up", METRIC_GAUGE, NULL, "1 if the peer is in the state up, else 0." },
+	[PEER_STATE] = { "adit_peer_state", METRIC_GAUGE, NULL,
+					 "1 for the present state of the peer; others are left out." },
+	[PEER_RECEIVE_BYTES] = { "adit_peer_receive_bytes", METRIC_COUNTER, "bytes",
+							 "Bytes of UDP payload received from the peer, handshakes included." },
+	[PEER_TRANSMIT_BYTES] = { "adit_peer_transmit_bytes", METRIC_COUNTER, "bytes",
+							  "Bytes of UDP payload sent to the peer, handshakes included." },
+	[PEER_HANDSHAKE] = { "adit_peer_latest_handshake_timestamp_seconds", METRIC_GAUGE, "seconds",
+						 "Unix time of the latest handshake with the peer; 0 if there was none." },
+	[PEER_DATAGRAMS] = { "adit_peer_receive_datagrams", METRIC_COUNTER, NULL,
+						 "Data datagrams received from the peer." },
+	[PEER_LOST] = { "adit_peer_receive_lost_datagrams", METRIC_COUNTER, NULL,
+					"Data datagrams of the peer that did not arrive." },
+	[PEER_LATE] = { "adit_peer_receive_late_datagrams", METRIC_COUNTER, NULL,
+					"Data datagrams of the peer that arrived after a later one." },
+	[PEER_DUPLICATE] = { "adit_peer_receive_duplicate_datagrams", METRIC_COUNTER, NULL,
+						 "Data datagrams of the peer that had arrived before." },
+	[PEER_RTT] = { "adit_peer_rtt_seconds", METRIC_GAUGE, "seconds",
+				   "Round-trip time to the peer, measured by handshakes." },
+	[PEER_RTT_MIN] = { "adit_peer_rtt_min_seconds", METRIC_GAUGE, "seconds", "Shortest round-trip time to the peer." },
+	[PEER_JITTER] = { "adit_peer_jitter_seconds", METRIC_GAUGE, "seconds",
+					  "Mean deviation of the round-trip time to the peer." },
+};
+
+/* Returns false if the peer has no such value. The jitter is unknown after a single handshake. */
+static bool find_peer_value(const struct show_peer *peer, enum peer_value kind, uint64_t *value)
+{
+	const struct show_quality *quality = &peer->quality;
+	const uint64_t values[PEER_VALUES] = {
+		[PEER_INFO] = 1,
+		[PEER_UP] = peer->state == SHOW_UP,
+		[PEER_STATE] = 1,
+		[PEER_RECEIVE_BYTES] = peer->rx_bytes,
+		[PEER_TRANSMIT_BYTES] = peer->tx_bytes,
+		[PEER_HANDSHAKE] = peer->handshake,
+		[PEER_DATAGRAMS] = quality->datagrams,
+		[PEER_LOST] = quality->lost,
+		[PEER_LATE] = quality->late,
+		[PEER_DUPLICATE] = quality->duplicate,
+		[PEER_RTT] = quality->rtt_ns,
+		[PEER_RTT_MIN] = quality->rtt_min_ns,
+		[PEER_JITTER] = quality->jitter_ns,
+	};
+
+	*value = values[kind];
+	if (kind == PEER_UP || kind == PEER_STATE)
+		return peer->state != SHOW_STATE_UNKNOWN;
+	if (kind >= PEER_DATAGRAMS && kind <= PEER_DUPLICATE)
+		return quality->has_datagrams;
+	if (kind == PEER_JITTER)
+		return quality->jitter_ns != 0;
+	return kind < PEER_RTT || quality->rtt_ns != 0;
+}
 
 /* Returns the labels that all families share: a string per peer, one after the other. The caller frees it. */
 static char *make_peer_labels(const struct exposition *exposition)
@@ -177,18 +110,22 @@ static char *make_peer_labels(const struct exposition *exposition)
 	return labels;
 }
 
-static void write_peer_sample(struct exposition *exposition, const struct peer_family *family,
-							  const struct show_peer *peer, const char *labels)
+static void write_peer_sample(struct exposition *exposition, enum peer_value kind, const struct show_peer *peer,
+							  const char *labels)
 {
 	uint64_t value;
 
-	if (!family->value(peer, &value))
+	if (!find_peer_value(peer, kind, &value))
 		return;
-	sample_begin(exposition, &family->family);
+	sample_begin(exposition, &peer_families[kind]);
 	sample_ready_labels(exposition, labels);
-	if (family->more_labels)
-		family->more_labels(exposition, peer);
-	if (family->nanoseconds)
+	if (kind == PEER_INFO) {
+		sample_label_if_set(exposition, "endpoint", peer->endpoint);
+		sample_label_if_set(exposition, "endpoint_origin", show_origin_word(peer->endpoint_origin));
+	}
+	if (kind == PEER_STATE)
+		sample_label(exposition, "state", show_state_word(peer->state));
+	if (kind >= PEER_RTT)
 		sample_end_seconds(exposition, value);
 	else
 		sample_end(exposition, value);
@@ -200,11 +137,12 @@ int metrics_write_peers(struct exposition *exposition)
 
 	if (!all_labels)
 		return -ENOMEM;
-	for (size_t i = 0; i < PEER_FAMILIES; i++) {
+	for (unsigned kind = 0; kind < PEER_VALUES; kind++) {
 		const char *labels = all_labels;
-		for (size_t j = 0; j < exposition->count; j++) {
-			for (const struct show_peer *peer = exposition->interfaces[j].state.peers; peer; peer = peer->next) {
-				write_peer_sample(exposition, &peer_families[i], peer, labels);
+
+		for (size_t i = 0; i < exposition->count; i++) {
+			for (const struct show_peer *peer = exposition->interfaces[i].state.peers; peer; peer = peer->next) {
+				write_peer_sample(exposition, kind, peer, labels);
 				labels += strlen(labels) + 1;
 			}
 		}

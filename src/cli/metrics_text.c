@@ -32,83 +32,75 @@ static void write_interface_states(struct exposition *exposition)
 	}
 }
 
+enum interface_value {
+	INTERFACE_PEERS,
+	INTERFACE_PORT,
+	INTERFACE_WORKERS,
+	INTERFACE_WARNINGS,
+	INTERFACE_START_TIME,
+	INTERFACE_RECEIVE_BYTES,
+	INTERFACE_TRANSMIT_BYTES,
+	INTERFACE_VALUES
+};
+
 /* Returns false if the interface has no such value. */
-typedef bool interface_value(const struct metrics_interface *interface, uint64_t *value);
-
-static bool value_peers(const struct metrics_interface *interface, uint64_t *value)
+static bool find_interface_value(const struct metrics_interface *interface, enum interface_value kind, uint64_t *value)
 {
 	*value = 0;
-	for (const struct show_peer *peer = interface->state.peers; peer; peer = peer->next)
-		++*value;
-	return true;
-}
-
-static bool value_port(const struct metrics_interface *interface, uint64_t *value)
-{
-	*value = interface->state.port;
-	return *value != 0;
-}
-
-static bool value_workers(const struct metrics_interface *interface, uint64_t *value)
-{
-	*value = interface->state.workers;
-	return *value != 0;
-}
-
-static bool value_warnings(const struct metrics_interface *interface, uint64_t *value)
-{
-	*value = 0;
-	for (const struct show_warning *warning = interface->state.warnings; warning; warning = warning->next)
-		++*value;
-	return true;
-}
-
-static bool value_start_time(const struct metrics_interface *interface, uint64_t *value)
-{
-	*value = interface->start_time;
-	return *value != 0;
-}
-
-static bool value_receive_bytes(const struct metrics_interface *interface, uint64_t *value)
-{
-	*value = interface->receive_bytes;
-	return interface->has_bytes;
-}
-
-static bool value_transmit_bytes(const struct metrics_interface *interface, uint64_t *value)
-{
-	*value = interface->transmit_bytes;
-	return interface->has_bytes;
+	switch (kind) {
+	case INTERFACE_PEERS:
+		for (const struct show_peer *peer = interface->state.peers; peer; peer = peer->next)
+			++*value;
+		return true;
+	case INTERFACE_PORT:
+		*value = interface->state.port;
+		return *value != 0;
+	case INTERFACE_WORKERS:
+		*value = interface->state.workers;
+		return *value != 0;
+	case INTERFACE_WARNINGS:
+		for (const struct show_warning *warning = interface->state.warnings; warning; warning = warning->next)
+			++*value;
+		return true;
+	case INTERFACE_START_TIME:
+		*value = interface->start_time;
+		return *value != 0;
+	case INTERFACE_RECEIVE_BYTES:
+		*value = interface->receive_bytes;
+		return interface->has_bytes;
+	case INTERFACE_TRANSMIT_BYTES:
+		*value = interface->transmit_bytes;
+		return interface->has_bytes;
+	case INTERFACE_VALUES:
+		break;
+	}
+	return false;
 }
 
 static void write_interface_values(struct exposition *exposition)
 {
-	static const struct {
-		struct metric_family family;
-		interface_value *value;
-	} table[] = {
-		{ { "adit_interface_peers", METRIC_GAUGE, NULL, "Number of configured peers." }, value_peers },
-		{ { "adit_interface_listen_port", METRIC_GAUGE, NULL, "UDP port of the interface." }, value_port },
-		{ { "adit_interface_workers", METRIC_GAUGE, NULL, "Number of threads that process packets." }, value_workers },
-		{ { "adit_interface_warnings", METRIC_GAUGE, NULL, "Number of warnings that adit show prints." },
-		  value_warnings },
-		{ { "adit_interface_start_time_seconds", METRIC_GAUGE, "seconds",
-			"Unix time at which the daemon of the interface started." },
-		  value_start_time },
-		{ { "adit_interface_receive_bytes", METRIC_COUNTER, "bytes",
-			"Bytes of inner packets received from peers, as the kernel counts them." },
-		  value_receive_bytes },
-		{ { "adit_interface_transmit_bytes", METRIC_COUNTER, "bytes",
-			"Bytes of inner packets routed to the interface, as the kernel counts them." },
-		  value_transmit_bytes },
+	static const struct metric_family families[INTERFACE_VALUES] = {
+		[INTERFACE_PEERS] = { "adit_interface_peers", METRIC_GAUGE, NULL, "Number of configured peers." },
+		[INTERFACE_PORT] = { "adit_interface_listen_port", METRIC_GAUGE, NULL, "UDP port of the interface." },
+		[INTERFACE_WORKERS] = { "adit_interface_workers", METRIC_GAUGE, NULL,
+								"Number of threads that process packets." },
+		[INTERFACE_WARNINGS] = { "adit_interface_warnings", METRIC_GAUGE, NULL,
+								 "Number of warnings that adit show prints." },
+		[INTERFACE_START_TIME] = { "adit_interface_start_time_seconds", METRIC_GAUGE, "seconds",
+								   "Unix time at which the daemon of the interface started." },
+		[INTERFACE_RECEIVE_BYTES] = { "adit_interface_receive_bytes", METRIC_COUNTER, "bytes",
+									  "Bytes of inner packets received from peers, as the kernel counts them." },
+		[INTERFACE_TRANSMIT_BYTES] = { "adit_interface_transmit_bytes", METRIC_COUNTER, "bytes",
+									   "Bytes of inner packets routed to the interface, as the kernel counts them." },
 	};
 
-	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
-		for (size_t j = 0; j < exposition->count; j++) {
-			const struct metrics_interface *interface = &exposition->interfaces[j];
+	for (unsigned kind = 0; kind < INTERFACE_VALUES; kind++) {
+		for (size_t i = 0; i < exposition->count; i++) {
+			const struct metrics_interface *interface = &exposition->interfaces[i];
 			uint64_t value;
-			if (interface->up && table[i].value(interface, &value))
-				interface_sample(exposition, &table[i].family, interface, value);
+
+			if (interface->up && find_interface_value(interface, kind, &value))
+				interface_sample(exposition, &families[kind], interface, value);
 		}
 	}
 }

@@ -168,21 +168,16 @@ static const char *feed_error(int error)
 
 /* --- all interfaces --- */
 
-static bool is_followed(const struct monitor *monitor, const char *interface)
-{
-	for (size_t i = 0; i < monitor->feed_count; i++)
-		if (!strcmp(monitor->feeds[i]->interface, interface))
-			return true;
-	return false;
-}
-
 /* Follows the interface unless it is followed already. The socket of a daemon that has ended does not count. */
 static int follow_listed(void *context, const char *interface)
 {
 	struct monitor *monitor = context;
 	int error;
 
-	if (is_followed(monitor, interface) || monitor->feed_count == FEEDS_MAX)
+	for (size_t i = 0; i < monitor->feed_count; i++)
+		if (!strcmp(monitor->feeds[i]->interface, interface))
+			return 0;
+	if (monitor->feed_count == FEEDS_MAX)
 		return 0;
 	error = feed_open(monitor, interface);
 	if (error && error != -ENOENT && error != -ECONNREFUSED && error != -EPIPE && error != -ECONNRESET)
@@ -208,15 +203,6 @@ static int watch_sockets(void)
 		return watch;
 	close(watch);
 	return -1;
-}
-
-static void read_watch(struct monitor *monitor)
-{
-	char unread[4096];
-
-	while (read(monitor->watch, unread, sizeof unread) > 0)
-		;
-	follow_all(monitor);
 }
 
 /* --- loop --- */
@@ -254,6 +240,7 @@ static int feed_read(struct monitor *monitor, size_t number)
 static int monitor_run(struct monitor *monitor)
 {
 	struct pollfd polls[FEEDS_MAX + 2];
+	char unread[4096];
 
 	for (;;) {
 		const size_t count = monitor->feed_count;
@@ -274,8 +261,11 @@ static int monitor_run(struct monitor *monitor)
 			if (status >= 0)
 				return fflush(stdout) && errno != EPIPE ? EXIT_FAILURE : status;
 		}
-		if (polls[1].revents)
-			read_watch(monitor);
+		if (polls[1].revents) {
+			while (read(monitor->watch, unread, sizeof unread) > 0)
+				;
+			follow_all(monitor);
+		}
 	}
 }
 

@@ -50,19 +50,6 @@ void monitor_event_set(struct monitor_event *event, const char *key, const char 
 	}
 }
 
-/* Writes "2026-11-26T06:20:01.123+01:00". */
-static void print_time(FILE *to, const struct monitor_event *event)
-{
-	time_t seconds = (time_t)event->seconds;
-	struct tm local = { 0 };
-	char text[32], zone[8];
-
-	localtime_r(&seconds, &local);
-	strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &local);
-	strftime(zone, sizeof zone, "%z", &local);
-	fprintf(to, "%s.%03llu%.3s:%s", text, (unsigned long long)event->nanoseconds / NS_PER_MS, zone, zone + 3);
-}
-
 static void print_field(FILE *to, const struct monitor_event *event, enum monitor_field field, const char *format)
 {
 	if (*event->value[field])
@@ -79,8 +66,15 @@ static void print_count(FILE *to, const struct monitor_event *event, enum monito
 
 void monitor_event_text(FILE *to, const char *interface, const struct monitor_event *event)
 {
-	print_time(to, event);
-	fprintf(to, " %s %s", interface, event->value[FIELD_EVENT]);
+	time_t seconds = (time_t)event->seconds;
+	struct tm local = { 0 };
+	char text[32], zone[8];
+
+	localtime_r(&seconds, &local);
+	strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &local);
+	strftime(zone, sizeof zone, "%z", &local); /* "+0100", which is printed as "+01:00" */
+	fprintf(to, "%s.%03llu%.3s:%s %s %s", text, (unsigned long long)event->nanoseconds / NS_PER_MS, zone, zone + 3,
+			interface, event->value[FIELD_EVENT]);
 	print_field(to, event, *event->value[FIELD_NAME] ? FIELD_NAME : FIELD_PUBLIC_KEY, " %s");
 	print_field(to, event, FIELD_ENDPOINT, " at %s");
 	print_field(to, event, FIELD_FROM, " from %s");

@@ -44,44 +44,31 @@ static void free_interfaces(struct show_interface *interface)
 	}
 }
 
-struct show_list {
-	struct show_interface *first;
-	int error; /* of the last interface that failed */
-};
-
-/* Reads the interface and adds it to the list. Reports a failure, and continues. */
-static int show_read_listed(void *context, const char *name)
-{
-	struct show_list *all = context;
-	struct show_interface *interface = new_interface(name), **list = &all->first;
-	int error;
-
-	if (!interface)
-		return -ENOMEM;
-	error = show_read(interface, UAPI_DIRECTORY, SHOW_TIMEOUT);
-	if (!error) {
-		/* Sort by name, so that the output of two calls can be compared. */
-		while (*list && strcmp((*list)->name, interface->name) < 0)
-			list = &(*list)->next;
-		interface->next = *list;
-		*list = interface;
-		return 0;
-	}
-	/* The socket of a daemon that died is not an error. */
-	if (error != -ECONNREFUSED && error != -ENOENT)
-		all->error = show_failed(name, error);
-	free_interfaces(interface);
-	return 0;
-}
-
-/* Continues after an interface that fails. Returns the last error. */
+/* Reads all interfaces, sorted by name. Continues after one that fails. Returns the last error, reported. */
 static int show_read_all(struct show_interface **list)
 {
-	struct show_list all = { 0 };
-	int error = uapi_client_list(UAPI_DIRECTORY, show_read_listed, &all);
+	char(*names)[IFNAMSIZ];
+	unsigned count;
+	int last_error = uapi_client_names(UAPI_DIRECTORY, &names, &count);
 
-	*list = all.first;
-	return error ? show_failed(UAPI_DIRECTORY, error) : all.error;
+	if (last_error)
+		show_failed(UAPI_DIRECTORY, last_error);
+	for (unsigned i = 0; i < count; i++) {
+		struct show_interface *interface = new_interface(names[i]);
+		int error = interface ? show_read(interface, UAPI_DIRECTORY, SHOW_TIMEOUT) : -ENOMEM;
+
+		if (!error) {
+			*list = interface;
+			list = &interface->next;
+			continue;
+		}
+		/* The socket of a daemon that died is not an error. */
+		if (error != -ECONNREFUSED && error != -ENOENT)
+			last_error = show_failed(names[i], error);
+		free_interfaces(interface);
+	}
+	free(names);
+	return last_error;
 }
 
 static int show_read_named(struct show_interface **list, const char *name)

@@ -81,14 +81,6 @@ static void handle_signal(int number, void (*handler)(int number))
 	sigaction(number, &action, NULL);
 }
 
-static void handle_signals(void)
-{
-	static const int numbers[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGCONT, SIGWINCH };
-
-	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-		handle_signal(numbers[i], top_signal);
-}
-
 /* Stops this process as the terminal's suspend key does, and returns when it continues. */
 static void stop_process(void)
 {
@@ -109,15 +101,6 @@ static unsigned name_index(const struct top *top)
 	return 0;
 }
 
-static void show_interface(struct top *top, const char *name)
-{
-	memmove(top->name, name, strlen(name) + 1);
-	top_model_clear(&top->model);
-	*top->view.selected = '\0';
-	top->view.page = TOP_TABLE;
-	top_sampler_select(top->sampler, top->name);
-}
-
 /* Shows the next interface, or the previous one for a `step` of -1. */
 static void step_interface(struct top *top, int step)
 {
@@ -127,7 +110,11 @@ static void step_interface(struct top *top, int step)
 		return;
 	if (!strcmp(top->names[index], top->name)) /* otherwise the shown one has no socket now: show the first one */
 		index = (index + (step > 0 ? 1 : count - 1)) % count;
-	show_interface(top, top->names[index]);
+	snprintf(top->name, sizeof top->name, "%s", top->names[index]);
+	top_model_clear(&top->model);
+	*top->view.selected = '\0';
+	top->view.page = TOP_TABLE;
+	top_sampler_select(top->sampler, top->name);
 }
 
 /* Takes the latest sample, if there is a new one. */
@@ -224,6 +211,7 @@ static void run_loop(struct top *top)
 
 static int run_top(const char *name, uint64_t interval)
 {
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGCONT, SIGWINCH };
 	struct top top = { .pause = interval };
 	int error;
 
@@ -234,7 +222,8 @@ static int run_top(const char *name, uint64_t interval)
 	error = top_screen->open();
 	if (error)
 		return error;
-	handle_signals();
+	for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+		handle_signal(signals[i], top_signal);
 	top_model_clear(&top.model);
 	top.grid.ascii = top_screen->is_ascii();
 	top.sampler = top_sampler_start(top.name, interval, wake_loop);

@@ -200,17 +200,6 @@ static void draw_drops(struct top_grid *grid, const struct top_shown *shown, int
 	}
 }
 
-/* Returns the row after the warnings. */
-static int draw_warnings(struct top_grid *grid, const struct top_shown *shown, int row)
-{
-	const struct show_warning *warning = shown->model->state.warnings;
-
-	for (int i = 0; warning && i < WARNINGS_MAX; i++, warning = warning->next)
-		top_grid_printf(grid, row++, 0, TOP_WARN, "%s%s", warning->text,
-						warning->next && i == WARNINGS_MAX - 1 ? " (and more: adit show)" : "");
-	return row;
-}
-
 /* --- the table --- */
 
 struct top_column {
@@ -218,81 +207,72 @@ struct top_column {
 	int min, max;  /* width */
 	int priority;  /* the column with the largest one leaves first */
 	bool is_right; /* numbers are aligned on the right */
-	/* Returns the text of a cell, in `text` or elsewhere. NULL: the cell is a graph of the traffic. */
-	const char *(*cell)(char text[CELL_TEXT], const struct top_shown *shown, const struct top_peer *peer);
 };
 
-static const char *cell_name(char text[CELL_TEXT], const struct top_shown *shown, const struct top_peer *peer)
-{
-	return show_peer_title(peer->state);
-}
-
-static const char *cell_state(char text[CELL_TEXT], const struct top_shown *shown, const struct top_peer *peer)
-{
-	const char *word = show_state_text(peer->shown_state);
-
-	return word ? word : "-";
-}
-
-static const char *cell_received(char text[CELL_TEXT], const struct top_shown *shown, const struct top_peer *peer)
-{
-	return top_text_number(text, 8 * peer->received);
-}
-
-static const char *cell_sent(char text[CELL_TEXT], const struct top_shown *shown, const struct top_peer *peer)
-{
-	return top_text_number(text, 8 * peer->sent);
-}
-
-static const char *cell_lost(char text[CELL_TEXT], const struct top_shown *shown, const struct top_peer *peer)
-{
-	return top_text_loss(text, peer);
-}
-
-static const char *cell_rtt(char text[CELL_TEXT], const struct top_shown *shown, const struct top_peer *peer)
-{
-	return top_text_latency(text, peer->state->quality.rtt_ns);
-}
-
-static const char *cell_handshake(char text[CELL_TEXT], const struct top_shown *shown, const struct top_peer *peer)
-{
-	uint64_t now = shown->model->wall_time, then = peer->state->handshake;
-
-	if (!then)
-		return "never";
-	return amount_age(text, now > then ? now - then : 0);
-}
-
-static const char *cell_endpoint(char text[CELL_TEXT], const struct top_shown *shown, const struct top_peer *peer)
-{
-	return peer->state->endpoint;
-}
-
-static const char *cell_allowed_ips(char text[CELL_TEXT], const struct top_shown *shown, const struct top_peer *peer)
-{
-	return top_allowed_ips(text, CELL_TEXT, peer);
-}
-
-static const char *cell_reason(char text[CELL_TEXT], const struct top_shown *shown, const struct top_peer *peer)
-{
-	return peer->state->state_reason ? peer->state->state_reason : "";
-}
+enum {
+	COLUMN_NAME,
+	COLUMN_STATE,
+	COLUMN_RECEIVED,
+	COLUMN_SENT,
+	COLUMN_TRAFFIC,
+	COLUMN_LOST,
+	COLUMN_RTT,
+	COLUMN_HANDSHAKE,
+	COLUMN_ENDPOINT,
+	COLUMN_ALLOWED_IPS,
+	COLUMN_REASON,
+	COLUMNS
+};
 
 /* The first eight columns take 80 columns of the terminal. */
-static const struct top_column columns[] = {
-	{ "PEER", 14, 28, 0, false, cell_name },
-	{ "STATE", 11, 11, 3, false, cell_state },
-	{ "IN bit/s", 8, 8, 1, true, cell_received },
-	{ "OUT bit/s", 9, 9, 2, true, cell_sent },
-	{ "TRAFFIC", 8, 40, 4, false, NULL },
-	{ "LOST", 7, 7, 6, true, cell_lost },
-	{ "RTT", 7, 7, 5, true, cell_rtt },
-	{ "HANDSHAKE", 9, 9, 7, true, cell_handshake },
-	{ "ENDPOINT", 21, 30, 8, false, cell_endpoint },
-	{ "ALLOWED IPS", 18, 40, 9, false, cell_allowed_ips },
-	{ "REASON", 24, 60, 10, false, cell_reason },
+static const struct top_column columns[COLUMNS] = {
+	[COLUMN_NAME] = { "PEER", 14, 28, 0, false },
+	[COLUMN_STATE] = { "STATE", 11, 11, 3, false },
+	[COLUMN_RECEIVED] = { "IN bit/s", 8, 8, 1, true },
+	[COLUMN_SENT] = { "OUT bit/s", 9, 9, 2, true },
+	[COLUMN_TRAFFIC] = { "TRAFFIC", 8, 40, 4, false },
+	[COLUMN_LOST] = { "LOST", 7, 7, 6, true },
+	[COLUMN_RTT] = { "RTT", 7, 7, 5, true },
+	[COLUMN_HANDSHAKE] = { "HANDSHAKE", 9, 9, 7, true },
+	[COLUMN_ENDPOINT] = { "ENDPOINT", 21, 30, 8, false },
+	[COLUMN_ALLOWED_IPS] = { "ALLOWED IPS", 18, 40, 9, false },
+	[COLUMN_REASON] = { "REASON", 24, 60, 10, false },
 };
-enum { COLUMNS = sizeof columns / sizeof *columns };
+
+/* Returns the text of a cell, in `text` or elsewhere. NULL: the cell is a graph of the traffic. */
+static const char *top_cell_text(char text[CELL_TEXT], const struct top_shown *shown, const struct top_peer *peer,
+								 int column)
+{
+	const struct show_peer *state = peer->state;
+	uint64_t now = shown->model->wall_time;
+	const char *word;
+
+	switch (column) {
+	case COLUMN_NAME:
+		return show_peer_title(state);
+	case COLUMN_STATE:
+		word = show_state_text(peer->shown_state);
+		return word ? word : "-";
+	case COLUMN_RECEIVED:
+		return top_text_number(text, 8 * peer->received);
+	case COLUMN_SENT:
+		return top_text_number(text, 8 * peer->sent);
+	case COLUMN_LOST:
+		return top_text_loss(text, peer);
+	case COLUMN_RTT:
+		return top_text_latency(text, state->quality.rtt_ns);
+	case COLUMN_HANDSHAKE:
+		return state->handshake ? amount_age(text, now > state->handshake ? now - state->handshake : 0) : "never";
+	case COLUMN_ENDPOINT:
+		return state->endpoint;
+	case COLUMN_ALLOWED_IPS:
+		return top_allowed_ips(text, CELL_TEXT, peer);
+	case COLUMN_REASON:
+		return state->state_reason ? state->state_reason : "";
+	default:
+		return NULL;
+	}
+}
 
 /* Chooses the columns that fit, and their widths; a width of 0 leaves a column out. The first column always fits. */
 static void choose_columns(int available, int widths[COLUMNS])
@@ -325,22 +305,6 @@ static void choose_columns(int available, int widths[COLUMNS])
 	}
 }
 
-static void draw_titles(struct top_grid *grid, const int widths[COLUMNS], int row)
-{
-	int column = 0;
-
-	for (int i = 0; i < COLUMNS; i++) {
-		if (!widths[i])
-			continue;
-		if (columns[i].is_right)
-			top_grid_right(grid, row, column, widths[i], TOP_BAR, columns[i].title);
-		else
-			top_grid_text(grid, row, column, widths[i], TOP_BAR, columns[i].title);
-		column += widths[i] + 1;
-	}
-	top_grid_row_style(grid, row, TOP_BAR);
-}
-
 static void draw_traffic(struct top_grid *grid, const struct top_peer *peer, int row, int column, int width)
 {
 	float rates[TOP_HISTORY];
@@ -358,18 +322,21 @@ static void draw_peer(struct top_grid *grid, const struct top_shown *shown, cons
 	int column = 0;
 
 	for (int i = 0; i < COLUMNS; i++) {
-		const char *cell = columns[i].cell && widths[i] ? columns[i].cell(text, shown, peer) : NULL;
-		enum top_style style = columns[i].cell == cell_state ? top_state_style(peer->shown_state) : TOP_PLAIN;
+		enum top_style style = i == COLUMN_STATE ? top_state_style(peer->shown_state) : TOP_PLAIN;
+		const char *cell;
 
-		if (columns[i].cell == cell_lost && top_loses_much(peer))
+		if (!widths[i])
+			continue;
+		if (i == COLUMN_LOST && top_loses_much(peer))
 			style = TOP_BAD;
-		if (cell && columns[i].is_right)
-			top_grid_right(grid, row, column, widths[i], style, cell);
-		else if (cell)
-			top_grid_text(grid, row, column, widths[i], style, cell);
-		else if (widths[i])
+		cell = top_cell_text(text, shown, peer, i);
+		if (!cell)
 			draw_traffic(grid, peer, row, column, widths[i]);
-		column += widths[i] ? widths[i] + 1 : 0;
+		else if (columns[i].is_right)
+			top_grid_right(grid, row, column, widths[i], style, cell);
+		else
+			top_grid_text(grid, row, column, widths[i], style, cell);
+		column += widths[i] + 1;
 	}
 }
 
@@ -377,11 +344,18 @@ static void draw_peer(struct top_grid *grid, const struct top_shown *shown, cons
 static void draw_table(struct top_grid *grid, const struct top_shown *shown, int top, int bottom)
 {
 	struct top_view *view = shown->view;
-	int widths[COLUMNS];
+	int widths[COLUMNS], column = 0;
 
 	choose_columns(grid->columns, widths);
+	for (int i = 0; i < COLUMNS && grid->rows >= ROWS_TITLES; i++) {
+		if (columns[i].is_right)
+			top_grid_right(grid, top, column, widths[i], TOP_BAR, columns[i].title);
+		else
+			top_grid_text(grid, top, column, widths[i], TOP_BAR, columns[i].title);
+		column += widths[i] ? widths[i] + 1 : 0;
+	}
 	if (grid->rows >= ROWS_TITLES)
-		draw_titles(grid, widths, top++);
+		top_grid_row_style(grid, top++, TOP_BAR);
 	top_view_show(view, bottom > top ? (size_t)(bottom - top) : 0);
 	if (!view->row_count && shown->model->time && top < bottom)
 		top_grid_printf(grid, top, 0, TOP_PLAIN, "%s",
@@ -423,6 +397,7 @@ static void draw_keys(struct top_grid *grid, const struct top_view *view, int ro
 /* Returns the row after the lines that all pages have. */
 static int draw_summary(struct top_grid *grid, const struct top_shown *shown)
 {
+	const struct show_warning *warning = shown->model->state.warnings;
 	int row = 1;
 
 	draw_title(grid, shown);
@@ -436,8 +411,9 @@ static int draw_summary(struct top_grid *grid, const struct top_shown *shown)
 	}
 	if (grid->rows >= ROWS_DROPS && shown->model->counters.count)
 		draw_drops(grid, shown, row++);
-	if (grid->rows >= ROWS_WARNING)
-		row = draw_warnings(grid, shown, row);
+	for (int i = 0; warning && i < WARNINGS_MAX && grid->rows >= ROWS_WARNING; i++, warning = warning->next)
+		top_grid_printf(grid, row++, 0, TOP_WARN, "%s%s", warning->text,
+						warning->next && i == WARNINGS_MAX - 1 ? " (and more: adit show)" : "");
 	return row;
 }
 

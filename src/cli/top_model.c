@@ -45,24 +45,18 @@ static bool load_batch(struct top_counters *counters, const struct show_counter 
 	return false;
 }
 
-/* The time of the start is among the counters, but it does not count anything. */
-static bool is_time(const char *name)
-{
-	size_t length = strlen(name);
-
-	return length > 4 && !strcmp(name + length - 4, "_sec");
-}
-
-/* Skips counters that this version does not understand. */
+/* Skips the time of the start, which does not count anything, and counters that this version does not understand. */
 static void load_counters(struct top_counters *counters, const struct show_counter *from)
 {
 	memset(counters, 0, sizeof *counters);
 	for (; from; from = from->next) {
 		struct top_counter *counter = &counters->list[counters->count];
-		if (load_batch(counters, from) || is_time(from->name) || from->count != 1 ||
-			strlen(from->name) >= sizeof counter->name)
+		size_t length = strlen(from->name);
+
+		if (load_batch(counters, from) || from->count != 1 || length >= sizeof counter->name ||
+			(length > 4 && !strcmp(from->name + length - 4, "_sec")))
 			continue;
-		memcpy(counter->name, from->name, strlen(from->name) + 1);
+		memcpy(counter->name, from->name, length + 1);
 		counter->value = from->values[0];
 		counter->rate = UNKNOWN;
 		if (++counters->count == TOP_COUNTERS_MAX)

@@ -32,51 +32,26 @@ struct top_sampler {
 
 /* --- a sample --- */
 
-static int reading_add_name(void *context, const char *name)
-{
-	struct top_reading *reading = context;
-	char(*larger)[IFNAMSIZ] = realloc(reading->names, (reading->name_count + 1) * sizeof *larger);
-
-	if (!larger)
-		return -ENOMEM;
-	reading->names = larger;
-	memcpy(larger[reading->name_count++], name, strlen(name) + 1);
-	return 0;
-}
-
-static int compare_interface_names(const void *left, const void *right)
-{
-	return strcmp(left, right);
-}
-
-static void take_sample(struct top_sample *sample, const char *name)
-{
-	memcpy(sample->state.name, name, strlen(name) + 1);
-	sample->time = clock_boottime();
-	sample->wall_time = clock_realtime() / NS_PER_S;
-	sample->error = -ENOENT;
-	if (*name)
-		sample->error = show_read(&sample->state, UAPI_DIRECTORY, ANSWER_SECONDS);
-	/* Only adit names its provider. wireguard-go would log an error. Without counters, the peers are still of use. */
-	if (!sample->error && *sample->state.crypto_provider)
-		show_read_counters(&sample->state, UAPI_DIRECTORY, ANSWER_SECONDS);
-}
-
 /* `name` is empty for the first interface. */
 static void take_reading(struct top_reading *reading, const char *name, uint64_t interval)
 {
+	struct top_sample *sample = &reading->sample;
 	uint64_t begin = clock_boottime(), spent;
 
-	uapi_client_list(UAPI_DIRECTORY, reading_add_name,
-					 reading); /* on failure there are fewer interfaces to choose from */
-	if (reading->name_count)
-		qsort(reading->names, reading->name_count, sizeof *reading->names, compare_interface_names);
+	/* On failure there are fewer interfaces to choose from. */
+	uapi_client_names(UAPI_DIRECTORY, &reading->names, &reading->name_count);
 	if (!*name && reading->name_count)
 		name = reading->names[0];
-	take_sample(&reading->sample, name);
+	memcpy(sample->state.name, name, strlen(name) + 1);
+	sample->time = clock_boottime();
+	sample->wall_time = clock_realtime() / NS_PER_S;
+	sample->error = *name ? show_read(&sample->state, UAPI_DIRECTORY, ANSWER_SECONDS) : -ENOENT;
+	/* Only adit names its provider. wireguard-go would log an error. Without counters, the peers are still of use. */
+	if (!sample->error && *sample->state.crypto_provider)
+		show_read_counters(&sample->state, UAPI_DIRECTORY, ANSWER_SECONDS);
 	spent = clock_boottime() - begin;
 	reading->pause = interval;
-	if (!reading->sample.error && spent * SHARE > interval)
+	if (!sample->error && spent * SHARE > interval)
 		reading->pause = spent * SHARE;
 }
 

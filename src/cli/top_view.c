@@ -245,18 +245,11 @@ static void filter_append(struct top_view *view, unsigned point)
 	view->filter[length + more] = '\0';
 }
 
-static void filter_shorten(struct top_view *view)
-{
-	size_t length = strlen(view->filter);
-
-	while (length && ((unsigned char)view->filter[--length] & 0xc0) == 0x80)
-		;
-	view->filter[length] = '\0';
-}
-
 /* Escape removes the filter, Enter keeps it. */
 static void filter_key(struct top_view *view, unsigned key)
 {
+	size_t length = strlen(view->filter);
+
 	switch (key) {
 	case TOP_KEY_ESCAPE:
 		*view->filter = '\0';
@@ -265,8 +258,10 @@ static void filter_key(struct top_view *view, unsigned key)
 	case TOP_KEY_ENTER:
 		view->editing = false;
 		break;
-	case TOP_KEY_BACKSPACE:
-		filter_shorten(view);
+	case TOP_KEY_BACKSPACE: /* removes all bytes of the last character */
+		while (length && ((unsigned char)view->filter[--length] & 0xc0) == 0x80)
+			;
+		view->filter[length] = '\0';
 		break;
 	default:
 		if (key < TOP_KEY_NONE)

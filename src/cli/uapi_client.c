@@ -4,7 +4,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <net/if.h>
 #include <sodium.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -119,6 +118,40 @@ int uapi_client_list(const char *directory, int (*handle)(void *context, const c
 		error = handle(context, name);
 	}
 	closedir(folder);
+	return error;
+}
+
+struct name_list {
+	char (*names)[IFNAMSIZ];
+	unsigned count;
+};
+
+static int name_list_add(void *context, const char *name)
+{
+	struct name_list *list = context;
+	char(*larger)[IFNAMSIZ] = realloc(list->names, (list->count + 1) * sizeof *larger);
+
+	if (!larger)
+		return -ENOMEM;
+	list->names = larger;
+	snprintf(larger[list->count++], sizeof *larger, "%s", name);
+	return 0;
+}
+
+static int compare_listed_names(const void *left, const void *right)
+{
+	return strcmp(left, right);
+}
+
+int uapi_client_names(const char *directory, char (**names)[IFNAMSIZ], unsigned *count)
+{
+	struct name_list list = { 0 };
+	int error = uapi_client_list(directory, name_list_add, &list);
+
+	if (list.count)
+		qsort(list.names, list.count, sizeof *list.names, compare_listed_names);
+	*names = list.names;
+	*count = list.count;
 	return error;
 }
 

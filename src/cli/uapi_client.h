@@ -3,6 +3,7 @@
 #ifndef ADIT_CLI_UAPI_CLIENT_H
 #define ADIT_CLI_UAPI_CLIENT_H
 
+#include <net/if.h>
 #include <stdbool.h>
 
 /*
@@ -22,6 +23,12 @@ int uapi_client_call(const char *directory, const char *name, const char *reques
  * errno. Returns this errno, that of reading the directory, or 0; a directory that does not exist has no sockets.
  */
 int uapi_client_list(const char *directory, int (*handle)(void *context, const char *name), void *context);
+
+/*
+ * Returns these names as an array that is sorted and that the caller frees; NULL if there are none. On an error, which
+ * is returned as by uapi_client_list, the array has the names that were found before.
+ */
+int uapi_client_names(const char *directory, char (**names)[IFNAMSIZ], unsigned *count);
 
 /* Returns whether an interface can have this name, and reports a name that none can have. */
 bool uapi_client_check_name(const char *command, const char *name);
