@@ -16,14 +16,6 @@
 
 enum line_kind { LINE_OURS, LINE_KEPT, LINE_SECTION_INTERFACE, LINE_SECTION_PEER };
 
-static bool is_one_of(const char *const *names, const char *text, size_t length)
-{
-	for (; *names; names++)
-		if (strlen(*names) == length && strncasecmp(*names, text, length) == 0)
-			return true;
-	return false;
-}
-
 static bool is_generated_comment(const char *line)
 {
 	static const char *const starts[] = { RENDER_MARK, RENDER_DO_NOT_EDIT, RENDER_LOST, RENDER_FORWARDS,
@@ -42,6 +34,7 @@ static enum line_kind classify_kept_line(const char *line, bool in_peer)
 	static const char *const peer_keys[] = { "Name",     "PublicKey",  "PresharedKey",
 											 "Endpoint", "AllowedIPs", "PersistentKeepalive",
 											 NULL };
+	const char *const *key = in_peer ? peer_keys : interface_keys;
 	size_t length = strcspn(line, "=");
 
 	if (strncasecmp(line, "[Interface]", 11) == 0)
@@ -52,7 +45,9 @@ static enum line_kind classify_kept_line(const char *line, bool in_peer)
 		return LINE_OURS;
 	while (length && isspace((unsigned char)line[length - 1]))
 		length--;
-	return is_one_of(in_peer ? peer_keys : interface_keys, line, length) ? LINE_OURS : LINE_KEPT;
+	while (*key && (strlen(*key) != length || strncasecmp(*key, line, length) != 0))
+		key++;
+	return *key ? LINE_OURS : LINE_KEPT;
 }
 
 static int read_kept_file(struct secret_text *text, const char *path)

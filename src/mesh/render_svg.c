@@ -130,23 +130,6 @@ static void draw_links(const struct drawing *drawing, const struct svg_position 
 		fprintf(drawing->to, "\"/>\n");
 }
 
-static void draw_label(const struct drawing *drawing, size_t i, const struct svg_position *at)
-{
-	struct svg_label label;
-
-	fill_label(drawing, &label, i, drawing->ring.radial && !at->inside);
-	svg_ring_label(drawing->to, &drawing->ring, &label, at);
-}
-
-static void draw_node(const struct drawing *drawing, size_t i, const struct svg_position *at)
-{
-	if (host_is_hub(drawing->list, i))
-		fprintf(drawing->to, "<circle class=\"ring\" cx=\"%.1f\" cy=\"%.1f\" r=\"%.1f\"/>\n", at->x, at->y,
-				SVG_NODE_RADIUS + 4);
-	fprintf(drawing->to, "<circle class=\"%s\" cx=\"%.1f\" cy=\"%.1f\" r=\"%.1f\"/>\n",
-			drawing->list->hosts[i].has_endpoint ? "host" : "host nat", at->x, at->y, SVG_NODE_RADIUS);
-}
-
 /* The title at the top and the legend at the bottom. */
 static void draw_legend(const struct drawing *drawing)
 {
@@ -202,6 +185,7 @@ static void draw_begin(const struct drawing *drawing)
 static void draw_network(struct drawing *drawing, struct svg_position *positions)
 {
 	const struct host_list *list = drawing->list;
+	struct svg_label label;
 
 	measure_drawing(drawing);
 	draw_begin(drawing);
@@ -211,10 +195,17 @@ static void draw_network(struct drawing *drawing, struct svg_position *positions
 		draw_links(drawing, positions, true);
 		draw_links(drawing, positions, false);
 	}
-	for (size_t i = 0; i < list->count; i++)
-		draw_node(drawing, i, &positions[i]);
-	for (size_t i = 0; i < list->count; i++)
-		draw_label(drawing, i, &positions[i]);
+	for (size_t i = 0; i < list->count; i++) {
+		if (host_is_hub(list, i))
+			fprintf(drawing->to, "<circle class=\"ring\" cx=\"%.1f\" cy=\"%.1f\" r=\"%.1f\"/>\n", positions[i].x,
+					positions[i].y, SVG_NODE_RADIUS + 4);
+		fprintf(drawing->to, "<circle class=\"%s\" cx=\"%.1f\" cy=\"%.1f\" r=\"%.1f\"/>\n",
+				list->hosts[i].has_endpoint ? "host" : "host nat", positions[i].x, positions[i].y, SVG_NODE_RADIUS);
+	}
+	for (size_t i = 0; i < list->count; i++) {
+		fill_label(drawing, &label, i, drawing->ring.radial && !positions[i].inside);
+		svg_ring_label(drawing->to, &drawing->ring, &label, &positions[i]);
+	}
 	draw_legend(drawing);
 	svg_end(drawing->to);
 }

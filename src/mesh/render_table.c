@@ -12,28 +12,23 @@ static const char *const topology_names[] = {
 	[TOPOLOGY_FULL] = "full", [TOPOLOGY_HUB] = "hub", [TOPOLOGY_TWO_HUBS] = "two hubs"
 };
 
-static size_t count_tunnels(const struct topology *topology, size_t host)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < topology->list->count; i++)
-		count += i != host && topology_link(topology, host, i);
-	return count;
-}
-
 /* The last column, which needs no alignment, is not a cell: a host may have any number of networks. */
 static void fill_cells(char cells[TABLE_NETWORKS][CELL_ROOM], const struct network *network, size_t i)
 {
-	const struct mesh_host *host = &network->topology->list->hosts[i];
+	const struct topology *topology = network->topology;
+	const struct mesh_host *host = &topology->list->hosts[i];
 	bool v6 = strchr(host->endpoint_host, ':') != NULL;
+	size_t tunnels = 0;
 
+	for (size_t other = 0; other < topology->list->count; other++)
+		tunnels += other != i && topology_link(topology, i, other);
 	snprintf(cells[TABLE_NAME], CELL_ROOM, "%s", host->name);
 	if (host->has_endpoint)
 		snprintf(cells[TABLE_ENDPOINT], CELL_ROOM, v6 ? "[%s]:%s" : "%s:%s", host->endpoint_host, host->endpoint_port);
 	else
 		strcpy(cells[TABLE_ENDPOINT], "-");
 	render_addresses(cells[TABLE_ADDRESS], host);
-	snprintf(cells[TABLE_TUNNELS], CELL_ROOM, "%zu", count_tunnels(network->topology, i));
+	snprintf(cells[TABLE_TUNNELS], CELL_ROOM, "%zu", tunnels);
 	key_to_base64(cells[TABLE_KEY], network->secrets->hosts[i].public_key);
 }
 

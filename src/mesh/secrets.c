@@ -125,13 +125,6 @@ static size_t find_key_owner(const struct secrets *secrets, const struct map *ma
 	return secrets->count;
 }
 
-static void make_key_pair(struct mesh_secret *host)
-{
-	randombytes_buf(host->private_key, KEY_BYTES);
-	host->private_key[0] &= 248;
-	host->private_key[31] = (host->private_key[31] & 127) | 64;
-}
-
 /* Takes the preshared keys that the file of a host contains. The first file that has one for a link decides. */
 static void keep_preshared_keys(const struct secrets *secrets, struct topology *topology, const struct map *map,
 								size_t i)
@@ -208,7 +201,9 @@ int secrets_complete(struct secrets *secrets, struct topology *topology, struct 
 		struct mesh_secret *host = &secrets->hosts[i];
 
 		if (!host->has_private_key || host->rotate) {
-			make_key_pair(host);
+			randombytes_buf(host->private_key, KEY_BYTES);
+			host->private_key[0] &= 248;
+			host->private_key[31] = (host->private_key[31] & 127) | 64;
 			crypto_scalarmult_base(host->public_key, host->private_key);
 		}
 		forget_earlier_peers(host);

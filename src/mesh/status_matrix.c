@@ -24,16 +24,6 @@ static int compare_host_entries(const void *left, const void *right)
 	return strcmp(a->text, b->text);
 }
 
-/* Returns the host, or -1. */
-static int32_t find_status_host(const struct host_entry *entries, size_t count, const char *text)
-{
-	const struct host_entry wanted = { .text = text };
-	const struct host_entry *found =
-		*text && count ? bsearch(&wanted, entries, count, sizeof *entries, compare_host_entries) : NULL;
-
-	return found ? found->host : -1;
-}
-
 /* Enters the peers of each host, found by `entries`, where no peer is entered yet. */
 static void enter_peers(struct status_matrix *matrix, const struct host_entry *entries, size_t count, bool by_key)
 {
@@ -42,14 +32,17 @@ static void enter_peers(struct status_matrix *matrix, const struct host_entry *e
 
 		for (size_t i = 0; i < host->peer_count && host->outcome == STATUS_ANSWERED; i++) {
 			const struct status_peer *peer = &host->peers[i];
-			int32_t column = find_status_host(entries, count, by_key ? peer->public_key : peer->name);
-			int32_t *entry;
+			const struct host_entry wanted = { .text = by_key ? peer->public_key : peer->name };
+			const struct host_entry *found = NULL;
+			int32_t *index;
 
-			if (column < 0)
+			if (*wanted.text && count)
+				found = bsearch(&wanted, entries, count, sizeof *entries, compare_host_entries);
+			if (!found)
 				continue;
-			entry = &matrix->peers[row * matrix->list->count + (size_t)column];
-			if (*entry < 0)
-				*entry = (int32_t)i;
+			index = &matrix->peers[row * matrix->list->count + (size_t)found->host];
+			if (*index < 0)
+				*index = (int32_t)i;
 		}
 	}
 }

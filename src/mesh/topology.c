@@ -104,25 +104,20 @@ struct mesh_link *topology_link(const struct topology *topology, size_t a, size_
 	return &topology->links[low];
 }
 
-/* The hub between two hosts without a link. Symmetric. */
-static int topology_relay(const struct topology *topology, size_t a, size_t b)
+int topology_next_hop(const struct topology *topology, size_t from, size_t to)
 {
 	const struct host_list *list = topology->list;
 
+	if (from == to || !topology_permits(list, from, to))
+		return TOPOLOGY_NOWHERE;
+	if (hosts_are_linked(list, from, to))
+		return (int)to;
 	if (!list->hub_count)
 		return TOPOLOGY_NOWHERE;
-	if (list->topology == TOPOLOGY_TWO_HUBS && topology->primary[a] == 1 && topology->primary[b] == 1)
+	/* The hub between two hosts is the same in both directions. */
+	if (list->topology == TOPOLOGY_TWO_HUBS && topology->primary[from] == 1 && topology->primary[to] == 1)
 		return (int)list->hubs[1];
 	return (int)list->hubs[0];
-}
-
-int topology_next_hop(const struct topology *topology, size_t from, size_t to)
-{
-	if (from == to || !topology_permits(topology->list, from, to))
-		return TOPOLOGY_NOWHERE;
-	if (hosts_are_linked(topology->list, from, to))
-		return (int)to;
-	return topology_relay(topology, from, to);
 }
 
 /*
