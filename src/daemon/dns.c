@@ -78,22 +78,16 @@ static const struct dns_tool resolvconf = {
 
 /* --- the tools --------------------------------------------------------------------------------------------------- */
 
-static bool resolved_runs(void)
+/* Chooses resolvectl if systemd-resolved runs. */
+static const struct dns_tool *choose_tool(void)
 {
 	const struct sockaddr_un to = { .sun_family = AF_UNIX, .sun_path = RESOLVED_SOCKET };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	bool runs;
+	bool runs = fd >= 0 && (!connect(fd, (const struct sockaddr *)&to, sizeof to) || errno == EAGAIN);
 
-	if (fd < 0)
-		return false;
-	runs = !connect(fd, (const struct sockaddr *)&to, sizeof to) || errno == EAGAIN;
-	close(fd);
-	return runs;
-}
-
-static const struct dns_tool *choose_tool(void)
-{
-	if (resolved_runs() && child_program_exists(resolvectl.program))
+	if (fd >= 0)
+		close(fd);
+	if (runs && child_program_exists(resolvectl.program))
 		return &resolvectl;
 	return child_program_exists(resolvconf.program) ? &resolvconf : NULL;
 }

@@ -102,14 +102,6 @@ bool handover_take_tun(struct handover *handover, struct tun *queues, unsigned *
 	return true;
 }
 
-static void store_tun(const struct handover *handover)
-{
-	int fds[WORKERS_MAX];
-
-	if (!handover->adopted)
-		fd_store_replace(tun_set, fds, worker_pool_queues(handover->pool, fds));
-}
-
 /* --- the UDP sockets ---------------------------------------------------------------------------------------------- */
 
 static void on_store_sockets(struct ev_loop *loop, struct ev_timer *timer, int events)
@@ -207,7 +199,8 @@ void handover_take_endpoints(struct handover *handover, const struct config *con
 	if (restored < 0)
 		log_warning(config->interface, "the saved endpoints cannot be used: %s", strerror(-restored));
 	else
-		log_debug(config->interface, "%d endpoint%s taken over from the previous process", restored, restored == 1 ? "" : "s");
+		log_debug(config->interface, "%d endpoint%s taken over from the previous process", restored,
+				  restored == 1 ? "" : "s");
 }
 
 static void on_endpoint_changed(void *context, struct peer *peer)
@@ -253,13 +246,15 @@ static void on_greet(struct ev_loop *loop, struct ev_timer *timer, int events)
 
 void handover_start(struct handover *handover, const struct config *config, const struct table_claim *claim)
 {
+	int fds[WORKERS_MAX];
 	struct device *device;
 
 	fd_store_discard(&handover->store);
 	if (!handover->pool)
 		return;
 	device = handover->pool->device;
-	store_tun(handover);
+	if (!handover->adopted)
+		fd_store_replace(tun_set, fds, worker_pool_queues(handover->pool, fds));
 	store_claim(handover, claim);
 	store_endpoints(handover, config);
 	device->endpoint_changed = on_endpoint_changed;

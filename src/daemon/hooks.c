@@ -102,22 +102,6 @@ static void shell_arguments(const char *argv[HOOK_ARGUMENTS], const char *comman
 	memcpy(argv, child_program_exists("bash") ? bash : sh, sizeof bash);
 }
 
-/* Returns as child_run. */
-static int run_command(struct hooks *hooks, struct children *children, const char *label, const char *command,
-					   const bool *ended)
-{
-	const char *argv[HOOK_ARGUMENTS];
-	struct child_options options = { .argv = argv,
-									 .label = label,
-									 .limit = hooks_timeout(HOOK_TIMEOUT),
-									 .line = hooks_log_output,
-									 .line_context = hooks };
-
-	shell_arguments(argv, command);
-	hooks_extend_timeout();
-	return child_run(children, &options, ended);
-}
-
 int hooks_start_command(struct hooks *hooks, struct children *children, const struct hook_command *command,
 						void (*done)(void *context, int status), void *context)
 {
@@ -151,6 +135,12 @@ static int run_hook(struct hooks *hooks, struct children *children, const char *
 					const bool *ended, struct reason *reason)
 {
 	char *command = hook_expand(text, hooks->interface), *masked = command ? strdup(command) : NULL;
+	const char *argv[HOOK_ARGUMENTS];
+	struct child_options options = { .argv = argv,
+									 .label = label,
+									 .limit = hooks_timeout(HOOK_TIMEOUT),
+									 .line = hooks_log_output,
+									 .line_context = hooks };
 	char shown[CHILD_LINE];
 	int status;
 
@@ -163,7 +153,9 @@ static int run_hook(struct hooks *hooks, struct children *children, const char *
 	if (hooks->progress)
 		hooks->progress(hooks->context, shown);
 	log_info(hooks->interface, "%s: %s", label, shown);
-	status = run_command(hooks, children, label, command, ended);
+	shell_arguments(argv, command);
+	hooks_extend_timeout();
+	status = child_run(children, &options, ended);
 	if (status)
 		status = hooks_set_reason(reason, status, label, masked);
 	free(masked);

@@ -170,17 +170,6 @@ static void enqueue_entry(struct hooked_peer *entry)
 
 static void run_next_command(struct hooked_peer *entry);
 
-static void end_run(struct hooked_peer *entry)
-{
-	struct peer_hooks *hooks = entry->hooks;
-
-	entry->running = false;
-	entry->up = entry->run_up;
-	hooks->running--;
-	list_append(&hooks->waiting, &entry->waits); /* for PEER_INTERVAL, also if there is nothing to run */
-	arm_start(hooks, 0.);
-}
-
 /* Returns a copy for the log, without keys, or NULL. The caller frees it. */
 static char *mask_command(const char *command)
 {
@@ -257,6 +246,8 @@ static int start_command(struct hooked_peer *entry)
 
 static void run_next_command(struct hooked_peer *entry)
 {
+	struct peer_hooks *hooks = entry->hooks;
+
 	while (entry->left) {
 		int error = start_command(entry);
 
@@ -265,7 +256,11 @@ static void run_next_command(struct hooked_peer *entry)
 		log_failure(entry, error, entry->left->text);
 		drop_first_command(entry);
 	}
-	end_run(entry);
+	entry->running = false;
+	entry->up = entry->run_up;
+	hooks->running--;
+	list_append(&hooks->waiting, &entry->waits); /* for PEER_INTERVAL, also if there is nothing to run */
+	arm_start(hooks, 0.);
 }
 
 /* The commands are copied, because a reload may change them. */

@@ -145,13 +145,16 @@ static const char *describe_ares_status(int status)
 	}
 }
 
-static void copy_addresses(struct resolver_answer *answer, const struct ares_addrinfo *info)
+static void on_addresses(void *context, int status, int timeouts, struct ares_addrinfo *info)
 {
-	for (const struct ares_addrinfo_node *node = info->nodes; node; node = node->ai_next) {
+	struct resolver_query *query = context;
+	struct resolver *resolver = query->resolver;
+	struct resolver_answer *answer = &query->answer;
+	const struct ares_addrinfo_node *node = status == ARES_SUCCESS && info ? info->nodes : NULL;
+
+	for (; node && answer->count < RESOLVER_ADDRESSES; node = node->ai_next) {
 		struct endpoint *address = &answer->addresses[answer->count];
 
-		if (answer->count == RESOLVER_ADDRESSES)
-			return;
 		if (node->ai_family != answer->family || node->ai_addrlen > sizeof address->to)
 			continue;
 		*address = (struct endpoint) { 0 };
@@ -159,16 +162,6 @@ static void copy_addresses(struct resolver_answer *answer, const struct ares_add
 		endpoint_unmap(address);
 		answer->count += !endpoint_unspecified(address);
 	}
-}
-
-static void on_addresses(void *context, int status, int timeouts, struct ares_addrinfo *info)
-{
-	struct resolver_query *query = context;
-	struct resolver *resolver = query->resolver;
-	struct resolver_answer *answer = &query->answer;
-
-	if (status == ARES_SUCCESS && info)
-		copy_addresses(answer, info);
 	if (info)
 		ares_freeaddrinfo(info);
 	if (resolver->reopening && (status == ARES_EDESTRUCTION || status == ARES_ECANCELLED))

@@ -473,16 +473,36 @@ static int service_prepare(struct service *service, struct reason *reason)
 	return hooks_run_alone(&service->hooks, HOOK_PRE_UP, config, false, reason);
 }
 
+/* Announces that the tunnel is up, and runs it until its end. */
+static int service_serve(struct service *service, void (*ready)(void *context), void *context, struct reason *reason)
+{
+	struct device *device = &service->daemon.device;
+	unsigned workers = service->daemon.workers.count;
+	const char *lost;
+
+	log_info(device->name, "up: %zu peer%s, port %u, MTU %u, %s, %s, %u worker%s%s", device->peer_count,
+			 device->peer_count == 1 ? "" : "s", device->listen_port, device->mtu, device->aead->name, device->backend,
+			 workers, workers == 1 ? "" : "s", service->handover.adopted ? ", interface taken over" : "");
+	interface_lock_enter(&service->lock, INTERFACE_UP);
+	notify_ready(service);
+	status_start(&service->status, device, service->daemon.loop);
+	watchdog_start(&service->watchdog, device, service->daemon.loop);
+	if (ready)
+		ready(context);
+	lost = daemon_run(&service->daemon);
+	notify_service("STOPPING=1");
+	/* The loss is a failure, so that the service manager starts the tunnel again. */
+	return lost ? reason_set(reason, -ENODEV, "%s", lost) : 0;
+}
+
 static int service_run(struct service *service, void (*ready)(void *context), void *context, struct reason *reason)
 {
 	const struct config *config = &service->config;
-	const struct device *device = &service->daemon.device;
 	struct table_claim claim = { 0 };
 	struct network_plan plan;
 	struct tun queues[WORKERS_MAX];
 	unsigned count = config->workers ? config->workers : worker_pool_auto();
 	bool has_been_up = false;
-	const char *lost;
 	int error = startup_check_descriptors(count, reason);
 
 	if (error)
@@ -516,19 +536,7 @@ static int service_run(struct service *service, void (*ready)(void *context), vo
 		error = reason_set(reason, -ENODEV, "%s", service->daemon.lost);
 	if (error)
 		goto stop_service;
-	log_info(device->name, "up: %zu peer%s, port %u, MTU %u, %s, %s, %u worker%s%s", device->peer_count,
-			 device->peer_count == 1 ? "" : "s", device->listen_port, device->mtu, device->aead->name, device->backend,
-			 count, count == 1 ? "" : "s", service->handover.adopted ? ", interface taken over" : "");
-	interface_lock_enter(&service->lock, INTERFACE_UP);
-	notify_ready(service);
-	status_start(&service->status, &service->daemon.device, service->daemon.loop);
-	watchdog_start(&service->watchdog, &service->daemon.device, service->daemon.loop);
-	if (ready)
-		ready(context);
-	lost = daemon_run(&service->daemon);
-	if (lost) /* a failure, so that the service manager starts it again */
-		error = reason_set(reason, -ENODEV, "%s", lost);
-	notify_service("STOPPING=1");
+	error = service_serve(service, ready, context, reason);
 	has_been_up = true;
 stop_service:
 	service_stop(service, service->keep);

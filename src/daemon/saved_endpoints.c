@@ -181,15 +181,6 @@ static void write_entries(struct saved_endpoints *saved, const struct config *co
 	qsort(saved->map + SAVED_HEADER, saved->count, SAVED_ENTRY, compare_entries);
 }
 
-static void write_header(uint8_t *header, size_t count)
-{
-	memcpy(header, magic, sizeof magic);
-	put_le32(header + HEADER_VERSION, VERSION);
-	put_le32(header + HEADER_ENTRY_SIZE, SAVED_ENTRY);
-	put_le64(header + HEADER_COUNT, count);
-	checksum(header + HEADER_CHECKSUM, header, HEADER_CHECKSUM);
-}
-
 int saved_endpoints_create(struct saved_endpoints *saved, const struct config *config, const struct device *device)
 {
 	size_t count = 0;
@@ -212,7 +203,12 @@ int saved_endpoints_create(struct saved_endpoints *saved, const struct config *c
 	}
 	*saved = (struct saved_endpoints) { .map = map, .count = count, .fd = fd };
 	write_entries(saved, config, device);
-	write_header(map, count); /* last, because it makes the file valid */
+	/* The header is last, because it makes the file valid. */
+	memcpy(map, magic, sizeof magic);
+	put_le32(map + HEADER_VERSION, VERSION);
+	put_le32(map + HEADER_ENTRY_SIZE, SAVED_ENTRY);
+	put_le64(map + HEADER_COUNT, count);
+	checksum(map + HEADER_CHECKSUM, map, HEADER_CHECKSUM);
 	return 0;
 }
 

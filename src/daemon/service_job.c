@@ -13,25 +13,19 @@
 
 enum { SYSTEMCTL_TIMEOUT_MS = 2000, SYSTEMCTL_ATTEMPTS = 3, CGROUPS_BYTES = 4096 };
 
-static bool ends_with(const char *text, size_t length, const char *end)
-{
-	size_t bytes = strlen(end);
-
-	return length > bytes && !memcmp(text + length - bytes, end, bytes);
-}
-
 /* Reads the path of one line, such as "0::/system.slice/system-adit.slice/adit@wg0.service". */
 static bool unit_of_line(const char *line, size_t length, char unit[SERVICE_NAME])
 {
+	static const char suffix[] = ".service";
 	const char *end = line + length, *part = memchr(line, '/', length);
 
 	while (part) {
 		const char *next = memchr(part + 1, '/', (size_t)(end - part - 1));
-		size_t bytes;
+		size_t bytes, tail = sizeof suffix - 1;
 
 		part++;
 		bytes = (size_t)((next ? next : end) - part);
-		if (bytes < SERVICE_NAME && ends_with(part, bytes, ".service")) {
+		if (bytes < SERVICE_NAME && bytes > tail && !memcmp(part + bytes - tail, suffix, tail)) {
 			memcpy(unit, part, bytes);
 			unit[bytes] = '\0';
 			return true;
@@ -81,26 +75,16 @@ static bool run_systemctl(const char *const command[], char output[PROCESS_OUTPU
 	return status == 0;
 }
 
-/* The output is one line per job: "  123 adit@wg0.service restart running". */
-static bool is_restart_job(const char *unit)
-{
-	const char *const command[] = { "systemctl", "--no-legend", "--no-pager", "--plain", "list-jobs", unit, NULL };
-	char output[PROCESS_OUTPUT];
-
-	return run_systemctl(command, output) && strstr(output, " restart ");
-}
-
-static bool has_stored_descriptors(const char *unit)
-{
-	const char *const command[] = { "systemctl", "--property=NFileDescriptorStore", "--value", "show", unit, NULL };
-	char output[PROCESS_OUTPUT];
-
-	return run_systemctl(command, output) && strtoul(output, NULL, 10) > 0;
-}
-
+/* The output of list-jobs is one line per job: "  123 adit@wg0.service restart running". */
 bool service_is_restarting(void)
 {
-	char unit[SERVICE_NAME];
+	char unit[SERVICE_NAME], output[PROCESS_OUTPUT];
+	const char *const jobs[] = { "systemctl", "--no-legend", "--no-pager", "--plain", "list-jobs", unit, NULL };
+	const char *const store[] = { "systemctl", "--property=NFileDescriptorStore", "--value", "show", unit, NULL };
 
-	return notify_is_possible() && find_own_unit(unit) && is_restart_job(unit) && has_stored_descriptors(unit);
+	if (!notify_is_possible() || !find_own_unit(unit))
+		return false;
+	if (!run_systemctl(jobs, output) || !strstr(output, " restart "))
+		return false;
+	return run_systemctl(store, output) && strtoul(output, NULL, 10) > 0;
 }

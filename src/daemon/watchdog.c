@@ -21,27 +21,21 @@ static void on_watchdog(struct ev_loop *loop, struct ev_timer *timer, int events
 	notify_service(state);
 }
 
-/* Returns the interval in seconds, or 0 if there is no watchdog for this process. */
-static double watchdog_interval(void)
-{
-	const char *interval = getenv("WATCHDOG_USEC"), *pid = getenv("WATCHDOG_PID");
-	char *end;
-	unsigned long long usec;
-
-	if (!interval || (pid && strtoull(pid, NULL, 10) != (unsigned long long)getpid()))
-		return 0;
-	usec = strtoull(interval, &end, 10);
-	return *interval == '-' || *end ? 0 : (double)usec / 1e6;
-}
-
 void watchdog_start(struct watchdog *watchdog, struct device *device, struct ev_loop *loop)
 {
-	double half = watchdog_interval() / 2;
+	const char *interval = getenv("WATCHDOG_USEC"), *pid = getenv("WATCHDOG_PID");
+	unsigned long long usec;
+	char *end;
 
-	if (half <= 0 || !notify_is_possible())
+	if (!interval || !notify_is_possible())
+		return;
+	if (pid && strtoull(pid, NULL, 10) != (unsigned long long)getpid()) /* the watchdog of another process */
+		return;
+	usec = strtoull(interval, &end, 10);
+	if (*interval == '-' || *end || !usec)
 		return;
 	*watchdog = (struct watchdog) { .loop = loop, .device = device };
-	ev_timer_init(&watchdog->timer, on_watchdog, 0, half);
+	ev_timer_init(&watchdog->timer, on_watchdog, 0, (double)usec / 1e6 / 2);
 	watchdog->timer.data = watchdog;
 	ev_timer_start(loop, &watchdog->timer);
 }
