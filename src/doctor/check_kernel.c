@@ -16,17 +16,6 @@
 
 #define VERSION(major, minor, patch) ((major)*1000000L + (minor)*1000L + (patch))
 
-static bool seccomp_active(void)
-{
-	char text[4096];
-	const char *line;
-
-	if (host_read_text("/proc/self/status", text, sizeof text) < 0)
-		return false;
-	line = strstr(text, "\nSeccomp:");
-	return line && strtol(line + strlen("\nSeccomp:"), NULL, 10) > 0;
-}
-
 void collect_kernel(struct kernel_facts *facts)
 {
 	struct io_uring_params parameters = { 0 };
@@ -36,7 +25,7 @@ void collect_kernel(struct kernel_facts *facts)
 	*facts = (struct kernel_facts) {
 		.uring_built_in = backend_built_in(BACKEND_IO_URING),
 		.uring_disabled = host_read_number("/proc/sys/kernel/io_uring_disabled", -1),
-		.seccomp = seccomp_active(),
+		.seccomp = host_read_status("Seccomp:", 10) > 0,
 	};
 	if (uname(&name) == 0)
 		snprintf(facts->release, sizeof facts->release, "%s", name.release);

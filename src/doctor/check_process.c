@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The privileges of this process, and the container that limits them. */
-#include <inttypes.h>
 #include <linux/capability.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -54,18 +52,6 @@ const char *container_remedy(enum container container)
 	return remedies[container];
 }
 
-/* Reads CapEff of /proc/self/status, because libcap is no dependency of adit. */
-static bool has_net_admin(void)
-{
-	char text[4096];
-	const char *line;
-
-	if (host_read_text("/proc/self/status", text, sizeof text) < 0)
-		return false;
-	line = strstr(text, "\nCapEff:");
-	return line && strtoull(line + strlen("\nCapEff:"), NULL, 16) >> CAP_NET_ADMIN & 1;
-}
-
 void collect_process(struct process_facts *facts)
 {
 	char name[64];
@@ -73,7 +59,7 @@ void collect_process(struct process_facts *facts)
 	host_read_text("/run/systemd/container", name, sizeof name);
 	*facts = (struct process_facts) {
 		.root = geteuid() == 0,
-		.net_admin = has_net_admin(),
+		.net_admin = host_read_status("CapEff:", 16) >> CAP_NET_ADMIN & 1, /* libcap is no dependency of adit */
 		.container = container_kind(host_has_file("/.dockerenv"), host_has_file("/run/.containerenv"), name),
 	};
 }

@@ -109,22 +109,18 @@ void collect_rp_filter(struct rp_filter_facts *facts)
 	closedir(directory);
 }
 
-static bool nft_usable(const struct nft_facts *nft)
-{
-	return nft->found && (!nft->tested || nft->status == 0);
-}
-
 void judge_rp_filter(struct findings *findings, const struct rp_filter_facts *facts, const struct nft_facts *nft,
 					 const struct tunnel_facts *tunnel)
 {
 	static const char object[] = "rp_filter";
+	bool nft_usable = nft->found && (!nft->tested || nft->status == 0);
 
 	if (!facts->strict[0]) {
 		finding_add(findings, VERDICT_OK, object, "no interface has a strict reverse path filter");
 	} else if (!tunnel->full_tunnel[0]) {
 		finding_add(findings, VERDICT_NOTE, object,
 					"strict on %s: packets whose way back is another interface are dropped there", facts->strict);
-	} else if (!nft_usable(nft)) {
+	} else if (!nft_usable) {
 		finding_add(findings, VERDICT_FAIL, object,
 					"strict on %s: with a default route through the tunnel it drops the datagrams of the peers, unless "
 					"nft(8) is usable",

@@ -140,9 +140,13 @@ void judge_unit(struct findings *findings, const struct unit_facts *facts, const
 
 /* --- managers of the network ----- */
 
-/* Returns true if a line of the text starts with `key` and contains `value`. */
-static bool text_has_setting(const char *text, const char *key, const char *value)
+/* Returns true if a line of the file starts with `key` and contains `value`. */
+static bool file_has_setting(const char *path, const char *key, const char *value)
 {
+	char content[8192], *text = content;
+
+	if (host_read_text(path, content, sizeof content) != 0)
+		return false;
 	while (*text) {
 		size_t length = strcspn(text, "\n");
 		const char *found;
@@ -157,13 +161,6 @@ static bool text_has_setting(const char *text, const char *key, const char *valu
 		text += length + (text[length] == '\n');
 	}
 	return false;
-}
-
-static bool file_has_setting(const char *path, const char *key, const char *value)
-{
-	char text[8192];
-
-	return host_read_text(path, text, sizeof text) == 0 && text_has_setting(text, key, value);
 }
 
 /* Looks at `path` and at the files in the folder `path`.d, or in `folder`. */

@@ -34,18 +34,6 @@ void collect_tun_node(struct tun_node_facts *facts)
 		close(fd);
 }
 
-static void judge_missing_node(struct findings *findings, const struct tun_node_facts *facts,
-							   const struct process_facts *process)
-{
-	finding_add(findings, VERDICT_FAIL, NODE, "the device node is missing (%s)", strerror(-facts->stat_error));
-	if (process->container != CONTAINER_NONE)
-		finding_hint(findings, "%s", container_remedy(process->container));
-	else if (facts->driver_loaded)
-		finding_command(findings, "mkdir -p /dev/net && mknod -m 0666 " NODE " c 10 200");
-	else
-		finding_command(findings, "modprobe tun");
-}
-
 static void judge_closed_node(struct findings *findings, const struct tun_node_facts *facts,
 							  const struct process_facts *process)
 {
@@ -73,7 +61,13 @@ static void judge_closed_node(struct findings *findings, const struct tun_node_f
 void judge_tun_node(struct findings *findings, const struct tun_node_facts *facts, const struct process_facts *process)
 {
 	if (facts->stat_error) {
-		judge_missing_node(findings, facts, process);
+		finding_add(findings, VERDICT_FAIL, NODE, "the device node is missing (%s)", strerror(-facts->stat_error));
+		if (process->container != CONTAINER_NONE)
+			finding_hint(findings, "%s", container_remedy(process->container));
+		else if (facts->driver_loaded)
+			finding_command(findings, "mkdir -p /dev/net && mknod -m 0666 " NODE " c 10 200");
+		else
+			finding_command(findings, "modprobe tun");
 	} else if (!facts->right_device) {
 		finding_add(findings, VERDICT_FAIL, NODE, "the file is not the character device 10:200");
 		finding_command(findings, "rm " NODE " && mknod -m 0666 " NODE " c 10 200");

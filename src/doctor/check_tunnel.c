@@ -16,16 +16,6 @@ static bool is_remote_network(const struct config *config, const struct ip_prefi
 	return prefix->length < (prefix->family == AF_INET6 ? 128 : 32);
 }
 
-static void add_allowed_ip(struct tunnel_facts *facts, const struct config *config, const struct ip_prefix *prefix)
-{
-	int v6 = prefix->family == AF_INET6;
-
-	facts->uses_v6 |= v6;
-	facts->uses_v4 |= !v6;
-	facts->full_tunnel[v6] |= prefix->length == 0 && config->table == TABLE_AUTO;
-	facts->routes_networks[v6] |= is_remote_network(config, prefix);
-}
-
 void collect_tunnel(struct tunnel_facts *facts, const struct config *config, const char *path)
 {
 	*facts = (struct tunnel_facts) { .given = true };
@@ -36,8 +26,14 @@ void collect_tunnel(struct tunnel_facts *facts, const struct config *config, con
 		facts->uses_v4 |= address->prefix.family == AF_INET;
 	}
 	for (const struct config_peer *peer = config->peers; peer; peer = peer->next) {
-		for (const struct config_prefix *ip = peer->allowed_ips; ip; ip = ip->next)
-			add_allowed_ip(facts, config, &ip->prefix);
+		for (const struct config_prefix *ip = peer->allowed_ips; ip; ip = ip->next) {
+			int v6 = ip->prefix.family == AF_INET6;
+
+			facts->uses_v6 |= v6;
+			facts->uses_v4 |= !v6;
+			facts->full_tunnel[v6] |= ip->prefix.length == 0 && config->table == TABLE_AUTO;
+			facts->routes_networks[v6] |= is_remote_network(config, &ip->prefix);
+		}
 		facts->silent_peers += !peer->has_endpoint;
 	}
 	facts->relays = facts->silent_peers > 1;

@@ -43,14 +43,6 @@ struct gso_exchange {
 	struct gso_path_result *result;
 };
 
-/* Each datagram begins with its number. The rest differs in every byte from the neighbouring datagrams. */
-static void fill_run(struct gso_exchange *exchange, bool tail)
-{
-	exchange->bytes = DATAGRAMS * DATAGRAM + (tail ? SHORT_TAIL : 0);
-	for (size_t i = 0; i < exchange->bytes; i++)
-		exchange->data[i] = (uint8_t)(i % DATAGRAM ? i * 31 + i / DATAGRAM * 7 + (i >> 8) : i / DATAGRAM);
-}
-
 static void compare_datagram(struct gso_exchange *exchange, const uint8_t *datagram, size_t length)
 {
 	size_t number = length ? datagram[0] : RUN_BYTES, start = number * DATAGRAM, expected;
@@ -65,34 +57,33 @@ static void compare_datagram(struct gso_exchange *exchange, const uint8_t *datag
 		exchange->result->corrupt++;
 }
 
-/* Waits for the rest of the datagrams of a run, `read_some` reads those that have arrived. */
-static void await_run(struct gso_exchange *exchange, int fd,
-					  bool (*read_some)(void *context, struct gso_exchange *exchange), void *context)
-{
-	struct pollfd ready = { .fd = fd, .events = POLLIN };
-
-	while (exchange->result->received < exchange->result->sent && poll(&ready, 1, ARRIVAL_MS) > 0)
-		if (!read_some(context, exchange))
-			return;
-}
-
+/*
+ * Sends a run, and one with a short datagram at its end, and waits for their datagrams: `read_some` reads those that
+ * have arrived, and returns false on an error. Each datagram begins with its number. The rest differs in every byte
+ * from the neighbouring datagrams.
+ */
 static void exchange_runs(struct udp *from, const struct endpoint *to, struct gso_path_result *result, int fd,
 						  bool (*read_some)(void *context, struct gso_exchange *exchange), void *context)
 {
 	struct gso_exchange exchange = { .result = result };
+	struct pollfd ready = { .fd = fd, .events = POLLIN };
 
 	result->tested = true;
 	for (int tail = 0; tail < 2 && !result->error; tail++) {
 		struct udp_run run = { .to = to, .data = exchange.data, .size = DATAGRAM };
+		bool readable = true;
 
-		fill_run(&exchange, tail);
+		exchange.bytes = DATAGRAMS * DATAGRAM + (tail ? SHORT_TAIL : 0);
+		for (size_t i = 0; i < exchange.bytes; i++)
+			exchange.data[i] = (uint8_t)(i % DATAGRAM ? i * 31 + i / DATAGRAM * 7 + (i >> 8) : i / DATAGRAM);
 		run.bytes = (uint32_t)exchange.bytes;
 		if (udp_send(from, &run, 1) != 1 || run.error || run.gso_refused) {
 			result->error = run.error ? -run.error : -EIO;
 			return;
 		}
 		result->sent = (uint16_t)(result->sent + DATAGRAMS + tail);
-		await_run(&exchange, fd, read_some, context);
+		while (readable && result->received < result->sent && poll(&ready, 1, ARRIVAL_MS) > 0)
+			readable = read_some(context, &exchange);
 	}
 }
 

@@ -5,8 +5,8 @@
  * Theory of operation
  *
  * The tests that send packets or create devices run first, in one child process with a network namespace of its own
- * (isolate.h), before the file with its keys is read. Everything else only reads. Each entry of `checks` collects its
- * facts and passes them to a judgement, which is tested with facts that no machine at hand has.
+ * (isolate.h), before the file with its keys is read. Everything else only reads. Each check collects its facts and
+ * passes them to a judgement, which is tested with facts that no machine at hand has.
  */
 #include "doctor/doctor.h"
 
@@ -57,174 +57,96 @@ static void run_trial(void *result)
 	try_nft(&trial->nft);
 }
 
-static void check_privileges(struct doctor *doctor)
+/* --- checks ----- */
+
+static void check_devices(struct doctor *doctor)
 {
-	judge_process(&doctor->findings, &doctor->process, &doctor->tunnel);
+	struct findings *findings = &doctor->findings;
+	struct tun_node_facts node;
+	struct kernel_facts kernel;
+	struct buffer_facts buffers;
+
+	findings->check = "privileges";
+	judge_process(findings, &doctor->process, &doctor->tunnel);
+	findings->check = "tun";
+	collect_tun_node(&node);
+	judge_tun_node(findings, &node, &doctor->process);
+	findings->check = "tun-offload";
+	judge_tun_trial(findings, &doctor->trial.tun, doctor->isolate_error, &doctor->tunnel);
+	findings->check = "udp-offload";
+	judge_udp_trial(findings, &doctor->trial.udp, doctor->isolate_error, &doctor->tunnel);
+	findings->check = "kernel";
+	collect_kernel(&kernel);
+	judge_kernel_version(findings, &kernel, &doctor->tunnel);
+	findings->check = "io_uring";
+	judge_io_uring(findings, &kernel, &doctor->tunnel);
+	findings->check = "buffers";
+	collect_buffers(&buffers);
+	judge_buffers(findings, &buffers, &doctor->process);
 }
 
-static void check_tun(struct doctor *doctor)
+static void check_system(struct doctor *doctor)
 {
-	struct tun_node_facts facts;
+	struct findings *findings = &doctor->findings;
+	struct forwarding_facts forwarding;
+	struct rp_filter_facts filter;
+	struct ipv6_facts ipv6;
+	struct clock_facts clock;
+	struct manager_facts managers;
 
-	collect_tun_node(&facts);
-	judge_tun_node(&doctor->findings, &facts, &doctor->process);
+	findings->check = "forwarding";
+	collect_forwarding(&forwarding,
+					   count_host_networks(doctor->networks, doctor->network_count, doctor->tunnel.interface));
+	judge_forwarding(findings, &forwarding, &doctor->tunnel);
+	findings->check = "nft";
+	judge_nft(findings, &doctor->trial.nft, &doctor->tunnel);
+	findings->check = "rp_filter";
+	collect_rp_filter(&filter);
+	judge_rp_filter(findings, &filter, &doctor->trial.nft, &doctor->tunnel);
+	findings->check = "ipv6";
+	collect_ipv6(&ipv6);
+	judge_ipv6(findings, &ipv6, &doctor->tunnel);
+	findings->check = "clock";
+	collect_clock(&clock);
+	judge_clock(findings, &clock);
+	findings->check = "managers";
+	collect_managers(&managers, doctor->tunnel.interface);
+	judge_managers(findings, &managers, &doctor->tunnel);
 }
-
-static void check_tun_offload(struct doctor *doctor)
-{
-	judge_tun_trial(&doctor->findings, &doctor->trial.tun, doctor->isolate_error, &doctor->tunnel);
-}
-
-static void check_udp_offload(struct doctor *doctor)
-{
-	judge_udp_trial(&doctor->findings, &doctor->trial.udp, doctor->isolate_error, &doctor->tunnel);
-}
-
-static void check_kernel(struct doctor *doctor)
-{
-	struct kernel_facts facts;
-
-	collect_kernel(&facts);
-	judge_kernel_version(&doctor->findings, &facts, &doctor->tunnel);
-}
-
-static void check_io_uring(struct doctor *doctor)
-{
-	struct kernel_facts facts;
-
-	collect_kernel(&facts);
-	judge_io_uring(&doctor->findings, &facts, &doctor->tunnel);
-}
-
-static void check_buffers(struct doctor *doctor)
-{
-	struct buffer_facts facts;
-
-	collect_buffers(&facts);
-	judge_buffers(&doctor->findings, &facts, &doctor->process);
-}
-
-static void check_forwarding(struct doctor *doctor)
-{
-	struct forwarding_facts facts;
-
-	collect_forwarding(&facts, count_host_networks(doctor->networks, doctor->network_count, doctor->tunnel.interface));
-	judge_forwarding(&doctor->findings, &facts, &doctor->tunnel);
-}
-
-static void check_nft(struct doctor *doctor)
-{
-	judge_nft(&doctor->findings, &doctor->trial.nft, &doctor->tunnel);
-}
-
-static void check_rp_filter(struct doctor *doctor)
-{
-	struct rp_filter_facts facts;
-
-	collect_rp_filter(&facts);
-	judge_rp_filter(&doctor->findings, &facts, &doctor->trial.nft, &doctor->tunnel);
-}
-
-static void check_ipv6(struct doctor *doctor)
-{
-	struct ipv6_facts facts;
-
-	collect_ipv6(&facts);
-	judge_ipv6(&doctor->findings, &facts, &doctor->tunnel);
-}
-
-static void check_clock(struct doctor *doctor)
-{
-	struct clock_facts facts;
-
-	collect_clock(&facts);
-	judge_clock(&doctor->findings, &facts);
-}
-
-static void check_managers(struct doctor *doctor)
-{
-	struct manager_facts facts;
-
-	collect_managers(&facts, doctor->tunnel.interface);
-	judge_managers(&doctor->findings, &facts, &doctor->tunnel);
-}
-
-/* --- checks that need the file ----- */
 
 static void check_permissions(struct doctor *doctor)
 {
 	struct permission_facts facts[2];
 
+	doctor->findings.check = "permissions";
 	collect_permissions(facts, doctor->path);
 	judge_permissions(&doctor->findings, &facts[0]);
 	judge_permissions(&doctor->findings, &facts[1]);
 }
 
-static void check_programs(struct doctor *doctor)
+static void check_tunnel(struct doctor *doctor)
 {
-	struct file_tool_facts facts;
+	struct findings *findings = &doctor->findings;
+	struct file_tool_facts programs;
+	struct port_facts port;
+	struct unit_facts unit;
 
-	collect_file_tools(&facts, &doctor->config);
-	judge_file_tools(&doctor->findings, &facts);
+	findings->check = "programs";
+	collect_file_tools(&programs, &doctor->config);
+	judge_file_tools(findings, &programs);
+	findings->check = "interface";
+	judge_interface(findings, &doctor->interface, &doctor->tunnel);
+	findings->check = "port";
+	collect_port(&port, doctor->tunnel.listen_port);
+	judge_port(findings, &port, &doctor->interface, &doctor->process, &doctor->tunnel);
+	findings->check = "endpoint";
+	judge_endpoints(findings, doctor->endpoints, doctor->endpoint_count, &doctor->tunnel);
+	findings->check = "mtu";
+	judge_mtu(findings, doctor->endpoints, doctor->endpoint_count, &doctor->tunnel);
+	findings->check = "unit";
+	collect_unit(&unit, doctor->tunnel.interface);
+	judge_unit(findings, &unit, &doctor->tunnel);
 }
-
-static void check_interface(struct doctor *doctor)
-{
-	judge_interface(&doctor->findings, &doctor->interface, &doctor->tunnel);
-}
-
-static void check_port(struct doctor *doctor)
-{
-	struct port_facts facts;
-
-	collect_port(&facts, doctor->tunnel.listen_port);
-	judge_port(&doctor->findings, &facts, &doctor->interface, &doctor->process, &doctor->tunnel);
-}
-
-static void check_endpoints(struct doctor *doctor)
-{
-	judge_endpoints(&doctor->findings, doctor->endpoints, doctor->endpoint_count, &doctor->tunnel);
-}
-
-static void check_mtu(struct doctor *doctor)
-{
-	judge_mtu(&doctor->findings, doctor->endpoints, doctor->endpoint_count, &doctor->tunnel);
-}
-
-static void check_unit(struct doctor *doctor)
-{
-	struct unit_facts facts;
-
-	collect_unit(&facts, doctor->tunnel.interface);
-	judge_unit(&doctor->findings, &facts, &doctor->tunnel);
-}
-
-static const struct {
-	const char *name;
-	void (*run)(struct doctor *doctor);
-	enum { NEEDS_NOTHING, NEEDS_PATH, NEEDS_TUNNEL } needs;
-} checks[] = {
-	{ "privileges", check_privileges, NEEDS_NOTHING },
-	{ "tun", check_tun, NEEDS_NOTHING },
-	{ "tun-offload", check_tun_offload, NEEDS_NOTHING },
-	{ "udp-offload", check_udp_offload, NEEDS_NOTHING },
-	{ "kernel", check_kernel, NEEDS_NOTHING },
-	{ "io_uring", check_io_uring, NEEDS_NOTHING },
-	{ "buffers", check_buffers, NEEDS_NOTHING },
-	{ "forwarding", check_forwarding, NEEDS_NOTHING },
-	{ "nft", check_nft, NEEDS_NOTHING },
-	{ "rp_filter", check_rp_filter, NEEDS_NOTHING },
-	{ "ipv6", check_ipv6, NEEDS_NOTHING },
-	{ "clock", check_clock, NEEDS_NOTHING },
-	{ "managers", check_managers, NEEDS_NOTHING },
-	{ "permissions", check_permissions, NEEDS_PATH },
-	{ "programs", check_programs, NEEDS_TUNNEL },
-	{ "interface", check_interface, NEEDS_TUNNEL },
-	{ "port", check_port, NEEDS_TUNNEL },
-	{ "endpoint", check_endpoints, NEEDS_TUNNEL },
-	{ "mtu", check_mtu, NEEDS_TUNNEL },
-	{ "unit", check_unit, NEEDS_TUNNEL },
-};
 
 /* --- the command ----- */
 
@@ -279,13 +201,12 @@ static void examine_host(struct doctor *doctor)
 	doctor->networks = ini_networks_read(&doctor->network_count);
 	if (doctor->path)
 		load_file(doctor);
-	for (size_t i = 0; i < sizeof checks / sizeof *checks; i++) {
-		if ((checks[i].needs == NEEDS_PATH && !doctor->path) ||
-			(checks[i].needs == NEEDS_TUNNEL && !doctor->tunnel.given))
-			continue;
-		doctor->findings.check = checks[i].name;
-		checks[i].run(doctor);
-	}
+	check_devices(doctor);
+	check_system(doctor);
+	if (doctor->path)
+		check_permissions(doctor);
+	if (doctor->tunnel.given)
+		check_tunnel(doctor);
 }
 
 int command_doctor(int argc, char **argv)

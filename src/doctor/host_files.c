@@ -37,6 +37,18 @@ int64_t host_read_number(const char *path, int64_t missing)
 	return end == text ? missing : number;
 }
 
+uint64_t host_read_status(const char *field, int base)
+{
+	char text[4096], start[32];
+	const char *line;
+
+	if (host_read_text("/proc/self/status", text, sizeof text) < 0)
+		return 0;
+	snprintf(start, sizeof start, "\n%s", field);
+	line = strstr(text, start);
+	return line ? strtoull(line + strlen(start), NULL, base) : 0;
+}
+
 bool host_has_file(const char *path)
 {
 	return access(path, F_OK) == 0;

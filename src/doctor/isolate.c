@@ -22,30 +22,25 @@ struct answer {
 	bool user_namespace;
 };
 
-static int raise_loopback(void)
-{
-	struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP };
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), error;
-
-	if (fd < 0)
-		return -errno;
-	error = ioctl(fd, SIOCSIFFLAGS, &request) ? -errno : 0;
-	close(fd);
-	return error;
-}
-
 /* Needs no mapping of user IDs, because the kernel checks only the capabilities in the new namespace. */
 static struct answer enter_namespace(void)
 {
+	struct ifreq loopback = { .ifr_name = "lo", .ifr_flags = IFF_UP };
 	struct answer answer = { 0 };
+	int fd;
 
 	if (unshare(CLONE_NEWNET) < 0) {
 		answer.user_namespace = true;
 		if (unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0)
 			answer.error = -errno;
 	}
-	if (!answer.error)
-		answer.error = raise_loopback();
+	if (answer.error)
+		return answer;
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &loopback))
+		answer.error = -errno;
+	if (fd >= 0)
+		close(fd);
 	return answer;
 }
 
