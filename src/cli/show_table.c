@@ -47,17 +47,6 @@ static const char *column_title(const struct table *table, enum table_column col
 	return titles[column];
 }
 
-static const char *handshake_cell(const struct table *table, const struct show_peer *peer, char cell[CELL])
-{
-	uint64_t now = table->view->now;
-	char age[AMOUNT_TEXT];
-
-	if (!peer->handshake)
-		return "never";
-	snprintf(cell, CELL, "%s ago", amount_age(age, now > peer->handshake ? now - peer->handshake : 0));
-	return cell;
-}
-
 static const char *traffic_cell(const struct table *table, const struct show_peer *peer, bool is_received,
 								char cell[CELL])
 {
@@ -79,8 +68,9 @@ static const char *traffic_cell(const struct table *table, const struct show_pee
 static const char *cell_text(const struct table *table, const struct show_peer *peer, enum table_column column,
 							 char cell[CELL])
 {
+	uint64_t now = table->view->now, arrived, lost;
 	const char *text = NULL;
-	uint64_t arrived, lost;
+	char age[AMOUNT_TEXT];
 
 	switch (column) {
 	case COLUMN_PEER:
@@ -89,7 +79,10 @@ static const char *cell_text(const struct table *table, const struct show_peer *
 		text = show_state_text(peer->state);
 		break;
 	case COLUMN_HANDSHAKE:
-		return handshake_cell(table, peer, cell);
+		if (!peer->handshake)
+			return "never";
+		snprintf(cell, CELL, "%s ago", amount_age(age, now > peer->handshake ? now - peer->handshake : 0));
+		return cell;
 	case COLUMN_RTT:
 		if (peer->quality.rtt_ns)
 			text = amount_latency(cell, peer->quality.rtt_ns);

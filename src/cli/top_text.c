@@ -4,19 +4,13 @@
 
 #include <stdio.h>
 
-static const char *text_unknown(char text[AMOUNT_TEXT])
-{
-	snprintf(text, AMOUNT_TEXT, "-");
-	return text;
-}
-
 const char *top_text_number(char text[AMOUNT_TEXT], double number)
 {
 	static const char prefixes[] = "kMGTPE";
 	int prefix = 0, decimals;
 
 	if (number < 0)
-		return text_unknown(text);
+		return "-";
 	if (number < 999.5) {
 		snprintf(text, AMOUNT_TEXT, "%.0f", number);
 		return text;
@@ -30,17 +24,17 @@ const char *top_text_number(char text[AMOUNT_TEXT], double number)
 
 const char *top_text_bit_rate(char text[AMOUNT_TEXT], double bytes_per_second)
 {
-	return bytes_per_second < 0 ? text_unknown(text) : amount_bit_rate(text, bytes_per_second);
+	return bytes_per_second < 0 ? "-" : amount_bit_rate(text, bytes_per_second);
 }
 
 const char *top_text_latency(char text[AMOUNT_TEXT], uint64_t nanoseconds)
 {
-	return nanoseconds ? amount_latency(text, nanoseconds) : text_unknown(text);
+	return nanoseconds ? amount_latency(text, nanoseconds) : "-";
 }
 
 const char *top_text_loss(char text[AMOUNT_TEXT], const struct top_peer *peer)
 {
 	uint64_t lost, sent;
 
-	return top_peer_lost(peer, &lost, &sent) ? amount_percent(text, lost, sent) : text_unknown(text);
+	return top_peer_lost(peer, &lost, &sent) ? amount_percent(text, lost, sent) : "-";
 }

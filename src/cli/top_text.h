@@ -6,7 +6,7 @@
 #include "base/amount.h"
 #include "top_model.h"
 
-/* Each function writes into `text` and returns it. What is unknown becomes "-". */
+/* Each function returns a text, which may be in `text`. It returns "-" for an unknown value. */
 
 /* Three digits and a prefix of 1000: "0", "950", "1.23k", "812M". A negative number is unknown. */
 const char *top_text_number(char text[AMOUNT_TEXT], double number);

@@ -181,50 +181,50 @@ static int write_files(struct mesh_run *run)
 	return error;
 }
 
+enum host_change { HOST_ADDED, HOST_ROTATED, HOST_FILE_CHANGED };
+
+static bool host_has_change(const struct mesh_run *run, enum host_change change, size_t i)
+{
+	switch (change) {
+	case HOST_ADDED:
+		return run->added[i];
+	case HOST_ROTATED:
+		return run->secrets.hosts[i].rotate && !run->added[i];
+	case HOST_FILE_CHANGED:
+		return run->changed[i];
+	}
+	return false;
+}
+
 /* Prints "N hosts WHAT: a, b", with the names only if there are few. Returns N. */
-static size_t print_hosts(const struct mesh_run *run, const char *noun, const char *what,
-						  bool (*matches)(const struct mesh_run *run, size_t i), bool *started)
+static size_t print_hosts(const struct mesh_run *run, const char *noun, const char *what, enum host_change change,
+						  bool *started)
 {
 	size_t count = 0, printed = 0;
 
 	for (size_t i = 0; i < run->list.count; i++)
-		count += matches(run, i);
+		count += host_has_change(run, change, i);
 	if (!count)
 		return 0;
 	printf("%s%zu %s%s %s", *started ? "; " : "", count, noun, count == 1 ? "" : "s", what);
 	*started = true;
 	for (size_t i = 0; i < run->list.count && count <= NAMES_SHOWN; i++) {
-		if (matches(run, i))
+		if (host_has_change(run, change, i))
 			printf("%s%s", printed++ ? ", " : ": ", run->list.hosts[i].name);
 	}
 	return count;
 }
 
-static bool host_was_added(const struct mesh_run *run, size_t i)
-{
-	return run->added[i];
-}
-
-static bool host_was_rotated(const struct mesh_run *run, size_t i)
-{
-	return run->secrets.hosts[i].rotate && !run->added[i];
-}
-
-static bool host_has_changed(const struct mesh_run *run, size_t i)
-{
-	return run->changed[i];
-}
-
 static void print_summary(const struct mesh_run *run)
 {
 	bool started = false;
-	size_t added = print_hosts(run, "host", "added", host_was_added, &started);
+	size_t added = print_hosts(run, "host", "added", HOST_ADDED, &started);
 
-	print_hosts(run, "host", "with new keys", host_was_rotated, &started);
+	print_hosts(run, "host", "with new keys", HOST_ROTATED, &started);
 	if (run->removed_count)
 		printf("%s%zu host%s removed", started ? "; " : "", run->removed_count, run->removed_count == 1 ? "" : "s");
 	started |= run->removed_count > 0;
-	if (!print_hosts(run, "file", "changed", host_has_changed, &started))
+	if (!print_hosts(run, "file", "changed", HOST_FILE_CHANGED, &started))
 		printf("%sno file of a host changed", started ? "; " : "");
 	printf("%s\n", run->options->dry_run ? " (dry run: nothing was written)" : "");
 	if (added == run->list.count && !run->options->dry_run && !run->options->install)
