@@ -135,16 +135,6 @@ static void end_line(struct child *child)
 	child->length = 0;
 }
 
-static void add_output(struct child *child, const char *text, size_t length)
-{
-	for (size_t i = 0; i < length; i++) {
-		if (text[i] == '\n' || child->length == CHILD_LINE - 1)
-			end_line(child);
-		if (text[i] != '\n')
-			child->line[child->length++] = (char)(iscntrl((unsigned char)text[i]) && text[i] != '\t' ? '?' : text[i]);
-	}
-}
-
 static void close_child_output(struct child *child)
 {
 	end_line(child);
@@ -171,8 +161,13 @@ static void read_child_output(struct child *child, int chunks)
 
 	do {
 		length = read(child->output.fd, chunk, sizeof chunk);
-		if (length > 0)
-			add_output(child, chunk, (size_t)length);
+		for (ssize_t i = 0; i < length; i++) {
+			if (chunk[i] == '\n' || child->length == CHILD_LINE - 1)
+				end_line(child);
+			if (chunk[i] != '\n')
+				child->line[child->length++] =
+					(char)(iscntrl((unsigned char)chunk[i]) && chunk[i] != '\t' ? '?' : chunk[i]);
+		}
 	} while (length == sizeof chunk && --chunks);
 	if (length == 0 || (length < 0 && errno != EAGAIN && errno != EINTR))
 		close_child_output(child);
