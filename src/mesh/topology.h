@@ -3,7 +3,7 @@
  * The topology: which hosts have a tunnel between them, and through which peer a host reaches another one.
  *
  * A packet crosses one tunnel, or two with a hub in between. The receiver accepts a packet only from the peer to whose
- * AllowedIPs its source belongs, so the way there and the way back must use the same hub: topology_relay is symmetric.
+ * AllowedIPs its source belongs, so topology_next_hop returns the same hub for both directions.
  *   full      Every pair that shares a group. If the list names a hub, it relays for pairs without any endpoint.
  *   hub       The hub and each spoke. The hub relays for all other pairs.
  *   two-hubs  Both hubs and each spoke, and the hubs. Each spoke has a primary hub, which relays for pairs of its own
