@@ -7,6 +7,15 @@
 
 enum { FIRST_BUCKETS = 16 };
 
+uint64_t map_hash(const void *bytes, size_t length)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	for (const uint8_t *byte = bytes; length; byte++, length--)
+		hash = (hash ^ *byte) * UINT64_C(0x100000001b3);
+	return hash;
+}
+
 int map_init(struct map *map)
 {
 	map->buckets = calloc(FIRST_BUCKETS, sizeof *map->buckets);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "apply_peer.h"
+#include "tunnel/allowedips.h"
 #include "tunnel/control.h"
 #include "tunnel/handshake.h"
 
@@ -97,7 +98,7 @@ static void commit_reload(struct device *device, const struct config *config, ui
 		if (peer->marked)
 			peer_remove(peer);
 		else
-			apply_peer_sweep(peer);
+			allowedips_sweep(&device->allowed_ips, &peer->allowed_ips);
 	}
 	device_unlock(device);
 	if (new_key)

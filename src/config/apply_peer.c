@@ -69,7 +69,7 @@ size_t apply_peer_set_prefixes(struct peer *peer, const struct config_prefix **p
 }
 
 /*
- * Inserting a prefix clears its mark. The prefixes that are still marked afterwards are left to apply_peer_sweep.
+ * Inserting a prefix clears its mark. The prefixes that are still marked afterwards are left to allowedips_sweep.
  * Returns the prefixes to insert: none if the peer has exactly these.
  */
 static const struct config_prefix *mark_prefixes(struct peer *peer, const struct config_peer *config)
@@ -97,11 +97,6 @@ bool apply_prefixes_same(const struct peer *peer, const struct config_peer *conf
 	return !entry && !prefix;
 }
 
-void apply_peer_sweep(struct peer *peer)
-{
-	allowedips_sweep(&peer->device->allowed_ips, &peer->allowed_ips);
-}
-
 const struct config_prefix *apply_peer_set_begin(struct peer *peer, const struct config_peer *config, bool *moved)
 {
 	struct endpoint endpoint = numeric_endpoint(config);
@@ -122,7 +117,7 @@ void apply_peer_set_end(struct peer *peer, const struct config_peer *config, boo
 {
 	if (config->replace_allowed_ips) {
 		device_lock(peer->device);
-		apply_peer_sweep(peer);
+		allowedips_sweep(&peer->device->allowed_ips, &peer->allowed_ips);
 		device_unlock(peer->device);
 	}
 	if (config->has_keepalive)

@@ -20,11 +20,9 @@ size_t apply_peer_set_prefixes(struct peer *peer, const struct config_prefix **p
 void apply_peer_set_end(struct peer *peer, const struct config_peer *config, bool moved, uint64_t now);
 /*
  * Makes the peer match its section in a file: settings that the section does not name return to their defaults. Allowed
- * IPs that the section does not list are only marked; apply_peer_sweep removes them.
+ * IPs that the section does not list are only marked; allowedips_sweep removes them.
  */
 void apply_peer_reload(struct peer *peer, const struct config_peer *config, uint64_t now);
-/* Removes the marked allowed IPs. The caller holds the device lock. */
-void apply_peer_sweep(struct peer *peer);
 
 /* True if the peer has exactly these allowed IPs, in this order. */
 bool apply_prefixes_same(const struct peer *peer, const struct config_peer *config);

@@ -24,22 +24,16 @@
 
 enum { LINE_ROOM_MIN = 256 };
 
-static struct ini_slice slice_cut(struct ini_slice text, size_t length)
-{
-	return (struct ini_slice) { text.at, length < text.length ? length : text.length };
-}
-
 static struct ini_slice slice_skip(struct ini_slice text, size_t count)
 {
 	return (struct ini_slice) { text.at + count, text.length - count };
 }
 
-/* The offset of the first `c`, or the length if there is none. */
-static size_t slice_find(struct ini_slice text, char c)
+struct ini_slice ini_slice_before(struct ini_slice text, char c)
 {
 	const char *found = text.length ? memchr(text.at, c, text.length) : NULL;
 
-	return found ? (size_t)(found - text.at) : text.length;
+	return (struct ini_slice) { text.at, found ? (size_t)(found - text.at) : text.length };
 }
 
 bool ini_is_blank(char c)
@@ -47,7 +41,7 @@ bool ini_is_blank(char c)
 	return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-static struct ini_slice slice_trim(struct ini_slice text)
+struct ini_slice ini_slice_trim(struct ini_slice text)
 {
 	while (text.length && ini_is_blank(text.at[0]))
 		text = slice_skip(text, 1);
@@ -71,21 +65,20 @@ bool ini_slice_is(struct ini_slice text, const char *word)
 /* Returns the next line without its comment and without the blanks around it. */
 static struct ini_slice next_text(struct ini_parser *parser)
 {
-	struct ini_slice line = slice_cut(parser->rest, slice_find(parser->rest, '\n'));
+	struct ini_slice line = ini_slice_before(parser->rest, '\n'), bare;
 	bool newline = line.length < parser->rest.length;
-	size_t comment;
 
 	parser->rest = slice_skip(parser->rest, line.length + newline);
 	parser->line++;
 	if (memchr(line.at, '\0', line.length)) {
 		ini_error(parser, parser->line, "the line contains a NUL byte; the file must be plain text (ASCII or UTF-8)");
-		return slice_cut(line, 0);
+		return (struct ini_slice) { line.at, 0 };
 	}
 	/* A '#' starts a comment anywhere, except in the value of a hook: a shell command may contain it. */
-	comment = slice_find(line, '#');
-	if (comment < line.length && !ini_key_is_hook(slice_trim(slice_cut(line, slice_find(line, '=')))))
-		line = slice_cut(line, comment);
-	return slice_trim(line);
+	bare = ini_slice_before(line, '#');
+	if (bare.length < line.length && !ini_key_is_hook(ini_slice_trim(ini_slice_before(line, '='))))
+		line = bare;
+	return ini_slice_trim(line);
 }
 
 static void open_peer(struct ini_parser *parser)
@@ -164,7 +157,7 @@ static void open_section(struct ini_parser *parser, struct ini_slice line)
 /* Returns true if inih may see the line. If the line is wrong, this function has reported it. */
 static bool line_accepted(struct ini_parser *parser, struct ini_slice line)
 {
-	size_t separator = slice_find(slice_cut(line, slice_find(line, '=')), ':');
+	size_t separator = ini_slice_before(ini_slice_before(line, '='), ':').length;
 
 	if (line.length && line.at[0] == '[') {
 		open_section(parser, line);
@@ -202,7 +195,7 @@ static char *next_line(char *buffer, int room, void *stream)
 	if (!line_accepted(parser, line))
 		line.length = 0;
 	/* Leave out the blanks that have no meaning. The copy is no longer than the line. */
-	name = slice_cut(line, slice_find(line, '='));
+	name = ini_slice_before(line, '=');
 	whole_value = ini_key_keeps_blanks(name);
 	for (size_t i = 0; i < line.length; i++) {
 		if (!ini_is_blank(line.at[i]) || (whole_value && i > name.length))
@@ -225,7 +218,7 @@ static void inih_configure(struct ini_slice text)
 	size_t room = LINE_ROOM_MIN; /* for the longest line, its newline, which is not copied, and a NUL */
 
 	while (text.length) {
-		size_t length = slice_find(text, '\n');
+		size_t length = ini_slice_before(text, '\n').length;
 		if (room < length + 2)
 			room = length + 2;
 		text = slice_skip(text, length + (length < text.length));

@@ -23,18 +23,6 @@ struct known_peer {
 	struct config_prefix **tail; /* end of the peer's AllowedIPs; NULL: not known yet */
 };
 
-/* FNV-1a. Nobody floods this map: the administrator writes the file. */
-static uint64_t prefix_hash(const struct ip_prefix *prefix)
-{
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-	hash = (hash ^ prefix->family) * UINT64_C(0x100000001b3);
-	hash = (hash ^ prefix->length) * UINT64_C(0x100000001b3);
-	for (size_t i = 0; i < sizeof prefix->address; i++)
-		hash = (hash ^ prefix->address[i]) * UINT64_C(0x100000001b3);
-	return hash;
-}
-
 /* Fills `claims`, unless it is NULL, and returns their number. */
 static size_t collect_claims(const struct config *config, struct claim *claims)
 {
@@ -61,7 +49,7 @@ static struct claim *find_claim(const struct map *map, const struct ip_prefix *p
 
 const struct config_prefix *ini_find_claim(const struct map *claims, const struct ip_prefix *prefix)
 {
-	const struct claim *claim = find_claim(claims, prefix, prefix_hash(prefix));
+	const struct claim *claim = find_claim(claims, prefix, map_hash(prefix, sizeof *prefix));
 
 	return claim ? claim->entry : NULL;
 }
@@ -80,7 +68,7 @@ static bool is_further_down(const struct config_prefix *a, const struct config_p
  */
 static void enter_claim(const struct ini_parser *parser, struct map *map, struct claim *claim)
 {
-	uint64_t hash = prefix_hash(&claim->entry->prefix);
+	uint64_t hash = map_hash(&claim->entry->prefix, sizeof claim->entry->prefix);
 	struct claim *known = find_claim(map, &claim->entry->prefix, hash);
 	bool known_is_last = known && is_further_down(known->entry, claim->entry);
 	struct claim *last = known_is_last ? known : claim, *other = known_is_last ? claim : known;

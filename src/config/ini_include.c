@@ -50,18 +50,18 @@ static struct config_file *new_config_file(const char *folder, const char *name,
 	return file;
 }
 
-void ini_add_include(struct ini_parser *parser, const char *name, const char *value)
+void ini_add_include(struct ini_parser *parser, const struct ini_key_row *key, const char *value)
 {
 	struct config_file **tail = &parser->config->includes;
 	char path[PATH_MAX];
 
 	if (!ini_resolve_path(parser, value, path)) {
-		ini_error(parser, parser->line, "%s: the value is not the path of a folder", name);
+		ini_error(parser, parser->line, "%s: the value is not the path of a folder", key->name);
 		return;
 	}
 	for (; *tail; tail = &(*tail)->next) {
 		if (strcmp((*tail)->path, path) == 0) {
-			ini_warning(parser, parser->line, "%s: line %d includes the same folder; it is read once", name,
+			ini_warning(parser, parser->line, "%s: line %d includes the same folder; it is read once", key->name,
 						(*tail)->line);
 			return;
 		}
@@ -69,14 +69,6 @@ void ini_add_include(struct ini_parser *parser, const char *name, const char *va
 	*tail = new_config_file(path, "", parser->line);
 	if (!*tail)
 		parser->status = -ENOMEM;
-}
-
-/* Hidden files are those that a program is about to write; backups and files of dpkg end in something else. */
-static bool is_included(const char *name)
-{
-	size_t length = strlen(name);
-
-	return name[0] != '.' && length > 5 && strcmp(name + length - 5, ".conf") == 0;
 }
 
 static int file_names_add(struct file_names *names, const char *name)
@@ -98,19 +90,24 @@ static int compare_names(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Lists the folder in the order of strcmp(3). Returns 0 or a negative errno. */
+/* Lists the files to include, in the order of strcmp(3). Returns 0 or a negative errno. */
 static int list_files(DIR *folder, struct file_names *names)
 {
 	int error;
 
 	for (;;) {
 		const struct dirent *entry;
+		size_t length;
 
 		errno = 0;
 		entry = readdir(folder);
 		if (!entry)
 			break;
-		if (is_included(entry->d_name) && file_names_add(names, entry->d_name))
+		/* Hidden files are those that a program is about to write; backups and files of dpkg end in something else. */
+		length = strlen(entry->d_name);
+		if (entry->d_name[0] == '.' || length <= 5 || strcmp(entry->d_name + length - 5, ".conf") != 0)
+			continue;
+		if (file_names_add(names, entry->d_name))
 			return -ENOMEM;
 	}
 	error = -errno;

@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <linux/rtnetlink.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,17 +29,9 @@ enum {
 	IN_PEER = 1 << 5,      /* belongs in [Peer], too */
 };
 
-struct ini_key_row {
-	const char *name;
-	enum ini_section section;
-	int traits;
-	void (*set)(struct ini_parser *parser, const char *name, const char *value);
-	const char *old_name; /* still accepted, with a warning; NULL: none */
-};
-
 /* Reports that the value is not what the format describes. */
 static void __attribute__((format(printf, 4, 5)))
-reject_value(const struct ini_parser *parser, const char *name, const char *value, const char *format, ...)
+reject_value(const struct ini_parser *parser, const struct ini_key_row *key, const char *value, const char *format, ...)
 {
 	char quoted[INI_QUOTE], expected[256];
 	va_list arguments;
@@ -46,7 +39,7 @@ reject_value(const struct ini_parser *parser, const char *name, const char *valu
 	va_start(arguments, format);
 	vsnprintf(expected, sizeof expected, format, arguments);
 	va_end(arguments);
-	ini_error(parser, parser->line, "%s: %s is not %s", name, ini_quote(quoted, value), expected);
+	ini_error(parser, parser->line, "%s: %s is not %s", key->name, ini_quote(quoted, value), expected);
 }
 
 /* Accepts digits of base 10 or 16 and nothing else: no sign, no blanks. */
@@ -71,72 +64,56 @@ static bool parse_decimal_or_hex(const char *text, uint32_t *number)
 	return parse_digits(hex ? text + 2 : text, hex ? 16 : 10, UINT32_MAX, number);
 }
 
-/* Reports that a key and a file with that key are both given. Returns whether there is one of them. */
-static bool has_other(const struct ini_parser *parser, const char *name, enum ini_key other, const char *other_name)
+/* A secret key, or the file that contains it: one of the two may be set. */
+static void ini_set_secret(struct ini_parser *parser, const struct ini_key_row *key, const char *value)
 {
-	if (!parser->key_line[other])
-		return false;
-	ini_error(parser, parser->line, "%s: %s is already set on line %d; only one of them is allowed", name, other_name,
-			  parser->key_line[other]);
-	return true;
+	enum ini_key other = (enum ini_key)key->target;
+	bool private = key->section == SECTION_INTERFACE, in_file = key->traits & TEXT;
+	uint8_t *secret = private ? parser->config->private_key : parser->peer->preshared_key;
+	bool *present = private ? &parser->config->has_private_key : &parser->peer->has_preshared_key;
+
+	if (parser->key_line[other])
+		ini_error(parser, parser->line, "%s: %s is already set on line %d; only one of them is allowed", key->name,
+				  ini_key_name(other), parser->key_line[other]);
+	else if (in_file)
+		ini_read_secret_file(parser, key->name, value, secret, present);
+	else
+		ini_read_secret(parser, key->name, value, secret, present);
 }
 
-static void ini_set_private_key(struct ini_parser *parser, const char *name, const char *value)
-{
-	if (!has_other(parser, name, KEY_PRIVATE_KEY_FILE, "PrivateKeyFile"))
-		ini_read_secret(parser, name, value, parser->config->private_key, &parser->config->has_private_key);
-}
-
-static void ini_set_private_key_file(struct ini_parser *parser, const char *name, const char *value)
-{
-	if (!has_other(parser, name, KEY_PRIVATE_KEY, "PrivateKey"))
-		ini_read_secret_file(parser, name, value, parser->config->private_key, &parser->config->has_private_key);
-}
-
-static void ini_set_public_key(struct ini_parser *parser, const char *name, const char *value)
+static void ini_set_public_key(struct ini_parser *parser, const struct ini_key_row *key, const char *value)
 {
 	if (key_from_base64(parser->peer->public_key, value))
 		parser->peer->has_public_key = true;
 	else
-		ini_error(parser, parser->line, "%s: the value is not a key (44 characters of base64, ending in \"=\")", name);
+		ini_error(parser, parser->line, "%s: the value is not a key (44 characters of base64, ending in \"=\")",
+				  key->name);
 }
 
-static void ini_set_preshared_key(struct ini_parser *parser, const char *name, const char *value)
-{
-	if (!has_other(parser, name, KEY_PRESHARED_KEY_FILE, "PresharedKeyFile"))
-		ini_read_secret(parser, name, value, parser->peer->preshared_key, &parser->peer->has_preshared_key);
-}
-
-static void ini_set_preshared_key_file(struct ini_parser *parser, const char *name, const char *value)
-{
-	if (!has_other(parser, name, KEY_PRESHARED_KEY, "PresharedKey"))
-		ini_read_secret_file(parser, name, value, parser->peer->preshared_key, &parser->peer->has_preshared_key);
-}
-
-static void ini_set_listen_port(struct ini_parser *parser, const char *name, const char *value)
+static void ini_set_listen_port(struct ini_parser *parser, const struct ini_key_row *key, const char *value)
 {
 	uint16_t port;
 
 	if (!ini_port(value, &port)) {
-		reject_value(parser, name, value, "a port from 1 to 65535, 0 for a random port, or the name of a UDP service");
+		reject_value(parser, key, value, "a port from 1 to 65535, 0 for a random port, or the name of a UDP service");
 		return;
 	}
 	parser->config->listen_port = port;
 	parser->config->has_listen_port = true;
 }
 
-static void ini_set_mtu(struct ini_parser *parser, const char *name, const char *value)
+static void ini_set_mtu(struct ini_parser *parser, const struct ini_key_row *key, const char *value)
 {
 	uint32_t mtu = 0;
 
 	if (!*value || (parse_decimal_or_hex(value, &mtu) && mtu >= MTU_MIN && mtu <= MTU_MAX))
 		parser->config->mtu = mtu;
 	else
-		reject_value(parser, name, value, "a number from %d to %d", MTU_MIN, MTU_MAX);
+		reject_value(parser, key, value, "a number from %d to %d", MTU_MIN, MTU_MAX);
 }
 
 /* The kernel takes table 0 for the main table. */
-static void ini_set_table(struct ini_parser *parser, const char *name, const char *value)
+static void ini_set_table(struct ini_parser *parser, const struct ini_key_row *key, const char *value)
 {
 	struct config *config = parser->config;
 	uint32_t number;
@@ -149,131 +126,117 @@ static void ini_set_table(struct ini_parser *parser, const char *name, const cha
 		config->table = TABLE_NUMBER;
 		config->table_number = number ? number : RT_TABLE_MAIN;
 	} else {
-		reject_value(parser, name, value, "auto, off, or the number or name of a routing table");
+		reject_value(parser, key, value, "auto, off, or the number or name of a routing table");
 	}
 }
 
-static void ini_set_bool(struct ini_parser *parser, const char *name, const char *value, bool *set)
+/* Sets the flag at the offset `target` of struct config. */
+static void ini_set_flag(struct ini_parser *parser, const struct ini_key_row *key, const char *value)
 {
+	bool *flag = (bool *)((char *)parser->config + key->target);
+
 	if (strcasecmp(value, "true") == 0)
-		*set = true;
+		*flag = true;
 	else if (strcasecmp(value, "false") == 0)
-		*set = false;
+		*flag = false;
 	else
-		reject_value(parser, name, value, "true or false");
+		reject_value(parser, key, value, "true or false");
 }
 
-static void ini_set_fail_closed(struct ini_parser *parser, const char *name, const char *value)
-{
-	ini_set_bool(parser, name, value, &parser->config->fail_closed);
-}
-
-static void ini_set_fwmark(struct ini_parser *parser, const char *name, const char *value)
+static void ini_set_fwmark(struct ini_parser *parser, const struct ini_key_row *key, const char *value)
 {
 	uint32_t mark = 0;
 
 	if (strcasecmp(value, "off") != 0 && !parse_decimal_or_hex(value, &mark)) {
-		reject_value(parser, name, value, "off or a 32-bit number such as 51820 or 0xca6c");
+		reject_value(parser, key, value, "off or a 32-bit number such as 51820 or 0xca6c");
 		return;
 	}
 	parser->config->fwmark = mark;
 	parser->config->has_fwmark = true;
 }
 
-static void ini_set_crypto_provider(struct ini_parser *parser, const char *name, const char *value)
+static void ini_set_crypto_provider(struct ini_parser *parser, const struct ini_key_row *key, const char *value)
 {
 	struct config *config = parser->config;
 
 	if (!aead_known(value))
-		reject_value(parser, name, value, "one of %s", aead_names());
+		reject_value(parser, key, value, "one of %s", aead_names());
 	else if (!aead_built_in(value))
-		ini_error(parser, parser->line, "%s: this build does not include %s; use auto", name, value);
+		ini_error(parser, parser->line, "%s: this build does not include %s; use auto", key->name, value);
 	else
 		snprintf(config->crypto_provider, sizeof config->crypto_provider, "%s", value);
 }
 
-static void ini_set_tun_backend(struct ini_parser *parser, const char *name, const char *value)
+static void ini_set_tun_backend(struct ini_parser *parser, const struct ini_key_row *key, const char *value)
 {
 	enum backend_kind kind;
 
 	if (!backend_find(&kind, value))
-		reject_value(parser, name, value, "one of %s", backend_names());
+		reject_value(parser, key, value, "one of %s", backend_names());
 	else if (!backend_built_in(kind))
-		ini_error(parser, parser->line, "%s: this build does not include %s; use auto", name, value);
+		ini_error(parser, parser->line, "%s: this build does not include %s; use auto", key->name, value);
 	else
 		parser->config->tun_backend = kind;
 }
 
-static void ini_set_workers(struct ini_parser *parser, const char *name, const char *value)
+static void ini_set_workers(struct ini_parser *parser, const struct ini_key_row *key, const char *value)
 {
 	uint32_t workers = 0;
 
 	if (strcasecmp(value, "auto") == 0 || (parse_digits(value, 10, CONFIG_WORKERS_MAX, &workers) && workers))
 		parser->config->workers = workers;
 	else
-		reject_value(parser, name, value, "auto or a number from 1 to %d", CONFIG_WORKERS_MAX);
+		reject_value(parser, key, value, "auto or a number from 1 to %d", CONFIG_WORKERS_MAX);
 }
 
-static void ini_set_off(struct ini_parser *parser, const char *name, const char *value, bool *off)
+/* As ini_set_flag, for a flag that turns a feature of the kernel off. */
+static void ini_set_off(struct ini_parser *parser, const struct ini_key_row *key, const char *value)
 {
+	bool *off = (bool *)((char *)parser->config + key->target);
+
 	if (strcasecmp(value, "off") == 0)
 		*off = true;
 	else if (strcasecmp(value, "auto") == 0)
 		*off = false;
 	else
-		reject_value(parser, name, value, "auto or off");
+		reject_value(parser, key, value, "auto or off");
 }
 
-static void ini_set_udp_gso(struct ini_parser *parser, const char *name, const char *value)
-{
-	ini_set_off(parser, name, value, &parser->config->udp_options.no_gso);
-}
-
-static void ini_set_udp_gro(struct ini_parser *parser, const char *name, const char *value)
-{
-	ini_set_off(parser, name, value, &parser->config->udp_options.no_gro);
-}
-
-static void ini_set_tun_offload(struct ini_parser *parser, const char *name, const char *value)
-{
-	ini_set_off(parser, name, value, &parser->config->no_tun_offload);
-}
-
-static void ini_set_log_level(struct ini_parser *parser, const char *name, const char *value)
+static void ini_set_log_level(struct ini_parser *parser, const struct ini_key_row *key, const char *value)
 {
 	if (!log_level_find(&parser->config->log_level, value))
-		reject_value(parser, name, value, "one of %s", log_level_names());
+		reject_value(parser, key, value, "one of %s", log_level_names());
 }
 
-static void ini_set_cipher(struct ini_parser *parser, const char *name, const char *value)
+static void ini_set_cipher(struct ini_parser *parser, const struct ini_key_row *key, const char *value)
 {
 	struct config_peer *peer = parser->peer;
 	enum suite suite;
 
 	if (!suite_find(&suite, value)) {
-		reject_value(parser, name, value, "one of %s", suite_names());
+		reject_value(parser, key, value, "one of %s", suite_names());
 	} else if (!suite_available(suite)) {
 		ini_error(parser, parser->line, "%s: the processor of this machine does not support %s; use %s at both ends",
-				  name, value, suite_name(SUITE_CHACHA20POLY1305));
+				  key->name, value, suite_name(SUITE_CHACHA20POLY1305));
 	} else {
 		peer->cipher = suite;
 		peer->has_cipher = true;
 	}
 }
 
-static void ini_set_keepalive(struct ini_parser *parser, const char *name, const char *value)
+static void ini_set_keepalive(struct ini_parser *parser, const struct ini_key_row *key, const char *value)
 {
 	uint32_t seconds = 0;
 
 	if (strcasecmp(value, "off") != 0 && !parse_digits(value, 10, UINT16_MAX, &seconds)) {
-		reject_value(parser, name, value, "off or a number of seconds up to 65535");
+		reject_value(parser, key, value, "off or a number of seconds up to 65535");
 		return;
 	}
 	parser->peer->keepalive = (uint16_t)seconds;
 	parser->peer->has_keepalive = true;
 }
 
-static void ini_set_endpoint(struct ini_parser *parser, const char *name, const char *value)
+static void ini_set_endpoint(struct ini_parser *parser, const struct ini_key_row *key, const char *value)
 {
 	struct config_peer *peer = parser->peer;
 	const char *colon = strrchr(value, ':');
@@ -284,25 +247,25 @@ static void ini_set_endpoint(struct ini_parser *parser, const char *name, const 
 	if (colon && ini_port(colon + 1, &port) && colon - value <= ENDPOINT_HOST + 1)
 		snprintf(numeric, sizeof numeric, "%.*s:%u", (int)(colon - value), value, port);
 	if (endpoint_split(numeric, peer->endpoint_host, peer->endpoint_port)) {
-		reject_value(parser, name, value, "HOST:PORT or [IPV6]:PORT with a port from 1 to 65535 or a UDP service");
+		reject_value(parser, key, value, "HOST:PORT or [IPV6]:PORT with a port from 1 to 65535 or a UDP service");
 		return;
 	}
 	peer->has_endpoint = true;
 	if (ini_mistyped_address(peer->endpoint_host))
-		ini_advice_in(parser, parser->file, parser->line, "%s: %s looks like an IP address, but it is not one", name,
-					  ini_quote(quoted, peer->endpoint_host));
+		ini_advice_in(parser, parser->file, parser->line, "%s: %s looks like an IP address, but it is not one",
+					  key->name, ini_quote(quoted, peer->endpoint_host));
 }
 
-static void ini_add_addresses(struct ini_parser *parser, const char *name, const char *value)
+static void ini_add_addresses(struct ini_parser *parser, const struct ini_key_row *key, const char *value)
 {
-	ini_append_prefixes(parser, name, value, &parser->address_tail);
+	ini_append_prefixes(parser, key->name, value, &parser->address_tail);
 }
 
-static void ini_add_allowed_ips(struct ini_parser *parser, const char *name, const char *value)
+static void ini_add_allowed_ips(struct ini_parser *parser, const struct ini_key_row *key, const char *value)
 {
 	struct config_prefix **added = parser->allowed_ip_tail;
 
-	ini_append_prefixes(parser, name, value, &parser->allowed_ip_tail);
+	ini_append_prefixes(parser, key->name, value, &parser->allowed_ip_tail);
 	for (struct config_prefix *prefix = *added; prefix; prefix = prefix->next) {
 		char given[PREFIX_TEXT], masked[PREFIX_TEXT];
 		struct ip_prefix host = prefix->prefix;
@@ -312,8 +275,8 @@ static void ini_add_allowed_ips(struct ini_parser *parser, const char *name, con
 			continue;
 		prefix_to_text(given, &host);
 		prefix_to_text(masked, &prefix->prefix);
-		ini_advice_in(parser, parser->file, parser->line, "%s: %s has bits set beyond its length; it means %s", name,
-					  given, masked);
+		ini_advice_in(parser, parser->file, parser->line, "%s: %s has bits set beyond its length; it means %s",
+					  key->name, given, masked);
 	}
 }
 
@@ -345,7 +308,7 @@ static bool is_server_address(const char *item, size_t length)
 	return inet_pton(AF_INET6, text, &address) == 1;
 }
 
-static void advise_on_dns_server(struct ini_parser *parser, const char *name, const char *item)
+static void advise_on_dns_server(struct ini_parser *parser, const struct ini_key_row *key, const char *item)
 {
 	const char *bracket = item[0] == '[' ? strchr(item, ']') : NULL;
 	size_t skip = bracket ? 1 : 0, length = bracket ? (size_t)(bracket - item - 1) : strcspn(item, ":");
@@ -355,14 +318,14 @@ static void advise_on_dns_server(struct ini_parser *parser, const char *name, co
 		return;
 	if (is_server_address(item + skip, length))
 		ini_advice_in(parser, parser->file, parser->line,
-					  "%s: %s has a port or brackets, which systemd-resolved accepts, but resolvconf does not", name,
-					  ini_quote(quoted, item));
+					  "%s: %s has a port or brackets, which systemd-resolved accepts, but resolvconf does not",
+					  key->name, ini_quote(quoted, item));
 	else
-		ini_advice_in(parser, parser->file, parser->line, "%s: %s is not the address of a name server", name,
+		ini_advice_in(parser, parser->file, parser->line, "%s: %s is not the address of a name server", key->name,
 					  ini_quote(quoted, item));
 }
 
-static void ini_add_dns(struct ini_parser *parser, const char *name, const char *value)
+static void ini_add_dns(struct ini_parser *parser, const struct ini_key_row *key, const char *value)
 {
 	static const char separators[] = ", \t\v\f\r";
 	struct config *config = parser->config;
@@ -374,101 +337,73 @@ static void ini_add_dns(struct ini_parser *parser, const char *name, const char 
 		snprintf(item, sizeof item, "%.*s", (int)length, value);
 		value += length;
 		if (length >= sizeof item || !is_dns_item(item))
-			ini_error(parser, parser->line, "%s: %s is neither an address nor a domain", name, ini_quote(quoted, item));
+			ini_error(parser, parser->line, "%s: %s is neither an address nor a domain", key->name,
+					  ini_quote(quoted, item));
 		else
 			parser->status = config_line_append(is_dns_server(item) ? &config->dns_servers : &config->dns_search, item,
 												parser->line);
 		if (length < sizeof item && is_dns_item(item) && is_dns_server(item))
-			advise_on_dns_server(parser, name, item);
+			advise_on_dns_server(parser, key, item);
 	}
 }
 
-static void add_hook(struct ini_parser *parser, enum hook_point point, const char *value)
+/* Appends to the hooks of the enum hook_point `target`. */
+static void ini_add_hook(struct ini_parser *parser, const struct ini_key_row *key, const char *value)
 {
 	if (*value && !parser->status)
-		parser->status = config_line_append(&parser->config->hooks[point], value, parser->line);
+		parser->status = config_line_append(&parser->config->hooks[key->target], value, parser->line);
 }
 
-static void ini_add_pre_up(struct ini_parser *parser, const char *name, const char *value)
-{
-	add_hook(parser, HOOK_PRE_UP, value);
-}
-
-static void ini_add_post_up(struct ini_parser *parser, const char *name, const char *value)
-{
-	add_hook(parser, HOOK_POST_UP, value);
-}
-
-static void ini_add_pre_down(struct ini_parser *parser, const char *name, const char *value)
-{
-	add_hook(parser, HOOK_PRE_DOWN, value);
-}
-
-static void ini_add_post_down(struct ini_parser *parser, const char *name, const char *value)
-{
-	add_hook(parser, HOOK_POST_DOWN, value);
-}
-
-/* In [Interface] for all peers, in [Peer] for one. */
-static void add_peer_hook(struct ini_parser *parser, enum peer_hook hook, const char *value)
+/* Appends to the hooks of the enum peer_hook `target`: in [Interface] for all peers, in [Peer] for one. */
+static void ini_add_peer_hook(struct ini_parser *parser, const struct ini_key_row *key, const char *value)
 {
 	bool one = parser->section == SECTION_PEER;
+	struct config_line **hooks = one ? parser->peer->hooks : parser->config->peer_hooks;
 
 	if (*value && !parser->status)
-		parser->status = config_line_append(one ? &parser->peer->hooks[hook] : &parser->config->peer_hooks[hook], value,
-											parser->line);
-}
-
-static void ini_add_peer_up(struct ini_parser *parser, const char *name, const char *value)
-{
-	add_peer_hook(parser, PEER_HOOK_UP, value);
-}
-
-static void ini_add_peer_down(struct ini_parser *parser, const char *name, const char *value)
-{
-	add_peer_hook(parser, PEER_HOOK_DOWN, value);
-}
-
-static void ini_set_save_config(struct ini_parser *parser, const char *name, const char *value)
-{
-	ini_set_bool(parser, name, value, &parser->config->save_config);
+		parser->status = config_line_append(&hooks[key->target], value, parser->line);
 }
 
 static const struct ini_key_row keys[KEY_COUNT] = {
-	[KEY_PRIVATE_KEY] = { "PrivateKey", SECTION_INTERFACE, 0, ini_set_private_key, NULL },
-	[KEY_PRIVATE_KEY_FILE] = { "PrivateKeyFile", SECTION_INTERFACE, TEXT, ini_set_private_key_file, NULL },
-	[KEY_LISTEN_PORT] = { "ListenPort", SECTION_INTERFACE, 0, ini_set_listen_port, NULL },
-	[KEY_ADDRESS] = { "Address", SECTION_INTERFACE, REPEATS | MAY_BE_EMPTY | LIST, ini_add_addresses, NULL },
-	[KEY_MTU] = { "MTU", SECTION_INTERFACE, MAY_BE_EMPTY, ini_set_mtu, NULL },
-	[KEY_TABLE] = { "Table", SECTION_INTERFACE, MAY_BE_EMPTY, ini_set_table, NULL },
-	[KEY_FWMARK] = { "FwMark", SECTION_INTERFACE, 0, ini_set_fwmark, NULL },
-	[KEY_FAIL_CLOSED] = { "FailClosed", SECTION_INTERFACE, 0, ini_set_fail_closed, NULL },
-	[KEY_CRYPTO_PROVIDER] = { "CryptoProvider", SECTION_INTERFACE, 0, ini_set_crypto_provider, "Aead" },
-	[KEY_TUN_BACKEND] = { "TunBackend", SECTION_INTERFACE, 0, ini_set_tun_backend, "Backend" },
-	[KEY_WORKERS] = { "Workers", SECTION_INTERFACE, 0, ini_set_workers, NULL },
-	[KEY_UDP_GSO] = { "UdpGso", SECTION_INTERFACE, 0, ini_set_udp_gso, NULL },
-	[KEY_UDP_GRO] = { "UdpGro", SECTION_INTERFACE, 0, ini_set_udp_gro, NULL },
-	[KEY_TUN_OFFLOAD] = { "TunOffload", SECTION_INTERFACE, 0, ini_set_tun_offload, NULL },
-	[KEY_LOG_LEVEL] = { "LogLevel", SECTION_INTERFACE, 0, ini_set_log_level, NULL },
-	[KEY_INCLUDE] = { "Include", SECTION_INTERFACE, REPEATS | TEXT, ini_add_include, NULL },
-	[KEY_DNS] = { "DNS", SECTION_INTERFACE, REPEATS | MAY_BE_EMPTY | LIST, ini_add_dns, NULL },
-	[KEY_PRE_UP] = { "PreUp", SECTION_INTERFACE, REPEATS | MAY_BE_EMPTY | HOOK, ini_add_pre_up, NULL },
-	[KEY_POST_UP] = { "PostUp", SECTION_INTERFACE, REPEATS | MAY_BE_EMPTY | HOOK, ini_add_post_up, NULL },
-	[KEY_PRE_DOWN] = { "PreDown", SECTION_INTERFACE, REPEATS | MAY_BE_EMPTY | HOOK, ini_add_pre_down, NULL },
-	[KEY_POST_DOWN] = { "PostDown", SECTION_INTERFACE, REPEATS | MAY_BE_EMPTY | HOOK, ini_add_post_down, NULL },
-	[KEY_SAVE_CONFIG] = { "SaveConfig", SECTION_INTERFACE, 0, ini_set_save_config, NULL },
-	[KEY_PUBLIC_KEY] = { "PublicKey", SECTION_PEER, 0, ini_set_public_key, NULL },
-	[KEY_NAME] = { "Name", SECTION_PEER, TEXT, ini_set_name, NULL },
-	[KEY_DESCRIPTION] = { "Description", SECTION_PEER, TEXT, ini_set_description, NULL },
-	[KEY_PRESHARED_KEY] = { "PresharedKey", SECTION_PEER, 0, ini_set_preshared_key, NULL },
-	[KEY_PRESHARED_KEY_FILE] = { "PresharedKeyFile", SECTION_PEER, TEXT, ini_set_preshared_key_file, NULL },
-	[KEY_ALLOWED_IPS] = { "AllowedIPs", SECTION_PEER, REPEATS | MAY_BE_EMPTY | LIST, ini_add_allowed_ips, NULL },
-	[KEY_ENDPOINT] = { "Endpoint", SECTION_PEER, 0, ini_set_endpoint, NULL },
-	[KEY_PERSISTENT_KEEPALIVE] = { "PersistentKeepalive", SECTION_PEER, 0, ini_set_keepalive, NULL },
-	[KEY_CIPHER] = { "Cipher", SECTION_PEER, 0, ini_set_cipher, NULL },
-	[KEY_PEER_UP] = { "PeerUp", SECTION_INTERFACE, REPEATS | MAY_BE_EMPTY | HOOK | IN_PEER, ini_add_peer_up, NULL },
-	[KEY_PEER_DOWN] = { "PeerDown", SECTION_INTERFACE, REPEATS | MAY_BE_EMPTY | HOOK | IN_PEER, ini_add_peer_down,
-						NULL },
+	[KEY_PRIVATE_KEY] = { "PrivateKey", SECTION_INTERFACE, 0, ini_set_secret, NULL, KEY_PRIVATE_KEY_FILE },
+	[KEY_PRIVATE_KEY_FILE] = { "PrivateKeyFile", SECTION_INTERFACE, TEXT, ini_set_secret, NULL, KEY_PRIVATE_KEY },
+	[KEY_LISTEN_PORT] = { "ListenPort", SECTION_INTERFACE, 0, ini_set_listen_port, NULL, 0 },
+	[KEY_ADDRESS] = { "Address", SECTION_INTERFACE, REPEATS | MAY_BE_EMPTY | LIST, ini_add_addresses, NULL, 0 },
+	[KEY_MTU] = { "MTU", SECTION_INTERFACE, MAY_BE_EMPTY, ini_set_mtu, NULL, 0 },
+	[KEY_TABLE] = { "Table", SECTION_INTERFACE, MAY_BE_EMPTY, ini_set_table, NULL, 0 },
+	[KEY_FWMARK] = { "FwMark", SECTION_INTERFACE, 0, ini_set_fwmark, NULL, 0 },
+	[KEY_FAIL_CLOSED] = { "FailClosed", SECTION_INTERFACE, 0, ini_set_flag, NULL,
+						  offsetof(struct config, fail_closed) },
+	[KEY_CRYPTO_PROVIDER] = { "CryptoProvider", SECTION_INTERFACE, 0, ini_set_crypto_provider, "Aead", 0 },
+	[KEY_TUN_BACKEND] = { "TunBackend", SECTION_INTERFACE, 0, ini_set_tun_backend, "Backend", 0 },
+	[KEY_WORKERS] = { "Workers", SECTION_INTERFACE, 0, ini_set_workers, NULL, 0 },
+	[KEY_UDP_GSO] = { "UdpGso", SECTION_INTERFACE, 0, ini_set_off, NULL, offsetof(struct config, udp_options.no_gso) },
+	[KEY_UDP_GRO] = { "UdpGro", SECTION_INTERFACE, 0, ini_set_off, NULL, offsetof(struct config, udp_options.no_gro) },
+	[KEY_TUN_OFFLOAD] = { "TunOffload", SECTION_INTERFACE, 0, ini_set_off, NULL,
+						  offsetof(struct config, no_tun_offload) },
+	[KEY_LOG_LEVEL] = { "LogLevel", SECTION_INTERFACE, 0, ini_set_log_level, NULL, 0 },
+	[KEY_INCLUDE] = { "Include", SECTION_INTERFACE, REPEATS | TEXT, ini_add_include, NULL, 0 },
+	[KEY_DNS] = { "DNS", SECTION_INTERFACE, REPEATS | MAY_BE_EMPTY | LIST, ini_add_dns, NULL, 0 },
+	[KEY_PRE_UP] = { "PreUp", SECTION_INTERFACE, REPEATS | MAY_BE_EMPTY | HOOK, ini_add_hook, NULL, HOOK_PRE_UP },
+	[KEY_POST_UP] = { "PostUp", SECTION_INTERFACE, REPEATS | MAY_BE_EMPTY | HOOK, ini_add_hook, NULL, HOOK_POST_UP },
+	[KEY_PRE_DOWN] = { "PreDown", SECTION_INTERFACE, REPEATS | MAY_BE_EMPTY | HOOK, ini_add_hook, NULL, HOOK_PRE_DOWN },
+	[KEY_POST_DOWN] = { "PostDown", SECTION_INTERFACE, REPEATS | MAY_BE_EMPTY | HOOK, ini_add_hook, NULL,
+						HOOK_POST_DOWN },
+	[KEY_SAVE_CONFIG] = { "SaveConfig", SECTION_INTERFACE, 0, ini_set_flag, NULL,
+						  offsetof(struct config, save_config) },
+	[KEY_PUBLIC_KEY] = { "PublicKey", SECTION_PEER, 0, ini_set_public_key, NULL, 0 },
+	[KEY_NAME] = { "Name", SECTION_PEER, TEXT, ini_set_label, NULL, KEY_NAME },
+	[KEY_DESCRIPTION] = { "Description", SECTION_PEER, TEXT, ini_set_label, NULL, KEY_DESCRIPTION },
+	[KEY_PRESHARED_KEY] = { "PresharedKey", SECTION_PEER, 0, ini_set_secret, NULL, KEY_PRESHARED_KEY_FILE },
+	[KEY_PRESHARED_KEY_FILE] = { "PresharedKeyFile", SECTION_PEER, TEXT, ini_set_secret, NULL, KEY_PRESHARED_KEY },
+	[KEY_ALLOWED_IPS] = { "AllowedIPs", SECTION_PEER, REPEATS | MAY_BE_EMPTY | LIST, ini_add_allowed_ips, NULL, 0 },
+	[KEY_ENDPOINT] = { "Endpoint", SECTION_PEER, 0, ini_set_endpoint, NULL, 0 },
+	[KEY_PERSISTENT_KEEPALIVE] = { "PersistentKeepalive", SECTION_PEER, 0, ini_set_keepalive, NULL, 0 },
+	[KEY_CIPHER] = { "Cipher", SECTION_PEER, 0, ini_set_cipher, NULL, 0 },
+	[KEY_PEER_UP] = { "PeerUp", SECTION_INTERFACE, REPEATS | MAY_BE_EMPTY | HOOK | IN_PEER, ini_add_peer_hook, NULL,
+					  PEER_HOOK_UP },
+	[KEY_PEER_DOWN] = { "PeerDown", SECTION_INTERFACE, REPEATS | MAY_BE_EMPTY | HOOK | IN_PEER, ini_add_peer_hook, NULL,
+						PEER_HOOK_DOWN },
 };
 
 /* Compares the first letters before the whole words, because files can have a hundred thousand lines. */
@@ -580,7 +515,7 @@ void ini_key_read(struct ini_parser *parser, const char *name, const char *value
 		ini_warning(parser, parser->line, "%s: already set on line %d; this line overrides it", key->name, *key_line);
 	*key_line = parser->line;
 	if (*value || key->traits & MAY_BE_EMPTY)
-		key->set(parser, key->name, value);
+		key->set(parser, key, value);
 	else
 		ini_error(parser, parser->line, "%s: the value is missing", key->name);
 }

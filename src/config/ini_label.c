@@ -20,32 +20,25 @@ struct named_peer {
 	const struct config_peer *peer;
 };
 
-static void ini_set_label_text(struct ini_parser *parser, const char *name, const char *value, char *text, size_t max)
+void ini_set_label(struct ini_parser *parser, const struct ini_key_row *key, const char *value)
 {
-	uint8_t key[KEY_BYTES];
-	bool is_key = key_from_base64(key, value);
+	bool is_name = key->target == KEY_NAME;
+	char *text = is_name ? parser->peer_name : parser->peer_description;
+	size_t max = is_name ? PEER_NAME_MAX : PEER_DESCRIPTION_MAX;
+	uint8_t secret[KEY_BYTES];
+	bool is_key = key_from_base64(secret, value);
 
-	sodium_memzero(key, sizeof key);
+	sodium_memzero(secret, sizeof secret);
 	/* A key that was pasted after the wrong word must not end up in a log. */
 	if (is_key)
-		ini_error(parser, parser->line, "%s: the value is a key", name);
+		ini_error(parser, parser->line, "%s: the value is a key", key->name);
 	else if (strlen(value) > max)
-		ini_error(parser, parser->line, "%s: the value has %zu bytes; at most %zu are allowed", name, strlen(value),
-				  max);
+		ini_error(parser, parser->line, "%s: the value has %zu bytes; at most %zu are allowed", key->name,
+				  strlen(value), max);
 	else if (!utf8_printable(value))
-		ini_error(parser, parser->line, "%s: the value is not UTF-8 text without control characters", name);
+		ini_error(parser, parser->line, "%s: the value is not UTF-8 text without control characters", key->name);
 	else
 		snprintf(text, max + 1, "%s", value);
-}
-
-void ini_set_name(struct ini_parser *parser, const char *name, const char *value)
-{
-	ini_set_label_text(parser, name, value, parser->peer_name, PEER_NAME_MAX);
-}
-
-void ini_set_description(struct ini_parser *parser, const char *name, const char *value)
-{
-	ini_set_label_text(parser, name, value, parser->peer_description, PEER_DESCRIPTION_MAX);
 }
 
 void ini_make_label(struct ini_parser *parser)
@@ -99,16 +92,6 @@ const char *ini_peer_title(char text[INI_TITLE], const struct config_peer *peer)
 	return text;
 }
 
-/* FNV-1a. Nobody floods this map: the administrator writes the file. */
-static uint64_t name_hash(const char *name)
-{
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-	for (; *name; name++)
-		hash = (hash ^ (unsigned char)*name) * UINT64_C(0x100000001b3);
-	return hash;
-}
-
 static const struct config_peer *find_namesake(const struct map *map, const char *name, uint64_t hash)
 {
 	for (struct map_node *node = map_first(map, hash); node; node = map_next(node)) {
@@ -135,7 +118,7 @@ int ini_check_names(const struct ini_parser *parser)
 
 		if (!*name)
 			continue;
-		hash = name_hash(name);
+		hash = map_hash(name, strlen(name));
 		earlier = find_namesake(&map, name, hash);
 		if (earlier) {
 			ini_warning_in(parser, peer->file, peer->line, "[Peer] %s: Name is also that of %s", name,

@@ -60,6 +60,9 @@ struct ini_slice {
 bool ini_is_blank(char c);
 /* Compares without regard to case and to blanks in `text`. */
 bool ini_slice_is(struct ini_slice text, const char *word);
+/* The part before the first `c`, or all of it; and the text without the blanks around it. */
+struct ini_slice ini_slice_before(struct ini_slice text, char c);
+struct ini_slice ini_slice_trim(struct ini_slice text);
 
 struct ini_parser {
 	struct config *config;
@@ -82,6 +85,15 @@ struct ini_parser {
 	struct config_peer *peer, **peer_tail; /* the current peer; where to link the next one */
 	/* Of the current peer, until its section ends; "": none. */
 	char peer_name[PEER_NAME_MAX + 1], peer_description[PEER_DESCRIPTION_MAX + 1];
+};
+
+struct ini_key_row {
+	const char *name;
+	enum ini_section section;
+	int traits;
+	void (*set)(struct ini_parser *parser, const struct ini_key_row *key, const char *value);
+	const char *old_name; /* still accepted, with a warning; NULL: none */
+	size_t target;        /* for a `set` that serves several keys: what it sets */
 };
 
 /* Prepares the parser for a main file of that name. `config` is zeroed. */
@@ -149,10 +161,9 @@ void ini_key_reset(struct ini_parser *parser, enum ini_section section);
  */
 void ini_append_prefixes(struct ini_parser *parser, const char *name, const char *value, struct config_prefix ***tail);
 
-/* Values of keys: a folder to include, and name and description of the current peer. */
-void ini_add_include(struct ini_parser *parser, const char *name, const char *value);
-void ini_set_name(struct ini_parser *parser, const char *name, const char *value);
-void ini_set_description(struct ini_parser *parser, const char *name, const char *value);
+/* Values of keys: a folder to include, and the name or description of the current peer. */
+void ini_add_include(struct ini_parser *parser, const struct ini_key_row *key, const char *value);
+void ini_set_label(struct ini_parser *parser, const struct ini_key_row *key, const char *value);
 
 /*
  * Read a secret key: from `value` itself or, if it is "@NAME", from a credential of systemd; and from the file `value`.

@@ -14,42 +14,35 @@ enum {
 	KEY_LIKE_RUN = 20, /* base64 characters in a row that may be part of a key; half a key has 22 */
 };
 
+enum severity { WARNING, ERROR };
+
 static void report_finding(const struct ini_parser *parser, const struct config_file *file, int line,
-						   const char *severity, const char *format, va_list arguments)
+						   enum severity severity, const char *format, va_list arguments)
 {
-	const char *name = file ? file->path : parser->name;
+	const char *name = file ? file->path : parser->name, *word = severity == ERROR ? "error" : "warning";
 	struct ini_report *report = parser->report;
+	int findings = report->errors + report->warnings;
 	char text[FINDING_BYTES];
 	int length;
 
-	if (report->errors + report->warnings > FINDINGS_SHOWN)
+	if (severity == ERROR)
+		report->errors++;
+	else
+		report->warnings++;
+	if (findings > FINDINGS_SHOWN)
 		return;
-	if (report->errors + report->warnings == FINDINGS_SHOWN) {
+	if (findings == FINDINGS_SHOWN) {
 		snprintf(text, sizeof text, "%s: too many findings; only the first %d are shown", parser->name, FINDINGS_SHOWN);
 		report->line(report->context, text);
 		return;
 	}
 	if (line)
-		length = snprintf(text, sizeof text, "%s:%d: %s: ", name, line, severity);
+		length = snprintf(text, sizeof text, "%s:%d: %s: ", name, line, word);
 	else
-		length = snprintf(text, sizeof text, "%s: %s: ", name, severity);
+		length = snprintf(text, sizeof text, "%s: %s: ", name, word);
 	if (length >= 0 && length < FINDING_BYTES)
 		vsnprintf(text + length, sizeof text - (size_t)length, format, arguments);
 	report->line(report->context, text);
-}
-
-static void report_error(const struct ini_parser *parser, const struct config_file *file, int line, const char *format,
-						 va_list arguments)
-{
-	report_finding(parser, file, line, "error", format, arguments);
-	parser->report->errors++;
-}
-
-static void report_warning(const struct ini_parser *parser, const struct config_file *file, int line,
-						   const char *format, va_list arguments)
-{
-	report_finding(parser, file, line, "warning", format, arguments);
-	parser->report->warnings++;
 }
 
 void ini_error(const struct ini_parser *parser, int line, const char *format, ...)
@@ -57,7 +50,7 @@ void ini_error(const struct ini_parser *parser, int line, const char *format, ..
 	va_list arguments;
 
 	va_start(arguments, format);
-	report_error(parser, parser->file, line, format, arguments);
+	report_finding(parser, parser->file, line, ERROR, format, arguments);
 	va_end(arguments);
 }
 
@@ -66,7 +59,7 @@ void ini_error_in(const struct ini_parser *parser, const struct config_file *fil
 	va_list arguments;
 
 	va_start(arguments, format);
-	report_error(parser, file, line, format, arguments);
+	report_finding(parser, file, line, ERROR, format, arguments);
 	va_end(arguments);
 }
 
@@ -75,7 +68,7 @@ void ini_warning(const struct ini_parser *parser, int line, const char *format, 
 	va_list arguments;
 
 	va_start(arguments, format);
-	report_warning(parser, parser->file, line, format, arguments);
+	report_finding(parser, parser->file, line, WARNING, format, arguments);
 	va_end(arguments);
 }
 
@@ -84,7 +77,7 @@ void ini_warning_in(const struct ini_parser *parser, const struct config_file *f
 	va_list arguments;
 
 	va_start(arguments, format);
-	report_warning(parser, file, line, format, arguments);
+	report_finding(parser, file, line, WARNING, format, arguments);
 	va_end(arguments);
 }
 
@@ -95,7 +88,7 @@ void ini_advice_in(const struct ini_parser *parser, const struct config_file *fi
 	if (!parser->report->advice)
 		return;
 	va_start(arguments, format);
-	report_warning(parser, file, line, format, arguments);
+	report_finding(parser, file, line, WARNING, format, arguments);
 	va_end(arguments);
 }
 
@@ -104,24 +97,8 @@ void ini_exposure(const struct ini_parser *parser, int line, const char *format,
 	va_list arguments;
 
 	va_start(arguments, format);
-	if (parser->report->strict)
-		report_error(parser, parser->file, line, format, arguments);
-	else
-		report_warning(parser, parser->file, line, format, arguments);
+	report_finding(parser, parser->file, line, parser->report->strict ? ERROR : WARNING, format, arguments);
 	va_end(arguments);
-}
-
-static bool may_contain_key(const char *text)
-{
-	int run = 0;
-
-	for (; *text; text++) {
-		bool base64 = isalnum((unsigned char)*text) || *text == '+' || *text == '/';
-		run = base64 ? run + 1 : 0;
-		if (run >= KEY_LIKE_RUN)
-			return true;
-	}
-	return false;
 }
 
 const char *ini_quote_word(char quoted[INI_QUOTE], const char *text)
@@ -136,8 +113,12 @@ const char *ini_quote_word(char quoted[INI_QUOTE], const char *text)
 
 const char *ini_quote(char quoted[INI_QUOTE], const char *text)
 {
+	int run = 0;
+
 	/* A key that was pasted after the wrong name must not end up in a log. */
-	if (!may_contain_key(text))
+	for (const char *c = text; *c && run < KEY_LIKE_RUN; c++)
+		run = isalnum((unsigned char)*c) || *c == '+' || *c == '/' ? run + 1 : 0;
+	if (run < KEY_LIKE_RUN)
 		return ini_quote_word(quoted, text);
 	snprintf(quoted, INI_QUOTE, "the value (not shown, because it may be a key)");
 	return quoted;

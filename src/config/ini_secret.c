@@ -150,23 +150,15 @@ void ini_read_secret(struct ini_parser *parser, const char *name, const char *va
 	}
 }
 
-/* True if the value is rather a key, or half of one, than a path. */
-static bool path_may_be_key(const char *value)
-{
-	size_t length = strlen(value);
-
-	if (strspn(value, BASE64) < length || length < KEY_LIKE)
-		return false;
-	return *value != '/' || length >= KEY_BASE64 - 2;
-}
-
 void ini_read_secret_file(struct ini_parser *parser, const char *name, const char *value, uint8_t key[KEY_BYTES],
 						  bool *present)
 {
+	size_t length = strlen(value);
 	char path[PATH_MAX];
 	mode_t mode = 0;
 
-	if (path_may_be_key(value)) {
+	/* Reject a value that is rather a key, or half of one, than a path. */
+	if (strspn(value, BASE64) == length && length >= KEY_LIKE && (*value != '/' || length >= KEY_BASE64 - 2)) {
 		ini_error(parser, parser->line,
 				  "%s: the value may be a key, and not the path of a file (a path with a '.', such "
 				  "as ./key, is always accepted)",

@@ -48,49 +48,31 @@ struct save_text {
 
 /* --- reading ----------------------------------------------------------------------------------------------------- */
 
-static struct ini_slice save_trim(struct ini_slice text)
-{
-	while (text.length && ini_is_blank(text.at[0])) {
-		text.at++;
-		text.length--;
-	}
-	while (text.length && ini_is_blank(text.at[text.length - 1]))
-		text.length--;
-	return text;
-}
-
-static struct ini_slice save_before(struct ini_slice text, char c)
-{
-	const char *found = text.length ? memchr(text.at, c, text.length) : NULL;
-
-	return (struct ini_slice) { text.at, found ? (size_t)(found - text.at) : text.length };
-}
-
 /* Classifies a line by the rules of ini.c. */
 static void classify_line(struct save_line *line)
 {
-	struct ini_slice name = save_trim(save_before(line->whole, '='));
-	struct ini_slice bare = save_trim(ini_key_is_hook(name) ? line->whole : save_before(line->whole, '#'));
-	struct ini_slice left = save_before(bare, '=');
+	struct ini_slice name = ini_slice_trim(ini_slice_before(line->whole, '='));
+	struct ini_slice bare = ini_slice_trim(ini_key_is_hook(name) ? line->whole : ini_slice_before(line->whole, '#'));
+	struct ini_slice left = ini_slice_before(bare, '=');
 
 	line->key = KEY_COUNT;
 	if (!bare.length) {
-		line->kind = save_trim(line->whole).length ? SAVE_COMMENT : SAVE_BLANK;
+		line->kind = ini_slice_trim(line->whole).length ? SAVE_COMMENT : SAVE_BLANK;
 	} else if (bare.at[0] == '[') {
 		line->kind = SAVE_SECTION;
 	} else if (left.length == bare.length) {
 		line->kind = SAVE_OTHER;
 	} else {
 		line->kind = SAVE_KEY;
-		line->key = ini_key_find(save_trim(left));
-		line->value = save_trim((struct ini_slice) { bare.at + left.length + 1, bare.length - left.length - 1 });
+		line->key = ini_key_find(ini_slice_trim(left));
+		line->value = ini_slice_trim((struct ini_slice) { bare.at + left.length + 1, bare.length - left.length - 1 });
 	}
 }
 
 static void open_save_section(struct save_text *text, int head)
 {
 	const struct save_line *line = &text->lines[head];
-	struct ini_slice title = save_trim(save_before(line->whole, '#'));
+	struct ini_slice title = ini_slice_trim(ini_slice_before(line->whole, '#'));
 	struct save_section *section = &text->sections[text->section_count++];
 
 	*section = (struct save_section) { .kind = SECTION_UNKNOWN, .head = head, .last = head };
@@ -129,7 +111,7 @@ static int split_text(struct save_text *text, struct ini_slice rest)
 		return -ENOMEM;
 	while (rest.length) {
 		bool marked = !text->line_count && rest.length >= 3 && !memcmp(rest.at, mark, 3);
-		size_t length = marked ? 3 : save_before(rest, '\n').length;
+		size_t length = marked ? 3 : ini_slice_before(rest, '\n').length;
 		struct save_line *line = &text->lines[text->line_count];
 
 		length += !marked && length < rest.length;
@@ -275,26 +257,6 @@ static bool same_prefixes(struct save_text *text, const struct config_prefix *a,
 	return same;
 }
 
-/* Returns "10.0.0.1/32, fd00::/64", or NULL for an empty list; the caller frees it. */
-static char *prefixes_text(struct save_text *text, const struct config_prefix *list)
-{
-	char *made = NULL, item[PREFIX_TEXT];
-	size_t size;
-	FILE *to = list ? open_memstream(&made, &size) : NULL;
-
-	if (!to) {
-		text->failed |= list != NULL;
-		return NULL;
-	}
-	for (const struct config_prefix *entry = list; entry; entry = entry->next) {
-		prefix_to_text(item, &entry->prefix);
-		fprintf(to, "%s%s", item, entry->next ? ", " : "");
-	}
-	if (fclose(to))
-		text->failed = true;
-	return made;
-}
-
 static bool has_prefix(const struct config_prefix *list, const struct ip_prefix *prefix)
 {
 	for (const struct config_prefix *entry = list; entry; entry = entry->next)
@@ -354,15 +316,26 @@ static void edit_addresses(struct save_text *text, const struct config_prefix *f
 	free(value);
 }
 
-static void edit_prefixes(struct save_text *text, const uint8_t *public_key, enum ini_key key,
-						  const struct config_prefix *file, const struct config_prefix *running)
+static void edit_allowed_ips(struct save_text *text, const struct config_peer *file, const struct config_peer *running)
 {
-	char *value;
+	char *value = NULL, item[PREFIX_TEXT];
+	size_t size;
+	FILE *to;
 
-	if (same_prefixes(text, file, running))
+	if (same_prefixes(text, file->allowed_ips, running->allowed_ips))
 		return;
-	value = prefixes_text(text, running);
-	edit_key(text, public_key, key, value);
+	to = open_memstream(&value, &size);
+	if (!to) {
+		text->failed = true;
+		return;
+	}
+	for (const struct config_prefix *entry = running->allowed_ips; entry; entry = entry->next) {
+		prefix_to_text(item, &entry->prefix);
+		fprintf(to, "%s%s", item, entry->next ? ", " : "");
+	}
+	if (fclose(to))
+		text->failed = true;
+	edit_key(text, running->public_key, KEY_ALLOWED_IPS, running->allowed_ips ? value : NULL);
 	free(value);
 }
 
@@ -372,7 +345,7 @@ static bool section_names(const struct save_text *text, const uint8_t *public_ke
 	for (int i = 0; i < text->section_count; i++)
 		for (int at = text->sections[i].head; at <= text->sections[i].last; at++)
 			if (section_matches(&text->sections[i], public_key) && text->lines[at].kind == SAVE_KEY &&
-				ini_slice_is(save_trim(save_before(text->lines[at].whole, '=')), name))
+				ini_slice_is(ini_slice_trim(ini_slice_before(text->lines[at].whole, '=')), name))
 				return true;
 	return false;
 }
@@ -451,7 +424,7 @@ static void edit_peer(struct save_text *text, const struct config_peer *file, co
 		edit_secret(text, key, KEY_PRESHARED_KEY, running->preshared_key);
 	if (running->cipher != file->cipher)
 		edit_format(text, key, KEY_CIPHER, "%s", suite_name(running->cipher));
-	edit_prefixes(text, key, KEY_ALLOWED_IPS, file->allowed_ips, running->allowed_ips);
+	edit_allowed_ips(text, file, running);
 	if (running->has_endpoint && !same_endpoint(file, &running->endpoint))
 		edit_format(text, key, KEY_ENDPOINT, "%s", endpoint_text(endpoint, &running->endpoint));
 	if (running->keepalive && running->keepalive != file->keepalive)

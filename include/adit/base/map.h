@@ -20,6 +20,9 @@ struct map {
 	size_t count;
 };
 
+/* FNV-1a, for keys that nobody chooses in order to flood the map. */
+uint64_t map_hash(const void *bytes, size_t length);
+
 /* Returns 0 or -ENOMEM. */
 int map_init(struct map *map);
 /* Frees the table; the nodes belong to the caller. Accepts a zeroed struct. */
