@@ -182,16 +182,6 @@ static void clean_line(char *line)
 	}
 }
 
-/* Marks a truncated line, and keeps its last character whole. */
-static void mark_truncated(char line[LINE_MAX_BYTES])
-{
-	size_t end = LINE_MAX_BYTES - sizeof "...";
-
-	while (end && ((unsigned char)line[end] & 0xc0) == 0x80)
-		end--;
-	memcpy(line + end, "...", sizeof "...");
-}
-
 static void report_lost(void)
 {
 	const struct log_subject program = { 0 };
@@ -218,8 +208,13 @@ format_line(enum log_level level, const struct log_subject *subject, const char 
 	body = vsnprintf(line + head, sizeof line - (size_t)head, format, arguments);
 	if (body < 0)
 		return;
-	if (body >= LINE_MAX_BYTES - head)
-		mark_truncated(line);
+	if (body >= LINE_MAX_BYTES - head) {
+		size_t end = LINE_MAX_BYTES - sizeof "...";
+
+		while (end && ((unsigned char)line[end] & 0xc0) == 0x80) /* keep the last character whole */
+			end--;
+		memcpy(line + end, "...", sizeof "...");
+	}
 	clean_line(line);
 	report_lost();
 	if (!write_log_line(level, subject, line, strlen(line)))

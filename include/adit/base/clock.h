@@ -28,4 +28,11 @@ static inline uint64_t clock_realtime(void)
 	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
 }
 
+/* Milliseconds until `deadline`, a time of clock_boottime, for poll(2). Never less than are left; 0: it has passed. */
+static inline int clock_ms_until(uint64_t deadline)
+{
+	uint64_t now = clock_boottime();
+	return now < deadline ? (int)((deadline - now) / NS_PER_MS) + 1 : 0;
+}
+
 #endif
