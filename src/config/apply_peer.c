@@ -19,20 +19,11 @@ static struct endpoint numeric_endpoint(const struct config_peer *config)
 	return endpoint;
 }
 
-static bool same_destination(const struct endpoint *a, const struct endpoint *b)
-{
-	struct endpoint bare_a = *a, bare_b = *b;
-
-	endpoint_clear_local(&bare_a);
-	endpoint_clear_local(&bare_b);
-	return endpoint_equal(&bare_a, &bare_b);
-}
-
 /* Setting the current destination again keeps the local address that belongs to it. Returns whether it is another. */
 static bool apply_endpoint(struct peer *peer, const struct endpoint *endpoint, enum endpoint_origin origin)
 {
 	peer->configured = *endpoint;
-	if (!endpoint_known(endpoint) || same_destination(&peer->endpoint, endpoint))
+	if (!endpoint_known(endpoint) || endpoint_same_remote(&peer->endpoint, endpoint))
 		return false;
 	peer_assign_endpoint(peer, endpoint, origin);
 	return true;
@@ -130,7 +121,7 @@ static bool settings_differ(const struct peer *peer, const struct config_peer *c
 {
 	return peer->remote.suite != config->cipher || peer->timers.keepalive != config->keepalive ||
 		   sodium_memcmp(peer->remote.preshared_key, config->preshared_key, sizeof config->preshared_key) != 0 ||
-		   !same_destination(&peer->configured, endpoint) || !peer_label_equal(peer->label, config->label) ||
+		   !endpoint_same_remote(&peer->configured, endpoint) || !peer_label_equal(peer->label, config->label) ||
 		   !apply_prefixes_same(peer, config);
 }
 
@@ -154,7 +145,7 @@ void apply_peer_reload(struct peer *peer, const struct config_peer *config, uint
 	}
 	noise_remote_set_psk(&peer->remote, config->preshared_key);
 	peer_set_label(peer, config->label);
-	if (!same_destination(&peer->configured, &endpoint))
+	if (!endpoint_same_remote(&peer->configured, &endpoint))
 		moved = apply_endpoint(peer, &endpoint, ORIGIN_CONFIGURED);
 	prefix = mark_prefixes(peer, config);
 	apply_peer_set_prefixes(peer, &prefix, SIZE_MAX);

@@ -171,6 +171,18 @@ bool prefix_contains(const struct ip_prefix *outer, const struct ip_prefix *inne
 	return prefix_equal(&network, &part);
 }
 
+bool config_uses_v6(const struct config *config)
+{
+	for (const struct config_prefix *address = config->addresses; address; address = address->next)
+		if (address->prefix.family == AF_INET6)
+			return true;
+	for (const struct config_peer *peer = config->peers; peer; peer = peer->next)
+		for (const struct config_prefix *ip = peer->allowed_ips; ip; ip = ip->next)
+			if (ip->prefix.family == AF_INET6)
+				return true;
+	return false;
+}
+
 const char *config_crypto_provider(const struct config *config)
 {
 	return config->crypto_provider[0] ? config->crypto_provider : "auto";

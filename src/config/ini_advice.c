@@ -15,21 +15,6 @@ static bool routes_in_main_table(const struct config *config)
 	return config->table == TABLE_AUTO || (config->table == TABLE_NUMBER && config->table_number == RT_TABLE_MAIN);
 }
 
-static bool uses_ipv6(const struct config *config)
-{
-	for (const struct config_prefix *address = config->addresses; address; address = address->next) {
-		if (address->prefix.family == AF_INET6)
-			return true;
-	}
-	for (const struct config_peer *peer = config->peers; peer; peer = peer->next) {
-		for (const struct config_prefix *entry = peer->allowed_ips; entry; entry = entry->next) {
-			if (entry->prefix.family == AF_INET6)
-				return true;
-		}
-	}
-	return false;
-}
-
 static bool link_local(const struct ip_prefix *prefix)
 {
 	return prefix->family == AF_INET6 && prefix->address[0] == 0xfe && (prefix->address[1] & 0xc0) == 0x80;
@@ -178,7 +163,7 @@ void ini_advise(const struct ini_parser *parser, const struct map *claims)
 	check_addresses(parser);
 	if (!parser->report->advice)
 		return;
-	if (mtu && mtu < IPV6_MTU_MIN && uses_ipv6(parser->config))
+	if (mtu && mtu < IPV6_MTU_MIN && config_uses_v6(parser->config))
 		ini_advice_in(parser, NULL, parser->key_line[KEY_MTU],
 					  "MTU: %u is less than %u, so the kernel disables IPv6 on the interface", mtu, IPV6_MTU_MIN);
 	advise_fail_closed(parser);

@@ -24,8 +24,7 @@ static bool ini_is_interface(const char *name, size_t length)
 	return strncmp(name, "..", length) != 0 || length > 2;
 }
 
-/* The length of a file name without its ".conf", or 0 if it has none. */
-static size_t stem_length(const char *base)
+size_t ini_stem_length(const char *base)
 {
 	size_t length = strlen(base);
 
@@ -38,13 +37,13 @@ size_t ini_interface_name(const char *path, const char **name)
 	size_t length;
 
 	*name = slash ? slash + 1 : path;
-	length = stem_length(*name);
+	length = ini_stem_length(*name);
 	return ini_is_interface(*name, length) ? length : 0;
 }
 
 const char *ini_path(const char *path, char buffer[INI_PATH])
 {
-	if (stem_length(path) || !ini_is_interface(path, strlen(path)))
+	if (ini_stem_length(path) || !ini_is_interface(path, strlen(path)))
 		return path;
 	snprintf(buffer, INI_PATH, "%s/%s.conf", INI_DIRECTORY, path);
 	return buffer;

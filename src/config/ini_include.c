@@ -97,17 +97,13 @@ static int list_files(DIR *folder, struct file_names *names)
 
 	for (;;) {
 		const struct dirent *entry;
-		size_t length;
 
 		errno = 0;
 		entry = readdir(folder);
 		if (!entry)
 			break;
 		/* Hidden files are those that a program is about to write; backups and files of dpkg end in something else. */
-		length = strlen(entry->d_name);
-		if (entry->d_name[0] == '.' || length <= 5 || strcmp(entry->d_name + length - 5, ".conf") != 0)
-			continue;
-		if (file_names_add(names, entry->d_name))
+		if (entry->d_name[0] != '.' && ini_stem_length(entry->d_name) && file_names_add(names, entry->d_name))
 			return -ENOMEM;
 	}
 	error = -errno;

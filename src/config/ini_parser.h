@@ -102,6 +102,8 @@ void ini_parser_init(struct ini_parser *parser, struct config *config, const cha
 int ini_parse_text(struct ini_parser *parser, const char *text, size_t length);
 /* Opens, checks and parses the file `path`, relative to `folder`. Returns 0 or a negative errno, reported. */
 int ini_read_file(struct ini_parser *parser, int folder, const char *path);
+/* The length of a file name without its ".conf", or 0 if it has none. */
+size_t ini_stem_length(const char *base);
 /* Reads the files that the main file includes. Returns 0 or -ENOMEM; errors have been reported. */
 int ini_read_includes(struct ini_parser *parser);
 /* Checks the whole configuration. Returns 0 or -ENOMEM; errors have been reported. */

@@ -138,6 +138,8 @@ bool prefix_contains(const struct ip_prefix *outer, const struct ip_prefix *inne
 /* Clears the host bits. */
 void prefix_mask(struct ip_prefix *prefix);
 
+/* True if an address of the interface or an allowed IP is of IPv6. */
+bool config_uses_v6(const struct config *config);
 /* Returns the crypto provider that the configuration names, "auto" if it names none. */
 const char *config_crypto_provider(const struct config *config);
 
