@@ -35,7 +35,7 @@ int endpoint_split(const char *text, char host[ENDPOINT_HOST], char port[ENDPOIN
 }
 
 /* With AI_NUMERICHOST, getaddrinfo(3) reads no file and asks no server. It also accepts "127.1", as wg(8) does. */
-static int parse_numeric(const char *host, const char *port, struct endpoint *endpoint)
+int endpoint_numeric(const char *host, const char *port, struct endpoint *endpoint)
 {
 	const struct addrinfo hints = {
 		.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
@@ -44,6 +44,8 @@ static int parse_numeric(const char *host, const char *port, struct endpoint *en
 	};
 	struct addrinfo *found;
 
+	if (port && !port_valid(port))
+		return -EINVAL;
 	*endpoint = (struct endpoint) { 0 };
 	if (getaddrinfo(host, port, &hints, &found))
 		return -EINVAL;
@@ -54,12 +56,7 @@ static int parse_numeric(const char *host, const char *port, struct endpoint *en
 	return 0;
 }
 
-int endpoint_numeric(const char *host, const char *port, struct endpoint *endpoint)
-{
-	return port_valid(port) ? parse_numeric(host, port, endpoint) : -EINVAL;
-}
-
 int endpoint_from_address(const char *address, struct endpoint *endpoint)
 {
-	return parse_numeric(address, NULL, endpoint);
+	return endpoint_numeric(address, NULL, endpoint);
 }

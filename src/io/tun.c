@@ -221,26 +221,23 @@ static bool device_in_namespace(int fd)
 	return same;
 }
 
-static int adopt_queue(struct tun *tun, const char *name, int fd, bool multiple)
-{
-	struct ifreq request = { 0 };
-
-	if (ioctl(fd, TUNGETIFF, &request))
-		return -errno;
-	if (strncmp(request.ifr_name, name, sizeof request.ifr_name) != 0 || !device_in_namespace(fd) ||
-		(multiple && !(request.ifr_flags & IFF_MULTI_QUEUE)))
-		return -EINVAL;
-	return tun_adopt(tun, fd);
-}
-
 int tun_adopt_queues(struct tun *queues, unsigned count, const char *name, const int *fds)
 {
 	int error = 0, attached = tun_attached_queues(name);
 
 	if (attached && attached != (int)count) /* 0: the kernel does not report the number */
 		error = -EINVAL;
-	for (unsigned i = 0; i < count && !error; i++)
-		error = adopt_queue(&queues[i], name, fds[i], count > 1);
+	for (unsigned i = 0; i < count && !error; i++) {
+		struct ifreq request = { 0 };
+
+		if (ioctl(fds[i], TUNGETIFF, &request))
+			error = -errno;
+		else if (strncmp(request.ifr_name, name, sizeof request.ifr_name) != 0 || !device_in_namespace(fds[i]) ||
+				 (count > 1 && !(request.ifr_flags & IFF_MULTI_QUEUE)))
+			error = -EINVAL;
+		else
+			error = tun_adopt(&queues[i], fds[i]);
+	}
 	if (!error && count > 1)
 		queues[0].steered = !tun_steer(queues[0].fd);
 	return error;

@@ -15,12 +15,12 @@ enum { ENDPOINT_HOST = 256, ENDPOINT_PORT = 32 };
  */
 int endpoint_split(const char *text, char host[ENDPOINT_HOST], char port[ENDPOINT_PORT]);
 /*
- * Parses a numeric host, optionally with a scope ID ("fe80::1%eth0"), and a port as above. An IPv4-mapped IPv6 address
- * becomes IPv4. Never blocks. Returns 0, or -EINVAL if the host is a name or its scope names an interface that does not
- * exist. The interface may exist later.
+ * Parses a numeric host, optionally with a scope ID ("fe80::1%eth0"), and a port as above, or NULL for port 0. An
+ * IPv4-mapped IPv6 address becomes IPv4. Never blocks. Returns 0, or -EINVAL if the host is a name or its scope names
+ * an interface that does not exist. The interface may exist later.
  */
 int endpoint_numeric(const char *host, const char *port, struct endpoint *endpoint);
-/* The same for an address without a port, which becomes 0. */
+/* The same for an address without a port. */
 int endpoint_from_address(const char *address, struct endpoint *endpoint);
 
 #endif
