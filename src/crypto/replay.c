@@ -143,20 +143,16 @@ static void add_count(uint64_t *sum, uint64_t count)
 	*sum = *sum + count < count ? UINT64_MAX : *sum + count;
 }
 
-static uint64_t accepted_so_far(struct replay *window)
-{
-	uint64_t accepted = window->settled - window->missing;
-
-	for (uint64_t at = window->settled; at < window->next; at += REPLAY_WORD - at % REPLAY_WORD)
-		accepted += (uint64_t)__builtin_popcountll(*replay_word(window, at) >> at % REPLAY_WORD);
-	return accepted;
-}
-
 void replay_count(struct replay *window, uint64_t now, struct replay_counts *sum)
 {
+	uint64_t accepted;
+
 	/* If the last gap is old, all gaps are. */
 	settle(window, now >= window->gap_seen + REPLAY_HOLD ? window->next : window->old);
-	add_count(&sum->accepted, accepted_so_far(window));
+	accepted = window->settled - window->missing;
+	for (uint64_t at = window->settled; at < window->next; at += REPLAY_WORD - at % REPLAY_WORD)
+		accepted += (uint64_t)__builtin_popcountll(*replay_word(window, at) >> at % REPLAY_WORD);
+	add_count(&sum->accepted, accepted);
 	add_count(&sum->lost, window->lost);
 	add_count(&sum->late, window->late);
 	add_count(&sum->duplicate, window->duplicate);
