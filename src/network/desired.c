@@ -50,18 +50,6 @@ static bool prefix_possible(struct desired *desired, const struct ip_prefix *pre
 	return false;
 }
 
-static bool uses_v6(const struct config *config)
-{
-	for (const struct config_prefix *address = config->addresses; address; address = address->next)
-		if (address->prefix.family == AF_INET6)
-			return true;
-	for (const struct config_peer *peer = config->peers; peer; peer = peer->next)
-		for (const struct config_prefix *ip = peer->allowed_ips; ip; ip = ip->next)
-			if (ip->prefix.family == AF_INET6)
-				return true;
-	return false;
-}
-
 /*
  * The settings of the kernel's WireGuard, and promote_secondaries, so that the deletion of an address does not delete
  * others.
@@ -95,7 +83,7 @@ int desired_link_defaults(struct item_list *list, bool v6)
 static void want_link(struct desired *desired)
 {
 	uint32_t mtu = desired->facts->mtu;
-	bool v6 = uses_v6(desired->config) && v6_possible(desired);
+	bool v6 = config_uses_v6(desired->config) && v6_possible(desired);
 
 	if (v6 && mtu < V6_MTU_MIN)
 		want_setting(desired, ITEM_LINK, LINK_MTU, V6_MTU_MIN, mtu ? 0 : ITEM_AT_LEAST);
@@ -132,17 +120,9 @@ static void want_addresses(struct desired *desired)
 /* Returns true if the prefix lies in the network of an address, to which the main table has a route already. */
 static bool address_covers(const struct config *config, const struct ip_prefix *prefix)
 {
-	for (const struct config_prefix *address = config->addresses; address; address = address->next) {
-		struct ip_prefix network = address->prefix, part = *prefix;
-
-		if (!network.length || network.family != part.family || network.length > part.length)
-			continue;
-		part.length = network.length;
-		prefix_mask(&part);
-		prefix_mask(&network);
-		if (memcmp(part.address, network.address, sizeof part.address) == 0)
+	for (const struct config_prefix *address = config->addresses; address; address = address->next)
+		if (address->prefix.length && prefix_contains(&address->prefix, prefix))
 			return true;
-	}
 	return false;
 }
 

@@ -139,8 +139,11 @@ static void match_closed(void *context, const struct netlink_route_entry *entry)
 		search->found = true;
 }
 
-/* Returns true if the table has the guard that another tunnel with FailClosed left. */
-static bool another_tunnel_closed(const struct host *host, uint8_t family, uint32_t table)
+/*
+ * Returns true if we claim the table, or if no process does, because the daemon that used it has died, and that daemon
+ * did not have FailClosed.
+ */
+static bool table_is_ours(const struct host *host, uint8_t family, uint32_t table)
 {
 	struct netlink_route_filter filter = {
 		.family = family,
@@ -149,16 +152,6 @@ static bool another_tunnel_closed(const struct host *host, uint8_t family, uint3
 		.table = table,
 	};
 	struct closed_search search = { .own = host->closed_metric };
-
-	return netlink_dump_routes(host->netlink, &filter, match_closed, &search) < 0 || search.found;
-}
-
-/*
- * Returns true if we claim the table, or if no process does, because the daemon that used it has died, and that daemon
- * did not have FailClosed.
- */
-static bool table_is_ours(const struct host *host, uint8_t family, uint32_t table)
-{
 	struct table_claim claim = { 0 };
 
 	if (table == host->tables[0] || table == host->tables[1])
@@ -166,7 +159,7 @@ static bool table_is_ours(const struct host *host, uint8_t family, uint32_t tabl
 	if (table_claim_take(&claim, table) != 0)
 		return false;
 	table_claim_release(&claim);
-	return !another_tunnel_closed(host, family, table);
+	return netlink_dump_routes(host->netlink, &filter, match_closed, &search) == 0 && !search.found;
 }
 
 struct guard_observation {

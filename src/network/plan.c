@@ -72,19 +72,6 @@ void table_claim_release(struct table_claim *claim)
 	*claim = (struct table_claim) { 0 };
 }
 
-/* Sets full_v4 and full_v6 if the allowed IPs of a peer contain every address of the family. */
-static void find_default_routes(struct network_plan *plan, const struct config *config)
-{
-	for (const struct config_peer *peer = config->peers; peer; peer = peer->next) {
-		for (const struct config_prefix *ip = peer->allowed_ips; ip; ip = ip->next) {
-			if (ip->prefix.length == 0 && ip->prefix.family == AF_INET)
-				plan->full_v4 = true;
-			else if (ip->prefix.length == 0)
-				plan->full_v6 = true;
-		}
-	}
-}
-
 struct table_search {
 	uint32_t closed_metric; /* of our own guard with FailClosed */
 	bool foreign;
@@ -145,7 +132,12 @@ int network_plan(struct network_plan *plan, const struct table_claim *current, s
 	*plan = (struct network_plan) { .mark = config->fwmark };
 	if (config->table != TABLE_AUTO)
 		return 0;
-	find_default_routes(plan, config);
+	for (const struct config_peer *peer = config->peers; peer; peer = peer->next) {
+		for (const struct config_prefix *ip = peer->allowed_ips; ip; ip = ip->next) {
+			plan->full_v4 |= ip->prefix.length == 0 && ip->prefix.family == AF_INET;
+			plan->full_v6 |= ip->prefix.length == 0 && ip->prefix.family == AF_INET6;
+		}
+	}
 	if (!plan->full_v4 && !plan->full_v6)
 		return 0;
 	plan->table = config->fwmark ? config->fwmark : current->table;

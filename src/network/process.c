@@ -73,12 +73,6 @@ destroy_attributes:
 	return -error;
 }
 
-static int remaining_ms(uint64_t deadline)
-{
-	uint64_t now = clock_boottime();
-	return now >= deadline ? 0 : (int)((deadline - now) / NS_PER_MS) + 1;
-}
-
 /* Stores the beginning of the output, and reads the rest so that the child does not block. */
 static int process_read_output(int fd, char output[PROCESS_OUTPUT], uint64_t deadline)
 {
@@ -90,9 +84,9 @@ static int process_read_output(int fd, char output[PROCESS_OUTPUT], uint64_t dea
 		ssize_t length;
 
 		output[stored] = '\0';
-		if (remaining_ms(deadline) == 0)
+		if (clock_ms_until(deadline) == 0)
 			return -ETIMEDOUT;
-		if (poll(&ready, 1, remaining_ms(deadline)) <= 0)
+		if (poll(&ready, 1, clock_ms_until(deadline)) <= 0)
 			continue;
 		length = read(fd, chunk, sizeof chunk);
 		if (length <= 0)
@@ -109,7 +103,7 @@ static int process_reap(pid_t child, uint64_t deadline)
 	pid_t ended = waitpid(child, &status, WNOHANG);
 
 	while (ended == 0) {
-		if (remaining_ms(deadline) == 0)
+		if (clock_ms_until(deadline) == 0)
 			return -ETIMEDOUT;
 		poll(NULL, 0, POLL_INTERVAL_MS);
 		ended = waitpid(child, &status, WNOHANG);
