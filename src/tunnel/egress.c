@@ -90,15 +90,6 @@ static __attribute__((cold)) void report_peer(struct peer *peer, enum problem_ki
 
 /* --- send --------------------------------------------------------------------------- */
 
-/* Counts the messages that carried `datagrams` of a run. */
-static void count_messages(struct egress *egress, const struct udp_run *run, uint32_t datagrams)
-{
-	bool grouped = !run->no_gso && !run->gso_refused && egress->udp->gso;
-
-	if (datagrams)
-		counters_add_batches(egress->counters, HISTOGRAM_UDP_SEND, grouped ? datagrams : 1, grouped ? 1 : datagrams);
-}
-
 /*
  * Accounts for the part of a run that the socket has taken, and removes it from the run. If a run was sent as single
  * datagrams, the socket may have taken only some of them; all of those have full size.
@@ -108,6 +99,8 @@ static void account_run(struct egress *egress, const struct udp_run *run, struct
 	struct peer *peer = from->label.destination;
 	uint32_t bytes = run->sent + (uint32_t)run->failed * run->size;
 	uint16_t datagrams = bytes >= from->bytes ? from->count : (uint16_t)(bytes / run->size);
+	uint32_t sent = datagrams - run->failed;
+	bool grouped = !run->no_gso && !run->gso_refused && egress->udp->gso;
 
 	if (run->gso_refused) {
 		atomic_store_explicit(&peer->ungrouped_until, now + UNGROUPED_TIME, memory_order_relaxed);
@@ -129,8 +122,9 @@ static void account_run(struct egress *egress, const struct udp_run *run, struct
 		timers_any_sent(&egress->device->timers, &peer->timers, now);
 		timers_data_sent(&egress->device->timers, &peer->timers, now);
 	}
-	egress_count(egress, COUNT_SENT, datagrams - run->failed);
-	count_messages(egress, run, datagrams - run->failed);
+	egress_count(egress, COUNT_SENT, sent);
+	if (sent)
+		counters_add_batches(egress->counters, HISTOGRAM_UDP_SEND, grouped ? sent : 1, grouped ? 1 : sent);
 	egress_count(egress, DROP_SEND, run->failed);
 	atomic_fetch_add_explicit(&peer->tx_bytes, run->sent, memory_order_relaxed);
 	if (datagrams < from->count)
@@ -298,19 +292,6 @@ static bool begin_cut(struct egress *egress, const uint8_t *packet, size_t lengt
 
 /* --- packets from the TUN ----------------------------------------------------------- */
 
-/* Sends an ICMP error to the sender of the packet, as a router would. */
-static void send_unreachable(struct egress *egress, const uint8_t *ip, size_t length, uint64_t now)
-{
-	uint8_t message[ICMP_MAX], header[VIRTIO_HEADER] = { 0 };
-	size_t n = icmp_unreachable(message, ip, length);
-	const struct iovec iov[] = { { header, sizeof header }, { message, n } };
-
-	if (!n || !token_bucket_take(&egress->icmp, ICMP_BURST, ICMP_INTERVAL, now))
-		return;
-	if (!tun_write(egress->tun, iov, 2))
-		egress_count(egress, COUNT_UNREACHABLE, 1);
-}
-
 /*
  * Returns true for a datagram of our own that the routes led back into the TUN: it comes from our port and goes to the
  * endpoint of its peer. Sealing it would make another such datagram, without end. A fragment other than the first has
@@ -335,16 +316,21 @@ static bool is_our_own(const struct device *device, const struct peer *peer, con
 		   !memcmp(packet + udp + 2, v4 ? &to->to.v4.sin_port : &to->to.v6.sin6_port, 2);
 }
 
-/* Counts and reports a packet that has no peer, or none with an endpoint, and notifies its sender. */
+/* Counts and reports a packet that has no peer, or none with an endpoint, and sends an ICMP error to its sender,
+ * as a router would. */
 static __attribute__((cold)) void refuse_packet(struct egress *egress, struct peer *peer, const uint8_t *ip,
 												size_t length, uint64_t now)
 {
 	struct device *device = egress->device;
 	const uint8_t *to = ip_destination(ip);
 	const uint8_t address_length = ip[0] >> 4 == 4 ? 4 : 16;
+	uint8_t message[ICMP_MAX], header[VIRTIO_HEADER] = { 0 };
+	size_t n = icmp_unreachable(message, ip, length);
+	const struct iovec iov[] = { { header, sizeof header }, { message, n } };
 
 	egress_count(egress, peer ? DROP_NO_ENDPOINT : DROP_NO_PEER, 1);
-	send_unreachable(egress, ip, length, now);
+	if (n && token_bucket_take(&egress->icmp, ICMP_BURST, ICMP_INTERVAL, now) && !tun_write(egress->tun, iov, 2))
+		egress_count(egress, COUNT_UNREACHABLE, 1);
 	if (peer && device->up)
 		report_peer(peer, PROBLEM_NO_ENDPOINT, 0, now);
 	/* The kernel sends to link-local and multicast addresses by itself. */

@@ -12,20 +12,17 @@ void padding_limits_add(struct padding_limits *limits, uint32_t mtu)
 	limits->bits[mtu / 8] |= (uint8_t)(1u << mtu % 8);
 }
 
-/* Near the MTU, beyond it, or without one. */
-static size_t pad_to_mtu(size_t n, size_t mtu)
-{
-	size_t unit = mtu && n > mtu ? n % mtu : n;
-	size_t zeros = -unit & 15;
-
-	return mtu && unit + zeros > mtu ? mtu - unit : zeros;
-}
-
 static size_t pad(size_t n, size_t mtu)
 {
 	size_t zeros = -n & 15;
 
-	return n + zeros <= mtu ? zeros : pad_to_mtu(n, mtu);
+	if (n + zeros <= mtu)
+		return zeros;
+	/* Near the MTU, beyond it, or without one. */
+	if (mtu && n > mtu)
+		n %= mtu;
+	zeros = -n & 15;
+	return mtu && n + zeros > mtu ? mtu - n : zeros;
 }
 
 size_t padding_of_packet(size_t n, size_t mtu, const struct padding_limits *limits)

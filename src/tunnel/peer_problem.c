@@ -41,13 +41,19 @@ enum {
 static const struct {
 	enum log_level level;
 	uint8_t certainty;
-	bool while_up; /* a handshake does not end it */
-	bool path;     /* the peer is not up while it lasts */
-	bool unproven; /* anybody who can forge the sender of a datagram can cause the report */
+	bool while_up;    /* a handshake does not end it */
+	bool path;        /* the peer is not up while it lasts */
+	bool unproven;    /* anybody who can forge the sender of a datagram can cause the report */
+	const char *text; /* NULL: describe_problem makes it */
 } kinds[PROBLEMS] = {
+	[PROBLEM_NONE] = { .text = "" },
 	[PROBLEM_SILENT] = { .level = LOG_INFO, .certainty = 0, .path = true },
-	[PROBLEM_NO_ENDPOINT] = { .level = LOG_INFO, .certainty = 0 },
-	[PROBLEM_UNRESOLVED] = { .level = LOG_DEBUG, .certainty = 1 }, /* name_table.c logs the name */
+	[PROBLEM_NO_ENDPOINT] = { .level = LOG_INFO,
+							  .certainty = 0,
+							  .text = "no endpoint is set here, and the peer has not sent anything yet" },
+	[PROBLEM_UNRESOLVED] = { .level = LOG_DEBUG,
+							 .certainty = 1,
+							 .text = "the name of its endpoint cannot be resolved" }, /* name_table.c logs the name */
 	[PROBLEM_UNCONFIRMED] = { .level = LOG_INFO, .certainty = 1 },
 	[PROBLEM_SEND] = { .level = LOG_INFO, .certainty = 2, .path = true },
 	[PROBLEM_UNREACHABLE] = { .level = LOG_INFO, .certainty = 2, .path = true, .unproven = true },
@@ -57,10 +63,15 @@ static const struct {
 	[PROBLEM_LOOP] = { .level = LOG_WARNING, .certainty = 3 },
 	[PROBLEM_OTHER_KEY] = { .level = LOG_INFO, .certainty = 3, .unproven = true },
 	[PROBLEM_WRONG_RECIPIENT] = { .level = LOG_INFO, .certainty = 3, .unproven = true },
-	[PROBLEM_PRESHARED_KEY] = { .level = LOG_WARNING, .certainty = 3 },
+	[PROBLEM_PRESHARED_KEY] = { .level = LOG_WARNING,
+								.certainty = 3,
+								.text = "its answer to our handshake cannot be decrypted: PresharedKey differs at both "
+										"ends" },
 	[PROBLEM_CIPHER] = { .level = LOG_WARNING, .certainty = 3 },
-	[PROBLEM_NO_KEY] = { .level = LOG_WARNING, .certainty = 3 },
-	[PROBLEM_BAD_KEY] = { .level = LOG_WARNING, .certainty = 3 },
+	[PROBLEM_NO_KEY] = { .level = LOG_WARNING, .certainty = 3, .text = "the interface has no private key" },
+	[PROBLEM_BAD_KEY] = { .level = LOG_WARNING,
+						  .certainty = 3,
+						  .text = "its public key is not valid: it is a point of low order" },
 };
 static_assert(PROBLEMS <= 32, "one bit of problem_state.logged per kind");
 
@@ -150,12 +161,6 @@ static void describe_problem(const struct peer *peer, const struct problem *prob
 				 " s: the endpoint, a firewall%s or a public key at either end may be wrong",
 				 endpoint, seconds, peer->remote.suite ? ", the Cipher" : "");
 		break;
-	case PROBLEM_NO_ENDPOINT:
-		snprintf(text, PROBLEM_TEXT, "no endpoint is set here, and the peer has not sent anything yet");
-		break;
-	case PROBLEM_UNRESOLVED:
-		snprintf(text, PROBLEM_TEXT, "the name of its endpoint cannot be resolved");
-		break;
 	case PROBLEM_UNCONFIRMED:
 		snprintf(text, PROBLEM_TEXT,
 				 "our answers to its handshakes are not accepted: PresharedKey differs, or they do not reach %s",
@@ -194,25 +199,13 @@ static void describe_problem(const struct peer *peer, const struct problem *prob
 		snprintf(text, PROBLEM_TEXT, "handshakes from %s are for another public key than that of this interface, %s",
 				 endpoint, key);
 		break;
-	case PROBLEM_PRESHARED_KEY:
-		snprintf(text, PROBLEM_TEXT,
-				 "its answer to our handshake cannot be decrypted: PresharedKey differs at both ends");
-		break;
 	case PROBLEM_CIPHER:
 		snprintf(text, PROBLEM_TEXT,
 				 "the peer uses another Cipher than %s, which is set here; both ends must set the same",
 				 suite_name(peer->remote.suite));
 		break;
-	case PROBLEM_NO_KEY:
-		snprintf(text, PROBLEM_TEXT, "the interface has no private key");
-		break;
-	case PROBLEM_BAD_KEY:
-		snprintf(text, PROBLEM_TEXT, "its public key is not valid: it is a point of low order");
-		break;
-	case PROBLEM_NONE:
-	case PROBLEMS:
-		*text = '\0';
-		break;
+	default:
+		snprintf(text, PROBLEM_TEXT, "%s", kinds[problem->kind].text);
 	}
 }
 

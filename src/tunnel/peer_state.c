@@ -33,17 +33,14 @@ const char *endpoint_origin_name(enum endpoint_origin origin)
 	return names[origin];
 }
 
-/* Errors of a busy host or of a large datagram, which are not about the way to the peer. */
-static bool is_path_error(int error)
-{
-	return error && error != ENOBUFS && error != ENOMEM && error != EMSGSIZE;
-}
-
 enum peer_condition peer_state_condition(const struct peer_state *state, const struct peer_facts *facts)
 {
+	int error = atomic_load_explicit(&state->send_error, memory_order_relaxed);
+
 	if (!facts->endpoint_known)
 		return PEER_NO_ENDPOINT;
-	if (!facts->link_up || is_path_error(atomic_load_explicit(&state->send_error, memory_order_relaxed)))
+	/* The errors of a busy host, or of a large datagram, are not about the way to the peer. */
+	if (!facts->link_up || (error && error != ENOBUFS && error != ENOMEM && error != EMSGSIZE))
 		return PEER_UNREACHABLE;
 	if (state->silent && facts->received == state->received)
 		return PEER_SILENT;
