@@ -192,23 +192,11 @@ static void reply_counters(struct uapi_reply *reply, struct device *device)
 	uapi_reply_line(reply, "start_time_sec", value);
 }
 
-static void change_log_level(struct device *device, enum log_level level)
-{
-	enum log_level before = log_level();
-
-	/* The line is written if one of the two levels includes it. */
-	if (level > before)
-		log_set_level(level);
-	if (level != before)
-		log_info(device->name, "the log level is now %s, by the control socket", log_level_name(level));
-	log_set_level(level);
-}
-
 /* The answer to `log=1`, which may be followed by the line `level=LEVEL`. Both answer the level. */
 static int answer_log(struct uapi_reply *reply, struct device *device, char *lines, size_t length)
 {
 	static const char key[] = "level=";
-	enum log_level level;
+	enum log_level before = log_level(), level;
 
 	if (length) {
 		if (lines[length - 1] != '\n' || memcmp(lines, key, length < sizeof key ? length : sizeof key - 1) != 0)
@@ -216,7 +204,12 @@ static int answer_log(struct uapi_reply *reply, struct device *device, char *lin
 		lines[length - 1] = '\0';
 		if (!log_level_find(&level, lines + sizeof key - 1))
 			return -EINVAL;
-		change_log_level(device, level);
+		/* The line is written if one of the two levels includes it. */
+		if (level > before)
+			log_set_level(level);
+		if (level != before)
+			log_info(device->name, "the log level is now %s, by the control socket", log_level_name(level));
+		log_set_level(level);
 	}
 	uapi_reply_line(reply, "log_level", log_level_name(log_level()));
 	return 0;
@@ -333,7 +326,7 @@ void uapi_connection_set_part(struct uapi *uapi)
 		set_finish(uapi);
 }
 
-void uapi_connection_set_rest(struct uapi *uapi)
+void uapi_finish_sets(struct uapi *uapi)
 {
 	while (uapi->setting) {
 		while (uapi_set_part(&uapi->setting->set, clock_boottime()))

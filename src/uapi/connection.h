@@ -20,7 +20,5 @@ bool uapi_connection_evict(struct uapi *uapi);
 
 /* Carries out the next part of the set of `uapi->setting`, and answers it after the last part. */
 void uapi_connection_set_part(struct uapi *uapi);
-/* Carries out the rest, and all sets that wait. */
-void uapi_connection_set_rest(struct uapi *uapi);
 
 #endif

@@ -151,11 +151,6 @@ int uapi_start(struct uapi *uapi, struct device *device, struct ev_loop *loop, c
 	return 0;
 }
 
-void uapi_finish_sets(struct uapi *uapi)
-{
-	uapi_connection_set_rest(uapi);
-}
-
 void uapi_stop(struct uapi *uapi)
 {
 	struct event end = { .kind = EVENT_END };

@@ -181,13 +181,6 @@ static int listen_if_unused(const char *directory, const char *path, const char 
 	return fd;
 }
 
-static int milliseconds_left(uint64_t end)
-{
-	uint64_t now = clock_boottime();
-
-	return now < end ? (int)((end - now) / NS_PER_MS) + 1 : 0;
-}
-
 /*
  * Finds out whether the daemon that listens at `path` is about to end. `ip link del` returns before the daemon has
  * noticed that its interface is gone, and it may be busy; a new daemon may start meanwhile. A daemon handles that event
@@ -204,18 +197,18 @@ static bool daemon_ends(const char *path, uint64_t end)
 	answer.fd = connect_to(path, SOCK_NONBLOCK, 0);
 	if (answer.fd == -EAGAIN) { /* its backlog is full */
 		usleep(END_WAIT_US);
-		return milliseconds_left(end);
+		return clock_ms_until(end);
 	}
 	if (answer.fd < 0)
 		return true; /* it has ended, or listen_if_unused reports the error */
 	if (send(answer.fd, request, sizeof request - 1, MSG_NOSIGNAL) < 0)
 		ends = errno == EPIPE || errno == ECONNRESET;
-	else if (poll(&answer, 1, milliseconds_left(end)) > 0)
+	else if (poll(&answer, 1, clock_ms_until(end)) > 0)
 		ends = recv(answer.fd, &byte, 1, 0) <= 0;
 	close(answer.fd);
 	if (ends)
 		usleep(END_WAIT_US);
-	return ends && milliseconds_left(end);
+	return ends && clock_ms_until(end);
 }
 
 int uapi_create_directory(const char *directory)
