@@ -17,24 +17,12 @@ struct known_word {
 };
 
 static const struct known_word commands[] = {
-	{ "run", "adit run FILE" },
-	{ "check", "adit check FILE" },
-	{ "reload", "adit reload IFNAME" },
-	{ "stop", "adit stop IFNAME" },
-	{ "show", "adit show" },
-	{ "top", "adit top" },
-	{ "genkey", "adit genkey" },
-	{ "pubkey", "adit pubkey" },
-	{ "genpsk", "adit genpsk" },
-	{ "init", "adit init FILE" },
-	{ "peer", "adit peer" },
-	{ "mesh", "adit mesh HOSTS --out DIR" },
-	{ "doctor", "adit doctor" },
-	{ "metrics", "adit metrics" },
-	{ "log", "adit log" },
-	{ "monitor", "adit monitor" },
-	{ "help", "adit --help" },
-	{ "version", "adit --version" },
+	{ "run", "adit run FILE" },     { "check", "adit check FILE" }, { "reload", "adit reload IFNAME" },
+	{ "stop", "adit stop IFNAME" }, { "show", "adit show" },        { "top", "adit top" },
+	{ "genkey", "adit genkey" },    { "pubkey", "adit pubkey" },    { "genpsk", "adit genpsk" },
+	{ "init", "adit init FILE" },   { "peer", "adit peer" },        { "mesh", "adit mesh HOSTS --out DIR" },
+	{ "doctor", "adit doctor" },    { "metrics", "adit metrics" },  { "log", "adit log" },
+	{ "monitor", "adit monitor" },  { "help", "adit --help" },      { "version", "adit --version" },
 	{ "down", "adit down NAME" },
 };
 
