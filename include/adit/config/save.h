@@ -23,8 +23,8 @@
  * added: `running` need not contain those of the file.
  *
  * `unsaved` receives the first peer of `file` that the text does not contain, but `running` lacks or has with other
- * settings; NULL: none. Returns 1 and the new text, which contains keys: the caller wipes and frees it. Returns 0 if nothing is to change, or
- * -ENOMEM.
+ * settings; NULL: none. Returns 1 and the new text, which contains keys: the caller wipes and frees it. Returns 0 if
+ * nothing is to change, or -ENOMEM.
  */
 int save_edit(char **edited, size_t *edited_length, const char *text, size_t length, const struct config *file,
 			  const struct config *running, const struct config_peer **unsaved);
