@@ -4,8 +4,8 @@
 #define ADIT_UAPI_COUNTER_MEANING_H
 
 /*
- * Returns one line for people about the counter `name`, as the daemon sends it, or NULL for the name of another version.
- * The section COUNTERS of adit(8) has the same lines; the test `counter_meaning` compares them.
+ * Returns one line for people about the counter `name`, as the daemon sends it, or NULL for the name of another
+ * version. The section COUNTERS of adit(8) has the same lines; the test `counter_meaning` compares them.
  */
 const char *counter_meaning(const char *name);
 

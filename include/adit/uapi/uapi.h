@@ -6,10 +6,10 @@
  * Requests are `get=1`, `set=1`, and ours: `counters=1` (one line per counter of the device), `log=1` (the level of the
  * log, which a line `level=LEVEL` changes), `monitor=1` and the verbs of the daemon. A blank line ends a request, and a
  * connection may carry any number of them. An answer ends with `errno=N` (0 or negative) and a blank line. `monitor=1`
- * is answered at once, and then by a block of lines for each event, until the client closes the connection or the daemon
- * ends. A set is applied when it has arrived completely; the answer to a get is generated while the client reads it.
- * This bounds the memory per client. A large request is handled in parts of about a millisecond, and packets flow in
- * between.
+ * is answered at once, and then by a block of lines for each event, until the client closes the connection or the
+ * daemon ends. A set is applied when it has arrived completely; the answer to a get is generated while the client reads
+ * it. This bounds the memory per client. A large request is handled in parts of about a millisecond, and packets flow
+ * in between.
  */
 #ifndef ADIT_UAPI_UAPI_H
 #define ADIT_UAPI_UAPI_H
