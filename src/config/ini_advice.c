@@ -52,25 +52,6 @@ static void advise_networks(const struct ini_parser *parser, const struct map *c
 	}
 }
 
-/* The address of a numeric endpoint, as a prefix of full length. */
-static bool endpoint_prefix(const struct config_peer *peer, struct ip_prefix *prefix)
-{
-	struct endpoint endpoint;
-
-	if (!peer->has_endpoint || endpoint_numeric(peer->endpoint_host, peer->endpoint_port, &endpoint) < 0)
-		return false;
-	*prefix = (struct ip_prefix) { 0 };
-	prefix->family = (uint8_t)endpoint.to.any.sa_family;
-	if (prefix->family == AF_INET6) {
-		prefix->length = 128;
-		memcpy(prefix->address, &endpoint.to.v6.sin6_addr, 16);
-	} else {
-		prefix->length = 32;
-		memcpy(prefix->address, &endpoint.to.v4.sin_addr, 4);
-	}
-	return !link_local(prefix);
-}
-
 static bool host_has_network(const struct ini_parser *parser, const struct ip_prefix *prefix)
 {
 	for (size_t i = 0; i < parser->report->network_count; i++) {
@@ -88,9 +69,12 @@ static bool host_has_network(const struct ini_parser *parser, const struct ip_pr
 static void advise_endpoint(const struct ini_parser *parser, const struct map *claims, const struct config_peer *peer)
 {
 	int shortest = parser->config->table == TABLE_AUTO;
+	struct endpoint endpoint;
 	struct ip_prefix prefix;
 
-	if (!endpoint_prefix(peer, &prefix))
+	if (!peer->has_endpoint || endpoint_numeric(peer->endpoint_host, peer->endpoint_port, &endpoint) < 0)
+		return;
+	if (!endpoint_address(&endpoint, &prefix) || link_local(&prefix))
 		return;
 	for (int length = prefix.length; length >= shortest; length--) {
 		const struct config_prefix *claim;

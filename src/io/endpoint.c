@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "io/netlink.h"
+
 bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)
 {
 	if (a->to.any.sa_family != b->to.any.sa_family)
@@ -62,6 +64,23 @@ bool endpoint_unspecified(const struct endpoint *endpoint)
 		return IN6_IS_ADDR_UNSPECIFIED(&endpoint->to.v6.sin6_addr);
 	default:
 		return true;
+	}
+}
+
+bool endpoint_address(const struct endpoint *endpoint, struct ip_prefix *address)
+{
+	*address = (struct ip_prefix) { .family = (uint8_t)endpoint->to.any.sa_family };
+	switch (address->family) {
+	case AF_INET:
+		address->length = 32;
+		memcpy(address->address, &endpoint->to.v4.sin_addr, 4);
+		return true;
+	case AF_INET6:
+		address->length = 128;
+		memcpy(address->address, &endpoint->to.v6.sin6_addr, 16);
+		return true;
+	default:
+		return false;
 	}
 }
 

@@ -3,7 +3,6 @@
 #include "mtu.h"
 
 #include <errno.h>
-#include <string.h>
 
 enum {
 	OVERHEAD = 80, /* outer IPv6 40, UDP 8, our header 16, tag 16 */
@@ -15,19 +14,14 @@ enum {
 static int endpoint_mtu(struct netlink *netlink, uint32_t mark, uint32_t own, const struct endpoint *endpoint,
 						uint32_t *mtu)
 {
-	struct ip_prefix to = { .family = (uint8_t)endpoint->to.any.sa_family };
+	struct ip_prefix to;
 	uint32_t index;
 
 	*mtu = 0;
-	if (to.family == AF_INET) {
-		memcpy(to.address, &endpoint->to.v4.sin_addr, 4);
-	} else if (to.family == AF_INET6) {
-		if (endpoint->to.v6.sin6_scope_id)
-			return netlink_link_mtu(netlink, endpoint->to.v6.sin6_scope_id, mtu);
-		memcpy(to.address, &endpoint->to.v6.sin6_addr, 16);
-	} else {
+	if (!endpoint_address(endpoint, &to))
 		return -EAFNOSUPPORT;
-	}
+	if (to.family == AF_INET6 && endpoint->to.v6.sin6_scope_id)
+		return netlink_link_mtu(netlink, endpoint->to.v6.sin6_scope_id, mtu);
 	if (netlink_route_interface(netlink, &to, mark, &index) == 0 && index == LOOPBACK)
 		return 0;
 	return netlink_route_mtu(netlink, &to, mark, own, mtu);

@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include "io/netlink.h"
+
 static struct endpoint v4(const char *address, uint16_t port)
 {
 	struct endpoint e = { .to.v4 = { .sin_family = AF_INET, .sin_port = htons(port) } };
@@ -167,6 +169,22 @@ static void mapped_addresses_become_ipv4(void **state)
 	assert_true(endpoint_equal(&other, &same));
 }
 
+static void the_address_is_a_prefix_of_full_length(void **state)
+{
+	struct endpoint none = { 0 }, a = v4("192.0.2.1", 51820), b = v6("2001:db8::1", 51820, 0);
+	struct ip_prefix address;
+
+	assert_false(endpoint_address(&none, &address));
+	assert_true(endpoint_address(&a, &address));
+	assert_int_equal(address.family, AF_INET);
+	assert_int_equal(address.length, 32);
+	assert_memory_equal(address.address, ((const uint8_t[16]) { 192, 0, 2, 1 }), 16);
+	assert_true(endpoint_address(&b, &address));
+	assert_int_equal(address.family, AF_INET6);
+	assert_int_equal(address.length, 128);
+	assert_memory_equal(address.address, &b.to.v6.sin6_addr, 16);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -180,6 +198,7 @@ int main(void)
 		cmocka_unit_test(remotes_are_compared_without_local_addresses),
 		cmocka_unit_test(unspecified_addresses_are_recognized),
 		cmocka_unit_test(mapped_addresses_become_ipv4),
+		cmocka_unit_test(the_address_is_a_prefix_of_full_length),
 	};
 
 	return cmocka_run_group_tests_name("endpoint", tests, NULL, NULL);

@@ -37,6 +37,9 @@ void endpoint_clear_local(struct endpoint *endpoint);
 bool endpoint_same_remote(const struct endpoint *a, const struct endpoint *b);
 /* True for 0.0.0.0, :: and an unknown endpoint. */
 bool endpoint_unspecified(const struct endpoint *endpoint);
+struct ip_prefix;
+/* Stores the address as a prefix of full length. Returns false if the endpoint is unknown. */
+bool endpoint_address(const struct endpoint *endpoint, struct ip_prefix *address);
 /* Sets the port, in network order. */
 void endpoint_set_port(struct endpoint *endpoint, in_port_t port);
 /* Turns an IPv4-mapped IPv6 address (RFC 4291, section 2.5.5.2) into the IPv4 address. Only IPv4 sockets send to it. */
