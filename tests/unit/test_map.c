@@ -61,12 +61,20 @@ static void destroy_accepts_a_zeroed_struct(void **state)
 	assert_null(map.buckets);
 }
 
+static void the_hash_is_fnv_1a(void **state)
+{
+	assert_true(map_hash("", 0) == UINT64_C(0xcbf29ce484222325));
+	assert_true(map_hash("a", 1) == UINT64_C(0xaf63dc4c8601ec8c));
+	assert_true(map_hash("foobar", 6) == UINT64_C(0x85944171f73967e8));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(exactly_the_inserted_nodes_are_found),
 		cmocka_unit_test(all_nodes_with_an_equal_hash_are_found),
 		cmocka_unit_test(destroy_accepts_a_zeroed_struct),
+		cmocka_unit_test(the_hash_is_fnv_1a),
 	};
 	return cmocka_run_group_tests_name("map", tests, NULL, NULL);
 }
