@@ -265,14 +265,14 @@ static bool has_prefix(const struct config_prefix *list, const struct ip_prefix 
 	return false;
 }
 
-/* Returns the last line of [Interface] with the key, or NULL. */
-static struct save_line *last_interface_line(struct save_text *text, enum ini_key key)
+/* Returns the last line with the key in the section that `public_key` selects, or NULL. */
+static struct save_line *last_line(struct save_text *text, const uint8_t *public_key, enum ini_key key)
 {
 	struct save_line *found = NULL;
 
 	for (int i = 0; i < text->section_count; i++)
 		for (int at = text->sections[i].head; at <= text->sections[i].last; at++)
-			if (text->sections[i].kind == SECTION_INTERFACE && text->lines[at].kind == SAVE_KEY &&
+			if (section_matches(&text->sections[i], public_key) && text->lines[at].kind == SAVE_KEY &&
 				text->lines[at].key == key)
 				found = &text->lines[at];
 	return found;
@@ -286,7 +286,7 @@ static struct save_line *last_interface_line(struct save_text *text, enum ini_ke
 static void edit_addresses(struct save_text *text, const struct config_prefix *file,
 						   const struct config_prefix *running)
 {
-	struct save_line *line = last_interface_line(text, KEY_ADDRESS);
+	struct save_line *line = last_line(text, NULL, KEY_ADDRESS);
 	bool continues = line && line->value.length;
 	char *value = NULL, item[PREFIX_TEXT];
 	size_t size = 0;
@@ -339,24 +339,13 @@ static void edit_allowed_ips(struct save_text *text, const struct config_peer *f
 	free(value);
 }
 
-/* Reports whether the section has a line with the key `name`, which the parser need not know. */
-static bool section_names(const struct save_text *text, const uint8_t *public_key, const char *name)
-{
-	for (int i = 0; i < text->section_count; i++)
-		for (int at = text->sections[i].head; at <= text->sections[i].last; at++)
-			if (section_matches(&text->sections[i], public_key) && text->lines[at].kind == SAVE_KEY &&
-				ini_slice_is(ini_slice_trim(ini_slice_before(text->lines[at].whole, '=')), name))
-				return true;
-	return false;
-}
-
 /* A key that is in a file of its own stays there. */
 static void edit_secret(struct save_text *text, const uint8_t *public_key, enum ini_key key,
 						const uint8_t secret[KEY_BYTES])
 {
 	char base64[KEY_BASE64];
 
-	if (section_names(text, public_key, key == KEY_PRIVATE_KEY ? "PrivateKeyFile" : "PresharedKeyFile"))
+	if (last_line(text, public_key, key == KEY_PRIVATE_KEY ? KEY_PRIVATE_KEY_FILE : KEY_PRESHARED_KEY_FILE))
 		return;
 	key_to_base64(base64, secret);
 	edit_key(text, public_key, key, sodium_is_zero(secret, KEY_BYTES) ? NULL : base64);

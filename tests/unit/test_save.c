@@ -195,6 +195,18 @@ static void a_peer_with_our_own_key_stays(void **state)
 	assert_null(edit(text, INTERFACE PEER_A, 0));
 }
 
+static void a_key_in_a_file_of_its_own_stays(void **state)
+{
+	assert_null(edit("[Interface]\nPrivateKeyFile = own.key\n", INTERFACE, 0));
+	assert_null(edit("[Interface]\nprivate key file = own.key # mine\n", INTERFACE, 0));
+	assert_null(
+		edit(INTERFACE PEER_A "PresharedKeyFile = a.psk\n", INTERFACE PEER_A "PresharedKey = " PRESHARED_KEY "\n", 0));
+	/* The file of another peer does not count. */
+	assert_edit(INTERFACE PEER_A PEER_B "PresharedKeyFile = b.psk\n",
+				INTERFACE PEER_A "PresharedKey = " PRESHARED_KEY "\n" PEER_B,
+				INTERFACE PEER_A "PresharedKey = " PRESHARED_KEY "\n" PEER_B "PresharedKeyFile = b.psk\n");
+}
+
 static void a_peer_of_another_file_is_not_added(void **state)
 {
 	static const char text[] = INTERFACE PEER_A, running[] = INTERFACE PEER_A PEER_B "AllowedIPs = 10.0.0.1/32\n";
@@ -397,6 +409,7 @@ int main(void)
 		cmocka_unit_test(a_prefix_moves_between_peers),
 		cmocka_unit_test(sections_of_one_peer_are_edited_together),
 		cmocka_unit_test(a_peer_with_our_own_key_stays),
+		cmocka_unit_test(a_key_in_a_file_of_its_own_stays),
 		cmocka_unit_test(a_peer_of_another_file_is_not_added),
 		cmocka_unit_test(random_states_survive_a_round_trip),
 		cmocka_unit_test(a_file_is_replaced_with_mode_0600_at_most),
