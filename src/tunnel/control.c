@@ -16,8 +16,6 @@
 #include "tunnel/handshake.h"
 #include "tunnel/peer.h"
 
-#define NOTICE_TIME (180 * NS_PER_S) /* how long a warning stays after its last cause */
-
 static_assert(MAILBOX_MESSAGE >= sizeof(struct message_initiation) &&
 				  MAILBOX_MESSAGE >= sizeof(struct message_response) &&
 				  MAILBOX_MESSAGE >= sizeof(struct message_cookie),
@@ -55,21 +53,10 @@ static void on_peer_events(void *context, struct mailbox_peer *mail, unsigned ev
 		handshake_initiate(peer, now, false);
 }
 
-/* A host may be about to be configured, so a single packet for an unknown address is no more than information. */
-static void warn_of_no_peer(struct device *device, const uint8_t *address, size_t length, uint64_t now)
-{
-	char text[INET6_ADDRSTRLEN];
-
-	if (!inet_ntop(length == 4 ? AF_INET : AF_INET6, address, text, sizeof text))
-		return;
-	if (device_warn(device, WARNING_NO_PEER, now + NOTICE_TIME, now,
-					"packets to %s are dropped: the address is not in AllowedIPs of any peer", text))
-		log_info(device->name, "packets to %s are dropped: the address is not in AllowedIPs of any peer", text);
-}
-
 static bool on_message(void *context, unsigned tag, const uint8_t *message, size_t n, const struct endpoint *from,
 					   uint64_t now)
 {
+	char address[INET6_ADDRSTRLEN];
 	struct udp_error error;
 
 	switch (tag) {
@@ -77,7 +64,10 @@ static bool on_message(void *context, unsigned tag, const uint8_t *message, size
 		handshake_misdirected(context, from, now);
 		return false;
 	case NOTICE_NO_PEER:
-		warn_of_no_peer(context, message, n, now);
+		/* No more than a notice, because a host may be about to be configured. */
+		if (inet_ntop(n == 4 ? AF_INET : AF_INET6, message, address, sizeof address))
+			device_notice(context, WARNING_NO_PEER, now,
+						  "packets to %s are dropped: the address is not in AllowedIPs of any peer", address);
 		return false;
 	case NOTICE_UNREACHABLE:
 		if (n == sizeof error) {

@@ -11,6 +11,7 @@
 
 #define REPEAT_AFTER (600 * NS_PER_S) /* a warning with the same text is logged again */
 #define LINE_INTERVAL (60 * NS_PER_S)
+#define NOTICE_TIME (180 * NS_PER_S)
 #define CLOCK_STEP ((int64_t)(2 * NS_PER_S)) /* smaller steps back are corrections */
 #define EARLIEST_DATE UINT64_C(1704067200)   /* 2024-01-01; an earlier clock was never set */
 
@@ -35,6 +36,18 @@ bool device_warn(struct device *device, enum warning kind, uint64_t until, uint6
 		return false;
 	warnings->set[slot].logged_at = now;
 	return true;
+}
+
+void device_notice(struct device *device, enum warning kind, uint64_t now, const char *format, ...)
+{
+	char text[WARNING_TEXT];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof text, format, arguments);
+	va_end(arguments);
+	if (device_warn(device, kind, now + NOTICE_TIME, now, "%s", text))
+		log_info(device->name, "%s", text);
 }
 
 void device_withdraw_warning(struct device *device, enum warning kind)

@@ -14,7 +14,6 @@
 
 enum { REFUSED_BURST = 20 };            /* events of refused handshakes at once, and then */
 #define REFUSED_INTERVAL (NS_PER_S / 5) /* one per interval */
-#define NOTICE_TIME (180 * NS_PER_S)    /* how long a warning stays after its last cause */
 
 /* --- sending ------------------------------------------------------------------------ */
 
@@ -273,9 +272,8 @@ static void report_unknown_sender(struct device *device, const uint8_t public_ke
 	}
 	key_to_base64(key, public_key);
 	endpoint_text(text, from);
-	if (device_warn(device, WARNING_UNKNOWN_KEY, now + NOTICE_TIME, now,
-					"a handshake from %s is rejected: no peer has its public key %s", text, key))
-		log_info(device->name, "a handshake from %s is rejected: no peer has its public key %s", text, key);
+	device_notice(device, WARNING_UNKNOWN_KEY, now, "a handshake from %s is rejected: no peer has its public key %s",
+				  text, key);
 }
 
 void handshake_misdirected(struct device *device, const struct endpoint *from, uint64_t now)
@@ -291,10 +289,8 @@ void handshake_misdirected(struct device *device, const struct endpoint *from, u
 	}
 	key_to_base64(key, device->identity.public_key);
 	endpoint_text(text, from);
-	if (device_warn(device, WARNING_WRONG_RECIPIENT, now + NOTICE_TIME, now,
-					"a handshake from %s is for another public key than that of this interface, %s", text, key))
-		log_info(device->name, "a handshake from %s is for another public key than that of this interface, %s", text,
-				 key);
+	device_notice(device, WARNING_WRONG_RECIPIENT, now,
+				  "a handshake from %s is for another public key than that of this interface, %s", text, key);
 }
 
 /* Reports the common mistakes, because the file of neither end shows them. Returns the counter of the drop. */
