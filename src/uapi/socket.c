@@ -80,20 +80,29 @@ bool uapi_identify(const char *path, dev_t *device, ino_t *inode)
 	return true;
 }
 
+/* Returns 0 if a daemon listens, or a negative errno: -ECONNREFUSED if it has died, -EAGAIN if its backlog is full. */
+static int try_connect(const char *path)
+{
+	int fd = connect_to(path, SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return 0;
+}
+
 /* 0 if the path is unused, or is the socket of a daemon that has died. */
 static int check_path_unused(const char *path)
 {
 	dev_t device;
 	ino_t inode;
-	int fd = connect_to(path, SOCK_NONBLOCK, 0);
+	int error = try_connect(path);
 
-	if (fd >= 0)
-		close(fd);
-	if (fd >= 0 || fd == -EAGAIN) /* a daemon listens; -EAGAIN: its backlog is full */
+	if (!error || error == -EAGAIN)
 		return -EADDRINUSE;
-	if (fd == -ECONNREFUSED)
+	if (error == -ECONNREFUSED)
 		return uapi_identify(path, &device, &inode) ? 0 : -EEXIST;
-	return fd == -ENOENT ? 0 : fd;
+	return error == -ENOENT ? 0 : error;
 }
 
 /* Listens at `temporary` first, then renames the socket to `path`. */
@@ -147,18 +156,14 @@ static void sweep_temporary_sockets(const char *directory)
 		const char *name = file->d_name, *dot = strrchr(name, '.');
 		dev_t device;
 		ino_t inode;
-		int fd;
 
 		/* The temporary name of the socket of NAME is ".NAME.PID". */
 		if (name[0] != '.' || dot <= name + 1 || !dot[1] || dot[1 + strspn(dot + 1, "0123456789")])
 			continue;
 		if (snprintf(path, sizeof path, "%s/%s", directory, name) >= UAPI_PATH || !uapi_identify(path, &device, &inode))
 			continue;
-		fd = connect_to(path, SOCK_NONBLOCK, 0);
-		if (fd == -ECONNREFUSED)
+		if (try_connect(path) == -ECONNREFUSED)
 			unlink(path);
-		else if (fd >= 0)
-			close(fd);
 	}
 	closedir(files);
 }
@@ -225,14 +230,10 @@ bool uapi_remove_dead_socket(const char *directory, const char *name)
 	char path[UAPI_PATH];
 	dev_t device;
 	ino_t inode;
-	int fd;
 
 	if (uapi_path(path, directory, name) || !uapi_identify(path, &device, &inode))
 		return false;
-	fd = connect_to(path, SOCK_NONBLOCK, 0);
-	if (fd >= 0)
-		close(fd);
-	return fd == -ECONNREFUSED && !unlink(path);
+	return try_connect(path) == -ECONNREFUSED && !unlink(path);
 }
 
 int uapi_listen(const char *directory, const char *name)
