@@ -281,7 +281,7 @@ int http_write_answer(int fd, const struct http_answer *answer)
 						  "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n%sConnection: close\r\n\r\n",
 						  answer->status, http_status_text(answer->status), answer->type, answer->length,
 						  answer->status == 405 ? "Allow: GET, HEAD\r\n" : "");
-	int error = write_until(fd, head, (size_t)length, deadline);
+	int error = length < 0 ? -EINVAL : write_until(fd, head, (size_t)length, deadline);
 
 	if (!error && !answer->is_head)
 		error = write_until(fd, answer->body, answer->length, deadline);

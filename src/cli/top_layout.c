@@ -307,7 +307,7 @@ static void choose_columns(int available, int widths[COLUMNS])
 
 static void draw_traffic(struct top_grid *grid, const struct top_peer *peer, int row, int column, int width)
 {
-	float rates[TOP_HISTORY];
+	float rates[TOP_HISTORY] = { 0 };
 	int count = (int)peer->filled < width ? (int)peer->filled : width;
 
 	for (int i = 0; i < count; i++)

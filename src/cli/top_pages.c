@@ -230,7 +230,7 @@ static int compare_counter_rows(const void *left, const void *right)
 void top_page_counters(struct top_grid *grid, const struct top_shown *shown, int top, int bottom)
 {
 	const struct top_counters *counters = &shown->model->counters;
-	const struct top_counter *sorted[TOP_COUNTERS_MAX];
+	const struct top_counter *sorted[TOP_COUNTERS_MAX] = { NULL };
 	int row = page_batches(grid, counters, top), rows, columns = grid->columns / COUNTER_CELL, count = 0;
 	char text[AMOUNT_TEXT];
 

@@ -259,9 +259,9 @@ static void filter_key(struct top_view *view, unsigned key)
 		view->editing = false;
 		break;
 	case TOP_KEY_BACKSPACE: /* removes all bytes of the last character */
-		while (length && ((unsigned char)view->filter[--length] & 0xc0) == 0x80)
-			;
-		view->filter[length] = '\0';
+		while (length > 1 && ((unsigned char)view->filter[length - 1] & 0xc0) == 0x80)
+			length--;
+		view->filter[length ? length - 1 : 0] = '\0';
 		break;
 	default:
 		if (key < TOP_KEY_NONE)

@@ -144,14 +144,15 @@ static int read_folder(struct ini_parser *parser, const struct config_file *incl
 	DIR *folder = opendir(include->path);
 	struct file_names names = { 0 };
 	struct stat status;
-	int error;
+	int fd, error;
 
 	if (!folder) {
 		report_folder(parser, include, -errno);
 		return 0;
 	}
 	parser->file = NULL;
-	if (!fstat(dirfd(folder), &status) && status.st_mode & S_IWOTH)
+	fd = dirfd(folder);
+	if (fd >= 0 && !fstat(fd, &status) && status.st_mode & S_IWOTH)
 		ini_exposure(parser, include->line, "Include: the mode %04o of %s lets others add peers; set the mode to 0700",
 					 status.st_mode & 07777, include->path);
 	error = list_files(folder, &names);
@@ -161,7 +162,7 @@ static int read_folder(struct ini_parser *parser, const struct config_file *incl
 	}
 	for (size_t i = 0; i < names.count; i++) {
 		if (!error)
-			error = read_included(parser, include, dirfd(folder), names.list[i]);
+			error = read_included(parser, include, fd, names.list[i]);
 		free(names.list[i]);
 	}
 	free(names.list);

@@ -29,7 +29,9 @@ static int read_saved_file(const char *path, char **text, size_t *length, struct
 		return -errno;
 	if (fstat(fd, status))
 		error = -errno;
-	else if (!(*text = malloc((size_t)status->st_size + 1)))
+	else
+		*text = malloc((size_t)status->st_size + 1);
+	if (!error && !*text)
 		error = -ENOMEM;
 	while (!error && got && *length < (size_t)status->st_size) {
 		got = read(fd, *text + *length, (size_t)status->st_size - *length);

@@ -295,7 +295,7 @@ int child_start(struct children *children, const struct child_options *options)
 {
 	struct child *child = calloc(1, sizeof *child);
 	char **environment = children->environment;
-	int input, output[2], error;
+	int input, output[2] = { -1, -1 }, error;
 
 	if (!child)
 		return -ENOMEM;

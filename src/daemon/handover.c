@@ -109,7 +109,9 @@ static void on_store_sockets(struct ev_loop *loop, struct ev_timer *timer, int e
 	struct handover *handover = timer->data;
 	int fds[WORKER_POOL_SOCKETS];
 
-	fd_store_replace(udp_set, fds, worker_pool_sockets(handover->pool, fds));
+	size_t count = worker_pool_sockets(handover->pool, fds);
+
+	fd_store_replace(udp_set, fds, count);
 }
 
 /* A worker pool holds the device lock here, so the message is sent later. */
@@ -248,13 +250,16 @@ void handover_start(struct handover *handover, const struct config *config, cons
 {
 	int fds[WORKERS_MAX];
 	struct device *device;
+	size_t count;
 
 	fd_store_discard(&handover->store);
 	if (!handover->pool)
 		return;
 	device = handover->pool->device;
-	if (!handover->adopted)
-		fd_store_replace(tun_set, fds, worker_pool_queues(handover->pool, fds));
+	if (!handover->adopted) {
+		count = worker_pool_queues(handover->pool, fds);
+		fd_store_replace(tun_set, fds, count);
+	}
 	store_claim(handover, claim);
 	store_endpoints(handover, config);
 	device->endpoint_changed = on_endpoint_changed;

@@ -30,9 +30,10 @@ static void waiting_client_send(const struct waiting_client *client, const char 
 void waiting_client_line(const struct waiting_client *client, const char *key, const char *value)
 {
 	char line[1024];
+	int length = snprintf(line, sizeof line, "%s=%.1000s\n", key, value);
 
 	if (client->waits)
-		waiting_client_send(client, line, snprintf(line, sizeof line, "%s=%.1000s\n", key, value));
+		waiting_client_send(client, line, length);
 }
 
 void waiting_client_message(void *context, const char *text)
@@ -43,10 +44,11 @@ void waiting_client_message(void *context, const char *text)
 void waiting_client_finish(struct waiting_client *client, int error)
 {
 	char line[32];
+	int length = snprintf(line, sizeof line, "errno=%d\n\n", error);
 
 	if (!client->waits)
 		return;
-	waiting_client_send(client, line, snprintf(line, sizeof line, "errno=%d\n\n", error));
+	waiting_client_send(client, line, length);
 	waiting_client_drop(client);
 }
 

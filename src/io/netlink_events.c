@@ -9,6 +9,7 @@
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -191,7 +192,7 @@ static bool parse_event(const struct nlmsghdr *message, struct netlink_event *ev
 	size_t length = mnl_nlmsg_get_payload_len(message);
 	const struct ifaddrmsg *address = mnl_nlmsg_get_payload(message);
 
-	*event = (struct netlink_event) { 0 };
+	memset(event, 0, sizeof *event);
 	switch (message->nlmsg_type) {
 	case RTM_NEWLINK:
 	case RTM_DELLINK:

@@ -111,7 +111,7 @@ int remote_run(const char *destination, const char *user, const char *script, in
 
 int remote_start(struct remote_process *process, const char *destination, const char *user, const char *script)
 {
-	int output[2], errors[2], input, error;
+	int output[2] = { -1, -1 }, errors[2] = { -1, -1 }, input, error;
 
 	input = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (input < 0)
