@@ -521,10 +521,11 @@ static void a_device_in_another_namespace_is_refused(void **state)
 	if (!is_root)
 		skip();
 	assert_int_equal(tun_open(&queue, "kept"), 0);
-	sandbox_run("ip netns add adit-test-elsewhere && ip link set kept netns adit-test-elsewhere");
+	/* All runs of this test on the host share the names of namespaces. */
+	sandbox_run("ip netns add adit-test-%d && ip link set kept netns adit-test-%d", getpid(), getpid());
 	assert_int_equal(tun_adopt_queues(&adopted, 1, "kept", &queue.fd), -EINVAL);
 	tun_delete(queue.fd);
-	sandbox_run("ip -n adit-test-elsewhere link show kept >/dev/null && ip netns del adit-test-elsewhere");
+	sandbox_run("ip -n adit-test-%d link show kept >/dev/null && ip netns del adit-test-%d", getpid(), getpid());
 	tun_close(&queue);
 }
 
