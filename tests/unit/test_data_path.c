@@ -74,18 +74,23 @@ static void make_packet(const uint8_t from[4], const uint8_t to[4])
 }
 
 /* Both ends of a session: what one seals the other opens. */
-static void make_sessions(void)
+static void make_sessions_of(struct peer *owner)
 {
 	struct noise_keys keys = { .suite = SUITE_CHACHA20POLY1305, .initiator = true, .send = { 1 }, .receive = { 2 } };
 	struct noise_keys reverse = { .suite = SUITE_CHACHA20POLY1305, .send = { 2 }, .receive = { 1 } };
-	struct peer_index *index = peer_index_create(peer);
+	struct peer_index *index = peer_index_create(owner);
 
 	keys.local_index = reverse.remote_index = index->index;
 	remote = session_create(&aead_libsodium, &reverse, now);
 	device_lock(&device);
-	peer_set_handshake_index(peer, index);
-	peer_install_session(peer, session_create(&aead_libsodium, &keys, now));
+	peer_set_handshake_index(owner, index);
+	peer_install_session(owner, session_create(&aead_libsodium, &keys, now));
 	device_unlock(&device);
+}
+
+static void make_sessions(void)
+{
+	make_sessions_of(peer);
 }
 
 static int set_up(void **state)
@@ -215,6 +220,81 @@ static void egress_counts_the_sizes_of_batches(void **state)
 	assert_batches(HISTOGRAM_UDP_SEND, 1, 0);
 	close_egress(egress);
 }
+
+/* --- paths that refuse UDP_SEGMENT sends -------------------------------------------- */
+
+static bool catch_sends; /* no message reaches the kernel */
+static int refusal;      /* the error of each UDP_SEGMENT message that is caught; 0: none */
+static int groups, singles;
+
+int __real_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags);
+int __wrap_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags);
+
+int __wrap_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
+{
+	if (!catch_sends)
+		return __real_sendmmsg(fd, messages, count, flags);
+	for (unsigned i = 0; i < count; i++) {
+		bool group = messages[i].msg_hdr.msg_controllen; /* without a local address and a mark, nothing else is there */
+
+		groups += group;
+		singles += !group;
+		if (group && refusal) {
+			errno = refusal;
+			return i ? (int)i : -1;
+		}
+	}
+	return (int)count;
+}
+
+/* Sends a super-packet of ten segments at `at`. Returns the number of groups that were tried. */
+static int groups_tried(struct egress *egress, const uint8_t to[4], uint64_t at)
+{
+	make_super_packet(40 + 10 * 1000, 1000);
+	memcpy(packet + VIRTIO_HEADER + 16, to, 4);
+	packets = 1;
+	groups = singles = 0;
+	memset(&counters, 0, sizeof counters);
+	assert_int_equal(egress_drain(egress, at), 0);
+	assert_int_equal(counters.value[COUNT_SENT], 10);
+	assert_int_equal(counters.value[DROP_SEND], 0);
+	return groups;
+}
+
+/* Nothing is dropped, only that peer gets single datagrams, and a minute later a group is tried again. */
+static void a_path_that_refuses_groups_is_remembered_for_its_peer(void **state)
+{
+	static const int errors[] = { EIO, EMSGSIZE, EINVAL };
+	const uint8_t others[4] = { 10, 0, 0, 3 };
+	struct egress *egress = open_egress();
+	struct peer *other = peer_add(&device, (const uint8_t[NOISE_KEY]) { 8 });
+	struct session *unused;
+
+	udp.gso = catch_sends = true;
+	egress->batch.run_segments = 64;
+	make_sessions();
+	unused = remote;
+	peer_set_endpoint(other, &peer->endpoint);
+	allowedips_insert(&device.allowed_ips, AF_INET, others, 32, &other->allowed_ips);
+	make_sessions_of(other);
+	session_destroy(unused);
+	for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
+		refusal = errors[i];
+		peer->ungrouped_until = 0;
+		assert_int_equal(groups_tried(egress, theirs, now), 1);
+		assert_int_equal(singles, 10);
+		assert_int_equal(counters.value[COUNT_GROUP_REFUSED], 1);
+		refusal = 0;
+		assert_int_equal(groups_tried(egress, theirs, now + 59 * NS_PER_S), 0);
+		assert_int_equal(groups_tried(egress, others, now + 59 * NS_PER_S), 1);
+		assert_int_equal(groups_tried(egress, theirs, now + 60 * NS_PER_S), 1);
+		assert_int_equal(counters.value[COUNT_GROUP_REFUSED], 0);
+	}
+	catch_sends = false;
+	close_egress(egress);
+}
+
+/* --- staged and long packets -------------------------------------------------------- */
 
 static void egress_stages_without_a_session_and_sends_later(void **state)
 {
@@ -435,6 +515,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(egress_seals_what_the_backend_reads),
 		TEST(egress_counts_the_sizes_of_batches),
+		TEST(a_path_that_refuses_groups_is_remembered_for_its_peer),
 		TEST(egress_stages_without_a_session_and_sends_later),
 		TEST(a_packet_too_long_for_a_datagram_is_dropped),
 		TEST(a_packet_too_long_for_a_datagram_is_not_staged),

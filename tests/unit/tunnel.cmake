@@ -20,7 +20,7 @@ adit_test(tunnel worker)
 adit_test(tunnel drain)
 adit_test(tunnel read_ahead)
 # Messages that the kernel would not deliver.
-target_link_options(test_data_path PRIVATE -Wl,--wrap=udp_receive)
+target_link_options(test_data_path PRIVATE -Wl,--wrap=udp_receive,--wrap=sendmmsg)
 # A TUN that refuses super-packets.
 target_link_options(test_worker PRIVATE -Wl,--wrap=tun_write)
 # A wrapped system call makes sockets full.
