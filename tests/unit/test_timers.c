@@ -8,7 +8,11 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
+#include <sched.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -254,6 +258,63 @@ static void a_long_sleep_is_one_wake_up(void **state)
 	timers_expire(&timers, now);
 	assert_int_equal(seen.retried, 1);
 	assert_uint_in_range(seen.keepalives, 0, 1);
+}
+
+/* Enters a time namespace in which the host was suspended for a day since it started. Returns false if it may not. */
+static bool enter_suspended_time(void)
+{
+	static const char offset[] = "boottime 86400 0";
+	int fd;
+
+	if (unshare(geteuid() ? CLONE_NEWUSER | CLONE_NEWTIME : CLONE_NEWTIME))
+		return false;
+	fd = open("/proc/self/timens_offsets", O_WRONLY | O_CLOEXEC);
+	return fd >= 0 && write(fd, offset, sizeof offset - 1) == sizeof offset - 1;
+}
+
+/* Returns the exit code: 0 if a deadline that has passed by CLOCK_BOOTTIME expires. By CLOCK_MONOTONIC it is far off.
+ */
+static int expire_after_suspend(void)
+{
+	struct ev_loop *loop = ev_loop_new(0);
+	struct pollfd alarm = { .events = POLLIN };
+	struct timespec monotonic;
+
+	clock_gettime(CLOCK_MONOTONIC, &monotonic);
+	now = clock_boottime();
+	if (now < ((uint64_t)monotonic.tv_sec + 86000) * NS_PER_S || timers_init(&timers, &ops, loop) ||
+		timers_reserve(&timers, 1))
+		return 1;
+	timers_peer_init(&peer);
+	timers_set_keepalive(&timers, &peer, 1, now - NS_PER_S);
+	alarm.fd = timers.fd;
+	if (poll(&alarm, 1, 10000) != 1)
+		return 2;
+	ev_run(loop, EVRUN_NOWAIT);
+	return seen.keepalives == 1 ? 0 : 3;
+}
+
+/* A laptop that wakes up sends what has become due meanwhile. */
+static void the_time_of_a_suspend_counts(void **state)
+{
+	enum { NOT_PERMITTED = 77 };
+	pid_t child = fork();
+	int status;
+
+	assert_true(child >= 0);
+	if (!child) {
+		if (!enter_suspended_time())
+			_exit(NOT_PERMITTED);
+		child = fork(); /* only a child is in the namespace */
+		if (!child)
+			_exit(expire_after_suspend());
+		_exit(child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) ? WEXITSTATUS(status) : 1);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == NOT_PERMITTED)
+		skip();
+	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
 /* --- several threads ----------------------------------------------------------------
@@ -550,6 +611,7 @@ int main(void)
 		TEST(a_shorter_interval_takes_effect_at_once),
 		TEST(a_stopped_peer_is_silent_and_out_of_the_heap),
 		TEST(a_long_sleep_is_one_wake_up),
+		TEST(the_time_of_a_suspend_counts),
 		WITH_THREADS(a_timer_that_a_worker_sets_is_queued_by_control),
 		WITH_THREADS(only_an_earlier_deadline_needs_queueing),
 		WITH_THREADS(a_timer_cancelled_before_it_is_queued_never_enters_the_heap),
