@@ -129,6 +129,44 @@ static void without_an_endpoint_nothing_is_sent(void **state)
 	assert_null(heap_top(&left.device.timers.heap));
 }
 
+/* Lets the left end have been spoken to at 198.51.100.9. */
+static void set_local(void)
+{
+	left.peer->endpoint.local.v4 = (struct in_pktinfo) { .ipi_ifindex = 3, .ipi_spec_dst.s_addr = htonl(0xc6336409) };
+	left.peer->last_from = left.peer->endpoint;
+}
+
+static void expect_no_local(void)
+{
+	assert_false(endpoint_local_known(&left.peer->endpoint));
+	assert_false(endpoint_local_known(&left.peer->last_from));
+	assert_true(endpoint_same_remote(&left.peer->endpoint, &right.address));
+}
+
+/* The routes choose another one, which may work. */
+static void a_local_address_is_forgotten_when_it_may_be_wrong(void **state)
+{
+	set_local();
+	handshake_initiate(left.peer, now, false);
+	assert_true(endpoint_local_known(&left.peer->endpoint));
+	handshake_initiate(left.peer, now + REKEY_TIMEOUT, false); /* a packet waits, and there was no answer */
+	expect_no_local();
+	assert_false(endpoint_local_known(&last(&left)->to));
+	set_local();
+	timers_expire(&left.device.timers, now + 3 * REKEY_TIMEOUT);
+	expect_no_local();
+	assert_false(endpoint_local_known(&last(&left)->to));
+	assert_int_equal(left.count, 3);
+	set_local();
+	left.device.up = false; /* no socket is opened */
+	assert_int_equal(control_set_port(&left.device, 1234), 0);
+	expect_no_local();
+	set_local();
+	assert_int_equal(control_set_mark(&left.device, 1234), 0);
+	expect_no_local();
+	left.device.up = true;
+}
+
 static void an_initiation_moves_the_endpoint(void **state)
 {
 	struct endpoint elsewhere = address(77, 1000);
@@ -409,6 +447,7 @@ int main(void)
 		TEST(no_initiation_within_5_s_of_a_response),
 		TEST(the_gate_works_when_the_clock_starts_at_zero),
 		TEST(without_an_endpoint_nothing_is_sent),
+		TEST(a_local_address_is_forgotten_when_it_may_be_wrong),
 		TEST(an_initiation_moves_the_endpoint),
 		TEST(a_replayed_initiation_changes_nothing),
 		TEST(forgetting_keys_keeps_the_timestamp_and_opens_the_gate),

@@ -284,6 +284,39 @@ static void our_own_datagrams_routed_back_are_dropped(void **state)
 	assert_int_equal(count(&left, COUNT_SEALED), 2);
 }
 
+/* Lets the left end send from an address that the host does not have. */
+static void send_from_gone_address(void)
+{
+	left.peer->endpoint.local.v4 = (struct in_pktinfo) { .ipi_spec_dst.s_addr = htonl(0xcb007109) };
+	left.peer->last_from = left.peer->endpoint;
+}
+
+static void expect_no_local(unsigned lost)
+{
+	assert_int_equal(count(&left, COUNT_LOCAL_LOST), lost);
+	assert_int_equal(count(&left, DROP_SEND), 0);
+	assert_false(endpoint_local_known(&left.peer->endpoint));
+	assert_false(endpoint_local_known(&left.peer->last_from));
+}
+
+static void a_local_address_that_is_gone_is_forgotten(void **state)
+{
+	uint64_t before;
+
+	connect_ends();
+	before = count(&right, COUNT_OPENED);
+	send_from_gone_address();
+	handshake_keepalive(left.peer, clock_boottime());
+	spin(3);
+	assert_int_equal(count(&right, COUNT_OPENED), before + 1);
+	expect_no_local(1);
+	send_from_gone_address();
+	route_in(&left, udp_packet(&left, &right, 100, 1));
+	spin(3);
+	assert_int_equal(count(&right, COUNT_OPENED), before + 2);
+	expect_no_local(2);
+}
+
 static void icmp_errors_are_rate_limited(void **state)
 {
 	connect_ends();
@@ -467,6 +500,7 @@ int main(void)
 		TEST(full_segments_are_not_padded_and_the_last_not_beyond_them),
 		TEST(each_rejection_has_a_counter),
 		TEST(our_own_datagrams_routed_back_are_dropped),
+		TEST(a_local_address_that_is_gone_is_forgotten),
 		TEST(icmp_errors_are_rate_limited),
 		TEST(single_packets_of_a_drain_are_sent_as_one_run),
 		TEST(an_authentic_packet_moves_the_endpoint_and_a_replay_does_not),
