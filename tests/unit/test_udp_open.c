@@ -15,7 +15,7 @@
 enum { MARK = 7 };
 
 /* Simulated: a kernel without some feature. */
-static bool no_gro_answer, no_segment, short_groups;
+static bool no_gro_answer, no_segment, short_groups, no_force;
 
 int __real_getsockopt(int fd, int level, int name, void *value, socklen_t *length);
 int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *length);
@@ -31,6 +31,10 @@ int __real_setsockopt(int fd, int level, int name, const void *value, socklen_t 
 int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t length);
 int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t length)
 {
+	if (no_force && level == SOL_SOCKET && (name == SO_RCVBUFFORCE || name == SO_SNDBUFFORCE)) {
+		errno = EPERM;
+		return -1;
+	}
 	if (!no_segment || level != IPPROTO_UDP || name != UDP_SEGMENT)
 		return __real_setsockopt(fd, level, name, value, length);
 	errno = ENOPROTOOPT;
@@ -65,7 +69,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	no_gro_answer = no_segment = short_groups = false;
+	no_gro_answer = no_segment = short_groups = no_force = false;
 	udp_close(&opened);
 	return 0;
 }
@@ -114,6 +118,25 @@ static void buffers_are_as_large_as_permitted(void **state)
 		assert_int_equal(option(opened.v4, SOL_SOCKET, names[i][0]), expected);
 		assert_int_equal(option(opened.v6, SOL_SOCKET, names[i][0]), expected);
 	}
+	close(fd);
+}
+
+/* Without CAP_NET_ADMIN the sysctls limit the size, but their limit may be more than the default. */
+static void without_privileges_buffers_are_as_large_as_the_sysctls_permit(void **state)
+{
+	static const int names[] = { SO_RCVBUF, SO_SNDBUF };
+	int fd = socket(AF_INET, SOCK_DGRAM, 0), room = 7 << 20;
+	struct udp udp;
+
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(__real_setsockopt(fd, SOL_SOCKET, names[i], &room, sizeof room), 0);
+	no_force = true;
+	assert_int_equal(udp_open(&udp, 0, 0), 0);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(option(udp.v4, SOL_SOCKET, names[i]), option(fd, SOL_SOCKET, names[i]));
+		assert_int_equal(option(udp.v6, SOL_SOCKET, names[i]), option(fd, SOL_SOCKET, names[i]));
+	}
+	udp_close(&udp);
 	close(fd);
 }
 
@@ -257,6 +280,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(both_sockets_have_their_options),
 		TEST(buffers_are_as_large_as_permitted),
+		TEST(without_privileges_buffers_are_as_large_as_the_sysctls_permit),
 		TEST(sockets_are_marked),
 		TEST(a_port_in_use_is_an_error),
 		TEST(a_random_port_is_free_for_both_families),
