@@ -221,6 +221,86 @@ static void egress_counts_the_sizes_of_batches(void **state)
 	close_egress(egress);
 }
 
+/* --- rejected packets --------------------------------------------------------------- */
+
+/* Makes a super-packet that segment_begin rejects for this cause. */
+static void make_rejected(enum segment_error cause)
+{
+	struct virtio_header header;
+	uint8_t *ip = packet + VIRTIO_HEADER;
+
+	make_super_packet(40 + 10 * 1000, 1000);
+	virtio_decode(&header, packet);
+	switch (cause) {
+	case SEGMENT_NOT_IP:
+		ip[0] = 0x15;
+		break;
+	case SEGMENT_RSC_INFO:
+		header.flags |= VIRTIO_RSC_INFO;
+		break;
+	case SEGMENT_NO_CHECKSUM:
+		header.flags = 0;
+		break;
+	case SEGMENT_NO_SIZE:
+		header.gso_size = 0;
+		break;
+	case SEGMENT_GSO_UNKNOWN:
+		header.gso_type = 3; /* UFO */
+		break;
+	case SEGMENT_GSO_VERSION:
+		header.gso_type = VIRTIO_GSO_TCPV6;
+		break;
+	case SEGMENT_ECN_NOT_TCP:
+		header.gso_type = VIRTIO_GSO_UDP_L4 | VIRTIO_GSO_ECN;
+		break;
+	case SEGMENT_CSUM_START:
+		header.csum_start = 24;
+		break;
+	case SEGMENT_CSUM_OFFSET:
+		header.csum_offset = 6;
+		break;
+	case SEGMENT_PROTOCOL:
+		ip[9] = IPPROTO_UDP;
+		break;
+	case SEGMENT_IP_HEADER:
+		ip[0] = 0x44;
+		break;
+	case SEGMENT_TCP_HEADER:
+		ip[32] = 4 << 4;
+		break;
+	case SEGMENT_HEADER_LONG:
+		packet_length = 39;
+		break;
+	case SEGMENT_CSUM_OUTSIDE:
+		header.gso_type = VIRTIO_GSO_NONE;
+		header.csum_start = (uint16_t)packet_length;
+		break;
+	default:
+		fail_msg("no packet for cause %d", cause);
+	}
+	virtio_encode(packet, &header);
+}
+
+static void each_cause_of_a_rejection_is_counted_and_the_reading_continues(void **state)
+{
+	struct egress *egress = open_egress();
+
+	make_sessions();
+	for (int cause = SEGMENT_OK + 1; cause < SEGMENT_ERRORS; cause++) {
+		if (cause == SEGMENT_TOO_LONG) /* no TUN returns so many bytes */
+			continue;
+		make_rejected((enum segment_error)cause);
+		memset(&counters, 0, sizeof counters);
+		packets = 3;
+		assert_int_equal(egress_drain(egress, now), 0);
+		assert_int_equal(counters.value[COUNT_TUN_READ], 3);
+		for (int other = SEGMENT_OK + 1; other < SEGMENT_ERRORS; other++)
+			assert_int_equal(counters.value[DROP_REFUSED + other], other == cause ? 3 : 0);
+		assert_int_equal(counters.value[COUNT_SENT], 0);
+	}
+	close_egress(egress);
+}
+
 /* --- paths that refuse UDP_SEGMENT sends -------------------------------------------- */
 
 static bool catch_sends; /* no message reaches the kernel */
@@ -515,6 +595,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(egress_seals_what_the_backend_reads),
 		TEST(egress_counts_the_sizes_of_batches),
+		TEST(each_cause_of_a_rejection_is_counted_and_the_reading_continues),
 		TEST(a_path_that_refuses_groups_is_remembered_for_its_peer),
 		TEST(egress_stages_without_a_session_and_sends_later),
 		TEST(a_packet_too_long_for_a_datagram_is_dropped),

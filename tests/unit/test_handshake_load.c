@@ -23,6 +23,7 @@ static void under_load_a_cookie_is_required_and_then_accepted(void **state)
 	assert_int_equal(count(&right, COUNT_UNDER_LOAD), 276);
 	assert_int_equal(count(&right, COUNT_COOKIE_SENT), COOKIES);
 	assert_int_equal(last(&right)->n, 64);
+	assert_int_equal(last(&right)->traffic_class, HANDSHAKE_TRAFFIC_CLASS);
 	assert_int_equal(count(&right, COUNT_HANDSHAKE_DONE), 1);
 	left.read = left.count;
 	right.read = right.count - 1;
@@ -45,6 +46,7 @@ static void a_cookie_reply_does_not_move_the_endpoint(void **state)
 	hand_over(&left, last(&right), &elsewhere);
 	assert_true(left.peer->cookies.cookie_known);
 	assert_true(endpoint_equal(&left.peer->endpoint, &right.address));
+	assert_int_equal(left.peer->rx_bytes, sizeof(struct message_cookie));
 }
 
 /* The first initiation is answered by a cookie reply, the second one by a response. */

@@ -140,6 +140,42 @@ static void repeats_are_jittered(void **state)
 	assert_true(different > 3);
 }
 
+/* Sets a timer ten times: each deadline is `least` from now and up to the jitter more, and not all are equal. */
+static void assert_jittered(enum timer_kind kind, void (*set)(void), uint64_t least)
+{
+	uint64_t last = 0;
+	int different = 0;
+
+	for (int i = 0; i < 10; i++) {
+		uint64_t due;
+
+		timers_peer_stop(&timers, &peer);
+		set();
+		due = peer.timer[kind].due - now;
+		assert_uint_in_range(due, least, least + REKEY_TIMEOUT_JITTER);
+		different += due != last;
+		last = due;
+	}
+	assert_true(different > 3);
+}
+
+static void initiated_now(void)
+{
+	timers_handshake_initiated(&timers, &peer, now);
+}
+
+static void data_sent_now(void)
+{
+	timers_data_sent(&timers, &peer, now);
+}
+
+/* Otherwise two ends that lose their session at the same time keep in step. */
+static void handshakes_are_jittered(void **state)
+{
+	assert_jittered(TIMER_RETRANSMIT_HANDSHAKE, initiated_now, REKEY_TIMEOUT);
+	assert_jittered(TIMER_NEW_HANDSHAKE, data_sent_now, KEEPALIVE_TIMEOUT + REKEY_TIMEOUT);
+}
+
 static void a_session_ends_the_repeats(void **state)
 {
 	initiate(&peer, now, false);
@@ -601,6 +637,7 @@ int main(void)
 		TEST(an_unanswered_initiation_is_repeated_for_90_s_then_given_up),
 		TEST(many_timers_that_are_due_do_not_hold_up_the_data),
 		TEST(repeats_are_jittered),
+		TEST(handshakes_are_jittered),
 		TEST(a_session_ends_the_repeats),
 		TEST(unanswered_data_brings_a_handshake_after_15_s),
 		TEST(anything_received_cancels_that_handshake),
