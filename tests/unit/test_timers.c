@@ -248,6 +248,21 @@ static void data_that_keeps_coming_keeps_being_answered(void **state)
 	assert_uint_in_range(seen.keepalives, 6, 7);
 }
 
+static void data_received_before_the_keepalive_is_answered_again(void **state)
+{
+	timers_data_received(&timers, &peer, now);
+	pass(9000);
+	timers_data_received(&timers, &peer, now);
+	pass(1001);
+	assert_int_equal(seen.keepalives, 1);
+	pass(9998);
+	assert_int_equal(seen.keepalives, 1);
+	pass(2);
+	assert_int_equal(seen.keepalives, 2);
+	pass(60 * 1000);
+	assert_int_equal(seen.keepalives, 2);
+}
+
 static void persistent_keepalive_counts_from_the_last_traffic_either_way(void **state)
 {
 	timers_set_keepalive(&timers, &peer, 25, now);
@@ -644,6 +659,7 @@ int main(void)
 		TEST(data_received_is_answered_within_10_s),
 		TEST(anything_sent_cancels_the_keepalive),
 		TEST(data_that_keeps_coming_keeps_being_answered),
+		TEST(data_received_before_the_keepalive_is_answered_again),
 		TEST(persistent_keepalive_counts_from_the_last_traffic_either_way),
 		TEST(a_shorter_interval_takes_effect_at_once),
 		TEST(a_stopped_peer_is_silent_and_out_of_the_heap),
