@@ -68,7 +68,18 @@ static inline void peer_gone(void *context, struct peer *peer)
 {
 }
 
-static const struct device_ops ops = { .send = post, .peer_gone = peer_gone };
+static inline int bind_nothing(void *context, uint16_t *port, uint32_t mark)
+{
+	return 0;
+}
+
+static inline void unbind_nothing(void *context)
+{
+}
+
+static const struct device_ops ops = {
+	.send = post, .bind = bind_nothing, .unbind = unbind_nothing, .peer_gone = peer_gone
+};
 
 static inline struct endpoint address(uint8_t host, uint16_t port)
 {

@@ -394,6 +394,26 @@ static void a_device_whose_link_is_down_answers_nothing(void **state)
 	assert_int_equal(count(&right, DROP_HANDSHAKE), 1);
 }
 
+static void a_link_that_goes_down_ends_sessions_and_timers(void **state)
+{
+	timers_set_keepalive(&left.device.timers, &left.peer->timers, 25, now);
+	shake_hands();
+	timers_data_sent(&left.device.timers, &left.peer->timers, now);
+	left.count = left.read = 0;
+	assert_int_equal(control_set_up(&left.device, false, now), 0);
+	assert_null(left.peer->sessions.current);
+	assert_null(heap_top(&left.device.timers.heap));
+	timers_expire(&left.device.timers, now + 1000 * NS_PER_S);
+	assert_int_equal(left.count, 0);
+	assert_int_equal(control_set_up(&left.device, true, now + 1), 0); /* less than 5 s after the last handshake */
+	assert_int_equal(left.count, 1);
+	assert_int_equal(left.sent[0].n, sizeof(struct message_initiation));
+	assert_int_equal(control_set_up(&left.device, false, now), 0);
+	timers_set_keepalive(&left.device.timers, &left.peer->timers, 0, now);
+	assert_int_equal(control_set_up(&left.device, true, now), 0);
+	assert_int_equal(left.count, 1);
+}
+
 static void a_removed_peer_leaves_no_index_behind(void **state)
 {
 	shake_hands();
@@ -462,6 +482,7 @@ int main(void)
 		TEST(timestamps_of_all_peers_follow_one_clock),
 		TEST(the_age_of_the_last_handshake_survives_a_step),
 		TEST(a_device_whose_link_is_down_answers_nothing),
+		TEST(a_link_that_goes_down_ends_sessions_and_timers),
 		TEST(a_removed_peer_leaves_no_index_behind),
 		TEST(old_sessions_are_retired_in_the_order_of_the_paper),
 		TEST(a_session_older_than_180_s_is_not_used),
