@@ -273,6 +273,35 @@ def read_only_sysctls(lab):
         assert left.daemon.log().count("leaving it out") <= 3, left.daemon.log()
 
 
+@case()
+def user_namespace(lab):
+    """Root of a user namespace, as in a rootless container: it has no capability on the host."""
+    left, _ = lay(lab)
+    left.daemon = left.node.start("tun-left", ["unshare", "--user", "--map-root-user", "--net", "sh", "-c",
+                                               "ip link add wan type veth peer name other; ip link set other up; "
+                                               "ip address add 10.9.1.2/24 dev wan; ip link set wan up; "
+                                               "ip route add default via 10.9.1.1; "
+                                               f"exec {lab.adit} run {left.write()}"])
+
+    def inside(command, check=True):
+        return left.node.run(f"nsenter --target {left.daemon.pid} --user --net --preserve-credentials {command}",
+                             check=check).stdout
+
+    wait_for(lambda: ": up:" in left.daemon.log(), "the start")
+    with lab.check("the interface, the rules and the firewall are there, and nothing is left out"):
+        assert "10.7.0.1/24" in inside("ip address show dev tun-left"), left.daemon.log()
+        assert "default dev tun-left" in inside("ip route show table 51820")
+        assert inside("ip rule").count(f"proto {PROTO}") == 2
+        assert "adit-tun-left" in inside("nft list ruleset")
+        assert "leaving it out" not in left.daemon.log(), left.daemon.log()
+    with lab.check("a packet starts a handshake, and wg(8) gets answers"):
+        inside(f"ping -c 1 -W 1 {BEYOND[4]}", check=False)
+        assert counters_of(left)["handshake_sent"] == 1, counters_of(left)
+    with lab.check("SIGTERM ends it, and nothing is left"):
+        assert left.daemon.stop() == 0, left.daemon.log()
+        assert not os.path.exists("/var/run/wireguard/tun-left.sock")
+
+
 # --- the interface is like the kernel's -------------------------------------------------------------------------------
 
 def check_silence(lab, seconds):
