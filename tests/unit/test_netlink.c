@@ -327,6 +327,9 @@ static int make_uplinks(void **context)
 		command("ip link set wan%d up; ip link set far%d up", i, i);
 	}
 	command("ip address add 203.0.113.7/32 dev lo; ip address add 2001:db8:7::7/128 dev lo");
+	/* The kernel adds the local route of an IPv6 address a moment later, even without duplicate address detection. */
+	command("for i in $(seq 500); do [ $(ip -6 route show table local | grep -c '^local 2001:db8:') = 3 ] && exit; "
+			"sleep 0.01; done");
 	command("ip route add default via 192.0.2.2; ip -6 route add default via 2001:db8:1::2");
 	command("ip route add default via 198.51.100.2 table 100; ip -6 route add default via 2001:db8:2::2 table 100");
 	return 0;
