@@ -36,6 +36,39 @@ static void modes_do_not_depend_on_the_umask(void **state)
 	}
 }
 
+static int renames;
+
+/* A client may connect as soon as the socket has its name. wg(8) removes a socket that refuses it. */
+int __real_rename(const char *from, const char *to);
+int __wrap_rename(const char *from, const char *to);
+
+int __wrap_rename(const char *from, const char *to)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	strcpy(address.sun_path, from);
+	assert_int_equal(connect(fd, (const struct sockaddr *)&address, sizeof address), 0);
+	close(fd);
+	assert_int_equal(mode_of(from), 0600);
+	renames++;
+	return __real_rename(from, to);
+}
+
+static void the_socket_listens_before_it_has_its_name(void **state)
+{
+	char path[128];
+	int fd;
+
+	renames = 0;
+	fd = uapi_listen(serve_directory, "named");
+	assert_true(fd >= 0);
+	assert_int_equal(renames, 1);
+	close(fd);
+	path_of(path, "named.sock");
+	assert_int_equal(unlink(path), 0);
+}
+
 static void a_running_daemon_keeps_its_socket(void **state)
 {
 	struct serve second;
@@ -253,6 +286,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(modes_do_not_depend_on_the_umask),
+		TEST(the_socket_listens_before_it_has_its_name),
 		TEST(a_running_daemon_keeps_its_socket),
 		TEST(the_socket_of_a_dead_daemon_is_replaced),
 		TEST(temporary_sockets_of_dead_daemons_are_removed),

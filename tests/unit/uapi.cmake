@@ -10,6 +10,7 @@ target_link_options(test_uapi_clients PRIVATE -Wl,--wrap=accept4,--wrap=inotify_
 adit_test(uapi uapi_secrets)
 target_link_options(test_uapi_secrets PRIVATE -Wl,--wrap=free) # searches freed memory
 adit_test(uapi uapi_socket)
+target_link_options(test_uapi_socket PRIVATE -Wl,--wrap=rename)
 adit_test(uapi uapi_wg)
 adit_test(uapi interface_lock)
 # Configurations are written as sets of the control socket, so these tests of config link uapi.
