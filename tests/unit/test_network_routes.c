@@ -167,6 +167,32 @@ static void rules_never_have_preference_0(void **state)
 	}
 }
 
+/* Another program has put them there, where they apply even before the local table. */
+static void rules_of_ours_with_preference_0_are_moved(void **state)
+{
+	static const char *const rules[] = { "lookup main suppress_prefixlength 0", "lookup 51820" };
+	struct scene *scene = *state;
+
+	configure(scene, "10.7.0.1/24 fd07::1/64", "0.0.0.0/0 ::/0");
+	up(scene);
+	assert_rules(rules_v4, rules_v6);
+	for (int moved = 1; moved <= 3; moved++) { /* bits: which of the two */
+		for (int family = 4; family <= 6; family += 2) {
+			for (int i = 0; i < 2; i++) {
+				char command[200];
+
+				snprintf(command, sizeof command,
+						 "ip -%d rule del not fwmark 51820 %s; ip -%d rule add not fwmark 51820 %s protocol 173 pref 0",
+						 family, rules[i], family, rules[i]);
+				if (moved & 1 << i)
+					assert_shows(command, "");
+			}
+		}
+		up(scene);
+		assert_rules(rules_v4, rules_v6);
+	}
+}
+
 static void errors_name_the_owner(void **state)
 {
 	struct scene *scene = *state;
@@ -207,6 +233,7 @@ int main(void)
 		network_test(table_off_adds_no_route),
 		network_test(redundant_routes_are_not_added),
 		network_test(rules_never_have_preference_0),
+		network_test(rules_of_ours_with_preference_0_are_moved),
 		network_test(errors_name_the_owner),
 	};
 
