@@ -348,6 +348,7 @@ static void a_path_that_refuses_groups_is_remembered_for_its_peer(void **state)
 	const uint8_t others[4] = { 10, 0, 0, 3 };
 	struct egress *egress = open_egress();
 	struct peer *other = peer_add(&device, (const uint8_t[NOISE_KEY]) { 8 });
+	struct endpoint moved = peer->endpoint;
 	struct session *unused;
 
 	udp.gso = catch_sends = true;
@@ -370,6 +371,12 @@ static void a_path_that_refuses_groups_is_remembered_for_its_peer(void **state)
 		assert_int_equal(groups_tried(egress, theirs, now + 60 * NS_PER_S), 1);
 		assert_int_equal(counters.value[COUNT_GROUP_REFUSED], 0);
 	}
+	refusal = EIO;
+	assert_int_equal(groups_tried(egress, theirs, now + 61 * NS_PER_S), 1);
+	refusal = 0;
+	moved.to.v4.sin_port = htons(1);
+	peer_set_endpoint(peer, &moved); /* that is another path */
+	assert_int_equal(groups_tried(egress, theirs, now + 61 * NS_PER_S), 1);
 	catch_sends = false;
 	close_egress(egress);
 }
@@ -525,8 +532,8 @@ static void a_message_larger_than_the_area_is_dropped(void **state)
 	close_ingress(ingress);
 }
 
-/* Sends the packet from the peer, sealed. */
-static void send_sealed(void)
+/* Sends the first `n` bytes of the packet from the peer, sealed. */
+static void send_sealed_part(size_t n)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET,
 							  .sin_port = htons(udp.port),
@@ -535,10 +542,14 @@ static void send_sealed(void)
 	uint64_t counter;
 
 	assert_int_equal(session_reserve(remote, 1, &counter), 1);
-	memcpy(slot + DATA_HEADER, packet + VIRTIO_HEADER, LENGTH);
-	session_seal(remote, counter, slot, LENGTH);
-	assert_int_equal(sendto(far, slot, LENGTH + DATA_OVERHEAD, 0, (struct sockaddr *)&to, sizeof to),
-					 LENGTH + DATA_OVERHEAD);
+	memcpy(slot + DATA_HEADER, packet + VIRTIO_HEADER, n);
+	session_seal(remote, counter, slot, n);
+	assert_int_equal(sendto(far, slot, n + DATA_OVERHEAD, 0, (struct sockaddr *)&to, sizeof to), n + DATA_OVERHEAD);
+}
+
+static void send_sealed(void)
+{
+	send_sealed_part(LENGTH);
 }
 
 static void ingress_writes_what_it_opens(void **state)
@@ -562,6 +573,25 @@ static void ingress_writes_what_it_opens(void **state)
 	assert_int_equal(counters.value[DROP_INNER_SOURCE], 1);
 	assert_batches(HISTOGRAM_TUN_WRITE, 1, 1);
 	assert_int_equal(read(kernel, written, sizeof written), -1);
+	close_ingress(ingress);
+}
+
+/* Two ends would otherwise answer each other's keepalives for ever. */
+static void a_keepalive_is_not_answered(void **state)
+{
+	const struct timer *answer = &peer->timers.timer[TIMER_SEND_KEEPALIVE];
+	struct ingress *ingress = open_ingress();
+
+	make_sessions();
+	make_packet(theirs, ours);
+	send_sealed_part(0);
+	ingress_drain(ingress, udp.v4, now);
+	assert_int_equal(counters.value[COUNT_OPENED], 1);
+	assert_int_equal(counters.value[DROP_INNER], 0);
+	assert_int_equal(answer->due, 0);
+	send_sealed();
+	ingress_drain(ingress, udp.v4, now);
+	assert_int_equal(answer->due, now + KEEPALIVE_TIMEOUT);
 	close_ingress(ingress);
 }
 
@@ -603,6 +633,7 @@ int main(void)
 		TEST(a_segment_too_long_for_a_datagram_is_dropped),
 		TEST(a_message_larger_than_the_area_is_dropped),
 		TEST(ingress_writes_what_it_opens),
+		TEST(a_keepalive_is_not_answered),
 		TEST(ingress_counts_what_is_lost),
 	};
 	if (sodium_init() < 0)
