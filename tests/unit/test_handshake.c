@@ -2,6 +2,8 @@
 /* Tests of the handshake between two devices: keys, gates, endpoints, clocks and sessions. */
 #include "handshake_rig.h"
 
+#include <stdlib.h>
+
 static void both_ends_agree_on_keys(void **state)
 {
 	struct session *from, *to;
@@ -175,6 +177,35 @@ static void an_initiation_moves_the_endpoint(void **state)
 	hand_over(&right, last(&left), &elsewhere);
 	assert_true(endpoint_equal(&right.peer->endpoint, &elsewhere));
 	assert_true(endpoint_equal(&last(&right)->to, &elsewhere));
+}
+
+static void a_response_moves_the_endpoint(void **state)
+{
+	struct endpoint elsewhere = address(77, 1000);
+
+	handshake_initiate(left.peer, now, false);
+	hand_over(&right, last(&left), &left.address);
+	hand_over(&left, last(&right), &elsewhere);
+	assert_non_null(left.peer->sessions.current);
+	assert_true(endpoint_equal(&left.peer->endpoint, &elsewhere));
+	assert_true(endpoint_equal(&last(&left)->to, &elsewhere)); /* the keepalive that confirms */
+}
+
+/* Nobody can guess the index of another session. */
+static void indices_are_random(void **state)
+{
+	uint32_t ones = 0, zeros = 0;
+
+	for (int i = 0; i < 100; i++) {
+		struct peer_index *index = peer_index_create(left.peer);
+
+		assert_non_null(index);
+		ones |= index->index;
+		zeros |= ~index->index;
+		free(index);
+	}
+	assert_int_equal(ones, UINT32_MAX);
+	assert_int_equal(zeros, UINT32_MAX);
 }
 
 static void a_replayed_initiation_changes_nothing(void **state)
@@ -469,6 +500,8 @@ int main(void)
 		TEST(without_an_endpoint_nothing_is_sent),
 		TEST(a_local_address_is_forgotten_when_it_may_be_wrong),
 		TEST(an_initiation_moves_the_endpoint),
+		TEST(a_response_moves_the_endpoint),
+		TEST(indices_are_random),
 		TEST(a_replayed_initiation_changes_nothing),
 		TEST(forgetting_keys_keeps_the_timestamp_and_opens_the_gate),
 		TEST(a_wrong_mac1_costs_no_curve_work),

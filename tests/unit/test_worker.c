@@ -366,6 +366,29 @@ static void an_authentic_packet_moves_the_endpoint_and_a_replay_does_not(void **
 	assert_int_equal(endpoint_port(&right), port);
 }
 
+static in_addr_t local_of(const struct end *end)
+{
+	return ntohl(end->peer->endpoint.local.v4.ipi_spec_dst.s_addr);
+}
+
+/* Data alone decides: there is no handshake in between. */
+static void answers_come_from_the_address_that_was_spoken_to(void **state)
+{
+	connect_ends();
+	route_in(&left, udp_packet(&left, &right, 100, 1));
+	spin(3);
+	assert_int_equal(local_of(&right), INADDR_LOOPBACK);
+	left.peer->endpoint.to.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1);
+	route_in(&left, udp_packet(&left, &right, 100, 1));
+	spin(3);
+	assert_int_equal(local_of(&right), INADDR_LOOPBACK + 1);
+	route_in(&right, udp_packet(&right, &left, 100, 1));
+	spin(3);
+	assert_int_equal(read(left.kernel, received, sizeof received), VIRTIO_HEADER + 100);
+	assert_int_equal(ntohl(left.peer->endpoint.to.v4.sin_addr.s_addr), INADDR_LOOPBACK + 1);
+	assert_int_equal(count(&left, COUNT_HANDSHAKE_DONE), 1);
+}
+
 static void a_foreign_inner_source_is_dropped_but_the_endpoint_moves(void **state)
 {
 	uint16_t port;
@@ -504,6 +527,7 @@ int main(void)
 		TEST(icmp_errors_are_rate_limited),
 		TEST(single_packets_of_a_drain_are_sent_as_one_run),
 		TEST(an_authentic_packet_moves_the_endpoint_and_a_replay_does_not),
+		TEST(answers_come_from_the_address_that_was_spoken_to),
 		TEST(a_foreign_inner_source_is_dropped_but_the_endpoint_moves),
 		TEST(an_invalid_inner_packet_is_dropped_but_moves_the_timers),
 		TEST(padding_is_trimmed),
