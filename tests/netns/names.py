@@ -408,18 +408,26 @@ def a_changed_answer(lab, workers):
         wait_for_answers(left, right, "an answer at the new address")
 
 
-@case(waits=True, bars=True, host=["v4", "disable_ipv6", "tunnel_v6", "dead_v6"])
+@case(waits=True, bars=True, host=["v4", "disable_ipv6", "tunnel_v6", "dead_v6", "dead_v6_full", "half_v6"])
 def families(lab, host):
     """The AAAA record of the name is wrong and the A record is right."""
     own_etc()
-    left, right = lay(lab, allowed=EVERYTHING if host == "tunnel_v6" else None,
-                      ipv6=host in ("disable_ipv6", "dead_v6"), inner6=host != "disable_ipv6")
+    allowed = {"tunnel_v6": EVERYTHING, "dead_v6_full": EVERYTHING, "half_v6": ["10.7.0.2/32", "::/1", "8000::/1"]}
+    dead_v6 = host.startswith("dead_v6")
+    left, right = lay(lab, allowed=allowed.get(host), ipv6=dead_v6 or host == "disable_ipv6",
+                      inner6=host != "disable_ipv6")
     if host == "disable_ipv6":
         left.node.set("net/ipv6/conf/all/disable_ipv6", 1)
     server = Dns(right.node, {"vpn.example": ["2001:db8:1::99", "198.51.100.1"]})
     right.start()
+    server.holding = host == "half_v6"
     left.start()
-    if host == "dead_v6":
+    if server.holding:  # the routes into the tunnel lead to the IPv6 address, too
+        server.holding = False
+        with lab.check("the IPv6 address is skipped, because its route leads into the tunnel"):
+            wait_for(lambda: endpoint(left, right) != "(none)", "an endpoint")
+            assert is_at(left, right, "198.51.100.1"), endpoints(left)
+    if dead_v6:
         with lab.check("the IPv6 address is tried first, and the IPv4 address after one unanswered handshake"):
             wait_until_at(left, right, "2001:db8:1::99")
             took = wait_for_answers(left, right, "an answer from the IPv4 address")
@@ -431,9 +439,9 @@ def families(lab, host):
             took = wait_for_answers(left, right, "an answer through the tunnel")
             assert is_at(left, right, "198.51.100.1"), endpoints(left)
             lab.bar("the IPv4 address is used within 3 s", took, 3)
-        with lab.check("a host without IPv6 sends no AAAA query" if host != "tunnel_v6" else "traffic flows"):
+        with lab.check("traffic flows" if host in allowed else "a host without IPv6 sends no AAAA query"):
             kinds = {kind for _, _, kind, _ in server.queries}
-            assert host == "tunnel_v6" or AAAA not in kinds or host == "v4", kinds
+            assert host in allowed or AAAA not in kinds or host == "v4", kinds
             left.node.ping(right.v4)
 
 
