@@ -19,6 +19,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "network/network.h"
 #include "sandbox.h"
@@ -177,6 +178,24 @@ static inline void up(struct scene *scene)
 {
 	if (try_up(scene) != 0)
 		fail_msg("%s", scene->reason.text);
+}
+
+/* Returns what `act` writes to standard error. */
+static inline const char *capture_log(void (*act)(struct scene *scene), struct scene *scene)
+{
+	static char text[4096];
+	int file = memfd_create("log", MFD_CLOEXEC), stderr_before = dup(STDERR_FILENO);
+	ssize_t length;
+
+	assert_true(file >= 0 && stderr_before >= 0);
+	dup2(file, STDERR_FILENO);
+	act(scene);
+	dup2(stderr_before, STDERR_FILENO);
+	length = pread(file, text, sizeof text - 1, 0);
+	text[length < 0 ? 0 : length] = '\0';
+	close(file);
+	close(stderr_before);
+	return text;
 }
 
 #define assert_shows(command, expected) assert_string_equal(sandbox_output(command), expected)

@@ -2,27 +2,7 @@
 /* Tests of the firewall where nft(8) is missing or fails, and of interface names in it. */
 #include "network_rig.h"
 
-#include <sys/mman.h>
-
 static char path[4096]; /* the original PATH */
-
-/* Returns what `act` writes to standard error. */
-static const char *capture_log(void (*act)(struct scene *scene), struct scene *scene)
-{
-	static char text[4096];
-	int file = memfd_create("log", MFD_CLOEXEC), stderr_before = dup(STDERR_FILENO);
-	ssize_t length;
-
-	assert_true(file >= 0 && stderr_before >= 0);
-	dup2(file, STDERR_FILENO);
-	act(scene);
-	dup2(stderr_before, STDERR_FILENO);
-	length = pread(file, text, sizeof text - 1, 0);
-	text[length < 0 ? 0 : length] = '\0';
-	close(file);
-	close(stderr_before);
-	return text;
-}
 
 static void up_and_down_without_nft(struct scene *scene)
 {

@@ -115,17 +115,21 @@ static void the_interface_behaves_like_the_kernels(void **state)
 	assert_shows("ip -6 address show dev tun0 scope link", "");
 	assert_shows("ip -d link show tun0 | grep -o MULTICAST", "exit 256");
 	assert_shows("cat /proc/sys/net/ipv6/conf/tun0/accept_ra /proc/sys/net/ipv6/conf/tun0/addr_gen_mode "
-				 "/proc/sys/net/ipv4/conf/tun0/send_redirects /proc/sys/net/ipv4/conf/all/send_redirects",
-				 "0\n1\n0\n0\n");
+				 "/proc/sys/net/ipv4/conf/tun0/send_redirects /proc/sys/net/ipv4/conf/all/send_redirects "
+				 "/proc/sys/net/ipv4/conf/tun0/promote_secondaries",
+				 "0\n1\n0\n0\n1\n");
 }
 
 static void a_host_without_ipv6_has_one_warning(void **state)
 {
 	struct scene *scene = *state;
+	const char *warning;
 
 	sandbox_output("echo 1 > /proc/sys/net/ipv6/conf/tun0/disable_ipv6");
 	configure(scene, "10.7.0.1/24 fd07::1/64", "0.0.0.0/0 ::/0 fd09::/48");
-	up(scene);
+	warning = strstr(capture_log(up, scene), "IPv6");
+	assert_non_null(warning);
+	assert_null(strchr(strchr(warning, '\n') + 1, '\n'));
 	assert_shows("ip -br address show tun0", "tun0 UNKNOWN 10.7.0.1/24\n");
 	assert_rules(rules_v4, no_rules_v6);
 }
