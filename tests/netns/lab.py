@@ -15,6 +15,7 @@ import re
 import shlex
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -55,6 +56,20 @@ def need_kernel(version, feature):
 def enter(namespace):
     if libc.setns(namespace, CLONE_NEWNET):
         raise OSError(ctypes.get_errno(), "setns")
+
+
+def forbid(numbers, argument, value, error):
+    """
+    For a child: a seccomp filter by which a system call fails if one of its arguments has a value. `numbers` are those
+    of the call on x86_64 and arm64.
+    """
+    load, equal, leave, allow, refuse = 0x20, 0x15, 0x06, 0x7fff0000, 0x00050000 | error
+    steps = ((load, 0, 0, 0), (equal, 0, 3, numbers[os.uname().machine != "x86_64"]), (load, 0, 0, 16 + 8 * argument),
+             (equal, 0, 1, value), (leave, 0, 0, refuse), (leave, 0, 0, allow))
+    code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *step) for step in steps))
+    program = ctypes.create_string_buffer(struct.pack("@HP", len(steps), ctypes.addressof(code)))
+    if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, program):
+        raise OSError(ctypes.get_errno(), "seccomp")
 
 
 class Daemon:

@@ -8,6 +8,7 @@ The host's network as a start, a reload and a crash leave it, on hosts of all ki
                                                    lo  203.0.113.7, 2001:db8:7::7  (only known inside)
 """
 
+import errno
 import os
 import re
 import signal
@@ -16,7 +17,7 @@ import subprocess
 import time
 
 from ends import Adit, counters_of, key
-from lab import case, wait_for
+from lab import case, forbid, wait_for
 from life import BEYOND, changes, lay, network_state
 from packets import Capture
 from reload import about
@@ -225,15 +226,31 @@ def crash(lab):
 
 # --- hosts that lack something ----------------------------------------------------------------------------------------
 
-@case()
-def no_ipv6(lab):
+def forbid_v6_sockets():
+    """For a child: socket(2) fails with EAFNOSUPPORT for AF_INET6."""
+    forbid((41, 198), 0, socket.AF_INET6, errno.EAFNOSUPPORT)
+
+
+@case(sockets=[True, False])
+def no_ipv6(lab, sockets):
+    """IPv6 is disabled by a sysctl, or the kernel has none at all and so no sockets for it."""
     left, _ = lay(lab)
     left.node.set("net/ipv6/conf/all/disable_ipv6", 1)
     left.node.set("net/ipv6/conf/default/disable_ipv6", 1)
-    left.start()
+    left.daemon = left.node.start("tun-left", [lab.adit, "run", left.write()],
+                                  preexec_fn=None if sockets else forbid_v6_sockets)
+    wait_for(lambda: ": up:" in left.daemon.log(), "the start")
     with lab.check("IPv6 is left out with one warning"):
         left.node.ping(BEYOND[4])
-        assert left.daemon.log().count("IPv6 is disabled here") == 1, left.daemon.log()
+        assert left.daemon.log().count("IPv6") == 1, left.daemon.log()
+        assert "IPv6 is disabled here" in left.daemon.log(), left.daemon.log()
+    with lab.check("the port is open for IPv4, and for IPv6 if the kernel has it"):
+        assert len(left.node.udp_ports()) == 1 + sockets, left.node.udp_ports()
+    with lab.check("a reload works, and SIGTERM leaves nothing"):
+        left.reload()
+        left.node.ping(BEYOND[4])
+        assert left.stop() == 0
+        assert not left.node.has_link("tun-left")
 
 
 @case(tool=["missing", "broken"], strict=[False, True])

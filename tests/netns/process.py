@@ -8,7 +8,6 @@ The process: what it inherits, its limits, and how it begins and ends.
 
 import base64
 import contextlib
-import ctypes
 import errno
 import itertools
 import os
@@ -21,7 +20,7 @@ import time
 
 from device_life import check_gone, processes
 from ends import PORT, Adit, AditDevice, devices, key, pair
-from lab import TIMEOUT, case, libc, wait_for
+from lab import TIMEOUT, case, forbid, wait_for
 
 INTERFACE = "tun-left"
 FOLDER = "/var/run/wireguard"
@@ -281,15 +280,8 @@ def core_dumps(lab):
 
 
 def forbid_node():
-    """For a child: a seccomp filter by which openat(2) with the flags for /dev/net/tun fails with EPERM."""
-    load, equal, leave, allow, refuse = 0x20, 0x15, 0x06, 0x7fff0000, 0x00050000 | errno.EPERM
-    flags = os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC
-    steps = ((load, 0, 0, 0), (equal, 0, 3, 257 if os.uname().machine == "x86_64" else 56), (load, 0, 0, 32),
-             (equal, 0, 1, flags), (leave, 0, 0, refuse), (leave, 0, 0, allow))
-    code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *step) for step in steps))
-    program = ctypes.create_string_buffer(struct.pack("@HP", len(steps), ctypes.addressof(code)))
-    if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, program):
-        raise OSError(ctypes.get_errno(), "seccomp")
+    """For a child: openat(2) with the flags for /dev/net/tun fails with EPERM."""
+    forbid((257, 56), 2, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC, errno.EPERM)
 
 
 @case()
