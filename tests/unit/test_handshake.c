@@ -435,6 +435,7 @@ static void a_link_that_goes_down_ends_sessions_and_timers(void **state)
 	assert_null(left.peer->sessions.current);
 	assert_null(heap_top(&left.device.timers.heap));
 	timers_expire(&left.device.timers, now + 1000 * NS_PER_S);
+	handshake_initiate(left.peer, now + 1000 * NS_PER_S, false);
 	assert_int_equal(left.count, 0);
 	assert_int_equal(control_set_up(&left.device, true, now + 1), 0); /* less than 5 s after the last handshake */
 	assert_int_equal(left.count, 1);

@@ -95,6 +95,21 @@ static void events_of_other_links_are_ignored(void **state)
 	close(tun);
 }
 
+/* The state and the MTUs of routes have to be read again. */
+static void lost_events_count_as_changes_of_everything(void **state)
+{
+	int tun = sandbox_tun("link0"), size = 4096;
+	struct link link;
+
+	assert_int_equal(link_open(&link, tun), 0);
+	assert_int_equal(setsockopt(link.watch, SOL_SOCKET, SO_RCVBUF, &size, sizeof size), 0);
+	sandbox_run("for i in $(seq 1300 1363); do echo link set link0 mtu $i; done | ip -batch -");
+	assert_int_equal(wait_for_event(&link, EVENT_MS), LINK_STATE | LINK_ROUTES);
+	expect(&link, false, 1363);
+	link_close(&link);
+	close(tun);
+}
+
 static void a_rename_while_the_state_is_read_does_no_harm(void **state)
 {
 	int tun = sandbox_tun("link0"), other;
@@ -172,6 +187,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_state_is_reported),
 		cmocka_unit_test(events_of_other_links_are_ignored),
+		cmocka_unit_test(lost_events_count_as_changes_of_everything),
 		cmocka_unit_test(a_rename_while_the_state_is_read_does_no_harm),
 		cmocka_unit_test(a_move_to_another_namespace_is_followed),
 		cmocka_unit_test(a_deleted_device_returns_ebadfd),
