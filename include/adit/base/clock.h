@@ -20,6 +20,15 @@ static inline uint64_t clock_boottime(void)
 	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
 }
 
+/*
+ * The same in seconds, for the pauses of libev's timers. ev_now(3) and ev_time(3) return the time of day: when that is
+ * set back, a pause that is measured with them lasts as much longer.
+ */
+static inline double clock_seconds(void)
+{
+	return (double)clock_boottime() / (double)NS_PER_S;
+}
+
 /* Nanoseconds since the Unix epoch, for TAI64N timestamps and for display. Never use it for deadlines. */
 static inline uint64_t clock_realtime(void)
 {
