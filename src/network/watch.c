@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "io/netfilter.h"
 #include "ruleset.h"
 
@@ -33,10 +34,8 @@ static void watch_arm(struct watch *watch, double seconds, bool urgent)
 /* The pause counts from the last look, so an event after a quiet time is followed by a look at once. */
 void watch_look(struct watch *watch)
 {
-	double rest = watch->looked_at + watch->pause - ev_time();
+	double rest = watch->looked_at + watch->pause - clock_seconds();
 
-	if (rest > watch->pause) /* the clock was set back */
-		rest = watch->pause;
 	watch_arm(watch, rest > pause_min ? rest : pause_min, true);
 }
 
@@ -57,11 +56,11 @@ static double cpu_time(void)
 static void on_look(struct ev_loop *loop, struct ev_timer *timer, int events)
 {
 	struct watch *watch = timer->data;
-	double begin = ev_time(), used = cpu_time();
+	double begin = clock_seconds(), used = cpu_time();
 	int repairs = watch->repair(watch->context);
 
 	used = cpu_time() - used;
-	watch->looked_at = ev_time();
+	watch->looked_at = clock_seconds();
 	if (repairs == -ENODEV) {
 		watch_stop(watch);
 		return;

@@ -23,8 +23,8 @@ struct watch {
 	struct ev_timer look;
 	bool urgent;        /* the look follows an event */
 	double pause;       /* seconds between looks */
-	double looked_at;   /* the end of the last look, on the loop's clock */
-	double repaired_at; /* the time of the last repair, on the loop's clock */
+	double looked_at;   /* the end of the last look, by clock_seconds */
+	double repaired_at; /* the time of the last repair, by clock_seconds */
 	unsigned repairs;   /* repairs in a row */
 	/* Returns true if the event may mean that an item of ours has changed. */
 	bool (*concerns)(void *context, const struct netlink_event *event);
