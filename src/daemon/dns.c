@@ -26,6 +26,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 
 #define RESOLVED_FOLDER "/run/systemd/resolve"
@@ -224,9 +225,9 @@ static void on_dns_files(void *context)
 
 static void restore_servers(struct dns *dns)
 {
-	ev_tstamp now = ev_now(dns->children->loop);
+	double now = clock_seconds();
 
-	if (now - dns->restored_at > 2 * PAUSE_MAX)
+	if (!dns->restored_at || now - dns->restored_at > 2 * PAUSE_MAX)
 		dns->backoff = PAUSE_MIN;
 	dns->restored_at = now;
 	dns->backoff = dns->backoff < PAUSE_MAX / 2 ? 2 * dns->backoff : PAUSE_MAX;

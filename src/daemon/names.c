@@ -78,7 +78,7 @@ static bool has_route(void *context, const struct endpoint *to)
 static bool has_ipv6(void *context)
 {
 	struct names *names = context;
-	ev_tstamp now = ev_now(names->loop);
+	double now = clock_seconds();
 	struct ifaddrs *addresses;
 	bool found = false;
 

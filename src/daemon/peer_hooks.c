@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/keytext.h"
 #include "base/log.h"
 #include "tunnel/peer.h"
@@ -34,7 +35,7 @@ struct hooked_peer {
 	bool listed;                              /* it has a [Peer] with commands */
 	bool up, wanted, running;
 	bool run_up;              /* what the commands run for */
-	ev_tstamp next;           /* not before this time of the loop */
+	double next;              /* not before this time, by clock_seconds */
 	struct config_line *left; /* the commands of this run that have not ended */
 	char name[PEER_NAME_MAX + 1], endpoint[ENDPOINT_TEXT], reason[REASON_BYTES];
 	char text[2 * PEER_NAME_MAX]; /* the subject of log lines */
@@ -264,7 +265,7 @@ static void run_next_command(struct hooked_peer *entry)
 }
 
 /* The commands are copied, because a reload may change them. */
-static void begin_run(struct hooked_peer *entry, ev_tstamp now)
+static void begin_run(struct hooked_peer *entry, double now)
 {
 	struct peer_hooks *hooks = entry->hooks;
 	enum peer_hook hook = entry->wanted ? PEER_HOOK_UP : PEER_HOOK_DOWN;
@@ -288,7 +289,7 @@ static void on_start_timer(struct ev_loop *loop, struct ev_timer *timer, int eve
 {
 	struct peer_hooks *hooks = timer->data;
 	struct list_node *node = list_first(&hooks->waiting), *after;
-	ev_tstamp now = ev_now(loop), pause = 0;
+	double now = clock_seconds(), pause = 0;
 
 	for (; node && hooks->running < PEER_HOOK_PROCESSES; node = after) {
 		struct hooked_peer *entry = container_of(node, struct hooked_peer, waits);

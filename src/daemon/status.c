@@ -50,7 +50,7 @@ static void on_status_due(struct ev_loop *loop, struct ev_timer *timer, int even
 	struct status *status = timer->data;
 	char text[STATUS_TEXT], state[STATUS_TEXT + 16];
 
-	status->sent_at = ev_now(loop);
+	status->sent_at = clock_seconds();
 	snprintf(state, sizeof state, "STATUS=%s", status_text(text, status->device, clock_boottime()));
 	notify_service(state);
 }
@@ -58,7 +58,7 @@ static void on_status_due(struct ev_loop *loop, struct ev_timer *timer, int even
 static void on_handshake_completed(void *context, struct peer *peer)
 {
 	struct status *status = context;
-	ev_tstamp wait = status->sent_at + STATUS_INTERVAL - ev_now(status->loop);
+	double wait = status->sent_at + STATUS_INTERVAL - clock_seconds();
 
 	if (ev_is_active(&status->timer))
 		return;
@@ -70,7 +70,7 @@ void status_start(struct status *status, struct device *device, struct ev_loop *
 {
 	if (!notify_is_possible())
 		return;
-	*status = (struct status) { .device = device, .loop = loop };
+	*status = (struct status) { .device = device, .loop = loop, .sent_at = -STATUS_INTERVAL };
 	ev_init(&status->timer, on_status_due);
 	status->timer.data = status;
 	device->handshake_completed = on_handshake_completed;

@@ -18,6 +18,7 @@
 #include "daemon/peer_hooks.h"
 #include "tunnel/control.h"
 #include "tunnel/peer.h"
+#include "wall_clock.h"
 
 enum { MANY = 100, SECONDS = 60 };
 
@@ -265,6 +266,22 @@ static void runs_of_a_peer_are_a_second_apart(void **state)
 	assert_true(ev_time() - begun > 1.9);
 }
 
+/* The commands of a peer must not wait for the time of day to come back. */
+static void a_clock_that_is_set_back_holds_up_no_run(void **state)
+{
+	add(&config.peer_hooks[PEER_HOOK_UP], "true");
+	add(&config.peer_hooks[PEER_HOOK_DOWN], "true");
+	begin();
+	emit(1, true, NULL);
+	run_until_idle();
+	wall_clock_step = -3600;
+	emit(1, false, NULL);
+	ev_run(loop, EVRUN_NOWAIT);
+	assert_true(ev_timer_remaining(loop, &hooks.start) <= 1);
+	run_until_idle();
+	wall_clock_step = 0;
+}
+
 static void many_peers_run_in_order_and_few_at_a_time(void **state)
 {
 	unsigned ups = 0, downs = 0;
@@ -385,6 +402,7 @@ int main(void)
 		TEST(without_commands_nothing_is_kept),
 		TEST(the_last_state_of_a_flapping_peer_wins),
 		TEST(runs_of_a_peer_are_a_second_apart),
+		TEST(a_clock_that_is_set_back_holds_up_no_run),
 		TEST(many_peers_run_in_order_and_few_at_a_time),
 		TEST(a_reload_runs_nothing_but_counts_from_then_on),
 		TEST(a_peer_that_a_reload_removes_has_its_last_commands),

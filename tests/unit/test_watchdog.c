@@ -12,6 +12,7 @@
 #include "tunnel/control.h"
 #include "tunnel/loop.h"
 #include "tunnel/peer.h"
+#include "wall_clock.h"
 
 #define USEC "40000"
 
@@ -176,6 +177,11 @@ static void handshakes_send_the_status_at_a_limited_rate(void **state)
 	peer_handshake_completed(peer, clock_boottime());
 	assert_int_equal(count_status(scene, 300), 0); /* it is sent later */
 	assert_true(ev_is_active(&scene->status.timer));
+	ev_timer_stop(scene->loop, &scene->status.timer);
+	wall_clock_step = -3600; /* somebody sets the clock back */
+	peer_handshake_completed(peer, clock_boottime());
+	wall_clock_step = 0;
+	assert_true(ev_timer_remaining(scene->loop, &scene->status.timer) <= 10);
 	status_stop(&scene->status);
 	peer_handshake_completed(peer, clock_boottime());
 	assert_int_equal(count_status(scene, 150), 0);

@@ -39,7 +39,7 @@ struct dns {
 	struct file_watch files;
 	struct ev_timer pause; /* before a look */
 	double backoff;        /* seconds */
-	ev_tstamp restored_at;
+	double restored_at;    /* by clock_seconds; 0: never */
 	/* The attempt that a reload began has ended; `failure` is NULL if the servers are set. dns_start clears it. */
 	void (*attempted)(void *context, const char *failure);
 	void *context;

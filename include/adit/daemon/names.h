@@ -31,7 +31,7 @@ struct names {
 	struct stat hosts;                        /* of the hosts file at the last check */
 	uint64_t hosts_version;
 	bool has_ipv6;
-	ev_tstamp ipv6_checked_at;
+	double ipv6_checked_at; /* by clock_seconds; 0: not yet */
 };
 
 /* Looks up the names of `config` and gives the addresses to the peers of the device. Returns 0 or a negative errno. */

@@ -16,7 +16,7 @@ struct status {
 	struct device *device;
 	struct ev_loop *loop; /* NULL: not started */
 	struct ev_timer timer;
-	ev_tstamp sent_at; /* by `timer` */
+	double sent_at; /* by `timer`; by clock_seconds */
 };
 
 /*
