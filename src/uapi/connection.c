@@ -63,8 +63,8 @@ struct uapi_connection {
 	struct list_node node;
 	struct ev_io read_watcher, write_watcher;
 	struct ev_timer idle_timeout, request_timeout;
-	ev_tstamp active;        /* when bytes last moved, in the time of the loop */
-	ev_tstamp request_began; /* when the request that is not answered yet began; 0: there is none */
+	double active;        /* when bytes last moved, by clock_seconds */
+	double request_began; /* when the request that is not answered yet began; 0: there is none */
 	char *input;
 	size_t room, length;
 	size_t searched;  /* no request ends in the first `searched` bytes */
@@ -428,7 +428,7 @@ static void connection_active(struct uapi_connection *connection)
 {
 	struct uapi *uapi = connection->uapi;
 
-	connection->active = ev_now(uapi->loop);
+	connection->active = clock_seconds();
 	list_remove(&connection->node); /* the list is in the order of activity */
 	list_append(&uapi->connections, &connection->node);
 	ev_timer_again(uapi->loop, &connection->idle_timeout);
@@ -439,7 +439,7 @@ static void request_began(struct uapi_connection *connection)
 {
 	struct ev_loop *loop = connection->uapi->loop;
 
-	connection->request_began = ev_now(loop);
+	connection->request_began = clock_seconds();
 	ev_timer_again(loop, &connection->request_timeout);
 }
 
@@ -547,7 +547,7 @@ static void on_connection_timeout(struct ev_loop *loop, struct ev_timer *watcher
 
 bool uapi_connection_evict(struct uapi *uapi)
 {
-	ev_tstamp now = ev_now(uapi->loop);
+	double now = clock_seconds();
 	struct uapi_connection *slowest = NULL;
 
 	list_for_each (connection, &uapi->connections, struct uapi_connection, node) {
@@ -578,7 +578,7 @@ int uapi_connection_start(struct uapi *uapi, int fd, void (*closed)(struct uapi 
 		free(connection);
 		return -ENOMEM;
 	}
-	connection->active = ev_now(uapi->loop);
+	connection->active = clock_seconds();
 	list_append(&uapi->connections, &connection->node);
 	uapi->connection_count++;
 	ev_io_init(&connection->read_watcher, on_connection_readable, fd, EV_READ);

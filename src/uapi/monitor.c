@@ -16,6 +16,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 enum { QUEUE = 64 << 10 };
 
 #define EVICT_SLOW 5.0 /* seconds without reading, while events wait */
@@ -26,7 +28,7 @@ struct uapi_monitor {
 	struct uapi *uapi;
 	struct list_node node;
 	struct ev_io read_watcher, write_watcher;
-	ev_tstamp active;    /* when bytes last moved, or began to wait */
+	double active;       /* when bytes last moved, or began to wait; by clock_seconds */
 	uint64_t lost;       /* events since the last one that the queue took */
 	size_t sent, filled; /* what lies between them waits */
 	char queue[QUEUE];
@@ -51,7 +53,7 @@ static void monitor_queue(struct uapi_monitor *monitor, const char *text, size_t
 {
 	if (monitor->sent == monitor->filled) {
 		monitor->sent = monitor->filled = 0;
-		monitor->active = ev_now(monitor->uapi->loop);
+		monitor->active = clock_seconds();
 	}
 	memcpy(monitor->queue + monitor->filled, text, length);
 	monitor->filled += length;
@@ -116,7 +118,7 @@ static void on_monitor_writable(struct ev_loop *loop, struct ev_io *watcher, int
 		monitor_stop(monitor);
 		return;
 	}
-	monitor->active = ev_now(loop);
+	monitor->active = clock_seconds();
 	monitor->sent += (size_t)n;
 	if (monitor->sent < monitor->filled)
 		return;
@@ -144,7 +146,7 @@ static bool monitor_evict(struct uapi *uapi)
 	struct uapi_monitor *slowest = NULL;
 
 	list_for_each (monitor, &uapi->monitors, struct uapi_monitor, node)
-		if (monitor->sent < monitor->filled && ev_now(uapi->loop) - monitor->active >= EVICT_SLOW &&
+		if (monitor->sent < monitor->filled && clock_seconds() - monitor->active >= EVICT_SLOW &&
 			(!slowest || monitor->active < slowest->active))
 			slowest = monitor;
 	if (slowest)

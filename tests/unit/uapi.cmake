@@ -6,7 +6,7 @@ adit_test(uapi uapi_requests)
 adit_test(uapi uapi_large_sets)
 adit_test(uapi uapi_monitor)
 adit_test(uapi uapi_clients)
-target_link_options(test_uapi_clients PRIVATE -Wl,--wrap=accept4,--wrap=inotify_init1)
+target_link_options(test_uapi_clients PRIVATE -Wl,--wrap=accept4,--wrap=inotify_init1,--wrap=ev_now)
 adit_test(uapi uapi_secrets)
 target_link_options(test_uapi_secrets PRIVATE -Wl,--wrap=free) # searches freed memory
 adit_test(uapi uapi_socket)
