@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Test rig: a socket in the place of the service manager's, which records messages and descriptors. */
+/* Test rig: a socket that replaces the service manager's and records messages and descriptors. */
 #ifndef ADIT_TEST_NOTIFY_RIG_H
 #define ADIT_TEST_NOTIFY_RIG_H
 

@@ -216,7 +216,7 @@ static void a_flood_gets_a_bounded_number_of_cookies_and_handshakes(void **state
 	}
 }
 
-/* What was admitted before a flood is handled, however long it has waited. */
+/* Messages that were admitted before a flood are handled, however long they have waited. */
 static void load_does_not_refuse_those_that_came_before_it(void **state)
 {
 	uint8_t message[sizeof(struct message_initiation)];

@@ -407,7 +407,7 @@ static void a_full_ring_does_not_hold_up_a_move(void **state)
 	assert_int_equal(port_of(peers[0]), 77);
 }
 
-/* Only one move waits at a time. The next packet reports where the peer has gone meanwhile. */
+/* Only one move waits at a time. The next packet reports the endpoint that the peer has by then. */
 static void one_move_waits_together_with_other_events(void **state)
 {
 	struct endpoint first = place(77), second = place(78);

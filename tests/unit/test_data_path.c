@@ -595,7 +595,7 @@ static void a_keepalive_is_not_answered(void **state)
 	close_ingress(ingress);
 }
 
-/* What the counters skip is lost, but not before it is old enough. */
+/* Skipped counters count as lost only after they have left the replay window. */
 static void ingress_counts_what_is_lost(void **state)
 {
 	struct ingress *ingress = open_ingress();

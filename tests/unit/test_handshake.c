@@ -131,7 +131,7 @@ static void without_an_endpoint_nothing_is_sent(void **state)
 	assert_null(heap_top(&left.device.timers.heap));
 }
 
-/* Lets the left end have been spoken to at 198.51.100.9. */
+/* Sets 198.51.100.9 as the local address of the left end. */
 static void set_local(void)
 {
 	left.peer->endpoint.local.v4 = (struct in_pktinfo) { .ipi_ifindex = 3, .ipi_spec_dst.s_addr = htonl(0xc6336409) };

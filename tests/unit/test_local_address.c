@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Tests of which local addresses are usable, in a network namespace with two uplinks. */
+/* Unit tests of the check whether a local address is usable, in a network namespace with two uplinks. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

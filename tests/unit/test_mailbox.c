@@ -97,7 +97,7 @@ static void before_the_start_everything_is_delivered_at_once(void **state)
 	assert_int_equal(seen.peers, 1);
 	assert_int_equal(seen.peer[0], 1);
 	assert_int_equal(seen.events[0], 5);
-	assert_int_equal(seen.depth, 1); /* the callback can tell that it runs inside a worker */
+	assert_int_equal(seen.depth, 1); /* inside the callback, depth shows that a worker is running */
 	assert_int_equal(mailbox.depth, 0);
 	assert_true(post_message(7, 32));
 	assert_int_equal(seen.first[0], 7);

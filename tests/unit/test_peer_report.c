@@ -304,7 +304,7 @@ static void a_move_has_both_places_and_its_origin(void **state)
 
 	peer_assign_endpoint(left.peer, &elsewhere, ORIGIN_SET);
 	expect("endpoint-moved 192.0.2.2:51820 192.0.2.7:51820 set\n");
-	/* Another local address is no move, and tells nothing about the origin. */
+	/* A new local address is not a move, and does not change the origin. */
 	same.local.v4.ipi_spec_dst.s_addr = htonl(0xc0000201);
 	peer_set_endpoint(left.peer, &same);
 	expect("");

@@ -207,7 +207,7 @@ static void a_responder_takes_a_sample_from_the_first_packet(void **state)
 	session_destroy(session);
 }
 
-/* The first packet was lost or overtaken, so nobody knows when the initiator sent the one that came. */
+/* The first packet was lost or overtaken, so the send time of the one that arrived is unknown. */
 static void a_responder_takes_no_sample_from_a_later_packet(void **state)
 {
 	struct quality quality = { 0 };

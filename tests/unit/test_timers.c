@@ -345,7 +345,7 @@ static int expire_after_suspend(void)
 	return seen.keepalives == 1 ? 0 : 3;
 }
 
-/* A laptop that wakes up sends what has become due meanwhile. */
+/* After a suspend, the timers that expired during it fire at once. */
 static void the_time_of_a_suspend_counts(void **state)
 {
 	enum { NOT_PERMITTED = 77 };

@@ -369,7 +369,7 @@ static void populate(unsigned peers, unsigned prefixes)
 	}
 }
 
-/* What was not measured is left out. */
+/* The answer omits figures that were not measured. */
 static void a_get_reports_the_quality_of_links(void **state)
 {
 	struct quality *quality;

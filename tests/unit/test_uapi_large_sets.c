@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Unit tests of sets of 10,000 peers, and of one peer with as many prefixes. The server commits them in parts, so that
- * packets flow meanwhile.
+ * Unit tests of sets of 10,000 peers, and of one peer with as many prefixes. The server commits them in parts, and
+ * forwards packets between the parts.
  */
 #include "uapi_server_rig.h"
 

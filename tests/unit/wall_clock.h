@@ -5,7 +5,7 @@
 
 #include <ev.h>
 
-static ev_tstamp wall_clock_step; /* seconds by which somebody has set the clock */
+static ev_tstamp wall_clock_step; /* seconds by which the clock was changed */
 
 ev_tstamp __real_ev_now(struct ev_loop *loop);
 ev_tstamp __wrap_ev_now(struct ev_loop *loop);
