@@ -428,8 +428,8 @@ static int repair_network(void *context)
 		event_emit(network->events, &event);
 	}
 	if (status > 0)
-		log_info(network->name, "another program changed the network of the tunnel: %d repair%s", status,
-				 status == 1 ? "" : "s");
+		log_info(network->name, "another program changed the network of the tunnel: %s (%d repair%s)",
+				 reconcile->first_change, status, status == 1 ? "" : "s");
 	return status;
 }
 

@@ -156,6 +156,7 @@ def stream(lab, workers):
         left.node.run("ip link set tun-left down")
         assert re.fullmatch(r" right hand at 192.0.2.2:\d+: the link is down", text.wait("peer-down"))
         text.wait("link-up")
+        assert ": restored link state up" in text.wait("network-repaired", 2)
         names = text.names()
         assert names.index("link-down") < names.index("peer-down") < names.index("link-up"), names
     with lab.check("a stranger's handshake is refused"):

@@ -351,6 +351,21 @@ static void a_change_that_is_undone_three_times_is_a_conflict(void **state)
 	free_scene(scene);
 }
 
+static void assert_item_text(struct item item, const char *expected)
+{
+	char text[ITEM_TEXT];
+
+	item_text(text, &item);
+	assert_string_equal(text, expected);
+}
+
+static void settings_of_the_link_are_named_in_words(void **state)
+{
+	assert_item_text(item_setting(ITEM_LINK, LINK_UP, 1), "link state up");
+	assert_item_text(item_setting(ITEM_LINK, LINK_MTU, 1420), "link MTU 1420");
+	assert_item_text(item_setting(ITEM_LINK, LINK_SEND_REDIRECTS, 0), "link send_redirects = 0");
+}
+
 /* --- 10,000 steps ---------------------------------------------------------------------------------------------- */
 
 static void random_item(struct scene *scene, struct item *item)
@@ -532,6 +547,7 @@ int main(void)
 		cmocka_unit_test(ipv6_that_is_refused_is_left_out_with_one_warning),
 		cmocka_unit_test(ipv6_keeps_the_mtu_at_1280_and_returns_with_it),
 		cmocka_unit_test(a_change_that_is_undone_three_times_is_a_conflict),
+		cmocka_unit_test(settings_of_the_link_are_named_in_words),
 		cmocka_unit_test(ten_thousand_steps_end_in_the_desired_state_or_a_named_conflict),
 	};
 
