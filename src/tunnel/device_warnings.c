@@ -2,11 +2,11 @@
 /* The device: its warnings. */
 #include "tunnel/device.h"
 
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/amount.h"
 #include "base/clock.h"
 
 #define REPEAT_AFTER (600 * NS_PER_S) /* a warning with the same text is logged again */
@@ -58,6 +58,7 @@ void device_withdraw_warning(struct device *device, enum warning kind)
 static bool describe_clock(const struct device *device, char text[WARNING_TEXT], uint64_t now)
 {
 	uint64_t wall = device->realtime();
+	char step[AMOUNT_TEXT];
 	int64_t offset = (int64_t)(wall - now), back;
 
 	if (wall / NS_PER_S < EARLIEST_DATE) {
@@ -71,9 +72,8 @@ static bool describe_clock(const struct device *device, char text[WARNING_TEXT],
 	back = device->stamp_offset - offset;
 	if (back < CLOCK_STEP)
 		return false;
-	snprintf(text, WARNING_TEXT,
-			 "the clock was set back by %" PRIu64 " s; after a restart, peers reject handshakes for as long",
-			 (uint64_t)back / NS_PER_S);
+	snprintf(text, WARNING_TEXT, "the clock was set back by %s; after a restart, peers reject handshakes for as long",
+			 amount_duration(step, (uint64_t)back / NS_PER_S));
 	return true;
 }
 

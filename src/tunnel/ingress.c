@@ -20,10 +20,10 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/amount.h"
 #include "base/bytes.h"
 #include "crypto/message.h"
 #include "packet/ip.h"
@@ -72,6 +72,7 @@ static void stop_merging(struct ingress *ingress, const struct coalesce_frame *f
 	uint64_t now = ingress->now;
 	struct merge_retry *retry;
 	struct virtio_header header;
+	char pause[AMOUNT_TEXT];
 	bool tcp;
 
 	virtio_decode(&header, frame->virtio);
@@ -84,8 +85,8 @@ static void stop_merging(struct ingress *ingress, const struct coalesce_frame *f
 		retry->pause *= 2;
 	retry->due = now + retry->pause;
 	atomic_store_explicit(&ingress->device->unmerged_until, retry->due, memory_order_relaxed);
-	log_info(ingress->device->name, "the TUN takes no merged %s packets; writing them one by one for %" PRIu64 " s",
-			 tcp ? "TCP" : "UDP", retry->pause / NS_PER_S);
+	log_info(ingress->device->name, "the TUN takes no merged %s packets; writing them one by one for %s",
+			 tcp ? "TCP" : "UDP", amount_age(pause, retry->pause / NS_PER_S));
 }
 
 /* Allows merging of a refused kind of super-packet again when its pause is over. */

@@ -14,11 +14,11 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/amount.h"
 #include "base/clock.h"
 #include "base/keytext.h"
 #include "crypto/message.h"
@@ -148,18 +148,16 @@ static void describe_inner_source(const struct peer *peer, const struct problem 
 			 address_text(address, problem), owner ? ", but belongs to " : "", owner ? name_of(owner) : "");
 }
 
-static void describe_problem(const struct peer *peer, const struct problem *problem, uint64_t seconds,
-							 char text[PROBLEM_TEXT])
+static void describe_problem(const struct peer *peer, const struct problem *problem, char text[PROBLEM_TEXT])
 {
-	char endpoint[ENDPOINT_TEXT], other[ENDPOINT_TEXT], key[KEY_BASE64];
+	char endpoint[ENDPOINT_TEXT], other[ENDPOINT_TEXT], key[KEY_BASE64], age[AMOUNT_TEXT];
 
 	endpoint_text(endpoint, &problem->endpoint);
 	switch (problem->kind) {
 	case PROBLEM_SILENT:
 		snprintf(text, PROBLEM_TEXT,
-				 "no answer from %s for %" PRIu64
-				 " s: the endpoint, a firewall%s or a public key at either end may be wrong",
-				 endpoint, seconds, peer->remote.suite ? ", the Cipher" : "");
+				 "no answer from %s: the endpoint, a firewall%s or a public key at either end may be wrong", endpoint,
+				 peer->remote.suite ? ", the Cipher" : "");
 		break;
 	case PROBLEM_UNCONFIRMED:
 		snprintf(text, PROBLEM_TEXT,
@@ -175,8 +173,8 @@ static void describe_problem(const struct peer *peer, const struct problem *prob
 		break;
 	case PROBLEM_CLOCK:
 		snprintf(text, PROBLEM_TEXT,
-				 "its handshakes are %" PRIu64 " s older than one before: its clock was set back, or they are replays",
-				 problem->seconds);
+				 "its handshakes are %s older than one before: its clock was set back, or they are replays",
+				 amount_duration(age, problem->seconds));
 		break;
 	case PROBLEM_SHARED_KEY:
 		snprintf(text, PROBLEM_TEXT,
@@ -230,7 +228,7 @@ bool peer_problem_text(const struct peer *peer, char text[PROBLEM_TEXT], uint64_
 		problem.kind = PROBLEM_NO_KEY;
 	if (!problem.kind && peer->device->backend && !has_endpoint)
 		problem.kind = PROBLEM_NO_ENDPOINT;
-	describe_problem(peer, &problem, (now - state->first) / NS_PER_S, text);
+	describe_problem(peer, &problem, text);
 	return problem.kind;
 }
 
@@ -264,10 +262,6 @@ void peer_report_problem(struct peer *peer, const struct problem *problem, uint6
 	if (kinds[problem->kind].unproven && !before && peer_session(peer, now))
 		return;
 	logged = may_log(state, problem, now);
-	if (before != problem->kind)
-		state->first = now;
-	if (problem->kind == PROBLEM_SILENT && before != PROBLEM_SILENT)
-		state->first = now > REKEY_TIMEOUT ? now - REKEY_TIMEOUT : 0;
 	state->latest = *problem;
 	state->last = now;
 	if (problem->kind == PROBLEM_CIPHER)
@@ -275,7 +269,7 @@ void peer_report_problem(struct peer *peer, const struct problem *problem, uint6
 					"%s uses another Cipher than is set here", name_of(peer));
 	if (!logged)
 		return;
-	describe_problem(peer, problem, (now - state->first) / NS_PER_S, text);
+	describe_problem(peer, problem, text);
 	log_at(kinds[problem->kind].level, peer_text(peer), "%s", text);
 }
 

@@ -105,8 +105,7 @@ static void a_peer_without_a_problem_has_no_reason(void **state)
 static void a_certain_problem_stays_for_30_s(void **state)
 {
 	report(PROBLEM_SILENT, START);
-	expect_reason("no answer from 192.0.2.1:51820 for 5 s", START);
-	expect_reason("for 25 s", START + 20 * NS_PER_S);
+	expect_reason("no answer from 192.0.2.1:51820: ", START);
 	report(PROBLEM_PRESHARED_KEY, START);
 	expect_reason("PresharedKey", START);
 	report(PROBLEM_SILENT, START + 29 * NS_PER_S);
@@ -211,7 +210,7 @@ static void one_late_message_is_no_problem_but_two_are(void **state)
 	assert_string_equal(reason(START), "");
 	peer->remote.seconds_late = 3600;
 	peer_sent_stale(peer, START);
-	expect_reason("3600 s older", START);
+	expect_reason("1 h 0 min older", START);
 }
 
 static void move(const char *host, uint64_t now)
@@ -396,8 +395,9 @@ static void the_state_of_the_device_gives_warnings(void **state)
 	device_stamp_time(&rig.device, clock_boottime());
 	assert_int_equal(warnings("warning="), 0);
 	wall -= 7200 * NS_PER_S;
-	assert_int_equal(
-		warnings("warning=the clock was set back by 7200 s") + warnings("warning=the clock was set back by 7199 s"), 1);
+	assert_int_equal(warnings("warning=the clock was set back by 2 h 0 min;") +
+						 warnings("warning=the clock was set back by 1 h 59 min;"),
+					 1);
 	wall = 5 * NS_PER_S;
 	assert_int_equal(warnings("warning=the clock of this host is not set"), 1);
 }

@@ -52,8 +52,8 @@ struct problem {
  */
 struct problem_state {
 	struct problem latest;
-	uint64_t first, last; /* when the latest problem began, and when it was last reported; ns of CLOCK_BOOTTIME */
-	uint32_t logged;      /* bit n: kind n has been logged since `logged_at` */
+	uint64_t last;   /* when the latest problem was last reported; ns of CLOCK_BOOTTIME */
+	uint32_t logged; /* bit n: kind n has been logged since `logged_at` */
 	uint64_t logged_at;
 	struct token_bucket lines;
 	unsigned unconfirmed;   /* responses since a packet of the peer last confirmed a session */
