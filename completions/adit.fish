@@ -3,8 +3,9 @@
 function __fish_adit
 	set -l words (commandline --cut-at-cursor --current-process --tokenize)
 	set -l word (commandline --cut-at-cursor --current-token)
+	set -l plain (string unescape -- "$word") # empty if the word has an open quote; fish selects the words itself
 
-	for line in (command $words[1] --complete $words[2..] "$word" 2>/dev/null)
+	for line in (command $words[1] --complete $words[2..] "$plain" 2>/dev/null)
 		switch $line
 			case :files
 				__fish_complete_path "$word"

@@ -5,8 +5,8 @@
  * The help of a command is the only description of its arguments. Its usage names the words in their order. Its options
  * are those of the usage and the first words of indented lines. A word in capitals names a kind of value: FILE and NAME
  * are configurations, IFNAME is a running interface, DIR is a directory, LEVEL is a level of the log, PEER is a peer of
- * the FILE before it; "add|remove" are alternatives. Such a verb may have a usage of its own, in an indented line of
- * the help: "adit peer remove FILE PEER".
+ * the FILE or IFNAME before it; "add|remove" are alternatives. Such a verb may have a usage of its own, in an indented
+ * line of the help: "adit peer remove FILE PEER".
  */
 #include "cli/complete.h"
 
@@ -18,8 +18,11 @@
 
 #include "base/log.h"
 #include "config/ini.h"
+#include "show_state.h"
 #include "uapi/uapi.h"
 #include "uapi_client.h"
+
+enum { ANSWER_TIMEOUT = 1 }; /* seconds; somebody waits for the list */
 
 /* A piece of the help text. It has no terminating NUL byte. */
 struct piece {
@@ -245,8 +248,31 @@ static void offer_peers(const char *file, const char *prefix)
 	config_destroy(&config);
 }
 
-/* `file` is the FILE among the words before, or NULL. */
-static void offer_value(struct piece kind, const char *file, const char *prefix)
+/* The words before to which a PEER belongs; NULL: none. */
+struct peer_owner {
+	const char *file, *interface;
+};
+
+/* Offers the peers of a running interface by name, or else by public key, with their first address. */
+static void offer_running_peers(const char *name, const char *prefix)
+{
+	struct show_interface interface = { 0 };
+	char address[PREFIX_TEXT];
+
+	if (strlen(name) < sizeof interface.name) {
+		memcpy(interface.name, name, strlen(name));
+		show_read(&interface, UAPI_DIRECTORY, ANSWER_TIMEOUT);
+	}
+	for (const struct show_peer *peer = interface.peers; peer; peer = peer->next) {
+		*address = '\0';
+		if (peer->allowed_ips)
+			prefix_to_text(address, &peer->allowed_ips->prefix);
+		offer_text(peer->name && *peer->name ? peer->name : peer->public_key, address, prefix);
+	}
+	show_free(&interface);
+}
+
+static void offer_value(struct piece kind, const struct peer_owner *owner, const char *prefix)
 {
 	if (piece_is(kind, "DIR"))
 		puts(":directories");
@@ -254,8 +280,10 @@ static void offer_value(struct piece kind, const char *file, const char *prefix)
 		offer_interfaces(prefix);
 	else if (piece_is(kind, "FILE") || piece_is(kind, "LOG"))
 		puts(":files");
-	else if (piece_is(kind, "PEER") && file)
-		offer_peers(file, prefix);
+	else if (piece_is(kind, "PEER") && owner->file)
+		offer_peers(owner->file, prefix);
+	else if (piece_is(kind, "PEER") && owner->interface)
+		offer_running_peers(owner->interface, prefix);
 }
 
 /* Returns the usage of a verb of the command, such as `peer remove`, or NULL if the help has none. */
@@ -270,10 +298,11 @@ static const char *find_verb_usage(const struct command *command, const char *ve
 }
 
 /* Offers values of the word with this index in a usage. Returns false if there are not so many words. */
-static bool offer_word(const char *text, int index, const char *file, const char *prefix)
+static bool offer_word(const char *text, int index, const struct peer_owner *owner, const char *prefix)
 {
 	struct piece word = { 0 };
 	bool repeated = false;
+	const char *end;
 
 	for (int i = 0; i <= index && !repeated;) {
 		struct option_text option;
@@ -286,7 +315,8 @@ static bool offer_word(const char *text, int index, const char *file, const char
 		word = next_piece(&text);
 		if (!word.length)
 			return false;
-		repeated = strncmp(word.text + word.length, "...", 3) == 0;
+		end = word.text + word.length;
+		repeated = strncmp(end + (*end == ']'), "...", 3) == 0;
 		i++;
 	}
 	if (piece_is(word, "OPTION"))
@@ -303,7 +333,7 @@ static bool offer_word(const char *text, int index, const char *file, const char
 	} else if (piece_is(word, "NAME") && index == 0) {
 		offer_interfaces(prefix);
 	} else if (is_kind(word)) {
-		offer_value(word, file, prefix);
+		offer_value(word, owner, prefix);
 	} else {
 		offer_alternatives(word, prefix);
 	}
@@ -312,7 +342,8 @@ static bool offer_word(const char *text, int index, const char *file, const char
 
 static void complete_command(const struct command *command, int words, char **list)
 {
-	const char *prefix = list[words - 1], *usage = command->arguments, *verb_usage = NULL, *file = NULL;
+	const char *prefix = list[words - 1], *usage = command->arguments, *verb_usage = NULL;
+	struct peer_owner owner = { 0 };
 	struct option_text option;
 	bool is_value = false;
 	int index = 0;
@@ -323,8 +354,10 @@ static void complete_command(const struct command *command, int words, char **li
 		if (!is_value && !is_option) {
 			if (index == 0)
 				verb_usage = find_verb_usage(command, list[i]);
-			if (index == 1)
-				file = list[i];
+			if (index == 0 && !verb_usage)
+				owner.interface = list[i];
+			if (index == 1 && verb_usage)
+				owner.file = list[i];
 			index++;
 		}
 		is_value = is_option && takes_value(command, list[i], &option);
@@ -334,8 +367,8 @@ static void complete_command(const struct command *command, int words, char **li
 		index--;
 	}
 	if (is_value)
-		offer_value(option.value, file, prefix);
-	else if (*prefix == '-' || !offer_word(usage, index, file, prefix))
+		offer_value(option.value, &owner, prefix);
+	else if (*prefix == '-' || !offer_word(usage, index, &owner, prefix))
 		offer_options(command, prefix);
 }
 

@@ -207,6 +207,8 @@ def bash_completes():
         assert complete("log", "de") == ["debug"]
         assert complete("peer", "remove", "site.conf", "a") == ["alice", "albert\\'s\\ laptop"]
         assert complete("peer", "remove", "site.conf", "ali") == ["alice"]
+        assert complete("peer", "remove", "site.conf", "albert\\'s\\ l") == ["albert\\'s\\ laptop"]
+        assert complete("peer", "remove", "site.conf", '"albert\'s l') == ["albert's laptop"]
     in_folder(check)
 
 
@@ -232,7 +234,8 @@ def zsh_completes():
         lines = ["adit sho", "adit show", "adit show --j", "adit show --json", "adit run a", "a\\\\ file.conf",
                  "adit ", "*".join(sorted(table())), "adit log de", "adit log debug",
                  "adit peer remove site.conf ali", "adit peer remove site.conf alice",
-                 "adit peer remove site.conf alb", r"adit peer remove site.conf albert\\'s\\ laptop"]
+                 "adit peer remove site.conf alb", r"adit peer remove site.conf albert\\'s\\ laptop",
+                 r"adit peer remove site.conf albert\'s\ la", r"adit peer remove site.conf albert\\'s\\ laptop"]
         done = run(["zsh", "-f", "-c", script, "zsh", TOP / "completions", *lines], cwd=path, env=environment)
         assert done.returncode == 0, f"{done}"
     in_folder(check)
@@ -256,6 +259,8 @@ def fish_completes():
         assert complete("adit log de") == ["debug"]
         assert complete("adit peer remove site.conf ali") == ["alice"]
         assert complete("adit peer remove site.conf alb") == ["albert's laptop"]
+        assert complete(r"adit peer remove site.conf albert\\'s\\ la".replace("'", r"'\''")) == ["albert's laptop"]
+        assert complete('adit peer remove site.conf "albert') == ["albert's laptop"]
     in_folder(check)
 
 

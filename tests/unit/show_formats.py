@@ -32,12 +32,16 @@ class Skip(Exception):
     """This machine lacks what the check needs."""
 
 
-def show(*words, code=0, **more):
+def adit(*words, code=0, **more):
     environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "NO_COLOR")}
-    done = subprocess.run([*EMULATOR, ADIT, "show", *words], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+    done = subprocess.run([*EMULATOR, ADIT, *words], stdin=subprocess.DEVNULL, capture_output=True, text=True,
                           timeout=60, env=environment | more)
     assert done.returncode == code, f"{words}: exit code {done.returncode}: {done.stderr}"
     return done.stdout if code == 0 else done.stderr
+
+
+def show(*words, **more):
+    return adit("show", *words, **more)
 
 
 def show_on_terminal(*words, **more):
@@ -199,6 +203,21 @@ def one_peer_is_chosen_by_name_or_key():
     assert show("three", "bob", code=1) == 'adit show: three: no peer has the name or public key "bob"\n'
 
 
+def completion_offers_the_peers_of_a_daemon():
+    names = [peer(1, name="albert's laptop"), peer(2, name="zo\u00eb", prefixes=["10.0.0.2/32", "10.1.0.0/16"]), peer(3)]
+    start(three=fake_daemons.three, odd=interface(names), bare=lambda: [])
+
+    def offered(*words):
+        return adit("--complete", "show", *words).splitlines()
+
+    assert offered("three", "") == ["alice\t10.9.0.2/32", "berlin\t10.9.0.3/32", "carol\t10.9.0.4/32"], offered("three", "")
+    assert offered("--watch", "2", "three", "b") == ["berlin\t10.9.0.3/32"]
+    public_key = json.loads(show("odd", "--json"))["interfaces"][0]["peers"][2]["public_key"]
+    assert offered("odd", "") == ["albert's laptop", "zo\u00eb\t10.0.0.2/32", public_key], offered("odd", "")
+    for name in "bare", "absent", "a-name-that-is-too-long", "../x", "":
+        assert offered(name, "") == [], name
+
+
 def counters_have_their_meaning():
     start(three={"get=1": fake_daemons.three,
                                   "counters=1": lambda: [*fake_daemons.counters, "of_tomorrow=5", "long=1,2,3,4,5,6,7,8,9"]})
@@ -312,6 +331,7 @@ CHECKS = [
     many_peers_are_a_table_with_the_problems_last,
     daemons_that_report_less_are_shown_with_what_they_report,
     one_peer_is_chosen_by_name_or_key,
+    completion_offers_the_peers_of_a_daemon,
     counters_have_their_meaning,
     watching_shows_rates_and_losses_between_the_looks,
     damaged_answers_are_shown_or_rejected,

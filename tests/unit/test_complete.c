@@ -27,6 +27,7 @@ static const struct command commands[] = {
 	{ "net", NULL, "HOSTS --out DIR [--log LOG]", "make a network", "Makes a network.\n\n  --out DIR  a folder\n" },
 	{ "peer", NULL, "add|remove FILE NAME", "edit peers", "Edits peers.\n" },
 	{ "verify", NULL, "[--strict] FILE...", "verify files", "Verifies.\n\n  --strict  be strict\n" },
+	{ "read", NULL, "[DIR]...", "read folders", "Reads.\n" },
 	{ "key", NULL, "", "print a key", "Prints a key.\n" },
 	{ "log", NULL, "[LEVEL] [IFNAME]", "log more", "Logs more.\n" },
 	{ "edit", NULL, "add|remove FILE", "edit peers",
@@ -107,6 +108,7 @@ static void the_last_word_is_repeated_if_dots_follow(void **state)
 {
 	assert_string_equal(COMPLETE("verify", "no-such"), ":configurations\n");
 	assert_string_equal(COMPLETE("verify", "a", "--strict", "b", "no-such"), ":configurations\n");
+	assert_string_equal(COMPLETE("read", "a", "b", "/"), ":directories\n");
 }
 
 static void options_follow_the_last_word(void **state)
