@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/wg_state.h"
 #include "show_state.h"
 #include "uapi_client.h"
 
@@ -298,13 +299,32 @@ static int show_read_line(void *context, char *key, char *value)
 	return 0;
 }
 
+/* Sets the states that the daemon has not reported, or by words of a later version. */
+static void derive_states(struct show_interface *interface)
+{
+	uint64_t now = clock_realtime() / NS_PER_S;
+
+	for (struct show_peer *peer = interface->peers; peer; peer = peer->next) {
+		struct wg_values values = { .has_endpoint = *peer->endpoint,
+									.has_keepalive = peer->keepalive,
+									.handshake = peer->handshake,
+									.sent = peer->tx_bytes };
+
+		if (peer->state == SHOW_STATE_UNKNOWN)
+			peer->state = find_word(state_words, SHOW_STATES, wg_state_word(&values, now));
+	}
+}
+
 int show_read(struct show_interface *interface, const char *directory, int timeout)
 {
 	struct show_reader reader = { .interface = interface,
 								  .peer_tail = &interface->peers,
 								  .deadline = clock_boottime() + (uint64_t)timeout * NS_PER_S };
+	int error;
 
-	return uapi_client_call(directory, interface->name, "get=1\n\n", timeout, show_read_line, &reader);
+	error = uapi_client_call(directory, interface->name, "get=1\n\n", timeout, show_read_line, &reader);
+	derive_states(interface);
+	return error;
 }
 
 /* --- counters --- */

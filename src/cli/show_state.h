@@ -17,7 +17,7 @@ enum { SHOW_ENDPOINT = 128, SHOW_NAME = 32, SHOW_TIMEOUT = 10 /* seconds, for pe
 enum { SHOW_GAPS = 8 }; /* classes of gaps: 1, 2 to 3, 4 to 7, ... 64 to 127, and 128 or more datagrams */
 
 enum show_peer_state {
-	SHOW_STATE_UNKNOWN, /* not reported, or a word of a later version */
+	SHOW_STATE_UNKNOWN, /* before show_read, which derives the states that are not reported */
 	SHOW_UP,
 	SHOW_IDLE,
 	SHOW_WAITING,

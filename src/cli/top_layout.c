@@ -251,7 +251,7 @@ static const char *top_cell_text(char text[CELL_TEXT], const struct top_shown *s
 	case COLUMN_NAME:
 		return show_peer_title(state);
 	case COLUMN_STATE:
-		word = show_state_text(peer->shown_state);
+		word = show_state_text(peer->state->state);
 		return word ? word : "-";
 	case COLUMN_RECEIVED:
 		return top_text_number(text, 8 * peer->received);
@@ -322,7 +322,7 @@ static void draw_peer(struct top_grid *grid, const struct top_shown *shown, cons
 	int column = 0;
 
 	for (int i = 0; i < COLUMNS; i++) {
-		enum top_style style = i == COLUMN_STATE ? top_state_style(peer->shown_state) : TOP_PLAIN;
+		enum top_style style = i == COLUMN_STATE ? top_state_style(peer->state->state) : TOP_PLAIN;
 		const char *cell;
 
 		if (!widths[i])

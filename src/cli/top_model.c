@@ -13,8 +13,6 @@
 
 #define UNKNOWN (-1.0)
 
-enum { KEY_SECONDS = 180 }; /* after a handshake; Reject-After-Time */
-
 /* --- counters --- */
 
 static_assert((int)TOP_BATCH_BUCKETS == (int)SHOW_COUNTER_VALUES, "a counter has a value for each size of batches");
@@ -227,14 +225,6 @@ bool top_peer_lost(const struct top_peer *peer, uint64_t *lost, uint64_t *sent)
 
 /* --- the model --- */
 
-/* A daemon that does not report states reports at least the handshake, whose keys work for 180 s. */
-static enum show_peer_state state_of(const struct show_peer *peer, uint64_t wall_time)
-{
-	bool has_keys = peer->handshake && wall_time < peer->handshake + KEY_SECONDS;
-
-	return peer->state == SHOW_STATE_UNKNOWN && has_keys ? SHOW_UP : peer->state;
-}
-
 void top_model_clear(struct top_model *model)
 {
 	peers_free(model->peers, model->peer_count);
@@ -249,8 +239,7 @@ static void sum_peers(struct top_model *model)
 	model->up_count = 0;
 	for (size_t i = 0; i < model->peer_count; i++) {
 		struct top_peer *peer = model->peers[i]; /* NOLINT(clang-analyzer-unix.Malloc): of the new array */
-		peer->shown_state = state_of(peer->state, model->wall_time);
-		model->up_count += peer->shown_state == SHOW_UP;
+		model->up_count += peer->state->state == SHOW_UP;
 		if (peer->received >= 0)
 			model->received = (model->received < 0 ? 0 : model->received) + peer->received;
 		if (peer->sent >= 0)

@@ -48,7 +48,6 @@ struct top_sample {
 
 struct top_peer {
 	const struct show_peer *state;    /* as in the latest sample */
-	enum show_peer_state shown_state; /* that of the daemon, or else by the age of the handshake */
 	double received, sent;            /* bytes per second; negative: unknown */
 	float receive_rates[TOP_HISTORY]; /* the newest first; negative: unknown */
 	float send_rates[TOP_HISTORY];    /* likewise */

@@ -94,13 +94,13 @@ static void page_line(struct page_rows *page, const char *label, enum top_style 
 static void page_state(struct page_rows *page, const struct top_shown *shown, const struct top_peer *peer)
 {
 	const struct show_peer *state = peer->state;
-	const char *word = show_state_text(peer->shown_state);
+	const char *word = show_state_text(peer->state->state);
 	uint64_t now = shown->model->wall_time;
 	char age[AMOUNT_TEXT] = "";
 
 	if (state->state_since && now >= state->state_since)
 		amount_duration(age, now - state->state_since);
-	page_line(page, "state", top_state_style(peer->shown_state), "%s%s%s%s%s", word ? word : "-", *age ? " for " : "",
+	page_line(page, "state", top_state_style(peer->state->state), "%s%s%s%s%s", word ? word : "-", *age ? " for " : "",
 			  age, state->state_reason ? ": " : "", state->state_reason ? state->state_reason : "");
 	if (state->handshake)
 		page_line(page, "handshake", TOP_PLAIN, "%s ago",

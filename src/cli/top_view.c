@@ -70,7 +70,7 @@ static int compare_rows(const void *a, const void *b, void *context)
 		order = compare_descending(known(left->sent), known(right->sent));
 		break;
 	case TOP_BY_STATE:
-		order = compare_descending(left->shown_state, right->shown_state);
+		order = compare_descending(left->state->state, right->state->state);
 		break;
 	case TOP_BY_LOSS:
 		order = compare_descending(loss_share(left), loss_share(right));
@@ -104,7 +104,7 @@ static bool matches(const struct top_view *view, const struct top_peer *peer)
 
 	if (!*view->filter || contains(state->name, view->filter) || contains(state->description, view->filter) ||
 		contains(state->public_key, view->filter) || contains(state->endpoint, view->filter) ||
-		contains(show_state_text(peer->shown_state), view->filter))
+		contains(show_state_text(peer->state->state), view->filter))
 		return true;
 	for (const struct config_prefix *prefix = state->allowed_ips; prefix; prefix = prefix->next) {
 		prefix_to_text(text, &prefix->prefix);

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/json_reader.h"
+#include "base/wg_state.h"
 #include "remote.h"
 
 enum { STATUS_KEY = 32 }; /* bytes of the name of a member */
@@ -30,8 +31,30 @@ static void host_failed(struct status_host *host, const char *format, ...)
 	host->outcome = STATUS_FAILED;
 }
 
-static void read_peer(struct json_reader *reader, struct status_peer *peer, bool *has_state)
+/* Returns false if the member is unknown, so that it must be skipped. */
+static bool read_wg_value(struct json_reader *reader, struct wg_values *values, const char *key)
 {
+	char endpoint[2];
+	uint64_t keepalive = 0;
+
+	if (strcmp(key, "latest_handshake") == 0)
+		json_read_u64(reader, &values->handshake);
+	else if (strcmp(key, "transfer_tx") == 0)
+		json_read_u64(reader, &values->sent);
+	else if (strcmp(key, "persistent_keepalive") == 0)
+		values->has_keepalive = json_read_u64(reader, &keepalive) && keepalive;
+	else if (strcmp(key, "endpoint") == 0)
+		values->has_endpoint = json_read_string(reader, endpoint, sizeof endpoint);
+	else
+		return false;
+	return true;
+}
+
+/* A host with an earlier version of adit reports no states. */
+static void read_peer(struct json_reader *reader, const struct status_host *host, struct status_peer *peer,
+					  bool *has_state)
+{
+	struct wg_values values = { 0 };
 	char key[STATUS_KEY];
 
 	while (json_next_member(reader, key, sizeof key)) {
@@ -49,23 +72,11 @@ static void read_peer(struct json_reader *reader, struct status_peer *peer, bool
 			json_read_u64(reader, &peer->rx_datagrams);
 		else if (strcmp(key, "rx_lost") == 0)
 			json_read_u64(reader, &peer->rx_lost);
-		else if (strcmp(key, "latest_handshake") == 0)
-			json_read_u64(reader, &peer->handshake);
-		else
+		else if (!read_wg_value(reader, &values, key))
 			json_skip(reader);
 	}
-}
-
-/* A host with an earlier version reports handshakes only. */
-static void derive_state(const struct status_host *host, struct status_peer *peer)
-{
-	const char *word = "idle";
-
-	if (!peer->handshake)
-		word = "never";
-	else if (host->time < peer->handshake + STATUS_FRESH)
-		word = "up";
-	snprintf(peer->state, sizeof peer->state, "%s", word);
+	if (!*peer->state)
+		snprintf(peer->state, sizeof peer->state, "%s", wg_state_word(&values, host->time));
 }
 
 /* Returns the next peer, zeroed, or NULL if there is no memory or the document has too many peers. */
@@ -99,9 +110,7 @@ static bool read_peers(struct json_reader *reader, struct status_host *host)
 		peer = add_status_peer(host);
 		if (!peer)
 			return false;
-		read_peer(reader, peer, &has_state);
-		if (!*peer->state)
-			derive_state(host, peer);
+		read_peer(reader, host, peer, &has_state);
 	}
 	host->is_old = !has_state && host->peer_count;
 	return true;

@@ -11,16 +11,15 @@
 #include "mesh/host_list.h"
 #include "status_ask.h"
 
-enum { STATUS_WORD = 16, STATUS_REASON = 160, STATUS_PEERS_MAX = 65536, STATUS_FRESH = 180 /* seconds */ };
+enum { STATUS_WORD = 16, STATUS_REASON = 160, STATUS_PEERS_MAX = 65536 };
 
 /* A peer, as the host sees it. */
 struct status_peer {
 	char public_key[KEY_BASE64], name[MESH_NAME];
-	char state[STATUS_WORD]; /* a word of adit(8), such as "up"; derived from the handshake if not reported */
+	char state[STATUS_WORD]; /* a word of adit(8), such as "up"; see base/wg_state.h if its daemon reports none */
 	char reason[STATUS_REASON];
 	uint64_t rtt_ns;                /* 0: unknown */
 	uint64_t rx_datagrams, rx_lost; /* both 0: unknown */
-	uint64_t handshake;             /* seconds since the epoch; 0: never */
 };
 
 enum status_outcome {

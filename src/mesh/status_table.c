@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/terminal.h"
+#include "base/wg_state.h"
 
 enum { TABLE_HOSTS_MAX = 20, PROBLEMS_MAX = 20, COLUMN_MIN = 5, COLUMN_GAP = 2 };
 
@@ -109,7 +110,7 @@ static void print_old_hosts(const struct terminal *terminal, const struct status
 		if (matrix->hosts[i].outcome == STATUS_ANSWERED && matrix->hosts[i].is_old)
 			fprintf(terminal->to,
 					"%s: its adit is too old to report states; a handshake in the last %d s counts as up\n",
-					matrix->list->hosts[i].name, STATUS_FRESH);
+					matrix->list->hosts[i].name, WG_STATE_UP_SECONDS);
 }
 
 /* "a to b: silent: REASON". A path through a hub is left out: the tunnels to the hub explain it. */

@@ -213,6 +213,7 @@ def other_implementation(lab):
         samples, _ = parse(metrics(right, right.interface))
         assert value(samples, "adit_up", interface=right.interface) == 1
         assert value(samples, "adit_interface_peers", interface=right.interface) == 1
+        assert [word for name, word in samples if name == "adit_peer_up"], samples
         assert not [name for name, _ in samples if name == "adit_dropped_packets_total"]
 
 

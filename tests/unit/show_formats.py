@@ -139,7 +139,7 @@ def the_json_has_the_values():
     peers = json.loads(show("states", "--json"))["interfaces"][0]["peers"]
     words = [(found["state"], found["endpoint_origin"]) for found in peers]
     assert words[:30] == [(state, origin) for state in STATES for origin in ORIGINS]
-    assert words[31] == (None, None) and words[-1] == (None, None) and peers[-1]["preshared_key"] is True
+    assert words[31] == ("idle", None) and words[-1] == ("no-endpoint", None) and peers[-1]["preshared_key"] is True
     assert "1111111111" not in show("states", "--details") + show("states", "--json")
 
 
@@ -186,11 +186,12 @@ def many_peers_are_a_table_with_the_problems_last():
 def daemons_that_report_less_are_shown_with_what_they_report():
     start(foreign=interface([peer(1, endpoint="192.0.2.1:9", handshake=10, received=2048)], adit=False))
     text = show("foreign")
-    for absent in "state", "quality", "crypto", "workers", "warning", "(":
+    for absent in "quality", "crypto", "workers", "warning", "(":
         assert absent not in text, f"{absent}: {text}"
     assert re.search(r"endpoint +192\.0\.2\.1:9\n.*\n +latest handshake +1\d s ago\n +transfer +2\.00 KiB received", text)
+    assert "\n    state             up\n" in text, text
     titles = show("foreign", "--brief").splitlines()[2].split()
-    assert titles == ["PEER", "HANDSHAKE", "RECEIVED", "SENT", "ENDPOINT"], titles
+    assert titles == ["PEER", "STATE", "HANDSHAKE", "RECEIVED", "SENT", "ENDPOINT"], titles
     assert show("foreign", "--counters") == "interface foreign\n  this daemon has no counters\n"
 
 

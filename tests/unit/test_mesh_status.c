@@ -141,7 +141,8 @@ static void hosts_with_an_old_adit_are_named(void **state)
 	static const char document[] =
 		"time=1700000100\n{\"interfaces\": [{\"name\": \"lab\", \"public_key\": \"a=\", \"peers\": "
 		"[{\"public_key\": \"b=\", \"latest_handshake\": 1700000000}, {\"public_key\": "
-		"\"c=\", \"name\": \"c\", \"latest_handshake\": null}]}]}\n";
+		"\"c=\", \"name\": \"c\", \"endpoint\": \"192.0.2.3:51820\", \"latest_handshake\": null, "
+		"\"transfer_tx\": 148, \"persistent_keepalive\": null}]}]}\n";
 	struct outcome outcome;
 
 	write_text("list", THREE);
@@ -150,7 +151,7 @@ static void hosts_with_an_old_adit_are_named(void **state)
 	write_file_of("errors", "c", "adit show: \"--json\" is one argument too many; usage: adit show [IFNAME]\n");
 	write_file_of("status", "c.1", "");
 	outcome = run_status(NULL);
-	assert_non_null(strstr(outcome.output, "\na  -      up     never\n"));
+	assert_non_null(strstr(outcome.output, "\na  -      up     silent\n"));
 	assert_non_null(strstr(outcome.output,
 						   "\nc  its adit is too old for --status: adit show: \"--json\" is one argument "
 						   "too many; usage: adit show [IFNAME]\n"));

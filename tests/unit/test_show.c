@@ -72,9 +72,9 @@ static void show_prints_text(void **state)
 	assert_memory_equal(text, "interface wgtest\n  public key   ", 32);
 	assert_null(strstr(text, rig_base64(0x48)));
 	assert_null(strstr(text, rig_base64(9)));
-	assert_non_null(
-		strstr(text, "\n  listen port  51820\n  fwmark       0xca6c\n  peers        2\n\n  peer Jürgen \"J\"\n"));
-	assert_non_null(strstr(text, "    public key        AgIC"));
+	assert_non_null(strstr(text, "\n  listen port  51820\n  fwmark       0xca6c\n  peers        2 (1 silent, 1 no "
+								 "endpoint)\n\n  peer Jürgen \"J\"\n"));
+	assert_non_null(strstr(text, "    state             silent\n    public key        AgIC"));
 	assert_non_null(strstr(text, "    description       the left end\n"
 								 "    endpoint          [fe80::1%lo]:9\n"
 								 "    allowed IPs       10.0.0.0/24, fd00::/64\n"
@@ -86,7 +86,7 @@ static void show_prints_text(void **state)
 								 "    transfer          0 B received, 0 B sent\n"));
 }
 
-#define STATE_UNKNOWN "\"state\": null, \"state_since\": null, \"state_reason\": null, "
+#define STATE_DERIVED(word) "\"state\": \"" word "\", \"state_since\": null, \"state_reason\": null, "
 #define QUALITY_UNKNOWN                                                                                                \
 	"\"rtt_ns\": null, \"rtt_min_ns\": null, \"jitter_ns\": null, \"rx_datagrams\": null, \"rx_lost\": null, "         \
 	"\"rx_late\": null, \"rx_duplicate\": null, \"rx_gaps\": null"
@@ -105,12 +105,17 @@ static void show_prints_json(void **state)
 		"\"fwmark\": 51820, \"crypto_provider\": null, \"tun_backend\": null, \"workers\": null, "
 		"\"log_level\": null, \"warnings\": [],\n    \"peers\": [\n"
 		"      {\"public_key\": \"%s\", \"name\": \"Jürgen \\\"J\\\"\", \"description\": \"the left end\", "
-		"\"preshared_key\": true, " STATE_UNKNOWN "\"endpoint\": \"[fe80::1%%lo]:9\", \"endpoint_origin\": null, "
-		"\"allowed_ips\": [\"10.0.0.0/24\", \"fd00::/64\"], \"latest_handshake\": 1700000000, "
-		"\"transfer_rx\": 5242880, \"transfer_tx\": 1023, \"persistent_keepalive\": 25, " QUALITY_UNKNOWN "},\n"
-		"      {\"public_key\": \"%s\", \"name\": null, \"description\": null, \"preshared_key\": false, " STATE_UNKNOWN
-		"\"endpoint\": null, \"endpoint_origin\": null, \"allowed_ips\": [], \"latest_handshake\": null, "
-		"\"transfer_rx\": 0, \"transfer_tx\": 0, \"persistent_keepalive\": null, " QUALITY_UNKNOWN "}\n    ]}\n]}\n",
+		"\"preshared_key\": true, " STATE_DERIVED(
+			"silent") "\"endpoint\": \"[fe80::1%%lo]:9\", \"endpoint_origin\": null, "
+					  "\"allowed_ips\": [\"10.0.0.0/24\", \"fd00::/64\"], \"latest_handshake\": 1700000000, "
+					  "\"transfer_rx\": 5242880, \"transfer_tx\": 1023, \"persistent_keepalive\": 25, " QUALITY_UNKNOWN
+					  "},\n"
+					  "      {\"public_key\": \"%s\", \"name\": null, \"description\": null, \"preshared_key\": "
+					  "false, " STATE_DERIVED("no-endpoint") "\"endpoint\": null, \"endpoint_origin\": null, "
+															 "\"allowed_ips\": [], \"latest_handshake\": null, "
+															 "\"transfer_rx\": 0, \"transfer_tx\": 0, "
+															 "\"persistent_keepalive\": null, " QUALITY_UNKNOWN
+															 "}\n    ]}\n]}\n",
 		text, rig_base64(2), rig_base64(3));
 	assert_string_equal(show(0, "wgtest", "--json"), expected);
 	assert_string_equal(show(0, "--json", "wgtest"), expected);

@@ -87,8 +87,6 @@ static void values_that_a_daemon_does_not_report_are_unknown(void **state)
 	struct show_interface interface;
 
 	assert_int_equal(read_answer(&interface, KEY_LINE "protocol_version=1\nerrno=0\n\n"), 0);
-	assert_int_equal(interface.peers->state, SHOW_STATE_UNKNOWN);
-	assert_null(show_state_word(interface.peers->state));
 	assert_int_equal(interface.peers->endpoint_origin, SHOW_ORIGIN_UNKNOWN);
 	assert_null(show_origin_word(interface.peers->endpoint_origin));
 	assert_null(interface.peers->state_reason);
@@ -99,12 +97,39 @@ static void values_that_a_daemon_does_not_report_are_unknown(void **state)
 	show_free(&interface);
 }
 
+/* The words themselves are tested with wg_state_word. */
+static void a_state_that_is_not_reported_is_derived(void **state)
+{
+	static const char *const more[SHOW_STATES] = {
+		[SHOW_NO_ENDPOINT] = "",
+		[SHOW_IDLE] = "endpoint=192.0.2.1:1\n",
+		[SHOW_SILENT] = "endpoint=192.0.2.1:1\ntx_bytes=148\n",
+		[SHOW_UP] = "last_handshake_time_sec=9999999999\n",
+	};
+	struct show_interface interface;
+	char answer[256];
+
+	for (unsigned word = 1; word < SHOW_STATES; word++) {
+		if (!more[word])
+			continue;
+		snprintf(answer, sizeof answer, KEY_LINE "%serrno=0\n\n", more[word]);
+		assert_int_equal(read_answer(&interface, answer), 0);
+		assert_int_equal(interface.peers->state, word);
+		show_free(&interface);
+	}
+	assert_int_equal(read_answer(&interface, KEY_LINE "endpoint=192.0.2.1:1\nlast_handshake_time_sec=5\n"
+													  "persistent_keepalive_interval=25\nerrno=0\n\n"),
+					 0);
+	assert_int_equal(interface.peers->state, SHOW_SILENT);
+	show_free(&interface);
+}
+
 static void words_of_later_versions_are_unknown(void **state)
 {
 	struct show_interface interface;
 
 	assert_int_equal(read_answer(&interface, KEY_LINE "state=happy\nendpoint_origin=guessed\nerrno=0\n\n"), 0);
-	assert_int_equal(interface.peers->state, SHOW_STATE_UNKNOWN);
+	assert_int_equal(interface.peers->state, SHOW_NO_ENDPOINT);
 	assert_int_equal(interface.peers->endpoint_origin, SHOW_ORIGIN_UNKNOWN);
 	show_free(&interface);
 }
@@ -190,6 +215,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_state_of_a_peer_is_read),
 		cmocka_unit_test(values_that_a_daemon_does_not_report_are_unknown),
+		cmocka_unit_test(a_state_that_is_not_reported_is_derived),
 		cmocka_unit_test(words_of_later_versions_are_unknown),
 		cmocka_unit_test(every_word_is_read),
 		cmocka_unit_test(warnings_keep_their_order),

@@ -85,8 +85,8 @@ static void each_order_sorts(void **state)
 	struct show_peer *k = (struct show_peer *)model.peers[0]->state, *l = (struct show_peer *)model.peers[1]->state;
 	struct show_peer *m = (struct show_peer *)model.peers[2]->state, *z = (struct show_peer *)model.peers[3]->state;
 
-	model.peers[2]->shown_state = SHOW_UNREACHABLE;
-	model.peers[3]->shown_state = SHOW_UP;
+	m->state = SHOW_UNREACHABLE;
+	z->state = SHOW_UP;
 	k->quality = (struct show_quality) { .has_datagrams = true, .datagrams = 99, .lost = 1, .rtt_ns = 1000 };
 	z->quality = (struct show_quality) { .has_datagrams = true, .datagrams = 98, .lost = 2, .rtt_ns = 9000 };
 	m->quality = (struct show_quality) { .rtt_ns = 5000 };
@@ -180,7 +180,7 @@ static void the_filter_looks_at_all_texts_of_a_peer(void **state)
 	assert_true(prefix_from_text(&z->allowed_ips->prefix, "10.1.0.0/16"));
 	z->allowed_ips->next = calloc(1, sizeof *prefix);
 	assert_true(prefix_from_text(&z->allowed_ips->next->prefix, "fd00:7::/64"));
-	model.peers[1]->shown_state = SHOW_UNREACHABLE;
+	((struct show_peer *)model.peers[1]->state)->state = SHOW_UNREACHABLE;
 	for (size_t i = 0; i < sizeof filters / sizeof *filters; i++) {
 		press('/');
 		assert_true(view.editing);
