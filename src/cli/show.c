@@ -57,13 +57,16 @@ static int show_read_all(struct show_interface **list)
 		struct show_interface *interface = new_interface(names[i]);
 		int error = interface ? show_read(interface, UAPI_DIRECTORY, SHOW_TIMEOUT) : -ENOMEM;
 
+		if (error == -ECONNREFUSED) {
+			interface->dead = true;
+			error = show_add_warning(&interface->warnings, uapi_client_error(error));
+		}
 		if (!error) {
 			*list = interface;
 			list = &interface->next;
 			continue;
 		}
-		/* The socket of a daemon that died is not an error. */
-		if (error != -ECONNREFUSED && error != -ENOENT)
+		if (error != -ENOENT) /* the daemon has ended meanwhile */
 			last_error = show_failed(names[i], error);
 		free_interfaces(interface);
 	}
@@ -139,7 +142,9 @@ static void print_interfaces(const struct show_request *request, const struct sh
 
 		for (const struct show_peer *peer = list->peers; peer; peer = peer->next)
 			peers++;
-		if (request->counters)
+		if (list->dead)
+			show_dead(view, list);
+		else if (request->counters)
 			show_counters(view, list);
 		else if (request->format == SHOW_AS_TABLE || (request->format == SHOW_AS_TEXT && peers > SHOW_DETAILS_PEERS))
 			show_table(view, list);

@@ -57,6 +57,20 @@ void show_warnings(const struct show_view *view, const struct show_interface *in
 	}
 }
 
+void show_dead(const struct show_view *view, const struct show_interface *interface)
+{
+	struct terminal_wrap wrap = { .terminal = &view->terminal, .indent = 2 };
+
+	show_title(view, interface);
+	fputs(": ", view->terminal.to);
+	wrap.used = (int)strlen("interface : ") + terminal_width(interface->name);
+	terminal_style(&view->terminal, STYLE_BAD);
+	for (const struct show_warning *warning = interface->warnings; warning; warning = warning->next)
+		terminal_wrap_text(&wrap, warning->text);
+	terminal_style(&view->terminal, STYLE_PLAIN);
+	fputc('\n', view->terminal.to);
+}
+
 void show_peer_counts(struct terminal_wrap *wrap, const struct show_interface *interface, const char *noun)
 {
 	size_t counts[SHOW_STATES] = { 0 }, total = 0, known;

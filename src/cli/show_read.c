@@ -185,9 +185,9 @@ static int show_read_private_key(void *member, const char *value)
 	return valid ? 0 : -EPROTO;
 }
 
-static int show_read_warning(void *member, const char *value)
+int show_add_warning(struct show_warning **tail, const char *value)
 {
-	struct show_warning **tail = member, *added = calloc(1, sizeof *added + strlen(value) + 1);
+	struct show_warning *added = calloc(1, sizeof *added + strlen(value) + 1);
 
 	if (!added)
 		return -ENOMEM;
@@ -196,6 +196,11 @@ static int show_read_warning(void *member, const char *value)
 		tail = &(*tail)->next;
 	*tail = added;
 	return 0;
+}
+
+static int show_read_warning(void *member, const char *value)
+{
+	return show_add_warning(member, value);
 }
 
 /* --- lines --- */

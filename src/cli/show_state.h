@@ -83,6 +83,7 @@ struct show_counter {
 struct show_interface {
 	struct show_interface *next;
 	char name[IFNAMSIZ];
+	bool dead; /* nobody listens on its control socket; a warning states it, and the rest is unknown */
 	char public_key[KEY_BASE64];                             /* "": no private key */
 	uint32_t port, fwmark;                                   /* 0: none */
 	uint32_t workers;                                        /* 0: not reported */
@@ -103,6 +104,8 @@ struct show_interface {
 int show_read(struct show_interface *interface, const char *directory, int timeout);
 /* Reads the counters; errors as for show_read. wireguard-go answers -EINVAL, because it has none. */
 int show_read_counters(struct show_interface *interface, const char *directory, int timeout);
+/* Appends a warning to the list. 0 or -ENOMEM. */
+int show_add_warning(struct show_warning **tail, const char *value);
 /* Frees the peers. */
 void show_free_peers(struct show_interface *interface);
 /* Frees the peers, counters and warnings, but not the struct itself. */

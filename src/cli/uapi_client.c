@@ -169,8 +169,9 @@ const char *uapi_client_error(int error)
 {
 	switch (error) {
 	case -ENOENT:
-	case -ECONNREFUSED:
 		return "no daemon serves this interface";
+	case -ECONNREFUSED:
+		return "the daemon has died; start it again, or clean up with \"adit stop\"";
 	case -EAGAIN:
 		return "the daemon does not answer";
 	case -EPROTO:

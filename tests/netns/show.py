@@ -12,6 +12,7 @@ which no endpoint is known.
 import json
 import os
 import re
+import signal
 import socket
 import xml.etree.ElementTree
 
@@ -66,6 +67,23 @@ def states(lab, other):
         text = show(right)
         assert "latest handshake" in text and "\n    state             up" in text, text
         assert all(peer["allowed_ips"] for peer in peers_of(right).values())
+
+
+@case()
+def killed_daemon(lab):
+    left, right = pair(lab, right=WireguardGo)
+    right.stop(signal.SIGKILL)
+    with lab.check("a daemon that was killed has a line, and the others are shown"):
+        text = left.node.run([lab.adit, "show"]).stdout
+        assert f'interface {right.interface}: the daemon has died; start it again, or clean up with "adit stop"\n' in text, text
+        assert f"interface {left.interface}\n" in text, text
+    with lab.check("the JSON has the schema and is false, like adit_up"):
+        document = json.loads(left.node.run([lab.adit, "show", "--json"]).stdout)
+        schema_validator().validate(document)
+        assert {found["name"]: found["up"] for found in document["interfaces"]} == {left.interface: True, right.interface: False}
+    with lab.check("adit stop removes the socket"):
+        left.node.run([lab.adit, "stop", right.interface])
+        assert right.interface not in left.node.run([lab.adit, "show"]).stdout
 
 
 def check_states(lab, left):

@@ -101,7 +101,8 @@ static void show_prints_json(void **state)
 	key_to_base64(text, public_key);
 	snprintf(
 		expected, sizeof expected,
-		"{\"version\": 1, \"interfaces\": [\n  {\"name\": \"wgtest\", \"public_key\": \"%s\", \"listen_port\": 51820, "
+		"{\"version\": 1, \"interfaces\": [\n  {\"name\": \"wgtest\", \"up\": true, \"public_key\": \"%s\", "
+		"\"listen_port\": 51820, "
 		"\"fwmark\": 51820, \"crypto_provider\": null, \"tun_backend\": null, \"workers\": null, "
 		"\"log_level\": null, \"warnings\": [],\n    \"peers\": [\n"
 		"      {\"public_key\": \"%s\", \"name\": \"Jürgen \\\"J\\\"\", \"description\": \"the left end\", "
@@ -127,7 +128,7 @@ static void show_prints_an_unconfigured_interface(void **state)
 	assert_string_equal(show(0, "wgtest"), "interface wgtest\n  public key   none\n");
 	assert_string_equal(
 		show(0, "--json"),
-		"{\"version\": 1, \"interfaces\": [\n  {\"name\": \"wgtest\", \"public_key\": null, "
+		"{\"version\": 1, \"interfaces\": [\n  {\"name\": \"wgtest\", \"up\": true, \"public_key\": null, "
 		"\"listen_port\": null, \"fwmark\": null, \"crypto_provider\": null, \"tun_backend\": "
 		"null, \"workers\": null, \"log_level\": null, \"warnings\": [],\n    \"peers\": [\n    ]}\n]}\n");
 }
@@ -155,13 +156,26 @@ static void show_without_any_interface_succeeds(void **state)
 	assert_string_equal(show(1, "wgtest"), "adit show: wgtest: no daemon serves this interface\n");
 }
 
-static void show_skips_the_socket_of_a_dead_daemon(void **state)
+static void show_has_a_line_for_a_dead_daemon(void **state)
 {
+	static const char line[] =
+		"interface dead: the daemon has died; start it again, or clean up with \"adit stop\"\n\n";
+	const char *text;
 	int fd = uapi_listen(UAPI_DIRECTORY, "dead");
 
 	close(fd);
-	assert_string_equal(show(0, NULL), "interface wgtest\n  public key   none\n");
-	assert_string_equal(show(1, "dead"), "adit show: dead: no daemon serves this interface\n");
+	text = show(0, NULL);
+	assert_memory_equal(text, line, sizeof line - 1);
+	assert_string_equal(text + sizeof line - 1, "interface wgtest\n  public key   none\n");
+	assert_memory_equal(show(0, "--brief"), line, sizeof line - 1);
+	assert_memory_equal(show(0, "--counters"), line, sizeof line - 1);
+	text = show(0, "--json");
+	assert_non_null(strstr(text, "{\"name\": \"dead\", \"up\": false, \"public_key\": null, "));
+	assert_non_null(strstr(text, "\"warnings\": [\"the daemon has died; start it again, or clean up with "
+								 "\\\"adit stop\\\"\"],\n"));
+	assert_non_null(strstr(text, "{\"name\": \"wgtest\", \"up\": true, "));
+	assert_string_equal(show(1, "dead"),
+						"adit show: dead: the daemon has died; start it again, or clean up with \"adit stop\"\n");
 	assert_int_equal(unlink(UAPI_DIRECTORY "/dead.sock"), 0);
 }
 
@@ -363,7 +377,7 @@ int main(void)
 		TEST(show_prints_an_unconfigured_interface),
 		TEST(show_prints_provider_backend_and_workers),
 		TEST(show_without_any_interface_succeeds),
-		TEST(show_skips_the_socket_of_a_dead_daemon),
+		TEST(show_has_a_line_for_a_dead_daemon),
 		TEST(show_rejects_wrong_arguments),
 		TEST(show_reports_an_invalid_reply),
 		TEST(show_skips_unknown_keys),

@@ -490,7 +490,8 @@ static void problems_are_shown_instead_of_the_interface(void **state)
 	sample.error = -ECONNREFUSED;
 	update(&model, &sample);
 	lay(24, 80);
-	assert_string_equal(grid_row(&grid, 1), "site: no daemon serves this interface");
+	assert_string_equal(grid_row(&grid, 1),
+						"site: the daemon has died; start it again, or clean up with \"adit stop\"");
 	assert_false(on_screen("berlin"));
 	sample = sample_at(6000);
 	sample.error = -EACCES;
