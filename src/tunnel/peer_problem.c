@@ -361,6 +361,7 @@ void peer_report_unreachable(struct device *device, const struct udp_error *erro
 	problem.address_length = error->reporter_length;
 	memcpy(problem.address, error->reporter, sizeof problem.address);
 	peer_report_problem(peer, &problem, now);
+	peer_update_state(peer, now);
 }
 
 struct peer *peer_find_at(const struct device *device, const struct endpoint *endpoint)

@@ -11,6 +11,7 @@ struct peer_facts peer_facts(const struct peer *peer, uint64_t now)
 		.endpoint_known = endpoint_known(&peer->endpoint),
 		.session = peer_session(peer, now),
 		.handshake = timers_handshake_pending(&peer->timers),
+		.rejected = peer->problem.latest.kind == PROBLEM_UNREACHABLE,
 		.received = peer->rx_bytes - peer->cookie_bytes,
 	};
 }
@@ -41,14 +42,20 @@ static void report_change(struct peer *peer, enum peer_change change, const char
 		device->endpoint_changed(device->endpoint_changed_context, peer);
 }
 
-/* Why a peer in this condition is not up. */
-static const char *down_reason(const struct peer *peer)
+/* Why a peer in this condition is not up. The result may be in `text`. */
+static const char *down_reason(const struct peer *peer, char text[PROBLEM_TEXT], uint64_t now)
 {
+	const int error = peer->state.send_error;
+
 	switch (peer->state.condition) {
 	case PEER_NO_ENDPOINT:
 		return "its endpoint is not known";
 	case PEER_UNREACHABLE:
-		return peer->device->up ? peer_send_error_text(&peer->endpoint, peer->state.send_error) : "the link is down";
+		if (!peer->device->up)
+			return "the link is down";
+		if (error)
+			return peer_send_error_text(&peer->endpoint, error);
+		return peer_problem_text(peer, text, now) ? text : NULL;
 	case PEER_SILENT:
 		return "it does not answer";
 	default:
@@ -60,8 +67,9 @@ void peer_update_state(struct peer *peer, uint64_t now)
 {
 	struct peer_facts facts = peer_facts(peer, now);
 	enum peer_change change = peer_state_update(&peer->state, &facts, now);
+	char text[PROBLEM_TEXT];
 
-	report_change(peer, change, change == PEER_WENT_DOWN ? down_reason(peer) : NULL);
+	report_change(peer, change, change == PEER_WENT_DOWN ? down_reason(peer, text, now) : NULL);
 }
 
 void peer_report_wiped(struct peer *peer, const char *reason, uint64_t now)

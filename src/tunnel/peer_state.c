@@ -36,13 +36,17 @@ const char *endpoint_origin_name(enum endpoint_origin origin)
 enum peer_condition peer_state_condition(const struct peer_state *state, const struct peer_facts *facts)
 {
 	int error = atomic_load_explicit(&state->send_error, memory_order_relaxed);
+	bool silent;
 
 	if (!facts->endpoint_known)
 		return PEER_NO_ENDPOINT;
 	/* The errors of a busy host, or of a large datagram, are not about the way to the peer. */
 	if (!facts->link_up || (error && error != ENOBUFS && error != ENOMEM && error != EMSGSIZE))
 		return PEER_UNREACHABLE;
-	if (state->silent && facts->received == state->received)
+	silent = state->silent && facts->received == state->received;
+	if (facts->rejected && (silent || (facts->handshake && !facts->session)))
+		return PEER_UNREACHABLE;
+	if (silent)
 		return PEER_SILENT;
 	if (facts->session)
 		return PEER_UP;

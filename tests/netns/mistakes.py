@@ -10,6 +10,7 @@ Each case makes its mistake in the file of one end, sends packets from left to r
 
 import base64
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -50,6 +51,11 @@ def state_of(end):
 
 def reason_of(end, public):
     return state_of(end)[1][public]
+
+
+def word_of(end, public):
+    peers = json.loads(end.node.run([end.node.lab.adit, "show", end.interface, "--json"]).stdout)["interfaces"][0]["peers"]
+    return next(peer["state"] for peer in peers if peer["public_key"] == public)
 
 
 def lines_of(end, pattern):
@@ -323,6 +329,8 @@ def unreachable(lab, workers, outside, why):
             "router": f"{there} reports that {re.escape(endpoint)} is unreachable: no route leads there",
         }[why]
         watch.reason(left, silent, text, "unreachable_received")
+        with lab.check("the state is unreachable"):
+            wait_for(lambda: word_of(left, silent) == "unreachable", "the state unreachable")
         with lab.check("the other peer is up, has no reason, and loses nothing"):
             left.node.ping("10.7.0.2", 50, "-f")
             assert not reason_of(left, right.public), state_of(left)

@@ -289,6 +289,27 @@ static void a_send_error_is_reported_once_and_so_is_its_end(void **state)
 	expect("peer-up 192.0.2.2:51820\n");
 }
 
+/* The session has expired, so that the error is not overruled by one. */
+static void an_icmp_error_takes_a_peer_down_that_does_not_answer(void **state)
+{
+	struct udp_error error = { .error = ECONNREFUSED, .reporter = { 192, 0, 2, 9 }, .reporter_length = 4 };
+
+	shake_hands();
+	error.to = left.peer->endpoint;
+	peer_report_unreachable(&left.device, &error, now);
+	assert_int_equal(left.peer->state.condition, PEER_UP);
+	expect("");
+	pass(541);
+	handshake_initiate(left.peer, now, false);
+	peer_report_unreachable(&left.device, &error, now);
+	assert_int_equal(left.peer->state.condition, PEER_UNREACHABLE);
+	expect("handshake-begun 192.0.2.2:51820\n"
+		   "peer-down 192.0.2.2:51820 192.0.2.9 reports that nothing listens at 192.0.2.2:51820: the port is wrong, or "
+		   "no tunnel runs there\n");
+	carry();
+	expect("handshake-completed initiator 192.0.2.2:51820\npeer-up 192.0.2.2:51820\n");
+}
+
 /* As a worker reports them. */
 static void errors_of_workers_count_too(void **state)
 {
@@ -351,6 +372,7 @@ int main(void)
 		TEST(a_removed_peer_is_down),
 		TEST(a_new_private_key_takes_all_peers_down),
 		TEST(a_send_error_is_reported_once_and_so_is_its_end),
+		TEST(an_icmp_error_takes_a_peer_down_that_does_not_answer),
 		TEST(errors_of_workers_count_too),
 		TEST(a_move_has_both_places_and_its_origin),
 		TEST(a_refused_handshake_has_a_reason_and_a_limit),

@@ -159,6 +159,29 @@ static void a_refused_send_is_unreachable_unless_the_host_is_busy(void **state)
 	expect(PEER_UP, PEER_WENT_UP);
 }
 
+static void an_icmp_error_counts_while_handshakes_are_not_answered(void **state)
+{
+	begin();
+	answer();
+	expect(PEER_UP, PEER_WENT_UP);
+	facts.rejected = true;
+	expect(PEER_UP, PEER_UNCHANGED);
+	facts.session = false;
+	facts.handshake = false;
+	expect(PEER_IDLE, PEER_UNCHANGED);
+	facts.handshake = true;
+	expect(PEER_UNREACHABLE, PEER_WENT_DOWN);
+	facts.rejected = false;
+	expect(PEER_WAITING, PEER_UNCHANGED);
+	peer_state_silent(&peer, &facts);
+	expect(PEER_SILENT, PEER_UNCHANGED);
+	facts.rejected = true;
+	expect(PEER_UNREACHABLE, PEER_UNCHANGED);
+	facts.received++;
+	facts.handshake = false;
+	expect(PEER_IDLE, PEER_UNCHANGED);
+}
+
 static void an_unknown_endpoint_and_a_link_that_is_down_come_first(void **state)
 {
 	begin();
@@ -213,6 +236,7 @@ int main(void)
 		TEST(unanswered_data_is_silent_until_something_comes),
 		TEST(a_peer_that_sends_is_not_silent),
 		TEST(a_refused_send_is_unreachable_unless_the_host_is_busy),
+		TEST(an_icmp_error_counts_while_handshakes_are_not_answered),
 		TEST(an_unknown_endpoint_and_a_link_that_is_down_come_first),
 		TEST(wiped_keys_are_down_once),
 		TEST(the_time_of_silence_is_that_of_wireguard),

@@ -4,13 +4,14 @@
  * and supplies the facts. It needs no timer of its own; the peer reports what its handshakes and timers notice.
  *
  *   no endpoint   we do not know where the peer is
- *   unreachable   the link is down, or the host refused the last datagram to the peer
+ *   unreachable   the link is down, or the host refused the last datagram to the peer, or an ICMP error reports that
+ *                 the peer is unreachable, and it does not answer
  *   silent        we sent, and nothing came back in PEER_SILENT_TIME
  *   up            there is a session, so packets flow
  *   waiting       a handshake is under way
  *   idle          none of these: there has been nothing to send since the last session expired, or ever
  *
- * The first that applies counts.
+ * The first that applies counts. An ICMP error is easy to forge, so it never overrules a session.
  *
  * A peer counts as up (`announced`) from the moment it becomes up until it becomes silent, unreachable or without an
  * endpoint, or until its keys are wiped for another reason than their age. Idle and waiting change nothing: a peer
@@ -70,6 +71,7 @@ struct peer_facts {
 	bool link_up, endpoint_known;
 	bool session;      /* one that seals */
 	bool handshake;    /* one of ours is under way */
+	bool rejected;     /* the latest problem is an ICMP error about the endpoint */
 	uint64_t received; /* authentic bytes in all */
 };
 
