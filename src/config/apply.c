@@ -77,7 +77,7 @@ static void commit_reload(struct device *device, const struct config *config, ui
 	device_withdraw_warning(device, WARNING_OWN_KEY);
 	list_for_each (peer, &device->peers, struct peer, node) {
 		peer->marked = true;
-		peer->changed = false;
+		peer->changed = 0;
 	}
 	if (config->has_private_key)
 		new_key = apply_private_key(device, config->private_key);

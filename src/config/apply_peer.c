@@ -117,12 +117,33 @@ void apply_peer_set_end(struct peer *peer, const struct config_peer *config, boo
 		handshake_resume(peer, now);
 }
 
-static bool settings_differ(const struct peer *peer, const struct config_peer *config, const struct endpoint *endpoint)
+static const char *label_text(const struct peer_label *label, bool description)
 {
-	return peer->remote.suite != config->cipher || peer->timers.keepalive != config->keepalive ||
-		   sodium_memcmp(peer->remote.preshared_key, config->preshared_key, sizeof config->preshared_key) != 0 ||
-		   !endpoint_same_remote(&peer->configured, endpoint) || !peer_label_equal(peer->label, config->label) ||
-		   !apply_prefixes_same(peer, config);
+	return !label ? "" : description ? label->description : label->name;
+}
+
+/* Returns the settings that differ. */
+static uint32_t compare_settings(const struct peer *peer, const struct config_peer *config,
+								 const struct endpoint *endpoint)
+{
+	const struct peer_label *now = peer->label, *then = config->label;
+	uint32_t changed = 0;
+
+	if (strcmp(label_text(now, false), label_text(then, false)) != 0)
+		changed |= PEER_SETTING_NAME;
+	if (strcmp(label_text(now, true), label_text(then, true)) != 0)
+		changed |= PEER_SETTING_DESCRIPTION;
+	if (!endpoint_same_remote(&peer->configured, endpoint))
+		changed |= PEER_SETTING_ENDPOINT;
+	if (!apply_prefixes_same(peer, config))
+		changed |= PEER_SETTING_ALLOWED_IPS;
+	if (peer->timers.keepalive != config->keepalive)
+		changed |= PEER_SETTING_KEEPALIVE;
+	if (sodium_memcmp(peer->remote.preshared_key, config->preshared_key, sizeof config->preshared_key) != 0)
+		changed |= PEER_SETTING_PRESHARED_KEY;
+	if (peer->remote.suite != config->cipher)
+		changed |= PEER_SETTING_CIPHER;
+	return changed;
 }
 
 /* A setting that is not given is zero here, and zero is its default. */
@@ -132,10 +153,9 @@ void apply_peer_reload(struct peer *peer, const struct config_peer *config, uint
 	const struct config_prefix *prefix;
 	bool moved = false;
 
-	if (settings_differ(peer, config, &endpoint)) {
-		peer->changed = true;
+	peer->changed = compare_settings(peer, config, &endpoint);
+	if (peer->changed)
 		peer_clear_problem(peer);
-	}
 	if (peer->remote.suite != config->cipher) {
 		noise_remote_set_suite(&peer->remote, config->cipher);
 		device_lock(peer->device);

@@ -70,6 +70,14 @@ int config_lines_copy(struct config_line **to, const struct config_line *from)
 	return error;
 }
 
+bool config_lines_equal(const struct config_line *a, const struct config_line *b)
+{
+	for (; a && b; a = a->next, b = b->next)
+		if (strcmp(a->text, b->text) != 0)
+			return false;
+	return a == b;
+}
+
 void config_lines_free(struct config_line *line)
 {
 	while (line) {

@@ -484,7 +484,7 @@ static void mark_changed(const struct name_table *table, const struct name *name
 	struct peer *peer = peer_lookup(table->device, name->public_key);
 
 	if (peer)
-		peer->changed = true;
+		peer->changed |= PEER_SETTING_ENDPOINT;
 }
 
 static void add_name(struct name_table *table, struct name *name)

@@ -418,6 +418,27 @@ int peer_hooks_start(struct peer_hooks *hooks, struct device *device, struct chi
 	return 0;
 }
 
+/* All peers of the device are in `config`. */
+void peer_hooks_mark_changes(const struct peer_hooks *hooks, const struct config *config)
+{
+	static const uint32_t settings[PEER_HOOKS] = {
+		[PEER_HOOK_UP] = PEER_SETTING_PEER_UP, [PEER_HOOK_DOWN] = PEER_SETTING_PEER_DOWN
+	};
+
+	for (const struct config_peer *wanted = config->peers; wanted; wanted = wanted->next) {
+		const struct hooked_peer *entry = find_entry(hooks, wanted->public_key);
+		struct peer *peer = NULL;
+
+		for (int hook = 0; hook < PEER_HOOKS; hook++) {
+			if (config_lines_equal(entry ? entry->commands[hook] : NULL, wanted->hooks[hook]))
+				continue;
+			peer = peer ? peer : peer_lookup(hooks->device, wanted->public_key);
+			if (peer)
+				peer->changed |= settings[hook];
+		}
+	}
+}
+
 void peer_hooks_reload(struct peer_hooks *hooks, const struct config *config)
 {
 	struct list_node *node, *after;

@@ -9,7 +9,7 @@
 
 #include "tunnel/peer.h"
 
-enum { LISTED_MAX = 10 };
+enum { LISTED_MAX = 10, CHANGED_MAX = 4, CHANGED_TEXT = 240 };
 
 static void summary_add(struct reload_summary *summary, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
@@ -17,7 +17,7 @@ static void summary_add(struct reload_summary *summary, const char *format, ...)
 static void summary_add(struct reload_summary *summary, const char *format, ...)
 {
 	size_t length = strlen(summary->text);
-	char change[128];
+	char change[CHANGED_TEXT + 64];
 	va_list arguments;
 
 	va_start(arguments, format);
@@ -38,6 +38,54 @@ static void summary_add_count(struct reload_summary *summary, size_t count, cons
 
 	if (count)
 		summary_add(summary, "%zu%s %s", count, summary->listed ? "" : noun, verb);
+}
+
+/* Writes "alice: Endpoint, AllowedIPs". A peer without a name is "abcd…wxyz". */
+static void describe_changes(const struct peer *peer, char text[CHANGED_TEXT])
+{
+	static const char *const settings[PEER_SETTINGS] = {
+		"Name",         "Description", "Endpoint", "AllowedIPs", "PersistentKeepalive",
+		"PresharedKey", "Cipher",      "PeerUp",   "PeerDown",
+	};
+	const char *name = peer->label ? peer->label->name : "", *separator = ": ";
+	size_t length;
+
+	if (!*name)
+		name = peer_text(peer).text + strlen(peer->device->name) + strlen(": peer ");
+	length = (size_t)snprintf(text, CHANGED_TEXT, "%s", name);
+	for (int i = 0; i < PEER_SETTINGS; i++) {
+		if (!(peer->changed & UINT32_C(1) << i))
+			continue;
+		length += (size_t)snprintf(text + length, CHANGED_TEXT - length, "%s%s", separator, settings[i]);
+		separator = ", ";
+	}
+}
+
+/* "2 peers changed (alice: Endpoint; bob: Name)", for as many peers as fit. */
+static void add_changed_peers(struct reload_summary *summary, const struct device *device)
+{
+	char list[CHANGED_TEXT] = "", one[CHANGED_TEXT], verb[CHANGED_TEXT + 48];
+	size_t changed = 0, described = 0;
+
+	list_for_each (peer, &device->peers, const struct peer, node) {
+		size_t length = strlen(list);
+
+		if (peer->serial > summary->serial || !peer->changed)
+			continue;
+		changed++;
+		describe_changes(peer, one);
+		if (described == CHANGED_MAX || length + strlen(one) + 2 >= sizeof list)
+			continue;
+		snprintf(list + length, sizeof list - length, "%s%s", described ? "; " : "", one);
+		described++;
+	}
+	if (described == changed)
+		snprintf(verb, sizeof verb, "changed (%s)", list);
+	else if (described)
+		snprintf(verb, sizeof verb, "changed (%s; and %zu more)", list, changed - described);
+	else
+		snprintf(verb, sizeof verb, "changed");
+	summary_add_count(summary, changed, verb);
 }
 
 void summary_start(struct reload_summary *summary, const struct device *device)
@@ -64,14 +112,6 @@ void summary_add_network(struct reload_summary *summary, const struct network *n
 	network_changes(network, on_network_change, summary);
 }
 
-static bool same_lines(const struct config_line *a, const struct config_line *b)
-{
-	for (; a && b; a = a->next, b = b->next)
-		if (strcmp(a->text, b->text) != 0)
-			return false;
-	return a == b;
-}
-
 static void add_settings(struct reload_summary *summary, const struct config *before, const struct config *after)
 {
 	static const char *const hooks[HOOK_POINTS] = {
@@ -79,13 +119,14 @@ static void add_settings(struct reload_summary *summary, const struct config *be
 	};
 	static const char *const peer_hooks[PEER_HOOKS] = { [PEER_HOOK_UP] = "PeerUp", [PEER_HOOK_DOWN] = "PeerDown" };
 
-	if (!same_lines(before->dns_servers, after->dns_servers) || !same_lines(before->dns_search, after->dns_search))
+	if (!config_lines_equal(before->dns_servers, after->dns_servers) ||
+		!config_lines_equal(before->dns_search, after->dns_search))
 		summary_add(summary, "DNS changed");
 	for (int i = 0; i < HOOK_POINTS; i++)
-		if (!same_lines(before->hooks[i], after->hooks[i]))
+		if (!config_lines_equal(before->hooks[i], after->hooks[i]))
 			summary_add(summary, "%s changed", hooks[i]);
 	for (int i = 0; i < PEER_HOOKS; i++)
-		if (!same_lines(before->peer_hooks[i], after->peer_hooks[i]))
+		if (!config_lines_equal(before->peer_hooks[i], after->peer_hooks[i]))
 			summary_add(summary, "%s changed", peer_hooks[i]);
 	if (before->save_config != after->save_config)
 		summary_add(summary, "SaveConfig is %s", after->save_config ? "on" : "off");
@@ -97,18 +138,16 @@ void summary_finish(struct reload_summary *summary, const struct device *device,
 					const struct config *after)
 {
 	char network[SUMMARY_TEXT]; /* the peers come first */
-	size_t added = 0, changed = 0, listed = summary->listed, length;
+	size_t added = 0, listed = summary->listed, length;
 
 	memcpy(network, summary->text, sizeof network);
 	summary->text[0] = '\0';
 	summary->listed = 0;
-	list_for_each (peer, &device->peers, const struct peer, node) {
+	list_for_each (peer, &device->peers, const struct peer, node)
 		added += peer->serial > summary->serial;
-		changed += peer->serial <= summary->serial && peer->changed;
-	}
 	summary_add_count(summary, added, "added");
 	summary_add_count(summary, summary->peer_count + added - device->peer_count, "removed");
-	summary_add_count(summary, changed, "changed");
+	add_changed_peers(summary, device);
 	if (sodium_memcmp(&summary->identity, &device->identity, sizeof device->identity) != 0)
 		summary_add(summary, "PrivateKey changed");
 	if (summary->listen_port != device->listen_port)

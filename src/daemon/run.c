@@ -189,6 +189,7 @@ static int service_reload(struct service *service, struct uapi_reply *reply)
 		return error;
 	}
 	startup_set_log_level(log_level_of(&config), &reason);
+	peer_hooks_mark_changes(&service->peer_hooks, &config);
 	summary_finish(&summary, &service->daemon.device, &service->config, &config);
 	reload_report_deferred(&report, &service->config, &config);
 	names_set_tunnel_servers(&service->names, config.dns_servers);

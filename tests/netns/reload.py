@@ -118,6 +118,11 @@ def under_load(lab, way):
         assert after[1] == before[1] and after[0] <= before[0] + 256, f"before: {before}, after: {after}"
 
 
+def short(public):
+    """A key as in the log."""
+    return re.escape(f"{public[:4]}…{public[-5:-1]}")
+
+
 @case()
 def summary(lab):
     """The output of `adit reload`, and the line in the log, state what has changed."""
@@ -135,14 +140,21 @@ def summary(lab):
     left.peers += [{"PublicKey": publics[0], "AllowedIPs": "10.8.0.0/24"}, {"PublicKey": publics[1]}]
     expect("2 peers added, route 10.8.0.0/24 added")
     left.peers[1] |= {"AllowedIPs": "10.9.0.0/24", "PresharedKey": key(lab.adit, "genpsk")}
-    expect("1 peer changed, route 10.8.0.0/24 removed, route 10.9.0.0/24 added")
-    left.peers[2]["Endpoint"] = "nowhere.invalid:51820"
-    expect("1 peer changed")
+    expect(rf"1 peer changed \({short(publics[0])}: AllowedIPs, PresharedKey\), route 10.8.0.0/24 removed, "
+           "route 10.9.0.0/24 added")
+    left.peers[2] |= {"Endpoint": "nowhere.invalid:51820", "Name": "a b"}
+    expect(r"1 peer changed \(a b: Name, Endpoint\)")
     left.peers[2]["Endpoint"] = "nowhere.invalid:51821"
-    expect("1 peer changed")
+    expect(r"1 peer changed \(a b: Endpoint\)")
+    left.peers[2] |= {"PeerUp": "true", "PeerDown": "true", "Description": "the other one"}
+    left.peers[1]["PeerUp"] = "true"
+    expect(rf"2 peers changed \({short(publics[0])}: PeerUp; a b: Description, PeerUp, PeerDown\)")
+    left.peers[2]["PeerUp"] = "false"
+    del left.peers[2]["PeerDown"]
+    expect(r"1 peer changed \(a b: PeerUp, PeerDown\)")
     del left.peers[1]
     left.peers[1]["PersistentKeepalive"] = 9
-    expect("1 peer removed, 1 changed, route 10.9.0.0/24 removed")
+    expect(r"1 peer removed, 1 changed \(a b: PersistentKeepalive\), route 10.9.0.0/24 removed")
     left.settings |= {"MTU": 1380, "PostUp": "true", "DNS": "example.com"}
     left.port = 51899
     left.addresses.append("10.7.9.1/32")
@@ -155,7 +167,7 @@ def summary(lab):
     left.private = key(lab.adit, "genkey")
     expect("PrivateKey changed")
     left.peers[1]["AllowedIPs"] = ", ".join(f"10.30.{number}.0/24" for number in range(100))
-    expect("1 peer changed, route 10.30.0.0/24 added, .*, and 9[0-9] more")
+    expect(r"1 peer changed \(a b: AllowedIPs\), route 10.30.0.0/24 added, .*, and 9[0-9] more")
     expect("nothing has changed")
     with lab.check("without the file, the daemon answers that it is missing"):
         path = left.write()

@@ -123,6 +123,7 @@ int config_line_append(struct config_line **list, const char *text, int line);
 int config_lines_copy(struct config_line **to, const struct config_line *from);
 /* Wipes and frees a list of lines, because a hook may contain a key. Accepts NULL. */
 void config_lines_free(struct config_line *line);
+bool config_lines_equal(const struct config_line *a, const struct config_line *b);
 
 enum { PREFIX_TEXT = 50 }; /* bytes of the longest prefix as text, with its NUL */
 

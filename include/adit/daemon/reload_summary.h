@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The summary of a reload: what it has changed, in one line of bounded length and without secrets:
- * "2 peers added, 1 changed, route 10.2.0.0/16 removed".
+ * "2 peers added, 1 changed (alice: Endpoint), route 10.2.0.0/16 removed".
  */
 #ifndef ADIT_DAEMON_RELOAD_SUMMARY_H
 #define ADIT_DAEMON_RELOAD_SUMMARY_H

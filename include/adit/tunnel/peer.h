@@ -62,6 +62,20 @@ enum peer_move {
 	PEER_MOVE_PENDING, /* `moved_to` counts; no worker writes it until control has copied it */
 };
 
+/* The settings of a [Peer], for the summary of a reload. */
+enum peer_setting {
+	PEER_SETTING_NAME = 1 << 0,
+	PEER_SETTING_DESCRIPTION = 1 << 1,
+	PEER_SETTING_ENDPOINT = 1 << 2,
+	PEER_SETTING_ALLOWED_IPS = 1 << 3,
+	PEER_SETTING_KEEPALIVE = 1 << 4,
+	PEER_SETTING_PRESHARED_KEY = 1 << 5,
+	PEER_SETTING_CIPHER = 1 << 6,
+	PEER_SETTING_PEER_UP = 1 << 7,
+	PEER_SETTING_PEER_DOWN = 1 << 8,
+};
+enum { PEER_SETTINGS = 9 };
+
 /* Ordered by use, not by meaning: the members that each run of datagrams touches come first and lie close together. */
 struct peer {
 	struct device *device;
@@ -71,7 +85,6 @@ struct peer {
 	struct mailbox_peer mail;
 	_Atomic bool local_unverified; /* routes have changed since the local address was verified */
 	bool marked;                   /* a reload has not found this peer in the file yet */
-	bool changed;                  /* the last reload has changed its settings */
 	bool handshake_sent_known;
 	struct endpoint endpoint;  /* where the peer is, and the local address from which we send to it */
 	struct endpoint last_from; /* where the last authentic message came from, to detect a change */
@@ -97,6 +110,7 @@ struct peer {
 	struct quality quality;
 	uint64_t cookie_bytes; /* the part of rx_bytes that is cookie replies, which prove nothing about the peer */
 
+	uint32_t changed; /* enum peer_setting: those that the last reload has changed */
 	struct problem_state problem;
 	struct log_limit log;
 	struct peer_label *label; /* name and description; NULL: none */
