@@ -15,11 +15,14 @@ import os
 import re
 import shutil
 import socket
+import struct
+import subprocess
 import sys
 import time
 
 from ends import PORT, Adit, AditDevice, WireguardGo, counters_of, host_port, key, pair
 from lab import TIMEOUT, Skip, case, wait_for
+from traffic import stream
 
 WORKERS = [1, 4]
 LIMIT = 10  # seconds until the reason is known
@@ -335,6 +338,128 @@ def unreachable(lab, workers, outside, why):
             left.node.ping("10.7.0.2", 50, "-f")
             assert not reason_of(left, right.public), state_of(left)
             assert not counters_of(left).get("drop_send"), counters_of(left)
+
+
+def shows_warning(left, text):
+    left_show = left.node.run([left.node.lab.adit, "show", left.interface]).stdout
+    return f"warning: {text}" in " ".join(left_show.split())
+
+
+@case(workers=WORKERS)
+def udp_gso_refused(lab, workers):
+    """The wire has a smaller MTU than the tunnel expects, so the kernel refuses datagrams that it would have to fragment."""
+    left, right = pair(lab, Workers=workers, MTU=1420)
+    left.node.ping("10.7.0.2")
+    with lab.check("no warning before"):
+        assert not state_of(left)[0], state_of(left)
+    for end in left, right:
+        end.node.run("ip link set wan mtu 1300")
+    monitor = left.node.start("monitor", [lab.adit, "monitor", left.interface])
+    monitor.over = True
+    time.sleep(0.2)
+    with lab.check("all bytes arrive, show warns, and the event and the counter are there"):
+        stream(left.node, right.node, "10.7.0.2", 4 << 20)
+        wait_for(lambda: shows_warning(left, "a path or network driver refuses UDP GSO"), "the warning")
+        assert counters_of(left).get("group_refused"), counters_of(left)
+        wait_for(lambda: " gso-refused " in monitor.log(), "the event")
+
+
+# The file /run/seam has two numbers: seconds that are added to the clock, and whether the TUN refuses super-packets.
+SEAM = """
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+static volatile int64_t *seam;
+
+__attribute__((constructor)) static void open_seam(void)
+{
+	void *page = mmap(NULL, 16, PROT_READ, MAP_SHARED, open("/run/seam", O_RDONLY | O_CLOEXEC), 0);
+	seam = page == MAP_FAILED ? NULL : page;
+}
+
+int clock_gettime(clockid_t clock, struct timespec *time)
+{
+	int result = (int)syscall(SYS_clock_gettime, clock, time);
+	if (seam && clock == CLOCK_REALTIME)
+		time->tv_sec += seam[0];
+	return result;
+}
+
+ssize_t writev(int fd, const struct iovec *parts, int count)
+{
+	struct stat about;
+	if (seam && seam[1] && parts->iov_len >= 10 && ((const uint8_t *)parts->iov_base)[1] && !fstat(fd, &about) &&
+		S_ISCHR(about.st_mode)) {
+		errno = EINVAL;
+		return -1;
+	}
+	return syscall(SYS_writev, fd, parts, count);
+}
+"""
+
+
+def set_seam(seconds=0, refuses=False):
+    with open("/run/seam", "r+b" if os.path.exists("/run/seam") else "wb") as file:
+        file.write(struct.pack("qq", seconds, refuses))
+
+
+def start_with_seam(end):
+    """Starts the daemon with a library in front of the C library, because no namespace has a clock of its own."""
+    with open("/run/seam.c", "w") as file:
+        file.write(f"#define _GNU_SOURCE\n{SEAM}")
+    if subprocess.run(["cc", "-O1", "-shared", "-fPIC", "-o", "/run/seam.so", "/run/seam.c"],
+                      capture_output=True).returncode:
+        raise Skip("no C compiler")
+    set_seam()
+    os.environ |= {"LD_PRELOAD": "/run/seam.so", "ASAN_OPTIONS": "verify_asan_link_order=0"}
+    try:
+        end.start()
+    finally:
+        del os.environ["LD_PRELOAD"], os.environ["ASAN_OPTIONS"]
+
+
+@case(workers=WORKERS)
+def merging_refused(lab, workers):
+    """The TUN of right refuses super-packets."""
+    left, right = pair(lab, start=False, Workers=workers)
+    left.start()
+    start_with_seam(right)
+    with lab.check("no warning before"):
+        stream(left.node, right.node, "10.7.0.2", 1 << 20)
+        assert not state_of(right)[0], state_of(right)
+    set_seam(refuses=True)
+    with lab.check("all bytes arrive, show warns, and the log and the counter have it"):
+        stream(left.node, right.node, "10.7.0.2", 4 << 20)
+        wait_for(lambda: shows_warning(right, "the TUN device refuses merged packets"), "the warning")
+        assert counters_of(right).get("merge_refused"), counters_of(right)
+        assert lines_of(right, "the TUN takes no merged TCP packets; writing them one by one for 1 min"), right.daemon.log()
+
+
+@case()
+def own_clock(lab):
+    """The clock of left is set back, or was never set."""
+    left, right = pair(lab, start=False)
+    right.start()
+    start_with_seam(left)
+    left.node.ping("10.7.0.2")
+    with lab.check("no warning before, and none for a clock that is set forward"):
+        set_seam(3600)
+        assert not state_of(left)[0], state_of(left)
+    for seconds, text in ((-7300, "the clock was set back by 2 h 1 min; after a restart, peers reject handshakes for as long"),
+                          (-int(time.time()) + 5, "the clock of this host is not set; peers reject handshakes that are older")):
+        with lab.check(f"show warns: {text}"):
+            set_seam(seconds)
+            wait_for(lambda: shows_warning(left, text), "the warning")
+    with lab.check("the warning ends when the clock is right again"):
+        set_seam()
+        assert not state_of(left)[0], state_of(left)
 
 
 @case(bars=True)
