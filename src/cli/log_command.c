@@ -93,7 +93,7 @@ static bool parse_words(int argc, char **argv, const char **level, const char **
 }
 
 /* A word that nothing serves may be a level with a typing error. */
-static void report_unknown_word(const char *word)
+static void report_unknown_word(const char *word, int error)
 {
 	for (int level = LOG_ERROR; level <= LOG_DEBUG; level++) {
 		const char *name = log_level_name((enum log_level)level);
@@ -103,7 +103,7 @@ static void report_unknown_word(const char *word)
 		fprintf(stderr, "adit log: no daemon serves \"%s\"; did you mean the level \"%s\"?\n", word, name);
 		return;
 	}
-	report_failure(word, -ENOENT);
+	report_failure(word, error);
 }
 
 int command_log(int argc, char **argv)
@@ -120,7 +120,7 @@ int command_log(int argc, char **argv)
 	} else {
 		error = log_one(interface, level);
 		if ((error == -ENOENT || error == -ECONNREFUSED) && !level)
-			report_unknown_word(interface);
+			report_unknown_word(interface, error);
 		else if (error)
 			report_failure(interface, error);
 	}

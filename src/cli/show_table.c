@@ -167,6 +167,10 @@ static void print_cell(const struct table *table, enum table_column column, cons
 	bool is_number = column >= COLUMN_HANDSHAKE && column <= COLUMN_SENT; /* and ends at the right */
 	int width = table->width[column], needed = terminal_width(text);
 
+	if (!needed) { /* no blanks at the end of a line */
+		*pending += width + COLUMN_GAP;
+		return;
+	}
 	if (needed > width)
 		needed = width;
 	if (is_number)

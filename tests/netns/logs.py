@@ -15,6 +15,7 @@ import hashlib
 import os
 import re
 import select
+import signal
 import socket
 import struct
 import subprocess
@@ -292,6 +293,12 @@ def other_programs(lab):
     left.start()
     with lab.check("adit log LEVEL changes adit, and leaves wireguard-go out"):
         assert level_of(left, "debug") == (0, "", "")
+        assert level_of(left) == (0, "tun-left debug\n", "")
+    right.stop(signal.SIGKILL)
+    with lab.check("a daemon that has died is reported as such"):
+        for words in ["tun-right"], ["debug", "tun-right"]:
+            code, out, err = level_of(left, *words)
+            assert code == 1 and not out and err.startswith("adit log: tun-right: the daemon has died; "), (code, out, err)
         assert level_of(left) == (0, "tun-left debug\n", "")
 
 

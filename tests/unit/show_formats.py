@@ -166,6 +166,13 @@ def colors_are_for_terminals():
     assert "\x1b[32m" in show_on_terminal("three", NO_COLOR=""), "an empty NO_COLOR counts as none"
 
 
+def no_line_of_a_table_ends_with_a_blank():
+    start(states={"get=1": all_states()})
+    for columns in "", "40", "60", "100":
+        ends = [line for line in show("states", "--brief", COLUMNS=columns).split("\n") if line.endswith(" ")]
+        assert not ends, ends
+
+
 def many_peers_are_a_table_with_the_problems_last():
     start(many=fake_daemons.many(), three=fake_daemons.three)
     lines = show("many").splitlines()
@@ -329,6 +336,7 @@ CHECKS = [
     the_json_has_the_values,
     text_cannot_control_a_terminal,
     colors_are_for_terminals,
+    no_line_of_a_table_ends_with_a_blank,
     many_peers_are_a_table_with_the_problems_last,
     daemons_that_report_less_are_shown_with_what_they_report,
     one_peer_is_chosen_by_name_or_key,
