@@ -181,6 +181,8 @@ static bool parse_rule(const struct nlmsghdr *message, struct netlink_event *eve
 	{
 		if (mnl_attr_get_type(attribute) == FRA_FWMARK)
 			event->mark = netlink_get_u32(attribute);
+		else if (mnl_attr_get_type(attribute) == FRA_TABLE)
+			event->table = netlink_get_u32(attribute);
 		else if (mnl_attr_get_type(attribute) == FRA_PROTOCOL && mnl_attr_get_payload_len(attribute) >= 1)
 			event->protocol = mnl_attr_get_u8(attribute);
 	}

@@ -178,10 +178,38 @@ static void collect_guard(void *context, const struct netlink_route_entry *entry
 		observation->error = item_push(&observation->guards, &item);
 }
 
+/*
+ * The preferences between which rules of ours must lie. In front of the rule for the local table they would send
+ * packets for this host into the tunnel, and behind the one for the main table they would have no effect. Some programs
+ * move the rule for the local table, for example to 100 or 32765, and put their own rules in front of it.
+ */
+struct rule_bounds {
+	uint32_t local, main; /* of the first rule that looks up the table for all packets; 0: none */
+	bool has_local;
+};
+
+/* The kernel lists rules by preference. */
+static void find_bounds(struct rule_bounds *bounds, const struct netlink_rule_entry *entry)
+{
+	if (!entry->plain || entry->inverted || entry->mark || entry->suppress != NOT_SUPPRESSED)
+		return;
+	if (entry->table == RT_TABLE_MAIN && !bounds->main) {
+		bounds->main = entry->preference;
+	} else if (entry->table == RT_TABLE_LOCAL && !bounds->has_local && !bounds->main) {
+		bounds->local = entry->preference;
+		bounds->has_local = true;
+	}
+}
+
+static bool is_within(const struct rule_bounds *bounds, uint32_t preference)
+{
+	return preference && preference >= bounds->local && (!bounds->main || preference <= bounds->main);
+}
+
 struct rule_observation {
 	struct observation *observation;
-	struct item_list found;   /* the two kinds of rules of adit, of all tunnels */
-	uint32_t main_preference; /* of the rule that looks up the main table; 0: none */
+	struct item_list found; /* the two kinds of rules of adit, of all tunnels, in the order in which they apply */
+	struct rule_bounds bounds;
 };
 
 /* Rules of adit are recognized by their protocol and their conditions. */
@@ -190,9 +218,7 @@ static void collect_rule(void *context, const struct netlink_rule_entry *entry)
 	struct rule_observation *rules = context;
 	struct item item = { .kind = ITEM_RULE, .family = entry->family, .table = entry->table };
 
-	if (entry->plain && !entry->inverted && !entry->mark && entry->suppress == NOT_SUPPRESSED &&
-		entry->table == RT_TABLE_MAIN)
-		rules->main_preference = entry->preference;
+	find_bounds(&rules->bounds, entry);
 	if (entry->protocol != NETLINK_PROTOCOL_ADIT || !entry->plain || !entry->inverted || !entry->mark)
 		return;
 	if (entry->table == RT_TABLE_MAIN && entry->suppress == 0)
@@ -207,19 +233,19 @@ static void collect_rule(void *context, const struct netlink_rule_entry *entry)
 		rules->observation->error = item_push(&rules->found, &item);
 }
 
-static bool is_misplaced(const struct rule_observation *rules, const struct item *rule)
+static bool is_misplaced(const struct rule_observation *rules, size_t position)
 {
-	uint32_t preference = rule->rule.preference;
+	const struct item *rule = &rules->found.items[position];
 
-	if (preference == 0 || (rules->main_preference && preference > rules->main_preference))
+	if (!is_within(&rules->bounds, rule->rule.preference))
 		return true;
 	/* The suppressing rule must precede the tunnel rule with the same mark. */
 	for (size_t i = 0; i < rules->found.count; i++) {
 		const struct item *other = &rules->found.items[i];
 
-		if (other->length != rule->length && other->rule.mark == rule->rule.mark && other->rule.preference)
-			return rule->length == RULE_SUPPRESS ? preference > other->rule.preference
-												 : preference < other->rule.preference;
+		if (other->length != rule->length && other->rule.mark == rule->rule.mark &&
+			is_within(&rules->bounds, other->rule.preference))
+			return (rule->length == RULE_SUPPRESS) == (position > i);
 	}
 	return false;
 }
@@ -234,7 +260,7 @@ static int observe_rules(struct observation *observation, uint8_t family)
 
 		if (!table_is_ours(observation->host, family, item.rule.mark))
 			continue;
-		item.flags = ITEM_OURS | (is_misplaced(&rules, &item) ? ITEM_BROKEN : 0);
+		item.flags = ITEM_OURS | (is_misplaced(&rules, i) ? ITEM_BROKEN : 0);
 		observe_item(observation, &item);
 	}
 	item_list_destroy(&rules.found);
@@ -371,8 +397,9 @@ static int apply_guard(struct host *host, const struct operation *operation)
 }
 
 struct preferences {
-	struct item_list rules;    /* all rules of the family; only the preference is set */
-	uint32_t suppress, tunnel; /* of our own rules; 0: missing */
+	struct item_list rules; /* all rules of the family; only the preference is set */
+	struct item_list own;   /* our own, with their kind */
+	struct rule_bounds bounds;
 	uint32_t mark;
 	int error;
 };
@@ -382,36 +409,62 @@ static void collect_preference(void *context, const struct netlink_rule_entry *e
 	struct item item = { .kind = ITEM_RULE, .rule.preference = entry->preference };
 	struct preferences *preferences = context;
 
-	if (entry->protocol == NETLINK_PROTOCOL_ADIT && entry->mark == preferences->mark && entry->preference) {
-		if (entry->suppress == 0)
-			preferences->suppress = entry->preference;
-		else
-			preferences->tunnel = entry->preference;
-	}
-	if (entry->preference && !preferences->error)
+	find_bounds(&preferences->bounds, entry);
+	item.length = entry->suppress == 0 ? RULE_SUPPRESS : RULE_TUNNEL;
+	if (!preferences->error && entry->preference)
 		preferences->error = item_push(&preferences->rules, &item);
+	if (!preferences->error && entry->protocol == NETLINK_PROTOCOL_ADIT && entry->mark == preferences->mark)
+		preferences->error = item_push(&preferences->own, &item);
+}
+
+/* Returns the preference of our first rule of this kind that is well placed, or 0. */
+static uint32_t own_preference(const struct preferences *found, enum item_rule which)
+{
+	for (size_t i = 0; i < found->own.count; i++) {
+		const struct item *rule = &found->own.items[i];
+
+		if (rule->length == which && is_within(&found->bounds, rule->rule.preference))
+			return rule->rule.preference;
+	}
+	return 0;
 }
 
 /*
  * Returns a preference for the suppressing rule; the tunnel rule gets the next one. Like wg-quick(8), puts the pair in
- * front of all other rules. If a rule with preference 1 or 2 leaves no room, the pair goes in front of the next rule
- * that does. The kernel lists rules by preference. Preference 0 belongs to the local table and is never ours.
+ * front of all other rules, except for the local table's. If a rule with preference 1 or 2 leaves no room, the pair
+ * goes in front of the next rule that does. The kernel lists rules by preference. Preference 0 belongs to the local
+ * table and is never ours.
  */
-static uint32_t free_preference(const struct item_list *rules)
+static uint32_t free_preference(const struct preferences *found)
 {
-	uint32_t previous = 0;
+	uint32_t previous = found->bounds.local, first = 0;
 
-	for (size_t i = 0; i < rules->count; i++) {
-		uint32_t preference = rules->items[i].rule.preference;
+	for (size_t i = 0; i < found->rules.count; i++) {
+		uint32_t preference = found->rules.items[i].rule.preference;
 
+		if (!is_within(&found->bounds, preference))
+			continue;
 		if (preference - previous > 2)
 			return preference - 2;
+		if (!first)
+			first = preference;
 		previous = preference;
 	}
-	return rules->count ? rules->items[0].rule.preference : 1;
+	return first ? first : 1;
 }
 
 /* Chooses the preference of a new rule. Rules with equal preference apply in the order in which they were added. */
+static uint32_t choose_preference(const struct preferences *found, enum item_rule which)
+{
+	uint32_t tunnel = own_preference(found, RULE_TUNNEL), suppress = own_preference(found, RULE_SUPPRESS);
+
+	if (which == RULE_SUPPRESS)
+		return tunnel > found->bounds.local + 1 ? tunnel - 1 : free_preference(found);
+	if (!suppress)
+		suppress = free_preference(found);
+	return suppress + 1 == found->bounds.main ? suppress : suppress + 1;
+}
+
 static int apply_rule(struct host *host, const struct operation *operation)
 {
 	const struct item *item = &operation->item;
@@ -432,11 +485,9 @@ static int apply_rule(struct host *host, const struct operation *operation)
 	error = netlink_dump_rules(host->netlink, item->family, collect_preference, &found);
 	if (!error)
 		error = found.error;
-	if (item->length == RULE_SUPPRESS)
-		rule.preference = found.tunnel > 1 ? found.tunnel - 1 : free_preference(&found.rules);
-	else
-		rule.preference = found.suppress ? found.suppress + 1 : free_preference(&found.rules) + 1;
+	rule.preference = choose_preference(&found, item->length == RULE_SUPPRESS ? RULE_SUPPRESS : RULE_TUNNEL);
 	item_list_destroy(&found.rules);
+	item_list_destroy(&found.own);
 	return error ? error : netlink_change_rule(host->netlink, true, &rule);
 }
 
@@ -519,6 +570,8 @@ static int host_owner(void *context, const struct item *item, struct reason *rea
 			return 1;
 		if (search.entry.index && if_indextoname(search.entry.index, interface))
 			return reason_set(reason, 0, "already on dev %s", interface);
+		if (search.entry.type == RTN_UNICAST)
+			return reason_set(reason, 0, "already there with several next hops");
 		return reason_set(reason, 0, "already there without a device (blackhole or the like)");
 	}
 	return 0;

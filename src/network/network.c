@@ -377,6 +377,8 @@ static bool event_concerns(void *context, const struct netlink_event *event)
 		item = item_route(&route->to, route->table);
 		return item_find(&network->reconcile.desired, &item); /* it may have replaced one of ours */
 	case NETLINK_EVENT_RULE:
+		if (!event->mark && (event->table == RT_TABLE_LOCAL || event->table == RT_TABLE_MAIN))
+			return network->plan.table; /* ours must lie between them */
 		return event->removed && event->protocol == NETLINK_PROTOCOL_ADIT && event->mark == network->plan.mark;
 	default:
 		return event->index == network->host.index;

@@ -96,6 +96,32 @@ def change(lab, event):
 
 
 @case()
+def moved_rules(lab):
+    """Another program moves the rules between which ours must lie."""
+    left, right = lay(lab)
+    left.start()
+    left.node.ping(BEYOND[4])
+
+    def leads(address, family, where):
+        return where in left.node.run(f"ip -{family} route get {address}").stdout
+
+    for family, own in (4, "10.9.1.2"), (6, "fd09:1::2"):
+        with lab.check(f"the rule for the local table is moved, v{family}"):
+            left.node.run(f"ip -{family} rule add lookup local pref 32765")
+            left.node.run(f"ip -{family} rule del lookup local pref 0")
+            wait_for(lambda: leads(own, family, "local"), "a local route to an own address")
+        with lab.check(f"a rule for the main table is added in front, v{family}"):
+            left.node.run(f"ip -{family} rule add lookup local pref 50")
+            left.node.run(f"ip -{family} rule add lookup main pref 100")
+            wait_for(lambda: leads(BEYOND[family], family, "tun-left"), "a route into the tunnel")
+            assert leads(own, family, "local")
+        left.node.ping(BEYOND[family])
+    with lab.check("after SIGTERM nothing is left"):
+        left.stop()
+        assert PROTO not in left.node.run("ip rule").stdout + left.node.run("ip -6 rule").stdout
+
+
+@case()
 def replaced_routes(lab):
     """Another program replaces our routes by its own."""
     left, _ = lay(lab, allowed=["0.0.0.0/0", "::/0", "198.51.100.0/24"])

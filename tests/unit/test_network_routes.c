@@ -193,6 +193,72 @@ static void rules_of_ours_with_preference_0_are_moved(void **state)
 	}
 }
 
+static void rules_never_precede_that_of_the_local_table(void **state)
+{
+	static const int preferences[] = { 2, 100, 32765 };
+	struct scene *scene = *state;
+
+	sandbox_output("ip link set lo up");
+	for (size_t i = 0; i < sizeof preferences / sizeof *preferences; i++) {
+		char command[128];
+
+		snprintf(command, sizeof command, "ip rule add lookup local pref %d; ip rule del pref 0", preferences[i]);
+		sandbox_output("ip rule add from 10.99.0.1 lookup 99 pref 1");
+		sandbox_output(command);
+		configure(scene, "10.7.0.1/24", "0.0.0.0/0");
+		for (int run = 0; run < 2; run++) {
+			up(scene);
+			assert_shows("ip rule | grep -c 'proto 173'", "2\n");
+			assert_shows("ip route get 192.0.2.1 | grep -o dev.lo", "dev lo\n");
+			assert_shows("ip route get 198.51.100.1 | grep -o dev.tun0", "dev tun0\n");
+			assert_shows("ip route get 192.0.2.2 | grep -o dev.v0", "dev v0\n");
+			if (run == 0 && i < 2) /* the rules of the first run become wrong */
+				sandbox_output("ip rule del lookup local; ip rule add lookup local pref 32765");
+		}
+		down(scene);
+		sandbox_output("ip rule del lookup local; ip rule add lookup local pref 0; ip rule del pref 1");
+		assert_rules(no_rules_v4, no_rules_v6);
+	}
+}
+
+/* Between the rules for the local and the main table is no room for two more preferences. */
+static void a_single_rule_comes_back_where_there_is_no_room(void **state)
+{
+	struct scene *scene = *state;
+
+	sandbox_output("ip rule add lookup local pref 32765; ip rule del pref 0");
+	for (int deleted = 0; deleted < 2; deleted++) {
+		configure(scene, "10.7.0.1/24", "0.0.0.0/0");
+		up(scene);
+		sandbox_output(deleted ? "ip rule del lookup 51820"
+							   : "ip rule del lookup main suppress_prefixlength 0 not fwmark 51820");
+		assert_shows("ip rule | grep -c 'proto 173'", "1\n");
+		up(scene);
+		up(scene);
+		assert_shows("ip rule | grep 'proto 173'",
+					 "32765: not from all fwmark 0xca6c lookup main suppress_prefixlength 0 proto 173\n"
+					 "32765: not from all fwmark 0xca6c lookup 51820 proto 173\n");
+		down(scene);
+	}
+	sandbox_output("ip rule del lookup local; ip rule add lookup local pref 0");
+}
+
+static void rules_follow_when_the_main_table_is_looked_up_earlier(void **state)
+{
+	struct scene *scene = *state;
+
+	configure(scene, "10.7.0.1/24", "0.0.0.0/0");
+	up(scene);
+	sandbox_output("ip rule add lookup main pref 100");
+	up(scene);
+	assert_shows("ip rule | grep 'proto 173'",
+				 "98: not from all fwmark 0xca6c lookup main suppress_prefixlength 0 proto 173\n"
+				 "99: not from all fwmark 0xca6c lookup 51820 proto 173\n");
+	down(scene);
+	sandbox_output("ip rule del pref 100");
+	assert_rules(no_rules_v4, no_rules_v6);
+}
+
 static void errors_name_the_owner(void **state)
 {
 	struct scene *scene = *state;
@@ -206,6 +272,10 @@ static void errors_name_the_owner(void **state)
 	assert_int_equal(try_up(scene), -EEXIST);
 	assert_string_equal(scene->reason.text,
 						"route 10.8.0.0/16: already there without a device (blackhole or the like)");
+	down(scene);
+	sandbox_output("ip route replace 10.8.0.0/16 nexthop dev v0 nexthop via 192.0.2.2");
+	assert_int_equal(try_up(scene), -EEXIST);
+	assert_string_equal(scene->reason.text, "route 10.8.0.0/16: already there with several next hops");
 	down(scene);
 	configure(scene, "10.7.0.1/24", "0.0.0.0/0");
 	scene->config.fwmark = 88;
@@ -234,6 +304,9 @@ int main(void)
 		network_test(redundant_routes_are_not_added),
 		network_test(rules_never_have_preference_0),
 		network_test(rules_of_ours_with_preference_0_are_moved),
+		network_test(rules_never_precede_that_of_the_local_table),
+		network_test(a_single_rule_comes_back_where_there_is_no_room),
+		network_test(rules_follow_when_the_main_table_is_looked_up_earlier),
 		network_test(errors_name_the_owner),
 	};
 

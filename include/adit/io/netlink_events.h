@@ -19,7 +19,7 @@ struct netlink_event {
 	uint32_t index;                   /* of links and addresses */
 	uint32_t mtu;                     /* of links; 0: the event does not include it */
 	struct netlink_route_entry route; /* of routes */
-	uint32_t mark;                    /* of rules */
+	uint32_t mark, table;             /* of rules */
 	uint8_t protocol;                 /* of rules */
 };
 
