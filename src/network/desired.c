@@ -35,26 +35,34 @@ static void want_setting(struct desired *desired, enum item_kind kind, uint8_t w
 }
 
 /* An explicit MTU below 1280 rules out IPv6. */
-static bool v6_possible(const struct desired *desired)
+static bool mtu_allows_v6(const struct desired *desired)
 {
-	return desired->facts->v6 && (!desired->config->mtu || desired->config->mtu >= V6_MTU_MIN);
+	return !desired->config->mtu || desired->config->mtu >= V6_MTU_MIN;
 }
 
-/* Returns false for an IPv6 prefix if the interface cannot have IPv6, and records the first one in `left_out`. */
-static bool prefix_possible(struct desired *desired, const struct ip_prefix *prefix)
+static bool v6_possible(const struct desired *desired)
 {
-	if (prefix->family != AF_INET6 || v6_possible(desired))
-		return true;
-	if (!desired->left_out[0])
-		prefix_to_text(desired->left_out, prefix);
-	return false;
+	return desired->facts->v6 && mtu_allows_v6(desired);
+}
+
+/* Wants an item with this prefix. If the interface cannot have IPv6 now, records the first prefix in `left_out`. */
+static void want_prefix(struct desired *desired, const struct ip_prefix *prefix, struct item item)
+{
+	if (prefix->family == AF_INET6 && !v6_possible(desired)) {
+		if (!desired->left_out[0])
+			prefix_to_text(desired->left_out, prefix);
+		if (!mtu_allows_v6(desired))
+			return;
+		item.flags |= ITEM_LEFT_OUT;
+	}
+	want_item(desired, item);
 }
 
 /*
  * The settings of the kernel's WireGuard, and promote_secondaries, so that the deletion of an address does not delete
  * others.
  */
-int desired_link_defaults(struct item_list *list, bool v6)
+int desired_link_defaults(struct item_list *list)
 {
 	const struct {
 		enum item_kind kind;
@@ -74,8 +82,7 @@ int desired_link_defaults(struct item_list *list, bool v6)
 		struct item item = item_setting(defaults[i].kind, defaults[i].which, defaults[i].value);
 
 		item.flags = ITEM_OPTIONAL;
-		if (v6 || item.kind != ITEM_SYSCTL || item.length != SYSCTL_ACCEPT_RA)
-			error = item_push(list, &item);
+		error = item_push(list, &item);
 	}
 	return error;
 }
@@ -91,7 +98,7 @@ static void want_link(struct desired *desired)
 		want_setting(desired, ITEM_LINK, LINK_MTU, mtu, 0);
 	want_setting(desired, ITEM_LINK, LINK_UP, 1, 0);
 	if (!desired->error)
-		desired->error = desired_link_defaults(desired->list, desired->facts->v6);
+		desired->error = desired_link_defaults(desired->list);
 }
 
 static void want_addresses(struct desired *desired)
@@ -103,17 +110,15 @@ static void want_addresses(struct desired *desired)
 		struct item item = item_route(prefix, place++);
 		struct ip_prefix network = *prefix;
 
-		if (!prefix_possible(desired, prefix))
-			continue;
 		item.kind = ITEM_ADDRESS;
-		want_item(desired, item);
+		want_prefix(desired, prefix, item);
 		if (prefix->length == 0 || prefix->length == (prefix->family == AF_INET ? 32 : 128))
 			continue;
 		/* The kernel adds the route to the network of an address, but another program can delete this route. */
 		prefix_mask(&network);
 		item = item_route(&network, RT_TABLE_MAIN);
 		item.flags = ITEM_CONNECTED | ITEM_OPTIONAL;
-		want_item(desired, item);
+		want_prefix(desired, prefix, item);
 	}
 }
 
@@ -137,15 +142,13 @@ static void want_routes(struct desired *desired)
 			struct ip_prefix to = ip->prefix;
 			uint32_t table = RT_TABLE_MAIN;
 
-			if (!prefix_possible(desired, &ip->prefix))
-				continue;
 			prefix_mask(&to);
 			if (config->table == TABLE_NUMBER)
 				table = config->table_number;
 			else if (to.length == 0)
 				table = desired->plan->table;
 			if (config->table != TABLE_AUTO || table != RT_TABLE_MAIN || !address_covers(config, &to))
-				want_item(desired, item_route(&to, table));
+				want_prefix(desired, &ip->prefix, item_route(&to, table));
 		}
 	}
 }
@@ -157,9 +160,11 @@ static void want_full(struct desired *desired, uint8_t family)
 	struct item rule = { .kind = ITEM_RULE, .family = family, .rule.mark = plan->mark };
 	struct item firewall = { .kind = ITEM_FIREWALL, .family = family };
 
-	if (family == AF_INET6 && !v6_possible(desired))
+	bool possible = family == AF_INET || v6_possible(desired);
+
+	if (family == AF_INET6 && !desired->facts->v6_on_host)
 		return;
-	guard.flags = desired->facts->fail_closed ? 0 : ITEM_BRIEF;
+	guard.flags = desired->facts->fail_closed || !possible ? 0 : ITEM_BRIEF;
 	guard.value = desired->facts->fail_closed ? item_closed_metric(desired->config->interface) : guard_brief_metric;
 	want_item(desired, guard);
 	rule.length = RULE_SUPPRESS;

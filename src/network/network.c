@@ -171,22 +171,27 @@ static int build_desired(struct network *network, struct item_list *list, const 
 								   .mtu = config->mtu,
 								   .fail_closed = config->fail_closed };
 	char left_out[PREFIX_TEXT], warning[REASON_BYTES];
+	const char *rejected = "";
 	int error = host_read_link(&network->host);
 
 	if (error)
 		return error;
 	facts.strict = host_is_strict();
 	facts.v6 = host_has_v6(&network->host);
+	facts.v6_on_host = access("/proc/sys/net/ipv6", F_OK) == 0;
 	if (!facts.mtu)
 		facts.mtu = network->automatic_mtu = choose_mtu(network, plan, endpoints, endpoint_count);
 	error = desired_build(list, config, plan, &facts, left_out);
 	if (error || !left_out[0])
 		return error;
+	if (plan->full_v6 && facts.v6_on_host)
+		rejected = ", and rejecting the traffic for ::/0";
+	network->reconcile.v6_refused = true;
 	if (config->mtu && config->mtu < 1280)
-		snprintf(warning, sizeof warning, "IPv6 needs an MTU of 1280 or more: leaving out %s", left_out);
+		snprintf(warning, sizeof warning, "IPv6 needs an MTU of 1280 or more: leaving out %s%s", left_out, rejected);
 	else
-		snprintf(warning, sizeof warning, "IPv6 is disabled here (net.ipv6.conf.all.disable_ipv6): leaving out %s",
-				 left_out);
+		snprintf(warning, sizeof warning, "IPv6 is disabled here (net.ipv6.conf.all.disable_ipv6): leaving out %s%s",
+				 left_out, rejected);
 	log_warning(network->name, "%s", warning);
 	notify_owner(network, warning);
 	return 0;
@@ -291,11 +296,18 @@ static bool is_shown(const struct item *item)
 			(item->kind == ITEM_LINK && item->length == LINK_MTU));
 }
 
+static size_t next_shown(const struct item_list *list, size_t i)
+{
+	while (i < list->count && !is_shown(&list->items[i]))
+		i++;
+	return i;
+}
+
 void network_changes(const struct network *network, void (*change)(void *context, const char *text, const char *verb),
 					 void *context)
 {
 	const struct item_list *before = &network->before, *after = &network->reconcile.desired;
-	size_t i = 0, j = 0;
+	size_t i = next_shown(before, 0), j = next_shown(after, 0);
 	char text[ITEM_TEXT];
 
 	while (i < before->count || j < after->count) {
@@ -303,9 +315,11 @@ void network_changes(const struct network *network, void (*change)(void *context
 		const struct item *shown = order < 0 ? &before->items[i] : &after->items[j];
 		bool differs = order != 0 || !item_satisfies(&before->items[i], shown);
 
-		i += order <= 0;
-		j += order >= 0;
-		if (!differs || !is_shown(shown))
+		if (order <= 0)
+			i = next_shown(before, i + 1);
+		if (order >= 0)
+			j = next_shown(after, j + 1);
+		if (!differs)
 			continue;
 		item_text(text, shown);
 		change(context, text, order < 0 ? "removed" : order > 0 ? "added" : "set");
@@ -352,7 +366,7 @@ void network_set_link_defaults(uint32_t index)
 	if (host_open(&host) < 0)
 		return;
 	host.desired = &reconcile.desired;
-	if (host_read_link(&host) == 0 && desired_link_defaults(&reconcile.desired, host_has_v6(&host)) == 0) {
+	if (host_read_link(&host) == 0 && desired_link_defaults(&reconcile.desired) == 0) {
 		item_list_sort(&reconcile.desired);
 		if (reconcile_run(&reconcile, RECONCILE_PREPARE, &reason) < 0)
 			log_debug(host.link.name, "%s", reason.text);
@@ -371,6 +385,10 @@ static bool event_concerns(void *context, const struct netlink_event *event)
 
 	switch (event->kind) {
 	case NETLINK_EVENT_ROUTE:
+		/* When IPv6 is switched on, the kernel adds a route to the multicast addresses. */
+		if (network->reconcile.v6_refused && !event->removed && route->to.family == AF_INET6 &&
+			route->index == network->host.index)
+			return true;
 		if (route->protocol == NETLINK_PROTOCOL_ADIT || route->protocol == RTPROT_KERNEL)
 			return event->removed &&
 				   (route->index == network->host.index || (route->type == RTN_UNREACHABLE && network->plan.table));
@@ -403,6 +421,12 @@ static int repair_network(void *context)
 	struct reason reason;
 	int status;
 
+	if (reconcile->v6_refused && host_read_link(&network->host) == 0 && host_has_v6(&network->host)) {
+		reconcile_take_back_v6(reconcile);
+		list_routes = true;
+		notify_owner(network, NULL);
+		network->last_warning[0] = '\0';
+	}
 	network->routes_differ = false;
 	network->check.done = on_routes_checked;
 	network->check.context = network;
@@ -477,7 +501,7 @@ static int remove_all(struct network *network)
 	network->host.closing = true;
 	item_list_destroy(&network->before);
 	/* With FailClosed, guards and rules outlive the daemon. They are the first items. */
-	if (desired->count && desired->items[0].kind == ITEM_GUARD && !(desired->items[0].flags & ITEM_BRIEF)) {
+	if (desired->count && desired->items[0].kind == ITEM_GUARD && item_is_closed_metric(desired->items[0].value)) {
 		while (kept < desired->count && desired->items[kept].kind <= ITEM_RULE)
 			kept++;
 	}

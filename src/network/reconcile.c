@@ -46,6 +46,47 @@ static void mark_desired(struct reconcile *reconcile, const struct item *item, u
 		desired->flags |= flag;
 }
 
+/*
+ * Without IPv6 on the interface, the table of a full tunnel has no IPv6 route, and the lookup continues in the main
+ * table, where other interfaces may have one. A guard that stays prevents that.
+ */
+static void close_v6(struct run *run)
+{
+	struct item_list *desired = &run->reconcile->desired;
+
+	run->reconcile->v6_refused = true;
+	for (size_t i = 0; i < desired->count && desired->items[i].kind == ITEM_GUARD; i++) {
+		struct item *guard = &desired->items[i];
+
+		if (guard->family != AF_INET6 || !(guard->flags & ITEM_BRIEF))
+			continue;
+		guard->flags &= (uint8_t)~ITEM_BRIEF;
+		run->observe_again = true;
+	}
+}
+
+void reconcile_take_back_v6(struct reconcile *reconcile)
+{
+	struct item_list *desired = &reconcile->desired;
+	bool any = false;
+
+	reconcile->v6_refused = false;
+	for (size_t i = 0; i < desired->count; i++) {
+		struct item *item = &desired->items[i];
+
+		if (item->family != AF_INET6 || (item->kind != ITEM_ADDRESS && item->kind != ITEM_ROUTE))
+			continue;
+		any |= item->flags & ITEM_LEFT_OUT;
+		item->flags &= (uint8_t)~ITEM_LEFT_OUT;
+	}
+	for (size_t i = 0; any && i < desired->count && desired->items[i].kind == ITEM_GUARD; i++) {
+		struct item *guard = &desired->items[i];
+
+		if (guard->family == AF_INET6 && guard->value == guard_brief_metric)
+			guard->flags |= ITEM_BRIEF;
+	}
+}
+
 /* Skips the item until the next reload. If the host refuses IPv6, reports only the first item. */
 static void leave_out(struct run *run, const struct item *item, int status, const struct reason *why)
 {
@@ -55,6 +96,7 @@ static void leave_out(struct run *run, const struct item *item, int status, cons
 
 	mark_desired(reconcile, item, ITEM_LEFT_OUT);
 	if (no_v6(item, status)) {
+		close_v6(run);
 		if (run->warned_of_v6)
 			return;
 		run->warned_of_v6 = true;
@@ -144,6 +186,11 @@ static int judge_result(struct run *run, const struct operation *operation, int 
 
 /* --- applying -------------------------------------------------------------------------------------------------- */
 
+static bool sets_mtu(const struct item *item)
+{
+	return item->kind == ITEM_LINK && item->length == LINK_MTU;
+}
+
 static int apply_all(struct run *run, const struct operation_list *list)
 {
 	const struct host_operations *host = run->reconcile->host;
@@ -161,14 +208,14 @@ static int apply_all(struct run *run, const struct operation_list *list)
 		struct reason why = { 0 };
 
 		while (length < left && length < RECONCILE_BATCH && batch[length].verb == batch->verb &&
-			   batch[length].item.kind == batch->item.kind)
+			   batch[length].item.kind == batch->item.kind && !sets_mtu(&batch[length - 1].item))
 			length++;
 		host->apply(host->host, batch, length, status, &why);
 		for (size_t i = 0; i < length && !error; i++) {
 			const struct item *item = &batch[i].item;
 
 			error = judge_result(run, &batch[i], status[i], &why);
-			if (item->kind == ITEM_LINK && item->length == LINK_MTU)
+			if (sets_mtu(item))
 				mtu_changed = true;
 			/* Both can change more than their item. */
 			if (mtu_changed || (item->kind == ITEM_ADDRESS && batch->verb == OPERATION_DELETE))

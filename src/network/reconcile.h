@@ -41,6 +41,7 @@ struct reconcile {
 	const struct host_operations *host;
 	struct item_list desired;
 	uint32_t own_table;                /* reserved for this tunnel; 0: none */
+	bool v6_refused;                   /* IPv6 items are left out because the host refused them */
 	char first_change[ITEM_TEXT + 16]; /* of the last run: "restored route 10.0.0.0/24"; "": nothing was changed */
 	/* Called for each item that is left out and, in a repair, for each failure. */
 	void (*warn)(void *context, const char *text);
@@ -54,6 +55,9 @@ enum reconcile_mode {
 	RECONCILE_FULL,    /* everything; the first refusal ends the run */
 	RECONCILE_REPAIR,  /* everything; failures are reported by `warn` and do not end the run */
 };
+
+/* Wants the IPv6 items again that the host refused, after IPv6 has been switched on. */
+void reconcile_take_back_v6(struct reconcile *reconcile);
 
 /*
  * Makes the host match the desired state. Returns the number of operations that changed something, or negative errno

@@ -138,6 +138,44 @@ def many(lab, workers):
     check_leaks(lab, 20)
 
 
+@case(off=["all", "tun-left", "MTU"])
+def without_ipv6(lab, off):
+    """The interface loses IPv6, and the uplink still has it: nothing leaves in the clear, and IPv6 comes back."""
+    left, _ = lay(lab, MTU=1420)
+    left.start()
+    left.node.ping(BEYOND[6])
+
+    def switch(value):
+        if off == "MTU":
+            left.settings["MTU"] = 1200 if value else 1420
+            left.reload()
+        else:
+            left.node.set(f"net/ipv6/conf/{off}/disable_ipv6", value)
+
+    for number in 1, 2:
+        with lab.check(f"without IPv6 the route to the outside is closed, time {number}"):
+            switch(1)
+            time.sleep(1)
+            if off == "all":  # only the uplink gets IPv6 back
+                left.node.set("net/ipv6/conf/tun-left/disable_ipv6", 1)
+                left.node.set("net/ipv6/conf/wan/disable_ipv6", 0)
+                left.node.add_address("wan", "fd09:1::2/64")
+                left.node.run("ip -6 route add default via fd09:1::1")
+            wait_for(lambda: left.node.run(f"ip -6 route get {BEYOND[6]}", check=False).returncode, "no route")
+            left.node.ping(BEYOND[4])
+        with lab.check(f"with IPv6 the tunnel has it again, time {number}"):
+            switch(0)
+            left.node.set("net/ipv6/conf/tun-left/disable_ipv6", 0)
+            wait_for(lambda: "tun-left" in left.node.run(f"ip -6 route get {BEYOND[6]}", check=False).stdout, "a route")
+            left.node.ping(BEYOND[6])
+            assert not left.node.run("ip -6 route show type unreachable table 51820").stdout
+    with lab.check("after SIGTERM nothing is left"):
+        switch(1)
+        time.sleep(0.5)
+        left.stop()
+        assert "173" not in left.node.run("ip -6 rule").stdout + left.node.run("ip -6 route show table all").stdout
+
+
 @case(number=["SIGTERM", "SIGKILL"])
 def fail_closed(lab, number):
     left, _ = lay(lab, FailClosed="true")

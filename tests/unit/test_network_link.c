@@ -131,7 +131,32 @@ static void a_host_without_ipv6_has_one_warning(void **state)
 	assert_non_null(warning);
 	assert_null(strchr(strchr(warning, '\n') + 1, '\n'));
 	assert_shows("ip -br address show tun0", "tun0 UNKNOWN 10.7.0.1/24\n");
-	assert_rules(rules_v4, no_rules_v6);
+	/* Another interface may have IPv6, so the traffic for the tunnel must not get there. */
+	assert_rules(rules_v4, rules_v6);
+	assert_shows("ip -6 route show table 51820 | grep -o unreachable.default", "unreachable default\n");
+	sandbox_output("echo 0 > /proc/sys/net/ipv6/conf/tun0/disable_ipv6");
+	up(scene);
+	assert_shows("ip -6 route show table 51820", "default dev tun0 proto 173 metric 1024 pref medium\n");
+	sandbox_output("echo 1 > /proc/sys/net/ipv6/conf/tun0/disable_ipv6");
+	up(scene);
+	down(scene);
+	assert_rules(no_rules_v4, no_rules_v6);
+	assert_shows("ip -6 route show table all proto 173", "");
+}
+
+static void an_mtu_without_ipv6_rejects_the_traffic_for_the_tunnel(void **state)
+{
+	struct scene *scene = *state;
+
+	configure(scene, "10.7.0.1/24 fd07::1/64", "0.0.0.0/0 ::/0");
+	scene->config.mtu = 1200;
+	up(scene);
+	assert_rules(rules_v4, rules_v6);
+	assert_shows("ip -6 route show table 51820 | grep -o unreachable.default", "unreachable default\n");
+	assert_shows("ip route show table 51820", "default dev tun0 proto 173 scope link\n");
+	scene->config.mtu = 1300;
+	up(scene);
+	assert_shows("ip -6 route show table 51820", "default dev tun0 proto 173 metric 1024 pref medium\n");
 }
 
 int main(void)
@@ -143,6 +168,7 @@ int main(void)
 		network_test(the_mtu_and_ipv6),
 		network_test(the_interface_behaves_like_the_kernels),
 		network_test(a_host_without_ipv6_has_one_warning),
+		network_test(an_mtu_without_ipv6_rejects_the_traffic_for_the_tunnel),
 	};
 
 	network_enter();
