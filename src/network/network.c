@@ -241,7 +241,7 @@ int network_prepare(struct network *network, const struct network_plan *plan, st
 	network->before = network->reconcile.desired;
 	network->mark_before = network->host.mark;
 	network->claim_before = network->claim;
-	if (claim->table)
+	if (claim->table || !plan->table)
 		network->claim = *claim;
 	*claim = (struct table_claim) { 0 };
 	network->plan = *plan;

@@ -124,6 +124,26 @@ static int claim_free_table(struct table_claim *claim, const char *interface, st
 	return error ? reason_set_errno(reason, error, "no free routing table from %u on", FIRST_TABLE) : 0;
 }
 
+/* The number of the table is that of the mark. */
+static int claim_marked_table(struct table_claim *claim, uint32_t mark, struct reason *reason)
+{
+	if (mark >= RT_TABLE_DEFAULT && mark <= RT_TABLE_LOCAL) {
+		return reason_set(
+			reason, -EINVAL,
+			"FwMark: a default route needs a routing table with the number of the mark, and %u is reserved", mark);
+	}
+	/* Any process can take the name of a claim, so other errors do not prevent the start. */
+	if (table_claim_take(claim, mark) == -EADDRINUSE)
+		return reason_set(reason, -EADDRINUSE, "FwMark: another tunnel has a default route with the mark 0x%x", mark);
+	return 0;
+}
+
+/* A table that was chosen stays; that of a mark which is no longer in the file does not. */
+static bool is_chosen(uint32_t table)
+{
+	return table >= FIRST_TABLE && table < FIRST_TABLE + TABLES_TRIED;
+}
+
 int network_plan(struct network_plan *plan, const struct table_claim *current, struct table_claim *claim,
 				 const struct config *config, struct reason *reason)
 {
@@ -140,16 +160,15 @@ int network_plan(struct network_plan *plan, const struct table_claim *current, s
 	}
 	if (!plan->full_v4 && !plan->full_v6)
 		return 0;
-	plan->table = config->fwmark ? config->fwmark : current->table;
-	/*
-	 * A FwMark from the file is used even if another process holds the claim. If two tunnels use one table, adding the
-	 * default route of the second fails, and the error names the owner.
-	 */
+	if (config->fwmark)
+		plan->table = config->fwmark;
+	else if (is_chosen(current->table))
+		plan->table = current->table;
 	if (!plan->table) {
 		error = claim_free_table(claim, config->interface, reason);
 		plan->table = claim->table;
 	} else if (plan->table != current->table) {
-		table_claim_take(claim, plan->table);
+		error = claim_marked_table(claim, plan->table, reason);
 	}
 	plan->mark = plan->table;
 	return error;

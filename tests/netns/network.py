@@ -172,6 +172,49 @@ def two_at_once(lab):
             assert len(tables()) == count, left.node.run("ip rule").stdout
 
 
+@case()
+def same_mark(lab):
+    """Two tunnels with a default route and the same FwMark: the second one is refused, and changes nothing."""
+    left, _ = lay(lab, FwMark="0x4242")
+    left.start()
+    left.node.ping(BEYOND[4])
+    before = inner_state(left.node)
+    other = Adit(left.node, "tun-other", ["10.8.0.1/24", "fd08::1/64"], port=51999, FwMark="0x4242")
+    other.peers = [{"PublicKey": key(lab.adit, "pubkey", key(lab.adit, "genkey")), "AllowedIPs": "10.88.0.0/24"}]
+    refusal = "FwMark: another tunnel has a default route with the mark 0x4242"
+    for allowed in "0.0.0.0/0", "::/0":
+        with lab.check(f"a start with {allowed} is refused"):
+            other.peers[0]["AllowedIPs"] = allowed
+            done = left.node.run([lab.adit, "run", other.write()], check=False)
+            assert done.returncode == 1 and refusal in done.stderr, done.stderr
+            assert not changes(before, inner_state(left.node)), changes(before, inner_state(left.node))
+    with lab.check("without a default route the second tunnel starts, and the reload that adds one is refused"):
+        other.peers[0]["AllowedIPs"] = "10.88.0.0/24"
+        other.start()
+        other.peers[0]["AllowedIPs"] += ", 0.0.0.0/0"
+        done = other.reload(check=False)
+        assert done.returncode == 1 and refusal in done.stderr, done.stderr
+        left.node.ping(BEYOND[4])
+    with lab.check("once the first tunnel has no default route, the second one can have it"):
+        allowed, left.peers[0]["AllowedIPs"] = left.peers[0]["AllowedIPs"], "10.7.0.0/24"
+        left.reload(), other.reload()
+        other.stop()
+        left.peers[0]["AllowedIPs"] = allowed
+        left.reload()
+        left.node.ping(BEYOND[4])
+    with lab.check("a mark with the number of a reserved table is refused"):
+        left.settings["FwMark"] = 255
+        done = left.reload(check=False)
+        assert done.returncode == 1 and "255 is reserved" in done.stderr, done.stderr
+        left.node.ping(BEYOND[4])
+    with lab.check("without FwMark the table is one of adit's own"):
+        del left.settings["FwMark"]
+        left.reload()
+        assert "lookup 51820" in left.node.run("ip rule").stdout
+        assert "0x4242" not in left.node.run("ip rule").stdout
+        left.node.ping(BEYOND[4])
+
+
 @case(way=["port", "route"])
 def refused_reload(lab, way):
     """A refused reload ends no session."""

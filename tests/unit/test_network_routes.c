@@ -105,6 +105,36 @@ static void two_tunnels_that_start_at_once_choose_different_tables(void **state)
 	table_claim_release(&second);
 }
 
+static void a_default_route_needs_a_mark_of_its_own(void **state)
+{
+	struct table_claim first = { 0 }, second = { 0 };
+	struct scene *scene = *state;
+	struct network_plan plan;
+
+	configure(scene, "", "0.0.0.0/0");
+	scene->config.fwmark = 0x4242;
+	assert_int_equal(network_plan(&plan, &no_claim, &first, &scene->config, &scene->reason), 0);
+	assert_int_equal(network_plan(&plan, &no_claim, &second, &scene->config, &scene->reason), -EADDRINUSE);
+	assert_string_equal(scene->reason.text, "FwMark: another tunnel has a default route with the mark 0x4242");
+	assert_int_equal(network_plan(&plan, &first, &second, &scene->config, &scene->reason), 0);
+	assert_int_equal(second.table, 0);
+	configure(scene, "", "10.9.0.0/16"); /* without a default route the mark may be the same */
+	assert_int_equal(network_plan(&plan, &no_claim, &second, &scene->config, &scene->reason), 0);
+	configure(scene, "", "0.0.0.0/0");
+	scene->config.fwmark = 0; /* the table of the mark is given up with the mark */
+	assert_int_equal(network_plan(&plan, &first, &second, &scene->config, &scene->reason), 0);
+	assert_true(plan.mark == 51820 && second.table == 51820);
+	table_claim_release(&second);
+	table_claim_release(&first);
+	for (uint32_t reserved = 253; reserved <= 255; reserved++) {
+		scene->config.fwmark = reserved;
+		assert_int_equal(plan_once(scene, &plan), -EINVAL);
+	}
+	assert_string_equal(scene->reason.text,
+						"FwMark: a default route needs a routing table with the number of the mark, "
+						"and 255 is reserved");
+}
+
 static void all_routes_go_to_the_configured_table(void **state)
 {
 	struct scene *scene = *state;
@@ -299,6 +329,7 @@ int main(void)
 		network_test(the_plan_contains_mark_and_table),
 		network_test(the_plan_skips_tables_in_use),
 		network_test(two_tunnels_that_start_at_once_choose_different_tables),
+		network_test(a_default_route_needs_a_mark_of_its_own),
 		network_test(all_routes_go_to_the_configured_table),
 		network_test(table_off_adds_no_route),
 		network_test(redundant_routes_are_not_added),

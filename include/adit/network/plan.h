@@ -36,8 +36,9 @@ void table_claim_release(struct table_claim *claim);
 
 /*
  * Chooses mark and table. The table is the configuration's FwMark, or the table of `current`, the claim that is already
- * held, or else the first table from 51820 on that is empty and not claimed. `claim`, zeroed by the caller, receives
- * a claim on a table that `current` does not cover. 0, or negative errno and `reason`.
+ * held, unless it was that of a FwMark, or else the first table from 51820 on that is empty and not claimed. Two
+ * tunnels with a default route cannot have the same mark. `claim`, zeroed by the caller, receives a claim on a table
+ * that `current` does not cover. 0, or negative errno and `reason`.
  */
 int network_plan(struct network_plan *plan, const struct table_claim *current, struct table_claim *claim,
 				 const struct config *config, struct reason *reason);
