@@ -61,10 +61,8 @@ static void on_look(struct ev_loop *loop, struct ev_timer *timer, int events)
 
 	used = cpu_time() - used;
 	watch->looked_at = clock_seconds();
-	if (repairs == -ENODEV) {
-		watch_stop(watch);
+	if (repairs == -ENODEV) /* it can come back from another network namespace, with its index */
 		return;
-	}
 	if (repairs > 0) {
 		if (begin - watch->repaired_at > calm + watch->pause) {
 			watch->repairs = 0;

@@ -28,7 +28,7 @@ struct watch {
 	unsigned repairs;   /* repairs in a row */
 	/* Returns true if the event may mean that an item of ours has changed. */
 	bool (*concerns)(void *context, const struct netlink_event *event);
-	/* Compares and repairs. Returns the number of repairs, or a negative errno; -ENODEV ends the watch. */
+	/* Compares and repairs. Returns the number of repairs, or a negative errno. */
 	int (*repair)(void *context);
 	/* Called once when another program keeps undoing the repairs. */
 	void (*contested)(void *context);

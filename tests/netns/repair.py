@@ -122,6 +122,26 @@ def moved_rules(lab):
 
 
 @case()
+def away_and_back(lab):
+    """The interface is moved to another network namespace, which removes its addresses and routes, and back."""
+    left, _ = lay(lab)
+    left.start()
+    left.node.ping(BEYOND[4])
+    before, other = inner_state(left.node), lab.node("other")
+    for number in 1, 2:
+        with lab.check(f"back in its namespace, all is as before, time {number}"):
+            left.node.run("ip link set tun-left netns other")
+            time.sleep(0.5)
+            other.run("ip link set tun-left netns left")
+            repaired(left.node, before)
+            left.node.ping(BEYOND[4])
+            left.node.ping(BEYOND[6])
+    with lab.check("a later change is repaired, too"):
+        left.node.run("ip address flush dev tun-left")
+        repaired(left.node, before)
+
+
+@case()
 def replaced_routes(lab):
     """Another program replaces our routes by its own."""
     left, _ = lay(lab, allowed=["0.0.0.0/0", "::/0", "198.51.100.0/24"])
