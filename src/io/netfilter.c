@@ -191,6 +191,7 @@ int netfilter_watch_read(int fd, void (*handle)(void *context, const char *table
 			switch (message->nlmsg_type) {
 			case NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_DELTABLE:
 			case NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_DELCHAIN:
+			case NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWRULE:
 			case NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_DELRULE:
 				table_name(message, name);
 				handle(context, name);

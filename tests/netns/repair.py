@@ -67,6 +67,7 @@ OTHERS = {
     "the addresses are flushed": lambda node: node.run("ip address flush dev tun-left"),
     "the firewall is flushed": lambda node: node.run("nft flush ruleset"),
     "a chain of the firewall is flushed": lambda node: node.run("nft flush chain ip adit-tun-left premangle"),
+    "a rule is added to the firewall": lambda node: node.run("nft insert rule ip adit-tun-left preraw drop"),
     "the MTU falls below 1280": lambda node: node.run("ip link set tun-left mtu 1200"),
     "the interface is renamed": rename,
     "IPv6 is switched off and on": lambda node: (node.set("net/ipv6/conf/tun-left/disable_ipv6", 1),

@@ -25,7 +25,7 @@ int netfilter_dump_comments(struct netfilter *netfilter, uint8_t family, const c
 
 /* A non-blocking descriptor that is readable after a change of the nftables, or negative errno. */
 int netfilter_watch_open(void);
-/* Calls `handle` with the name of each table that has lost an object. -ENOBUFS: events were lost. */
+/* Calls `handle` with the name of each table that has lost an object or got a rule. -ENOBUFS: events were lost. */
 int netfilter_watch_read(int fd, void (*handle)(void *context, const char *table), void *context);
 
 #endif
