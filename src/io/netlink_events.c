@@ -25,6 +25,7 @@ enum {
 	TYPE_AT = offsetof(struct nlmsghdr, nlmsg_type),
 	FLAGS_AT = offsetof(struct nlmsghdr, nlmsg_flags),
 	PORT_AT = offsetof(struct nlmsghdr, nlmsg_pid),
+	LENGTH_AT = sizeof(struct nlmsghdr) + offsetof(struct rtmsg, rtm_dst_len),
 	PROTOCOL_AT = sizeof(struct nlmsghdr) + offsetof(struct rtmsg, rtm_protocol),
 	ATTRIBUTES_AT = sizeof(struct nlmsghdr) + sizeof(struct rtmsg),
 	/* In an event of an address. */
@@ -36,10 +37,12 @@ static int attach_filter(int fd, uint32_t own_port)
 {
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, PORT_AT),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(own_port), 9, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(own_port), 11, 0),
 		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, TYPE_AT),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWROUTE), 1, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELROUTE), 0, 5),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELROUTE), 0, 7),
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, LENGTH_AT),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 5, 0),
 		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, PROTOCOL_AT),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NETLINK_PROTOCOL_ADIT, 3, 0),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, RTPROT_KERNEL, 2, 0),

@@ -78,9 +78,15 @@ static int add_missing(struct operation_list *list, const struct item *item, con
 	return operation_push(list, OPERATION_ADD, item);
 }
 
+/* A wrong address must be deleted before it can be added again, and so must a route behind another program's. */
+static bool deleted_first(const struct item *observed)
+{
+	return observed->kind == ITEM_ADDRESS || (observed->kind == ITEM_ROUTE && observed->flags & ITEM_BROKEN);
+}
+
 /*
  * Compares the observed items that have the identity of `desired`. Keeps the first one that satisfies it, and deletes
- * our other ones. A wrong address must be deleted before it can be added again.
+ * our other ones.
  */
 static int compare_run(struct operation_list *additions, struct operation_list *deletions, const struct item *desired,
 					   const struct item *observed, size_t count)
@@ -94,12 +100,11 @@ static int compare_run(struct operation_list *additions, struct operation_list *
 		if (good && !satisfied)
 			satisfied = true;
 		else if (!is_setting(desired) && desired->kind != ITEM_FIREWALL && observed[i].flags & ITEM_OURS)
-			error =
-				operation_push(desired->kind == ITEM_ADDRESS ? additions : deletions, OPERATION_DELETE, &observed[i]);
+			error = operation_push(deleted_first(&observed[i]) ? additions : deletions, OPERATION_DELETE, &observed[i]);
 	}
 	if (satisfied || error || desired->flags & (ITEM_LEFT_OUT | ITEM_FAILED))
 		return error;
-	return operation_push(additions, OPERATION_ADD, desired);
+	return operation_push(additions, desired->kind == ITEM_ROUTE ? OPERATION_PREPEND : OPERATION_ADD, desired);
 }
 
 /* Walks both sorted lists. change_guards handles brief guards. */

@@ -126,6 +126,42 @@ static void find_broken_addresses(struct observation *observation)
 	}
 }
 
+struct first_route {
+	struct netlink_route_entry entry;
+	bool found;
+};
+
+static void find_first_default(void *context, const struct netlink_route_entry *entry)
+{
+	struct first_route *first = context;
+
+	if (!first->found && entry->to.length == 0)
+		*first = (struct first_route) { *entry, true };
+}
+
+/*
+ * In our table another program can add a default route in front of ours: an IPv4 route by prepending it, an IPv6 route
+ * by a smaller metric. Ours cannot precede an IPv6 route with the smallest metric, 1.
+ */
+static int find_preceded_route(struct observation *observation, uint8_t family)
+{
+	const struct host *host = observation->host;
+	struct netlink_route_filter filter = { .family = family, .table = host->tables[0] };
+	struct first_route first = { .found = false };
+	int error = filter.table ? netlink_dump_routes(host->netlink, &filter, find_first_default, &first) : 0;
+
+	if (error || !first.found || first.entry.index == host->index || (family == AF_INET6 && first.entry.metric <= 1))
+		return error;
+	for (size_t i = 0; i < observation->items->count; i++) {
+		struct item *item = &observation->items->items[i];
+
+		if (item->kind == ITEM_ROUTE && item->family == family && item->length == 0 && item->table == filter.table &&
+			item->flags & ITEM_OURS)
+			item->flags |= ITEM_BROKEN;
+	}
+	return 0;
+}
+
 struct closed_search {
 	uint32_t own; /* the metric of our guard */
 	bool found;
@@ -307,6 +343,8 @@ static int observe_family(struct observation *observation, uint8_t family, bool 
 		error = netlink_dump_addresses(host->netlink, family, host->index, observe_address, observation);
 	if (!error && !host->gone && routes)
 		error = netlink_dump_routes(host->netlink, &own, observe_route, observation);
+	if (!error && !host->gone && routes)
+		error = find_preceded_route(observation, family);
 	return error;
 }
 

@@ -155,6 +155,7 @@ bool item_satisfies(const struct item *observed, const struct item *desired)
 	switch (observed->kind) {
 	case ITEM_RULE:
 	case ITEM_ADDRESS:
+	case ITEM_ROUTE:
 		return !(observed->flags & ITEM_BROKEN);
 	case ITEM_GUARD:
 		return observed->value == desired->value;

@@ -57,8 +57,10 @@ enum item_flags {
 	ITEM_BRIEF = 1 << 4,     /* a guard that exists only while other items change */
 	ITEM_FAILED = 1 << 5,    /* it was refused in this run */
 	/* Observed items. */
-	ITEM_OURS = 1 << 6,   /* this daemon or an earlier one added it */
-	ITEM_BROKEN = 1 << 7, /* a rule of ours with a wrong preference, an address of ours without its local route */
+	ITEM_OURS = 1 << 6, /* this daemon or an earlier one added it */
+	/* A rule of ours with a wrong preference, an address of ours without its local route, a route behind another one.
+	 */
+	ITEM_BROKEN = 1 << 7,
 };
 
 struct item {

@@ -159,6 +159,21 @@ def replaced_routes(lab):
                          "our route")
                 assert "dev wan" in left.node.run(f"ip -{family} route show table 51820").stdout
                 left.node.ping(BEYOND[family])
+    with lab.check("ours also comes in front of a route that is prepended or has a smaller metric"):
+        left.node.run("ip route flush table 51820"), left.node.run("ip -6 route flush table 51820")
+        for family in 4, 6:
+            wait_for(lambda: "tun-left" in left.node.run(f"ip -{family} route show table 51820").stdout, "our route")
+        left.node.run("ip route prepend default via 10.9.1.1 dev wan table 51820")
+        left.node.run("ip -6 route add default via fd09:1::1 dev wan table 51820 metric 5")
+        for family in 4, 6:
+            wait_for(lambda: "tun-left" in left.node.run(f"ip -{family} route get {BEYOND[family]}").stdout, "our route")
+            assert "dev wan" in left.node.run(f"ip -{family} route show table 51820").stdout
+            left.node.ping(BEYOND[family])
+        assert left.reload().stdout.strip() == "tun-left: nothing has changed"
+        time.sleep(1.5)
+        repairs = left.daemon.log().count("another program changed")
+        time.sleep(2)
+        assert left.daemon.log().count("another program changed") == repairs
     with lab.check("in the main table the conflict is reported once"):
         for _ in range(3):
             left.node.run("ip route replace 198.51.100.0/24 via 10.9.1.1 dev wan")
