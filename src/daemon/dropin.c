@@ -148,7 +148,7 @@ static int dropin_start(struct dropin *dropin, const struct dropin_descriptors *
 	network_set_link_defaults(if_nametoindex(daemon->device.name));
 	error = uapi_start(&dropin->uapi, &daemon->device, daemon->loop, &options);
 	if (error) {
-		reason_set_errno(reason, error, "control socket");
+		reason_set_errno(reason, error, "control socket " UAPI_DIRECTORY "/%s.sock", daemon->device.name);
 		goto destroy_daemon;
 	}
 	return 0;

@@ -76,17 +76,34 @@ int interface_open(struct tun *queues, unsigned *count, const char *name, bool w
 	return error ? interface_set_reason(reason, error, name) : 0;
 }
 
+/* Sets the reason why the folder of lock and control socket cannot be used. */
+static int folder_set_reason(struct reason *reason, int error)
+{
+	switch (error) {
+	case -EACCES:
+	case -EPERM:
+		return reason_set(reason, error,
+						  UAPI_DIRECTORY ": %s; run adit as root, or as a user who can create files in this folder",
+						  strerror(-error));
+	case -EROFS:
+		return reason_set(reason, error,
+						  UAPI_DIRECTORY ": %s; the control socket of adit must be created there (mount a tmpfs)",
+						  strerror(-error));
+	default:
+		return reason_set(reason, error, UAPI_DIRECTORY ": %s; the control socket of adit must be created there",
+						  strerror(-error));
+	}
+}
+
 int interface_lock_name(struct interface_lock *lock, const char *name, struct reason *reason)
 {
 	struct interface_holder holder = { 0 };
 	int error = interface_lock_take(lock, UAPI_DIRECTORY, name, INTERFACE_STARTING, UAPI_END_TIMEOUT * 1000);
 
-	if (error && error != -EBUSY)
-		log_warning(name,
-					"no lock in " UAPI_DIRECTORY ": %s; adit down cannot end this tunnel, SIGTERM to process %d can",
-					strerror(-error), (int)getpid());
-	if (error != -EBUSY)
+	if (!error)
 		return 0;
+	if (error != -EBUSY)
+		return folder_set_reason(reason, error);
 	interface_lock_find(&holder, UAPI_DIRECTORY, name);
 	if (holder.phase == INTERFACE_STARTING)
 		return reason_set(reason, error, "process %d is already starting this interface", (int)holder.process);

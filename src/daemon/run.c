@@ -264,10 +264,11 @@ static void service_socket_removed(void *context)
 }
 
 /*
- * Opens the control socket. A failure is only logged, because the tunnel works without it: the directory may not be
- * writable, or another network namespace may have an interface of this name.
+ * Opens the control socket. Nobody could watch, reload or end a tunnel without it, so a failure ends the start, as with
+ * other implementations. The exception is a socket that another daemon uses: another network namespace has an interface
+ * of this name, and the lock, which is one per namespace, suffices for `adit down`.
  */
-static void start_control(struct service *service)
+static int start_control(struct service *service, struct reason *reason)
 {
 	static const struct uapi_verb verbs[] = {
 		{ "reload", on_reload_request }, { "stop", on_stop_request }, { "down", on_down_request }, { NULL, NULL }
@@ -278,13 +279,16 @@ static void start_control(struct service *service)
 	const char *interface = service->config.interface;
 	int error = uapi_start(&service->uapi, &service->daemon.device, service->daemon.loop, &options);
 
+	if (error && error != -EADDRINUSE)
+		return reason_set(reason, error, "control socket " UAPI_DIRECTORY "/%s.sock: %s", interface, strerror(-error));
 	if (error)
 		log_warning(interface,
 					"no control socket (" UAPI_DIRECTORY
-					"/%s.sock): %s; adit show, adit reload and wg(8) cannot reach this tunnel",
-					interface, error == -EADDRINUSE ? "another daemon uses it" : strerror(-error));
+					"/%s.sock): another daemon uses it; adit show, adit reload and wg(8) cannot reach this tunnel",
+					interface);
 	service->daemon.reload = on_hangup;
 	service->daemon.context = service;
+	return 0;
 }
 
 static void on_routes_changed(void *context)
@@ -337,7 +341,9 @@ static int service_start(struct service *service, const struct network_plan *pla
 		reason_set_errno(reason, error, "rtnetlink");
 		goto remove_network;
 	}
-	start_control(service);
+	error = start_control(service, reason);
+	if (error)
+		goto remove_network;
 	daemon->local_addresses.changed = on_routes_changed;
 	daemon->local_addresses.context = service;
 	return 0;

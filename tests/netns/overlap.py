@@ -172,6 +172,34 @@ def ended_without_a_control_socket(lab, verb):
         check_nothing_left(left, before)
 
 
+@case(verb=["up", "run"])
+def folder_without_room_for_a_socket(lab, verb):
+    """Nobody could end a tunnel that has neither a lock nor a control socket, so it does not start."""
+    left, right = lay(lab, Adit, hooks=record("PreUp"), allowed=EVERYTHING)
+    before = network_state(left.node)
+    folder, path = "/var/run/wireguard", left.write()
+    os.makedirs(folder, exist_ok=True)
+    for options, reason in ("ro", "Read-only file system"), ("nr_inodes=1", "No space left on device"):
+        with lab.check(f"{reason}: the folder is named, and nothing is left"):
+            subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], check=True)
+            code, text = adit(left, verb, path)
+            subprocess.run(["umount", folder], check=True)
+            assert code == 1 and text.count("\n") == 1, text
+            assert f"{folder}: {reason}; " in text, text
+            assert calls() == [], calls()
+            check_nothing_left(left, before)
+    with lab.check("a folder in the place of the socket is named, and nothing is left"):
+        os.mkdir(f"{folder}/tun-left.sock")
+        code, text = adit(left, verb, path)
+        os.rmdir(f"{folder}/tun-left.sock")
+        assert code == 1 and f"control socket {folder}/tun-left.sock: " in text, text
+        check_nothing_left(left, before)
+        assert not [name for name in os.listdir(folder) if "tun-left" in name]
+    with lab.check("afterwards, the tunnel starts"):
+        left.start()
+        left.node.ping(right.v4)
+
+
 @case()
 def daemon_killed_while_starting(lab):
     left, right = lay(lab, hooks=[("PreUp", WAIT)])

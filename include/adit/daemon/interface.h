@@ -8,8 +8,9 @@
 #include "uapi/interface_lock.h"
 
 /*
- * Keeps other processes from starting a tunnel of this name, until interface_lock_release. If no file can be locked,
- * the tunnel starts without a lock, as without a control socket. Returns 0, or -EBUSY with the reason.
+ * Keeps other processes from starting a tunnel of this name, until interface_lock_release. Returns 0; -EBUSY if another
+ * process has the lock; or the negative errno of the folder, in which the control socket could not be created either.
+ * Sets the reason.
  */
 int interface_lock_name(struct interface_lock *lock, const char *name, struct reason *reason);
 
