@@ -112,8 +112,8 @@ bool absent_has_foreign_socket(const struct stop_wait *wait)
 {
 	struct interface_holder holder;
 
-	return wait->listener && interface_lock_find(&holder, UAPI_DIRECTORY, wait->name) && holder.process &&
-		   holder.process != wait->listener;
+	return wait->is_elsewhere || (wait->listener && interface_lock_find(&holder, UAPI_DIRECTORY, wait->name) &&
+								  holder.process && holder.process != wait->listener);
 }
 
 bool absent_closes_connections(const char *name)

@@ -91,7 +91,9 @@ int command_down(int argc, char **argv)
 		error = -ECONNREFUSED;
 	if (error == -ENOENT || error == -ECONNREFUSED)
 		error = absent_end("adit down", &wait);
-	if (error == -ENOENT)
+	if (error == -ENOENT && wait.is_elsewhere)
+		other_namespace_report(&wait.other, "adit down", name);
+	else if (error == -ENOENT)
 		fprintf(stderr, "adit down: `%s' is not an adit interface\n", name);
 	else if (error == -EINVAL || error == -EPROTO)
 		fprintf(stderr, "adit down: `%s' is not an adit interface that has a file\n", name);

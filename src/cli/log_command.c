@@ -9,6 +9,7 @@
 #include "base/spelling.h"
 #include "base/usage.h"
 #include "cli/show.h"
+#include "other_namespace.h"
 #include "uapi/uapi.h"
 #include "uapi_client.h"
 
@@ -23,12 +24,18 @@ static int take_level(void *context, char *key, char *value)
 	return 0;
 }
 
-/* Changes the level, or with NULL prints it. Returns 0 or a negative errno, which is not reported. */
+/*
+ * Changes the level, or with NULL prints it. Returns 0; -EXDEV if the level is that of another network namespace, and
+ * was not changed; or another negative errno. Does not report it.
+ */
 static int log_one(const char *interface, const char *level)
 {
 	char request[64], answer[sizeof "warning"] = "";
+	struct other_namespace other;
 	int error;
 
+	if (level && other_namespace_find(&other, interface))
+		return -EXDEV;
 	if (level)
 		snprintf(request, sizeof request, "log=1\nlevel=%s\n\n", level);
 	else
@@ -41,6 +48,12 @@ static int log_one(const char *interface, const char *level)
 
 static int report_failure(const char *interface, int error)
 {
+	struct other_namespace other;
+
+	if (error == -EXDEV && other_namespace_find(&other, interface)) {
+		other_namespace_report(&other, "adit log", interface);
+		return error;
+	}
 	/* Without the verb `log`, a daemon answers with an error or, like wireguard-go, closes the connection. */
 	if (error == -EINVAL || error == -EPROTO)
 		fprintf(stderr, "adit log: %s: the daemon cannot change the level of its log\n", interface);
@@ -49,11 +62,14 @@ static int report_failure(const char *interface, int error)
 	return error;
 }
 
-/* Continues after an interface that fails, and leaves out those that have no adit. Returns the last error. */
+/*
+ * Continues after an interface that fails, and leaves out those that have no adit or are in another network namespace.
+ * Returns the last error.
+ */
 static int log_all(const char *level)
 {
 	char(*names)[IFNAMSIZ];
-	unsigned count, served = 0;
+	unsigned count, served = 0, elsewhere = 0;
 	int last_error = uapi_client_names(UAPI_DIRECTORY, &names, &count);
 
 	if (last_error)
@@ -62,13 +78,15 @@ static int log_all(const char *level)
 		int error = log_one(names[i], level);
 
 		served += !error;
-		if (error && error != -EINVAL && error != -EPROTO && error != -ENOENT && error != -ECONNREFUSED)
+		elsewhere += error == -EXDEV;
+		if (error && error != -EINVAL && error != -EPROTO && error != -ENOENT && error != -ECONNREFUSED &&
+			error != -EXDEV)
 			last_error = report_failure(names[i], error);
 	}
 	free(names);
 	if (served || last_error)
 		return last_error;
-	fputs("adit log: no tunnel is running\n", stderr);
+	fprintf(stderr, "adit log: no tunnel is running%s\n", elsewhere ? " in this network namespace" : "");
 	return -ENOENT;
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/usage.h"
 #include "cli/show.h"
+#include "other_namespace.h"
 #include "reload.h"
 #include "uapi/uapi.h"
 #include "uapi_client.h"
@@ -44,7 +45,14 @@ int reload_interface(const char *command, const char *interface, FILE *changes)
 {
 	const char *failure;
 	struct reload_reply reply = { .interface = interface, .changes = changes };
-	int error = uapi_client_call(UAPI_DIRECTORY, interface, "reload=1\n\n", RELOAD_TIMEOUT, print_message, &reply);
+	struct other_namespace other;
+	int error;
+
+	if (other_namespace_find(&other, interface)) {
+		other_namespace_report(&other, command, interface);
+		return -EXDEV;
+	}
+	error = uapi_client_call(UAPI_DIRECTORY, interface, "reload=1\n\n", RELOAD_TIMEOUT, print_message, &reply);
 
 	if (reply.messages && (error == -ENOENT || error == -ECONNREFUSED))
 		error = -EIO; /* the daemon answers, and does not find its file */

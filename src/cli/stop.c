@@ -44,6 +44,10 @@ int command_stop(int argc, char **argv)
 	}
 	if (error == -EIO)
 		return EXIT_FAILURE;
+	if (error == -ENOENT && wait.is_elsewhere) {
+		other_namespace_report(&wait.other, "adit stop", argv[1]);
+		return EXIT_FAILURE;
+	}
 	/* Without the verb `stop`, a daemon answers with an error or, like wireguard-go, closes the connection. */
 	if (error == -EINVAL || error == -EPROTO)
 		fprintf(stderr, "adit stop: %s: the daemon is not adit; \"ip link delete %s\" ends it\n", argv[1], argv[1]);

@@ -17,6 +17,15 @@
 /* The hooks of a daemon may run for a long time. If we cannot see its process, its interface must do. */
 enum { CONNECT_SECONDS = 10, PROCESS_SECONDS = 600, INTERFACE_SECONDS = 10, POLL_MS = 10 };
 
+/* Forgets the process of another network namespace. */
+static void stop_wait_forget(struct stop_wait *wait)
+{
+	if (wait->process >= 0)
+		close(wait->process);
+	wait->process = -1;
+	wait->listener = 0;
+}
+
 void stop_wait_begin(struct stop_wait *wait, const char *name)
 {
 	struct ucred credentials = { 0 };
@@ -32,6 +41,9 @@ void stop_wait_begin(struct stop_wait *wait, const char *name)
 		wait->listener = credentials.pid;
 	}
 	close(fd);
+	wait->is_elsewhere = other_namespace_find(&wait->other, name);
+	if (wait->is_elsewhere)
+		stop_wait_forget(wait);
 }
 
 void stop_wait_end(struct stop_wait *wait)

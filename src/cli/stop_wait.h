@@ -6,11 +6,15 @@
 #include <net/if.h>
 #include <sys/types.h>
 
+#include "other_namespace.h"
+
 struct stop_wait {
 	char name[IFNAMSIZ];
-	unsigned index; /* of the interface; 0: it does not exist */
-	int process;    /* pidfd of the process that listens on the control socket; -1: we cannot see it */
-	pid_t listener; /* the number of that process; 0: we cannot see it */
+	unsigned index;    /* of the interface; 0: it does not exist */
+	int process;       /* pidfd of the process that listens on the control socket; -1: we cannot see it */
+	pid_t listener;    /* the number of that process; 0: we cannot see it */
+	bool is_elsewhere; /* the control socket belongs to the network namespace `other` */
+	struct other_namespace other;
 };
 
 /* Remembers the daemon of the interface `name`, which runs. */

@@ -2,9 +2,11 @@
 /* The lock of an interface name. */
 #include "uapi/interface_lock.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -156,5 +158,43 @@ bool interface_lock_find(struct interface_holder *holder, const char *directory,
 	else if (find_record(fd, BYTE_ENDING, &ignored))
 		holder->phase = INTERFACE_ENDING;
 	close(fd);
+	return found;
+}
+
+/* Whether the name of a file is that of a lock of the interface, in any network namespace: ".NAME.INODE.lock". */
+static bool is_lock_name(const char *file, const char *interface)
+{
+	size_t length = strlen(interface), digits;
+
+	if (file[0] != '.' || strncmp(file + 1, interface, length) != 0 || file[1 + length] != '.')
+		return false;
+	file += 2 + length;
+	digits = strspn(file, "0123456789");
+	return digits && strcmp(file + digits, ".lock") == 0;
+}
+
+bool interface_lock_is_elsewhere(const char *directory, const char *interface)
+{
+	struct interface_holder holder;
+	const struct dirent *file;
+	bool found = false;
+	DIR *files;
+
+	if (interface_lock_find(&holder, directory, interface))
+		return false;
+	files = opendir(directory);
+	if (!files)
+		return false;
+	while (!found && (file = readdir(files))) {
+		int fd = -1;
+
+		if (is_lock_name(file->d_name, interface))
+			fd = openat(dirfd(files), file->d_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+		if (fd < 0)
+			continue;
+		found = find_record(fd, BYTE_OWNER, &holder.process);
+		close(fd);
+	}
+	closedir(files);
 	return found;
 }

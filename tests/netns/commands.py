@@ -136,10 +136,13 @@ def stop(lab, workers):
         node.run([lab.adit, "stop", "wg8"])
         assert node.has_link("wg8")
         node.run("ip link del wg8")
-    with lab.check("stop ends a device in another network namespace"):
+    with lab.check("stop leaves a device in another network namespace alone, and says where it is"):
         other = lab.node("right")
         node.run([lab.adit, "wg9"])
-        other.run([lab.adit, "stop", "wg9"])
+        done = other.run([lab.adit, "stop", "wg9"], check=False)
+        assert done.returncode == 1 and done.stderr == (
+            'adit stop: wg9: the interface is in the network namespace "left"; use "ip netns exec left adit ..."\n'), done
+        node.run([lab.adit, "stop", "wg9"])
         assert not node.has_link("wg9")
     with lab.check("without such a daemon, stop fails and says so"):
         for name in "wg9", "no-such", "../x", "":

@@ -251,8 +251,9 @@ def levels(lab):
             client.sendall(b"get=1\n\n")
             answer = client.recv(65536).decode()
         assert "\nlog_level=debug\n" in answer.split("public_key=")[0], answer
-    with lab.check("adit log error: all tunnels, and the end is not logged"):
-        assert level_of(left, "ERROR") == (0, "", "")
+    with lab.check("adit log error: all tunnels of the network namespace, and the end is not logged"):
+        for end in left, right:
+            assert level_of(end, "ERROR") == (0, "", "")
         assert level_of(left) == (0, "tun-left error\ntun-right error\n", "")
     with lab.check("a reload returns to the level of the file"):
         left.settings["LogLevel"] = "info"
@@ -288,7 +289,7 @@ def other_programs(lab):
         assert code == 1 and not out and err == "adit log: no tunnel is running\n", (code, out, err)
     right.start()
     with lab.check("wireguard-go has no level to change"):
-        code, out, err = level_of(left, "debug", "tun-right")
+        code, out, err = level_of(right, "debug", "tun-right")
         assert code == 1 and not out and "cannot change the level" in err and err.count("\n") == 1, (code, out, err)
     left.start()
     with lab.check("adit log LEVEL changes adit, and leaves wireguard-go out"):

@@ -172,6 +172,46 @@ def ended_without_a_control_socket(lab, verb):
         check_nothing_left(left, before)
 
 
+@case()
+def other_namespace(lab):
+    """All network namespaces share the folder of the control sockets, so each command finds the socket of left."""
+    left, right = lay(lab, hooks=record("PreDown", "PostDown"))
+    left.start()
+    there = lab.node("there")
+    changing = ("down", "tun-left"), ("stop", "tun-left"), ("reload", "tun-left"), ("log", "debug", "tun-left")
+
+    def run(*arguments):
+        done = there.run([lab.adit, *arguments], check=False)
+        return done.returncode, done.stdout + done.stderr
+
+    for words in changing:
+        with lab.check(f"adit {words[0]} in another network namespace: it changes nothing, and names the namespace"):
+            assert run(*words) == (1, f'adit {words[0]}: tun-left: the interface is in the network namespace "left"; use '
+                                      '"ip netns exec left adit ..."\n')
+    with lab.check("adit log debug for all tunnels changes those of its namespace"):
+        assert run("log", "debug") == (1, "adit log: no tunnel is running in this network namespace\n")
+        assert adit(left, "log") == (0, "tun-left info\ntun-right info\n")
+    with lab.check("adit show and adit log without a level only ask, as wg(8)"):
+        assert run("show", "tun-left") == adit(left, "show", "tun-left")
+        assert run("log", "tun-left") == (0, "tun-left info\n")
+    with lab.check("a namespace without a name is reached by the process"):
+        subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/run/netns"], check=True)
+        text = subprocess.run([lab.adit, "down", "tun-left"], capture_output=True, text=True).stderr
+        subprocess.run(["umount", "/run/netns"], check=True)
+        assert '; use "nsenter --net --target ' in text and text.count("\n") == 1, text
+    second = Upped(there, "tun-left", ["10.9.0.1/24"]).start()
+    with lab.check("with a tunnel of the same name, the commands that need its control socket say so"):
+        for words in changing[2:]:
+            code, text = run(*words)
+            assert code == 1 and "has no control socket, because another network namespace" in text, text
+    with lab.check("adit down ends the tunnel of its own namespace"):
+        assert run("down", "tun-left")[0] == 0
+        assert not there.has_link("tun-left") and calls() == [], calls()
+        left.node.ping(right.v4)
+        take_down(left)
+        assert calls() == ["PreDown tun-left", "PostDown tun-left"], calls()
+
+
 @case(verb=["up", "run"])
 def folder_without_room_for_a_socket(lab, verb):
     """Nobody could end a tunnel that has neither a lock nor a control socket, so it does not start."""

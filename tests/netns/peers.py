@@ -35,7 +35,9 @@ def put(path, text, mode=0o600):
 
 
 def peer(lab, *arguments, check=True):
-    return subprocess.run([lab.adit, "peer", *arguments], capture_output=True, text=True, check=check, timeout=60)
+    """Runs `adit peer` on the hub, whose daemon it reloads."""
+    return subprocess.run(lab.nodes["hub"].words([lab.adit, "peer", *arguments]), capture_output=True, text=True,
+                          check=check, timeout=60)
 
 
 def shown(lab, interface):
@@ -119,13 +121,14 @@ def two_keys(lab):
 def concurrent(lab):
     hub, _ = hub_of(lab)
     with lab.check("adds at the same time wait for each other"):
-        adds = [subprocess.Popen([lab.adit, "peer", "add", "/run/hub.conf", f"p{number}"], stdout=subprocess.DEVNULL,
-                                 stderr=subprocess.DEVNULL) for number in range(10)]
+        adds = [subprocess.Popen(hub.node.words([lab.adit, "peer", "add", "/run/hub.conf", f"p{number}"]),
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for number in range(10)]
         assert [add.wait(60) for add in adds] == [0] * 10
         found = [one["allowed_ips"][0] for one in shown(lab, "hub").values()]
         assert sorted(found) == sorted(f"10.7.0.{number}/32" for number in range(2, 12)), found
     with lab.check("so do removals"):
-        removals = [subprocess.Popen([lab.adit, "peer", "remove", "/run/hub.conf", f"p{number}"]) for number in range(10)]
+        removals = [subprocess.Popen(hub.node.words([lab.adit, "peer", "remove", "/run/hub.conf", f"p{number}"]))
+                    for number in range(10)]
         assert [removal.wait(60) for removal in removals] == [0] * 10
         assert not shown(lab, "hub") and not os.listdir("/run/hub.d")
 

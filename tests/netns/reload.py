@@ -50,7 +50,8 @@ def change(left, changing, coming, number):
 
 def by_command(left):
     left.write()
-    subprocess.run([left.node.lab.adit, "reload", left.interface], check=True, stdout=subprocess.DEVNULL, timeout=TIMEOUT)
+    subprocess.run(left.node.words([left.node.lab.adit, "reload", left.interface]), check=True,
+                   stdout=subprocess.DEVNULL, timeout=TIMEOUT)
 
 
 def by_signal(left):

@@ -118,6 +118,29 @@ static void one_process_holds_the_lock(void **state)
 	assert_int_equal(count_files(), 0);
 }
 
+/* The name of a lock contains the network namespace, so a renamed one is that of another namespace. */
+static void a_lock_in_another_namespace_is_found(void **state)
+{
+	struct interface_lock lock = { 0 };
+	char elsewhere[128], own[UAPI_PATH];
+	struct other other;
+
+	snprintf(elsewhere, sizeof elsewhere, "%s/.site.1.lock", folder);
+	assert_int_equal(interface_lock_take(&lock, folder, "site", INTERFACE_STARTING, 0), 0);
+	snprintf(own, sizeof own, "%s", lock.path);
+	interface_lock_release(&lock);
+	start(&other, "site");
+	assert_int_equal(order(&other, 't'), 'y');
+	assert_false(interface_lock_is_elsewhere(folder, "site"));
+	assert_int_equal(rename(own, elsewhere), 0);
+	assert_true(interface_lock_is_elsewhere(folder, "site"));
+	assert_false(interface_lock_is_elsewhere(folder, "sit"));
+	assert_false(interface_lock_is_elsewhere("/nowhere", "site"));
+	finish(&other);
+	assert_false(interface_lock_is_elsewhere(folder, "site")); /* the file of a killed process */
+	assert_int_equal(unlink(elsewhere), 0);
+}
+
 static void the_phase_is_visible_to_others(void **state)
 {
 	struct interface_holder holder;
@@ -278,6 +301,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_process_holds_the_lock),
+		cmocka_unit_test(a_lock_in_another_namespace_is_found),
 		cmocka_unit_test(the_phase_is_visible_to_others),
 		cmocka_unit_test(a_killed_process_leaves_the_file_but_not_the_lock),
 		cmocka_unit_test(a_child_does_not_inherit_the_lock),

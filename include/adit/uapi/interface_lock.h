@@ -56,5 +56,10 @@ struct interface_holder {
 
 /* Returns whether another process holds the lock of the interface, and which one. The caller does not hold it. */
 bool interface_lock_find(struct interface_holder *holder, const char *directory, const char *interface);
+/*
+ * Returns whether processes hold locks of this name in other network namespaces, and none does in ours. A directory
+ * that cannot be read has none.
+ */
+bool interface_lock_is_elsewhere(const char *directory, const char *interface);
 
 #endif
