@@ -57,15 +57,44 @@ bool usage_take_flag(int *argc, char **argv, const char *flag)
 	return found;
 }
 
-const char *usage_take_value(int *argc, char **argv, const char *option)
+bool usage_match_value(int argc, char **argv, int *at, const char *option, const char **value, const char **problem)
 {
-	for (int i = 1; i + 1 < *argc; i++) {
-		const char *value = argv[i + 1];
+	const char *argument = argv[*at], *found = NULL;
+	size_t length = strlen(option);
 
-		if (strcmp(argv[i], option) == 0) {
-			remove_arguments(argc, argv, i, 2);
-			return value;
+	*problem = NULL;
+	if (strncmp(argument, option, length) != 0 || (argument[length] && argument[length] != '='))
+		return false;
+	++*at;
+	if (argument[length])
+		found = argument + length + 1;
+	else if (*at < argc && strncmp(argv[*at], "--", 2) != 0)
+		found = argv[(*at)++];
+	if (!found || !*found)
+		*problem = "the value is missing";
+	else if (*value)
+		*problem = "the option is given twice";
+	else
+		*value = found;
+	return true;
+}
+
+bool usage_take_value(const char *command, int *argc, char **argv, const char *option, const char **value)
+{
+	const char *problem;
+
+	for (int i = 1; i < *argc;) {
+		int end = i;
+
+		if (!usage_match_value(*argc, argv, &end, option, value, &problem)) {
+			i++;
+			continue;
 		}
+		if (problem) {
+			fprintf(stderr, "adit %s: %s: %s\n", command, option, problem);
+			return false;
+		}
+		remove_arguments(argc, argv, i, end - i);
 	}
-	return NULL;
+	return true;
 }

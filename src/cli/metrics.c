@@ -6,6 +6,7 @@
  * whatever the number of such daemons.
  */
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -311,21 +312,21 @@ static int print_metrics(const struct metrics_options *options, char **names, in
 int command_metrics(int argc, char **argv)
 {
 	struct metrics_options options = { .version = ADIT_VERSION };
-	bool http = false;
-	int count = 0;
+	const char *peers = NULL;
+	bool http;
 
-	for (int i = 1; i < argc; i++) {
-		if (!strcmp(argv[i], "--http")) {
-			http = true;
-		} else if (!strcmp(argv[i], "--peers=off")) {
-			options.no_peers = true;
-		} else if (*argv[i] == '-') {
-			return usage_error("metrics", METRICS_USAGE, argv[i]);
-		} else if (!uapi_client_check_name("metrics", argv[i])) {
-			return EXIT_FAILURE;
-		} else {
-			argv[1 + count++] = argv[i];
-		}
+	if (!usage_take_value("metrics", &argc, argv, "--peers", &peers))
+		return EXIT_FAILURE;
+	if (peers && strcmp(peers, "off") != 0) {
+		fprintf(stderr, "adit metrics: --peers: \"%s\" is not \"off\"\n", peers);
+		return EXIT_FAILURE;
 	}
-	return http ? serve_request(&options, argv + 1, count) : print_metrics(&options, argv + 1, count);
+	options.no_peers = peers != NULL;
+	http = usage_take_flag(&argc, argv, "--http");
+	if (!usage_check("metrics", argc, argv, METRICS_USAGE, 0, INT_MAX - 1))
+		return EXIT_FAILURE;
+	for (int i = 1; i < argc; i++)
+		if (!uapi_client_check_name("metrics", argv[i]))
+			return EXIT_FAILURE;
+	return http ? serve_request(&options, argv + 1, argc - 1) : print_metrics(&options, argv + 1, argc - 1);
 }

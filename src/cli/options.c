@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/usage.h"
 #include "config/ini.h"
 
 void options_fail(struct options *options, const char *format, ...)
@@ -25,23 +26,12 @@ void options_fail(struct options *options, const char *format, ...)
 
 bool options_value(struct options *options, const char *name, const char **value)
 {
-	const char *argument = options->list[options->at];
-	size_t length = strlen(name);
-	const char *found = NULL;
+	const char *problem;
 
-	if (strncmp(argument, name, length) != 0 || (argument[length] && argument[length] != '='))
+	if (!usage_match_value(options->count, options->list, &options->at, name, value, &problem))
 		return false;
-	options->at++;
-	if (argument[length])
-		found = argument + length + 1;
-	else if (options->at < options->count)
-		found = options->list[options->at++];
-	if (!found || !*found)
-		options_fail(options, "%s: the value is missing", name);
-	else if (*value)
-		options_fail(options, "%s: the option is given twice", name);
-	else
-		*value = found;
+	if (problem)
+		options_fail(options, "%s: %s", name, problem);
 	return true;
 }
 

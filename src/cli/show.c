@@ -260,10 +260,12 @@ static bool take_format(int *argc, char **argv, struct show_request *request, co
 /* Returns false after it has reported wrong arguments. */
 static bool read_arguments(int argc, char **argv, struct show_request *request)
 {
-	const char *interval = usage_take_value(&argc, argv, "--watch"), *format;
+	const char *interval = NULL, *format;
 	unsigned long seconds;
 	char *end;
 
+	if (!usage_take_value("show", &argc, argv, "--watch", &interval))
+		return false;
 	request->counters = usage_take_flag(&argc, argv, "--counters");
 	if (!take_format(&argc, argv, request, &format) || !usage_check("show", argc, argv, "[IFNAME [PEER]]", 0, 2))
 		return false;

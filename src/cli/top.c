@@ -255,12 +255,13 @@ static bool top_read_interval(const char *text, uint64_t *interval)
 
 int command_top(int argc, char **argv)
 {
-	const char *text = usage_take_value(&argc, argv, "--interval");
+	const char *text = NULL;
 	const char *terminal = getenv("TERM");
 	uint64_t interval = NS_PER_S;
 	int error;
 
-	if (!usage_check("top", argc, argv, "[IFNAME] [--interval SECONDS]", 0, 1) ||
+	if (!usage_take_value("top", &argc, argv, "--interval", &text) ||
+		!usage_check("top", argc, argv, "[IFNAME] [--interval SECONDS]", 0, 1) ||
 		(text && !top_read_interval(text, &interval)))
 		return EXIT_FAILURE;
 	if (argc > 1 && !uapi_client_check_name("top", argv[1]))

@@ -165,10 +165,13 @@ static int up_file(const char *name, bool strict, const char *log_path)
 
 int command_up(int argc, char **argv)
 {
-	const char *log_path = usage_take_value(&argc, argv, "--log");
-	bool strict = usage_take_flag(&argc, argv, "--strict");
+	const char *log_path = NULL;
+	bool strict;
 
 	startup_close_inherited(-1, -1);
+	if (!usage_take_value("up", &argc, argv, "--log", &log_path))
+		return EXIT_FAILURE;
+	strict = usage_take_flag(&argc, argv, "--strict");
 	if (!usage_check("up", argc, argv, "[--strict] [--log LOG] FILE", 1, 1))
 		return EXIT_FAILURE;
 	return up_file(argv[1], strict, log_path);

@@ -323,21 +323,6 @@ static int run_mesh(const struct mesh_options *options)
 	return code;
 }
 
-/* If the argument is the option `name`, returns true and moves *at past it and its value, which is NULL if missing.
- */
-static bool mesh_option(char **argv, int *at, const char *name, const char **value)
-{
-	size_t length = strlen(name);
-
-	if (strncmp(argv[*at], name, length) != 0 || (argv[*at][length] && argv[*at][length] != '='))
-		return false;
-	*value = argv[*at][length] ? argv[*at] + length + 1 : argv[*at + 1];
-	*at += !argv[*at][length] && argv[*at + 1];
-	if (*value && !**value)
-		*value = NULL;
-	return true;
-}
-
 /* Reports what is wrong with the options together, and returns false. */
 static bool check_mesh_options(const struct mesh_options *options)
 {
@@ -369,37 +354,53 @@ static bool check_mesh_options(const struct mesh_options *options)
 	return true;
 }
 
+/* Takes an option that has a value. `--rotate` may be repeated. */
+static bool take_mesh_value(struct mesh_options *options, int argc, char **argv, int *at, const char **problem)
+{
+	if (usage_match_value(argc, argv, at, "--svg", &options->svg, problem) ||
+		usage_match_value(argc, argv, at, "--out", &options->out, problem) ||
+		usage_match_value(argc, argv, at, "--user", &options->user, problem))
+		return true;
+	if (!usage_match_value(argc, argv, at, "--rotate", &options->rotate[options->rotate_count], problem))
+		return false;
+	options->rotate_count++;
+	return true;
+}
+
+static bool take_mesh_flag(struct mesh_options *options, const char *argument)
+{
+	if (strcmp(argument, "--dry-run") == 0)
+		options->dry_run = true;
+	else if (strcmp(argument, "--install") == 0)
+		options->install = true;
+	else if (strcmp(argument, "--status") == 0)
+		options->status = true;
+	else
+		return false;
+	return true;
+}
+
 /* Reports what is wrong with the command line, and returns false. */
 static bool read_mesh_options(struct mesh_options *options, int argc, char **argv)
 {
-	for (int i = 1; i < argc; i++) {
-		const char *argument = argv[i], *value = "";
+	for (int at = 1; at < argc;) {
+		const char *argument = argv[at], *problem;
 
-		if (strcmp(argument, "--dry-run") == 0)
-			options->dry_run = true;
-		else if (strcmp(argument, "--install") == 0)
-			options->install = true;
-		else if (strcmp(argument, "--status") == 0)
-			options->status = true;
-		else if (mesh_option(argv, &i, "--svg", &value))
-			options->svg = value;
-		else if (mesh_option(argv, &i, "--out", &value))
-			options->out = value;
-		else if (mesh_option(argv, &i, "--user", &value))
-			options->user = value;
-		else if (mesh_option(argv, &i, "--rotate", &value))
-			options->rotate[options->rotate_count++] = value;
-		else if ((*argument != '-' || !argument[1]) && !options->list)
-			options->list = argument;
-		else {
+		if (take_mesh_value(options, argc, argv, &at, &problem)) {
+			if (!problem)
+				continue;
+			fprintf(stderr, "adit mesh: %.*s: %s\n", (int)strcspn(argument, "="), argument, problem);
+			return false;
+		}
+		at++;
+		if (take_mesh_flag(options, argument))
+			continue;
+		if ((*argument == '-' && argument[1]) || options->list) {
 			fprintf(stderr, "adit mesh: \"%s\" is %s\n", argument,
 					*argument == '-' ? "not an option of this command" : "one argument too many");
 			return false;
 		}
-		if (!value) {
-			fprintf(stderr, "adit mesh: %s: the value is missing\n", argument);
-			return false;
-		}
+		options->list = argument;
 	}
 	return check_mesh_options(options);
 }

@@ -19,6 +19,8 @@ EMULATOR = os.environ.get("EMULATOR", "").split()
 KIND = r"[A-Z][A-Z]+(?:\[?:[A-Z]+\]?)?"  # the name of a value, such as FILE or HOST[:PORT]
 
 
+KEY = "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg="
+VALUES = {"--endpoint": "192.0.2.1:51820", "--allowed-ips": "10.9.0.2/32"}  # an option is checked as soon as it is read
 PEERS = ["alice", "albert's laptop"]  # in site.conf of the checks that run shells
 
 
@@ -128,6 +130,42 @@ def wrong_input_gets_one_line():
     for words in ["-x"], ["a/b"], ["--no-such-option"], ["-f"], ["-f", "a", "b"], ["wg9", "b"], ["--", "a/b"]:
         done = adit(*words)
         assert done.returncode == 1 and done.stderr.startswith("adit: ") and done.stderr.count("\n") == 1, done
+
+
+def values_of(command):
+    """
+    The options in the help of a command that have a value, each as the words before it and its name. The options of a
+    peer in "init" follow "--peer", and those of "peer" follow "add".
+    """
+    text = adit(command, "--help").stdout
+    for indent, option in re.findall(rf"^( +)(--[a-z-]+)(?: {KIND}|=[a-z]+)", text, re.M):
+        yield {"init": ["--peer", KEY] if len(indent) > 2 else [], "peer": ["add"]}.get(command, []), option
+
+
+def a_missing_value_is_reported():
+    checked = 0
+    for command in table():
+        for before, option in values_of(command):
+            title = rf"adit {command}{' add' if command == 'peer' else ''}: {option}: "
+            for tail in [option], [option + "="], [option, "--no-such-option"]:
+                done = adit(command, *before, *tail)
+                assert done.returncode == 1 and not done.stdout, f"{command} {tail}: {done}"
+                assert done.stderr == f"{title}the value is missing\n", f"{command} {tail}: {done.stderr}"
+            checked += 1
+    assert checked >= 22, checked
+
+
+def an_option_that_is_given_twice_is_reported():
+    for command in table():
+        for before, option in values_of(command):
+            if option in ("--peer", "--rotate"):  # these are lists
+                continue
+            title = rf"adit {command}{' add' if command == 'peer' else ''}: {option}: "
+            value = VALUES.get(option, "1")
+            for tail in [option, value, option, value], [option, value, f"{option}={value}"]:
+                done = adit(command, *before, *tail)
+                assert done.returncode == 1 and not done.stdout, f"{command} {tail}: {done}"
+                assert done.stderr == f"{title}the option is given twice\n", f"{command} {tail}: {done.stderr}"
 
 
 def completion_offers_each_command_and_option():
@@ -267,6 +305,7 @@ def fish_completes():
 CHECKS = [the_help_of_the_program_lists_the_commands, each_command_has_a_help_within_80_columns,
           the_help_explains_each_option_of_the_usage, misspelled_commands_are_recognized,
           the_manual_describes_each_command_and_option, wrong_input_gets_one_line,
+          a_missing_value_is_reported, an_option_that_is_given_twice_is_reported,
           completion_offers_each_command_and_option, completion_offers_interfaces_and_configurations, bash_completes,
           zsh_completes, fish_completes]
 

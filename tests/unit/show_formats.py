@@ -297,7 +297,7 @@ def wrong_arguments_get_one_line():
             (["--watch", "0"], '--watch: "0" is not a number of seconds from 1 to 86400'),
             (["--watch", "x"], '--watch: "x" is not a number of seconds from 1 to 86400'),
             (["--watch", "99999999999999999999"], "is not a number of seconds"),
-            (["--watch"], 'unknown option "--watch"'),
+            (["--watch"], "--watch: the value is missing"),
             (["--json", "--svg"], "--json and --svg exclude each other"),
             (["--brief", "--details"], "--brief and --details exclude each other"),
             (["--counters", "--svg"], "--counters and --svg exclude each other"),

@@ -377,7 +377,8 @@ static void wrong_command_lines_are_reported(void **state)
 	assert_run(run_mesh("list"), 1, "", usage);
 	assert_run(run_mesh("--out", "out"), 1, "", usage);
 	assert_run(run_mesh("list", "--out"), 1, "", "adit mesh: --out: the value is missing\n");
-	assert_run(run_mesh("list", "--out="), 1, "", "adit mesh: --out=: the value is missing\n");
+	assert_run(run_mesh("list", "--out="), 1, "", "adit mesh: --out: the value is missing\n");
+	assert_run(run_mesh("list", "--out", "out", "--out=b"), 1, "", "adit mesh: --out: the option is given twice\n");
 	assert_run(run_mesh("list", "--out", "out", "x"), 1, "", "adit mesh: \"x\" is one argument too many\n");
 	assert_run(run_mesh("list", "--output", "out"), 1, "",
 			   "adit mesh: \"--output\" is not an option of this command\n");

@@ -13,8 +13,19 @@ int usage_error(const char *command, const char *arguments, const char *word);
 
 /* Removes the option from the arguments, and returns whether it was among them. */
 bool usage_take_flag(int *argc, char **argv, const char *flag);
-/* Removes the option and the argument after it, its value, and returns the value, or NULL if there is none. */
-const char *usage_take_value(int *argc, char **argv, const char *option);
+
+/*
+ * If argv[*at] is the option, moves *at past it and its value, "--option VALUE" or "--option=VALUE", and returns true.
+ * `*value` is NULL before the option is given for the first time, and then the value. `*problem` is NULL, or states
+ * that the value is missing, or that the option is given twice. A separate value does not begin with "--", because it
+ * is more likely that the value is missing.
+ */
+bool usage_match_value(int argc, char **argv, int *at, const char *option, const char **value, const char **problem);
+/*
+ * Removes the option and its value from the arguments, and stores the value, unless the option is not among them.
+ * Returns false after it has reported a problem.
+ */
+bool usage_take_value(const char *command, int *argc, char **argv, const char *option, const char **value);
 
 /*
  * Checks the arguments of a command that has no options, or whose options were removed. After argv[0], there are `min`
