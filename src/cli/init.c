@@ -78,12 +78,15 @@ static void check_new_addresses(struct options *options, const struct init *init
 		options_fail(options, "--address: the length of the network is missing, as in 10.9.0.1/24 or fd09::1/64");
 	for (const struct config_prefix *own = config.addresses; own && !options->failed; own = own->next) {
 		enum address_place place = address_pool_place(&own->prefix, &own->prefix);
+		const char *problem = prefix_special(&own->prefix);
 		char text[PREFIX_TEXT];
 
 		prefix_to_text(text, &own->prefix);
-		if (place != ADDRESS_OF_HOST)
+		if (!problem && place != ADDRESS_OF_HOST)
+			problem = place == ADDRESS_OF_NETWORK ? "the network itself" : "the broadcast address";
+		if (problem)
 			options_fail(options, "--address: %s is %s; give the address of this host, as in 10.9.0.1/24", text,
-						 place == ADDRESS_OF_NETWORK ? "the network itself" : "the broadcast address");
+						 problem);
 	}
 	config_destroy(&config);
 }
@@ -181,6 +184,29 @@ static void write_init(struct text *text, const struct init *init, const uint8_t
 	}
 }
 
+/* Prints the first finding about the new text, such as a peer that is given twice. */
+static void report_new_text(void *context, const char *text)
+{
+	options_fail(context, "not written: %s", text);
+}
+
+/* Parses the text as a start would. A new file has no warnings either, apart from those of "adit check" alone. */
+static bool new_text_is_right(const struct init *init, const struct text *text)
+{
+	struct options options = { .command = "adit init" };
+	struct ini_report report = { .line = report_new_text, .context = &options };
+	struct config config = { 0 };
+	int error;
+
+	snprintf(config.interface, sizeof config.interface, "%s", init->interface);
+	error = ini_parse_config(&config, init->file, text->bytes, text->length, &report);
+
+	if (error == -ENOMEM)
+		options_fail(&options, "out of memory");
+	config_destroy(&config);
+	return !error && !options.failed;
+}
+
 static int report_init(const char *path, int error)
 {
 	if (error)
@@ -270,7 +296,7 @@ int command_init(int argc, char **argv)
 	sodium_memzero(private_key, sizeof private_key);
 	if (text->full)
 		report_init(init->file, -E2BIG);
-	else if (!create_init(init, text)) {
+	else if (new_text_is_right(init, text) && !create_init(init, text)) {
 		key_to_base64(base64, public_key);
 		printf("%s\n", base64);
 		print_next_steps(init);

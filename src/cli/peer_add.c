@@ -286,10 +286,16 @@ static int given_addresses(const struct peer_site *site, struct new_peer *peer, 
 
 	options_parse(&options, &config, "--address", "Address", false, list);
 	for (const struct config_prefix *address = config.addresses; address && !error; address = address->next) {
+		const char *special = prefix_special(&address->prefix);
 		struct ip_prefix host = address->prefix;
+		char text[PREFIX_TEXT];
 
 		host.length = host.family == AF_INET6 ? 128 : 32;
-		if (++count > 2 || prefix_in_use(site, "--address", &host) || address_is_reserved(site, "--address", &host))
+		prefix_to_text(text, &host);
+		if (special)
+			fprintf(stderr, "%s: --address: %s is %s; give the address of a host\n", site->command, text, special);
+		if (special || ++count > 2 || prefix_in_use(site, "--address", &host) ||
+			address_is_reserved(site, "--address", &host))
 			error = -1;
 		else
 			append_address(peer, &host);

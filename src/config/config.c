@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -189,6 +190,30 @@ bool config_uses_v6(const struct config *config)
 			if (ip->prefix.family == AF_INET6)
 				return true;
 	return false;
+}
+
+const char *prefix_special(const struct ip_prefix *address)
+{
+	const uint8_t *bytes = address->address;
+	struct in6_addr v6;
+	uint32_t v4;
+
+	if (address->family == AF_INET6) {
+		memcpy(&v6, bytes, sizeof v6);
+		if (IN6_IS_ADDR_MULTICAST(&v6))
+			return "a multicast address";
+		if (IN6_IS_ADDR_LOOPBACK(&v6))
+			return "a loopback address";
+		return IN6_IS_ADDR_UNSPECIFIED(&v6) ? "the unspecified address" : NULL;
+	}
+	v4 = (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
+	if (IN_MULTICAST(v4))
+		return "a multicast address";
+	if (bytes[0] == IN_LOOPBACKNET)
+		return "a loopback address";
+	if (v4 == INADDR_BROADCAST)
+		return "the broadcast address";
+	return v4 == INADDR_ANY ? "the unspecified address" : NULL;
 }
 
 const char *config_crypto_provider(const struct config *config)

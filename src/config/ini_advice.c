@@ -122,6 +122,7 @@ static void check_addresses(const struct ini_parser *parser)
 	static const uint8_t zero[sizeof(struct in6_addr)];
 
 	for (const struct config_prefix *address = parser->config->addresses; address; address = address->next) {
+		const char *special = prefix_special(&address->prefix);
 		struct ip_prefix network = address->prefix;
 		char text[PREFIX_TEXT];
 
@@ -130,6 +131,8 @@ static void check_addresses(const struct ini_parser *parser)
 		if (memcmp(address->prefix.address, zero, network.family == AF_INET ? 4 : 16) == 0)
 			ini_warning_in(parser, address->file, address->line,
 						   "Address: %s is not the address of a host, so the interface does not get it", text);
+		else if (special)
+			ini_advice_in(parser, address->file, address->line, "Address: %s is %s, not that of a host", text, special);
 		else if (network.family == AF_INET && network.length < 31 && prefix_equal(&network, &address->prefix))
 			ini_advice_in(parser, address->file, address->line,
 						  "Address: %s is the network itself, not the address of a host in it", text);

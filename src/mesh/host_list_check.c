@@ -105,12 +105,17 @@ static void check_address(const struct host_parser *parser, const struct mesh_ho
 	}
 	for (int family = 0; family < MESH_FAMILIES; family++) {
 		const struct ip_prefix *address = &host->address[family], *network = &list->network[family];
+		const char *special = address->family ? prefix_special(address) : NULL;
 		char text[PREFIX_TEXT], network_text[PREFIX_TEXT];
 
-		if (!address->family || !network->family)
+		if (!address->family)
 			continue;
 		prefix_to_text(text, address);
 		text[strcspn(text, "/")] = '\0';
+		if (special)
+			host_error(parser, host->line, "address: %s is %s, not that of a host", text, special);
+		if (special || !network->family)
+			continue;
 		prefix_to_text(network_text, network);
 		if (!prefix_contains(network, address))
 			host_error(parser, host->line, "address: %s is not in the network %s", text, network_text);
@@ -230,9 +235,23 @@ static void check_list_mtu(const struct host_parser *parser)
 			v6 |= entry->prefix.family == AF_INET6;
 	}
 	if (v6 && list->mtu && list->mtu < IPV6_MTU_MIN)
-		host_warning(parser, parser->option_line[OPTION_MTU],
-					 "mtu: %u is less than %u, so the kernels of the hosts disable IPv6 on the interface", list->mtu,
-					 IPV6_MTU_MIN);
+		host_error(parser, parser->option_line[OPTION_MTU],
+				   "mtu: %u is less than %u, so the kernels of the hosts disable IPv6 on the interface", list->mtu,
+				   IPV6_MTU_MIN);
+}
+
+/* The network of the tunnel, from which the hosts get their addresses. */
+static void check_tunnel_network(const struct host_parser *parser, const struct ip_prefix *network)
+{
+	int line = parser->option_line[OPTION_NETWORK];
+	const char *special = prefix_special(network);
+	char text[PREFIX_TEXT];
+
+	prefix_to_text(text, network);
+	if (special)
+		host_error(parser, line, "network: %s begins with %s, so hosts cannot have its addresses", text, special);
+	else if (network->length == (network->family == AF_INET6 ? 128 : 32))
+		host_error(parser, line, "network: the network has room for one host only");
 }
 
 void host_check(struct host_parser *parser)
@@ -242,9 +261,8 @@ void host_check(struct host_parser *parser)
 	if (!list->count)
 		host_error(parser, 0, "the list has no hosts; a line such as \"a a.example.org\" adds one");
 	for (int family = 0; family < MESH_FAMILIES; family++) {
-		unsigned bits = family == MESH_IPV6 ? 128 : 32;
-		if (list->network[family].family && list->network[family].length == bits)
-			host_error(parser, parser->option_line[OPTION_NETWORK], "network: the network has room for one host only");
+		if (list->network[family].family)
+			check_tunnel_network(parser, &list->network[family]);
 	}
 	check_list_mtu(parser);
 	resolve_hubs(parser);

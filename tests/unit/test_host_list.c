@@ -160,7 +160,7 @@ static void bad_options_are_reported(void **state)
 static void a_small_mtu_is_reported_with_ipv6(void **state)
 {
 	static const char finding[] =
-		"x:1: warning: mtu: 1200 is less than 1280, so the kernels of the hosts disable IPv6 on the interface\n";
+		"x:1: error: mtu: 1200 is less than 1280, so the kernels of the hosts disable IPv6 on the interface\n";
 
 	assert_findings(*state, "mtu = 1200\na a.example.org 10.0.0.1\n", "");
 	assert_findings(*state, "mtu = 1200\na a.example.org fd00::1\n", finding);
@@ -261,6 +261,26 @@ static void duplicates_are_reported(void **state)
 					"x:4: error: endpoint: A.EXAMPLE.org port 51820 is also the endpoint of host a on line 1\n"
 					"x:5: error: address: fd00::2 is also the address of host b on line 2\n"
 					"x:6: error: address: 10.0.0.2 is also the address of host b on line 2\n");
+}
+
+static void special_addresses_are_rejected(void **state)
+{
+	assert_findings(
+		*state,
+		"a a.example.org 224.0.0.1\nb b.example.org 127.0.0.2\nc c.example.org 0.0.0.0\n"
+		"d d.example.org 255.255.255.255\ne e.example.org ff02::1\nf f.example.org ::1\ng g.example.org ::\n",
+		"x:1: error: address: 224.0.0.1 is a multicast address, not that of a host\n"
+		"x:2: error: address: 127.0.0.2 is a loopback address, not that of a host\n"
+		"x:3: error: address: 0.0.0.0 is the unspecified address, not that of a host\n"
+		"x:4: error: address: 255.255.255.255 is the broadcast address, not that of a host\n"
+		"x:5: error: address: ff02::1 is a multicast address, not that of a host\n"
+		"x:6: error: address: ::1 is a loopback address, not that of a host\n"
+		"x:7: error: address: :: is the unspecified address, not that of a host\n");
+	assert_findings(
+		*state, "network = 224.0.0.0/24, ff00::/64\na a.example.org\n",
+		"x:1: error: network: 224.0.0.0/24 begins with a multicast address, so hosts cannot have its "
+		"addresses\n"
+		"x:1: error: network: ff00::/64 begins with a multicast address, so hosts cannot have its addresses\n");
 }
 
 static void addresses_must_be_in_the_network(void **state)
@@ -420,6 +440,7 @@ int main(void)
 		cmocka_unit_test(bad_endpoints_are_reported),
 		cmocka_unit_test(bad_columns_are_reported),
 		cmocka_unit_test(duplicates_are_reported),
+		cmocka_unit_test(special_addresses_are_rejected),
 		cmocka_unit_test(addresses_must_be_in_the_network),
 		cmocka_unit_test(overlapping_networks_are_reported),
 		cmocka_unit_test(hubs_must_exist_and_have_endpoints),

@@ -289,6 +289,9 @@ static void settings_without_effect_are_found(void **state)
 		advice_on(run, INTERFACE "Address = 0.0.0.0/0, 10.9.0.0/24, 10.8.0.0/31\n", NULL, 0),
 		"x:3: warning: Address: 0.0.0.0/0 is not the address of a host, so the interface does not get it\n"
 		"x:3: warning: Address: 10.9.0.0/24 is the network itself, not the address of a host in it\n");
+	assert_string_equal(advice_on(run, INTERFACE "Address = 239.1.2.3/24, ::1/128\n", NULL, 0),
+						"x:3: warning: Address: 239.1.2.3/24 is a multicast address, not that of a host\n"
+						"x:3: warning: Address: ::1/128 is a loopback address, not that of a host\n");
 }
 
 int main(void)

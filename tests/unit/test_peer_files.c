@@ -198,6 +198,49 @@ static void init_never_overwrites(void **state)
 	assert_false(exists("site.d"));
 }
 
+static void the_address_of_a_host_is_not_special(void **state)
+{
+	static const struct {
+		const char *address, *kind;
+	} cases[] = {
+		{ "224.0.0.1/24", "a multicast address" },         { "ff02::1/64", "a multicast address" },
+		{ "127.0.0.2/8", "a loopback address" },           { "::1/128", "a loopback address" },
+		{ "0.0.0.0/0", "the unspecified address" },        { "::/0", "the unspecified address" },
+		{ "255.255.255.255/32", "the broadcast address" },
+	};
+
+	run_line(0, "init ./site.conf --address 10.9.0.1/24");
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		int bytes = (int)strcspn(cases[i].address, "/");
+		char line[100], expected[200];
+
+		snprintf(line, sizeof line, "init ./a.conf --address 10.9.0.1/24,%s", cases[i].address);
+		snprintf(expected, sizeof expected,
+				 "adit init: --address: %s is %s; give the address of this host, as in 10.9.0.1/24\n", cases[i].address,
+				 cases[i].kind);
+		expect_error(line, expected);
+		snprintf(line, sizeof line, "peer add site.conf bob --address %s", cases[i].address);
+		snprintf(expected, sizeof expected, "adit peer add: --address: %.*s/%s is %s; give the address of a host\n",
+				 bytes, cases[i].address, strchr(cases[i].address, ':') ? "128" : "32", cases[i].kind);
+		expect_error(line, expected);
+	}
+	assert_false(exists("a.conf"));
+	assert_int_equal(entries_of("site.d"), 0);
+}
+
+/* Each option is right, and their combination is not. */
+static void init_checks_the_whole_file(void **state)
+{
+	expect_error("init ./a.conf --address 10.9.0.1/24 --peer " KEY " --allowed-ips 10.9.0.2/32 --peer " KEY
+				 " --allowed-ips 10.9.0.3/32",
+				 "adit init: not written: ./a.conf:13: warning: [Peer]: PublicKey is also that of the peer on line 9; "
+				 "both sections are merged\n");
+	expect_error("init ./all.conf --address 10.9.0.1/24",
+				 "adit init: not written: ./all.conf: error: the kernel reserves the name all, so no interface can "
+				 "have it; rename the file\n");
+	assert_false(exists("a.conf") || exists("all.conf") || exists("a.d"));
+}
+
 static void init_names_the_option_that_is_wrong(void **state)
 {
 	expect_error("init", "adit init: the arguments are FILE --address LIST [OPTION]...; see \"adit init --help\"\n");
@@ -482,6 +525,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(init_writes_a_file_that_check_accepts),
 		TEST(init_never_overwrites),
+		TEST(the_address_of_a_host_is_not_special),
+		TEST(init_checks_the_whole_file),
 		TEST(init_names_the_option_that_is_wrong),
 		TEST(add_makes_both_files_of_a_peer),
 		TEST(add_prints_the_file_of_the_peer),

@@ -136,6 +136,11 @@ void prefix_to_text(char text[PREFIX_TEXT], const struct ip_prefix *prefix);
 bool prefix_equal(const struct ip_prefix *a, const struct ip_prefix *b);
 /* True if `inner` is part of `outer`, or equal. Ignores the host bits of both. */
 bool prefix_contains(const struct ip_prefix *outer, const struct ip_prefix *inner);
+/*
+ * Why no interface of a tunnel should have this address: "a multicast address", "a loopback address", "the broadcast
+ * address" or "the unspecified address". NULL: it may be that of a host. Ignores the length.
+ */
+const char *prefix_special(const struct ip_prefix *address);
 /* Clears the host bits. */
 void prefix_mask(struct ip_prefix *prefix);
 

@@ -52,8 +52,8 @@ struct ini_report {
 
 /*
  * Parses a configuration in memory; `name` is the file name used in findings. Includes, credentials and files with keys
- * are not read. The caller passes a zeroed `config` and
- * destroys it in every case. Returns 0, -EINVAL if errors were reported, or -ENOMEM. Not thread-safe, because inih
+ * are not read. The caller passes a `config` that is zeroed, apart from the name of the interface, if that is known,
+ * and destroys it in every case. Returns 0, -EINVAL if errors were reported, or -ENOMEM. Not thread-safe, because inih
  * keeps its settings in global variables.
  */
 int ini_parse_config(struct config *config, const char *name, const char *text, size_t length,
