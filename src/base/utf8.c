@@ -3,6 +3,7 @@
 #include "base/utf8.h"
 
 #include <stddef.h>
+#include <string.h>
 
 int utf8_length(const char *text)
 {
@@ -55,4 +56,11 @@ bool utf8_printable(const char *text)
 		text += length;
 	}
 	return true;
+}
+
+size_t utf8_mark_length(const char *text, size_t length)
+{
+	static const char mark[] = { '\xef', '\xbb', '\xbf' };
+
+	return length >= sizeof mark && memcmp(text, mark, sizeof mark) == 0 ? sizeof mark : 0;
 }

@@ -11,6 +11,7 @@
 
 #include "base/keytext.h"
 #include "base/usage.h"
+#include "base/utf8.h"
 #include "cli/commands.h"
 
 static void warn_if_world_accessible(const char *command)
@@ -63,11 +64,12 @@ int command_genpsk(int argc, char **argv)
 	return print_key(argv[0], key);
 }
 
-/* Reads one key from standard input and ignores white space after it. Returns 0, -EINVAL or the errno of read(2). */
+/* Reads one key from standard input and ignores a byte order mark and white space after the key. Returns 0, -EINVAL or
+ * the errno of read(2). */
 static int read_input_key(uint8_t key[KEY_BYTES])
 {
 	char text[256];
-	size_t length = 0;
+	size_t length = 0, mark;
 	ssize_t got;
 	int error = 0;
 
@@ -84,8 +86,9 @@ static int read_input_key(uint8_t key[KEY_BYTES])
 		while (length && isspace((unsigned char)text[length - 1]))
 			length--;
 		text[length] = '\0';
+		mark = utf8_mark_length(text, length);
 		/* Check the length as well: anything after a NUL byte would go unnoticed. */
-		if (length != KEY_BASE64 - 1 || !key_from_base64(key, text))
+		if (length - mark != KEY_BASE64 - 1 || !key_from_base64(key, text + mark))
 			error = -EINVAL;
 	}
 	sodium_memzero(text, sizeof text);

@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "base/spelling.h"
+#include "base/utf8.h"
 #include "ini_parser.h"
 
 enum { LINE_ROOM_MIN = 256 };
@@ -253,8 +254,7 @@ void ini_parser_init(struct ini_parser *parser, struct config *config, const cha
 int ini_parse_text(struct ini_parser *parser, const char *text, size_t length)
 {
 	parser->rest = (struct ini_slice) { text, length };
-	if (length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) /* the byte order mark */
-		parser->rest = slice_skip(parser->rest, 3);
+	parser->rest = slice_skip(parser->rest, utf8_mark_length(text, length));
 	parser->line = 0;
 	parser->section = SECTION_NONE;
 	inih_configure(parser->rest);

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/utf8.h"
 #include "ini_parser.h"
 
 enum {
@@ -51,12 +52,13 @@ static ssize_t read_secret(const char *path, char text[SECRET_ROOM], mode_t *mod
 	return got;
 }
 
-/* Reads a key with or without white space after it. `object` is the file as the finding names it. */
+/* Reads a key. A byte order mark and white space at the end are allowed. `object` is the file as the finding names it.
+ */
 static bool read_secret_key(struct ini_parser *parser, const char *name, const char *path, const char *object,
 							uint8_t key[KEY_BYTES], mode_t *mode)
 {
 	char text[SECRET_ROOM];
-	ssize_t length = read_secret(path, text, mode);
+	ssize_t length = read_secret(path, text, mode), mark;
 	bool valid = false;
 
 	if (length < 0 && length != -EFBIG && length != -EINVAL) {
@@ -65,9 +67,10 @@ static bool read_secret_key(struct ini_parser *parser, const char *name, const c
 	}
 	while (length > 0 && isspace((unsigned char)text[length - 1]))
 		length--;
-	if (length == KEY_BASE64 - 1) {
+	mark = length > 0 ? (ssize_t)utf8_mark_length(text, (size_t)length) : 0;
+	if (length - mark == KEY_BASE64 - 1) {
 		text[length] = '\0';
-		valid = key_from_base64(key, text);
+		valid = key_from_base64(key, text + mark);
 	}
 	sodium_memzero(text, sizeof text);
 	if (!valid)

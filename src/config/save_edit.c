@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "config/save.h"
 #include "ini_parser.h"
 
@@ -98,7 +99,6 @@ static void read_public_key(struct save_section *section, struct ini_slice value
 /* Splits the text into lines and sections. Returns 0 or -ENOMEM. */
 static int split_text(struct save_text *text, struct ini_slice rest)
 {
-	static const char mark[] = "\xef\xbb\xbf"; /* of the byte order; the parser skips it, too */
 	size_t count = 2;
 	int current = NO_SECTION;
 
@@ -110,15 +110,15 @@ static int split_text(struct save_text *text, struct ini_slice rest)
 	if (!text->lines || !text->sections)
 		return -ENOMEM;
 	while (rest.length) {
-		bool marked = !text->line_count && rest.length >= 3 && !memcmp(rest.at, mark, 3);
-		size_t length = marked ? 3 : ini_slice_before(rest, '\n').length;
+		size_t mark = text->line_count ? 0 : utf8_mark_length(rest.at, rest.length); /* the parser skips it, too */
+		size_t length = mark ? mark : ini_slice_before(rest, '\n').length;
 		struct save_line *line = &text->lines[text->line_count];
 
-		length += !marked && length < rest.length;
+		length += !mark && length < rest.length;
 		line->whole = (struct ini_slice) { rest.at, length };
 		rest = (struct ini_slice) { rest.at + length, rest.length - length };
 		line->kind = SAVE_OTHER;
-		if (!marked)
+		if (!mark)
 			classify_line(line);
 		if (line->kind == SAVE_SECTION) {
 			open_save_section(text, text->line_count);

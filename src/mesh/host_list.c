@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/utf8.h"
 #include "host_list_parser.h"
 
 enum {
@@ -128,8 +129,7 @@ int host_list_parse(struct host_list *list, const char *name, const char *text, 
 	list->port = PORT_DEFAULT;
 	list->keepalive = KEEPALIVE_DEFAULT;
 	strcpy(list->interface, "mesh");
-	if (length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) /* the byte order mark */
-		text += 3;
+	text += utf8_mark_length(text, length);
 	while (text < end && !parser.status) {
 		const char *newline = memchr(text, '\n', (size_t)(end - text));
 		size_t bytes = (size_t)((newline ? newline : end) - text);

@@ -10,6 +10,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "base/utf8.h"
 #include "render.h"
 
 #define BLANKS " \t\r\v\f"
@@ -75,14 +76,17 @@ int kept_lines_read(struct secret_text *kept, const char *path, struct reason *r
 	struct secret_text file = { 0 };
 	int error = read_kept_file(&file, path), number = 0;
 	bool in_peer = false;
+	char *line;
 
 	if (error)
 		reason_set_errno(reason, error, "%s", path);
-	for (char *line = file.bytes, *next; line && *line && !error; line = next) {
+	line = file.bytes ? file.bytes + utf8_mark_length(file.bytes, strlen(file.bytes)) : NULL;
+	for (char *next; line && *line && !error; line = next) {
 		size_t length = strcspn(line, "\n");
 		enum line_kind kind;
 
 		next = line + length + (line[length] == '\n');
+		length -= length && line[length - 1] == '\r';
 		line[length] = '\0';
 		number++;
 		kind = classify_kept_line(line + strspn(line, BLANKS), in_peer);

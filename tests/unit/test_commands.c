@@ -109,7 +109,8 @@ static struct outcome run_pubkey(const void *input, size_t length)
 
 static void pubkey_prints_the_public_key(void **state)
 {
-	static const char *const inputs[] = { BOB_PRIVATE, BOB_PRIVATE "\n", BOB_PRIVATE "\r\n", BOB_PRIVATE " \t\n\n" };
+	static const char *const inputs[] = { BOB_PRIVATE, BOB_PRIVATE "\n", BOB_PRIVATE "\r\n", BOB_PRIVATE " \t\n\n",
+										  "\xef\xbb\xbf" BOB_PRIVATE "\r\n" };
 
 	for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++) {
 		struct outcome outcome = run_pubkey(inputs[i], strlen(inputs[i]));

@@ -101,6 +101,17 @@ static void only_files_that_end_in_conf_are_read(void **state)
 	assert_int_equal(run->config.peer_count, 1);
 }
 
+static void a_file_of_another_system_is_read(void **state)
+{
+	struct run *run = *state;
+
+	put("peers.d/a.conf", "\xef\xbb\xbf[Peer]\r\nPublicKey = " OTHER_KEY "\r\nAllowedIPs = 10.0.0.2/32\r\n", 0600);
+	assert_int_equal(load(run), 0);
+	assert_findings(run, "");
+	assert_int_equal(run->config.peer_count, 1);
+	assert_int_equal(run->config.peers->allowed_ips->prefix.length, 32);
+}
+
 static void others_must_not_add_peers(void **state)
 {
 	struct run *run = *state;
@@ -361,6 +372,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(an_empty_folder_adds_no_peer),
 		TEST(only_files_that_end_in_conf_are_read),
+		TEST(a_file_of_another_system_is_read),
 		TEST(others_must_not_add_peers),
 		TEST(files_follow_the_main_file_in_the_order_of_their_bytes),
 		TEST(several_folders_are_read_in_the_order_of_their_lines),

@@ -57,7 +57,8 @@ static int load(struct run *run, const char *text, const char *expected)
 
 static void keys_are_read_from_files(void **state)
 {
-	static const char *const texts[] = { PRIVATE_KEY, PRIVATE_KEY "\n", PRIVATE_KEY " \r\n\n" };
+	static const char *const texts[] = { PRIVATE_KEY, PRIVATE_KEY "\n", PRIVATE_KEY " \r\n\n",
+										 "\xef\xbb\xbf" PRIVATE_KEY "\r\n" };
 	struct run *run = *state;
 
 	put("psk", PRESHARED_KEY "\n", 0400);

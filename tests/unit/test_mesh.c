@@ -200,6 +200,22 @@ static void lines_added_to_the_interface_are_kept(void **state)
 	assert_non_null(strstr(read_text("out/a/lab.conf", text, sizeof text), added));
 }
 
+/* As an editor of another system saves it. */
+static void a_byte_order_mark_and_carriage_returns_are_not_kept(void **state)
+{
+	char before[4096], text[4096], saved[8192] = "\xef\xbb\xbf";
+	size_t length = strlen(saved);
+
+	make_mesh(ABC);
+	insert_line("out/a/lab.conf", "PrivateKey", "DNS = 10.9.0.1");
+	assert_run(run_mesh("list", "--out", "out"), 0, "1 file changed: a\n", "");
+	for (const char *from = read_text("out/a/lab.conf", before, sizeof before); *from; from++)
+		length += (size_t)snprintf(saved + length, sizeof saved - length, *from == '\n' ? "\r%c" : "%c", *from);
+	write_text("out/a/lab.conf", saved);
+	assert_run(run_mesh("list", "--out", "out"), 0, "1 file changed: a\n", "");
+	assert_string_equal(read_text("out/a/lab.conf", text, sizeof text), before);
+}
+
 /* The head of the file announces it. */
 static void values_changed_in_a_peer_follow_the_list(void **state)
 {
@@ -417,6 +433,7 @@ int main(void)
 		cmocka_unit_test(spokes_keep_their_primary_hub),
 		cmocka_unit_test(a_removed_host_is_moved),
 		cmocka_unit_test(lines_added_to_the_interface_are_kept),
+		cmocka_unit_test(a_byte_order_mark_and_carriage_returns_are_not_kept),
 		cmocka_unit_test(values_changed_in_a_peer_follow_the_list),
 		cmocka_unit_test(lines_added_to_a_peer_are_an_error),
 		cmocka_unit_test(foreign_folders_are_left_alone),

@@ -52,11 +52,21 @@ static void printable_text_has_no_controls(void **state)
 		assert_false(utf8_printable(bad[i]));
 }
 
+static void a_byte_order_mark_is_skipped_at_the_beginning_only(void **state)
+{
+	assert_int_equal(utf8_mark_length("\xef\xbb\xbf", 3), 3);
+	assert_int_equal(utf8_mark_length("\xef\xbb\xbfx", 4), 3);
+	assert_int_equal(utf8_mark_length("\xef\xbb\xbf", 2), 0);
+	assert_int_equal(utf8_mark_length("x\xef\xbb\xbf", 4), 0);
+	assert_int_equal(utf8_mark_length("", 0), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(characters_have_one_to_four_bytes),
 		cmocka_unit_test(printable_text_has_no_controls),
+		cmocka_unit_test(a_byte_order_mark_is_skipped_at_the_beginning_only),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
