@@ -6,11 +6,13 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/service_unit.h"
 #include "network/network.h"
 #include "network/process.h"
 #include "uapi/interface_lock.h"
@@ -21,6 +23,30 @@ enum { STORE_MS = 5000, REST_MS = 200, POLL_MS = 10 };
 
 #define RESOLVCONF_FOLDER "/run/resolvconf"
 enum { RESOLVCONF_MS = 20000 };
+
+/* systemd kills a unit after 90 s, unless the unit sets another time. */
+enum { SHOW_UNIT_MS = 5000, STOP_UNIT_MS = 120000 };
+
+/*
+ * A process that ends before it is ready has failed, so systemd would start it again after a signal. If systemctl(1)
+ * fails, the caller sends one.
+ */
+bool absent_stop_unit(const char *command, const char *name)
+{
+	char unit[SERVICE_NAME], output[PROCESS_OUTPUT];
+	const char *const show[] = { "systemctl", "--property=MainPID", "--value", "show", unit, NULL };
+	const char *const stop[] = { "systemctl", "stop", unit, NULL };
+	struct interface_holder holder;
+
+	if (!interface_lock_find(&holder, UAPI_DIRECTORY, name) || holder.phase != INTERFACE_STARTING || !holder.process ||
+		!service_unit_find(holder.process, unit))
+		return false;
+	if (process_run(show, NULL, 0, output, SHOW_UNIT_MS) != 0 || strtol(output, NULL, 10) != holder.process ||
+		process_run(stop, NULL, 0, output, STOP_UNIT_MS) != 0)
+		return false;
+	fprintf(stderr, "%s: `%s' was still starting; stopped %s\n", command, name, unit);
+	return true;
+}
 
 /* Asks the holder of the lock to end. It may have ended meanwhile, and another process may have got its number. */
 static int end_holder(const char *command, struct stop_wait *wait, const struct interface_holder *holder)

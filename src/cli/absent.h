@@ -18,6 +18,12 @@
 int absent_end(const char *command, struct stop_wait *wait);
 
 /*
+ * If the tunnel is starting and its daemon is the main process of a systemd unit, stops the unit, prints a line after
+ * the name of the command, and returns true.
+ */
+bool absent_stop_unit(const char *command, const char *name);
+
+/*
  * Returns whether the control socket belongs to another interface of this name, in another network namespace. The lock
  * is one per namespace, the socket is not.
  */

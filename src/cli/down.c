@@ -84,6 +84,8 @@ int command_down(int argc, char **argv)
 		fprintf(stderr, "adit down: `%s' is neither the name of an interface nor a file NAME.conf\n", argv[1]);
 		return EXIT_FAILURE;
 	}
+	if (absent_stop_unit("adit down", name))
+		return EXIT_SUCCESS;
 	stop_wait_begin(&wait, name);
 	fd = absent_has_foreign_socket(&wait) ? -ECONNREFUSED : uapi_connect(UAPI_DIRECTORY, name, DOWN_CONNECT_TIMEOUT);
 	error = fd < 0 ? fd : request_down(fd);

@@ -30,6 +30,8 @@ int command_stop(int argc, char **argv)
 		absent_remove_remains("adit stop", argv[1]);
 		return EXIT_SUCCESS;
 	}
+	if (absent_stop_unit("adit stop", argv[1]))
+		return EXIT_SUCCESS;
 	stop_wait_begin(&wait, argv[1]);
 	error = absent_has_foreign_socket(&wait)
 				? -ECONNREFUSED

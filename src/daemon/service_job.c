@@ -2,65 +2,16 @@
 /* The job of our unit, from systemctl(1). */
 #include "daemon/service_job.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/service_unit.h"
 #include "daemon/notify.h"
 #include "network/process.h"
 
-enum { SYSTEMCTL_TIMEOUT_MS = 2000, SYSTEMCTL_ATTEMPTS = 3, CGROUPS_BYTES = 4096 };
-
-/* Reads the path of one line, such as "0::/system.slice/system-adit.slice/adit@wg0.service". */
-static bool unit_of_line(const char *line, size_t length, char unit[SERVICE_NAME])
-{
-	static const char suffix[] = ".service";
-	const char *end = line + length, *part = memchr(line, '/', length);
-
-	while (part) {
-		const char *next = memchr(part + 1, '/', (size_t)(end - part - 1));
-		size_t bytes, tail = sizeof suffix - 1;
-
-		part++;
-		bytes = (size_t)((next ? next : end) - part);
-		if (bytes < SERVICE_NAME && bytes > tail && !memcmp(part + bytes - tail, suffix, tail)) {
-			memcpy(unit, part, bytes);
-			unit[bytes] = '\0';
-			return true;
-		}
-		part = next;
-	}
-	return false;
-}
-
-bool service_unit_of(const char *cgroups, char unit[SERVICE_NAME])
-{
-	while (*cgroups) {
-		size_t length = strcspn(cgroups, "\n");
-		bool systemd = !strncmp(cgroups, "0::", 3) || memmem(cgroups, length, ":name=systemd:", 14);
-
-		if (systemd && unit_of_line(cgroups, length, unit))
-			return true;
-		cgroups += length + (cgroups[length] == '\n');
-	}
-	return false;
-}
-
-static bool find_own_unit(char unit[SERVICE_NAME])
-{
-	int fd = open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC);
-	char text[CGROUPS_BYTES];
-	ssize_t length;
-
-	if (fd < 0)
-		return false;
-	length = read(fd, text, sizeof text - 1);
-	close(fd);
-	text[length > 0 ? length : 0] = '\0';
-	return service_unit_of(text, unit);
-}
+enum { SYSTEMCTL_TIMEOUT_MS = 2000, SYSTEMCTL_ATTEMPTS = 3 };
 
 /*
  * With KillMode=control-group, systemd sends SIGTERM to all processes of the unit, one after the other. It can hit a
@@ -82,7 +33,7 @@ bool service_is_restarting(void)
 	const char *const jobs[] = { "systemctl", "--no-legend", "--no-pager", "--plain", "list-jobs", unit, NULL };
 	const char *const store[] = { "systemctl", "--property=NFileDescriptorStore", "--value", "show", unit, NULL };
 
-	if (!notify_is_possible() || !find_own_unit(unit))
+	if (!notify_is_possible() || !service_unit_find(getpid(), unit))
 		return false;
 	if (!run_systemctl(jobs, output) || !strstr(output, " restart "))
 		return false;

@@ -175,6 +175,33 @@ def ready(lab):
             left.node.ping(right.v4)
 
 
+@case(slow=True, seconds=600)
+def ended_while_starting(lab):
+    """systemd would start a process again that ends before READY=1, so adit down and adit stop stop the unit."""
+    left, right, container = lay(lab)
+    path = f"{container.root}/etc/adit/tun-left.conf"
+
+    with container.booted():
+        for count, point, verb in (1, "PreUp", "down"), (2, "PreUp", "stop"), (1, "PostUp", "down"), (2, "PostUp", "stop"):
+            left.settings = {point: "sleep 1000"}
+            shutil.copy(left.write(), path)
+            with lab.check(f"adit {verb} during {point}: the unit stops, and is not started again"):
+                container.run(f"systemctl start --no-block {UNIT}")
+                wait_for(lambda: container.journal(UNIT).count(f"{point}: [#] sleep 1000") == count, "the hook")
+                assert container.property(UNIT, "ActiveState") == "activating"
+                text = container.run(["sh", "-c", f"adit {verb} tun-left 2>&1"])
+                assert text == f"adit {verb}: `tun-left' was still starting; stopped {UNIT}.service", text
+                time.sleep(1.5)
+                states = [container.property(UNIT, name) for name in ("ActiveState", "Result", "NRestarts")]
+                assert states == ["inactive", "success", "0"], states
+                assert not left.node.has_link("tun-left")
+        with lab.check("the unit starts as before"):
+            left.settings = {}
+            shutil.copy(left.write(), path)
+            container.start(UNIT)
+            left.node.ping(right.v4)
+
+
 # --- restarts ---
 
 RESTARTS = {"systemctl restart": f"systemctl restart {UNIT}",

@@ -2,7 +2,7 @@
 /* Tests of the watchdog, the status and the unit's name. */
 #include "daemon/watchdog.h"
 
-#include "daemon/service_job.h"
+#include "base/service_unit.h"
 #include "daemon/status.h"
 #include "notify_rig.h"
 

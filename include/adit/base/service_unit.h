@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* The systemd unit of a process. */
+#ifndef ADIT_BASE_SERVICE_UNIT_H
+#define ADIT_BASE_SERVICE_UNIT_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+enum { SERVICE_NAME = 256 }; /* bytes of the longest name of a unit, with its NUL */
+
+/*
+ * Finds the unit in the text of /proc/PID/cgroup (cgroups(7)): the first part of the path that ends with ".service", of
+ * the unified hierarchy or else of systemd's own. Returns false if there is none.
+ */
+bool service_unit_of(const char *cgroups, char unit[SERVICE_NAME]);
+
+/* Finds the unit of a process. The process need not be the main process of the unit. */
+bool service_unit_find(pid_t process, char unit[SERVICE_NAME]);
+
+#endif
