@@ -15,7 +15,7 @@ import threading
 import time
 
 from ends import Adit, counters_of, host_port, pair
-from lab import TIMEOUT, case, wait_for
+from lab import case, wait_for
 from reload import keys
 from traffic import MIB, Flow, both_ways, datagrams, small_datagrams, udp_socket
 
@@ -188,8 +188,7 @@ def changes(lab, workers):
             del left.peers[1:]
             left.peers += [{"PublicKey": extra[i], "Endpoint": host_port("192.0.2.99", 1 + number),
                             "AllowedIPs": f"10.9.{(number + i) % 3}.0/24"} for i in range(number % 4)]
-            left.write()
-            subprocess.run([lab.adit, "reload", left.interface], check=True, stdout=subprocess.DEVNULL, timeout=TIMEOUT)
+            left.reload()
     with lab.check("the counters can be read under load"):
         for _ in range(20):
             assert counters_of(left)["sealed"]
@@ -239,8 +238,7 @@ def refusals(lab):
         left.node.run(f"ip link delete {left.interface}")
         left.start()
         left.settings["Workers"] = 3
-        left.write()
-        done = subprocess.run([lab.adit, "reload", left.interface], capture_output=True, text=True, timeout=TIMEOUT)
+        done = left.reload()
         output = done.stdout + done.stderr
         assert done.returncode == 0 and "Workers: the change takes effect at the next start" in output, done
         check_threads(left, 2)
