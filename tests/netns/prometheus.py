@@ -190,10 +190,11 @@ def exposition(lab):
                 assert value(samples, "adit_peer_jitter_seconds", **labels) == 0.00025
             assert value(samples, "adit_interface_warnings", interface="fake") == 1
             assert value(samples, "adit_interface_start_time_seconds", interface="fake") == fake.started
-        with lab.check(f"{kind}: wireguard-go has no state, no quality and no histograms"):
+        with lab.check(f"{kind}: wireguard-go has a state by its handshakes, but no quality and no histograms"):
             theirs = {name for name, labels in samples if ("interface", right.interface) in labels}
-            assert "adit_peer_info" in theirs and not [name for name in theirs if "batch" in name], theirs
-            assert not theirs & {"adit_peer_up", "adit_peer_state", "adit_peer_rtt_seconds"}, theirs
+            assert "adit_peer_rtt_seconds" not in theirs and not [name for name in theirs if "batch" in name], theirs
+            labels = {"interface": right.interface, "public_key": left.public}
+            assert value(samples, "adit_peer_up", **labels) == value(samples, "adit_peer_state", state="up", **labels) == 1
         with lab.check(f"{kind}: types and units are declared"):
             assert families["adit_udp_send_batch_datagrams"].type == "histogram"
             assert families["adit_handshakes"].type == "counter"

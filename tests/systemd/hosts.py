@@ -191,7 +191,7 @@ def lay(lab):
     return Host(lab.nodes["a"]), Host(lab.nodes["b"]), lab.nodes["c"]
 
 
-@case(slow=True, alone=True, seconds=600)
+@case(slow=True, alone=True, seconds=600, bars=True)
 def life(lab):
     make_packages(lab)
     make_mesh(lab, LIST)
@@ -312,14 +312,15 @@ def check_restarts(lab, a, b):
     for title, action in ("systemctl restart", restart), ("upgrade", upgrade), ("kill -9", kill):
         for host in a, b:
             process, begin = host.process(), time.time()
-            with lab.check(f"{title} on {host.node.name}: TCP continues, and a ping is answered within {RECOVERY} s"):
+            with lab.check(f"{title} on {host.node.name}: TCP continues, and a ping is answered"):
                 action(host)
                 wait_for(lambda: host.replaced(process), "a new process")
                 iperf.check()
+                running = time.time()
+                wait_for(lambda: max(pings.answers(), default=0) > running, "an answer")
                 pause = pings.longest_pause(begin)
-                print(f"    {title} on {host.node.name}: {pause:.2f} s without an answer", flush=True)
-                assert pause <= RECOVERY, f"{pause:.2f} s"
                 check_name_servers(a)
+            lab.bar(f"{title} on {host.node.name}: a ping is answered within {RECOVERY} s", pause, RECOVERY)
     for watch in *monitors, name_servers:
         watch.stop()
     with lab.check("no link, address, route, rule or name server is missing at any time"):

@@ -213,7 +213,7 @@ def new_process(container, before):
     return container.property(UNIT, "ActiveState") == "active" and container.property(UNIT, "MainPID") not in (before, "0")
 
 
-@case(slow=True, seconds=300)
+@case(slow=True, seconds=300, bars=True)
 def restarts(lab):
     left, right, container = lay(lab)
     state, monitor = network_state(left.node), Monitor(left.node)
@@ -228,14 +228,13 @@ def restarts(lab):
         begin = time.monotonic()
         for title, command in RESTARTS.items():
             before, received = container.property(UNIT, "MainPID"), flow.receiver.length
-            with lab.check(f"{title}: a ping is answered within {RECOVERY} s, and TCP goes on"):
+            with lab.check(f"{title}: a ping is answered, and TCP continues"):
                 moment = time.monotonic()
                 container.run(command)
                 took = answers_at(left.node, BEYOND, moment)
-                assert took <= RECOVERY, f"{took:.2f} s"
-                print(f"    a ping is answered after {took:.2f} s", flush=True)
                 wait_for(lambda: new_process(container, before), "a new process")
                 wait_for(lambda: flow.receiver.length > received + MIB, "more data")
+            lab.bar(f"{title}: a ping is answered within {RECOVERY} s", took, RECOVERY)
         with lab.check("nothing is missing at any time, and nothing leaves in the clear"):
             flow.stop()
             assert not monitor.removals(), monitor.removals()
