@@ -47,11 +47,11 @@ static void find_namespace_name(char *name, size_t room, const struct stat *netw
 	if (!folder)
 		return;
 	while (!*name && (entry = readdir(folder))) {
+		size_t size = strlen(entry->d_name) + 1;
 		struct stat status;
 
-		if (!fstatat(dirfd(folder), entry->d_name, &status, 0) && is_same_namespace(&status, network) &&
-			strlen(entry->d_name) < room)
-			strcpy(name, entry->d_name);
+		if (size <= room && !fstatat(dirfd(folder), entry->d_name, &status, 0) && is_same_namespace(&status, network))
+			memcpy(name, entry->d_name, size);
 	}
 	closedir(folder);
 }
