@@ -9,26 +9,40 @@
 
 #include "tunnel/peer.h"
 
-enum { LISTED_MAX = 10, CHANGED_MAX = 4, CHANGED_TEXT = 240 };
+enum {
+	LISTED_MAX = 10,
+	LIST_ROOM = SUMMARY_TEXT - 32, /* the rest is for the number of changes that are not listed */
+	CHANGED_MAX = 4,
+	CHANGED_TEXT = 240,
+};
+
+/* Appends an entry, after a separator if it is not the first. Returns false if `room` bytes cannot hold all of it. */
+static bool append_entry(char *list, size_t room, const char *separator, const char *entry)
+{
+	size_t length = strlen(list), between = length ? strlen(separator) : 0, size = strlen(entry) + 1;
+
+	if (length + between + size > room)
+		return false;
+	memcpy(list + length, separator, between);
+	memcpy(list + length + between, entry, size);
+	return true;
+}
 
 static void summary_add(struct reload_summary *summary, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Appends a change, or counts it if there is no room. 32 bytes stay free for the number of those. */
+/* Appends a change, or counts it if there is no room. */
 static void summary_add(struct reload_summary *summary, const char *format, ...)
 {
-	size_t length = strlen(summary->text);
 	char change[CHANGED_TEXT + 64];
 	va_list arguments;
 
 	va_start(arguments, format);
 	vsnprintf(change, sizeof change, format, arguments);
 	va_end(arguments);
-	if (summary->listed == LISTED_MAX || length + strlen(change) + 2 > SUMMARY_TEXT - 32) {
+	if (summary->listed < LISTED_MAX && append_entry(summary->text, LIST_ROOM, ", ", change))
+		summary->listed++;
+	else
 		summary->more++;
-		return;
-	}
-	snprintf(summary->text + length, SUMMARY_TEXT - length, "%s%s", length ? ", " : "", change);
-	summary->listed++;
 }
 
 /* "2 peers added", or "2 added" after another count. */
@@ -68,16 +82,11 @@ static void add_changed_peers(struct reload_summary *summary, const struct devic
 	size_t changed = 0, described = 0;
 
 	list_for_each (peer, &device->peers, const struct peer, node) {
-		size_t length = strlen(list);
-
 		if (peer->serial > summary->serial || !peer->changed)
 			continue;
 		changed++;
 		describe_changes(peer, one);
-		if (described == CHANGED_MAX || length + strlen(one) + 2 >= sizeof list)
-			continue;
-		snprintf(list + length, sizeof list - length, "%s%s", described ? "; " : "", one);
-		described++;
+		described += described < CHANGED_MAX && append_entry(list, sizeof list, "; ", one);
 	}
 	if (described == changed)
 		snprintf(verb, sizeof verb, "changed (%s)", list);
@@ -158,10 +167,7 @@ void summary_finish(struct reload_summary *summary, const struct device *device,
 		summary_add(summary, "LogLevel is %s", log_level_name(log_level()));
 	add_settings(summary, before, after);
 	sodium_memzero(&summary->identity, sizeof summary->identity);
-	length = strlen(summary->text);
-	if (*network && length + strlen(network) + 2 <= SUMMARY_TEXT - 32)
-		snprintf(summary->text + length, SUMMARY_TEXT - length, "%s%s", length ? ", " : "", network);
-	else
+	if (*network && !append_entry(summary->text, LIST_ROOM, ", ", network))
 		summary->more += listed;
 	length = strlen(summary->text);
 	if (!length)

@@ -14,7 +14,12 @@
 #include "base/clock.h"
 #include "network/process.h"
 
-enum { TIMEOUT_MS = 60000, SHORT_TIMEOUT_MS = 50, LARGE = 1 << 20 };
+enum {
+	TIMEOUT_MS = 60000,
+	SHORT_TIMEOUT_MS = 50,
+	ECHO_TIMEOUT_MS = 3000, /* enough to start a shell on a busy machine */
+	LARGE = 1 << 20,
+};
 
 static char output[PROCESS_OUTPUT];
 
@@ -67,7 +72,7 @@ static void a_program_is_killed_after_the_timeout(void **state)
 {
 	uint64_t begun = clock_boottime();
 
-	assert_int_equal(run_shell("echo begun; sleep 60", "", SHORT_TIMEOUT_MS), -ETIMEDOUT);
+	assert_int_equal(run_shell("echo begun; sleep 60", "", ECHO_TIMEOUT_MS), -ETIMEDOUT);
 	assert_string_equal(output, "begun\n");
 	assert_int_equal(run_shell("sleep 60 & exit 0", "", SHORT_TIMEOUT_MS), -ETIMEDOUT); /* its child holds the output */
 	assert_int_equal(run_shell("exec >&- 2>&-; sleep 60", "", SHORT_TIMEOUT_MS), -ETIMEDOUT);
