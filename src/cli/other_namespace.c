@@ -41,16 +41,17 @@ static bool is_same_namespace(const struct stat *left, const struct stat *right)
 static void find_namespace_name(char *name, size_t room, const struct stat *network)
 {
 	DIR *folder = opendir(NAMES_FOLDER);
+	int fd = folder ? dirfd(folder) : -1;
 	const struct dirent *entry;
 
 	*name = '\0';
 	if (!folder)
 		return;
-	while (!*name && (entry = readdir(folder))) {
+	while (fd >= 0 && !*name && (entry = readdir(folder))) {
 		size_t size = strlen(entry->d_name) + 1;
 		struct stat status;
 
-		if (size <= room && !fstatat(dirfd(folder), entry->d_name, &status, 0) && is_same_namespace(&status, network))
+		if (size <= room && !fstatat(fd, entry->d_name, &status, 0) && is_same_namespace(&status, network))
 			memcpy(name, entry->d_name, size);
 	}
 	closedir(folder);
