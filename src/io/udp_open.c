@@ -297,9 +297,20 @@ void udp_close(struct udp *udp)
 	udp->v4_blocked = udp->v6_blocked = false;
 }
 
+/* Setting a mark needs privileges, also if the socket has the mark already. */
+static int set_mark(int fd, uint32_t mark)
+{
+	uint32_t present;
+	socklen_t size = sizeof present;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_MARK, &present, &size) == 0 && present == mark)
+		return 0;
+	return set_option(fd, SOL_SOCKET, SO_MARK, (int)mark);
+}
+
 int udp_set_mark(struct udp *udp, uint32_t mark)
 {
-	int error = set_option(udp->v4, SOL_SOCKET, SO_MARK, (int)mark);
+	int error = set_mark(udp->v4, mark);
 
-	return error || udp->v6 < 0 ? error : set_option(udp->v6, SOL_SOCKET, SO_MARK, (int)mark);
+	return error || udp->v6 < 0 ? error : set_mark(udp->v6, mark);
 }
