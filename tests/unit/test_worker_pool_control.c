@@ -310,11 +310,11 @@ static void a_flood_of_handshake_messages_leaves_the_data_alone(void **state)
 	for (int i = 0; i < FLOOD_TURNS; i++) {
 		flood(fd);
 		route_in_all(&left, &right, 1);
-		turn();
+		/* Without privileges, the receive buffer holds little more than one turn. */
+		WAIT_FOR(count(&right, DROP_MALFORMED) == (uint64_t)FLOOD_PER_TURN * (i + 1));
 		came += take_out(&right);
 	}
 	expect_out(&right, FLOOD_TURNS * left.pool.count - came);
-	WAIT_FOR(count(&right, DROP_MALFORMED) == FLOOD);
 	WAIT_FOR(count(&right, COUNT_UNDER_LOAD) + count(&right, DROP_HANDSHAKE) == FLOOD);
 	assert_in_range(count(&right, DROP_HANDSHAKE), 1000, 3000);
 	assert_int_equal(count(&right, DROP_HANDSHAKE_QUEUE), 0);
