@@ -19,13 +19,13 @@ enum {
 /* Appends an entry, after a separator if it is not the first. Returns false if `room` bytes cannot hold all of it. */
 static bool append_entry(char *list, size_t room, const char *separator, const char *entry)
 {
-	size_t length = strlen(list), between = length ? strlen(separator) : 0, size = strlen(entry) + 1;
+	size_t length = strlen(list);
+	int added = snprintf(list + length, room - length, "%s%s", length ? separator : "", entry);
 
-	if (length + between + size > room)
-		return false;
-	memcpy(list + length, separator, between);
-	memcpy(list + length + between, entry, size);
-	return true;
+	if (added >= 0 && (size_t)added < room - length)
+		return true;
+	list[length] = '\0';
+	return false;
 }
 
 static void summary_add(struct reload_summary *summary, const char *format, ...) __attribute__((format(printf, 2, 3)));
