@@ -12,9 +12,9 @@
 #include <net/if.h>
 
 #include "daemon/local_address.h"
-#include "sandbox.h"
 #include "tunnel/control.h"
 #include "tunnel/peer.h"
+#include "uplinks_rig.h"
 
 enum { PORT = 51820, MARK = 7 };
 
@@ -32,32 +32,9 @@ static struct device device;
 static struct local_addresses addresses;
 static int family; /* an index of `uplinks` */
 
-static void __attribute__((format(printf, 1, 2))) command(const char *format, ...)
-{
-	char text[256];
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(text, sizeof text, format, arguments);
-	va_end(arguments);
-	assert_string_equal(sandbox_output(text), "");
-}
-
 static int set_up(void **state)
 {
-	command("ip link set lo up");
-	for (int i = 1; i <= 2; i++) {
-		command("ip link add wan%d type veth peer name far%d", i, i);
-		command("ip address add %s/24 dev wan%d", i == 1 ? uplinks[0].first : uplinks[0].second, i);
-		command("ip address add %s/64 dev wan%d nodad", i == 1 ? uplinks[1].first : uplinks[1].second, i);
-		command("ip link set wan%d up; ip link set far%d up", i, i);
-	}
-	command("ip address add 203.0.113.7/32 dev lo; ip address add 2001:db8:7::7/128 dev lo");
-	/* The kernel adds the local route of an IPv6 address a moment later. */
-	command("for i in $(seq 500); do [ $(ip -6 route show table local | grep -c '^local 2001:db8:') = 3 ] && exit; "
-			"sleep 0.01; done");
-	command("ip route add default via 192.0.2.2; ip -6 route add default via 2001:db8:1::2");
-	command("ip route add default via 198.51.100.2 table 100; ip -6 route add default via 2001:db8:2::2 table 100");
+	uplinks_make();
 	loop = ev_loop_new(0);
 	if (control_init(&device, "local", &aead_libsodium, NULL))
 		return -1;
