@@ -44,6 +44,22 @@ demo_stage() {
 	python3 tests/netns/demo.py build-test/adit && echo "ok demonstration: runs to its end"
 }
 
+# The static analysis needs processors only, and the tests leave them idle while they wait. It therefore runs beside the
+# tests, in a process group of its own.
+begin_analysis() {
+	setsid sh tests/analyze.sh >"$work/analysis" 2>&1 &
+	analysis=$!
+}
+
+analysis_stage() {
+	cat "$work/analysis"
+	return "$1"
+}
+
+end_analysis() {
+	[ -z "$analysis" ] || kill -- "-$analysis" || true
+}
+
 # count WORD: prints the number of verdicts that start with the word
 count() {
 	grep -c "^$1 " "$work/verdicts" || true
@@ -55,9 +71,13 @@ under=
 need_root
 packages_install demo test
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+analysis=
+trap 'end_analysis; rm -rf "$work"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 
 stage "build" build_stage build-test -DCMAKE_BUILD_TYPE=Release -DADIT_WERROR=ON
+[ -n "$quick" ] || begin_analysis
 if [ -x build-test/adit ]; then
 	stage "unit tests" unit_stage unit build-test
 	stage "network namespaces and systemd" python3 tests/netns/run.py --adit build-test/adit $quick
@@ -72,7 +92,12 @@ if [ -x build-test/adit ]; then
 	stage "tables of the benchmarks" python3 tests/bench/check.py
 	[ -n "$quick" ] || stage "instructions" python3 tests/bench/instructions.py --build build-test
 fi
-[ -n "$quick" ] || stage "static analysis" sh tests/analyze.sh
+if [ -n "$analysis" ]; then
+	code=0
+	wait "$analysis" || code=$?
+	analysis=
+	stage "static analysis" analysis_stage "$code"
+fi
 [ -n "$quick" ] || stage "build with sanitizers" build_stage build-sanitize -DADIT_WERROR=ON -DADIT_SANITIZE=ON
 if [ -z "$quick" ] && [ -x build-sanitize/adit ]; then
 	stage "unit tests with sanitizers" unit_stage unit-sanitized build-sanitize

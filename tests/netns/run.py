@@ -84,10 +84,10 @@ def run_case(name, limit, options):
 
 def run_all(cases, options):
     """
-    Runs all waiting cases at the same time, and of the other cases two per processor, because they pause now and then.
+    Runs all waiting cases at the same time, and of the other cases four per processor, because they pause often.
     The cases that need the machine for themselves follow one by one. So do all cases if rates are judged.
     """
-    slots = threading.Semaphore(1 if options.bench else 2 * os.cpu_count())
+    slots = threading.Semaphore(1 if options.bench else 4 * os.cpu_count())
     passed = []
 
     def work(name, case):
