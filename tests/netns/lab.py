@@ -8,6 +8,7 @@ therefore private to a case, and everything that a case leaves behind disappears
 
 import contextlib
 import ctypes
+import fcntl
 import ipaddress
 import json
 import os
@@ -18,10 +19,12 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
 
 CLONE_NEWNET = 0x40000000
+CACHE = "/var/cache/adit-tests"
 SANITIZER = re.compile(r"(ERROR|WARNING): \w+Sanitizer|runtime error:")
 LOG_TAIL = 25  # lines of each log to print after a failure
 BANNER = "┌│└"  # first characters of the lines in which wireguard-go recommends the kernel module
@@ -51,6 +54,20 @@ def need_kernel(version, feature):
     release = tuple(int(part) for part in os.uname().release.split(".")[:2])
     if release < version:
         raise Skip(f"{feature} needs Linux {version[0]}.{version[1]}")
+
+
+def fetch_package(name):
+    """Returns the folder with the files of a Debian package. The package is downloaded once, and not installed."""
+    folder = f"{CACHE}/{name}.files"
+    os.makedirs(CACHE, exist_ok=True)
+    with open(f"{folder}.lock", "w") as lock, tempfile.TemporaryDirectory() as new:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not os.path.exists(folder):
+            done = subprocess.run(f"apt-get download {name} && dpkg-deb --extract {name}_*.deb {folder}.new && "
+                                  f"mv {folder}.new {folder}", shell=True, cwd=new, capture_output=True, text=True)
+            if done.returncode:
+                raise Skip(f"the package {name} cannot be downloaded: {done.stderr.strip()}")
+    return folder
 
 
 def enter(namespace):

@@ -4,7 +4,6 @@ DNS: the name servers of the host follow the file, by resolvconf(8) or systemd-r
 the topology and the tools.
 """
 
-import fcntl
 import os
 import shutil
 import signal
@@ -14,13 +13,10 @@ import time
 from device_life import processes
 from ends import Adit
 from hooks import DNS, RESOLVED, calls, check_nothing_left, forget_calls, lay, set_tools, start_resolved
-from lab import Skip, case, wait_for
+from lab import Skip, case, fetch_package, wait_for
 from life import changes, network_state
 from overlap import touch
 from quick import RESOLVER, read, write_tool
-
-
-CACHE = "/var/cache/adit-tests/openresolv"
 
 
 def check_servers(expected):
@@ -169,23 +165,10 @@ def resolvconf(lab):
         assert left.stop() == 0
 
 
-def fetch_openresolv():
-    """Returns the folder with the files of the Debian package. It is downloaded once."""
-    os.makedirs(CACHE, exist_ok=True)
-    with open(f"{CACHE}.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not os.path.exists(f"{CACHE}/etc/resolvconf.conf"):
-            done = subprocess.run("apt-get download openresolv && dpkg-deb --extract openresolv_*.deb .", shell=True,
-                                  cwd=CACHE, capture_output=True, text=True)
-            if done.returncode:
-                raise Skip(f"openresolv cannot be downloaded: {done.stderr.strip()}")
-    return CACHE
-
-
 @case()
 def openresolv(lab):
     """The resolvconf of the package openresolv, with an uplink that has a name server of its own."""
-    folder = fetch_openresolv()  # while names still resolve
+    folder = fetch_package("openresolv")  # while names still resolve
     left, right = lay(lab, Adit, **DNS)
     before = network_state(left.node)
     set_tools()

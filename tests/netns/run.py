@@ -20,7 +20,7 @@ import sys
 import tempfile
 import threading
 
-from lab import Lab
+from lab import Lab, Skip
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "systemd"))
 SUITES = ["basic", "interop", "forward", "examples", "readme", "cutter", "errors", "commands", "peers", "files",
@@ -56,6 +56,8 @@ def run_inside(name, options):
     lab = Lab(options.label + name, options.adit, settings, options.bench)
     try:
         function(lab, **chosen)
+    except Skip as reason:
+        lab.report("skip", "the case runs to its end", reason)
     except Exception as error:
         lab.fail("the case runs to its end", error)
     lab.close()
