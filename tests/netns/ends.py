@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-The ends of a tunnel. Three kinds:
+The ends of a tunnel. Three kinds; kernel.py has one more, the kernel's WireGuard:
 
 Adit          `adit run FILE`: a tunnel configured by an INI file.
 AditDevice    a bare adit device, configured with wg(8) and ip(8).

@@ -12,8 +12,9 @@ import json
 import os
 import socket
 
-from ends import Adit, AditDevice, Device, WireguardGo, answer_of, host_port
-from lab import TIMEOUT, Skip, case, wait_for
+from ends import Adit, AditDevice, WireguardGo, answer_of, host_port
+from kernel import KernelWireguard
+from lab import TIMEOUT, case, wait_for
 from traffic import NOISE, udp_socket
 
 WIRES = {"left": ("192.0.2.1", "192.0.2.254"), "right": ("198.51.100.2", "198.51.100.254")}
@@ -21,19 +22,7 @@ CONTROL = "/run/relay"
 DATAGRAMS, BURST, FLOWS = 20000, 200, 8
 REORDERING = {"reorder": 0.01, "duplicate": 0.002}
 
-
-class KernelWireguard(Device):
-    """An interface of the kernel's WireGuard."""
-
-    def launch(self):
-        done = self.node.run(f"ip link add {self.interface} type wireguard", check=False)
-        if done.returncode:
-            raise Skip(f"the kernel has no WireGuard: {done.stderr.strip()}")
-        return self
-
-
-SENDERS = {"adit": (AditDevice, {}), "adit-4": (Adit, {"Workers": 4}), "wireguard-go": (WireguardGo, {}),
-           "kernel": (KernelWireguard, {})}
+SENDERS = {"adit": (AditDevice, {}), "adit-4": (Adit, {"Workers": 4}), "wireguard-go": (WireguardGo, {})}
 LINKS = {"loss-0.1": {"loss": 0.001}, "loss-1": {"loss": 0.01}, "loss-5": {"loss": 0.05},
          "reorder-1": {"reorder": 0.01}, "duplicate-1": {"duplicate": 0.01},
          "all": {"loss": 0.03, "reorder": 0.02, "duplicate": 0.01}}
@@ -117,13 +106,16 @@ def expect_figures(relay, sender, receiver):
 
 @case(sender=list(SENDERS), link=list(LINKS))
 def figures_are_those_of_the_relay(lab, sender, link):
-    kind, settings = SENDERS[sender]
-    ends = None
-    with lab.check("the tunnel is up"):
-        ends = lay(lab, left=kind, left_settings=settings, right_settings=settings)
-    if not ends:
-        return
-    left, right, relay = ends
+    compare_figures(lab, link, *SENDERS[sender])
+
+
+@case(slow=True, seconds=600, link=list(LINKS))
+def figures_of_the_kernel_are_those_of_the_relay(lab, link):
+    compare_figures(lab, link, KernelWireguard)
+
+
+def compare_figures(lab, link, sender, settings=None):
+    left, right, relay = lay(lab, left=sender, left_settings=settings, right_settings=settings)
     relay.set(**LINKS[link])
     send(relay, left, right)
     counted = relay.counts("left")
