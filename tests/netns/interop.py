@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT
 """
-Interoperability of adit with Debian's wireguard-go, which is configured with wg(8).
+Interoperability of adit with Debian's wireguard-go, which is configured with wg(8). kernel.py does the same with the
+kernel's WireGuard.
 
     left  192.0.2.1, 2001:db8::1  ----  right  192.0.2.2, 2001:db8::2
     adit  10.7.0.1, fd07::1             wireguard-go  10.7.0.2, fd07::2
 """
 
 from ends import WireguardGo, host_port, pair
+from kernel import KernelWireguard
 from lab import case
 from traffic import MIB, both_ways, datagrams, small_datagrams, stream
 
@@ -51,10 +53,10 @@ def gibibyte(lab, direction):
         stream(source.node, target.node, target.v4, 1024 * MIB)
 
 
-@case(slow=True, waits=True, initiator=["left", "right"])
-def rekey(lab, initiator):
+@case(slow=True, waits=True, seconds=600, initiator=["left", "right"], other=["wireguard-go", "kernel"])
+def rekey(lab, initiator, other):
     """After 120 s the initiator creates a new session. A ping every 0.5 s shows that nothing is lost meanwhile."""
-    left, right = pair(lab, right=WireguardGo, knows=initiator)
+    left, right = pair(lab, right=KernelWireguard if other == "kernel" else WireguardGo, knows=initiator)
     source, target = (left, right) if initiator == "left" else (right, left)
     source.node.ping(target.v4)
     first = int(right.about_peer("latest-handshakes"))
