@@ -7,9 +7,9 @@
  *     -> e, es, s, ss, {timestamp}
  *     <- e, ee, se, psk, {}
  *
- * The functions read_* and write_* process the tokens of a message; a comment marks the lines of each token. They work
- * on a local copy of the handshake's state. Each public function commits the copy once, on success, and wipes it on
- * every path, so a message that fails has changed nothing.
+ * The functions that create or consume a message process its tokens in order; a comment marks the lines of each token.
+ * They work on a local copy of the handshake's state. They commit the copy once, on success, and wipe it on every path,
+ * so a message that fails has changed nothing.
  */
 #include "crypto/noise.h"
 
@@ -148,36 +148,7 @@ static void commit_symmetric(struct noise_handshake *handshake, const struct sym
 	handshake->state = state;
 }
 
-/* --- create initiation --- */
-
-static int write_initiation(struct symmetric *symmetric, const struct noise_identity *local,
-							struct noise_remote *remote, const uint8_t ephemeral_private[NOISE_KEY],
-							const uint8_t timestamp[NOISE_TIMESTAMP], struct message_initiation *message)
-{
-	int error;
-
-	symmetric_init(symmetric, remote->suite, remote->public_key);
-
-	/* e */
-	mix_ephemeral(symmetric, message->ephemeral);
-
-	/* es */
-	error = mix_dh(symmetric, ephemeral_private, remote->public_key);
-	if (error)
-		return error;
-
-	/* s */
-	symmetric_encrypt_and_hash(symmetric, message->encrypted_static, local->public_key, NOISE_KEY);
-
-	/* ss */
-	error = mix_static_static(symmetric, local, remote);
-	if (error)
-		return error;
-
-	/* {timestamp} */
-	symmetric_encrypt_and_hash(symmetric, message->encrypted_timestamp, timestamp, NOISE_TIMESTAMP);
-	return 0;
-}
+/* --- initiation --- */
 
 int noise_create_initiation(const struct noise_identity *local, struct noise_remote *remote, uint32_t index,
 							const uint8_t timestamp[NOISE_TIMESTAMP], struct message_initiation *message)
@@ -192,20 +163,37 @@ int noise_create_initiation(const struct noise_identity *local, struct noise_rem
 	*message = (struct message_initiation) { 0 };
 	put_le32(message->type, MESSAGE_INITIATION);
 	put_le32(message->sender, index);
+	symmetric_init(&symmetric, remote->suite, remote->public_key);
+
+	/* e */
 	generate_ephemeral(ephemeral_private, message->ephemeral);
-	error = write_initiation(&symmetric, local, remote, ephemeral_private, timestamp, message);
-	if (!error) {
-		noise_handshake_clear(remote);
-		commit_symmetric(handshake, &symmetric, NOISE_INITIATION_SENT);
-		memcpy(handshake->ephemeral_private, ephemeral_private, NOISE_KEY);
-		handshake->local_index = index;
-	}
+	mix_ephemeral(&symmetric, message->ephemeral);
+
+	/* es */
+	error = mix_dh(&symmetric, ephemeral_private, remote->public_key);
+	if (error)
+		goto wipe;
+
+	/* s */
+	symmetric_encrypt_and_hash(&symmetric, message->encrypted_static, local->public_key, NOISE_KEY);
+
+	/* ss */
+	error = mix_static_static(&symmetric, local, remote);
+	if (error)
+		goto wipe;
+
+	/* {timestamp} */
+	symmetric_encrypt_and_hash(&symmetric, message->encrypted_timestamp, timestamp, NOISE_TIMESTAMP);
+
+	noise_handshake_clear(remote);
+	commit_symmetric(handshake, &symmetric, NOISE_INITIATION_SENT);
+	memcpy(handshake->ephemeral_private, ephemeral_private, NOISE_KEY);
+	handshake->local_index = index;
+wipe:
 	sodium_memzero(&symmetric, sizeof symmetric);
 	sodium_memzero(ephemeral_private, sizeof ephemeral_private);
 	return error;
 }
-
-/* --- consume initiation --- */
 
 /*
  * Reads the initiation up to the sender's static key, with whichever suite decrypts it. The sender, and with it the
@@ -238,30 +226,6 @@ static int read_static(struct symmetric *symmetric, const struct noise_identity 
 	return error;
 }
 
-static int read_initiation(struct symmetric *symmetric, const struct noise_identity *local,
-						   const struct message_initiation *message, noise_find *find, void *context,
-						   uint8_t timestamp[NOISE_TIMESTAMP], struct noise_remote **found)
-{
-	uint8_t remote_static[NOISE_KEY];
-	int error;
-
-	/* e, es, s */
-	error = read_static(symmetric, local, message, remote_static);
-	if (error)
-		return error;
-	*found = find(context, remote_static);
-	if (!*found)
-		return -ENOENT;
-
-	/* ss */
-	error = mix_static_static(symmetric, local, *found);
-	if (error)
-		return error;
-
-	/* {timestamp} */
-	return symmetric_decrypt_and_hash(symmetric, timestamp, message->encrypted_timestamp, NOISE_TIMESTAMP);
-}
-
 /* Records an authentic initiation, or rejects it if it is a replay or follows the last one too soon. */
 static int admit_initiation(struct noise_remote *remote, const uint8_t timestamp[NOISE_TIMESTAMP], uint64_t now)
 {
@@ -286,59 +250,49 @@ static int admit_initiation(struct noise_remote *remote, const uint8_t timestamp
 int noise_consume_initiation(const struct noise_identity *local, const struct message_initiation *message,
 							 noise_find *find, void *context, uint64_t now, struct noise_remote **remote)
 {
+	uint8_t remote_static[NOISE_KEY], timestamp[NOISE_TIMESTAMP];
 	struct noise_remote *found;
 	struct symmetric symmetric;
-	uint8_t timestamp[NOISE_TIMESTAMP];
 	int error;
 
 	*remote = NULL;
 	if (!local->has_key)
 		return -ENOKEY;
-	error = read_initiation(&symmetric, local, message, find, context, timestamp, &found);
-	if (!error) {
-		*remote = found;
-		error = symmetric.suite == found->suite ? admit_initiation(found, timestamp, now) : -EPROTONOSUPPORT;
-	}
-	if (!error) {
-		commit_symmetric(&found->handshake, &symmetric, NOISE_INITIATION_CONSUMED);
-		/* This aborts our own initiation, if any. Keep its local_index, so that the caller can release the index. */
-		sodium_memzero(found->handshake.ephemeral_private, NOISE_KEY);
-		memcpy(found->handshake.remote_ephemeral, message->ephemeral, NOISE_KEY);
-		found->handshake.remote_index = get_le32(message->sender);
-	}
+
+	/* e, es, s */
+	error = read_static(&symmetric, local, message, remote_static);
+	if (error)
+		goto wipe;
+	found = find(context, remote_static);
+	error = found ? 0 : -ENOENT;
+	if (error)
+		goto wipe;
+
+	/* ss */
+	error = mix_static_static(&symmetric, local, found);
+	if (error)
+		goto wipe;
+
+	/* {timestamp} */
+	error = symmetric_decrypt_and_hash(&symmetric, timestamp, message->encrypted_timestamp, NOISE_TIMESTAMP);
+	if (error)
+		goto wipe;
+
+	*remote = found;
+	error = symmetric.suite == found->suite ? admit_initiation(found, timestamp, now) : -EPROTONOSUPPORT;
+	if (error)
+		goto wipe;
+	commit_symmetric(&found->handshake, &symmetric, NOISE_INITIATION_CONSUMED);
+	/* This aborts our own initiation, if any. Keep its local_index, so that the caller can release the index. */
+	sodium_memzero(found->handshake.ephemeral_private, NOISE_KEY);
+	memcpy(found->handshake.remote_ephemeral, message->ephemeral, NOISE_KEY);
+	found->handshake.remote_index = get_le32(message->sender);
+wipe:
 	sodium_memzero(&symmetric, sizeof symmetric);
 	return error;
 }
 
-/* --- create response --- */
-
-static int write_response(struct symmetric *symmetric, const struct noise_remote *remote,
-						  const uint8_t ephemeral_private[NOISE_KEY], struct message_response *message)
-{
-	int error;
-
-	load_symmetric(symmetric, remote);
-
-	/* e */
-	mix_ephemeral(symmetric, message->ephemeral);
-
-	/* ee */
-	error = mix_dh(symmetric, ephemeral_private, remote->handshake.remote_ephemeral);
-	if (error)
-		return error;
-
-	/* se */
-	error = mix_dh(symmetric, ephemeral_private, remote->public_key);
-	if (error)
-		return error;
-
-	/* psk */
-	symmetric_mix_key_and_hash(symmetric, remote->preshared_key);
-
-	/* {} */
-	symmetric_encrypt_and_hash(symmetric, message->encrypted_nothing, NULL, 0);
-	return 0;
-}
+/* --- response --- */
 
 int noise_create_response(struct noise_remote *remote, uint32_t index, struct message_response *message)
 {
@@ -353,44 +307,34 @@ int noise_create_response(struct noise_remote *remote, uint32_t index, struct me
 	put_le32(message->type, MESSAGE_RESPONSE);
 	put_le32(message->sender, index);
 	put_le32(message->receiver, handshake->remote_index);
+	load_symmetric(&symmetric, remote);
+
+	/* e */
 	generate_ephemeral(ephemeral_private, message->ephemeral);
-	error = write_response(&symmetric, remote, ephemeral_private, message);
-	if (!error) {
-		commit_symmetric(handshake, &symmetric, NOISE_RESPONSE_SENT);
-		handshake->local_index = index;
-	}
+	mix_ephemeral(&symmetric, message->ephemeral);
+
+	/* ee */
+	error = mix_dh(&symmetric, ephemeral_private, handshake->remote_ephemeral);
+	if (error)
+		goto wipe;
+
+	/* se */
+	error = mix_dh(&symmetric, ephemeral_private, remote->public_key);
+	if (error)
+		goto wipe;
+
+	/* psk */
+	symmetric_mix_key_and_hash(&symmetric, remote->preshared_key);
+
+	/* {} */
+	symmetric_encrypt_and_hash(&symmetric, message->encrypted_nothing, NULL, 0);
+
+	commit_symmetric(handshake, &symmetric, NOISE_RESPONSE_SENT);
+	handshake->local_index = index;
+wipe:
 	sodium_memzero(&symmetric, sizeof symmetric);
 	sodium_memzero(ephemeral_private, sizeof ephemeral_private);
 	return error;
-}
-
-/* --- consume response --- */
-
-static int read_response(struct symmetric *symmetric, const struct noise_identity *local,
-						 const struct noise_remote *remote, const struct message_response *message)
-{
-	int error;
-
-	load_symmetric(symmetric, remote);
-
-	/* e */
-	mix_ephemeral(symmetric, message->ephemeral);
-
-	/* ee */
-	error = mix_dh(symmetric, remote->handshake.ephemeral_private, message->ephemeral);
-	if (error)
-		return error;
-
-	/* se */
-	error = mix_dh(symmetric, local->private_key, message->ephemeral);
-	if (error)
-		return error;
-
-	/* psk */
-	symmetric_mix_key_and_hash(symmetric, remote->preshared_key);
-
-	/* {} */
-	return symmetric_decrypt_and_hash(symmetric, NULL, message->encrypted_nothing, 0);
 }
 
 int noise_consume_response(const struct noise_identity *local, struct noise_remote *remote,
@@ -404,12 +348,33 @@ int noise_consume_response(const struct noise_identity *local, struct noise_remo
 		return -ENOKEY;
 	if (handshake->state != NOISE_INITIATION_SENT || get_le32(message->receiver) != handshake->local_index)
 		return -ENOENT;
-	error = read_response(&symmetric, local, remote, message);
-	if (!error) {
-		commit_symmetric(handshake, &symmetric, NOISE_RESPONSE_CONSUMED);
-		handshake->remote_index = get_le32(message->sender);
-		sodium_memzero(handshake->ephemeral_private, NOISE_KEY);
-	}
+	load_symmetric(&symmetric, remote);
+
+	/* e */
+	mix_ephemeral(&symmetric, message->ephemeral);
+
+	/* ee */
+	error = mix_dh(&symmetric, handshake->ephemeral_private, message->ephemeral);
+	if (error)
+		goto wipe;
+
+	/* se */
+	error = mix_dh(&symmetric, local->private_key, message->ephemeral);
+	if (error)
+		goto wipe;
+
+	/* psk */
+	symmetric_mix_key_and_hash(&symmetric, remote->preshared_key);
+
+	/* {} */
+	error = symmetric_decrypt_and_hash(&symmetric, NULL, message->encrypted_nothing, 0);
+	if (error)
+		goto wipe;
+
+	commit_symmetric(handshake, &symmetric, NOISE_RESPONSE_CONSUMED);
+	handshake->remote_index = get_le32(message->sender);
+	sodium_memzero(handshake->ephemeral_private, NOISE_KEY);
+wipe:
 	sodium_memzero(&symmetric, sizeof symmetric);
 	return error;
 }
