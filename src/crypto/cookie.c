@@ -12,6 +12,7 @@
 /* A cookie expires this much earlier here than at the peer that issued it, because messages take time. */
 #define COOKIE_LATENCY (5 * NS_PER_S)
 
+/* Both keys are the hash of a label and the public key of the receiver of the handshake message. */
 static const char label_mac1[] = "mac1----", label_cookie[] = "cookie--";
 
 enum {
@@ -21,17 +22,11 @@ enum {
 	MAC2_FROM_END = sizeof(struct message_macs) - offsetof(struct message_macs, mac2),
 };
 
-/* Both keys depend only on the public key of the receiver of the handshake message. */
-static void derive_key(uint8_t key[NOISE_KEY], const char *label, const uint8_t public_key[NOISE_KEY])
-{
-	hash_blake2s(key, label, LABEL_BYTES, public_key, NOISE_KEY);
-}
-
 void cookie_checker_set(struct cookie_checker *checker, const uint8_t public_key[NOISE_KEY])
 {
 	sodium_memzero(checker, sizeof *checker);
-	derive_key(checker->mac1_key, label_mac1, public_key);
-	derive_key(checker->cookie_key, label_cookie, public_key);
+	hash_blake2s(checker->mac1_key, label_mac1, LABEL_BYTES, public_key, NOISE_KEY);
+	hash_blake2s(checker->cookie_key, label_cookie, LABEL_BYTES, public_key, NOISE_KEY);
 }
 
 /* A cookie is a MAC of the sender's address under a secret that changes every COOKIE_LIFETIME: no state per sender. */
@@ -97,7 +92,7 @@ void cookie_stamp(struct cookie_jar *jar, const uint8_t public_key[NOISE_KEY], u
 {
 	uint8_t *mac1 = message + n - MAC1_FROM_END, *mac2 = message + n - MAC2_FROM_END, key[NOISE_KEY];
 
-	derive_key(key, label_mac1, public_key);
+	hash_blake2s(key, label_mac1, LABEL_BYTES, public_key, NOISE_KEY);
 	hash_mac(mac1, key, NOISE_KEY, message, n - MAC1_FROM_END);
 	memcpy(jar->last_mac1, mac1, MAC_BYTES);
 	jar->mac1_sent = true;
@@ -114,7 +109,7 @@ int cookie_consume(struct cookie_jar *jar, const uint8_t public_key[NOISE_KEY], 
 
 	if (!jar->mac1_sent)
 		return -ENOENT;
-	derive_key(key, label_cookie, public_key);
+	hash_blake2s(key, label_cookie, LABEL_BYTES, public_key, NOISE_KEY);
 	if (crypto_aead_xchacha20poly1305_ietf_decrypt(cookie, NULL, NULL, reply->encrypted_cookie,
 												   sizeof reply->encrypted_cookie, jar->last_mac1, MAC_BYTES,
 												   reply->nonce, key))

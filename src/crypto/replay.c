@@ -25,17 +25,6 @@ static uint64_t *replay_word(struct replay *window, uint64_t counter)
 
 /* --- evaluation --------------------------------------------------------------------- */
 
-static void end_gap(struct replay *window)
-{
-	if (window->gap && window->gap <= REPLAY_GAP_MAX) {
-		int class = 63 - __builtin_clzll(window->gap);
-
-		window->gaps[class < REPLAY_GAPS ? class : REPLAY_GAPS - 1]++;
-		window->lost += window->gap;
-	}
-	window->gap = 0;
-}
-
 static void count_missing(struct replay *window, uint64_t count)
 {
 	window->gap += count;
@@ -57,12 +46,18 @@ static void settle(struct replay *window, uint64_t end)
 		/* `count` is the length of the run of equal bits that begins here, up to the end of the word. */
 		if (unlike && (uint64_t)__builtin_ctzll(unlike) < count)
 			count = (uint64_t)__builtin_ctzll(unlike);
-		if (seen & 1) {
-			end_gap(window);
-			window->settled += count;
-		} else {
+		if (!(seen & 1)) {
 			count_missing(window, count);
+			continue;
 		}
+		if (window->gap && window->gap <= REPLAY_GAP_MAX) { /* which ends here */
+			int class = 63 - __builtin_clzll(window->gap);
+
+			window->gaps[class < REPLAY_GAPS ? class : REPLAY_GAPS - 1]++;
+			window->lost += window->gap;
+		}
+		window->gap = 0;
+		window->settled += count;
 	}
 }
 
