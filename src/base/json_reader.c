@@ -132,16 +132,6 @@ static bool json_escape(struct json_reader *reader, struct json_text *to)
 	return true;
 }
 
-/* Reads the length of the character at the cursor, which may be cut by the end of the text. */
-static size_t json_character(const struct json_reader *reader)
-{
-	char bytes[5] = { 0 };
-	size_t left = (size_t)(reader->end - reader->at);
-
-	memcpy(bytes, reader->at, left < 4 ? left : 4);
-	return *bytes ? (size_t)utf8_length(bytes) : 0;
-}
-
 /* Reads a string, whose first quote is at the cursor. */
 static bool json_string_into(struct json_reader *reader, char *text, size_t size)
 {
@@ -149,7 +139,8 @@ static bool json_string_into(struct json_reader *reader, char *text, size_t size
 
 	reader->at++;
 	while (reader->at < reader->end && *reader->at != '"') {
-		size_t length;
+		size_t left = (size_t)(reader->end - reader->at), length = 0;
+		char character[5] = { 0 };
 
 		if (*reader->at == '\\') {
 			reader->at++;
@@ -157,8 +148,10 @@ static bool json_string_into(struct json_reader *reader, char *text, size_t size
 				return json_fail(reader);
 			continue;
 		}
-		length = json_character(reader);
-		if (!length || (unsigned char)*reader->at < ' ')
+		memcpy(character, reader->at, left < 4 ? left : 4); /* the end of the text may cut it */
+		if ((unsigned char)*character >= ' ')
+			length = (size_t)utf8_length(character);
+		if (!length)
 			return json_fail(reader);
 		json_text_add(&to, reader->at, length);
 		reader->at += length;

@@ -42,20 +42,15 @@ static int next_character(const char *text, char character[CHARACTER_BYTES], int
 	return length;
 }
 
-static int environment_columns(void)
-{
-	const char *value = getenv("COLUMNS");
-	long columns = value ? strtol(value, NULL, 10) : 0;
-
-	return columns > 0 && columns < 10000 ? (int)columns : 0;
-}
-
 void terminal_init(struct terminal *terminal, FILE *to)
 {
-	const char *no_color = getenv("NO_COLOR"), *type = getenv("TERM");
+	const char *no_color = getenv("NO_COLOR"), *type = getenv("TERM"), *wanted = getenv("COLUMNS");
+	long columns = wanted ? strtol(wanted, NULL, 10) : 0;
 	struct winsize size;
 
-	*terminal = (struct terminal) { .to = to, .columns = environment_columns(), .is_terminal = isatty(fileno(to)) };
+	*terminal = (struct terminal) { .to = to, .is_terminal = isatty(fileno(to)) };
+	if (columns > 0 && columns < 10000)
+		terminal->columns = (int)columns;
 	if (terminal->is_terminal) {
 		terminal->color = (!no_color || !*no_color) && type && strcmp(type, "dumb") != 0;
 		if (!terminal->columns && !ioctl(fileno(to), TIOCGWINSZ, &size))
