@@ -30,15 +30,6 @@ void ip_set_ecn(uint8_t *packet, uint8_t ecn)
 	put_raw16(packet + 10, (uint16_t)~checksum_fold(sum));
 }
 
-static size_t extension_length(uint8_t type, const uint8_t *extension)
-{
-	if (type == IPPROTO_FRAGMENT)
-		return EXTENSION_HEADER;
-	if (type == IPPROTO_AH) /* RFC 4302, section 2.2: unlike the others, in units of 4 bytes */
-		return (extension[1] + 2) * 4u;
-	return (extension[1] + 1) * 8u;
-}
-
 size_t ip_transport(const uint8_t *packet, size_t n, uint8_t *protocol)
 {
 	int version = ip_version(packet, n);
@@ -58,12 +49,19 @@ size_t ip_transport(const uint8_t *packet, size_t n, uint8_t *protocol)
 	while (type == IPPROTO_HOPOPTS || type == IPPROTO_ROUTING || type == IPPROTO_FRAGMENT || type == IPPROTO_AH ||
 		   type == IPPROTO_DSTOPTS) {
 		const uint8_t *extension = packet + at;
+		size_t length = EXTENSION_HEADER;
 
-		if (n - at < EXTENSION_HEADER || extension_length(type, extension) > n - at)
+		if (n - at < EXTENSION_HEADER)
+			return 0;
+		if (type == IPPROTO_AH) /* RFC 4302, section 2.2: unlike the others, in units of 4 bytes */
+			length = (extension[1] + 2) * 4u;
+		else if (type != IPPROTO_FRAGMENT)
+			length = (extension[1] + 1) * 8u;
+		if (length > n - at)
 			return 0;
 		if (type == IPPROTO_FRAGMENT && get_be16(extension + 2) & FRAGMENT6_OFFSET)
 			return 0;
-		at += extension_length(type, extension);
+		at += length;
 		type = extension[0];
 	}
 	*protocol = type;
