@@ -75,11 +75,6 @@ bool log_level_find(enum log_level *level, const char *name)
 	return false;
 }
 
-const char *log_level_names(void)
-{
-	return "error, warning, info, debug";
-}
-
 /* --- the stream --- */
 
 void log_stream_changed(void)

@@ -102,7 +102,7 @@ static bool parse_words(int argc, char **argv, const char **level, const char **
 		*interface = argv[1];
 		if (argc == 2)
 			return true;
-		fprintf(stderr, "adit log: \"%s\" is not one of %s\n", argv[1], log_level_names());
+		fprintf(stderr, "adit log: \"%s\" is not one of " LOG_LEVEL_NAMES "\n", argv[1]);
 		return false;
 	}
 	*level = log_level_name(found);

@@ -160,7 +160,7 @@ static void ini_set_crypto_provider(struct ini_parser *parser, const struct ini_
 	struct config *config = parser->config;
 
 	if (!aead_known(value))
-		reject_value(parser, key, value, "one of %s", aead_names());
+		reject_value(parser, key, value, "one of " AEAD_NAMES);
 	else if (!aead_built_in(value))
 		ini_error(parser, parser->line, "%s: this build does not include %s; use auto", key->name, value);
 	else
@@ -172,7 +172,7 @@ static void ini_set_tun_backend(struct ini_parser *parser, const struct ini_key_
 	enum backend_kind kind;
 
 	if (!backend_find(&kind, value))
-		reject_value(parser, key, value, "one of %s", backend_names());
+		reject_value(parser, key, value, "one of " BACKEND_NAMES);
 	else if (!backend_built_in(kind))
 		ini_error(parser, parser->line, "%s: this build does not include %s; use auto", key->name, value);
 	else
@@ -205,7 +205,7 @@ static void ini_set_off(struct ini_parser *parser, const struct ini_key_row *key
 static void ini_set_log_level(struct ini_parser *parser, const struct ini_key_row *key, const char *value)
 {
 	if (!log_level_find(&parser->config->log_level, value))
-		reject_value(parser, key, value, "one of %s", log_level_names());
+		reject_value(parser, key, value, "one of " LOG_LEVEL_NAMES);
 }
 
 static void ini_set_cipher(struct ini_parser *parser, const struct ini_key_row *key, const char *value)
@@ -214,7 +214,7 @@ static void ini_set_cipher(struct ini_parser *parser, const struct ini_key_row *
 	enum suite suite;
 
 	if (!suite_find(&suite, value)) {
-		reject_value(parser, key, value, "one of %s", suite_names());
+		reject_value(parser, key, value, "one of " SUITE_NAMES);
 	} else if (!suite_available(suite)) {
 		ini_error(parser, parser->line, "%s: the processor of this machine does not support %s; use %s at both ends",
 				  key->name, value, suite_name(SUITE_CHACHA20POLY1305));

@@ -61,11 +61,6 @@ bool aead_built_in(const char *name)
 	return found;
 }
 
-const char *aead_names(void)
-{
-	return "auto, libsodium, ipsec-mb";
-}
-
 /*
  * For each suite, chooses the fastest of the working ciphers that `name` permits. Frees the scratch memory if no cipher
  * uses it. Returns -ENOTSUP if an available suite has no cipher.

@@ -29,11 +29,6 @@ bool suite_find(enum suite *suite, const char *name)
 	return false;
 }
 
-const char *suite_names(void)
-{
-	return "chacha20poly1305, aes256gcm";
-}
-
 bool suite_available(enum suite suite)
 {
 	return suite != SUITE_AES256GCM || crypto_aead_aes256gcm_is_available();

@@ -116,7 +116,7 @@ int startup_set_log_level(enum log_level otherwise, struct reason *reason)
 	enum log_level level = otherwise;
 
 	if (name && *name && !log_level_find(&level, name))
-		return reason_set(reason, -EINVAL, LOG_LEVEL_VARIABLE ": \"%s\" is not one of %s", name, log_level_names());
+		return reason_set(reason, -EINVAL, LOG_LEVEL_VARIABLE ": \"%s\" is not one of " LOG_LEVEL_NAMES, name);
 	log_set_level(level);
 	return 0;
 }

@@ -64,11 +64,6 @@ bool backend_find(enum backend_kind *kind, const char *name)
 	return false;
 }
 
-const char *backend_names(void)
-{
-	return "auto, syscalls, io_uring";
-}
-
 bool backend_built_in(enum backend_kind kind)
 {
 	return kind != BACKEND_IO_URING || backend_io_uring;

@@ -432,11 +432,9 @@ static bool too_old_for(const char *library, int error)
 
 static void names_and_providers_agree(void **state)
 {
-	char names[128], *rest;
+	char names[] = AEAD_NAMES, *rest;
 	int count = 0;
 
-	assert_true(strlen(aead_names()) < sizeof names);
-	strcpy(names, aead_names());
 	for (char *name = strtok_r(names, ", ", &rest); name; name = strtok_r(NULL, ", ", &rest)) {
 		struct aead_provider aead;
 		int error;

@@ -383,7 +383,7 @@ static void names_are_found(void **state)
 	assert_true(backend_find(&kind, "syscalls") && kind == BACKEND_SYSCALLS);
 	assert_true(backend_find(&kind, "io_uring") && kind == BACKEND_IO_URING);
 	assert_false(backend_find(&kind, "") || backend_find(&kind, "io_urin") || backend_find(&kind, "Auto"));
-	assert_string_equal(backend_names(), "auto, syscalls, io_uring");
+	assert_string_equal(BACKEND_NAMES, "auto, syscalls, io_uring");
 	assert_true(backend_built_in(BACKEND_AUTO) && backend_built_in(BACKEND_SYSCALLS));
 }
 

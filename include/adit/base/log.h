@@ -32,8 +32,8 @@ bool log_enabled(enum log_level level);
 const char *log_level_name(enum log_level level);
 /* Finds the level with that name, in upper or lower case, except "silent". Returns false if there is none. */
 bool log_level_find(enum log_level *level, const char *name);
-/* "error, warning, info, debug", for messages. */
-const char *log_level_names(void);
+/* For messages. */
+#define LOG_LEVEL_NAMES "error, warning, info, debug"
 
 /* A peer as the subject of a line. The strings and the key must stay during the call. */
 struct log_subject {

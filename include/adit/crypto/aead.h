@@ -85,8 +85,8 @@ void aead_destroy(struct aead_provider *aead);
 bool aead_known(const char *name);
 /* Returns true if this build supports the library too. Only aead_init can find out whether it runs on this machine. */
 bool aead_built_in(const char *name);
-/* Returns the known names, for messages: "auto, libsodium, ipsec-mb". */
-const char *aead_names(void);
+/* The known names, for messages. */
+#define AEAD_NAMES "auto, libsodium, ipsec-mb"
 
 /*
  * libsodium for all suites, even for those that this machine does not support. It has no scratch memory, so it needs no

@@ -15,8 +15,8 @@ enum suite { SUITE_CHACHA20POLY1305, SUITE_AES256GCM, SUITES };
 const char *suite_name(enum suite suite);
 /* Finds the suite called `name`. Returns false if there is none. */
 bool suite_find(enum suite *suite, const char *name);
-/* Returns all names, for messages: "chacha20poly1305, aes256gcm". */
-const char *suite_names(void);
+/* All names, for messages. */
+#define SUITE_NAMES "chacha20poly1305, aes256gcm"
 
 /*
  * Returns true if this machine supports the suite. AES requires processor instructions: an implementation with lookup

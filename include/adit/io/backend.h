@@ -60,8 +60,8 @@ bool backend_pending(const struct backend *backend);
 
 /* Finds the kind called `name`: "auto", "syscalls" or "io_uring". Returns false if there is none. */
 bool backend_find(enum backend_kind *kind, const char *name);
-/* Returns the known names, for messages: "auto, syscalls, io_uring". */
-const char *backend_names(void);
+/* The known names, for messages. */
+#define BACKEND_NAMES "auto, syscalls, io_uring"
 /* Returns true if this build supports the kind. Only backend_open can find out whether the kernel permits it. */
 bool backend_built_in(enum backend_kind kind);
 
