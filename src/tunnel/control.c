@@ -95,14 +95,9 @@ static const struct mailbox_ops mailbox_ops = {
 
 /* --- timers ------------------------------------------------------------------------- */
 
-static struct peer *peer_of_timers(struct peer_timers *timers)
-{
-	return container_of(timers, struct peer, timers);
-}
-
 static void on_initiate(struct peer_timers *timers, uint64_t now, bool retry)
 {
-	struct peer *peer = peer_of_timers(timers);
+	struct peer *peer = container_of(timers, struct peer, timers);
 	struct peer_facts facts = peer_facts(peer, now);
 
 	if (retry)
@@ -115,7 +110,7 @@ static void on_initiate(struct peer_timers *timers, uint64_t now, bool retry)
 
 static void on_keepalive(struct peer_timers *timers, uint64_t now)
 {
-	struct peer *peer = peer_of_timers(timers);
+	struct peer *peer = container_of(timers, struct peer, timers);
 
 	handshake_keepalive(peer, now);
 	peer_update_state(peer, now); /* it may have been silent */
@@ -123,7 +118,7 @@ static void on_keepalive(struct peer_timers *timers, uint64_t now)
 
 static void on_give_up(struct peer_timers *timers)
 {
-	struct peer *peer = peer_of_timers(timers);
+	struct peer *peer = container_of(timers, struct peer, timers);
 	struct device *device = peer->device;
 
 	peer_state_given_up(&peer->state);
@@ -133,7 +128,7 @@ static void on_give_up(struct peer_timers *timers)
 
 static void on_zero_keys(struct peer_timers *timers)
 {
-	struct peer *peer = peer_of_timers(timers);
+	struct peer *peer = container_of(timers, struct peer, timers);
 	const struct session *last = peer->sessions.current;
 	uint64_t expired = last ? last->created + REJECT_AFTER_TIME : clock_boottime();
 
@@ -147,13 +142,13 @@ static void on_zero_keys(struct peer_timers *timers)
 /* The peer may have another address now, or the route to it may use another local address. */
 static void on_peer_unanswered(struct peer_timers *timers, uint64_t now)
 {
-	handshake_unanswered(peer_of_timers(timers), now);
+	handshake_unanswered(container_of(timers, struct peer, timers), now);
 }
 
 /* Called by workers, too. */
 static void on_needs_queueing(struct peer_timers *timers)
 {
-	peer_post(peer_of_timers(timers), PEER_EVENT_TIMER, NULL, 0);
+	peer_post(container_of(timers, struct peer, timers), PEER_EVENT_TIMER, NULL, 0);
 }
 
 static const struct timer_ops timer_ops = {
@@ -195,8 +190,10 @@ void control_clear_locals(struct device *device)
 void control_recheck_locals(struct device *device)
 {
 	device_lock(device);
-	list_for_each (peer, &device->peers, struct peer, node)
-		peer_recheck_local(peer);
+	list_for_each (peer, &device->peers, struct peer, node) {
+		endpoint_clear_local(&peer->last_from);
+		peer->local_unverified = true;
+	}
 	device_unlock(device);
 }
 

@@ -41,11 +41,6 @@ static_assert((int)VIRTIO_HEADER == (int)TUN_VIRTIO, "one virtio header");
 /* A packet of at most this length fits a UDP datagram, with any padding and over IPv4 as well as IPv6. */
 enum { ALWAYS_FITS = UINT16_MAX - IPV4_HEADER - UDP_HEADER - DATA_OVERHEAD - PADDING_MAX };
 
-static void egress_count(struct egress *egress, unsigned counter, uint64_t n)
-{
-	egress->counters->value[counter] += n;
-}
-
 int egress_init(struct egress *egress)
 {
 	int error = batch_init(&egress->batch, 1);
@@ -105,12 +100,12 @@ static void account_run(struct egress *egress, const struct udp_run *run, struct
 	if (run->gso_refused) {
 		atomic_store_explicit(&peer->ungrouped_until, now + UNGROUPED_TIME, memory_order_relaxed);
 		atomic_store_explicit(&egress->device->ungrouped_until, now + UNGROUPED_TIME, memory_order_relaxed);
-		egress_count(egress, COUNT_GROUP_REFUSED, 1);
+		egress->counters->value[COUNT_GROUP_REFUSED]++;
 		peer_post(peer, PEER_EVENT_UNGROUPED, NULL, now);
 	}
 	if (run->local_gone) {
 		peer_post(peer, PEER_EVENT_LOCAL_LOST, NULL, now);
-		egress_count(egress, COUNT_LOCAL_LOST, 1);
+		egress->counters->value[COUNT_LOCAL_LOST]++;
 	}
 	if (run->error)
 		report_peer(peer, PROBLEM_SEND, run->error, now);
@@ -122,10 +117,10 @@ static void account_run(struct egress *egress, const struct udp_run *run, struct
 		timers_any_sent(&egress->device->timers, &peer->timers, now);
 		timers_data_sent(&egress->device->timers, &peer->timers, now);
 	}
-	egress_count(egress, COUNT_SENT, sent);
+	egress->counters->value[COUNT_SENT] += sent;
 	if (sent)
 		counters_add_batches(egress->counters, HISTOGRAM_UDP_SEND, grouped ? sent : 1, grouped ? 1 : sent);
-	egress_count(egress, DROP_SEND, run->failed);
+	egress->counters->value[DROP_SEND] += run->failed;
 	atomic_fetch_add_explicit(&peer->tx_bytes, run->sent, memory_order_relaxed);
 	if (datagrams < from->count)
 		batch_run_advance(from, bytes);
@@ -212,7 +207,7 @@ static void cut_and_seal(struct egress *egress, const struct session *session, u
 		session_seal_by(session, egress->aead, counter + i, slot, length + zeros);
 		batch_add(&egress->batch, &label, (uint16_t)(length + zeros + DATA_OVERHEAD));
 	}
-	egress_count(egress, COUNT_SEALED, count);
+	egress->counters->value[COUNT_SEALED] += count;
 }
 
 /*
@@ -249,7 +244,7 @@ static bool cut_packet(struct egress *egress, uint64_t now)
 		if (!cut->offset)
 			dropped = staged_push(&egress->device->staged, &peer->staged, egress->worker, cut->packet - VIRTIO_HEADER,
 								  cut->length + VIRTIO_HEADER, cut->left);
-		egress_count(egress, DROP_STAGED, dropped);
+		egress->counters->value[DROP_STAGED] += dropped;
 		peer_post(peer, PEER_EVENT_HANDSHAKE, NULL, now);
 		return true;
 	}
@@ -262,7 +257,7 @@ static bool cut_packet(struct egress *egress, uint64_t now)
 static bool send_packet(struct egress *egress, struct peer *peer, uint64_t now)
 {
 	if (egress->cut.length > ALWAYS_FITS && !fits_datagram(egress, peer)) {
-		egress_count(egress, DROP_TOO_LONG, 1);
+		egress->counters->value[DROP_TOO_LONG]++;
 		return true;
 	}
 	egress->peer = peer;
@@ -277,14 +272,14 @@ static bool begin_cut(struct egress *egress, const uint8_t *packet, size_t lengt
 	enum segment_error error;
 
 	if (length < VIRTIO_HEADER) {
-		egress_count(egress, DROP_TUN_READ, 1);
+		egress->counters->value[DROP_TUN_READ]++;
 		return false;
 	}
 	virtio_decode(&header, packet);
 	error = segment_begin(&egress->cut, &header, packet + VIRTIO_HEADER, length - VIRTIO_HEADER);
 	if (!error)
 		return true;
-	egress_count(egress, DROP_REFUSED + error, 1);
+	egress->counters->value[DROP_REFUSED + error]++;
 	if (log_debug_allowed(&device->log, now))
 		log_debug(device->name, "a packet from the TUN was rejected: %s", segment_error_text(error));
 	return false;
@@ -328,9 +323,9 @@ static __attribute__((cold)) void refuse_packet(struct egress *egress, struct pe
 	size_t n = icmp_unreachable(message, ip, length);
 	const struct iovec iov[] = { { header, sizeof header }, { message, n } };
 
-	egress_count(egress, peer ? DROP_NO_ENDPOINT : DROP_NO_PEER, 1);
+	egress->counters->value[peer ? DROP_NO_ENDPOINT : DROP_NO_PEER]++;
 	if (n && token_bucket_take(&egress->icmp, ICMP_BURST, ICMP_INTERVAL, now) && !tun_write(egress->tun, iov, 2))
-		egress_count(egress, COUNT_UNREACHABLE, 1);
+		egress->counters->value[COUNT_UNREACHABLE]++;
 	if (peer && device->up)
 		report_peer(peer, PROBLEM_NO_ENDPOINT, 0, now);
 	/* The kernel sends to link-local and multicast addresses by itself. */
@@ -345,7 +340,7 @@ static bool packet_out(struct egress *egress, const uint8_t *packet, size_t leng
 	const uint8_t *ip = packet + VIRTIO_HEADER, *destination;
 	struct peer *peer;
 
-	egress_count(egress, COUNT_TUN_READ, 1);
+	egress->counters->value[COUNT_TUN_READ]++;
 	if (!begin_cut(egress, packet, length, now))
 		return true;
 	counters_add_batches(egress->counters, HISTOGRAM_TUN_READ, egress->cut.left, 1);
@@ -357,7 +352,7 @@ static bool packet_out(struct egress *egress, const uint8_t *packet, size_t leng
 		return true;
 	}
 	if (is_our_own(device, peer, ip, length - VIRTIO_HEADER)) {
-		egress_count(egress, DROP_LOOP, 1);
+		egress->counters->value[DROP_LOOP]++;
 		report_peer(peer, PROBLEM_LOOP, 0, now);
 		return true;
 	}
@@ -438,7 +433,7 @@ int egress_drain(struct egress *egress, uint64_t now)
 		if (length == -EBADFD)
 			return -EBADFD;
 		if (length < 0)
-			egress_count(egress, DROP_TUN_READ, 1);
+			egress->counters->value[DROP_TUN_READ]++;
 		else if (!packet_out(egress, packet, (size_t)length, now))
 			return 0;
 	}

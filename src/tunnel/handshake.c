@@ -145,7 +145,7 @@ void handshake_initiate(struct peer *peer, uint64_t now, bool retry)
 	} else {
 		log_step(peer, peer->timers.attempts ? "handshake initiation repeated to" : "handshake initiation sent to",
 				 now);
-		quality_initiation_sent(&peer->quality, device->boottime());
+		peer->quality.initiation_sent = device->boottime();
 		send_handshake(peer, &message, sizeof message, now);
 	}
 	timers_handshake_initiated(&device->timers, &peer->timers, now);
@@ -235,11 +235,6 @@ static void reject_handshake(struct device *device, struct peer *peer, const str
 		log_debug(device->name, "handshake from %s rejected: %s", text, refusal_reason(error));
 }
 
-static struct peer *peer_of_remote(struct noise_remote *remote)
-{
-	return container_of(remote, struct peer, remote);
-}
-
 struct search {
 	const struct device *device;
 	uint8_t public_key[NOISE_KEY]; /* that was looked for */
@@ -302,10 +297,11 @@ static enum counter report_rejection(struct device *device, const struct search 
 		report_unknown_sender(device, search->public_key, from, now);
 		return DROP_UNKNOWN_KEY;
 	case -EPROTONOSUPPORT:
-		peer_report_problem(peer_of_remote(remote), &(struct problem) { .kind = PROBLEM_CIPHER }, now);
+		peer_report_problem(container_of(remote, struct peer, remote), &(struct problem) { .kind = PROBLEM_CIPHER },
+							now);
 		return DROP_CIPHER;
 	case -ESTALE:
-		peer_sent_stale(peer_of_remote(remote), now);
+		peer_sent_stale(container_of(remote, struct peer, remote), now);
 		return DROP_STALE;
 	default:
 		return DROP_HANDSHAKE;
@@ -350,11 +346,11 @@ static void receive_initiation(struct device *device, const struct message_initi
 	if (error) {
 		enum counter cause = report_rejection(device, &search, remote, from, error, now);
 
-		emit_refusal(device, remote ? peer_of_remote(remote) : NULL, from, error, now);
+		emit_refusal(device, remote ? container_of(remote, struct peer, remote) : NULL, from, error, now);
 		reject_handshake(device, NULL, from, cause, error, now);
 		return;
 	}
-	peer = peer_of_remote(remote);
+	peer = container_of(remote, struct peer, remote);
 	peer_set_endpoint(peer, from);
 	peer_received(peer, sizeof *message, now);
 	error = respond(peer, &response, now);
@@ -364,7 +360,7 @@ static void receive_initiation(struct device *device, const struct message_initi
 		return;
 	}
 	log_step(peer, "handshake initiation answered to", now);
-	quality_response_sent(&peer->quality, device->boottime());
+	peer->quality.response_sent = device->boottime();
 	peer_answered(peer, now);
 	send_handshake(peer, &response, sizeof response, now);
 }

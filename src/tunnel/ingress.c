@@ -55,11 +55,6 @@ struct sender {
 	uint8_t inner_length, inner[16];
 };
 
-static void ingress_count(struct ingress *ingress, unsigned counter, uint64_t n)
-{
-	ingress->counters->value[counter] += n;
-}
-
 /* --- write -------------------------------------------------------------------------- */
 
 /*
@@ -102,7 +97,7 @@ static void retry_merging(struct merge_retry *retry, bool *allowed, uint64_t now
 /* Counts a write of `packets` packets to the TUN, which returned `error`. */
 static void count_written(struct ingress *ingress, uint32_t packets, int error)
 {
-	ingress_count(ingress, error ? DROP_TUN_WRITE : COUNT_TUN_WRITTEN, 1);
+	ingress->counters->value[error ? DROP_TUN_WRITE : COUNT_TUN_WRITTEN]++;
 	if (!error)
 		counters_add_batches(ingress->counters, HISTOGRAM_TUN_WRITE, packets, 1);
 }
@@ -119,7 +114,7 @@ static void write_run(void *context, const struct coalesce_run *run)
 		count_written(ingress, run->count, error);
 		return;
 	}
-	ingress_count(ingress, COUNT_MERGE_REFUSED, 1);
+	ingress->counters->value[COUNT_MERGE_REFUSED]++;
 	if (error == -EINVAL)
 		stop_merging(ingress, &frame);
 	memset(frame.virtio, 0, sizeof frame.virtio);
@@ -187,7 +182,7 @@ static __attribute__((cold, noinline)) void drop_source(struct ingress *ingress,
 	const uint8_t *source = ip_source(packet);
 	struct problem problem = { .kind = PROBLEM_INNER_SOURCE, .address_length = packet[0] >> 4 == 4 ? 4 : 16 };
 
-	ingress_count(ingress, DROP_INNER_SOURCE, 1);
+	ingress->counters->value[DROP_INNER_SOURCE]++;
 	if (!ip_is_routable(source, problem.address_length))
 		return;
 	memcpy(problem.address, source, problem.address_length);
@@ -205,7 +200,7 @@ static void packet_in(struct ingress *ingress, struct sender *sender, uint8_t *p
 	uint8_t outer = sender->ecn, inner;
 
 	if (!version || length > n || length < (version == 4 ? IPV4_HEADER : IPV6_HEADER)) {
-		ingress_count(ingress, DROP_INNER, 1);
+		ingress->counters->value[DROP_INNER]++;
 		return;
 	}
 	if (!is_source_allowed(ingress->device, sender, packet)) {
@@ -269,7 +264,7 @@ static void data_in(struct ingress *ingress, struct sender *sender, uint8_t *dat
 	}
 	session = sender->known ? sender->known->session : NULL;
 	if (!session || session_expired(session, sender->now)) {
-		ingress_count(ingress, session ? DROP_EXPIRED : DROP_INDEX, 1);
+		ingress->counters->value[session ? DROP_EXPIRED : DROP_INDEX]++;
 		return;
 	}
 	if (!session->cipher->in_place) {
@@ -279,13 +274,13 @@ static void data_in(struct ingress *ingress, struct sender *sender, uint8_t *dat
 	}
 	error = session_open_by(session, ingress->aead, packet, datagram, n, sender->now);
 	if (error) {
-		ingress_count(ingress, error == -EALREADY ? DROP_REPLAY : DROP_FORGED, 1);
+		ingress->counters->value[error == -EALREADY ? DROP_REPLAY : DROP_FORGED]++;
 		return;
 	}
 	if (session != sender->session)
 		authentic_session(ingress, sender, session);
 	sender->bytes += (uint32_t)n;
-	ingress_count(ingress, COUNT_OPENED, 1);
+	ingress->counters->value[COUNT_OPENED]++;
 	if (n == DATA_OVERHEAD)
 		return;
 	timers_data_received(&ingress->device->timers, &sender->peer->timers, sender->now);
@@ -303,14 +298,14 @@ static void message_in(struct ingress *ingress, const struct udp_message *messag
 		n = message->length - at < message->size ? message->length - at : message->size;
 		datagrams++;
 		if (n < MESSAGE_SMALLEST)
-			ingress_count(ingress, DROP_MALFORMED, 1);
+			ingress->counters->value[DROP_MALFORMED]++;
 		else if (get_le32(datagram) == MESSAGE_DATA)
 			data_in(ingress, &sender, datagram, n);
 		else
 			admission_post(ingress->device, ingress->counters, datagram, n, sender.from, now);
 	}
 	if (datagrams) {
-		ingress_count(ingress, COUNT_RECEIVED, datagrams);
+		ingress->counters->value[COUNT_RECEIVED] += datagrams;
 		counters_add_batches(ingress->counters, HISTOGRAM_UDP_RECEIVE, datagrams, 1);
 	}
 	count_received(&sender);
@@ -331,8 +326,8 @@ void ingress_drain(struct ingress *ingress, int fd, uint64_t now)
 	retry_merging(&ingress->tcp_retry, &ingress->coalescer.limits.tcp, now);
 	retry_merging(&ingress->udp_retry, &ingress->coalescer.limits.udp, now);
 	if (dropped.truncated || dropped.segments) {
-		ingress_count(ingress, DROP_TRUNCATED, dropped.truncated);
-		ingress_count(ingress, DROP_SEGMENTS, dropped.segments);
+		ingress->counters->value[DROP_TRUNCATED] += dropped.truncated;
+		ingress->counters->value[DROP_SEGMENTS] += dropped.segments;
 	}
 	for (int i = 0; i < count; i++) {
 		const struct udp_message *message = &messages[i];
@@ -342,7 +337,7 @@ void ingress_drain(struct ingress *ingress, int fd, uint64_t now)
 		if (ingress->used + needed > INGRESS_OPENED) {
 			write_all_runs(ingress);
 			if (needed > INGRESS_OPENED) {
-				ingress_count(ingress, DROP_SEGMENTS, 1);
+				ingress->counters->value[DROP_SEGMENTS]++;
 				continue;
 			}
 		}

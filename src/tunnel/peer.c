@@ -302,7 +302,7 @@ void peer_forget_keys(struct peer *peer)
 		if (each[i])
 			retire_session(peer, each[i]);
 	noise_handshake_clear(&peer->remote);
-	quality_handshake_cleared(&peer->quality);
+	peer->quality.initiation_sent = peer->quality.response_sent = 0; /* nothing is awaited */
 	peer_index_destroy(peer->handshake_index);
 	peer->handshake_index = NULL;
 	peer->handshake_sent_known = false;

@@ -116,10 +116,3 @@ void peer_clear_local(struct peer *peer)
 	endpoint_clear_local(&peer->endpoint);
 	endpoint_clear_local(&peer->last_from);
 }
-
-void peer_recheck_local(struct peer *peer)
-{
-	assert(peer->device->locked);
-	endpoint_clear_local(&peer->last_from);
-	peer->local_unverified = true;
-}

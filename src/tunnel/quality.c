@@ -27,21 +27,6 @@ void quality_session_ends(struct quality *quality, struct session *session)
 	session_count(session, UINT64_MAX, &quality->past);
 }
 
-void quality_initiation_sent(struct quality *quality, uint64_t now)
-{
-	quality->initiation_sent = now;
-}
-
-void quality_response_sent(struct quality *quality, uint64_t now)
-{
-	quality->response_sent = now;
-}
-
-void quality_handshake_cleared(struct quality *quality)
-{
-	quality->initiation_sent = quality->response_sent = 0;
-}
-
 /*
  * The jitter is that of RFC 3550, section 6.4.1, with round-trip times in place of transit times. It starts with the
  * first difference instead of 0, because a handshake comes only every two minutes.

@@ -226,8 +226,6 @@ void peer_verify_local(struct peer *peer);
 
 /* Clears the local address, with the lock held: the routes choose it until the next authentic message. */
 void peer_clear_local(struct peer *peer);
-/* Marks the local address as unverified, with the lock held: routes or addresses have changed. */
-void peer_recheck_local(struct peer *peer);
 
 /* --- sessions ----------------------------------------------------------------------- */
 

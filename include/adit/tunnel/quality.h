@@ -14,10 +14,13 @@
 /* The part of a peer that this needs; zeroed memory has measured nothing. Times are in ns of CLOCK_BOOTTIME. */
 struct quality {
 	struct replay_counts past; /* of the sessions that are gone */
-	uint64_t initiation_sent;  /* when the initiation was sent whose response is awaited; 0: none is awaited */
-	uint64_t response_sent;    /* likewise, of the response that the first packet of the session answers */
-	uint64_t rtt, rtt_min;     /* ns; 0: unknown */
-	uint64_t jitter;           /* ns; unknown before the second sample */
+	/*
+	 * The owner sets these: when the initiation was sent whose response is awaited, and when the response was that the
+	 * first packet of the session answers. 0: none is awaited.
+	 */
+	uint64_t initiation_sent, response_sent;
+	uint64_t rtt, rtt_min; /* ns; 0: unknown */
+	uint64_t jitter;       /* ns; unknown before the second sample */
 	unsigned samples;
 };
 
@@ -30,9 +33,6 @@ void quality_counts(const struct quality *quality, const struct session_slots *s
 /* The session is about to be destroyed. Its missing counters can no longer arrive. */
 void quality_session_ends(struct quality *quality, struct session *session);
 
-/* A handshake message is about to be sent at `now`. An earlier one is no longer awaited. */
-void quality_initiation_sent(struct quality *quality, uint64_t now);
-void quality_response_sent(struct quality *quality, uint64_t now);
 /* The response to the last initiation came at `now`. Takes a sample. */
 void quality_response_received(struct quality *quality, uint64_t now);
 /*
@@ -40,7 +40,5 @@ void quality_response_received(struct quality *quality, uint64_t now);
  * is the packet that the initiator sent first; another one may have been sent at any time.
  */
 void quality_confirmed(struct quality *quality, struct session *session, uint64_t now);
-/* The handshake was given up: nothing is awaited. */
-void quality_handshake_cleared(struct quality *quality);
 
 #endif
