@@ -24,7 +24,6 @@
 #include "tunnel/timers.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stddef.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -144,11 +143,8 @@ static void timer_expired(struct timers *timers, struct peer_timers *peer, enum 
 	}
 }
 
-/*
- * Takes expired timers out of the heap and runs at most `max` of them. If more are due, the alarm is set to a time that
- * has passed and goes off at once.
- */
-static void expire_timers(struct timers *timers, uint64_t now, unsigned max)
+/* Takes expired timers out of the heap. */
+void timers_expire(struct timers *timers, uint64_t now, unsigned max)
 {
 	struct heap_node *top = heap_top(&timers->heap);
 
@@ -171,11 +167,6 @@ static void expire_timers(struct timers *timers, uint64_t now, unsigned max)
 	set_alarm(timers);
 }
 
-void timers_expire(struct timers *timers, uint64_t now)
-{
-	expire_timers(timers, now, UINT_MAX);
-}
-
 static void on_alarm(struct ev_loop *loop, struct ev_io *watcher, int events)
 {
 	struct timers *timers = watcher->data;
@@ -184,7 +175,7 @@ static void on_alarm(struct ev_loop *loop, struct ev_io *watcher, int events)
 	if (read(timers->fd, &times, sizeof times) < 0 && errno != EAGAIN)
 		return;
 	timers->alarm = 0; /* the timerfd has expired and must be set again */
-	expire_timers(timers, clock_boottime(), EXPIRED_PER_WAKEUP);
+	timers_expire(timers, clock_boottime(), EXPIRED_PER_WAKEUP);
 }
 
 /* --- set-up ------------------------------------------------------------------------- */

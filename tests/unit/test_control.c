@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include <arpa/inet.h>
+#include <limits.h>
 #include <pthread.h>
 #include <sodium.h>
 
@@ -634,7 +635,7 @@ static void two_threads_post_while_control_handles_events_and_removes_peers(void
 		assert_int_equal(pthread_create(&players[i].id, NULL, play, &players[i]), 0);
 	for (int turn = 0; atomic_load(&playing); turn++) {
 		spin(1);
-		timers_expire(&device.timers, clock_boottime());
+		timers_expire(&device.timers, clock_boottime(), UINT_MAX);
 		if (turn % 8)
 			continue;
 		device_lock(&device);

@@ -2,6 +2,7 @@
 /* Tests of the handshake between two devices: keys, gates, endpoints, clocks and sessions. */
 #include "handshake_rig.h"
 
+#include <limits.h>
 #include <stdlib.h>
 
 static void both_ends_agree_on_keys(void **state)
@@ -155,7 +156,7 @@ static void a_local_address_is_forgotten_when_it_may_be_wrong(void **state)
 	expect_no_local();
 	assert_false(endpoint_local_known(&last(&left)->to));
 	set_local();
-	timers_expire(&left.device.timers, now + 3 * REKEY_TIMEOUT);
+	timers_expire(&left.device.timers, now + 3 * REKEY_TIMEOUT, UINT_MAX);
 	expect_no_local();
 	assert_false(endpoint_local_known(&last(&left)->to));
 	assert_int_equal(left.count, 3);
@@ -381,7 +382,7 @@ static void expect_staged_packets_to_be_dropped_after_90_s(struct peer *peer)
 	stage_packet(peer);
 	assert_int_equal(stamps - before, 1);
 	for (; now < end; now += 100 * NS_PER_MS) {
-		timers_expire(&left.device.timers, now);
+		timers_expire(&left.device.timers, now, UINT_MAX);
 		if (now < begin + REKEY_ATTEMPT_TIME)
 			assert_int_equal(peer->staged.segments, 2);
 	}
@@ -434,7 +435,7 @@ static void a_link_that_goes_down_ends_sessions_and_timers(void **state)
 	assert_int_equal(control_set_up(&left.device, false, now), 0);
 	assert_null(left.peer->sessions.current);
 	assert_null(heap_top(&left.device.timers.heap));
-	timers_expire(&left.device.timers, now + 1000 * NS_PER_S);
+	timers_expire(&left.device.timers, now + 1000 * NS_PER_S, UINT_MAX);
 	handshake_initiate(left.peer, now + 1000 * NS_PER_S, false);
 	assert_int_equal(left.count, 0);
 	assert_int_equal(control_set_up(&left.device, true, now + 1), 0); /* less than 5 s after the last handshake */

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <limits.h>
 #include <sodium.h>
 
 #include "base/bytes.h"
@@ -188,7 +189,7 @@ static void pass(unsigned seconds)
 {
 	for (unsigned steps = 10 * seconds; steps; steps--) {
 		now += NS_PER_S / 10;
-		timers_expire(&left.device.timers, now);
+		timers_expire(&left.device.timers, now, UINT_MAX);
 		drop();
 	}
 }

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -96,7 +97,7 @@ static void pass(uint64_t ms)
 {
 	while (ms--) {
 		now += NS_PER_MS;
-		timers_expire(&timers, now);
+		timers_expire(&timers, now, UINT_MAX);
 	}
 }
 
@@ -306,7 +307,7 @@ static void a_long_sleep_is_one_wake_up(void **state)
 	initiate(&peer, now, false);
 	timers_data_received(&timers, &peer, now);
 	now += 10000 * NS_PER_S; /* suspended */
-	timers_expire(&timers, now);
+	timers_expire(&timers, now, UINT_MAX);
 	assert_int_equal(seen.retried, 1);
 	assert_uint_in_range(seen.keepalives, 0, 1);
 }
@@ -576,7 +577,7 @@ static void no_deadline_is_lost_between_threads(void **state)
 		assert_int_equal(pthread_create(&ids[i], NULL, play, &seeds[i]), 0);
 	while (atomic_load(&playing)) {
 		control_looks();
-		timers_expire(&timers, atomic_load(&time_now));
+		timers_expire(&timers, atomic_load(&time_now), UINT_MAX);
 	}
 	for (int i = 0; i < THREADS; i++)
 		pthread_join(ids[i], NULL);

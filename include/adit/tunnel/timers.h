@@ -77,8 +77,11 @@ void timers_destroy(struct timers *timers, struct ev_loop *loop);
 /* Allocates memory for the timers of `peers` peers, so that queueing never fails. Returns 0 or -ENOMEM. */
 int timers_reserve(struct timers *timers, size_t peers);
 
-/* Runs every timer that is due at `now`. */
-void timers_expire(struct timers *timers, uint64_t now);
+/*
+ * Runs at most `max` of the timers that are due at `now`. If more are due, the alarm is set to a time that has passed
+ * and goes off at once.
+ */
+void timers_expire(struct timers *timers, uint64_t now, unsigned max);
 
 void timers_peer_init(struct peer_timers *peer);
 /* Cancels all timers of the peer and removes them from the heap. No worker may run. */
