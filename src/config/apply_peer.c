@@ -25,7 +25,7 @@ static bool apply_endpoint(struct peer *peer, const struct endpoint *endpoint, e
 	peer->configured = *endpoint;
 	if (!endpoint_known(endpoint) || endpoint_same_remote(&peer->endpoint, endpoint))
 		return false;
-	peer_assign_endpoint(peer, endpoint, origin);
+	peer_set_endpoint(peer, endpoint, origin);
 	return true;
 }
 

@@ -150,7 +150,7 @@ static void move_peer(struct name *name, struct peer *peer, const struct endpoin
 {
 	if (endpoint_same_remote(&peer->endpoint, to))
 		return;
-	peer_assign_endpoint(peer, to, ORIGIN_RESOLVED);
+	peer_set_endpoint(peer, to, ORIGIN_RESOLVED);
 	name->moved_at = now;
 }
 

@@ -282,7 +282,7 @@ static bool restore_one(const uint8_t *entry, const struct config_peer *wanted, 
 	if (!peer || memcmp(digest, entry + ENTRY_DIGEST, CHECKSUM) != 0 || !checksum_fits(entry, ENTRY_CHECKSUM) ||
 		!read_endpoint(&endpoint, entry))
 		return false;
-	peer_assign_endpoint(peer, &endpoint, ORIGIN_SAVED);
+	peer_set_endpoint(peer, &endpoint, ORIGIN_SAVED);
 	return true;
 }
 

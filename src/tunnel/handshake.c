@@ -351,7 +351,7 @@ static void receive_initiation(struct device *device, const struct message_initi
 		return;
 	}
 	peer = container_of(remote, struct peer, remote);
-	peer_set_endpoint(peer, from);
+	peer_set_endpoint(peer, from, ORIGIN_ROAMED);
 	peer_received(peer, sizeof *message, now);
 	error = respond(peer, &response, now);
 	if (error) {
@@ -390,7 +390,7 @@ static void receive_response(struct device *device, const struct message_respons
 		return;
 	}
 	quality_response_received(&peer->quality, received);
-	peer_set_endpoint(peer, from);
+	peer_set_endpoint(peer, from, ORIGIN_ROAMED);
 	/* Staged packets become ready under the same lock as the session, so that no worker sends a newer packet first. */
 	device_lock(device);
 	peer_install_session(peer, session);

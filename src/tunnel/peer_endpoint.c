@@ -45,7 +45,7 @@ static void store_endpoint(struct peer *peer, const struct endpoint *from, bool 
 	peer->ungrouped_until = 0;
 }
 
-void peer_assign_endpoint(struct peer *peer, const struct endpoint *to, enum endpoint_origin origin)
+void peer_set_endpoint(struct peer *peer, const struct endpoint *to, enum endpoint_origin origin)
 {
 	struct endpoint verified = *to, before = peer->endpoint;
 	bool usable;
@@ -57,11 +57,6 @@ void peer_assign_endpoint(struct peer *peer, const struct endpoint *to, enum end
 	store_endpoint(peer, &verified, usable, origin);
 	device_unlock(peer->device);
 	report_endpoint(peer, &before);
-}
-
-void peer_set_endpoint(struct peer *peer, const struct endpoint *from)
-{
-	peer_assign_endpoint(peer, from, ORIGIN_ROAMED);
 }
 
 bool peer_move(struct peer *peer, const struct endpoint *from)

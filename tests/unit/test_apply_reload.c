@@ -202,12 +202,12 @@ static void a_roamed_peer_keeps_its_endpoint_until_the_file_changes_it(void **st
 
 	assert_int_equal(reload("", configured), 0);
 	endpoint = &rig_peer(&rig, 2)->endpoint;
-	peer_set_endpoint(rig_peer(&rig, 2), &elsewhere);
+	peer_set_endpoint(rig_peer(&rig, 2), &elsewhere, ORIGIN_ROAMED);
 	assert_int_equal(reload("", configured), 0);
 	assert_true(endpoint_equal(endpoint, &elsewhere));
 	assert_int_equal(reload("", peer_section(2, "Endpoint = 192.0.2.1:8")), 0);
 	assert_int_equal(ntohs(endpoint->to.v4.sin_port), 8);
-	peer_set_endpoint(rig_peer(&rig, 2), &elsewhere);
+	peer_set_endpoint(rig_peer(&rig, 2), &elsewhere, ORIGIN_ROAMED);
 	assert_int_equal(reload("", peer_section(2, "Endpoint = name.example:8")), 0); /* apply does not resolve names */
 	assert_true(endpoint_equal(endpoint, &elsewhere));
 	assert_int_equal(reload("", configured), 0);

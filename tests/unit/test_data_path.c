@@ -115,7 +115,7 @@ static int set_up(void **state)
 	assert_int_equal(getsockname(far, (struct sockaddr *)&at, &size), 0);
 	endpoint.to.v4 = at;
 	peer = peer_add(&device, (const uint8_t[NOISE_KEY]) { 9 });
-	peer_set_endpoint(peer, &endpoint);
+	peer_set_endpoint(peer, &endpoint, ORIGIN_ROAMED);
 	allowedips_insert(&device.allowed_ips, AF_INET, theirs, 32, &peer->allowed_ips);
 	return 0;
 }
@@ -355,7 +355,7 @@ static void a_path_that_refuses_groups_is_remembered_for_its_peer(void **state)
 	egress->batch.run_segments = 64;
 	make_sessions();
 	unused = remote;
-	peer_set_endpoint(other, &peer->endpoint);
+	peer_set_endpoint(other, &peer->endpoint, ORIGIN_ROAMED);
 	allowedips_insert(&device.allowed_ips, AF_INET, others, 32, &other->allowed_ips);
 	make_sessions_of(other);
 	session_destroy(unused);
@@ -375,7 +375,7 @@ static void a_path_that_refuses_groups_is_remembered_for_its_peer(void **state)
 	assert_int_equal(groups_tried(egress, theirs, now + 61 * NS_PER_S), 1);
 	refusal = 0;
 	moved.to.v4.sin_port = htons(1);
-	peer_set_endpoint(peer, &moved); /* that is another path */
+	peer_set_endpoint(peer, &moved, ORIGIN_ROAMED); /* that is another path */
 	assert_int_equal(groups_tried(egress, theirs, now + 61 * NS_PER_S), 1);
 	catch_sends = false;
 	close_egress(egress);
@@ -434,7 +434,7 @@ static void a_packet_too_long_for_a_datagram_is_dropped(void **state)
 
 		if (outer[i].family == AF_INET6) {
 			endpoint.to.v6.sin6_port = peer->endpoint.to.v4.sin_port;
-			peer_set_endpoint(peer, &endpoint);
+			peer_set_endpoint(peer, &endpoint, ORIGIN_ROAMED);
 		}
 		device.mtu = 65535;
 		assert_true(is_sealed(egress, longest));

@@ -173,7 +173,7 @@ static void a_change_of_routes_makes_the_address_uncertain(void **state)
 
 	family = 0;
 	from = spoken_to(uplinks[family].first, "wan1");
-	peer_set_endpoint(peer, &from);
+	peer_set_endpoint(peer, &from, ORIGIN_ROAMED);
 	assert_true(endpoint_local_known(&peer->endpoint));
 	assert_false(peer->local_unverified);
 	addresses.changed = count_change;

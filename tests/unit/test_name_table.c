@@ -204,7 +204,7 @@ static void receive_from(const char *address)
 	struct endpoint from;
 
 	assert_int_equal(endpoint_numeric(address, "51820", &from), 0);
-	peer_set_endpoint(peer, &from);
+	peer_set_endpoint(peer, &from, ORIGIN_ROAMED);
 	peer_received(peer, 32, now);
 	device_lock(&device);
 	peer_forget_keys(peer); /* no initiation is without a response now */
@@ -412,7 +412,7 @@ static void a_peer_follows_its_name_until_the_control_socket_sets_another_addres
 	name_table_peer_set(&table, peer); /* to an address of the name */
 	assert_true(name_table_follows(&table, peer));
 	assert_int_equal(endpoint_numeric("198.51.100.9", "51820", &set), 0);
-	peer_set_endpoint(peer, &set);
+	peer_set_endpoint(peer, &set, ORIGIN_ROAMED);
 	assert_false(name_table_follows(&table, peer));
 }
 
@@ -422,7 +422,7 @@ static void an_answer_does_not_override_the_control_socket(void **state)
 
 	load();
 	assert_int_equal(endpoint_numeric("198.51.100.9", "51820", &set), 0);
-	peer_set_endpoint(peer, &set);
+	peer_set_endpoint(peer, &set, ORIGIN_ROAMED);
 	name_table_peer_set(&table, peer);
 	answer_both("192.0.2.1", NULL);
 	assert_at("198.51.100.9");

@@ -324,11 +324,11 @@ static void a_move_has_both_places_and_its_origin(void **state)
 {
 	struct endpoint elsewhere = address(7), same = address(7);
 
-	peer_assign_endpoint(left.peer, &elsewhere, ORIGIN_SET);
+	peer_set_endpoint(left.peer, &elsewhere, ORIGIN_SET);
 	expect("endpoint-moved 192.0.2.2:51820 192.0.2.7:51820 set\n");
 	/* A new local address is not a move, and does not change the origin. */
 	same.local.v4.ipi_spec_dst.s_addr = htonl(0xc0000201);
-	peer_set_endpoint(left.peer, &same);
+	peer_set_endpoint(left.peer, &same, ORIGIN_ROAMED);
 	expect("");
 	assert_int_equal(left.peer->origin, ORIGIN_SET);
 	elsewhere = address(8);
@@ -336,7 +336,7 @@ static void a_move_has_both_places_and_its_origin(void **state)
 	peer_commit_move(left.peer);
 	expect("endpoint-moved 192.0.2.7:51820 192.0.2.8:51820 roamed\n");
 	left.peer->endpoint = left.peer->last_from = (struct endpoint) { 0 };
-	peer_assign_endpoint(left.peer, &elsewhere, ORIGIN_RESOLVED);
+	peer_set_endpoint(left.peer, &elsewhere, ORIGIN_RESOLVED);
 	expect("endpoint-moved 192.0.2.8:51820 resolved\n");
 }
 

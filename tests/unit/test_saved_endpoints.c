@@ -129,7 +129,7 @@ static void endpoints_are_restored(void **state)
 	inet_pton(AF_INET6, "fe80::1", &endpoints[3].local.v6.ipi6_addr);
 	endpoints[3].local.v6.ipi6_ifindex = 9;
 	for (int i = 0; i < 4; i++)
-		peer_set_endpoint(peer_at(scene, i), &endpoints[i]);
+		peer_set_endpoint(peer_at(scene, i), &endpoints[i], ORIGIN_ROAMED);
 	create(scene);
 	start_again(scene);
 	assert_int_equal(restore(scene), 4); /* the last peer has none */
@@ -183,7 +183,8 @@ static void a_new_endpoint_in_the_configuration_wins(void **state)
 	struct scene *scene = *state;
 
 	for (int i = 0; i < PEERS; i++)
-		peer_set_endpoint(peer_at(scene, i), &(struct endpoint) { .to = endpoint_of("192.0.2.1", 1).to });
+		peer_set_endpoint(peer_at(scene, i), &(struct endpoint) { .to = endpoint_of("192.0.2.1", 1).to },
+						  ORIGIN_ROAMED);
 	create(scene);
 	start_again(scene);
 	scene->peers[0].endpoint_port[0] = '4';
@@ -199,7 +200,8 @@ static void peers_that_come_and_go_do_not_matter(void **state)
 	struct scene *scene = *state;
 
 	for (int i = 0; i < PEERS; i++)
-		peer_set_endpoint(peer_at(scene, i), &(struct endpoint) { .to = endpoint_of("192.0.2.1", 1).to });
+		peer_set_endpoint(peer_at(scene, i), &(struct endpoint) { .to = endpoint_of("192.0.2.1", 1).to },
+						  ORIGIN_ROAMED);
 	create(scene);
 	start_again(scene);
 	randombytes_buf(scene->peers[2].public_key, KEY_BYTES); /* a new peer, which the device does not have either */
@@ -242,7 +244,8 @@ static int copy_file(const struct scene *scene, size_t length, size_t size)
 static void fill(struct scene *scene)
 {
 	for (int i = 0; i < PEERS; i++)
-		peer_set_endpoint(peer_at(scene, i), &(struct endpoint) { .to = endpoint_of("192.0.2.1", 1).to });
+		peer_set_endpoint(peer_at(scene, i), &(struct endpoint) { .to = endpoint_of("192.0.2.1", 1).to },
+						  ORIGIN_ROAMED);
 	create(scene);
 	start_again(scene);
 }

@@ -226,7 +226,7 @@ static inline void add_peer_of(struct end *end, const struct end *other)
 
 	end->peer = peer_add(&end->device, other->device.identity.public_key);
 	assert_non_null(end->peer);
-	peer_set_endpoint(end->peer, &endpoint);
+	peer_set_endpoint(end->peer, &endpoint, ORIGIN_ROAMED);
 	device_lock(&end->device);
 	assert_int_equal(allowedips_insert(&end->device.allowed_ips, AF_INET, other->inner, 32, &end->peer->allowed_ips),
 					 0);

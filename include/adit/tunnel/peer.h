@@ -213,14 +213,12 @@ static inline const struct endpoint *peer_last_from(const struct peer *peer)
 bool peer_move(struct peer *peer, const struct endpoint *from);
 
 /*
- * These four verify the local address: they ask the kernel, without the lock, whether it can be used, and then take
- * the lock for the change. peer_set_endpoint records where an authentic message came from; it does nothing if the peer
- * is there already. peer_commit_move does the same with a move of peer_move, and peer_assign_endpoint with an endpoint
- * that did not come from the peer.
- * peer_verify_local is called before a message is sent; it does nothing unless the address is unverified.
+ * These three verify the local address: they ask the kernel, without the lock, whether it can be used, and then take
+ * the lock for the change. peer_set_endpoint does nothing if the peer is there already; ORIGIN_ROAMED: an authentic
+ * message came from there. peer_commit_move does the same with a move of peer_move. peer_verify_local is called before
+ * a message is sent; it does nothing unless the address is unverified.
  */
-void peer_set_endpoint(struct peer *peer, const struct endpoint *from);
-void peer_assign_endpoint(struct peer *peer, const struct endpoint *to, enum endpoint_origin origin);
+void peer_set_endpoint(struct peer *peer, const struct endpoint *to, enum endpoint_origin origin);
 void peer_commit_move(struct peer *peer);
 void peer_verify_local(struct peer *peer);
 
