@@ -27,7 +27,7 @@ int hosts_file_read(const char *path, void (*handle)(void *context, const char *
 
 		line[strcspn(line, "#")] = '\0';
 		word = strtok_r(line, blanks, &rest);
-		if (!word || endpoint_from_address(word, &address) || endpoint_unspecified(&address))
+		if (!word || endpoint_numeric(word, NULL, &address) || endpoint_unspecified(&address))
 			continue;
 		while ((word = strtok_r(NULL, blanks, &rest)))
 			handle(context, word, &address);

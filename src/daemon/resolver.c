@@ -276,7 +276,7 @@ static bool is_tunnel_server(const struct resolver *resolver, const char *server
 
 	for (const struct config_line *item = resolver->tunnel_servers; item; item = item->next)
 		if (!strcmp(item->text, server) ||
-			(!endpoint_from_address(item->text, &own) && !endpoint_from_address(server, &theirs) &&
+			(!endpoint_numeric(item->text, NULL, &own) && !endpoint_numeric(server, NULL, &theirs) &&
 			 endpoint_same_remote(&own, &theirs)))
 			return true;
 	return false;

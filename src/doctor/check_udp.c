@@ -119,7 +119,7 @@ static void try_loopback(struct udp *from, bool v6, bool gro, struct gso_path_re
 	if (!error) {
 		const struct udp_options plain = { .no_gro = true };
 
-		endpoint_from_address(v6 ? "::1" : "127.0.0.1", &to);
+		endpoint_numeric(v6 ? "::1" : "127.0.0.1", NULL, &to);
 		endpoint_set_port(&to, htons(udp.port));
 		if (!gro)
 			udp_limit(&udp, &plain);
@@ -211,7 +211,7 @@ static void try_device(struct udp *from, bool v6, struct gso_path_result *result
 		return;
 	}
 	tun_disable_offloads(&tun);
-	endpoint_from_address(v6 ? NEIGHBOUR_V6 : NEIGHBOUR_V4, &to);
+	endpoint_numeric(v6 ? NEIGHBOUR_V6 : NEIGHBOUR_V4, NULL, &to);
 	endpoint_set_port(&to, htons(9));
 	error = raise_device(&tun);
 	if (error)

@@ -55,8 +55,3 @@ int endpoint_numeric(const char *host, const char *port, struct endpoint *endpoi
 	endpoint_unmap(endpoint);
 	return 0;
 }
-
-int endpoint_from_address(const char *address, struct endpoint *endpoint)
-{
-	return endpoint_numeric(address, NULL, endpoint);
-}

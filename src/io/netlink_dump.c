@@ -374,34 +374,6 @@ void netlink_change_routes(struct netlink *netlink, enum netlink_route_verb verb
 
 /* --- rules ----------------------------------------------------------------------------------------------------- */
 
-/* Returns false if the attribute is a condition that struct netlink_rule_entry cannot represent. */
-static bool dump_rule_attribute(const struct nlattr *attribute, struct netlink_rule_entry *entry)
-{
-	uint32_t value = netlink_get_u32(attribute);
-
-	switch (mnl_attr_get_type(attribute)) {
-	case FRA_TABLE:
-		entry->table = value;
-		return true;
-	case FRA_PRIORITY:
-		entry->preference = value;
-		return true;
-	case FRA_FWMARK:
-		entry->mark = value;
-		return true;
-	case FRA_FWMASK:
-		return value == UINT32_MAX;
-	case FRA_SUPPRESS_PREFIXLEN:
-		entry->suppress = (int32_t)value;
-		return true;
-	case FRA_PROTOCOL:
-		entry->protocol = mnl_attr_get_payload_len(attribute) ? mnl_attr_get_u8(attribute) : 0;
-		return true;
-	default:
-		return false;
-	}
-}
-
 struct rule_dump {
 	void (*handle)(void *context, const struct netlink_rule_entry *entry);
 	void *context;
@@ -426,8 +398,30 @@ static void dump_rule(void *context, const struct nlmsghdr *message)
 	};
 	mnl_attr_for_each(attribute, message, sizeof *head)
 	{
-		if (!dump_rule_attribute(attribute, &entry))
+		uint32_t value = netlink_get_u32(attribute);
+
+		switch (mnl_attr_get_type(attribute)) {
+		case FRA_TABLE:
+			entry.table = value;
+			break;
+		case FRA_PRIORITY:
+			entry.preference = value;
+			break;
+		case FRA_FWMARK:
+			entry.mark = value;
+			break;
+		case FRA_FWMASK:
+			entry.plain &= value == UINT32_MAX;
+			break;
+		case FRA_SUPPRESS_PREFIXLEN:
+			entry.suppress = (int32_t)value;
+			break;
+		case FRA_PROTOCOL:
+			entry.protocol = mnl_attr_get_payload_len(attribute) ? mnl_attr_get_u8(attribute) : 0;
+			break;
+		default: /* a condition that the entry cannot represent */
 			entry.plain = false;
+		}
 	}
 	dump->handle(dump->context, &entry);
 }

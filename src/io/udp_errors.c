@@ -47,19 +47,6 @@ void udp_watch_errors(struct udp *udp, bool on)
 		atomic_store(&udp->watches_errors, false);
 }
 
-static void read_reporter(struct udp_error *error, const struct sock_extended_err *extended)
-{
-	const struct sockaddr *from = (const struct sockaddr *)SO_EE_OFFENDER(extended);
-
-	if (from->sa_family == AF_INET) {
-		error->reporter_length = 4;
-		memcpy(error->reporter, &((const struct sockaddr_in *)(const void *)from)->sin_addr, 4);
-	} else if (from->sa_family == AF_INET6) {
-		error->reporter_length = 16;
-		memcpy(error->reporter, &((const struct sockaddr_in6 *)(const void *)from)->sin6_addr, 16);
-	}
-}
-
 /* Returns true if the control message is an ICMP error. */
 static bool is_icmp_error(const struct cmsghdr *control)
 {
@@ -87,14 +74,21 @@ static bool take_entry(int fd, struct udp_error *error, bool *icmp)
 	if (recvmsg(fd, &message, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
 		return false;
 	for (const struct cmsghdr *at = CMSG_FIRSTHDR(&message); at; at = CMSG_NXTHDR(&message, (struct cmsghdr *)at)) {
-		struct sock_extended_err extended;
+		const struct sock_extended_err *extended = (const void *)CMSG_DATA(at);
+		const struct sockaddr *from;
 
 		if (!is_icmp_error(at))
 			continue;
-		memcpy(&extended, CMSG_DATA(at), sizeof extended);
-		*icmp = extended.ee_origin == SO_EE_ORIGIN_ICMP || extended.ee_origin == SO_EE_ORIGIN_ICMP6;
-		error->error = (int)extended.ee_errno;
-		read_reporter(error, (const struct sock_extended_err *)(const void *)CMSG_DATA(at));
+		*icmp = extended->ee_origin == SO_EE_ORIGIN_ICMP || extended->ee_origin == SO_EE_ORIGIN_ICMP6;
+		error->error = (int)extended->ee_errno;
+		from = SO_EE_OFFENDER(extended);
+		if (from->sa_family == AF_INET) {
+			error->reporter_length = 4;
+			memcpy(error->reporter, &((const struct sockaddr_in *)(const void *)from)->sin_addr, 4);
+		} else if (from->sa_family == AF_INET6) {
+			error->reporter_length = 16;
+			memcpy(error->reporter, &((const struct sockaddr_in6 *)(const void *)from)->sin6_addr, 16);
+		}
 	}
 	return true;
 }

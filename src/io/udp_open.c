@@ -227,15 +227,6 @@ static in_port_t port_of_udp(int fd, int family, bool shared)
 	return ntohs(name.v6.sin6_port);
 }
 
-static bool host_has_v6_sockets(void)
-{
-	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	if (fd >= 0)
-		close(fd);
-	return fd >= 0;
-}
-
 /* Returns the port or a negative errno. */
 static int adopt_udp(int fd, int family, bool shared)
 {
@@ -255,10 +246,16 @@ int udp_adopt(struct udp *udp, int v4, int v6, bool shared)
 	int port = adopt_udp(v4, AF_INET, shared), port_v6 = port;
 
 	*udp = (struct udp) { .v4 = -1, .v6 = -1 };
-	if (v6 >= 0)
+	if (v6 >= 0) {
 		port_v6 = adopt_udp(v6, AF_INET6, shared);
-	else if (host_has_v6_sockets())
-		return -EINVAL;
+	} else {
+		int probe = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+		if (probe >= 0) { /* the host has IPv6, so a socket is missing */
+			close(probe);
+			return -EINVAL;
+		}
+	}
 	if (port < 0 || port_v6 < 0)
 		return port < 0 ? port : port_v6;
 	if (port != port_v6)

@@ -107,15 +107,15 @@ static void an_address_alone_has_port_0(void **state)
 {
 	struct endpoint endpoint;
 
-	assert_int_equal(endpoint_from_address("192.0.2.1", &endpoint), 0);
+	assert_int_equal(endpoint_numeric("192.0.2.1", NULL, &endpoint), 0);
 	assert_string_equal(text(&endpoint), "192.0.2.1:0");
 	endpoint_set_port(&endpoint, htons(7));
 	assert_string_equal(text(&endpoint), "192.0.2.1:7");
-	assert_int_equal(endpoint_from_address("2001:db8::1", &endpoint), 0);
+	assert_int_equal(endpoint_numeric("2001:db8::1", NULL, &endpoint), 0);
 	endpoint_set_port(&endpoint, htons(7));
 	assert_string_equal(text(&endpoint), "[2001:db8::1]:7");
-	assert_int_equal(endpoint_from_address("vpn.example", &endpoint), -EINVAL);
-	assert_int_equal(endpoint_from_address("192.0.2.1:7", &endpoint), -EINVAL);
+	assert_int_equal(endpoint_numeric("vpn.example", NULL, &endpoint), -EINVAL);
+	assert_int_equal(endpoint_numeric("192.0.2.1:7", NULL, &endpoint), -EINVAL);
 }
 
 int main(void)

@@ -74,7 +74,7 @@ static void fake_read_hosts(void *context, void (*handle)(void *to, const char *
 
 	if (!hosts_host)
 		return;
-	assert_int_equal(endpoint_from_address(hosts_address, &address), 0);
+	assert_int_equal(endpoint_numeric(hosts_address, NULL, &address), 0);
 	handle(to, hosts_host, &address);
 }
 
@@ -173,7 +173,7 @@ static void answer_host(const char *host, int family, const char *text)
 
 	snprintf(copy, sizeof copy, "%s", text ? text : "");
 	for (char *word = strtok_r(copy, " ", &rest); word; word = strtok_r(NULL, " ", &rest))
-		assert_int_equal(endpoint_from_address(word, &answer.addresses[answer.count++]), 0);
+		assert_int_equal(endpoint_numeric(word, NULL, &answer.addresses[answer.count++]), 0);
 	for (unsigned i = 0; i < query_count; i++) {
 		struct query *query = &queries[i];
 		if (!query->open || query->family != family || strcmp(query->host, host))

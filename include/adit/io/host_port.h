@@ -20,7 +20,5 @@ int endpoint_split(const char *text, char host[ENDPOINT_HOST], char port[ENDPOIN
  * an interface that does not exist. The interface may exist later.
  */
 int endpoint_numeric(const char *host, const char *port, struct endpoint *endpoint);
-/* The same for an address without a port. */
-int endpoint_from_address(const char *address, struct endpoint *endpoint);
 
 #endif
