@@ -596,10 +596,10 @@ int uapi_connection_start(struct uapi *uapi, int fd, void (*closed)(struct uapi 
 	return 0;
 }
 
-void uapi_connection_stop_first(struct uapi *uapi)
+void uapi_connections_stop(struct uapi *uapi)
 {
-	struct list_node *first = list_first(&uapi->connections);
+	struct list_node *node;
 
-	if (first)
-		connection_stop(container_of(first, struct uapi_connection, node));
+	while ((node = list_take_first(&uapi->connections)))
+		connection_stop(container_of(node, struct uapi_connection, node));
 }

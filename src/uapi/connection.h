@@ -12,8 +12,8 @@ struct uapi_connection;
  * -ENOMEM and the caller still owns `fd`.
  */
 int uapi_connection_start(struct uapi *uapi, int fd, void (*closed)(struct uapi *uapi));
-/* Closes one connection. There must be one. */
-void uapi_connection_stop_first(struct uapi *uapi);
+/* Closes all connections. */
+void uapi_connections_stop(struct uapi *uapi);
 /* Makes room for a client that waits: closes the connection that has been idle longest, or whose request has taken
  * longest. Returns false if none of them has taken long. */
 bool uapi_connection_evict(struct uapi *uapi);

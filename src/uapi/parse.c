@@ -9,11 +9,6 @@
 
 #include "text.h"
 
-struct set_key {
-	const char *name;
-	int (*parse)(struct uapi_parser *parser, const char *value);
-};
-
 /* Accepts digits only, unlike strtoull(3). */
 static int parse_number(const char *value, uint32_t max, uint32_t *number)
 {
@@ -28,38 +23,20 @@ static int parse_number(const char *value, uint32_t max, uint32_t *number)
 	return 0;
 }
 
+static int parse_number16(const char *value, uint16_t *number)
+{
+	uint32_t wide = 0;
+	int error = parse_number(value, UINT16_MAX, &wide);
+
+	*number = (uint16_t)wide;
+	return error;
+}
+
 /* The protocol has no value for "false". */
 static int parse_true(const char *value, bool *flag)
 {
 	*flag = true;
 	return strcmp(value, "true") ? -EINVAL : 0;
-}
-
-static int parse_private_key(struct uapi_parser *parser, const char *value)
-{
-	parser->config->has_private_key = true;
-	return key_from_hex(parser->config->private_key, value) ? 0 : -EINVAL;
-}
-
-static int parse_listen_port(struct uapi_parser *parser, const char *value)
-{
-	uint32_t port = 0;
-	int error = parse_number(value, UINT16_MAX, &port);
-
-	parser->config->listen_port = (uint16_t)port;
-	parser->config->has_listen_port = true;
-	return error;
-}
-
-static int parse_fwmark(struct uapi_parser *parser, const char *value)
-{
-	parser->config->has_fwmark = true;
-	return parse_number(value, UINT32_MAX, &parser->config->fwmark);
-}
-
-static int parse_replace_peers(struct uapi_parser *parser, const char *value)
-{
-	return parse_true(value, &parser->config->replace_peers);
 }
 
 static int parse_public_key(struct uapi_parser *parser, const char *value)
@@ -75,22 +52,6 @@ static int parse_public_key(struct uapi_parser *parser, const char *value)
 	parser->config->peer_count++;
 	peer->has_public_key = true;
 	return key_from_hex(peer->public_key, value) ? 0 : -EINVAL;
-}
-
-static int parse_remove(struct uapi_parser *parser, const char *value)
-{
-	return parse_true(value, &parser->peer->remove);
-}
-
-static int parse_update_only(struct uapi_parser *parser, const char *value)
-{
-	return parse_true(value, &parser->peer->update_only);
-}
-
-static int parse_preshared_key(struct uapi_parser *parser, const char *value)
-{
-	parser->peer->has_preshared_key = true;
-	return key_from_hex(parser->peer->preshared_key, value) ? 0 : -EINVAL;
 }
 
 /* "address:port", "[address]:port" or "[address%zone]:port". */
@@ -130,27 +91,6 @@ static int parse_endpoint(struct uapi_parser *parser, const char *value)
 	return 0;
 }
 
-static int parse_keepalive(struct uapi_parser *parser, const char *value)
-{
-	uint32_t seconds = 0;
-	int error = parse_number(value, UINT16_MAX, &seconds);
-
-	parser->peer->keepalive = (uint16_t)seconds;
-	parser->peer->has_keepalive = true;
-	return error;
-}
-
-/* The new list starts here, so allowed IPs that precede the key are discarded. */
-static int parse_replace_allowed_ips(struct uapi_parser *parser, const char *value)
-{
-	struct config_peer *peer = parser->peer;
-
-	config_prefixes_free(peer->allowed_ips);
-	peer->allowed_ips = NULL;
-	parser->prefix_tail = &peer->allowed_ips;
-	return parse_true(value, &peer->replace_allowed_ips);
-}
-
 static int parse_allowed_ip(struct uapi_parser *parser, const char *value)
 {
 	bool remove = *value == '-';
@@ -169,28 +109,60 @@ static int parse_allowed_ip(struct uapi_parser *parser, const char *value)
 	return 0;
 }
 
-static int parse_protocol_version(struct uapi_parser *parser, const char *value)
+/* A key of the interface. The first public_key ends them. */
+static int parse_interface_key(struct uapi_parser *parser, const char *key, const char *value)
 {
-	return strcmp(value, "1") ? -EINVAL : 0;
+	struct config *config = parser->config;
+
+	if (!strcmp(key, "public_key"))
+		return parse_public_key(parser, value);
+	if (!strcmp(key, "private_key")) {
+		config->has_private_key = true;
+		return key_from_hex(config->private_key, value) ? 0 : -EINVAL;
+	}
+	if (!strcmp(key, "listen_port")) {
+		config->has_listen_port = true;
+		return parse_number16(value, &config->listen_port);
+	}
+	if (!strcmp(key, "fwmark")) {
+		config->has_fwmark = true;
+		return parse_number(value, UINT32_MAX, &config->fwmark);
+	}
+	return strcmp(key, "replace_peers") ? -EINVAL : parse_true(value, &config->replace_peers);
 }
 
-static const struct set_key interface_keys[] = {
-	{ "private_key", parse_private_key },     { "listen_port", parse_listen_port }, { "fwmark", parse_fwmark },
-	{ "replace_peers", parse_replace_peers }, { "public_key", parse_public_key },   { NULL, NULL },
-};
+/* A key of the current peer, the commonest one first. */
+static int parse_peer_key(struct uapi_parser *parser, const char *key, const char *value)
+{
+	struct config_peer *peer = parser->peer;
 
-static const struct set_key peer_keys[] = {
-	{ "allowed_ip", parse_allowed_ip },
-	{ "public_key", parse_public_key },
-	{ "remove", parse_remove },
-	{ "update_only", parse_update_only },
-	{ "preshared_key", parse_preshared_key },
-	{ "endpoint", parse_endpoint },
-	{ "persistent_keepalive_interval", parse_keepalive },
-	{ "replace_allowed_ips", parse_replace_allowed_ips },
-	{ "protocol_version", parse_protocol_version },
-	{ NULL, NULL },
-};
+	if (!strcmp(key, "allowed_ip"))
+		return parse_allowed_ip(parser, value);
+	if (!strcmp(key, "public_key"))
+		return parse_public_key(parser, value);
+	if (!strcmp(key, "preshared_key")) {
+		peer->has_preshared_key = true;
+		return key_from_hex(peer->preshared_key, value) ? 0 : -EINVAL;
+	}
+	if (!strcmp(key, "endpoint"))
+		return parse_endpoint(parser, value);
+	if (!strcmp(key, "persistent_keepalive_interval")) {
+		peer->has_keepalive = true;
+		return parse_number16(value, &peer->keepalive);
+	}
+	if (!strcmp(key, "replace_allowed_ips")) {
+		/* The new list starts here, so allowed IPs that precede the key are discarded. */
+		config_prefixes_free(peer->allowed_ips);
+		peer->allowed_ips = NULL;
+		parser->prefix_tail = &peer->allowed_ips;
+		return parse_true(value, &peer->replace_allowed_ips);
+	}
+	if (!strcmp(key, "remove"))
+		return parse_true(value, &peer->remove);
+	if (!strcmp(key, "update_only"))
+		return parse_true(value, &peer->update_only);
+	return !strcmp(key, "protocol_version") && !strcmp(value, "1") ? 0 : -EINVAL;
+}
 
 void uapi_parse_start(struct uapi_parser *parser, struct config *config, char *text, size_t length)
 {
@@ -206,7 +178,6 @@ int uapi_parse_part(struct uapi_parser *parser, size_t lines)
 		return -EINVAL;
 	for (; parser->text < parser->end; lines--) {
 		char *newline = memchr(parser->text, '\n', (size_t)(parser->end - parser->text)), *equals;
-		const struct set_key *key = parser->peer ? peer_keys : interface_keys;
 		int error;
 
 		if (!newline)
@@ -218,9 +189,8 @@ int uapi_parse_part(struct uapi_parser *parser, size_t lines)
 		if (!equals)
 			return -EPROTO;
 		*equals = '\0';
-		while (key->name && strcmp(key->name, parser->text))
-			key++;
-		error = key->name ? key->parse(parser, equals + 1) : -EINVAL;
+		error = parser->peer ? parse_peer_key(parser, parser->text, equals + 1)
+							 : parse_interface_key(parser, parser->text, equals + 1);
 		if (error)
 			return error;
 		parser->text = newline + 1;

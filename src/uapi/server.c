@@ -161,8 +161,7 @@ void uapi_stop(struct uapi *uapi)
 	end.reason = uapi->device->leaving ? "the service restarts" : "the daemon ends";
 	event_emit(&uapi->device->events, &end);
 	uapi_monitors_stop(uapi);
-	while (!list_empty(&uapi->connections))
-		uapi_connection_stop_first(uapi);
+	uapi_connections_stop(uapi);
 	if (ev_is_active(&uapi->directory_watcher)) {
 		ev_io_stop(uapi->loop, &uapi->directory_watcher);
 		close(uapi->directory_watcher.fd);
