@@ -115,25 +115,25 @@ int ini_finish(struct ini_parser *parser);
  */
 bool ini_resolve_path(const struct ini_parser *parser, const char *value, char path[PATH_MAX]);
 
-/* Report a finding in `line` of the current file; 0: in the file as a whole. */
-void ini_error(const struct ini_parser *parser, int line, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-void ini_warning(const struct ini_parser *parser, int line, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+enum ini_severity {
+	INI_ERROR,
+	INI_WARNING,
+	INI_ADVICE,   /* a warning, if the report asks for advice */
+	INI_EXPOSURE, /* others can read a key: an error in a strict report, else a warning */
+};
 
-/* The same in any file; NULL: the main file. */
-void ini_error_in(const struct ini_parser *parser, const struct config_file *file, int line, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
-void ini_warning_in(const struct ini_parser *parser, const struct config_file *file, int line, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
+/* Reports a finding in `line` of the file; 0: in the file as a whole. NULL: the main file. */
+void ini_finding(const struct ini_parser *parser, enum ini_severity severity, const struct config_file *file, int line,
+				 const char *format, ...) __attribute__((format(printf, 5, 6)));
 
-/* As ini_warning_in, but only if the report asks for advice. */
-void ini_advice_in(const struct ini_parser *parser, const struct config_file *file, int line, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
-
-/* Others can read a key: an error in a strict report, else a warning. In the current file. */
-void ini_exposure(const struct ini_parser *parser, int line, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+/* In the current file. */
+#define ini_error(parser, line, ...) ini_finding(parser, INI_ERROR, (parser)->file, line, __VA_ARGS__)
+#define ini_warning(parser, line, ...) ini_finding(parser, INI_WARNING, (parser)->file, line, __VA_ARGS__)
+#define ini_exposure(parser, line, ...) ini_finding(parser, INI_EXPOSURE, (parser)->file, line, __VA_ARGS__)
+/* In any file. */
+#define ini_error_in(parser, file, line, ...) ini_finding(parser, INI_ERROR, file, line, __VA_ARGS__)
+#define ini_warning_in(parser, file, line, ...) ini_finding(parser, INI_WARNING, file, line, __VA_ARGS__)
+#define ini_advice_in(parser, file, line, ...) ini_finding(parser, INI_ADVICE, file, line, __VA_ARGS__)
 
 enum { INI_QUOTE = 72 };
 /*

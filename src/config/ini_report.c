@@ -14,21 +14,19 @@ enum {
 	KEY_LIKE_RUN = 20, /* base64 characters in a row that may be part of a key; half a key has 22 */
 };
 
-enum severity { WARNING, ERROR };
-
-static void report_finding(const struct ini_parser *parser, const struct config_file *file, int line,
-						   enum severity severity, const char *format, va_list arguments)
+void ini_finding(const struct ini_parser *parser, enum ini_severity severity, const struct config_file *file, int line,
+				 const char *format, ...)
 {
-	const char *name = file ? file->path : parser->name, *word = severity == ERROR ? "error" : "warning";
 	struct ini_report *report = parser->report;
-	int findings = report->errors + report->warnings;
+	bool error = severity == INI_ERROR || (severity == INI_EXPOSURE && report->strict);
+	const char *name = file ? file->path : parser->name, *word = error ? "error" : "warning";
+	int findings = report->errors + report->warnings, length;
 	char text[FINDING_BYTES];
-	int length;
+	va_list arguments;
 
-	if (severity == ERROR)
-		report->errors++;
-	else
-		report->warnings++;
+	if (severity == INI_ADVICE && !report->advice)
+		return;
+	++*(error ? &report->errors : &report->warnings);
 	if (findings > FINDINGS_SHOWN)
 		return;
 	if (findings == FINDINGS_SHOWN) {
@@ -40,65 +38,11 @@ static void report_finding(const struct ini_parser *parser, const struct config_
 		length = snprintf(text, sizeof text, "%s:%d: %s: ", name, line, word);
 	else
 		length = snprintf(text, sizeof text, "%s: %s: ", name, word);
+	va_start(arguments, format);
 	if (length >= 0 && length < FINDING_BYTES)
 		vsnprintf(text + length, sizeof text - (size_t)length, format, arguments);
+	va_end(arguments);
 	report->line(report->context, text);
-}
-
-void ini_error(const struct ini_parser *parser, int line, const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	report_finding(parser, parser->file, line, ERROR, format, arguments);
-	va_end(arguments);
-}
-
-void ini_error_in(const struct ini_parser *parser, const struct config_file *file, int line, const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	report_finding(parser, file, line, ERROR, format, arguments);
-	va_end(arguments);
-}
-
-void ini_warning(const struct ini_parser *parser, int line, const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	report_finding(parser, parser->file, line, WARNING, format, arguments);
-	va_end(arguments);
-}
-
-void ini_warning_in(const struct ini_parser *parser, const struct config_file *file, int line, const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	report_finding(parser, file, line, WARNING, format, arguments);
-	va_end(arguments);
-}
-
-void ini_advice_in(const struct ini_parser *parser, const struct config_file *file, int line, const char *format, ...)
-{
-	va_list arguments;
-
-	if (!parser->report->advice)
-		return;
-	va_start(arguments, format);
-	report_finding(parser, file, line, WARNING, format, arguments);
-	va_end(arguments);
-}
-
-void ini_exposure(const struct ini_parser *parser, int line, const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	report_finding(parser, parser->file, line, parser->report->strict ? ERROR : WARNING, format, arguments);
-	va_end(arguments);
 }
 
 const char *ini_quote_word(char quoted[INI_QUOTE], const char *text)
