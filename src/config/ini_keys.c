@@ -27,6 +27,7 @@ enum {
 	LIST = 1 << 3,         /* items separated by commas or blanks */
 	TEXT = 1 << 4,         /* may contain blanks */
 	IN_PEER = 1 << 5,      /* belongs in [Peer], too */
+	TURNS_OFF = 1 << 6,    /* a flag that turns a feature of the kernel off */
 };
 
 /* Reports that the value is not what the format describes. */
@@ -130,17 +131,17 @@ static void ini_set_table(struct ini_parser *parser, const struct ini_key_row *k
 	}
 }
 
-/* Sets the flag at the offset `target` of struct config. */
+/* Sets the flag at the offset `target` of struct config: true or false, or, if it turns a feature off, off or auto. */
 static void ini_set_flag(struct ini_parser *parser, const struct ini_key_row *key, const char *value)
 {
-	bool *flag = (bool *)((char *)parser->config + key->target);
+	bool *flag = (bool *)((char *)parser->config + key->target), off = key->traits & TURNS_OFF;
 
-	if (strcasecmp(value, "true") == 0)
+	if (strcasecmp(value, off ? "off" : "true") == 0)
 		*flag = true;
-	else if (strcasecmp(value, "false") == 0)
+	else if (strcasecmp(value, off ? "auto" : "false") == 0)
 		*flag = false;
 	else
-		reject_value(parser, key, value, "true or false");
+		reject_value(parser, key, value, "%s", off ? "auto or off" : "true or false");
 }
 
 static void ini_set_fwmark(struct ini_parser *parser, const struct ini_key_row *key, const char *value)
@@ -187,19 +188,6 @@ static void ini_set_workers(struct ini_parser *parser, const struct ini_key_row 
 		parser->config->workers = workers;
 	else
 		reject_value(parser, key, value, "auto or a number from 1 to %d", CONFIG_WORKERS_MAX);
-}
-
-/* As ini_set_flag, for a flag that turns a feature of the kernel off. */
-static void ini_set_off(struct ini_parser *parser, const struct ini_key_row *key, const char *value)
-{
-	bool *off = (bool *)((char *)parser->config + key->target);
-
-	if (strcasecmp(value, "off") == 0)
-		*off = true;
-	else if (strcasecmp(value, "auto") == 0)
-		*off = false;
-	else
-		reject_value(parser, key, value, "auto or off");
 }
 
 static void ini_set_log_level(struct ini_parser *parser, const struct ini_key_row *key, const char *value)
@@ -347,19 +335,16 @@ static void ini_add_dns(struct ini_parser *parser, const struct ini_key_row *key
 	}
 }
 
-/* Appends to the hooks of the enum hook_point `target`. */
+/*
+ * Appends to the hooks of the enum hook_point `target`; or, for a key that belongs in [Peer], too, of the enum
+ * peer_hook `target`: in [Interface] for all peers, in [Peer] for one.
+ */
 static void ini_add_hook(struct ini_parser *parser, const struct ini_key_row *key, const char *value)
 {
-	if (*value && !parser->status)
-		parser->status = config_line_append(&parser->config->hooks[key->target], value, parser->line);
-}
+	struct config_line **hooks = parser->config->hooks;
 
-/* Appends to the hooks of the enum peer_hook `target`: in [Interface] for all peers, in [Peer] for one. */
-static void ini_add_peer_hook(struct ini_parser *parser, const struct ini_key_row *key, const char *value)
-{
-	bool one = parser->section == SECTION_PEER;
-	struct config_line **hooks = one ? parser->peer->hooks : parser->config->peer_hooks;
-
+	if (key->traits & IN_PEER)
+		hooks = parser->section == SECTION_PEER ? parser->peer->hooks : parser->config->peer_hooks;
 	if (*value && !parser->status)
 		parser->status = config_line_append(&hooks[key->target], value, parser->line);
 }
@@ -377,9 +362,11 @@ static const struct ini_key_row keys[KEY_COUNT] = {
 	[KEY_CRYPTO_PROVIDER] = { "CryptoProvider", SECTION_INTERFACE, 0, ini_set_crypto_provider, "Aead", 0 },
 	[KEY_TUN_BACKEND] = { "TunBackend", SECTION_INTERFACE, 0, ini_set_tun_backend, "Backend", 0 },
 	[KEY_WORKERS] = { "Workers", SECTION_INTERFACE, 0, ini_set_workers, NULL, 0 },
-	[KEY_UDP_GSO] = { "UdpGso", SECTION_INTERFACE, 0, ini_set_off, NULL, offsetof(struct config, udp_options.no_gso) },
-	[KEY_UDP_GRO] = { "UdpGro", SECTION_INTERFACE, 0, ini_set_off, NULL, offsetof(struct config, udp_options.no_gro) },
-	[KEY_TUN_OFFLOAD] = { "TunOffload", SECTION_INTERFACE, 0, ini_set_off, NULL,
+	[KEY_UDP_GSO] = { "UdpGso", SECTION_INTERFACE, TURNS_OFF, ini_set_flag, NULL,
+					  offsetof(struct config, udp_options.no_gso) },
+	[KEY_UDP_GRO] = { "UdpGro", SECTION_INTERFACE, TURNS_OFF, ini_set_flag, NULL,
+					  offsetof(struct config, udp_options.no_gro) },
+	[KEY_TUN_OFFLOAD] = { "TunOffload", SECTION_INTERFACE, TURNS_OFF, ini_set_flag, NULL,
 						  offsetof(struct config, no_tun_offload) },
 	[KEY_LOG_LEVEL] = { "LogLevel", SECTION_INTERFACE, 0, ini_set_log_level, NULL, 0 },
 	[KEY_INCLUDE] = { "Include", SECTION_INTERFACE, REPEATS | TEXT, ini_add_include, NULL, 0 },
@@ -400,9 +387,9 @@ static const struct ini_key_row keys[KEY_COUNT] = {
 	[KEY_ENDPOINT] = { "Endpoint", SECTION_PEER, 0, ini_set_endpoint, NULL, 0 },
 	[KEY_PERSISTENT_KEEPALIVE] = { "PersistentKeepalive", SECTION_PEER, 0, ini_set_keepalive, NULL, 0 },
 	[KEY_CIPHER] = { "Cipher", SECTION_PEER, 0, ini_set_cipher, NULL, 0 },
-	[KEY_PEER_UP] = { "PeerUp", SECTION_INTERFACE, REPEATS | MAY_BE_EMPTY | HOOK | IN_PEER, ini_add_peer_hook, NULL,
+	[KEY_PEER_UP] = { "PeerUp", SECTION_INTERFACE, REPEATS | MAY_BE_EMPTY | HOOK | IN_PEER, ini_add_hook, NULL,
 					  PEER_HOOK_UP },
-	[KEY_PEER_DOWN] = { "PeerDown", SECTION_INTERFACE, REPEATS | MAY_BE_EMPTY | HOOK | IN_PEER, ini_add_peer_hook, NULL,
+	[KEY_PEER_DOWN] = { "PeerDown", SECTION_INTERFACE, REPEATS | MAY_BE_EMPTY | HOOK | IN_PEER, ini_add_hook, NULL,
 						PEER_HOOK_DOWN },
 };
 
