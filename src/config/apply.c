@@ -281,9 +281,3 @@ int apply_reload(struct device *device, const struct config *config, uint64_t no
 	peer_unreserve(device);
 	return error;
 }
-
-/* The link is down, so nothing is sent and the time does not matter. */
-int apply_config(struct device *device, const struct config *config)
-{
-	return apply_reload(device, config, 0);
-}

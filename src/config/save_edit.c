@@ -541,14 +541,6 @@ static void write_line(FILE *to, const struct save_text *text, const struct save
 	fputs(line->added, to);
 }
 
-static bool is_edited(const struct save_text *text)
-{
-	for (int i = 0; i < text->line_count; i++)
-		if (text->lines[i].dropped || text->lines[i].replacement || text->lines[i].added)
-			return true;
-	return false;
-}
-
 static void free_secret(char *text)
 {
 	if (text)
@@ -560,6 +552,7 @@ int save_edit(char **edited, size_t *edited_length, const char *text, size_t len
 			  const struct config *running, const struct config_peer **unsaved)
 {
 	struct save_text lines = { 0 };
+	bool changed = false;
 	FILE *to;
 	int result = split_text(&lines, (struct ini_slice) { text, length });
 
@@ -571,7 +564,9 @@ int save_edit(char **edited, size_t *edited_length, const char *text, size_t len
 	*unsaved = lines.unsaved;
 	if (!result && lines.failed)
 		result = -ENOMEM;
-	if (!result && is_edited(&lines)) {
+	for (int i = 0; i < lines.line_count; i++)
+		changed |= lines.lines[i].dropped || lines.lines[i].replacement || lines.lines[i].added;
+	if (!result && changed) {
 		to = open_memstream(edited, edited_length);
 		for (int i = 0; to && i < lines.line_count; i++)
 			write_line(to, &lines, &lines.lines[i]);

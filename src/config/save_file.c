@@ -102,15 +102,6 @@ static int replace_file(const char *path, const struct stat *old, const char *te
 	return error;
 }
 
-static void warn_of_unsaved(const struct config_peer *peer, struct reason *warning)
-{
-	char key[KEY_BASE64];
-
-	key_to_base64(key, peer->public_key);
-	reason_set(warning, 0, "SaveConfig does not edit included files: the change of peer %s in %s is not saved", key,
-			   peer->file ? peer->file->path : "another file");
-}
-
 int save_file(const char *path, const struct config *running, struct reason *warning, struct reason *reason)
 {
 	struct ini_report findings = { .line = ignore_finding };
@@ -118,6 +109,7 @@ int save_file(const char *path, const struct config *running, struct reason *war
 	struct config on_disk = { 0 };
 	char *target = realpath(path, NULL), *text = NULL, *edited = NULL;
 	size_t length = 0, edited_length = 0;
+	char key[KEY_BASE64];
 	struct stat status;
 	int result = target ? ini_load(&on_disk, path, &findings) : -errno;
 
@@ -137,8 +129,11 @@ int save_file(const char *path, const struct config *running, struct reason *war
 		if (error)
 			result = error;
 	}
-	if (result >= 0 && unsaved)
-		warn_of_unsaved(unsaved, warning);
+	if (result >= 0 && unsaved) {
+		key_to_base64(key, unsaved->public_key);
+		reason_set(warning, 0, "SaveConfig does not edit included files: the change of peer %s in %s is not saved", key,
+				   unsaved->file ? unsaved->file->path : "another file");
+	}
 	if (result < 0)
 		reason_set_errno(reason, result, "SaveConfig: %s", path);
 free_all:

@@ -313,7 +313,7 @@ static int service_start(struct service *service, const struct network_plan *pla
 	service->config.fwmark = plan->mark;
 	service->config.has_fwmark = true;
 	device->udp_options = service->config.udp_options;
-	error = apply_config(device, &service->config);
+	error = apply_reload(device, &service->config, 0); /* the link is down */
 	if (error)
 		return reason_set_errno(reason, error, "peers");
 	handover_take_endpoints(&service->handover, &service->config);

@@ -95,7 +95,7 @@ static void only_a_file_changes_the_cipher(void **state)
 	struct config config = { .peers = &peer };
 	struct peer *made;
 
-	assert_int_equal(apply_config(&rig.device, &config), 0);
+	assert_int_equal(apply_reload(&rig.device, &config, 0), 0);
 	made = peer_first(&rig.device);
 	assert_int_equal(made->remote.suite, SUITE_AES256GCM);
 	assert_int_equal(set("fwmark=1\npublic_key=%s\nreplace_allowed_ips=true\n", "02" KEY_TAIL), 0);

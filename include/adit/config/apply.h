@@ -20,17 +20,12 @@
 #include "tunnel/device.h"
 
 /*
- * Configures a device that has no peers and whose link is down: key, port, mark and peers, each peer with its cipher,
- * preshared key, allowed IPs, keepalive and, if the endpoint is numeric, its endpoint. names_start sets endpoints that
- * are host names. Returns 0 or a negative errno, as apply_reload.
- */
-int apply_config(struct device *device, const struct config *config);
-
-/*
- * Makes a running device match a file that was read again. Peers that are not in the file are removed. Settings that
+ * Makes a device match a file: key, port, mark and peers, each peer with its cipher, preshared key, allowed IPs,
+ * keepalive and, if the endpoint is numeric, its endpoint. Peers that are not in the file are removed. Settings that
  * did not change are not touched, so sessions survive. A peer that has roamed keeps its current endpoint unless the
  * endpoint in the file changed. A private key, port or mark that is not given is kept; the caller sets the mark from
- * its network plan. No prefix may belong to two peers, which config/ini.h guarantees. `now` is in ns of CLOCK_BOOTTIME.
+ * its network plan. No prefix may belong to two peers, which config/ini.h guarantees. `now` is in ns of CLOCK_BOOTTIME;
+ * while the link is down, nothing is sent and it does not matter.
  *
  * Returns 0, or leaves the device unchanged: -EADDRINUSE (the port), -EPERM (the mark) or -ENOMEM.
  */
