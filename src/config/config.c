@@ -153,6 +153,28 @@ void prefix_to_text(char text[PREFIX_TEXT], const struct ip_prefix *prefix)
 	snprintf(text, PREFIX_TEXT, "%s/%u", address, prefix->length);
 }
 
+bool prefix_from_ifaddrs(struct ip_prefix *prefix, const struct ifaddrs *entry)
+{
+	int family = entry->ifa_addr && entry->ifa_netmask ? entry->ifa_addr->sa_family : AF_UNSPEC;
+	const uint8_t *address, *mask;
+
+	if (family == AF_INET) {
+		address = (const void *)&((const struct sockaddr_in *)(const void *)entry->ifa_addr)->sin_addr;
+		mask = (const void *)&((const struct sockaddr_in *)(const void *)entry->ifa_netmask)->sin_addr;
+	} else if (family == AF_INET6) {
+		address = ((const struct sockaddr_in6 *)(const void *)entry->ifa_addr)->sin6_addr.s6_addr;
+		mask = ((const struct sockaddr_in6 *)(const void *)entry->ifa_netmask)->sin6_addr.s6_addr;
+	} else {
+		return false;
+	}
+	*prefix = (struct ip_prefix) { .family = (uint8_t)family };
+	for (int i = 0; i < address_bits(prefix->family) / 8; i++) {
+		prefix->address[i] = address[i];
+		prefix->length += (uint8_t)__builtin_popcount(mask[i]);
+	}
+	return true;
+}
+
 bool prefix_equal(const struct ip_prefix *a, const struct ip_prefix *b)
 {
 	return a->family == b->family && a->length == b->length && memcmp(a->address, b->address, sizeof a->address) == 0;
@@ -178,6 +200,14 @@ bool prefix_contains(const struct ip_prefix *outer, const struct ip_prefix *inne
 	prefix_mask(&part);
 	prefix_mask(&network);
 	return prefix_equal(&network, &part);
+}
+
+bool config_has_prefix(const struct config_prefix *list, const struct ip_prefix *prefix)
+{
+	for (const struct config_prefix *entry = list; entry; entry = entry->next)
+		if (prefix_equal(&entry->prefix, prefix))
+			return true;
+	return false;
 }
 
 bool config_uses_v6(const struct config *config)

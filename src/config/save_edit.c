@@ -257,14 +257,6 @@ static bool same_prefixes(struct save_text *text, const struct config_prefix *a,
 	return same;
 }
 
-static bool has_prefix(const struct config_prefix *list, const struct ip_prefix *prefix)
-{
-	for (const struct config_prefix *entry = list; entry; entry = entry->next)
-		if (!compare_prefixes(&entry->prefix, prefix))
-			return true;
-	return false;
-}
-
 /* Returns the last line with the key in the section that `public_key` selects, or NULL. */
 static struct save_line *last_line(struct save_text *text, const uint8_t *public_key, enum ini_key key)
 {
@@ -299,7 +291,7 @@ static void edit_addresses(struct save_text *text, const struct config_prefix *f
 	if (continues)
 		fwrite(line->value.at, 1, line->value.length, to);
 	for (const struct config_prefix *entry = running; entry; entry = entry->next) {
-		if (has_prefix(file, &entry->prefix))
+		if (config_has_prefix(file, &entry->prefix))
 			continue;
 		prefix_to_text(item, &entry->prefix);
 		fprintf(to, "%s%s", continues ? ", " : "", item);

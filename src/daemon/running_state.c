@@ -2,7 +2,6 @@
 /* The running state: collects it from the device, the names and the kernel. */
 #include "daemon/running_state.h"
 
-#include <errno.h>
 #include <ifaddrs.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -12,39 +11,6 @@
 #include "config/apply.h"
 #include "config/save.h"
 #include "tunnel/peer.h"
-
-/* Returns 0 and sets *prefix, or -EINVAL if the entry has no IP address. */
-static int prefix_of_entry(const struct ifaddrs *entry, struct ip_prefix *prefix)
-{
-	int family = entry->ifa_addr && entry->ifa_netmask ? entry->ifa_addr->sa_family : AF_UNSPEC;
-	const uint8_t *address, *mask;
-	size_t bytes;
-
-	if (family == AF_INET) {
-		address = (const void *)&((const struct sockaddr_in *)(const void *)entry->ifa_addr)->sin_addr;
-		mask = (const void *)&((const struct sockaddr_in *)(const void *)entry->ifa_netmask)->sin_addr;
-		bytes = 4;
-	} else if (family == AF_INET6) {
-		address = (const void *)&((const struct sockaddr_in6 *)(const void *)entry->ifa_addr)->sin6_addr;
-		mask = (const void *)&((const struct sockaddr_in6 *)(const void *)entry->ifa_netmask)->sin6_addr;
-		bytes = 16;
-	} else {
-		return -EINVAL;
-	}
-	*prefix = (struct ip_prefix) { .family = (uint8_t)family };
-	memcpy(prefix->address, address, bytes);
-	for (size_t i = 0; i < bytes; i++)
-		prefix->length += (uint8_t)__builtin_popcount(mask[i]);
-	return 0;
-}
-
-static bool is_configured(const struct config *config, const struct ip_prefix *prefix)
-{
-	for (const struct config_prefix *entry = config->addresses; entry; entry = entry->next)
-		if (!memcmp(&entry->prefix, prefix, sizeof *prefix))
-			return true;
-	return false;
-}
 
 /* Appends the addresses that somebody else added to the interface. On an error there are none. */
 static void collect_addresses(struct config *running, const struct config *config, const char *interface)
@@ -56,8 +22,8 @@ static void collect_addresses(struct config *running, const struct config *confi
 	if (getifaddrs(&addresses))
 		return;
 	for (const struct ifaddrs *entry = addresses; entry; entry = entry->ifa_next) {
-		if (strcmp(entry->ifa_name, interface) != 0 || prefix_of_entry(entry, &prefix) ||
-			is_configured(config, &prefix))
+		if (strcmp(entry->ifa_name, interface) != 0 || !prefix_from_ifaddrs(&prefix, entry) ||
+			config_has_prefix(config->addresses, &prefix))
 			continue;
 		*tail = calloc(1, sizeof **tail);
 		if (!*tail)

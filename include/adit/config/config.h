@@ -6,6 +6,7 @@
 #ifndef ADIT_CONFIG_CONFIG_H
 #define ADIT_CONFIG_CONFIG_H
 
+#include <ifaddrs.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -133,6 +134,8 @@ enum { PREFIX_TEXT = 50 }; /* bytes of the longest prefix as text, with its NUL 
  */
 bool prefix_from_text(struct ip_prefix *prefix, const char *text);
 void prefix_to_text(char text[PREFIX_TEXT], const struct ip_prefix *prefix);
+/* Reads the address and the length of an entry of getifaddrs(3). Returns false if it has no IP address. */
+bool prefix_from_ifaddrs(struct ip_prefix *prefix, const struct ifaddrs *entry);
 bool prefix_equal(const struct ip_prefix *a, const struct ip_prefix *b);
 /* True if `inner` is part of `outer`, or equal. Ignores the host bits of both. */
 bool prefix_contains(const struct ip_prefix *outer, const struct ip_prefix *inner);
@@ -146,6 +149,8 @@ void prefix_mask(struct ip_prefix *prefix);
 
 /* True if an address of the interface or an allowed IP is of IPv6. */
 bool config_uses_v6(const struct config *config);
+/* True if the list contains exactly this prefix. */
+bool config_has_prefix(const struct config_prefix *list, const struct ip_prefix *prefix);
 /* Returns the crypto provider that the configuration names, "auto" if it names none. */
 const char *config_crypto_provider(const struct config *config);
 
