@@ -245,11 +245,6 @@ static void end_attempt(struct dns *dns, const char *failure)
 		dns->attempted(dns->context, failure);
 }
 
-static void log_dns_failure(const struct dns *dns)
-{
-	log_error(dns->interface, "%s", dns->failure.text);
-}
-
 static void retry_later(struct dns *dns)
 {
 	end_attempt(dns, dns->failure.text);
@@ -301,7 +296,7 @@ static void on_action_end(void *context, int status)
 	else if (status)
 		reason_set(&dns->failure, 0, "DNS: %s failed with status %d", dns->tool->program, status);
 	if (status && (dns->task != DNS_LOOK || status == -ETIMEDOUT))
-		log_dns_failure(dns);
+		log_error(dns->interface, "%s", dns->failure.text);
 	dns->action++;
 	if (status)
 		end_task(dns, status);
@@ -359,7 +354,7 @@ static void next_action(struct dns *dns)
 	free(input);
 	if (error) {
 		reason_set_errno(&dns->failure, error, "DNS: %s", dns->tool->program);
-		log_dns_failure(dns);
+		log_error(dns->interface, "%s", dns->failure.text);
 		end_task(dns, error);
 	}
 }
@@ -429,13 +424,6 @@ int dns_start(struct dns *dns, const char *interface, const struct config *confi
 	return reason_set(reason, *ended ? -ECANCELED : -EIO, "DNS: %s has not set the name servers", dns->tool->program);
 }
 
-static bool same_items(const struct config_line *a, const struct config_line *b)
-{
-	for (; a && b && !strcmp(a->text, b->text); a = a->next)
-		b = b->next;
-	return !a && !b;
-}
-
 /* Begins to set the wanted servers, or to remove the servers if none are wanted. */
 static void apply_wanted(struct dns *dns)
 {
@@ -444,7 +432,7 @@ static void apply_wanted(struct dns *dns)
 		dns->tool = choose_tool();
 	if (!dns->tool && dns->servers) {
 		reason_set(&dns->failure, 0, "%s", no_tool);
-		log_dns_failure(dns);
+		log_error(dns->interface, "%s", dns->failure.text);
 		retry_later(dns);
 		return;
 	}
@@ -460,13 +448,13 @@ static void apply_wanted(struct dns *dns)
 
 void dns_reload(struct dns *dns, const struct config *config)
 {
-	if (!dns->interface || (!dns->unapplied && same_items(dns->servers, config->dns_servers) &&
-							same_items(dns->search, config->dns_servers ? config->dns_search : NULL)))
+	if (!dns->interface || (!dns->unapplied && config_lines_equal(dns->servers, config->dns_servers) &&
+							config_lines_equal(dns->search, config->dns_servers ? config->dns_search : NULL)))
 		return;
 	dns->awaited = true;
 	if (copy_wanted(dns, config)) {
 		reason_set_errno(&dns->failure, -ENOMEM, "DNS");
-		log_dns_failure(dns);
+		log_error(dns->interface, "%s", dns->failure.text);
 		end_attempt(dns, dns->failure.text);
 		return;
 	}

@@ -13,35 +13,16 @@
 #include <time.h>
 #include <unistd.h>
 
-static const char *socket_path(void)
+bool notify_is_possible(void)
 {
 	const char *path = getenv("NOTIFY_SOCKET");
 
-	return path && *path ? path : NULL;
-}
-
-bool notify_is_possible(void)
-{
-	return socket_path() != NULL;
+	return path && *path;
 }
 
 int notify_service(const char *state)
 {
 	return notify_service_fds(state, NULL, 0);
-}
-
-static int parse_path(const char *path, struct sockaddr_un *to, socklen_t *length)
-{
-	size_t bytes = strlen(path);
-
-	*to = (struct sockaddr_un) { .sun_family = AF_UNIX };
-	if ((path[0] != '/' && path[0] != '@') || bytes >= sizeof to->sun_path)
-		return -EINVAL;
-	memcpy(to->sun_path, path, bytes);
-	if (path[0] == '@') /* an abstract socket */
-		to->sun_path[0] = '\0';
-	*length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + bytes);
-	return 0;
 }
 
 int notify_service_fds(const char *state, const int *fds, size_t count)
@@ -50,19 +31,23 @@ int notify_service_fds(const char *state, const int *fds, size_t count)
 		struct cmsghdr align;
 		char bytes[CMSG_SPACE(NOTIFY_FDS_MAX * sizeof(int))];
 	} control = { 0 };
-	struct sockaddr_un to;
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
 	struct iovec text = { (void *)state, strlen(state) };
 	struct msghdr message = { .msg_name = &to, .msg_iov = &text, .msg_iovlen = 1 };
-	const char *path = socket_path();
-	int fd, error;
+	const char *path = getenv("NOTIFY_SOCKET");
+	size_t length = path ? strlen(path) : 0;
+	int fd, error = 0;
 
-	if (!path)
+	if (!length)
 		return 0;
 	if (count > NOTIFY_FDS_MAX)
 		return -E2BIG;
-	error = parse_path(path, &to, &message.msg_namelen);
-	if (error)
-		return error;
+	if ((path[0] != '/' && path[0] != '@') || length >= sizeof to.sun_path)
+		return -EINVAL;
+	memcpy(to.sun_path, path, length);
+	if (path[0] == '@') /* an abstract socket */
+		to.sun_path[0] = '\0';
+	message.msg_namelen = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length);
 	if (count) {
 		message.msg_control = control.bytes;
 		message.msg_controllen = CMSG_SPACE(count * sizeof *fds);

@@ -55,24 +55,13 @@ static void on_up_terminated(int number)
 	kill(up_daemon, SIGTERM);
 }
 
-/* Waits until the daemon is ready or has ended, and returns the exit code. */
-static int wait_for_ready(int ready)
-{
-	char byte;
-	ssize_t got;
-
-	do
-		got = read(ready, &byte, 1);
-	while (got < 0 && errno == EINTR);
-	return got == 1 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
-
 /* Forks the daemon. Returns the exit code of the process that returns. */
 static int up_in_background(const char *path, struct config *config, bool strict, int log)
 {
 	struct up_child child = { .interface = config->interface, .log = log };
-	char interface[IFNAMSIZ];
-	int ready[2], code, status;
+	char interface[IFNAMSIZ], byte;
+	int ready[2], status;
+	ssize_t got;
 	pid_t pid;
 
 	if (pipe2(ready, O_CLOEXEC)) {
@@ -88,11 +77,15 @@ static int up_in_background(const char *path, struct config *config, bool strict
 		up_daemon = pid;
 		signal(SIGTERM, on_up_terminated);
 		close(ready[1]);
-		code = wait_for_ready(ready[0]);
-		if (code && waitpid(pid, &status, 0) == pid && WIFSIGNALED(status)) /* else it has logged the reason */
+		do
+			got = read(ready[0], &byte, 1);
+		while (got < 0 && errno == EINTR);
+		if (got == 1)
+			return EXIT_SUCCESS;
+		if (waitpid(pid, &status, 0) == pid && WIFSIGNALED(status)) /* else it has logged the reason */
 			fprintf(stderr, "adit up: `%s': the daemon was ended by signal %d (%s)\n", config->interface,
 					WTERMSIG(status), strsignal(WTERMSIG(status)));
-		return code;
+		return EXIT_FAILURE;
 	}
 	close(ready[0]);
 	child.ready = ready[1];

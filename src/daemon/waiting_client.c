@@ -21,19 +21,13 @@ int waiting_client_accept(struct waiting_client *client, const struct uapi_reply
 	return 0;
 }
 
-static void waiting_client_send(const struct waiting_client *client, const char *text, int length)
-{
-	if (length > 0 && send(client->fd, text, (size_t)length, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-		return; /* the client has gone, which does not matter */
-}
-
 void waiting_client_line(const struct waiting_client *client, const char *key, const char *value)
 {
 	char line[1024];
 	int length = snprintf(line, sizeof line, "%s=%.1000s\n", key, value);
 
-	if (client->waits)
-		waiting_client_send(client, line, length);
+	if (client->waits && length > 0) /* that the client may have gone does not matter */
+		send(client->fd, line, (size_t)length, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 void waiting_client_message(void *context, const char *text)
@@ -48,7 +42,7 @@ void waiting_client_finish(struct waiting_client *client, int error)
 
 	if (!client->waits)
 		return;
-	waiting_client_send(client, line, length);
+	send(client->fd, line, (size_t)length, MSG_NOSIGNAL | MSG_DONTWAIT);
 	waiting_client_drop(client);
 }
 
