@@ -50,16 +50,14 @@ static void on_network_contested(void *context)
 
 int host_network_open(struct network **network, struct device *device, bool adopted, struct reason *reason)
 {
-	const struct network_warnings warnings = { on_network_left_out, on_network_contested, device };
+	const struct network_options options = {
+		.events = &device->events,
+		.warnings = { on_network_left_out, on_network_contested, device },
+		.adopted = adopted,
+	};
 
-	*network = network_open(if_nametoindex(device->name));
-	if (!*network)
-		return reason_set_errno(reason, -errno, "rtnetlink");
-	network_set_events(*network, &device->events);
-	network_set_warnings(*network, &warnings);
-	if (adopted)
-		network_adopt(*network);
-	return 0;
+	*network = network_open(if_nametoindex(device->name), &options);
+	return *network ? 0 : reason_set_errno(reason, -errno, "rtnetlink");
 }
 
 int host_network_prepare(struct network *network, const struct device *device, const struct config *config,

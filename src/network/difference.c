@@ -78,12 +78,6 @@ static int add_missing(struct operation_list *list, const struct item *item, con
 	return operation_push(list, OPERATION_ADD, item);
 }
 
-/* A wrong address must be deleted before it can be added again, and so must a route behind another program's. */
-static bool deleted_first(const struct item *observed)
-{
-	return observed->kind == ITEM_ADDRESS || (observed->kind == ITEM_ROUTE && observed->flags & ITEM_BROKEN);
-}
-
 /*
  * Compares the observed items that have the identity of `desired`. Keeps the first one that satisfies it, and deletes
  * our other ones.
@@ -96,11 +90,13 @@ static int compare_run(struct operation_list *additions, struct operation_list *
 
 	for (size_t i = 0; i < count && !error; i++) {
 		bool good = item_satisfies(&observed[i], desired);
+		/* A wrong address, or a route behind another program's, must be deleted before it can be added again. */
+		bool first = desired->kind == ITEM_ADDRESS || (desired->kind == ITEM_ROUTE && observed[i].flags & ITEM_BROKEN);
 
 		if (good && !satisfied)
 			satisfied = true;
 		else if (!is_setting(desired) && desired->kind != ITEM_FIREWALL && observed[i].flags & ITEM_OURS)
-			error = operation_push(deleted_first(&observed[i]) ? additions : deletions, OPERATION_DELETE, &observed[i]);
+			error = operation_push(first ? additions : deletions, OPERATION_DELETE, &observed[i]);
 	}
 	if (satisfied || error || desired->flags & (ITEM_LEFT_OUT | ITEM_FAILED))
 		return error;

@@ -204,18 +204,6 @@ void item_prefix(const struct item *item, struct ip_prefix *prefix)
 	memcpy(prefix->address, item->address, sizeof prefix->address);
 }
 
-static void link_text(char text[ITEM_TEXT], const struct item *item)
-{
-	const char *name = link_names[item->length];
-
-	if (item->length == LINK_UP)
-		snprintf(text, ITEM_TEXT, "link state %s", item->value ? "up" : "down");
-	else if (item->length == LINK_MTU)
-		snprintf(text, ITEM_TEXT, "link %s %u", name, item->value);
-	else
-		snprintf(text, ITEM_TEXT, "link %s = %u", name, item->value);
-}
-
 void item_text(char text[ITEM_TEXT], const struct item *item)
 {
 	int version = item->family == AF_INET6 ? 6 : 4;
@@ -239,7 +227,11 @@ void item_text(char text[ITEM_TEXT], const struct item *item)
 		snprintf(text, ITEM_TEXT, "%s = %u", sysctl_names[item->length], item->value);
 		break;
 	case ITEM_LINK:
-		link_text(text, item);
+		if (item->length == LINK_UP)
+			snprintf(text, ITEM_TEXT, "link state %s", item->value ? "up" : "down");
+		else
+			snprintf(text, ITEM_TEXT, "link %s %s%u", link_names[item->length], item->length == LINK_MTU ? "" : "= ",
+					 item->value);
 		break;
 	default:
 		item_prefix(item, &prefix);

@@ -41,22 +41,20 @@ struct network {
 	struct table_claim claim, claim_before;
 	struct network_plan plan;
 	bool prepared, committed_once;
-	bool adopted; /* the interface comes from an earlier process */
+	struct network_options options;
 	char last_warning[REASON_BYTES + 32];
 	struct token_bucket listed; /* operations in the log */
 	unsigned long unlisted;
-	struct network_warnings warnings;
 	bool repair_failed; /* the last one */
 	struct watch watch;
 	struct route_check check;
-	const struct event_bus *events; /* NULL: none */
-	bool routes_differ;             /* the check has found it, so the next look lists them all */
+	bool routes_differ; /* the check has found it, so the next look lists them all */
 };
 
 static void notify_owner(const struct network *network, const char *text)
 {
-	if (network->warnings.left_out)
-		network->warnings.left_out(network->warnings.context, text);
+	if (network->options.warnings.left_out)
+		network->options.warnings.left_out(network->options.warnings.context, text);
 }
 
 static void warn_once(void *context, const char *text)
@@ -120,24 +118,13 @@ static struct network *open_network(uint32_t index, const char *interface)
 	return network;
 }
 
-struct network *network_open(uint32_t index)
+struct network *network_open(uint32_t index, const struct network_options *options)
 {
-	return open_network(index, NULL);
-}
+	struct network *network = open_network(index, NULL);
 
-void network_set_events(struct network *network, const struct event_bus *events)
-{
-	network->events = events;
-}
-
-void network_set_warnings(struct network *network, const struct network_warnings *warnings)
-{
-	network->warnings = *warnings;
-}
-
-void network_adopt(struct network *network)
-{
-	network->adopted = true;
+	if (network)
+		network->options = *options;
+	return network;
 }
 
 const struct table_claim *network_claim(const struct network *network)
@@ -156,7 +143,7 @@ static uint32_t choose_mtu(const struct network *network, const struct network_p
 {
 	uint32_t mtu;
 
-	if (network->adopted && !network->committed_once)
+	if (network->options.adopted && !network->committed_once)
 		return network->host.link.mtu;
 	mtu = path_mtu(network->host.netlink, plan->mark, network->host.index, endpoints, endpoint_count);
 	if (!mtu)
@@ -288,18 +275,18 @@ void network_commit(struct network *network)
 	watch_look_when_idle(&network->watch);
 }
 
-/* The items that a user knows from the file. Others follow from these. */
-static bool is_shown(const struct item *item)
-{
-	return !(item->flags & (ITEM_CONNECTED | ITEM_LEFT_OUT)) &&
-		   (item->kind == ITEM_ADDRESS || item->kind == ITEM_ROUTE ||
-			(item->kind == ITEM_LINK && item->length == LINK_MTU));
-}
-
+/* Returns the first item from `i` on that a user knows from the file. Others follow from these. */
 static size_t next_shown(const struct item_list *list, size_t i)
 {
-	while (i < list->count && !is_shown(&list->items[i]))
-		i++;
+	for (; i < list->count; i++) {
+		const struct item *item = &list->items[i];
+
+		if (item->flags & (ITEM_CONNECTED | ITEM_LEFT_OUT))
+			continue;
+		if (item->kind == ITEM_ADDRESS || item->kind == ITEM_ROUTE ||
+			(item->kind == ITEM_LINK && item->length == LINK_MTU))
+			break;
+	}
 	return i;
 }
 
@@ -446,12 +433,12 @@ static int repair_network(void *context)
 	else if (network->repair_failed)
 		notify_owner(network, NULL);
 	network->repair_failed = status < 0;
-	if (status > 0 && network->events) {
+	if (status > 0 && network->options.events) {
 		struct event event = { .kind = EVENT_NETWORK_REPAIRED,
 							   .interface = network->name,
 							   .repairs = (uint32_t)status,
 							   .reason = reconcile->first_change };
-		event_emit(network->events, &event);
+		event_emit(network->options.events, &event);
 	}
 	if (status > 0)
 		log_info(network->name, "another program changed the network of the tunnel: %s (%d repair%s)",
@@ -465,8 +452,8 @@ static void warn_of_contest(void *context)
 
 	log_warning(network->name, "another program keeps changing the network of the tunnel; is a network manager or a "
 							   "firewall set up for this interface, too?");
-	if (network->warnings.contested)
-		network->warnings.contested(network->warnings.context);
+	if (network->options.warnings.contested)
+		network->options.warnings.contested(network->options.warnings.context);
 }
 
 int network_watch(struct network *network, struct ev_loop *loop)
@@ -586,7 +573,7 @@ void network_close(struct network *network)
 
 void network_sweep(uint32_t index, struct table_claim *claim)
 {
-	struct network *network = network_open(index);
+	struct network *network = open_network(index, NULL);
 
 	if (!network) {
 		table_claim_release(claim);

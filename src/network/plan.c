@@ -138,12 +138,6 @@ static int claim_marked_table(struct table_claim *claim, uint32_t mark, struct r
 	return 0;
 }
 
-/* A table that was chosen stays; that of a mark which is no longer in the file does not. */
-static bool is_chosen(uint32_t table)
-{
-	return table >= FIRST_TABLE && table < FIRST_TABLE + TABLES_TRIED;
-}
-
 int network_plan(struct network_plan *plan, const struct table_claim *current, struct table_claim *claim,
 				 const struct config *config, struct reason *reason)
 {
@@ -160,9 +154,10 @@ int network_plan(struct network_plan *plan, const struct table_claim *current, s
 	}
 	if (!plan->full_v4 && !plan->full_v6)
 		return 0;
+	/* A table that was chosen stays; that of a mark which is no longer in the file does not. */
 	if (config->fwmark)
 		plan->table = config->fwmark;
-	else if (is_chosen(current->table))
+	else if (current->table >= FIRST_TABLE && current->table < FIRST_TABLE + TABLES_TRIED)
 		plan->table = current->table;
 	if (!plan->table) {
 		error = claim_free_table(claim, config->interface, reason);

@@ -161,7 +161,7 @@ static inline int try_up_with(struct scene *scene, const char *interface, const 
 	if (status < 0)
 		return status;
 	if (!scene->network)
-		scene->network = network_open(if_nametoindex(interface));
+		scene->network = network_open(if_nametoindex(interface), &(struct network_options) { 0 });
 	assert_non_null(scene->network);
 	status = network_prepare(scene->network, &scene->plan, &claim, &scene->config, endpoints, count, &scene->reason);
 	if (status == 0)

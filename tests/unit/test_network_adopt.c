@@ -31,8 +31,7 @@ static int up_adopted(struct scene *scene, struct table_claim *adopted)
 	assert_int_equal(status, 0);
 	if (!claim.table)
 		claim = *adopted;
-	scene->network = network_open(if_nametoindex("tun0"));
-	network_adopt(scene->network);
+	scene->network = network_open(if_nametoindex("tun0"), &(struct network_options) { .adopted = true });
 	status = network_prepare(scene->network, &scene->plan, &claim, &scene->config, NULL, 0, &scene->reason);
 	if (status == 0)
 		network_commit(scene->network);

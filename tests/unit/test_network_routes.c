@@ -317,7 +317,7 @@ static void errors_name_the_owner(void **state)
 	scene->config.mtu = 67;
 	assert_int_equal(try_up(scene), -EINVAL);
 	assert_string_equal(scene->reason.text, "link MTU 67: Invalid argument");
-	assert_null(network_open(9999));
+	assert_null(network_open(9999, &(struct network_options) { 0 }));
 	assert_int_equal(errno, ENODEV);
 }
 

@@ -22,15 +22,6 @@
 
 struct network;
 
-/*
- * Creates the network of the interface with this index, without any change yet. Returns NULL and sets errno on failure.
- * Only the calling thread may use it.
- */
-struct network *network_open(uint32_t index);
-
-/* Repairs are events on this bus from now on. It must outlive the network. */
-void network_set_events(struct network *network, const struct event_bus *events);
-
 /* Notifies the owner of what `adit show` should warn of. */
 struct network_warnings {
 	/* A part of the network was left out, or cannot be repaired. NULL: that is over. */
@@ -39,13 +30,23 @@ struct network_warnings {
 	void (*contested)(void *context);
 	void *context;
 };
-void network_set_warnings(struct network *network, const struct network_warnings *warnings);
+
+/* Zeroed: none of these. */
+struct network_options {
+	const struct event_bus *events; /* repairs are events on this bus, which outlives the network; NULL: none */
+	struct network_warnings warnings;
+	/*
+	 * The interface comes from an earlier process of this daemon, and its network is still there. Its MTU stays if the
+	 * first configuration sets none: the routes to the peers may lead through the tunnel by now.
+	 */
+	bool adopted;
+};
 
 /*
- * The interface comes from an earlier process of this daemon, and its network is still there. Its MTU stays if the
- * first configuration sets none: the routes to the peers may lead through the tunnel by now.
+ * Creates the network of the interface with this index, without any change yet. Returns NULL and sets errno on failure.
+ * Only the calling thread may use it.
  */
-void network_adopt(struct network *network);
+struct network *network_open(uint32_t index, const struct network_options *options);
 
 /* Returns the claim on the table in use, for network_plan. */
 const struct table_claim *network_claim(const struct network *network);
