@@ -23,12 +23,6 @@
 
 /* --- validation --------------------------------------------------------------------------------------------------- */
 
-/* With GSO: whether the type is TCP. segment_begin accepts no types but TCP and UDP_L4. */
-static bool gso_is_tcp(const struct segmenter *seg)
-{
-	return seg->gso_type != VIRTIO_GSO_UDP_L4;
-}
-
 static enum segment_error check_virtio(const struct virtio_header *header, bool v6)
 {
 	bool ecn = header->gso_type & VIRTIO_GSO_ECN;
@@ -68,12 +62,12 @@ static enum segment_error check_headers(struct segmenter *seg, const struct virt
 		return SEGMENT_HEADER_LONG;
 	if (seg->l4 != header->csum_start)
 		return SEGMENT_CSUM_START;
-	if (protocol != (gso_is_tcp(seg) ? IPPROTO_TCP : IPPROTO_UDP))
+	if (protocol != (seg->tcp ? IPPROTO_TCP : IPPROTO_UDP))
 		return SEGMENT_PROTOCOL;
-	if (header->csum_offset != (gso_is_tcp(seg) ? TCP_CHECKSUM : UDP_CHECKSUM))
+	if (header->csum_offset != (seg->tcp ? TCP_CHECKSUM : UDP_CHECKSUM))
 		return SEGMENT_CSUM_OFFSET;
 	room = seg->length - seg->l4;
-	if (gso_is_tcp(seg)) {
+	if (seg->tcp) {
 		if (room < TCP_HEADER)
 			return SEGMENT_HEADER_LONG;
 		need = (seg->packet[seg->l4 + TCP_DATA_OFFSET] >> 4) * 4u;
@@ -90,7 +84,6 @@ static enum segment_error check_headers(struct segmenter *seg, const struct virt
 static void sum_headers(struct segmenter *seg)
 {
 	const uint8_t *ip = seg->packet, *l4 = ip + seg->l4;
-	bool tcp = gso_is_tcp(seg);
 	uint64_t sum;
 
 	if (!seg->v6) {
@@ -103,12 +96,12 @@ static void sum_headers(struct segmenter *seg)
 	 * the checksum field, so in that case the length is subtracted from the stored sum.
 	 */
 	if (seg->v6 && seg->l4 > IPV6_HEADER)
-		sum = (uint64_t)get_raw16(l4 + (tcp ? TCP_CHECKSUM : UDP_CHECKSUM)) +
+		sum = (uint64_t)get_raw16(l4 + (seg->tcp ? TCP_CHECKSUM : UDP_CHECKSUM)) +
 			  (uint16_t)~htobe16((uint16_t)(seg->length - seg->l4));
 	else
-		sum = checksum_pseudo(ip, tcp ? IPPROTO_TCP : IPPROTO_UDP, 0);
+		sum = checksum_pseudo(ip, seg->tcp ? IPPROTO_TCP : IPPROTO_UDP, 0);
 	sum = checksum_add(sum, l4, 4); /* the ports */
-	if (tcp) {                      /* without sequence number, flags and checksum */
+	if (seg->tcp) {                 /* without sequence number, flags and checksum */
 		sum = checksum_add(sum, l4 + 8, 4) + get_raw16(l4 + 14);
 		sum = checksum_add(sum, l4 + 18, seg->header - seg->l4 - 18u);
 	}
@@ -144,6 +137,7 @@ enum segment_error segment_begin(struct segmenter *seg, const struct virtio_head
 		seg->left = 1;
 		return SEGMENT_OK;
 	}
+	seg->tcp = seg->gso_type != VIRTIO_GSO_UDP_L4; /* no other types but TCP are accepted */
 	error = check_virtio(header, seg->v6);
 	if (!error)
 		error = check_headers(seg, header);
@@ -195,7 +189,7 @@ static void write_segment(const struct segmenter *seg, uint8_t *ip, size_t lengt
 		put_be16(ip + 4, id);
 		put_raw16(ip + 10, (uint16_t)~checksum_fold(seg->ip_sum + htobe16((uint16_t)length) + htobe16(id)));
 	}
-	if (gso_is_tcp(seg)) {
+	if (seg->tcp) {
 		uint32_t sequence = get_be32(l4 + 4) + (uint32_t)seg->offset;
 
 		/* Only the first segment keeps CWR (RFC 3168, section 6.1.2), and only the last one keeps FIN and PSH. */

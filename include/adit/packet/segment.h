@@ -55,6 +55,7 @@ struct segmenter {
 	uint16_t index;       /* segments taken so far */
 	uint8_t gso_type;
 	bool v6;
+	bool tcp;                /* with GSO: not UDP */
 	bool checksum;           /* without GSO: whether to complete the checksum */
 	uint64_t ip_sum, l4_sum; /* sums of the header fields that are equal in all segments */
 };
