@@ -75,18 +75,9 @@ char *peer_hook_expand(const char *command, const char *interface, const char *k
 
 /* --- entries ----------------------------------------------------------------------------------------------------- */
 
-/* As in tunnel/peer.c, the hash is secret. */
-static uint64_t entry_hash(const struct peer_hooks *hooks, const uint8_t public_key[KEY_BYTES])
-{
-	uint64_t hash;
-
-	crypto_shorthash((uint8_t *)&hash, public_key, KEY_BYTES, hooks->device->hash_key);
-	return hash;
-}
-
 static struct hooked_peer *find_entry(const struct peer_hooks *hooks, const uint8_t public_key[KEY_BYTES])
 {
-	struct map_node *node = map_first(&hooks->by_key, entry_hash(hooks, public_key));
+	struct map_node *node = map_first(&hooks->by_key, device_key_hash(hooks->device, public_key));
 
 	for (; node; node = map_next(node)) {
 		struct hooked_peer *entry = container_of(node, struct hooked_peer, by_key);
@@ -110,7 +101,7 @@ static struct hooked_peer *get_entry(struct peer_hooks *hooks, const uint8_t pub
 	entry->hooks = hooks;
 	memcpy(entry->public_key, public_key, KEY_BYTES);
 	list_append(&hooks->peers, &entry->node);
-	map_insert(&hooks->by_key, &entry->by_key, entry_hash(hooks, public_key));
+	map_insert(&hooks->by_key, &entry->by_key, device_key_hash(hooks->device, public_key));
 	return entry;
 }
 
@@ -312,11 +303,6 @@ static void on_start_timer(struct ev_loop *loop, struct ev_timer *timer, int eve
 
 /* --- events ------------------------------------------------------------------------------------------------------ */
 
-static void copy_event_text(char *to, size_t room, const char *from)
-{
-	snprintf(to, room, "%s", from ? from : "");
-}
-
 static void on_peer_event(void *context, const struct event *event)
 {
 	struct peer_hooks *hooks = context;
@@ -333,9 +319,9 @@ static void on_peer_event(void *context, const struct event *event)
 		log_error(hooks->device->name, "%s: %s", labels[event->kind == EVENT_PEER_DOWN], strerror(ENOMEM));
 		return;
 	}
-	copy_event_text(entry->name, sizeof entry->name, event->name);
-	copy_event_text(entry->endpoint, sizeof entry->endpoint, event->endpoint);
-	copy_event_text(entry->reason, sizeof entry->reason, event->reason);
+	snprintf(entry->name, sizeof entry->name, "%s", event->name ? event->name : "");
+	snprintf(entry->endpoint, sizeof entry->endpoint, "%s", event->endpoint ? event->endpoint : "");
+	snprintf(entry->reason, sizeof entry->reason, "%s", event->reason ? event->reason : "");
 	peer_label_subject(entry->text, sizeof entry->text, hooks->device->name, event->public_key, entry->name);
 	entry->wanted = event->kind == EVENT_PEER_UP;
 	enqueue_entry(entry);
@@ -387,7 +373,7 @@ static int note_peers(struct peer_hooks *hooks, bool reload)
 			return -ENOMEM;
 		entry->wanted = peer->state.announced;
 		entry->up = reload ? entry->wanted : peer->state.inherited;
-		copy_event_text(entry->name, sizeof entry->name, name);
+		snprintf(entry->name, sizeof entry->name, "%s", name);
 		peer_label_subject(entry->text, sizeof entry->text, hooks->device->name, key, name);
 		if (endpoint_known(&peer->endpoint))
 			endpoint_text(entry->endpoint, &peer->endpoint);

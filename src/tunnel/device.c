@@ -85,6 +85,15 @@ void device_unlock(struct device *device)
 	device->locked = false;
 }
 
+uint64_t device_key_hash(const struct device *device, const uint8_t public_key[NOISE_KEY])
+{
+	uint64_t hash;
+
+	static_assert(crypto_shorthash_BYTES == sizeof hash, "SipHash-2-4");
+	crypto_shorthash((uint8_t *)&hash, public_key, NOISE_KEY, device->hash_key);
+	return hash;
+}
+
 uint64_t device_stamp_time(struct device *device, uint64_t now)
 {
 	int64_t offset = (int64_t)(device->realtime() - now);

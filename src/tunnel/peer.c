@@ -12,19 +12,9 @@
 
 /* --- the peers of a device ---------------------------------------------------------- */
 
-/* SipHash under a secret key, so that nobody can choose public keys that share a bucket. */
-static uint64_t key_hash(const struct device *device, const uint8_t public_key[NOISE_KEY])
-{
-	uint64_t hash;
-
-	static_assert(crypto_shorthash_BYTES == sizeof hash, "SipHash-2-4");
-	crypto_shorthash((uint8_t *)&hash, public_key, NOISE_KEY, device->hash_key);
-	return hash;
-}
-
 struct peer *peer_lookup(const struct device *device, const uint8_t public_key[NOISE_KEY])
 {
-	struct map_node *node = map_first(&device->by_key, key_hash(device, public_key));
+	struct map_node *node = map_first(&device->by_key, device_key_hash(device, public_key));
 
 	for (; node; node = map_next(node)) {
 		struct peer *peer = container_of(node, struct peer, by_key);
@@ -63,7 +53,7 @@ struct peer *peer_add(struct device *device, const uint8_t public_key[NOISE_KEY]
 	noise_remote_init(&peer->remote, public_key);
 	timers_peer_init(&peer->timers);
 	peer_label_subject(peer->text, sizeof peer->text, device->name, public_key, "");
-	map_insert(&device->by_key, &peer->by_key, key_hash(device, public_key));
+	map_insert(&device->by_key, &peer->by_key, device_key_hash(device, public_key));
 	list_append(&device->peers, &peer->node);
 	device->peer_count++;
 	return peer;

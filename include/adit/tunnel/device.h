@@ -176,6 +176,9 @@ void device_destroy(struct device *device, struct ev_loop *loop);
 void device_lock(struct device *device);
 void device_unlock(struct device *device);
 
+/* Returns SipHash under a secret key, so that nobody can choose public keys that share a bucket. */
+uint64_t device_key_hash(const struct device *device, const uint8_t public_key[NOISE_KEY]);
+
 /*
  * Returns the time for the timestamp of an initiation, in ns since the epoch. It runs with CLOCK_BOOTTIME and follows
  * the wall clock forward but not back, because peers reject a timestamp that is older than the last one.
