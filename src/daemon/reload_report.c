@@ -35,18 +35,13 @@ void reload_report_deferred(struct reload_report *report, const struct config *c
 		reload_report_message(report, "Workers: the change takes effect at the next start");
 }
 
-void reload_report_refused(const struct device *device, const char *reason)
+void reload_report_result(const struct device *device, const char *refusal)
 {
-	struct event event = { .kind = EVENT_RELOAD_REFUSED, .interface = device->name, .reason = reason };
+	struct event event = { .kind = EVENT_RELOAD_APPLIED, .interface = device->name, .reason = refusal };
 
-	event_emit(&device->events, &event);
-}
-
-void reload_report_applied(const struct device *device)
-{
-	struct event event = { .kind = EVENT_RELOAD_APPLIED,
-						   .interface = device->name,
-						   .peers = (uint32_t)device->peer_count };
-
+	if (refusal)
+		event.kind = EVENT_RELOAD_REFUSED;
+	else
+		event.peers = (uint32_t)device->peer_count;
 	event_emit(&device->events, &event);
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/hooks.h"
 #include "tunnel/peer.h"
 
 enum {
@@ -123,9 +124,6 @@ void summary_add_network(struct reload_summary *summary, const struct network *n
 
 static void add_settings(struct reload_summary *summary, const struct config *before, const struct config *after)
 {
-	static const char *const hooks[HOOK_POINTS] = {
-		[HOOK_PRE_UP] = "PreUp", [HOOK_POST_UP] = "PostUp", [HOOK_PRE_DOWN] = "PreDown", [HOOK_POST_DOWN] = "PostDown"
-	};
 	static const char *const peer_hooks[PEER_HOOKS] = { [PEER_HOOK_UP] = "PeerUp", [PEER_HOOK_DOWN] = "PeerDown" };
 
 	if (!config_lines_equal(before->dns_servers, after->dns_servers) ||
@@ -133,7 +131,7 @@ static void add_settings(struct reload_summary *summary, const struct config *be
 		summary_add(summary, "DNS changed");
 	for (int i = 0; i < HOOK_POINTS; i++)
 		if (!config_lines_equal(before->hooks[i], after->hooks[i]))
-			summary_add(summary, "%s changed", hooks[i]);
+			summary_add(summary, "%s changed", hook_point_name(i));
 	for (int i = 0; i < PEER_HOOKS; i++)
 		if (!config_lines_equal(before->peer_hooks[i], after->peer_hooks[i]))
 			summary_add(summary, "%s changed", peer_hooks[i]);

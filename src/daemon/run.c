@@ -170,7 +170,7 @@ static int service_reload(struct service *service, struct uapi_reply *reply)
 
 	if (error) {
 		reload_report_message(&report, "the tunnel is still starting");
-		reload_report_refused(&service->daemon.device, "the tunnel is still starting");
+		reload_report_result(&service->daemon.device, "the tunnel is still starting");
 		return error;
 	}
 	summary_start(&summary, &service->daemon.device);
@@ -182,7 +182,7 @@ static int service_reload(struct service *service, struct uapi_reply *reply)
 	if (error) {
 		if (reason.text[0])
 			reload_report_message(&report, reason.text);
-		reload_report_refused(&service->daemon.device, reason.text[0] ? reason.text : report.error);
+		reload_report_result(&service->daemon.device, reason.text[0] ? reason.text : report.error);
 		log_error(report.interface, "reload failed: the previous configuration remains in effect");
 		config_destroy(&config);
 		sodium_memzero(&summary, sizeof summary);
@@ -202,16 +202,8 @@ static int service_reload(struct service *service, struct uapi_reply *reply)
 	log_info(report.interface, "reloaded: %s", summary.text);
 	if (reply)
 		uapi_reply_line(reply, "changes", summary.text);
-	reload_report_applied(&service->daemon.device);
+	reload_report_result(&service->daemon.device, NULL);
 	return 0;
-}
-
-static void notify_ready(const struct service *service)
-{
-	char text[STATUS_TEXT], state[STATUS_TEXT + 32];
-
-	snprintf(state, sizeof state, "READY=1\nSTATUS=%s", status_text(text, &service->daemon.device, clock_boottime()));
-	notify_service(state);
 }
 
 static void on_hangup(void *context)
@@ -221,7 +213,7 @@ static void on_hangup(void *context)
 	uapi_finish_sets(&service->uapi);
 	notify_reloading();
 	service_reload(context, NULL);
-	notify_ready(service);
+	status_send(&service->daemon.device, "READY=1\n");
 }
 
 /* A second request while PreDown runs does not interrupt it, but `adit stop` ends `adit down` in any case. */
@@ -491,7 +483,7 @@ static int service_serve(struct service *service, void (*ready)(void *context), 
 			 device->peer_count == 1 ? "" : "s", device->listen_port, device->mtu, device->aead->name, device->backend,
 			 workers, workers == 1 ? "" : "s", service->handover.adopted ? ", interface taken over" : "");
 	interface_lock_enter(&service->lock, INTERFACE_UP);
-	notify_ready(service);
+	status_send(&service->daemon.device, "READY=1\n");
 	status_start(&service->status, device, service->daemon.loop);
 	watchdog_start(&service->watchdog, device, service->daemon.loop);
 	if (ready)

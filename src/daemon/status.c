@@ -45,14 +45,20 @@ const char *status_text(char text[STATUS_TEXT], const struct device *device, uin
 	return text;
 }
 
+void status_send(const struct device *device, const char *lines)
+{
+	char text[STATUS_TEXT], state[STATUS_TEXT + 32];
+
+	snprintf(state, sizeof state, "%sSTATUS=%s", lines, status_text(text, device, clock_boottime()));
+	notify_service(state);
+}
+
 static void on_status_due(struct ev_loop *loop, struct ev_timer *timer, int events)
 {
 	struct status *status = timer->data;
-	char text[STATUS_TEXT], state[STATUS_TEXT + 16];
 
 	status->sent_at = clock_seconds();
-	snprintf(state, sizeof state, "STATUS=%s", status_text(text, status->device, clock_boottime()));
-	notify_service(state);
+	status_send(status->device, "");
 }
 
 static void on_handshake_completed(void *context, struct peer *peer)

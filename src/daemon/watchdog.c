@@ -2,23 +2,19 @@
 /* The watchdog of the service manager. */
 #include "daemon/watchdog.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "daemon/notify.h"
 #include "daemon/status.h"
 
 static void on_watchdog(struct ev_loop *loop, struct ev_timer *timer, int events)
 {
 	struct watchdog *watchdog = timer->data;
-	char text[STATUS_TEXT], state[STATUS_TEXT + 32];
 
 	device_lock(watchdog->device); /* returns when all workers are asleep, so none of them hangs */
 	device_unlock(watchdog->device);
-	snprintf(state, sizeof state, "WATCHDOG=1\nSTATUS=%s", status_text(text, watchdog->device, clock_boottime()));
-	notify_service(state);
+	status_send(watchdog->device, "WATCHDOG=1\n");
 }
 
 void watchdog_start(struct watchdog *watchdog, struct device *device, struct ev_loop *loop)

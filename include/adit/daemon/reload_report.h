@@ -18,8 +18,7 @@ struct reload_report {
 void reload_report_message(void *context, const char *text);
 /* Reports the changes that take effect at the next start only. */
 void reload_report_deferred(struct reload_report *report, const struct config *current, const struct config *wanted);
-/* Report the result of a reload to the clients of `adit monitor`. */
-void reload_report_refused(const struct device *device, const char *reason);
-void reload_report_applied(const struct device *device);
+/* Reports the result of a reload to the clients of `adit monitor`. `refusal` is NULL if it was applied. */
+void reload_report_result(const struct device *device, const char *refusal);
 
 #endif

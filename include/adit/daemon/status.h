@@ -25,6 +25,9 @@ struct status {
  */
 const char *status_text(char text[STATUS_TEXT], const struct device *device, uint64_t now);
 
+/* Sends a message with these lines and the status to the service manager. */
+void status_send(const struct device *device, const char *lines);
+
 /* Sends the status after handshakes from now on. Does nothing without a service manager. */
 void status_start(struct status *status, struct device *device, struct ev_loop *loop);
 /* Accepts a zeroed struct. */
