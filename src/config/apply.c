@@ -244,19 +244,7 @@ void apply_set_cancel(struct apply_progress *progress)
 	peer_unreserve(progress->device);
 }
 
-/* --- the whole at once -------------------------------------------------------------- */
-
-int apply_set(struct device *device, const struct config *config, uint64_t now)
-{
-	struct apply_progress progress;
-	int status;
-
-	apply_set_start(&progress, device, config);
-	do
-		status = apply_set_part(&progress, SIZE_MAX, now);
-	while (status > 0);
-	return status;
-}
+/* --- a file -------------------------------------------------------------------------- */
 
 int apply_reload(struct device *device, const struct config *config, uint64_t now)
 {

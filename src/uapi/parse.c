@@ -197,11 +197,3 @@ int uapi_parse_part(struct uapi_parser *parser, size_t lines)
 	}
 	return 0;
 }
-
-int uapi_parse(struct config *config, char *text, size_t length)
-{
-	struct uapi_parser parser;
-
-	uapi_parse_start(&parser, config, text, length);
-	return uapi_parse_part(&parser, SIZE_MAX);
-}

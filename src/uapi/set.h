@@ -16,7 +16,7 @@ struct uapi_set {
 	int error; /* the answer */
 };
 
-/* Starts with the lines of a request, see uapi_parse. They must stay until uapi_set_part returns false. */
+/* Starts with the lines of a request, see uapi_parse_start. They must stay until uapi_set_part returns false. */
 void uapi_set_start(struct uapi_set *set, struct device *device, char *text, size_t length);
 /* Does about a millisecond of work. Returns false when `error` is the answer, and all memory is freed. */
 bool uapi_set_part(struct uapi_set *set, uint64_t now);

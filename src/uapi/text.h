@@ -14,15 +14,6 @@
 #include "config/config.h"
 #include "tunnel/device.h"
 
-/*
- * Parses the lines between `set=1` and the blank line: `length` bytes, in which line ends are overwritten. The caller
- * zeroes `config`, destroys it whatever the result is, and wipes the text.
- *
- * Returns 0, or the errors of wireguard-go: -EINVAL for an unknown key or a bad value, -EPROTO for a line without '=',
- * -EIO if the last line has no end; or -ENOMEM.
- */
-int uapi_parse(struct config *config, char *text, size_t length);
-
 /* A parser that stops after each part, because a large request takes long. */
 struct uapi_parser {
 	struct config *config;
@@ -33,9 +24,15 @@ struct uapi_parser {
 	struct config_prefix **prefix_tail;
 };
 
-/* The same as uapi_parse in parts. Text and configuration must stay until the last part. */
+/*
+ * Starts to parse the lines between `set=1` and the blank line: `length` bytes, in which line ends are overwritten. The
+ * caller zeroes `config`, destroys it whatever the result is, and wipes the text. Both must stay until the last part.
+ */
 void uapi_parse_start(struct uapi_parser *parser, struct config *config, char *text, size_t length);
-/* Parses up to `lines` lines. Returns 1 if there are more, else the result of uapi_parse. */
+/*
+ * Parses up to `lines` lines. Returns 1 if there are more, else 0 or the errors of wireguard-go: -EINVAL for an unknown
+ * key or a bad value, -EPROTO for a line without '=', -EIO if the last line has no end; or -ENOMEM.
+ */
 int uapi_parse_part(struct uapi_parser *parser, size_t lines);
 
 /*

@@ -13,6 +13,7 @@
 #include "config/apply.h"
 #include "text.h"
 #include "tunnel/control.h"
+#include "whole_set.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -95,13 +96,13 @@ static void check_set(const char *text, size_t length)
 
 	check(copy && !control_init(&device, "fuzz", &aead_libsodium, NULL));
 	memcpy(copy, text, length);
-	error = uapi_parse(&config, copy, length);
+	error = parse_whole_set(&config, copy, length);
 	check(error == 0 || error == -EINVAL || error == -EPROTO || error == -EIO);
 	if (!error) {
-		check(!apply_set(&device, &config, 1));
+		check(!apply_whole_set(&device, &config, 1));
 		check(device.peer_count <= config.peer_count);
 		check_get(&device);
-		check(!apply_set(&device, &config, 2)); /* the same request again */
+		check(!apply_whole_set(&device, &config, 2)); /* the same request again */
 		check_get(&device);
 	}
 	config_destroy(&config);

@@ -20,6 +20,7 @@
 #include "text.h"
 #include "tunnel/control.h"
 #include "tunnel/peer.h"
+#include "whole_set.h"
 
 enum { RIG_MESSAGES = 16 };
 
@@ -132,9 +133,9 @@ static inline int __attribute__((format(printf, 3, 4))) rig_set(struct rig *rig,
 	length = vasprintf(&text, format, arguments);
 	va_end(arguments);
 	assert_true(length >= 0);
-	error = uapi_parse(&config, text, (size_t)length);
+	error = parse_whole_set(&config, text, (size_t)length);
 	if (!error)
-		error = apply_set(&rig->device, &config, now);
+		error = apply_whole_set(&rig->device, &config, now);
 	config_destroy(&config);
 	free(text);
 	return error;

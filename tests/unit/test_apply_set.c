@@ -97,9 +97,9 @@ static int fail_one_by_one(const char *text)
 		struct config config = { 0 };
 		char *copy = strdup(text), *before = rig_get(&rig, 4096), *after;
 
-		assert_int_equal(uapi_parse(&config, copy, strlen(copy)), 0);
+		assert_int_equal(parse_whole_set(&config, copy, strlen(copy)), 0);
 		allocations_left = failures;
-		error = apply_set(&rig.device, &config, now);
+		error = apply_whole_set(&rig.device, &config, now);
 		allocations_left = -1;
 		after = rig_get(&rig, 4096);
 		assert_int_equal(!strcmp(before, after), error == -ENOMEM);

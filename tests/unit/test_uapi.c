@@ -33,7 +33,7 @@ static int parse(struct config *config, const char *text, size_t length)
 	assert_non_null(copy);
 	memcpy(copy, text, length);
 	*config = (struct config) { 0 };
-	error = uapi_parse(config, copy, length);
+	error = parse_whole_set(config, copy, length);
 	free(copy);
 	return error;
 }
@@ -314,7 +314,7 @@ static void a_set_of_one_mebibyte_is_applied(void **state)
 		end += sprintf(end, "allowed_ip=10.%d.%d.0/24\n", i >> 8, i & 255);
 	assert_true(end - text > 1 << 20);
 	assert_int_equal(parse(&config, text, (size_t)(end - text)), 0);
-	assert_int_equal(apply_set(&rig.device, &config, 0), 0);
+	assert_int_equal(apply_whole_set(&rig.device, &config, 0), 0);
 	assert_int_equal(peer_first(&rig.device)->allowed_ips.count, PREFIXES);
 	config_destroy(&config);
 	free(text);

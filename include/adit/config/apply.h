@@ -39,14 +39,9 @@ int apply_reload(struct device *device, const struct config *config, uint64_t no
 int apply_capture(const struct device *device, struct config *config);
 
 /*
- * Carries out a set request. Settings that it does not name are kept. Its peers are processed in order, so a peer may
- * appear several times. Returns 0 or a negative errno, as apply_reload.
- */
-int apply_set(struct device *device, const struct config *config, uint64_t now);
-
-/*
- * A set request in parts, so that packets flow in between. It is still all or nothing: what can fail comes before the
- * first change. No other change may come between the parts, but for endpoints of single peers.
+ * A set request. Settings that it does not name are kept. Its peers are processed in order, so a peer may appear
+ * several times. It is carried out in parts, so that packets flow in between. It is still all or nothing: what can fail
+ * comes before the first change. No other change may come between the parts, but for endpoints of single peers.
  */
 struct apply_progress {
 	struct device *device;
@@ -62,7 +57,7 @@ struct apply_progress {
 
 /* `config` must stay until the last part. */
 void apply_set_start(struct apply_progress *progress, struct device *device, const struct config *config);
-/* Handles about `quota` peers and prefixes. Returns 1 if there is more to do, else the result of apply_set. */
+/* Handles about `quota` peers and prefixes. Returns 1 if there is more to do, else 0 or the errors of apply_reload. */
 int apply_set_part(struct apply_progress *progress, size_t quota, uint64_t now);
 /* Gives up between two parts; what was applied stays. */
 void apply_set_cancel(struct apply_progress *progress);
