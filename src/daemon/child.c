@@ -15,13 +15,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "network/process.h"
 
 enum {
 	OUTPUT_CHUNK = 4096,         /* bytes per read */
@@ -240,39 +241,6 @@ static int open_child_input(const char *input)
 	return -EIO;
 }
 
-/* The child gets its own process group, and does not inherit the signals that the daemon blocks or ignores. */
-static int spawn_child(struct child *child, int input, int output, char **environment)
-{
-	const char *const *argv = child->options.argv;
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attributes;
-	sigset_t none, all;
-	int error = posix_spawnattr_init(&attributes);
-
-	if (error)
-		return -error;
-	error = posix_spawn_file_actions_init(&actions);
-	if (error)
-		goto destroy_attributes;
-	sigemptyset(&none);
-	sigfillset(&all);
-	posix_spawnattr_setsigmask(&attributes, &none);
-	posix_spawnattr_setsigdefault(&attributes, &all);
-	posix_spawnattr_setpgroup(&attributes, 0);
-	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-	error = posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
-	if (!error)
-		error = posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
-	if (!error)
-		error = posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO);
-	if (!error)
-		error = posix_spawnp(&child->process, argv[0], &actions, &attributes, (char *const *)argv, environment);
-	posix_spawn_file_actions_destroy(&actions);
-destroy_attributes:
-	posix_spawnattr_destroy(&attributes);
-	return -error;
-}
-
 static void watch_child(struct child *child, int output)
 {
 	struct ev_loop *loop = child->children->loop;
@@ -314,7 +282,7 @@ int child_start(struct children *children, const struct child_options *options)
 	error = pipe2(output, O_CLOEXEC) ? -errno : 0;
 	if (error)
 		goto free_environment;
-	error = spawn_child(child, input, output[1], environment);
+	error = process_spawn(options->argv, environment, input, output[1], &child->process);
 	close(output[1]);
 	if (error)
 		goto close_output;

@@ -38,8 +38,7 @@ failed:
 	return status;
 }
 
-/* The child gets its own process group, and does not inherit the signals that the daemon blocks or ignores. */
-static int process_spawn(const char *const argv[], int input, int output, pid_t *child)
+int process_spawn(const char *const argv[], char *const environment[], int input, int output, pid_t *child)
 {
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
@@ -66,7 +65,7 @@ static int process_spawn(const char *const argv[], int input, int output, pid_t 
 	if (!error)
 		error = posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO);
 	if (!error)
-		error = posix_spawnp(child, argv[0], &actions, &attributes, (char *const *)argv, environ);
+		error = posix_spawnp(child, argv[0], &actions, &attributes, (char *const *)argv, environment);
 	posix_spawn_file_actions_destroy(&actions);
 destroy_attributes:
 	posix_spawnattr_destroy(&attributes);
@@ -127,7 +126,7 @@ int process_run(const char *const argv[], const char *input, size_t length, char
 		close(in);
 		return status;
 	}
-	status = process_spawn(argv, in, out[1], &child);
+	status = process_spawn(argv, environ, in, out[1], &child);
 	close(in);
 	close(out[1]); /* so that the output ends with the child */
 	if (status < 0)

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Runs another program and waits for it, where the kernel's interface is only usable through a command (nft). */
+/*
+ * Spawns other programs. process_run waits for the end, where the kernel's interface is only usable through a command
+ * (nft).
+ */
 #ifndef ADIT_NETWORK_PROCESS_H
 #define ADIT_NETWORK_PROCESS_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 enum { PROCESS_OUTPUT = 1024 };
 
@@ -15,5 +19,12 @@ enum { PROCESS_OUTPUT = 1024 };
  */
 int process_run(const char *const argv[], const char *input, size_t length, char output[PROCESS_OUTPUT],
 				int timeout_ms);
+
+/*
+ * Spawns argv[0], searched for in PATH, with `input` as its standard input and `output` as its standard output and
+ * error. The child gets its own process group, and does not inherit the signals that this process blocks or ignores.
+ * Returns 0 and sets *child, or negative errno.
+ */
+int process_spawn(const char *const argv[], char *const environment[], int input, int output, pid_t *child);
 
 #endif
