@@ -87,3 +87,9 @@ void file_watch_stop(struct file_watch *watch)
 	close(watch->watcher.fd);
 	*watch = (struct file_watch) { 0 };
 }
+
+bool file_differs(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev != b->st_dev || a->st_ino != b->st_ino || a->st_size != b->st_size ||
+		   a->st_mtim.tv_sec != b->st_mtim.tv_sec || a->st_mtim.tv_nsec != b->st_mtim.tv_nsec;
+}

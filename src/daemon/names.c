@@ -37,14 +37,11 @@ static void abandon_query(void *context, struct resolver_query *query)
 static uint64_t hosts_version(void *context)
 {
 	struct names *names = context;
-	const struct stat *old = &names->hosts;
 	struct stat now;
 
 	if (stat(HOSTS_FILE, &now))
 		now = (struct stat) { 0 };
-	if (!names->hosts_version || now.st_dev != old->st_dev || now.st_ino != old->st_ino ||
-		now.st_size != old->st_size || now.st_mtim.tv_sec != old->st_mtim.tv_sec ||
-		now.st_mtim.tv_nsec != old->st_mtim.tv_nsec)
+	if (!names->hosts_version || file_differs(&now, &names->hosts))
 		names->hosts_version++;
 	names->hosts = now;
 	return names->hosts_version;

@@ -32,6 +32,7 @@
 
 #include "base/list.h"
 #include "base/log.h"
+#include "daemon/file_watch.h"
 
 enum {
 	TIMEOUT_MS = 2000, /* of the first try; c-ares doubles it after each round of all servers */
@@ -209,12 +210,6 @@ static void on_timer(struct ev_loop *loop, struct ev_timer *watcher, int events)
 	process_channel(watcher->data, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
 }
 
-static bool stat_differs(const struct stat *a, const struct stat *b)
-{
-	return a->st_dev != b->st_dev || a->st_ino != b->st_ino || a->st_size != b->st_size ||
-		   a->st_mtim.tv_sec != b->st_mtim.tv_sec || a->st_mtim.tv_nsec != b->st_mtim.tv_nsec;
-}
-
 static const struct config_line *tunnel_servers(const struct resolver *resolver)
 {
 	return resolver->options.tunnel_servers ? *resolver->options.tunnel_servers : NULL;
@@ -240,7 +235,7 @@ static bool config_changed(struct resolver *resolver)
 	}
 	if (stat(resolver->options.upstream, &upstream))
 		upstream = (struct stat) { 0 };
-	changed = stat_differs(&config, &resolver->config) || stat_differs(&upstream, &resolver->upstream) ||
+	changed = file_differs(&config, &resolver->config) || file_differs(&upstream, &resolver->upstream) ||
 			  *resolver->options.mark != resolver->mark || tunnel_servers(resolver) != resolver->tunnel_servers;
 	resolver->tunnel_servers = tunnel_servers(resolver);
 	resolver->mark = *resolver->options.mark;

@@ -9,6 +9,8 @@
 #define ADIT_DAEMON_FILE_WATCH_H
 
 #include <ev.h>
+#include <stdbool.h>
+#include <sys/stat.h>
 
 enum { FILE_WATCH_FILES = 2 };
 
@@ -28,5 +30,8 @@ int file_watch_start(struct file_watch *watch, const char *const paths[FILE_WATC
 					 struct ev_loop *loop, void (*changed)(void *context), void *context);
 /* Accepts a zeroed struct. */
 void file_watch_stop(struct file_watch *watch);
+
+/* Returns whether two results of stat(2) are about different files, or about different contents of one. */
+bool file_differs(const struct stat *a, const struct stat *b);
 
 #endif
