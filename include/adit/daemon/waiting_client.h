@@ -18,6 +18,7 @@
 struct waiting_client {
 	bool waits;
 	int fd;
+	unsigned long lost; /* messages */
 };
 
 /* Accepts the client behind `reply`. Returns 0, -EBUSY if there is one already, or another negative errno. */
@@ -25,8 +26,8 @@ int waiting_client_accept(struct waiting_client *client, const struct uapi_reply
 /* Sends a line `key=value`, if there is a client. Does not block, like waiting_client_message. */
 void waiting_client_line(const struct waiting_client *client, const char *key, const char *value);
 /*
- * Sends a message to the struct waiting_client `context`, if it is a client. Does not block: a line for which the
- * client has no room is lost.
+ * Sends a message to the struct waiting_client `context`, if it is a client. Does not block: if the client does not
+ * read, the message is lost and counted, so that there is room for the result.
  */
 void waiting_client_message(void *context, const char *text);
 /* Sends the result, 0 or a negative errno, and closes the connection. */
