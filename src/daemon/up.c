@@ -137,8 +137,10 @@ static int up_file(const char *name, bool strict, const char *log_path)
 	struct config config = { 0 };
 	int log = -1, code = EXIT_FAILURE;
 
-	if (!path)
+	if (!path) { /* the current folder has been removed */
+		fprintf(stderr, "adit up: `%s': %s\n", name, strerror(errno));
 		return EXIT_FAILURE;
+	}
 	if (log_path)
 		log = open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0600);
 	if (log_path && log < 0)

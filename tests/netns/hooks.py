@@ -539,6 +539,9 @@ def messages(lab):
     with lab.check("up without a file, and with a broken one"):
         assert run("up", "nope") == (1, "adit up: `/etc/adit/nope.conf' does not exist\n")
         assert run("up", "./nope.conf") == (1, "adit up: `./nope.conf' does not exist\n")
+        words = ["sh", "-c", "mkdir gone; cd gone; rmdir ../gone; exec \"$@\"", "sh", lab.adit, "up", "nope.conf"]
+        done = left.node.run(words, check=False, cwd="/run")
+        assert (done.returncode, done.stderr) == (1, "adit up: `nope.conf': No such file or directory\n"), done
         with open("/run/broken.conf", "w") as file:
             file.write("nonsense\n")
         code, text = run("up", "broken.conf")
