@@ -214,6 +214,8 @@ int output_write(struct output *output, const char *folder, const char *name, co
 		goto failed;
 	}
 	if (output->fd >= 0 && content_equal(output->fd, file.name, text)) {
+		if (!output->dry_run)
+			unlinkat(output->fd, file.hidden, 0); /* a run that was killed may have left it */
 		error = 0;
 		goto unchanged;
 	}

@@ -302,6 +302,12 @@ static void an_interrupted_run_is_completed(void **state)
 	assert_string_equal(read_text("out/a/lab.conf", text, sizeof text), new_a);
 	assert_string_equal(read_text("out/b/lab.conf", text, sizeof text), new_b);
 	assert_int_equal(access("out/a/.lab.conf.new", F_OK), -1);
+	write_text("out/a/.lab.conf.new", "left behind");
+	assert_run(run_mesh("list", "--out", "out", "--dry-run"), 0,
+			   "no file of a host changed (dry run: nothing was written)\n", "");
+	assert_int_equal(access("out/a/.lab.conf.new", F_OK), 0);
+	assert_run(run_mesh("list", "--out", "out"), 0, "no file of a host changed\n", "");
+	assert_int_equal(access("out/a/.lab.conf.new", F_OK), -1);
 	/* Lost: the file of a host without keys of its own. The pairs of the others stay. */
 	assert_int_equal(unlink("out/c/lab.conf"), 0);
 	assert_run(run_mesh("list", "--out", "out"), 0, "1 host added: c; 3 files changed: a, b, c\n", "");
