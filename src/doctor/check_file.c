@@ -133,7 +133,7 @@ void scan_hook(struct file_tool_facts *facts, const char *hook)
 void collect_file_tools(struct file_tool_facts *facts, const struct config *config)
 {
 	*facts = (struct file_tool_facts) {
-		.sets_dns = config->dns_servers || config->dns_search,
+		.sets_dns = config->dns_servers, /* search domains alone have no effect */
 		.has_resolvectl = host_has_program("resolvectl") && host_has_file("/run/systemd/resolve/io.systemd.Resolve"),
 		.has_resolvconf = host_has_program("resolvconf"),
 	};

@@ -325,6 +325,20 @@ static void programs_of_hooks_are_found(void **state)
 	assert_false(facts.hook_uses[TOOL_TC] || facts.hook_uses[TOOL_SYSCTL] || facts.hook_uses[TOOL_IP6TABLES]);
 }
 
+static void search_domains_alone_need_no_program(void **state)
+{
+	struct config config = { 0 };
+	struct file_tool_facts facts;
+
+	assert_int_equal(config_line_append(&config.dns_search, "example.org", 3), 0);
+	collect_file_tools(&facts, &config);
+	assert_false(facts.sets_dns);
+	assert_int_equal(config_line_append(&config.dns_servers, "10.9.0.53", 4), 0);
+	collect_file_tools(&facts, &config);
+	assert_true(facts.sets_dns);
+	config_destroy(&config);
+}
+
 static void missing_programs_are_failures(void **state)
 {
 	struct file_tool_facts facts = { .sets_dns = true };
@@ -357,6 +371,7 @@ int main(void)
 		finding_test(findings_of_the_parser_keep_their_place),
 		finding_test(others_must_not_change_the_file),
 		finding_test(programs_of_hooks_are_found),
+		finding_test(search_domains_alone_need_no_program),
 		finding_test(missing_programs_are_failures),
 	};
 
