@@ -86,17 +86,19 @@ int command_peer_list(int argc, char **argv)
 	return error ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-/* Returns NULL, after it has reported the nearest name, if there is no such peer. */
+/* Finds a peer by its name or public key. Returns NULL, after it has reported the nearest name, if there is none. */
 static const struct config_peer *find_peer(const struct peer_site *site, const char *name)
 {
 	const char *nearest = NULL;
 	size_t distance = strlen(name) / 3 + 2; /* farther names are not similar */
+	uint8_t key[KEY_BYTES];
+	bool is_key = key_from_base64(key, name);
 
 	for (const struct config_peer *peer = site->config.peers; peer; peer = peer->next) {
 		const char *other = config_peer_name(peer);
 		size_t far = *other ? spelling_distance(name, other) : SIZE_MAX;
 
-		if (strcmp(other, name) == 0)
+		if (strcmp(other, name) == 0 || (is_key && memcmp(peer->public_key, key, sizeof key) == 0))
 			return peer;
 		if (far < distance) {
 			nearest = other;
@@ -114,9 +116,11 @@ static const struct config_peer *find_peer(const struct peer_site *site, const c
 /* Returns whether the peer has a file of its own, which may be deleted. Reports if it has not. */
 static bool has_own_file(const struct peer_site *site, const struct config_peer *found)
 {
+	const char *name = *config_peer_name(found) ? config_peer_name(found) : "the peer";
+
 	if (!found->file) {
 		fprintf(stderr, "%s: %s is in %s itself, on line %d; delete its [Peer] there and run \"adit reload %s\"\n",
-				site->command, config_peer_name(found), site->file, found->line, site->config.interface);
+				site->command, name, site->file, found->line, site->config.interface);
 		return false;
 	}
 	for (const struct config_peer *peer = site->config.peers; peer; peer = peer->next) {

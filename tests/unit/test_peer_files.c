@@ -461,6 +461,9 @@ static void list_and_remove(void **state)
 	run_line(0, "peer remove site.conf b\u00f6b --no-reload");
 	assert_string_equal(errors, "");
 	assert_int_equal(entries_of("site.d"), 1);
+	write_text("site.d/two.conf", "[Peer]\nPublicKey = " OTHER_KEY "\n");
+	run_line(0, "peer remove site.conf " OTHER_KEY " --no-reload");
+	assert_int_equal(entries_of("site.d"), 0);
 }
 
 static void concurrent_adds_take_different_addresses(void **state)
