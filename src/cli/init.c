@@ -73,8 +73,14 @@ static bool take_peer_option(struct options *options, struct init *init)
 static void check_new_addresses(struct options *options, const struct init *init)
 {
 	struct config config = { 0 };
+	size_t missing = 0;
 
-	if (options_parse(options, &config, "--address", "Address", false, init->address) && !strchr(init->address, '/'))
+	options_parse(options, &config, "--address", "Address", false, init->address);
+	for (const struct config_prefix *own = config.addresses; own; own = own->next)
+		missing++;
+	for (const char *slash = strchr(init->address, '/'); slash; slash = strchr(slash + 1, '/'))
+		missing--;
+	if (missing)
 		options_fail(options, "--address: the length of the network is missing, as in 10.9.0.1/24 or fd09::1/64");
 	for (const struct config_prefix *own = config.addresses; own && !options->failed; own = own->next) {
 		enum address_place place = address_pool_place(&own->prefix, &own->prefix);
@@ -253,9 +259,28 @@ static int create_init(const struct init *init, const struct text *text)
 	return error;
 }
 
+static void ignore_init_finding(void *context, const char *text)
+{
+}
+
+/* The peers of the new file. Those that its command line does not name are in a folder that existed before. */
+static size_t count_all_peers(const struct init *init)
+{
+	struct ini_report quiet = { .line = ignore_init_finding };
+	struct config config = { 0 };
+	size_t count;
+
+	ini_load(&config, init->file, &quiet);
+	count = config.peer_count;
+	config_destroy(&config);
+	return count;
+}
+
 static void print_next_steps(const struct init *init)
 {
 	bool in_etc = strncmp(init->file, INI_DIRECTORY "/", strlen(INI_DIRECTORY "/")) == 0;
+	const char *port = init->listen_port ? init->listen_port : "51820", *name = in_etc ? init->interface : init->file;
+	size_t earlier = count_all_peers(init) - init->peer_count;
 
 	fflush(stdout);
 	fprintf(stderr, "\nWrote %s. Above is the public key of this host, for the other end.\n", init->file);
@@ -266,12 +291,18 @@ static void print_next_steps(const struct init *init)
 				init->interface, init->interface);
 	else
 		fprintf(stderr, "  adit check %s  look for mistakes\n  adit run %s    start it\n", init->file, init->file);
-	if (!init->peer_count)
+	if (earlier)
+		fprintf(stderr,
+				"The folder %s.d existed, and %zu peer%s in it belong%s to this tunnel, too:\n"
+				"  adit peer list %s\n",
+				init->interface, earlier, earlier == 1 ? "" : "s", earlier == 1 ? "s" : "", name);
+	else if (!init->peer_count)
 		fprintf(stderr,
 				"There is no peer yet. For one that has a key:\n"
 				"  adit peer add %s NAME --public-key KEY --address ADDRESS\n",
-				in_etc ? init->interface : init->file);
-	fprintf(stderr, "A firewall must accept UDP to port %s.\n", init->listen_port ? init->listen_port : "51820");
+				name);
+	if (strcmp(port, "0") != 0)
+		fprintf(stderr, "A firewall must accept UDP to port %s.\n", port);
 }
 
 int command_init(int argc, char **argv)

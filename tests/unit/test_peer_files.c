@@ -198,6 +198,20 @@ static void init_never_overwrites(void **state)
 	assert_false(exists("site.d"));
 }
 
+static void init_names_the_peers_of_an_earlier_folder(void **state)
+{
+	assert_int_equal(mkdir("site.d", 0700), 0);
+	run_line(0, "init ./site.conf --address 10.9.0.1/24 --listen-port 0");
+	assert_non_null(strstr(errors, "There is no peer yet. "));
+	assert_null(strstr(errors, "firewall")); /* the port is random */
+	assert_int_equal(unlink("site.conf"), 0);
+	write_text("site.d/one.conf", "[Peer]\nName = one\nPublicKey = " OTHER_KEY "\n");
+	run_line(0, "init ./site.conf --address 10.9.0.1/24 --peer " KEY);
+	assert_non_null(strstr(errors, "The folder site.d existed, and 1 peer in it belongs to this tunnel, too:\n"
+								   "  adit peer list ./site.conf\n"));
+	assert_null(strstr(errors, "no peer"));
+}
+
 static void the_address_of_a_host_is_not_special(void **state)
 {
 	static const struct {
@@ -255,6 +269,8 @@ static void init_names_the_option_that_is_wrong(void **state)
 				 "adit init: --address: 10.9.1.255/24 is the broadcast address; give the address of this host, as in "
 				 "10.9.0.1/24\n");
 	expect_error("init ./a.conf --address 10.9.0.1",
+				 "adit init: --address: the length of the network is missing, as in 10.9.0.1/24 or fd09::1/64\n");
+	expect_error("init ./a.conf --address 10.9.0.1/24,fd09::1",
 				 "adit init: --address: the length of the network is missing, as in 10.9.0.1/24 or fd09::1/64\n");
 	expect_error(
 		"init ./a.conf --address 10.9.0/24",
@@ -528,6 +544,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(init_writes_a_file_that_check_accepts),
 		TEST(init_never_overwrites),
+		TEST(init_names_the_peers_of_an_earlier_folder),
 		TEST(the_address_of_a_host_is_not_special),
 		TEST(init_checks_the_whole_file),
 		TEST(init_names_the_option_that_is_wrong),
