@@ -137,13 +137,13 @@ def fill(lab, name):
         return values.setdefault(found[1], key(lab.adit, "pubkey", key(lab.adit, "genkey")))
 
     values = {"private": key(lab.adit, "genkey"), "psk": key(lab.adit, "genpsk")}
-    with open(os.path.join(FILES, f"{name}.conf")) as file:
+    with open(os.path.join(FILES, f"{name}.conf"), newline="") as file:
         return re.sub(r"@(\w+)@", new, file.read())
 
 
 def change(host):
     """Adds a peer, moves one and removes one, for SaveConfig."""
-    first, second = re.findall("^PublicKey = (.*)$", host.text, re.MULTILINE)
+    first, second = re.findall(r"^PublicKey = (\S+)", host.text, re.MULTILINE)
     host.node.run(f"wg set {host.interface} peer {first} endpoint 192.0.2.254:1234 allowed-ips 10.192.125.0/24")
     host.node.run(f"wg set {host.interface} peer {NEW_PEER} allowed-ips 10.192.122.9/32 persistent-keepalive 7")
     host.node.run(f"wg set {host.interface} peer {second} remove")
