@@ -11,6 +11,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tarfile
 
 from container import Container, join, new_cgroups
 from ends import Adit, key
@@ -326,6 +327,50 @@ def container_of_nspawn(lab):
             process.send_signal(signal.SIGTERM)
             log = process.communicate(timeout=60)[0]
             assert not app.node.has_link("app"), log
+
+
+# The storage is that of the case. A limit may be above that of this host, which may not permit to raise it.
+PODMAN = ["podman", "--root=/run/podman/root", "--runroot=/run/podman/run", "--tmpdir=/run/podman/tmp",
+          "--storage-driver=vfs", "--cgroup-manager=cgroupfs", "--events-backend=none"]
+PODMAN_RUN = ["--rm", "--cgroups=disabled", "--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024"]
+
+
+def import_image(adit):
+    """Makes an image of adit with its libraries and nothing else."""
+    libraries = re.findall(r"/\S+", subprocess.run(["ldd", adit], capture_output=True, text=True, check=True).stdout)
+    with tarfile.open("/run/image.tar", "w") as image:
+        for path, name in [(adit, "/usr/bin/adit"), *((os.path.realpath(library), library) for library in libraries)]:
+            image.add(path, name)
+        link = tarfile.TarInfo("/var/run")
+        link.type, link.linkname = tarfile.SYMTYPE, "../run"
+        image.addfile(link)
+    subprocess.run([*PODMAN, "import", "/run/image.tar", "adit-image"], capture_output=True, check=True)
+
+
+@case()
+def container_of_podman(lab):
+    """The command for podman in conf/container/app.conf, except for the network, which is that of the case."""
+    if not shutil.which("podman"):
+        raise Skip("needs podman")
+    for kind, path in ("tmpfs", "/dev/shm"), ("cgroup2", "/sys/fs/cgroup"):  # locks; crun refuses a mix of versions
+        subprocess.run(["mount", "-t", kind, kind, path], check=True)
+    ends = lay(lab, "container", {"app": "10.0.0.2", "gateway": "198.51.100.1"})
+    app, gateway = ends["app"], ends["gateway"]
+    there = add_lan(lab, gateway.node, "there", "192.168.51")
+    gateway.start()
+    app.write()
+    import_image(lab.adit)
+    words = re.search(r"podman run (.*) IMAGE adit run app$", app.content, re.MULTILINE)[1]
+    process = subprocess.Popen([*PODMAN, "run", f"--network=ns:/run/netns/{app.node.name}", *PODMAN_RUN,
+                                *words.replace("./app.conf:", "/run/app.conf:").split(), "adit-image", "adit", "run", "app"],
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    with lab.check("the container reaches the LAN"):
+        wait_for(lambda: reaches(app, "192.168.51.2") or process.poll() is not None, "an answer of there")
+        both_ways(app.node, app.v4, there, "192.168.51.2", 4 * MIB)
+    with lab.check("the end of the container removes the interface"):
+        process.send_signal(signal.SIGTERM)
+        log = process.communicate(timeout=60)[0]
+        assert process.returncode == 0 and not app.node.has_link("app"), log
 
 
 def masquerade(node, interface):
