@@ -260,7 +260,7 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	}
 	if (!strcmp(word, "--complete")) {
-		complete_command_line(commands, COMMANDS, argc - 2, argv + 2);
+		complete_command_line(commands, COMMANDS, mesh_list_hosts, argc - 2, argv + 2);
 		return EXIT_SUCCESS;
 	}
 	if (is_help_option(word) || !strcmp(word, "help"))

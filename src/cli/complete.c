@@ -5,8 +5,8 @@
  * The help of a command is the only description of its arguments. Its usage names the words in their order. Its options
  * are those of the usage and the first words of indented lines. A word in capitals names a kind of value: FILE and NAME
  * are configurations, IFNAME is a running interface, DIR is a directory, LEVEL is a level of the log, PEER is a peer of
- * the FILE or IFNAME before it; "add|remove" are alternatives. Such a verb may have a usage of its own, in an indented
- * line of the help: "adit peer remove FILE PEER".
+ * the FILE or IFNAME before it, HOST is a host of the list HOSTS before it; "add|remove" are alternatives. Such a verb
+ * may have a usage of its own, in an indented line of the help: "adit peer remove FILE PEER".
  */
 #include "cli/complete.h"
 
@@ -248,10 +248,16 @@ static void offer_peers(const char *file, const char *prefix)
 	config_destroy(&config);
 }
 
-/* The words before to which a PEER belongs; NULL: none. */
-struct peer_owner {
-	const char *file, *interface;
+/* The words before to which a PEER or a HOST belongs; NULL: none. */
+struct value_owner {
+	const char *file, *interface, *hosts;
+	host_lister *list_hosts;
 };
+
+static void offer_host(void *context, const char *name)
+{
+	offer_text(name, "host", context);
+}
 
 /* Offers the peers of a running interface by name, or else by public key, with their first address. */
 static void offer_running_peers(const char *name, const char *prefix)
@@ -272,7 +278,7 @@ static void offer_running_peers(const char *name, const char *prefix)
 	show_free(&interface);
 }
 
-static void offer_value(struct piece kind, const struct peer_owner *owner, const char *prefix)
+static void offer_value(struct piece kind, const struct value_owner *owner, const char *prefix)
 {
 	if (piece_is(kind, "DIR"))
 		puts(":directories");
@@ -284,6 +290,8 @@ static void offer_value(struct piece kind, const struct peer_owner *owner, const
 		offer_peers(owner->file, prefix);
 	else if (piece_is(kind, "PEER") && owner->interface)
 		offer_running_peers(owner->interface, prefix);
+	else if (piece_is(kind, "HOST") && owner->hosts && strcmp(owner->hosts, "-") != 0) /* not standard input */
+		owner->list_hosts(owner->hosts, offer_host, (void *)prefix);
 }
 
 /* Returns the usage of a verb of the command, such as `peer remove`, or NULL if the help has none. */
@@ -298,7 +306,7 @@ static const char *find_verb_usage(const struct command *command, const char *ve
 }
 
 /* Offers values of the word with this index in a usage. Returns false if there are not so many words. */
-static bool offer_word(const char *text, int index, const struct peer_owner *owner, const char *prefix)
+static bool offer_word(const char *text, int index, const struct value_owner *owner, const char *prefix)
 {
 	struct piece word = { 0 };
 	bool repeated = false;
@@ -340,10 +348,10 @@ static bool offer_word(const char *text, int index, const struct peer_owner *own
 	return true;
 }
 
-static void complete_command(const struct command *command, int words, char **list)
+static void complete_command(const struct command *command, host_lister *list_hosts, int words, char **list)
 {
 	const char *prefix = list[words - 1], *usage = command->arguments, *verb_usage = NULL;
-	struct peer_owner owner = { 0 };
+	struct value_owner owner = { .list_hosts = list_hosts };
 	struct option_text option;
 	bool is_value = false;
 	int index = 0;
@@ -355,7 +363,7 @@ static void complete_command(const struct command *command, int words, char **li
 			if (index == 0)
 				verb_usage = find_verb_usage(command, list[i]);
 			if (index == 0 && !verb_usage)
-				owner.interface = list[i];
+				owner.interface = owner.hosts = list[i];
 			if (index == 1 && verb_usage)
 				owner.file = list[i];
 			index++;
@@ -372,14 +380,15 @@ static void complete_command(const struct command *command, int words, char **li
 		offer_options(command, prefix);
 }
 
-void complete_command_line(const struct command *commands, size_t count, int words, char **list)
+void complete_command_line(const struct command *commands, size_t count, host_lister *list_hosts, int words,
+						   char **list)
 {
 	const char *prefix = words ? list[words - 1] : "";
 
 	if (words > 1) {
 		for (size_t i = 0; i < count; i++) {
 			if (strcmp(commands[i].name, list[0]) == 0)
-				complete_command(&commands[i], words - 1, list + 1);
+				complete_command(&commands[i], list_hosts, words - 1, list + 1);
 		}
 		if (strcmp(list[0], "help") != 0 || words > 2)
 			return;

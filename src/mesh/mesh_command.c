@@ -421,6 +421,22 @@ static int run_status(const struct mesh_options *options)
 	return code;
 }
 
+static void ignore_list_finding(void *context, const char *text)
+{
+}
+
+void mesh_list_hosts(const char *path, void (*found)(void *context, const char *name), void *context)
+{
+	struct ini_report report = { .line = ignore_list_finding };
+	struct host_list list = { 0 };
+
+	host_list_load(&list, path, &report);
+	for (size_t i = 0; i < list.count; i++)
+		if (*list.hosts[i].name)
+			found(context, list.hosts[i].name);
+	host_list_destroy(&list);
+}
+
 int command_mesh(int argc, char **argv)
 {
 	struct mesh_options options = { .rotate = calloc((size_t)argc + 1, sizeof *options.rotate) };

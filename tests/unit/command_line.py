@@ -208,6 +208,7 @@ def in_folder(check):
         (path / "folder").mkdir()
         (path / "a file.conf").touch()
         (path / "a-note").touch()
+        (path / "hosts").write_text("network = 10.9.0.0/24\nberlin 192.0.2.1\nparis -\nbroken\n")
         (path / "site.d").mkdir()
         (path / "site.conf").write_text("[Interface]\nInclude = site.d\n")
         for number, name in enumerate(PEERS):
@@ -244,6 +245,7 @@ def bash_completes():
         assert complete("no-such-command", "") == [""]
         assert complete("log", "de") == ["debug"]
         assert complete("peer", "remove", "site.conf", "a") == ["alice", "albert\\'s\\ laptop"]
+        assert complete("mesh", "hosts", "--rotate", "") == ["berlin", "paris", "broken"]
         assert complete("peer", "remove", "site.conf", "ali") == ["alice"]
         assert complete("peer", "remove", "site.conf", "albert\\'s\\ l") == ["albert\\'s\\ laptop"]
         assert complete("peer", "remove", "site.conf", '"albert\'s l') == ["albert's laptop"]
@@ -271,6 +273,7 @@ def zsh_completes():
     def check(path, environment):
         lines = ["adit sho", "adit show", "adit show --j", "adit show --json", "adit run a", "a\\\\ file.conf",
                  "adit ", "*".join(sorted(table())), "adit log de", "adit log debug",
+                 "adit mesh hosts --rotate be", "adit mesh hosts --rotate berlin",
                  "adit peer remove site.conf ali", "adit peer remove site.conf alice",
                  "adit peer remove site.conf alb", r"adit peer remove site.conf albert\\'s\\ laptop",
                  r"adit peer remove site.conf albert\'s\ la", r"adit peer remove site.conf albert\\'s\\ laptop"]
@@ -295,6 +298,7 @@ def fish_completes():
         assert complete("adit show --j") == ["--json"]
         assert "a file.conf" in complete("adit run a")
         assert complete("adit log de") == ["debug"]
+        assert complete("adit mesh hosts --rotate p") == ["paris"]
         assert complete("adit peer remove site.conf ali") == ["alice"]
         assert complete("adit peer remove site.conf alb") == ["albert's laptop"]
         assert complete(r"adit peer remove site.conf albert\\'s\\ la".replace("'", r"'\''")) == ["albert's laptop"]

@@ -24,7 +24,8 @@ static const struct command commands[] = {
 	  "    --endpoint HOST[:PORT]  where the peer is\n"
 	  "  -q, --quiet         print nothing\n"
 	  "  adit make FILE --example\n" },
-	{ "net", NULL, "HOSTS --out DIR [--log LOG]", "make a network", "Makes a network.\n\n  --out DIR  a folder\n" },
+	{ "net", NULL, "HOSTS --out DIR [--log LOG]", "make a network",
+	  "Makes a network.\n\n  --out DIR  a folder\n  --host HOST\n" },
 	{ "peer", NULL, "add|remove FILE NAME", "edit peers", "Edits peers.\n" },
 	{ "verify", NULL, "[--strict] FILE...", "verify files", "Verifies.\n\n  --strict  be strict\n" },
 	{ "read", NULL, "[DIR]...", "read folders", "Reads.\n" },
@@ -39,6 +40,13 @@ static const struct command commands[] = {
 
 static char output[1024];
 
+static void list_two_hosts(const char *path, void (*found)(void *context, const char *name), void *context)
+{
+	assert_string_equal(path, "a-list");
+	found(context, "berlin");
+	found(context, "paris");
+}
+
 /* Completes the last of the words, and returns the lines that are printed. */
 static const char *complete(int count, char **words)
 {
@@ -49,7 +57,7 @@ static const char *complete(int count, char **words)
 	assert_non_null(file);
 	fflush(stdout);
 	dup2(fileno(file), STDOUT_FILENO);
-	complete_command_line(commands, sizeof commands / sizeof *commands, count, words);
+	complete_command_line(commands, sizeof commands / sizeof *commands, list_two_hosts, count, words);
 	fflush(stdout);
 	dup2(saved, STDOUT_FILENO);
 	close(saved);
@@ -93,6 +101,14 @@ static void the_value_of_an_option_has_its_kind(void **state)
 	assert_string_equal(COMPLETE("make", "--quiet", "x"), ":configurations\n");
 }
 
+static void hosts_are_those_of_the_list_before(void **state)
+{
+	assert_string_equal(COMPLETE("net", "a-list", "--host", ""), "berlin\thost\nparis\thost\n");
+	assert_string_equal(COMPLETE("net", "--out", "x", "a-list", "--host", "berlin", "--host", "p"), "paris\thost\n");
+	assert_string_equal(COMPLETE("net", "--host", ""), "");
+	assert_string_equal(COMPLETE("net", "-", "--host", ""), "");
+}
+
 static void words_are_completed_in_the_order_of_the_usage(void **state)
 {
 	assert_string_equal(COMPLETE("net", ""), ":files\n");
@@ -113,7 +129,7 @@ static void the_last_word_is_repeated_if_dots_follow(void **state)
 
 static void options_follow_the_last_word(void **state)
 {
-	assert_string_equal(COMPLETE("net", "hosts", ""), "--log\n--out\ta folder\n");
+	assert_string_equal(COMPLETE("net", "hosts", ""), "--log\n--out\ta folder\n--host\n");
 }
 
 static void a_level_or_an_interface_follows(void **state)
@@ -178,6 +194,7 @@ int main(void)
 		cmocka_unit_test(commands_are_offered_with_their_summaries),
 		cmocka_unit_test(options_are_those_of_the_usage_and_of_indented_lines),
 		cmocka_unit_test(the_value_of_an_option_has_its_kind),
+		cmocka_unit_test(hosts_are_those_of_the_list_before),
 		cmocka_unit_test(words_are_completed_in_the_order_of_the_usage),
 		cmocka_unit_test(the_last_word_is_repeated_if_dots_follow),
 		cmocka_unit_test(options_follow_the_last_word),

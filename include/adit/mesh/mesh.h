@@ -16,4 +16,7 @@
  */
 int command_mesh(int argc, char **argv);
 
+/* Calls `found` for each host of the list `path`, also if the list has errors. Prints nothing. */
+void mesh_list_hosts(const char *path, void (*found)(void *context, const char *name), void *context);
+
 #endif
