@@ -2,7 +2,9 @@
 /*
  * Install. The first command on a host reports the SHA-256 of its file, so that unchanged files are not copied. A new
  * file goes to the host by the standard input of ssh(1), into a folder that only root can read. There its digest is
- * compared and `adit check` parses it; only then it replaces the file of the tunnel, by rename(2).
+ * compared and `adit check` parses it; only then it replaces the file of the tunnel, by rename(2). If the tunnel does
+ * not take the new file, the old one returns, so that the next run finds a difference and tries again. For the same
+ * reason a new tunnel is enabled first.
  */
 #include "install.h"
 
@@ -27,10 +29,12 @@ enum install_state { INSTALL_SAME, INSTALL_DIFFERS, INSTALL_NEW, INSTALL_SKIPPED
 	"set -e; umask 077; mkdir -p /etc/adit; d=$(mktemp -d /etc/adit/.mesh.XXXXXX); trap \"rm -rf $d\" EXIT; "          \
 	"f=\"$d/%1$s.conf\"; cat >\"$f\"; "                                                                                \
 	"[ \"$(sha256sum <\"$f\")\" = \"%2$s  -\" ] || { echo \"the copy is incomplete\" >&2; exit 1; }; "                 \
-	"adit check \"$f\"; sync \"$f\" 2>/dev/null || :; mv -f \"$f\" \"/etc/adit/%1$s.conf\"; "                          \
-	"if [ -d /run/systemd/system ]; then %3$s \"adit@%1$s\"; systemctl reload-or-restart \"adit@%1$s\"; echo "         \
-	"done=reloaded; elif [ -S \"/var/run/wireguard/%1$s.sock\" ]; then adit reload \"%1$s\"; echo done=reloaded; "     \
-	"else echo done=stopped; fi"
+	"adit check \"$f\"; sync \"$f\" 2>/dev/null || :; "                                                                \
+	"r=:; done=stopped; if [ -d /run/systemd/system ]; then %3$s \"adit@%1$s\"; r=\"systemctl reload-or-restart "      \
+	"adit@%1$s\"; done=reloaded; "                                                                                     \
+	"elif [ -S \"/var/run/wireguard/%1$s.sock\" ]; then r=\"adit reload %1$s\"; done=reloaded; fi; "                   \
+	"t=\"/etc/adit/%1$s.conf\"; [ ! -e \"$t\" ] || cp -p \"$t\" \"$d/old\"; mv -f \"$f\" \"$t\"; "                     \
+	"$r || { if [ -e \"$d/old\" ]; then mv -f \"$d/old\" \"$t\"; else rm -f \"$t\"; fi; exit 1; }; echo done=$done"
 
 /* Prints the failure of a host. Returns INSTALL_FAILED. */
 static enum install_state install_failed(const struct mesh_host *host, const char *what, int status,

@@ -41,8 +41,10 @@ if [ "$host" = down ]; then echo "ssh: connect to host down port 22: Connection 
 run() {{ exec ip netns exec "$host" unshare --mount {BIN}/view "$host" sh -c "$1"; }}
 if [ -e /run/cut ]; then head -c 200 | run "$3"; else run "$3"; fi
 """
+# While /run/refuse exists, no unit takes its file.
 SYSTEMCTL = """#!/bin/sh
 echo "$*" >>/run/systemctl.log
+case $1 in reload*) [ ! -e /run/refuse ] || { echo "Job failed." >&2; exit 1; } ;; esac
 """
 
 # Makes the user root.
@@ -352,6 +354,20 @@ def install(lab):
         assert "h2: installed, and the tunnel started\n" in done.stdout, done.stdout
         with open("/run/systemctl.log") as log:
             assert log.read() == "reload-or-restart adit@lab\n-q enable adit@lab\nreload-or-restart adit@lab\n"
+    with lab.check("a host whose tunnel does not take the file keeps its own, and the next run tries again"):
+        os.unlink(f"{HOSTS}/h2/adit/lab.conf")
+        old = tree("h1"), filecmp.cmp(f"{HOSTS}/h1/adit/lab.conf", f"{OUT}/h1/lab.conf", False)
+        assert old == (["lab.conf"], True), old
+        open("/run/refuse", "w").close()
+        done = mesh(lab, "--rotate", "h3", "--install", code=1)
+        assert done.stderr == "".join(f"adit mesh: {name}: not installed: Job failed.\n" for name in names), done.stderr
+        assert not filecmp.cmp(f"{HOSTS}/h1/adit/lab.conf", f"{OUT}/h1/lab.conf", False)
+        assert os.stat(f"{HOSTS}/h1/adit/lab.conf").st_mode & 0o7777 == 0o600
+        assert tree("h1") == ["lab.conf"] and not tree("h2"), (tree("h1"), tree("h2"))
+        os.unlink("/run/refuse")
+        done = mesh(lab, "--install")
+        assert "h1: installed, and the tunnel reloaded\n" in done.stdout, done.stdout
+        assert "h2: installed, and the tunnel started\n" in done.stdout, done.stdout
     with lab.check("a host without adit is reported"):
         os.rename(f"{BIN}/adit", f"{BIN}/moved")
         done = mesh(lab, "--install", code=1)
