@@ -77,7 +77,7 @@ int command_reload(int argc, char **argv)
 {
 	int error;
 
-	if (!usage_check("reload", argc, argv, "IFNAME", 1, 1))
+	if (!usage_check("reload", argc, argv, "IFNAME", 1, 1) || !uapi_client_check_name("reload", argv[1]))
 		return EXIT_FAILURE;
 	error = reload_interface("adit reload", argv[1], stdout);
 	if (error == -ENOENT || error == -ECONNREFUSED)

@@ -24,7 +24,7 @@ int command_stop(int argc, char **argv)
 	struct stop_wait wait;
 	int error;
 
-	if (!usage_check("stop", argc, argv, "[--killed] IFNAME", 1, 1))
+	if (!usage_check("stop", argc, argv, "[--killed] IFNAME", 1, 1) || !uapi_client_check_name("stop", argv[1]))
 		return EXIT_FAILURE;
 	if (killed) {
 		absent_remove_remains("adit stop", argv[1]);

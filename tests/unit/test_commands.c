@@ -234,6 +234,19 @@ static void stop_without_a_daemon_fails(void **state)
 	assert_string_equal(outcome.errors, "adit stop: no-such-daemon: no daemon serves this interface\n");
 }
 
+static void a_path_is_no_interface(void **state)
+{
+	char *argv[] = { "stop", "/etc/adit/site.conf", NULL };
+	struct outcome outcome = run(command_stop, argv, "out");
+
+	assert_int_equal(outcome.code, 1);
+	assert_string_equal(outcome.errors, "adit stop: \"/etc/adit/site.conf\" is not the name of an interface\n");
+	argv[0] = "reload";
+	outcome = run(command_reload, argv, "out");
+	assert_int_equal(outcome.code, 1);
+	assert_string_equal(outcome.errors, "adit reload: \"/etc/adit/site.conf\" is not the name of an interface\n");
+}
+
 /* The parser's own tests show which advice there is. */
 static void check_gives_advice(void **state)
 {
@@ -313,6 +326,7 @@ int main(void)
 		cmocka_unit_test(wrong_arguments_get_one_line_with_the_usage),
 		cmocka_unit_test(check_prints_findings_and_returns_1_on_errors),
 		cmocka_unit_test(stop_without_a_daemon_fails),
+		cmocka_unit_test(a_path_is_no_interface),
 		cmocka_unit_test(check_gives_advice),
 	};
 
