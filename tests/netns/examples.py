@@ -335,11 +335,15 @@ PODMAN = ["podman", "--root=/run/podman/root", "--runroot=/run/podman/run", "--t
 PODMAN_RUN = ["--rm", "--cgroups=disabled", "--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024"]
 
 
-def import_image(adit):
-    """Makes an image of adit with its libraries and nothing else."""
-    libraries = re.findall(r"/\S+", subprocess.run(["ldd", adit], capture_output=True, text=True, check=True).stdout)
+def import_image(*programs):
+    """Makes an image of these programs with their libraries and nothing else."""
+    files = {f"/usr/bin/{os.path.basename(program)}": program for program in programs}
+    for line in subprocess.run(["ldd", *programs], capture_output=True, text=True, check=True).stdout.splitlines():
+        found = re.search(r"(/\S+) \(", line)
+        if found:
+            files[found[1]] = os.path.realpath(found[1])
     with tarfile.open("/run/image.tar", "w") as image:
-        for path, name in [(adit, "/usr/bin/adit"), *((os.path.realpath(library), library) for library in libraries)]:
+        for name, path in files.items():
             image.add(path, name)
         link = tarfile.TarInfo("/var/run")
         link.type, link.linkname = tarfile.SYMTYPE, "../run"
@@ -347,9 +351,12 @@ def import_image(adit):
     subprocess.run([*PODMAN, "import", "/run/image.tar", "adit-image"], capture_output=True, check=True)
 
 
-@case()
-def container_of_podman(lab):
-    """The command for podman in conf/container/app.conf, except for the network, which is that of the case."""
+@case(default_route=[False, True])
+def container_of_podman(lab, default_route):
+    """
+    The command for podman in conf/container/app.conf, except for the network, which is that of the case. A default
+    route needs nft and an option, as the file says.
+    """
     if not shutil.which("podman"):
         raise Skip("needs podman")
     for kind, path in ("tmpfs", "/dev/shm"), ("cgroup2", "/sys/fs/cgroup"):  # locks; crun refuses a mix of versions
@@ -358,9 +365,13 @@ def container_of_podman(lab):
     app, gateway = ends["app"], ends["gateway"]
     there = add_lan(lab, gateway.node, "there", "192.168.51")
     gateway.start()
-    app.write()
-    import_image(lab.adit)
+    import_image(lab.adit, shutil.which("nft"))
     words = re.search(r"podman run (.*) IMAGE adit run app$", app.content, re.MULTILINE)[1]
+    if default_route:
+        words += " " + re.search(r"--sysctl \S+=1", app.content)[0]
+        app.content = re.sub("AllowedIPs = .*", "AllowedIPs = 0.0.0.0/0", app.content)
+        app.node.set("net/ipv4/conf/all/rp_filter", 1)
+    app.write()
     process = subprocess.Popen([*PODMAN, "run", f"--network=ns:/run/netns/{app.node.name}", *PODMAN_RUN,
                                 *words.replace("./app.conf:", "/run/app.conf:").split(), "adit-image", "adit", "run", "app"],
                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
