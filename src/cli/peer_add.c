@@ -464,7 +464,7 @@ static int deliver(const struct peer_site *site, const struct new_peer *peer, co
 static int commit_peer(const struct peer_site *site, const struct new_peer *peer, const struct peer_options *given,
 					   const char *path)
 {
-	bool reloaded = false;
+	bool reloaded = false, absent = false;
 	int error = report_file(site, path, new_file_write(path, &peer->here));
 
 	if (error)
@@ -472,12 +472,15 @@ static int commit_peer(const struct peer_site *site, const struct new_peer *peer
 	error = peer_site_verify(site, path);
 	if (!error && !given->no_reload) {
 		error = peer_site_reload(site);
-		reloaded = !error;
+		reloaded = error == 0;
+		absent = error == PEER_SITE_ABSENT;
 	}
 	if (reloaded)
 		warn_if_unknown(site, peer);
-	if (!error)
+	if (!error || absent)
 		error = deliver(site, peer, given);
+	if (!error && absent)
+		peer_site_note_absent(site);
 	if (!error)
 		return 0;
 	unlink(path);

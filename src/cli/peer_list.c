@@ -75,13 +75,8 @@ int command_peer_list(int argc, char **argv)
 	if (!usage_check("peer list", argc, argv, "FILE", 1, 1))
 		return EXIT_FAILURE;
 	error = peer_site_open(&site, "adit peer list", argv[1], false);
-	if (!error) {
+	if (!error)
 		print_peers(&site);
-		if (fflush(stdout) || ferror(stdout)) {
-			fprintf(stderr, "adit peer list: standard output: %s\n", strerror(errno));
-			error = -1;
-		}
-	}
 	peer_site_close(&site);
 	return error ? EXIT_FAILURE : EXIT_SUCCESS;
 }
@@ -139,6 +134,7 @@ static int remove_peer_file(const struct peer_site *site, const char *path, bool
 	const char *slash = strrchr(path, '/');
 	int folder = slash ? (int)(slash + 1 - path) : 0;
 	char hidden[PATH_MAX];
+	int error;
 
 	if (snprintf(hidden, sizeof hidden, "%.*s.%s.removed", folder, path, path + folder) >= PATH_MAX ||
 		rename(path, hidden) < 0) {
@@ -146,7 +142,10 @@ static int remove_peer_file(const struct peer_site *site, const char *path, bool
 		return -1;
 	}
 	new_file_sync(path);
-	if (!reload || !peer_site_reload(site)) {
+	error = reload ? peer_site_reload(site) : 0;
+	if (error >= 0) {
+		if (error == PEER_SITE_ABSENT)
+			peer_site_note_absent(site);
 		unlink(hidden);
 		return 0;
 	}

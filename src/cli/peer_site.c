@@ -122,9 +122,13 @@ int peer_site_reload(const struct peer_site *site)
 {
 	int error = reload_interface(site->command, site->config.interface, NULL);
 
-	if (error != -ENOENT && error != -ECONNREFUSED)
-		return error ? -1 : 0;
+	if (error == -ENOENT || error == -ECONNREFUSED)
+		return PEER_SITE_ABSENT;
+	return error ? -1 : 0;
+}
+
+void peer_site_note_absent(const struct peer_site *site)
+{
 	fprintf(stderr, "%s: %s is not running; the change takes effect when it starts\n", site->command,
 			site->config.interface);
-	return 0;
 }

@@ -33,11 +33,14 @@ bool peer_site_path(const struct peer_site *site, const char *name, char path[PA
  * -1.
  */
 int peer_site_verify(const struct peer_site *site, const char *path);
+enum { PEER_SITE_ABSENT = 1 };
 /*
- * Makes a running daemon read its file again. Prints one line if none runs. Returns 0, or -1 after a message: the
+ * Makes a running daemon read its file again. Returns 0; PEER_SITE_ABSENT if none runs; or -1 after a message: the
  * daemon keeps its previous configuration.
  */
 int peer_site_reload(const struct peer_site *site);
+/* Prints when the change takes effect, because no daemon runs. */
+void peer_site_note_absent(const struct peer_site *site);
 
 int command_peer_add(int argc, char **argv);
 int command_peer_list(int argc, char **argv);

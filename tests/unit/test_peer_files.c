@@ -363,6 +363,20 @@ static void add_shows_a_qr_code(void **state)
 	assert_non_null(strstr(output, "\u2588\u2588\u2588\u2588 \u2584\u2584\u2584\u2584\u2584 ")); /* the corner */
 }
 
+static void add_without_room_for_its_output_changes_nothing(void **state)
+{
+	pid_t child;
+	int status;
+
+	run_line(0, "init ./site.conf --address 10.9.0.1/24");
+	child = start("peer add site.conf alice --our-endpoint h", "/dev/full", "err");
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 1 << 8);
+	read_text("err", errors, sizeof errors);
+	assert_string_equal(errors, "adit peer add: standard output: No space left on device\n");
+	assert_int_equal(entries_of("site.d"), 0);
+}
+
 static void add_names_what_is_wrong_and_changes_nothing(void **state)
 {
 	char own[KEY_BASE64], line[256];
@@ -551,6 +565,7 @@ int main(void)
 		TEST(add_makes_both_files_of_a_peer),
 		TEST(add_prints_the_file_of_the_peer),
 		TEST(add_shows_a_qr_code),
+		TEST(add_without_room_for_its_output_changes_nothing),
 		TEST(add_names_what_is_wrong_and_changes_nothing),
 		TEST(add_needs_a_folder_a_network_and_a_port),
 		TEST(add_warns_of_a_network_that_another_peer_has),
