@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* adit: finds the command and runs it. */
+#include <errno.h>
 #include <sodium.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -238,24 +239,17 @@ static int print_help(int argc, char **argv)
 	return EXIT_SUCCESS;
 }
 
-int main(int argc, char **argv)
+/* Executes the command line, which has at least one word. Returns the exit code. */
+static int run_words(int argc, char **argv)
 {
 	const struct command *command;
-	const char *word;
+	const char *word = argv[1];
 
-	startup_init();
-	if (sodium_init() < 0) {
-		fputs("adit: libsodium initialization failed\n", stderr);
-		return EXIT_FAILURE;
-	}
-	if (argc < 2) {
-		print_usage(stderr);
-		return EXIT_FAILURE;
-	}
-	word = argv[1];
 	if (!strcmp(word, "--version")) {
-		if (argc == 2)
-			return puts("adit " ADIT_VERSION) < 0;
+		if (argc == 2) {
+			puts("adit " ADIT_VERSION);
+			return EXIT_SUCCESS;
+		}
 		fputs("usage: adit --version\n", stderr);
 		return EXIT_FAILURE;
 	}
@@ -278,4 +272,26 @@ int main(int argc, char **argv)
 		return EXIT_SUCCESS;
 	}
 	return command == &interface_command ? command_interface(argc, argv) : command->call(argc - 1, argv + 1);
+}
+
+/* Output that is incomplete, because a disk is full, is a failure of the command. */
+int main(int argc, char **argv)
+{
+	int code;
+
+	startup_init();
+	if (sodium_init() < 0) {
+		fputs("adit: libsodium initialization failed\n", stderr);
+		return EXIT_FAILURE;
+	}
+	if (argc < 2) {
+		print_usage(stderr);
+		return EXIT_FAILURE;
+	}
+	code = run_words(argc, argv);
+	errno = 0;
+	if (code != EXIT_SUCCESS || (!fflush(stdout) && !ferror(stdout)))
+		return code;
+	fprintf(stderr, "adit %s: standard output: %s\n", argv[1], errno ? strerror(errno) : "incomplete write");
+	return EXIT_FAILURE;
 }

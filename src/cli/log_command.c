@@ -142,9 +142,5 @@ int command_log(int argc, char **argv)
 		else if (error)
 			report_failure(interface, error);
 	}
-	if (fflush(stdout) || ferror(stdout)) {
-		fprintf(stderr, "adit log: standard output: %s\n", strerror(errno));
-		error = -EIO;
-	}
 	return error ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -291,6 +291,8 @@ int command_monitor(int argc, char **argv)
 		follow_all(&monitor);
 	}
 	status = monitor_run(&monitor);
+	if (status == EXIT_SUCCESS)
+		clearerr(stdout); /* its end is no failure */
 	while (monitor.feed_count)
 		feed_close(&monitor, monitor.feed_count - 1);
 	return status;

@@ -168,6 +168,20 @@ def an_option_that_is_given_twice_is_reported():
                 assert done.stderr == f"{title}the option is given twice\n", f"{command} {tail}: {done.stderr}"
 
 
+def incomplete_output_is_a_failure():
+    with tempfile.TemporaryDirectory() as folder, open("/dev/full", "w") as full:
+        path = pathlib.Path(folder)
+        (path / "site.conf").write_text("[Interface]\n")
+        (path / "hosts").write_text("network = 10.9.0.0/24\na 192.0.2.1\n")
+        for words in (["--help"], ["--version"], ["help", "up"], ["doctor"], ["check", path / "site.conf"],
+                      ["mesh", path / "hosts", "--out", path / "out"], ["init", path / "a.conf", "--address", "10.9.0.1/24"],
+                      ["peer", "list", path / "site.conf"], ["metrics"], ["genpsk"]):
+            done = subprocess.run([*EMULATOR, ADIT, *words], stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE,
+                                  text=True, timeout=60)
+            line = (done.stderr.splitlines() or [""])[-1]
+            assert done.returncode == 1 and re.search("No space left on device|incomplete write", line), f"{words}: {done}"
+
+
 def completion_offers_each_command_and_option():
     assert set(completed("")) == set(table()) | {"help"}, completed("")
     assert set(completed("help", "")) == set(table()), completed("help", "")
@@ -309,7 +323,7 @@ def fish_completes():
 CHECKS = [the_help_of_the_program_lists_the_commands, each_command_has_a_help_within_80_columns,
           the_help_explains_each_option_of_the_usage, misspelled_commands_are_recognized,
           the_manual_describes_each_command_and_option, wrong_input_gets_one_line,
-          a_missing_value_is_reported, an_option_that_is_given_twice_is_reported,
+          a_missing_value_is_reported, an_option_that_is_given_twice_is_reported, incomplete_output_is_a_failure,
           completion_offers_each_command_and_option, completion_offers_interfaces_and_configurations, bash_completes,
           zsh_completes, fish_completes]
 
