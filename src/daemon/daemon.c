@@ -161,6 +161,8 @@ int daemon_watch_link(struct daemon *daemon, struct reason *reason)
 	int error = link_watch_start(&daemon->link_watch, &daemon->device, worker_pool_tun(&daemon->workers), daemon->loop,
 								 on_device_deleted, daemon);
 
+	if (error == -ENOENT)
+		return reason_set(reason, error, "state of the link: /proc is not mounted");
 	if (error)
 		return reason_set_errno(reason, error, "state of the link");
 	error = local_address_start(&daemon->local_addresses, &daemon->device, daemon->loop);

@@ -60,6 +60,7 @@ void collect_process(struct process_facts *facts)
 	*facts = (struct process_facts) {
 		.root = geteuid() == 0,
 		.net_admin = host_read_status("CapEff:", 16) >> CAP_NET_ADMIN & 1, /* libcap is no dependency of adit */
+		.no_proc = !host_has_file("/proc/self/status"),
 		.container = container_kind(host_has_file("/.dockerenv"), host_has_file("/run/.containerenv"), name),
 	};
 }
@@ -71,6 +72,12 @@ void judge_process(struct findings *findings, const struct process_facts *facts,
 					"this is a container (%s), whose host decides on devices "
 					"and capabilities",
 					container_names[facts->container]);
+	if (facts->no_proc) {
+		finding_add(findings, VERDICT_FAIL, "/proc",
+					"not mounted, and adit needs it; without it, other findings may be wrong");
+		finding_command(findings, "mount -t proc proc /proc");
+		return;
+	}
 	if (facts->net_admin) {
 		finding_add(findings, VERDICT_OK, "CAP_NET_ADMIN", "this process has the capability");
 		return;

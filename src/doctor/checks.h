@@ -49,6 +49,7 @@ enum container {
 
 struct process_facts {
 	bool root, net_admin;
+	bool no_proc; /* /proc is not mounted */
 	enum container container;
 };
 

@@ -441,6 +441,11 @@ def privileges(lab):
         assert not any(finding["verdict"] == "fail" for finding in findings), findings
         assert by_check.keys() >= CHECKS
         patient.expect("file", "note", "may not read", before=before)
+    with lab.check("without /proc, that is the failure, and a start says so"):
+        before = ["unshare", "--mount", "sh", "-c", "mount -t tmpfs tmpfs /proc; exec \"$@\"", "sh"]
+        patient.expect("privileges", "fail", "/proc", "not mounted", command="mount -t proc proc /proc", before=before)
+        done = patient.node.run([*before, lab.adit, "run", patient.path], check=False)
+        assert done.returncode == 1 and "state of the link: /proc is not mounted\n" in done.stderr, done.stderr
     with lab.check("seccomp forbids io_uring"):
         patient.expect("io_uring", "warn", "seccomp", preexec_fn=refuse_io_uring)
         patient.expect("io_uring", "note", "seccomp", arguments=[], preexec_fn=refuse_io_uring)

@@ -49,6 +49,14 @@ static void a_missing_capability_is_a_failure_for_root_only(void **state)
 	assert_contains(found.list[1].hint, "podman run --cap-add NET_ADMIN --device /dev/net/tun");
 }
 
+static void without_proc_nothing_is_known_of_capabilities(void **state)
+{
+	const struct process_facts facts = { .root = true, .no_proc = true };
+
+	judge_process(&found, &facts, &no_tunnel);
+	assert_only(VERDICT_FAIL, "/proc", "not mounted", "mount -t proc proc /proc");
+}
+
 /* --- TUN ----- */
 
 static void the_node_of_the_tun_is_judged_by_cause(void **state)
@@ -456,6 +464,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		finding_test(containers_are_told_apart),
 		finding_test(a_missing_capability_is_a_failure_for_root_only),
+		finding_test(without_proc_nothing_is_known_of_capabilities),
 		finding_test(the_node_of_the_tun_is_judged_by_cause),
 		finding_test(offloads_of_the_tun_are_judged_by_what_is_missing),
 		finding_test(runs_that_arrive_are_counted),
