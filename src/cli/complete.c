@@ -273,7 +273,7 @@ static void offer_running_peers(const char *name, const char *prefix)
 		*address = '\0';
 		if (peer->allowed_ips)
 			prefix_to_text(address, &peer->allowed_ips->prefix);
-		offer_text(peer->name && *peer->name ? peer->name : peer->public_key, address, prefix);
+		offer_text(peer->name ? peer->name : peer->public_key, address, prefix);
 	}
 	show_free(&interface);
 }

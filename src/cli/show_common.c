@@ -32,7 +32,7 @@ const char *show_state_text(enum show_peer_state state)
 
 const char *show_peer_title(const struct show_peer *peer)
 {
-	return peer->name && *peer->name ? peer->name : peer->public_key;
+	return peer->name ? peer->name : peer->public_key;
 }
 
 void show_title(const struct show_view *view, const struct show_interface *interface)

@@ -49,7 +49,7 @@ static void json_peer(FILE *to, const struct show_peer *peer)
 	json_count(to, "state_since", peer->state_since, peer->state_since);
 	json_text(to, "state_reason", peer->state_reason);
 	json_text(to, "endpoint", peer->endpoint);
-	json_text(to, "endpoint_origin", *peer->endpoint ? show_origin_word(peer->endpoint_origin) : NULL);
+	json_text(to, "endpoint_origin", show_origin_word(peer->endpoint_origin));
 	fputs("\"allowed_ips\": [", to);
 	for (const struct config_prefix *prefix = peer->allowed_ips; prefix; prefix = prefix->next) {
 		prefix_to_text(text, &prefix->prefix);

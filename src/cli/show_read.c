@@ -12,14 +12,10 @@
 #include "show_state.h"
 #include "uapi_client.h"
 
-enum { LINES_PER_CLOCK = 64 }; /* reading the clock costs more than reading a line */
-
 struct show_reader {
 	struct show_interface *interface;
 	struct show_peer *peer, **peer_tail; /* the current peer, NULL before the first; where to link the next one */
-	uint64_t deadline;                   /* of the whole reply, by clock_boottime */
-	unsigned lines;
-	size_t expected; /* the key of a peer that probably follows */
+	size_t expected;                     /* the key of a peer that probably follows */
 };
 
 /* --- words --- */
@@ -110,8 +106,8 @@ static int show_read_text(void *member, const char *value)
 	char **text = member;
 
 	free(*text);
-	*text = strdup(value);
-	return *text ? 0 : -ENOMEM;
+	*text = *value ? strdup(value) : NULL;
+	return *text || !*value ? 0 : -ENOMEM;
 }
 
 static int show_read_state(void *member, const char *value)
@@ -291,8 +287,6 @@ static int show_read_line(void *context, char *key, char *value)
 {
 	struct show_reader *reader = context;
 
-	if (++reader->lines % LINES_PER_CLOCK == 0 && clock_boottime() > reader->deadline)
-		return -EAGAIN;
 	if (!strcmp(key, "public_key"))
 		return show_read_public_key(reader, value);
 	if (reader->peer)
@@ -304,7 +298,10 @@ static int show_read_line(void *context, char *key, char *value)
 	return 0;
 }
 
-/* Sets the states that the daemon has not reported, or by words of a later version. */
+/*
+ * Sets the states that the daemon has not reported, or by words of a later version. The origin of an endpoint that is
+ * not known any more means nothing.
+ */
 static void derive_states(struct show_interface *interface)
 {
 	uint64_t now = clock_realtime() / NS_PER_S;
@@ -315,6 +312,8 @@ static void derive_states(struct show_interface *interface)
 									.handshake = peer->handshake,
 									.sent = peer->tx_bytes };
 
+		if (!*peer->endpoint)
+			peer->endpoint_origin = SHOW_ORIGIN_UNKNOWN;
 		if (peer->state == SHOW_STATE_UNKNOWN)
 			peer->state = find_word(state_words, SHOW_STATES, wg_state_word(&values, now));
 	}
@@ -322,34 +321,23 @@ static void derive_states(struct show_interface *interface)
 
 int show_read(struct show_interface *interface, const char *directory, int timeout)
 {
-	struct show_reader reader = { .interface = interface,
-								  .peer_tail = &interface->peers,
-								  .deadline = clock_boottime() + (uint64_t)timeout * NS_PER_S };
-	int error;
+	struct show_reader reader = { .interface = interface, .peer_tail = &interface->peers };
+	int error = uapi_client_call(directory, interface->name, "get=1\n\n", timeout, show_read_line, &reader);
 
-	error = uapi_client_call(directory, interface->name, "get=1\n\n", timeout, show_read_line, &reader);
 	derive_states(interface);
 	return error;
 }
 
 /* --- counters --- */
 
-struct counter_reader {
-	struct show_counter **tail;
-	uint64_t deadline;
-	unsigned lines;
-};
-
 /* Reads a number, or several that commas separate. Skips a counter that has more, from a later version. */
 static int show_read_counter(void *context, char *key, char *value)
 {
-	struct counter_reader *reader = context;
+	struct show_counter ***tail = context;
 	size_t size = strlen(key) + 1;
 	struct show_counter *counter;
 	int error = 0;
 
-	if (++reader->lines % LINES_PER_CLOCK == 0 && clock_boottime() > reader->deadline)
-		return -EAGAIN;
 	counter = calloc(1, sizeof *counter + size);
 	if (!counter)
 		return -ENOMEM;
@@ -365,16 +353,15 @@ static int show_read_counter(void *context, char *key, char *value)
 		free(counter);
 		return error;
 	}
-	*reader->tail = counter;
-	reader->tail = &counter->next;
+	**tail = counter;
+	*tail = &counter->next;
 	return 0;
 }
 
 int show_read_counters(struct show_interface *interface, const char *directory, int timeout)
 {
-	struct counter_reader reader = { .tail = &interface->counters,
-									 .deadline = clock_boottime() + (uint64_t)timeout * NS_PER_S };
-	int error = uapi_client_call(directory, interface->name, "counters=1\n\n", timeout, show_read_counter, &reader);
+	struct show_counter **tail = &interface->counters;
+	int error = uapi_client_call(directory, interface->name, "counters=1\n\n", timeout, show_read_counter, &tail);
 
 	interface->has_counters = !error;
 	return error;

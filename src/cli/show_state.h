@@ -49,16 +49,16 @@ struct show_quality {
 struct show_peer {
 	struct show_peer *next;
 	char public_key[KEY_BASE64];
-	char *name, *description; /* NULL: none */
+	char *name, *description; /* NULL: none; never empty */
 	bool has_preshared_key;
 	char endpoint[SHOW_ENDPOINT]; /* "": unknown */
 	uint64_t handshake;           /* seconds since the epoch; 0: never */
 	uint64_t rx_bytes, tx_bytes;
 	uint32_t keepalive; /* seconds; 0: off */
 	enum show_peer_state state;
-	uint64_t state_since; /* seconds since the epoch; 0: unknown */
-	char *state_reason;   /* why the peer is not up, a clause for people; NULL: none */
-	enum show_origin endpoint_origin;
+	uint64_t state_since;             /* seconds since the epoch; 0: unknown */
+	char *state_reason;               /* why the peer is not up, a clause for people; NULL: none; never empty */
+	enum show_origin endpoint_origin; /* unknown without an endpoint */
 	struct show_quality quality;
 	const struct show_peer *earlier; /* the same peer in the look before; NULL: none. Set by show_link_looks */
 	struct config_prefix *allowed_ips, **allowed_ip_tail;
@@ -97,9 +97,8 @@ struct show_interface {
 
 /*
  * Queries the daemon of `interface->name`; the rest of the struct is zero. Returns 0; -EPROTO for a malformed reply;
- * -EAGAIN if the daemon sends nothing for `timeout` seconds, or its whole reply takes that long; or the error of
- * connecting or of the daemon. After an error the struct may be partly filled. The caller calls show_free in every
- * case.
+ * -EAGAIN if the whole reply takes longer than `timeout` seconds; or the error of connecting or of the daemon. After an
+ * error the struct may be partly filled. The caller calls show_free in every case.
  */
 int show_read(struct show_interface *interface, const char *directory, int timeout);
 /* Reads the counters; errors as for show_read. wireguard-go answers -EINVAL, because it has none. */

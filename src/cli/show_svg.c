@@ -146,7 +146,7 @@ static void fill_show_label(struct svg_label *label, const struct show_peer *pee
 		label_add(label, peer->endpoint, LABEL_COLUMNS);
 	if (state)
 		label_add(label, state, LABEL_COLUMNS);
-	if (peer->state_reason && *peer->state_reason)
+	if (peer->state_reason)
 		label_add(label, peer->state_reason, LABEL_COLUMNS);
 	if (*quality)
 		label_add(label, quality, LABEL_COLUMNS);
@@ -231,7 +231,7 @@ static void draw_tooltip(FILE *to, const struct show_peer *peer)
 	}
 	if (state)
 		fprintf(to, ", %s", state);
-	if (peer->state_reason && *peer->state_reason) {
+	if (peer->state_reason) {
 		fputs(": ", to);
 		svg_text(to, peer->state_reason);
 	}

@@ -97,17 +97,12 @@ static const char *cell_text(const struct table *table, const struct show_peer *
 	case COLUMN_ENDPOINT:
 		return peer->endpoint;
 	case COLUMN_ORIGIN:
-		text = *peer->endpoint ? show_origin_word(peer->endpoint_origin) : NULL;
+		text = show_origin_word(peer->endpoint_origin);
 		break;
 	case COLUMNS:
 		break;
 	}
 	return text ? text : "";
-}
-
-static bool has_reason(const struct show_peer *peer)
-{
-	return peer->state_reason && *peer->state_reason;
 }
 
 static int total_width(const struct table *table)
@@ -148,7 +143,7 @@ static void measure_columns(struct table *table, const struct show_interface *in
 		for (const struct show_peer *peer = interface->peers; peer; peer = peer->next) {
 			int needed = 0;
 
-			if (column < COLUMN_RTT || !has_reason(peer))
+			if (column < COLUMN_RTT || !peer->state_reason)
 				needed = terminal_width(cell_text(table, peer, column, cell));
 			if (needed > *width)
 				*width = needed;
@@ -219,7 +214,7 @@ static void print_peer(const struct table *table, const struct show_peer *peer)
 									: column == COLUMN_STATE ? show_state_style(peer->state)
 															 : STYLE_PLAIN;
 
-		if (column == COLUMN_RTT && has_reason(peer)) {
+		if (column == COLUMN_RTT && peer->state_reason) {
 			print_reason(table, peer, pending);
 			break;
 		}

@@ -38,7 +38,6 @@ static void text_number(const struct show_view *view, const char *title, uint64_
 static void text_state(const struct show_view *view, const struct show_peer *peer)
 {
 	struct terminal_wrap wrap = { .terminal = &view->terminal, .indent = PEER_VALUE, .used = PEER_VALUE };
-	bool has_reason = peer->state_reason && *peer->state_reason;
 	const char *word = show_state_text(peer->state);
 	char text[AMOUNT_TEXT], state[2 * AMOUNT_TEXT] = "";
 
@@ -47,11 +46,11 @@ static void text_state(const struct show_view *view, const struct show_peer *pee
 	if (peer->state_since)
 		amount_duration(text, view->now > peer->state_since ? view->now - peer->state_since : 0);
 	snprintf(state, sizeof state, "%s%s%s%s", word, peer->state_since ? " for " : "", peer->state_since ? text : "",
-			 has_reason ? ":" : "");
+			 peer->state_reason ? ":" : "");
 	text_title(view, PEER_VALUE, "state");
 	terminal_style(&view->terminal, show_state_style(peer->state));
 	terminal_wrap_word(&wrap, state);
-	if (has_reason)
+	if (peer->state_reason)
 		terminal_wrap_text(&wrap, peer->state_reason);
 	terminal_style(&view->terminal, STYLE_PLAIN);
 	fputc('\n', view->terminal.to);
@@ -142,7 +141,7 @@ static void text_peer(const struct show_view *view, const struct show_peer *peer
 	text_field(view, PEER_VALUE, "description", peer->description);
 	text_title(view, PEER_VALUE, "endpoint");
 	terminal_text(&view->terminal, *peer->endpoint ? peer->endpoint : "unknown", -1);
-	if (*peer->endpoint && origin)
+	if (origin)
 		fprintf(view->terminal.to, " (%s)", origin);
 	fputc('\n', view->terminal.to);
 	text_allowed_ips(view, peer);

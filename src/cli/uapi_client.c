@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <poll.h>
 #include <sodium.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -12,9 +13,32 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "uapi/socket.h"
 
 enum { LINE_MAX_BYTES = 4096, BUFFER = 16 << 10 };
+
+struct reply_source {
+	int fd;
+	uint64_t deadline; /* of the current reply, by clock_boottime */
+};
+
+/*
+ * Reads for stdio. Fails with ETIMEDOUT at the deadline, however often the daemon sends a few bytes. (After EAGAIN,
+ * fgets(3) of glibc returns half a line.)
+ */
+static ssize_t read_source(void *cookie, char *to, size_t room)
+{
+	const struct reply_source *source = cookie;
+	struct pollfd readable = { .fd = source->fd, .events = POLLIN };
+	uint64_t now = clock_boottime();
+
+	if (now >= source->deadline || !poll(&readable, 1, (int)((source->deadline - now) / NS_PER_MS) + 1)) {
+		errno = ETIMEDOUT;
+		return -1;
+	}
+	return recv(source->fd, to, room, 0);
+}
 
 /*
  * Reads the next line and splits it at its '='. Returns 1, 0 for the blank line that ends the reply, or a negative
@@ -26,7 +50,7 @@ static int read_reply_line(FILE *from, char line[LINE_MAX_BYTES], char **value)
 
 	errno = 0;
 	if (!fgets(line, LINE_MAX_BYTES, from))
-		return errno == EAGAIN ? -EAGAIN : -EPROTO;
+		return errno == ETIMEDOUT ? -EAGAIN : -EPROTO;
 	end = strchr(line, '\n');
 	if (!end)
 		return -EPROTO;
@@ -69,7 +93,7 @@ static int read_reply(FILE *from, int (*handle)(void *context, char *key, char *
 int uapi_client_call(const char *directory, const char *name, const char *request, int timeout,
 					 int (*handle)(void *context, char *key, char *value), void *context)
 {
-	int fd = uapi_connect(directory, name, timeout);
+	struct reply_source source = { .fd = uapi_connect(directory, name, timeout) };
 	size_t length = strlen(request);
 	char buffer[BUFFER];
 	bool another;
@@ -77,25 +101,27 @@ int uapi_client_call(const char *directory, const char *name, const char *reques
 	FILE *from;
 	int error;
 
-	if (fd < 0)
-		return fd;
-	sent = send(fd, request, length, MSG_NOSIGNAL);
+	if (source.fd < 0)
+		return source.fd;
+	sent = send(source.fd, request, length, MSG_NOSIGNAL);
 	if (sent != (ssize_t)length) {
 		error = sent < 0 ? -errno : -EPROTO;
-		close(fd);
-		return error;
+		goto close_socket;
 	}
-	from = fdopen(fd, "r");
+	from = fopencookie(&source, "r", (cookie_io_functions_t) { .read = read_source });
 	if (!from) {
-		close(fd);
-		return -ENOMEM;
+		error = -ENOMEM;
+		goto close_socket;
 	}
 	setvbuf(from, buffer, _IOFBF, sizeof buffer); /* our own, so that it can be wiped */
-	do
+	do {
+		source.deadline = clock_boottime() + (uint64_t)timeout * NS_PER_S;
 		error = read_reply(from, handle, context, &another);
-	while (!error && another);
+	} while (!error && another);
 	fclose(from);
 	sodium_memzero(buffer, sizeof buffer);
+close_socket:
+	close(source.fd);
 	return error;
 }
 

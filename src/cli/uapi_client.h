@@ -10,7 +10,7 @@
  * Sends `request`, including its blank line, to the daemon of the interface `name`, and calls `handle` for each
  * `key=value` line of the reply except errno. `handle` may modify both strings; if it returns a negative errno, the
  * call ends with it. If it returns 1, a further reply follows this one and is read, too, unless this one has an error.
- * No single read or write takes longer than `timeout` seconds.
+ * Neither sending the request nor receiving a whole reply takes longer than `timeout` seconds.
  *
  * Returns the errno in the reply; -EPROTO if the reply is malformed; -EAGAIN on timeout; or the error of connect(2),
  * which is -ENOENT or -ECONNREFUSED if no daemon is running.

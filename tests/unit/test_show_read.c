@@ -22,8 +22,26 @@ static void answer_once(int listener, const char *answer)
 	_exit(0);
 }
 
+/* Sends a byte now and then, and never a whole line. */
+static void answer_in_drops(int listener, const char *byte)
+{
+	const struct timespec pause = { .tv_nsec = 200 * 1000000L };
+	char request[64];
+	int fd;
+
+	if (fcntl(listener, F_SETFL, 0))
+		_exit(1);
+	fd = accept(listener, NULL, NULL);
+	if (recv(fd, request, sizeof request, 0) <= 0)
+		_exit(1);
+	for (int i = 0; i < 50 && send(fd, byte, 1, MSG_NOSIGNAL) == 1; i++)
+		nanosleep(&pause, NULL);
+	_exit(0);
+}
+
 /* The caller frees the interface, whatever the result. */
-static int read_answer(struct show_interface *interface, const char *answer)
+static int read_answer_of(struct show_interface *interface, void (*answer_with)(int listener, const char *answer),
+						  const char *answer, int timeout)
 {
 	int listener = uapi_listen(serve_directory, "test"), error, status;
 	char path[UAPI_PATH];
@@ -33,10 +51,10 @@ static int read_answer(struct show_interface *interface, const char *answer)
 	child = fork();
 	assert_true(child >= 0);
 	if (!child)
-		answer_once(listener, answer);
+		answer_with(listener, answer);
 	close(listener);
 	*interface = (struct show_interface) { .name = "test" };
-	error = show_read(interface, serve_directory, SERVE_SECONDS);
+	error = show_read(interface, serve_directory, timeout);
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_int_equal(status, 0);
 	assert_int_equal(uapi_path(path, serve_directory, "test"), 0);
@@ -44,20 +62,46 @@ static int read_answer(struct show_interface *interface, const char *answer)
 	return error;
 }
 
+static int read_answer(struct show_interface *interface, const char *answer)
+{
+	return read_answer_of(interface, answer_once, answer, SERVE_SECONDS);
+}
+
+static void the_timeout_is_that_of_the_whole_reply(void **state)
+{
+	struct show_interface interface;
+
+	assert_int_equal(read_answer_of(&interface, answer_in_drops, "x", 1), -EAGAIN);
+	show_free(&interface);
+}
+
+static void text_and_origin_that_are_empty_are_unknown(void **state)
+{
+	struct show_interface interface;
+
+	assert_int_equal(read_answer(&interface, KEY_LINE "name=\nstate_reason=because\nstate_reason=\n"
+													  "endpoint_origin=roamed\nerrno=0\n\n"),
+					 0);
+	assert_null(interface.peers->name);
+	assert_null(interface.peers->state_reason);
+	assert_int_equal(interface.peers->endpoint_origin, SHOW_ORIGIN_UNKNOWN);
+	show_free(&interface);
+}
+
 static void the_state_of_a_peer_is_read(void **state)
 {
 	struct show_interface interface;
 	const struct show_peer *peer;
 
-	assert_int_equal(
-		read_answer(&interface,
-					KEY_LINE "persistent_keepalive_interval=25\nstate=unreachable\nstate_since_time_sec=1700000000\n"
-							 "endpoint_origin=roamed\nstate_reason=the host has no route to 192.0.2.1\n"
-							 "rx_datagrams=1000\nrx_lost=20\nrx_late=3\nrx_duplicate=4\n"
-							 "rx_gaps=1,2,3,4,5,6,7,18446744073709551615\n"
-							 "rtt_ns=12000000\nrtt_min_ns=11000000\njitter_ns=500000\n"
-							 "name=alice\nallowed_ip=10.0.0.1/32\nallowed_ip=10.0.1.0/24\nerrno=0\n\n"),
-		0);
+	assert_int_equal(read_answer(&interface,
+								 KEY_LINE "endpoint=192.0.2.1:5\npersistent_keepalive_interval=25\nstate="
+										  "unreachable\nstate_since_time_sec=1700000000\n"
+										  "endpoint_origin=roamed\nstate_reason=the host has no route to 192.0.2.1\n"
+										  "rx_datagrams=1000\nrx_lost=20\nrx_late=3\nrx_duplicate=4\n"
+										  "rx_gaps=1,2,3,4,5,6,7,18446744073709551615\n"
+										  "rtt_ns=12000000\nrtt_min_ns=11000000\njitter_ns=500000\n"
+										  "name=alice\nallowed_ip=10.0.0.1/32\nallowed_ip=10.0.1.0/24\nerrno=0\n\n"),
+					 0);
 	peer = interface.peers;
 	assert_non_null(peer);
 	assert_int_equal(peer->state, SHOW_UNREACHABLE);
@@ -146,7 +190,8 @@ static void every_word_is_read(void **state)
 		show_free(&interface);
 	}
 	for (unsigned word = 1; word < SHOW_ORIGINS; word++) {
-		snprintf(answer, sizeof answer, KEY_LINE "endpoint_origin=%s\nerrno=0\n\n", show_origin_word(word));
+		snprintf(answer, sizeof answer, KEY_LINE "endpoint=192.0.2.1:1\nendpoint_origin=%s\nerrno=0\n\n",
+				 show_origin_word(word));
 		assert_int_equal(read_answer(&interface, answer), 0);
 		assert_int_equal(interface.peers->endpoint_origin, word);
 		show_free(&interface);
@@ -214,6 +259,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_state_of_a_peer_is_read),
+		cmocka_unit_test(the_timeout_is_that_of_the_whole_reply),
+		cmocka_unit_test(text_and_origin_that_are_empty_are_unknown),
 		cmocka_unit_test(values_that_a_daemon_does_not_report_are_unknown),
 		cmocka_unit_test(a_state_that_is_not_reported_is_derived),
 		cmocka_unit_test(words_of_later_versions_are_unknown),
