@@ -11,10 +11,13 @@ void json_string(FILE *to, const char *text)
 	fputc('"', to);
 	while (*text) {
 		int length = utf8_length(text);
+		char character[UTF8_MAX + 1] = "";
+
+		memcpy(character, text, (size_t)length);
 		if (!length)
 			fputs("\\ufffd", to);
-		else if ((unsigned char)*text < ' ' || *text == 127)
-			fprintf(to, "\\u%04x", *text);
+		else if (!utf8_printable(character)) /* all of them have 16 bits */
+			fprintf(to, "\\u%04x", utf8_code_point(text, length));
 		else
 			fprintf(to, "%s%.*s", strchr("\"\\", *text) ? "\\" : "", length, text);
 		text += length ? length : 1;

@@ -12,8 +12,10 @@
 #include "base/utf8.h"
 
 enum {
-	CHARACTER_BYTES = 5, /* of the longest character, with its NUL byte */
-	WORD_BYTES = 512,    /* longer words are broken */
+	CHARACTER_BYTES = UTF8_MAX + 1,
+	WORD_BYTES = 512, /* longer words are broken */
+	NARROW = 20,      /* columns that a wrapped line has at least, if the terminal has them */
+	NARROW_INDENT = 4,
 };
 
 /*

@@ -145,7 +145,8 @@ def the_json_has_the_values():
 
 def text_cannot_control_a_terminal():
     start(states={"get=1": all_states(), "counters=1": lambda: [f"{HOSTILE}=7", "sealed=1"]})
-    for words in ["--details"], ["--brief"], ["states", "--counters"], ["--svg"], ["states", "peer-up", "--details"]:
+    for words in (["--details"], ["--brief"], ["states", "--counters"], ["--svg"], ["--json"],
+                  ["states", "peer-up", "--details"]):
         text = show(*words)
         wrong = re.findall("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2028\ufffe\uffff]", text)
         assert not wrong, f"{words}: {wrong}"

@@ -262,6 +262,8 @@ static void json_strings_are_escaped(void **state)
 		strstr(show_answer(0, "q\"b\\c\x01\x7f", "errno=0\n\n"), "\"name\": \"q\\\"b\\\\c\\u0001\\u007f\""));
 	assert_non_null(
 		strstr(show_answer(0, "\xc3\xa9\xff\xe2\x82", "errno=0\n\n"), "\"name\": \"\xc3\xa9\\ufffd\\ufffd\\ufffd\""));
+	/* CSI as one character, and a line separator */
+	assert_non_null(strstr(show_answer(0, "\xc2\x9b\xe2\x80\xa8", "errno=0\n\n"), "\"name\": \"\\u009b\\u2028\""));
 }
 
 static char *json_of(const char *name)

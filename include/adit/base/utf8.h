@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+enum { UTF8_MAX = 4 }; /* bytes of a character */
+
 /*
  * Returns the length of the UTF-8 character at `text` (RFC 3629, section 4), or 0 if it is invalid: overlong forms,
  * surrogates and anything beyond U+10FFFF are. A NUL byte is a character of length 1.
