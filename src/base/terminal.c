@@ -50,11 +50,12 @@ void terminal_init(struct terminal *terminal, FILE *to)
 	long columns = wanted ? strtol(wanted, NULL, 10) : 0;
 	struct winsize size;
 
-	*terminal = (struct terminal) { .to = to, .is_terminal = isatty(fileno(to)) };
+	*terminal = (struct terminal) { .to = to };
 	if (columns > 0 && columns < 10000)
 		terminal->columns = (int)columns;
-	if (terminal->is_terminal) {
-		terminal->color = (!no_color || !*no_color) && type && strcmp(type, "dumb") != 0;
+	if (isatty(fileno(to))) {
+		terminal->can_clear = type && strcmp(type, "dumb") != 0;
+		terminal->color = terminal->can_clear && (!no_color || !*no_color);
 		if (!terminal->columns && !ioctl(fileno(to), TIOCGWINSZ, &size))
 			terminal->columns = size.ws_col;
 	}
@@ -63,7 +64,7 @@ void terminal_init(struct terminal *terminal, FILE *to)
 
 void terminal_clear(const struct terminal *terminal)
 {
-	if (terminal->is_terminal)
+	if (terminal->can_clear)
 		fputs("\033[H\033[2J", terminal->to);
 }
 
@@ -118,12 +119,14 @@ void terminal_blanks(const struct terminal *terminal, int count)
 
 void terminal_wrap_word(struct terminal_wrap *wrap, const char *word)
 {
-	int width = terminal_width(word);
+	int width = terminal_width(word), indent = wrap->indent;
 
+	if (indent > NARROW_INDENT && wrap->terminal->columns - indent < NARROW)
+		indent = NARROW_INDENT;
 	if (wrap->has_word && wrap->terminal->columns && wrap->used + 1 + width > wrap->terminal->columns) {
 		fputc('\n', wrap->terminal->to);
-		terminal_blanks(wrap->terminal, wrap->indent);
-		wrap->used = wrap->indent;
+		terminal_blanks(wrap->terminal, indent);
+		wrap->used = indent;
 	} else if (wrap->has_word) {
 		fputc(' ', wrap->terminal->to);
 		wrap->used++;

@@ -211,7 +211,7 @@ static int look_repeatedly(const struct show_request *request)
 		if (error && request->interface)
 			break;
 		show_link_looks(list, before);
-		if (view.terminal.is_terminal)
+		if (view.terminal.can_clear)
 			terminal_clear(&view.terminal);
 		else if (time_before)
 			fputc('\n', stdout);

@@ -148,6 +148,30 @@ static void a_style_without_color_writes_nothing(void **state)
 	assert_string_equal(output, "x\033[31m\033[0m  ");
 }
 
+static void words_are_not_below_each_other_on_a_narrow_terminal(void **state)
+{
+	static const struct {
+		int columns, indent;
+		const char *written;
+	} cases[] = {
+		{ 0, 22, "one two three four five six seven" },
+		{ 42, 22, "one two three four\n                      five six seven" },
+		{ 41, 22, "one two three four\n    five six seven" },
+		{ 20, 22, "one\n    two three four\n    five six seven" },
+		{ 16, 2, "one\n  two three four\n  five six seven" },
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		FILE *to = fmemopen(output, sizeof output, "w");
+		struct terminal terminal = { .to = to, .columns = cases[i].columns };
+		struct terminal_wrap wrap = { .terminal = &terminal, .indent = cases[i].indent, .used = 22 };
+
+		terminal_wrap_text(&wrap, "one two three four five six seven");
+		fclose(to);
+		assert_string_equal(output, cases[i].written);
+	}
+}
+
 /* The widths of characters depend on the locale. */
 static int set_up(void **state)
 {
@@ -164,6 +188,7 @@ int main(void)
 		cmocka_unit_test(text_ends_in_an_ellipsis_where_it_is_cut),
 		cmocka_unit_test(colors_are_for_terminals_only),
 		cmocka_unit_test(a_style_without_color_writes_nothing),
+		cmocka_unit_test(words_are_not_below_each_other_on_a_narrow_terminal),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, NULL);

@@ -14,17 +14,18 @@ enum terminal_style { STYLE_PLAIN, STYLE_BOLD, STYLE_DIM, STYLE_GOOD, STYLE_WARN
 struct terminal {
 	FILE *to;
 	int columns; /* 0: unlimited, because the output is not a terminal */
-	bool is_terminal, color;
+	bool can_clear, color;
 };
 
 /*
- * Learns about the stream. Colors are for terminals only, and not if NO_COLOR is set (no-color.org) or TERM is "dumb".
+ * Learns about the stream. Terminals are cleared and get colors, unless TERM is "dumb" or not set; NO_COLOR
+ * (no-color.org) switches colors off.
  * The number of columns is that of the environment variable COLUMNS, or else that of the terminal. Sets LC_CTYPE to
  * UTF-8, on which the widths of characters depend.
  */
 void terminal_init(struct terminal *terminal, FILE *to);
 
-/* Clears the screen, if the output is a terminal. */
+/* Clears the screen, if the output is a terminal that can. */
 void terminal_clear(const struct terminal *terminal);
 
 /* Switches to the style, until the next call. STYLE_PLAIN ends a style. */
@@ -41,8 +42,9 @@ int terminal_text(const struct terminal *terminal, const char *text, int columns
 int terminal_width(const char *text);
 
 /*
- * Words that fill lines: a word that does not fit begins a new line, in column `indent`. The caller has written `used`
- * columns of the current line.
+ * Words that fill lines: a word that does not fit begins a new line, in column `indent`; further to the left, if the
+ * terminal is so narrow that words would be below each other. The caller has written `used` columns of the current
+ * line.
  */
 struct terminal_wrap {
 	const struct terminal *terminal;
