@@ -44,6 +44,18 @@ static void free_interfaces(struct show_interface *interface)
 	}
 }
 
+/* Replaces the state of the interface by the text of the error. Returns 0 or -ENOMEM. */
+static int mark_unreadable(struct show_interface *interface, int error)
+{
+	char name[IFNAMSIZ];
+
+	memcpy(name, interface->name, sizeof name);
+	show_free(interface);
+	*interface = (struct show_interface) { .unreadable = true };
+	memcpy(interface->name, name, sizeof name);
+	return show_add_warning(&interface->warnings, uapi_client_error(error));
+}
+
 /* Reads all interfaces, sorted by name. Continues after one that fails. Returns the last error, reported. */
 static int show_read_all(struct show_interface **list)
 {
@@ -57,10 +69,8 @@ static int show_read_all(struct show_interface **list)
 		struct show_interface *interface = new_interface(names[i]);
 		int error = interface ? show_read(interface, UAPI_DIRECTORY, SHOW_TIMEOUT) : -ENOMEM;
 
-		if (error == -ECONNREFUSED) {
-			interface->dead = true;
-			error = show_add_warning(&interface->warnings, uapi_client_error(error));
-		}
+		if (error == -ECONNREFUSED || error == -EAGAIN || error == -EPROTO)
+			error = mark_unreadable(interface, error);
 		if (!error) {
 			*list = interface;
 			list = &interface->next;
@@ -142,8 +152,8 @@ static void print_interfaces(const struct show_request *request, const struct sh
 
 		for (const struct show_peer *peer = list->peers; peer; peer = peer->next)
 			peers++;
-		if (list->dead)
-			show_dead(view, list);
+		if (list->unreadable)
+			show_unreadable(view, list);
 		else if (request->counters)
 			show_counters(view, list);
 		else if (request->format == SHOW_AS_TABLE || (request->format == SHOW_AS_TEXT && peers > SHOW_DETAILS_PEERS))

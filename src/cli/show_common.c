@@ -57,7 +57,7 @@ void show_warnings(const struct show_view *view, const struct show_interface *in
 	}
 }
 
-void show_dead(const struct show_view *view, const struct show_interface *interface)
+void show_unreadable(const struct show_view *view, const struct show_interface *interface)
 {
 	struct terminal_wrap wrap = { .terminal = &view->terminal, .indent = 2 };
 

@@ -86,7 +86,7 @@ void show_json(FILE *to, const struct show_interface *interfaces)
 	for (const struct show_interface *interface = interfaces; interface; interface = interface->next) {
 		fputs("  {", to);
 		json_text(to, "name", interface->name);
-		fprintf(to, "\"up\": %s, ", interface->dead ? "false" : "true");
+		fprintf(to, "\"up\": %s, ", interface->unreadable ? "false" : "true");
 		json_text(to, "public_key", interface->public_key);
 		json_count(to, "listen_port", interface->port, interface->port);
 		json_count(to, "fwmark", interface->fwmark, interface->fwmark);

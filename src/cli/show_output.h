@@ -43,8 +43,8 @@ void show_svg(FILE *to, const struct show_interface *interfaces);
 void show_title(const struct show_view *view, const struct show_interface *interface);
 /* Prints the warnings of the interface, each on a line of its own that starts with `indent` blanks. */
 void show_warnings(const struct show_view *view, const struct show_interface *interface, int indent);
-/* Prints the line of an interface whose daemon has died. */
-void show_dead(const struct show_view *view, const struct show_interface *interface);
+/* Prints the line of an interface whose daemon has died, does not answer or sent nonsense. */
+void show_unreadable(const struct show_view *view, const struct show_interface *interface);
 /* Prints the number of peers, `noun`, and how many are in each state: "3 peers (2 up, 1 silent)\n". */
 void show_peer_counts(struct terminal_wrap *wrap, const struct show_interface *interface, const char *noun);
 /* The style of a state, and its words for people, such as "no endpoint". NULL for the unknown state. */

@@ -83,7 +83,8 @@ struct show_counter {
 struct show_interface {
 	struct show_interface *next;
 	char name[IFNAMSIZ];
-	bool dead; /* nobody listens on its control socket; a warning states it, and the rest is unknown */
+	bool unreadable; /* its daemon has died, does not answer or sent nonsense; a warning states it, the rest is unknown
+					  */
 	char public_key[KEY_BASE64];                             /* "": no private key */
 	uint32_t port, fwmark;                                   /* 0: none */
 	uint32_t workers;                                        /* 0: not reported */
