@@ -9,6 +9,7 @@
 
 #include "base/json.h"
 #include "base/keytext.h"
+#include "base/terminal.h"
 
 enum { JSON_VERSION = 1, NS_PER_MS = 1000000, NS_PER_US = 1000 };
 
@@ -50,10 +51,13 @@ void monitor_event_set(struct monitor_event *event, const char *key, const char 
 	}
 }
 
-static void print_field(FILE *to, const struct monitor_event *event, enum monitor_field field, const char *format)
+/* The value is text of others. It follows `before`. */
+static void print_field(FILE *to, const struct monitor_event *event, enum monitor_field field, const char *before)
 {
-	if (*event->value[field])
-		fprintf(to, format, event->value[field]);
+	if (!*event->value[field])
+		return;
+	fputs(before, to);
+	terminal_text(&(struct terminal) { .to = to }, event->value[field], -1);
 }
 
 static void print_count(FILE *to, const struct monitor_event *event, enum monitor_field field, const char *unit)
@@ -73,18 +77,22 @@ void monitor_event_text(FILE *to, const char *interface, const struct monitor_ev
 	localtime_r(&seconds, &local);
 	strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &local);
 	strftime(zone, sizeof zone, "%z", &local); /* "+0100", which is printed as "+01:00" */
-	fprintf(to, "%s.%03llu%.3s:%s %s %s", text, (unsigned long long)event->nanoseconds / NS_PER_MS, zone, zone + 3,
-			interface, event->value[FIELD_EVENT]);
-	print_field(to, event, *event->value[FIELD_NAME] ? FIELD_NAME : FIELD_PUBLIC_KEY, " %s");
-	print_field(to, event, FIELD_ENDPOINT, " at %s");
-	print_field(to, event, FIELD_FROM, " from %s");
-	print_field(to, event, FIELD_TO, " to %s");
-	print_field(to, event, FIELD_ORIGIN, " (%s)");
-	print_field(to, event, FIELD_ROLE, " as %s");
+	fprintf(to, "%s.%03llu%.3s:%s ", text, (unsigned long long)event->nanoseconds / NS_PER_MS, zone, zone + 3);
+	terminal_text(&(struct terminal) { .to = to }, interface, -1);
+	print_field(to, event, FIELD_EVENT, " ");
+	print_field(to, event, *event->value[FIELD_NAME] ? FIELD_NAME : FIELD_PUBLIC_KEY, " ");
+	print_field(to, event, FIELD_ENDPOINT, " at ");
+	print_field(to, event, FIELD_FROM, " from ");
+	print_field(to, event, FIELD_TO, " to ");
+	if (*event->value[FIELD_ORIGIN]) {
+		print_field(to, event, FIELD_ORIGIN, " (");
+		fputc(')', to);
+	}
+	print_field(to, event, FIELD_ROLE, " as ");
 	print_count(to, event, FIELD_PEERS, "peer");
 	print_count(to, event, FIELD_REPAIRS, "repair");
 	print_count(to, event, FIELD_LOST, "event");
-	print_field(to, event, FIELD_REASON, ": %s");
+	print_field(to, event, FIELD_REASON, ": ");
 	fputc('\n', to);
 }
 

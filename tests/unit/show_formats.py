@@ -203,6 +203,54 @@ def daemons_that_report_less_are_shown_with_what_they_report():
     assert show("foreign", "--counters") == "interface foreign\n  this daemon has no counters\n"
 
 
+def a_daemon_that_cannot_be_read_has_a_line():
+    start(fine=interface([peer(1, name="alice", state="up")]), nonsense=lambda: ["\x00"], partial=lambda: [
+        f"public_key={key(1)}", "tx_bytes=x"])
+    lines = show("--brief").split("\n\n")
+    assert lines[0].startswith("interface fine: 1 peer (1 up)"), lines
+    assert lines[2:] == [f"interface {name}: the daemon sent an invalid reply{end}"
+                         for name, end in (("nonsense", ""), ("partial", "\n"))], lines
+    found = {found["name"]: (found["up"], found["warnings"], len(found["peers"]))
+             for found in json.loads(show("--json"))["interfaces"]}
+    wrong = (False, ["the daemon sent an invalid reply"], 0)
+    assert found == {"fine": (True, [], 1), "nonsense": wrong, "partial": wrong}, found
+    assert show("partial", code=1) == "adit show: partial: the daemon sent an invalid reply\n"
+
+
+def only_a_terminal_that_can_is_cleared():
+    start(fine=interface([]))
+    for type, wanted in ("xterm", True), ("dumb", False), ("", False):
+        master, slave = pty.openpty()
+        process = subprocess.Popen([*EMULATOR, ADIT, "show", "--watch", "1"], stdin=slave, stdout=slave,
+                                   env={name: value for name, value in os.environ.items() if name != "TERM"} |
+                                   ({"TERM": type} if type else {}))
+        text = b""
+        while text.count(b"interface fine") < 2 and b"\x1b[2J" not in text:
+            text += os.read(master, 65536)
+        process.terminate()
+        process.wait(60)
+        os.close(master), os.close(slave)
+        assert (b"\x1b" in text) == wanted, f"{type}: {text}"
+
+
+def events_cannot_control_a_terminal():
+    lines = ["errno=0", "", f"event=peer-up{HOSTILE}", "time_sec=99999999999999999999", "time_nsec=5", f"name={HOSTILE}",
+             f"endpoint={HOSTILE}", f"from={HOSTILE}", f"to={HOSTILE}", f"origin={HOSTILE}", f"role={HOSTILE}",
+             "peers=-1", f"reason={HOSTILE}", "", "event=peer-down", "half a line"]
+
+    def answer():
+        return lines[:-1]
+
+    start(evil={"monitor=1": answer})
+    for option in [], ["--json"]:
+        text = adit("monitor", "evil", *option)
+        assert "peer-up" in text and "peer-down" in text, text
+        wrong = re.findall("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2028]", text)
+        assert not wrong, f"{wrong}: {text}"
+        for line in text.splitlines() if option else []:
+            json.loads(line)
+
+
 def one_peer_is_chosen_by_name_or_key():
     start(three=fake_daemons.three)
     public_key = json.loads(show("three", "--json"))["interfaces"][0]["peers"][1]["public_key"]
@@ -340,6 +388,9 @@ CHECKS = [
     no_line_of_a_table_ends_with_a_blank,
     many_peers_are_a_table_with_the_problems_last,
     daemons_that_report_less_are_shown_with_what_they_report,
+    a_daemon_that_cannot_be_read_has_a_line,
+    only_a_terminal_that_can_is_cleared,
+    events_cannot_control_a_terminal,
     one_peer_is_chosen_by_name_or_key,
     completion_offers_the_peers_of_a_daemon,
     counters_have_their_meaning,
