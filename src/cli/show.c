@@ -108,23 +108,31 @@ struct show_request {
 	unsigned watch; /* seconds between two looks; 0: look once */
 };
 
-/* Removes all peers but one from the interface. Returns false, and reports it, if there is no such peer. */
-static bool keep_peer(struct show_interface *interface, const char *name)
+/*
+ * Removes all peers but those of this name or public key: several peers may have the same name. Returns false, and
+ * reports it, if there is none.
+ */
+static bool keep_peers(struct show_interface *interface, const char *name)
 {
-	struct show_peer *kept, **at = &interface->peers;
+	struct show_peer *kept = NULL, **tail = &kept, **at = &interface->peers;
 
-	while (*at && strcmp((*at)->public_key, name) != 0 && (!(*at)->name || strcmp((*at)->name, name) != 0))
-		at = &(*at)->next;
-	kept = *at;
-	if (!kept) {
-		fprintf(stderr, "adit show: %s: no peer has the name or public key \"%s\"\n", interface->name, name);
-		return false;
+	while (*at) {
+		struct show_peer *peer = *at;
+
+		if (strcmp(peer->public_key, name) != 0 && (!peer->name || strcmp(peer->name, name) != 0)) {
+			at = &peer->next;
+			continue;
+		}
+		*at = peer->next;
+		peer->next = NULL;
+		*tail = peer;
+		tail = &peer->next;
 	}
-	*at = kept->next;
-	kept->next = NULL;
 	show_free_peers(interface);
 	interface->peers = kept;
-	return true;
+	if (!kept)
+		fprintf(stderr, "adit show: %s: no peer has the name or public key \"%s\"\n", interface->name, name);
+	return kept;
 }
 
 /* Reads what was asked for. Returns 0 or the last error, reported; `list` may then contain other interfaces. */
@@ -132,7 +140,7 @@ static int look(const struct show_request *request, struct show_interface **list
 {
 	int error = request->interface ? show_read_named(list, request->interface) : show_read_all(list);
 
-	if (*list && !error && request->peer && !keep_peer(*list, request->peer)) {
+	if (*list && !error && request->peer && !keep_peers(*list, request->peer)) {
 		free_interfaces(*list);
 		*list = NULL;
 		error = -ENOENT;

@@ -257,6 +257,10 @@ def one_peer_is_chosen_by_name_or_key():
     for name in "berlin", public_key:
         text = show("three", name)
         assert "peer berlin" in text and "alice" not in text and "listen port" not in text and "warning: " in text
+    start(twins=interface([peer(1, name="same"), peer(2, name="other"), peer(3, name="same", state="up")]))
+    keys = [found["public_key"] for found in json.loads(show("twins", "--json"))["interfaces"][0]["peers"]]
+    found = json.loads(show("twins", "same", "--json"))["interfaces"][0]["peers"]
+    assert [twin["public_key"] for twin in found] == [keys[0], keys[2]], found
     assert show("three", "bob", code=1) == 'adit show: three: no peer has the name or public key "bob"\n'
 
 
