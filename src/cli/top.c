@@ -117,12 +117,12 @@ static void step_interface(struct top *top, int step)
 	top_sampler_select(top->sampler, top->name);
 }
 
-/* Takes the latest sample, if there is a new one. */
+/* Takes the latest sample, if there is a new one. A pause keeps the values that are shown, if there are any. */
 static void take_latest(struct top *top)
 {
 	struct top_reading reading = { 0 };
 
-	if (top->view.paused || !top_sampler_take(top->sampler, &reading))
+	if ((top->view.paused && top->model.time) || !top_sampler_take(top->sampler, &reading))
 		return;
 	free(top->names);
 	top->names = reading.names;

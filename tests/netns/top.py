@@ -507,6 +507,22 @@ def slow_daemon(lab):
     terminal.close()
 
 
+@case()
+def another_interface_in_a_pause(lab):
+    """A pause keeps the values that are shown. Another interface has none yet."""
+    node = lab.node("alone")
+    for name, port in ("one", 7), ("two", 8):
+        FakeDaemon(name, lambda client, port=port: client.sendall(f"listen_port={port}\nerrno=0\n\n".encode()))
+    terminal = Terminal(node, [lab.adit, "top", "one"])
+    with lab.check("the other interface is shown, and the pause lasts"):
+        terminal.shows("port 7$")
+        terminal.keys("p")
+        terminal.shows("PAUSED")
+        terminal.keys("Tab")
+        terminal.shows(r"^adit top  two  2 of 2 .*PAUSED(.*\n)0 peers, 0 up   port 8$")
+    terminal.close()
+
+
 @case(seconds=600)
 def stopped_clients(lab):
     """16 clients that are stopped, and 16 whose terminal nobody reads."""
