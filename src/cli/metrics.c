@@ -14,7 +14,6 @@
 
 #include "base/usage.h"
 #include "cli/show.h"
-#include "metrics_counters.h"
 #include "metrics_http.h"
 #include "metrics_text.h"
 #include "uapi/uapi.h"
@@ -37,87 +36,6 @@ struct metrics_list {
 };
 
 /* --- one interface --- */
-
-/* Reads a number that ends with the text or a comma. Returns a pointer to its end, or NULL if it is not a number. */
-static const char *read_number(const char *text, uint64_t *number)
-{
-	char *end;
-
-	errno = 0;
-	*number = strtoull(text, &end, 10);
-	return *text >= '0' && *text <= '9' && (!*end || *end == ',') && !errno ? end : NULL;
-}
-
-/* Reads METRICS_BUCKETS numbers with commas between them. */
-static int read_buckets(struct metrics_histogram *histogram, const char *text)
-{
-	for (unsigned i = 0; i < METRICS_BUCKETS; i++) {
-		text = read_number(text, &histogram->bucket[i]);
-		if (!text || *text != (i + 1 < METRICS_BUCKETS ? ',' : '\0'))
-			return -EPROTO;
-		text++;
-	}
-	histogram->known = true;
-	return 0;
-}
-
-/* Returns 1 if the line is not one of a histogram. */
-static int read_histogram(struct metrics_interface *interface, const char *key, const char *value)
-{
-	for (unsigned i = 0; i < METRICS_HISTOGRAMS; i++) {
-		const char *name = metrics_histogram_name(i), *end;
-		size_t length = strlen(name);
-
-		if (strncmp(key, name, length) != 0)
-			continue;
-		if (!key[length])
-			return read_buckets(&interface->histograms[i], value);
-		if (strcmp(key + length, "_sum") != 0)
-			continue;
-		end = read_number(value, &interface->histograms[i].sum);
-		return end && !*end ? 0 : -EPROTO;
-	}
-	return 1;
-}
-
-static int read_counter(void *context, char *key, char *value)
-{
-	struct metrics_interface *interface = context;
-	struct metrics_counter *counter = &interface->counters[interface->counter_count];
-	int result = read_histogram(interface, key, value);
-	uint64_t number;
-	const char *end;
-
-	if (result <= 0)
-		return result;
-	end = read_number(value, &number);
-	if (!end || *end)
-		return 0; /* a line of a later version */
-	if (!strcmp(key, "start_time_sec")) {
-		interface->start_time = number;
-	} else if (interface->counter_count < METRICS_COUNTERS_MAX && strlen(key) < sizeof counter->name) {
-		snprintf(counter->name, sizeof counter->name, "%s", key);
-		counter->value = number;
-		interface->counter_count++;
-	}
-	return 0;
-}
-
-/* A daemon of an earlier version has none, and the others of its metrics are still of use. */
-static void read_counters(struct metrics_interface *interface)
-{
-	int error = -ENOMEM;
-
-	interface->counters = calloc(METRICS_COUNTERS_MAX, sizeof *interface->counters);
-	if (interface->counters)
-		error = uapi_client_call(UAPI_DIRECTORY, interface->state.name, "counters=1\n\n", METRICS_TIMEOUT, read_counter,
-								 interface);
-	if (error) {
-		interface->counter_count = 0;
-		memset(interface->histograms, 0, sizeof interface->histograms);
-		interface->start_time = 0;
-	}
-}
 
 static bool read_statistic(const char *interface, const char *statistic, uint64_t *value)
 {
@@ -147,9 +65,9 @@ static void *read_interface(void *context)
 		show_free(&interface->state);
 		return NULL;
 	}
-	/* Only adit names its provider. wireguard-go would log an error. */
+	/* Only adit names its provider. wireguard-go would log an error. Without counters, the rest is still of use. */
 	if (*interface->state.crypto_provider)
-		read_counters(interface);
+		show_read_counters(&interface->state, UAPI_DIRECTORY, METRICS_TIMEOUT);
 	interface->has_bytes = read_statistic(name, "rx_bytes", &interface->receive_bytes) &&
 						   read_statistic(name, "tx_bytes", &interface->transmit_bytes);
 	return NULL;
@@ -234,10 +152,8 @@ static int make_text(const struct metrics_options *options, char **names, int co
 			error = -ENOMEM;
 		}
 	}
-	for (size_t i = 0; i < list.count; i++) {
+	for (size_t i = 0; i < list.count; i++)
 		show_free(&list.interfaces[i].state);
-		free(list.interfaces[i].counters);
-	}
 	free(list.interfaces);
 	return error;
 }

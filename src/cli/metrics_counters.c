@@ -77,13 +77,23 @@ bool metrics_has_counter(const char *name)
 	return is_drop(name);
 }
 
-/* Returns the counter of this name, or NULL if the daemon has none. */
-static const struct metrics_counter *find_counter(const struct metrics_interface *interface, const char *name)
+/* Returns the counter with this name and number of values, or NULL if the daemon has none. */
+static const struct show_counter *find_counter(const struct show_interface *interface, const char *name, unsigned count)
 {
-	for (unsigned i = 0; i < interface->counter_count; i++)
-		if (!strcmp(interface->counters[i].name, name))
-			return &interface->counters[i];
-	return NULL;
+	const struct show_counter *counter = interface->counters;
+
+	while (counter && (counter->count != count || strcmp(counter->name, name) != 0))
+		counter = counter->next;
+	return counter;
+}
+
+bool metrics_find_counter(const struct show_interface *interface, const char *name, uint64_t *value)
+{
+	const struct show_counter *counter = find_counter(interface, name, 1);
+
+	if (counter)
+		*value = counter->values[0];
+	return counter;
 }
 
 static void write_drops(struct exposition *exposition)
@@ -93,14 +103,13 @@ static void write_drops(struct exposition *exposition)
 
 	for (size_t i = 0; i < exposition->count; i++) {
 		const struct metrics_interface *interface = &exposition->interfaces[i];
-		for (unsigned j = 0; j < interface->counter_count; j++) {
-			const struct metrics_counter *counter = &interface->counters[j];
-			if (!is_drop(counter->name))
+		for (const struct show_counter *counter = interface->state.counters; counter; counter = counter->next) {
+			if (!is_drop(counter->name) || counter->count != 1)
 				continue;
 			sample_begin(exposition, &drops);
 			sample_label(exposition, "interface", interface->state.name);
 			sample_label(exposition, "cause", counter->name + strlen(drop_prefix));
-			sample_end(exposition, counter->value);
+			sample_end(exposition, counter->values[0]);
 		}
 	}
 }
@@ -114,13 +123,14 @@ static void write_handshakes(struct exposition *exposition)
 	for (size_t i = 0; i < exposition->count; i++) {
 		const struct metrics_interface *interface = &exposition->interfaces[i];
 		for (size_t j = 0; j < OUTCOMES; j++) {
-			const struct metrics_counter *counter = find_counter(interface, outcomes[j].counter);
-			if (!counter)
+			uint64_t value;
+
+			if (!metrics_find_counter(&interface->state, outcomes[j].counter, &value))
 				continue;
 			sample_begin(exposition, &handshakes);
 			sample_label(exposition, "interface", interface->state.name);
 			sample_label(exposition, "outcome", outcomes[j].outcome);
-			sample_end(exposition, counter->value);
+			sample_end(exposition, value);
 		}
 	}
 }
@@ -128,39 +138,44 @@ static void write_handshakes(struct exposition *exposition)
 /* --- histograms --- */
 
 static const struct histogram_family {
-	const char *name; /* as the daemon names it */
+	const char *buckets, *sum; /* as the daemon names them */
 	struct metric_family family;
-} histogram_families[METRICS_HISTOGRAMS] = {
+} histogram_families[] = {
 	{ "batch_udp_send",
+	  "batch_udp_send_sum",
 	  { "adit_udp_send_batch_datagrams", METRIC_HISTOGRAM, NULL,
 		"Datagrams per UDP message sent; more than one with UDP GSO." } },
 	{ "batch_udp_receive",
+	  "batch_udp_receive_sum",
 	  { "adit_udp_receive_batch_datagrams", METRIC_HISTOGRAM, NULL,
 		"Datagrams per UDP message received; more than one with UDP GRO." } },
 	{ "batch_tun_read",
+	  "batch_tun_read_sum",
 	  { "adit_tun_read_batch_packets", METRIC_HISTOGRAM, NULL,
 		"Packets per read from the TUN device; more than one in a GSO super-packet." } },
 	{ "batch_tun_write",
+	  "batch_tun_write_sum",
 	  { "adit_tun_write_batch_packets", METRIC_HISTOGRAM, NULL,
 		"Packets per write to the TUN device; more than one in a GRO super-packet." } },
 };
+enum { HISTOGRAM_FAMILIES = sizeof histogram_families / sizeof *histogram_families };
 
-const char *metrics_histogram_name(unsigned histogram)
-{
-	return histogram_families[histogram].name;
-}
-
-/* The buckets of the text are cumulative. */
-static void write_histogram(struct exposition *exposition, const struct metric_family *family,
-							const struct metrics_interface *interface, const struct metrics_histogram *histogram)
+/* The buckets of the text are cumulative. Writes nothing if the daemon does not report the histogram. */
+static void write_histogram(struct exposition *exposition, const struct histogram_family *histogram,
+							const struct metrics_interface *interface)
 {
 	/* Written as OpenMetrics requires, in both formats: the label is part of the name of the time series. */
 	static const char *const bounds[] = { "1.0", "3.0", "7.0", "15.0", "31.0", "63.0", "127.0", "+Inf" };
-	static_assert(sizeof bounds / sizeof *bounds == METRICS_BUCKETS, "each bucket has a bound");
-	uint64_t count = 0;
+	enum { BUCKETS = sizeof bounds / sizeof *bounds };
+	const struct show_counter *buckets = find_counter(&interface->state, histogram->buckets, BUCKETS);
+	const struct metric_family *family = &histogram->family;
+	uint64_t count = 0, sum;
 
-	for (unsigned i = 0; i < METRICS_BUCKETS; i++) {
-		count += histogram->bucket[i];
+	static_assert((int)BUCKETS <= (int)SHOW_COUNTER_VALUES, "a counter has room for all buckets");
+	if (!buckets || !metrics_find_counter(&interface->state, histogram->sum, &sum))
+		return;
+	for (unsigned i = 0; i < BUCKETS; i++) {
+		count += buckets->values[i];
 		sample_begin_part(exposition, family, "_bucket");
 		sample_label(exposition, "interface", interface->state.name);
 		sample_label(exposition, "le", bounds[i]);
@@ -171,7 +186,7 @@ static void write_histogram(struct exposition *exposition, const struct metric_f
 	sample_end(exposition, count);
 	sample_begin_part(exposition, family, "_sum");
 	sample_label(exposition, "interface", interface->state.name);
-	sample_end(exposition, histogram->sum);
+	sample_end(exposition, sum);
 }
 
 /* --- all --- */
@@ -181,18 +196,15 @@ void metrics_write_counters(struct exposition *exposition)
 	for (size_t i = 0; i < COUNTER_FAMILIES; i++) {
 		for (size_t j = 0; j < exposition->count; j++) {
 			const struct metrics_interface *interface = &exposition->interfaces[j];
-			const struct metrics_counter *counter = find_counter(interface, counter_families[i].counter);
-			if (counter)
-				interface_sample(exposition, &counter_families[i].family, interface, counter->value);
+			uint64_t value;
+
+			if (metrics_find_counter(&interface->state, counter_families[i].counter, &value))
+				interface_sample(exposition, &counter_families[i].family, interface, value);
 		}
 	}
 	write_handshakes(exposition);
 	write_drops(exposition);
-	for (unsigned i = 0; i < METRICS_HISTOGRAMS; i++) {
-		for (size_t j = 0; j < exposition->count; j++) {
-			const struct metrics_interface *interface = &exposition->interfaces[j];
-			if (interface->histograms[i].known)
-				write_histogram(exposition, &histogram_families[i].family, interface, &interface->histograms[i]);
-		}
-	}
+	for (unsigned i = 0; i < HISTOGRAM_FAMILIES; i++)
+		for (size_t j = 0; j < exposition->count; j++)
+			write_histogram(exposition, &histogram_families[i], &exposition->interfaces[j]);
 }

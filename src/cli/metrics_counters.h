@@ -9,7 +9,7 @@ void metrics_write_counters(struct exposition *exposition);
 
 /* True if the counter has a family of its own, or is an outcome of a handshake or a cause of a drop. */
 bool metrics_has_counter(const char *name);
-/* The key of a histogram in the daemon's answer, such as "batch_udp_send". That of its sum ends with "_sum". */
-const char *metrics_histogram_name(unsigned histogram);
+/* Returns false if the daemon has no counter of this name, or one with several values. */
+bool metrics_find_counter(const struct show_interface *interface, const char *name, uint64_t *value);
 
 #endif

@@ -63,8 +63,7 @@ static bool find_interface_value(const struct metrics_interface *interface, enum
 			++*value;
 		return true;
 	case INTERFACE_START_TIME:
-		*value = interface->start_time;
-		return *value != 0;
+		return metrics_find_counter(&interface->state, "start_time_sec", value);
 	case INTERFACE_RECEIVE_BYTES:
 		*value = interface->receive_bytes;
 		return interface->has_bytes;

@@ -330,32 +330,38 @@ int show_read(struct show_interface *interface, const char *directory, int timeo
 
 /* --- counters --- */
 
-/* Reads a number, or several that commas separate. Skips a counter that has more, from a later version. */
+/*
+ * Reads a number, or several that commas separate. Skips other lines and counters with more numbers, which are those of
+ * a later version.
+ */
 static int show_read_counter(void *context, char *key, char *value)
 {
 	struct show_counter ***tail = context;
 	size_t size = strlen(key) + 1;
-	struct show_counter *counter;
-	int error = 0;
+	struct show_counter *counter = calloc(1, sizeof *counter + size);
+	const char *number;
 
-	counter = calloc(1, sizeof *counter + size);
 	if (!counter)
 		return -ENOMEM;
 	memcpy(counter->name, key, size);
-	for (char *number = strtok(value, ","); number && !error; number = strtok(NULL, ",")) {
-		if (counter->count == SHOW_COUNTER_VALUES) {
+	while ((number = strsep(&value, ","))) {
+		if (counter->count == SHOW_COUNTER_VALUES || show_read_u64(&counter->values[counter->count++], number)) {
 			free(counter);
 			return 0;
 		}
-		error = show_read_u64(&counter->values[counter->count++], number);
-	}
-	if (error || !counter->count) {
-		free(counter);
-		return error;
 	}
 	**tail = counter;
 	*tail = &counter->next;
 	return 0;
+}
+
+static void free_counters(struct show_interface *interface)
+{
+	for (struct show_counter *counter = interface->counters, *next; counter; counter = next) {
+		next = counter->next;
+		free(counter);
+	}
+	interface->counters = NULL;
 }
 
 int show_read_counters(struct show_interface *interface, const char *directory, int timeout)
@@ -363,6 +369,8 @@ int show_read_counters(struct show_interface *interface, const char *directory, 
 	struct show_counter **tail = &interface->counters;
 	int error = uapi_client_call(directory, interface->name, "counters=1\n\n", timeout, show_read_counter, &tail);
 
+	if (error)
+		free_counters(interface);
 	interface->has_counters = !error;
 	return error;
 }
@@ -388,9 +396,5 @@ void show_free(struct show_interface *interface)
 		free(warning);
 	}
 	interface->warnings = NULL;
-	for (struct show_counter *counter = interface->counters, *next; counter; counter = next) {
-		next = counter->next;
-		free(counter);
-	}
-	interface->counters = NULL;
+	free_counters(interface);
 }

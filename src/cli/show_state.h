@@ -102,7 +102,7 @@ struct show_interface {
  * error the struct may be partly filled. The caller calls show_free in every case.
  */
 int show_read(struct show_interface *interface, const char *directory, int timeout);
-/* Reads the counters; errors as for show_read. wireguard-go answers -EINVAL, because it has none. */
+/* Reads the counters, or none at all; errors as for show_read. wireguard-go answers -EINVAL, because it has none. */
 int show_read_counters(struct show_interface *interface, const char *directory, int timeout);
 /* Appends a warning to the list. 0 or -ENOMEM. */
 int show_add_warning(struct show_warning **tail, const char *value);

@@ -22,6 +22,33 @@ static const char *text_of(const struct metrics_options *options, const struct m
 	return text;
 }
 
+/* A counter as show_read_counters reads it. `lines` are "NAME=VALUE[,VALUE]..."; NULL ends them. */
+static struct show_counter *make_counters(const char *const *lines)
+{
+	struct show_counter *first = NULL, **tail = &first;
+
+	for (; *lines; lines++) {
+		const char *value = strchr(*lines, '=');
+		size_t length = (size_t)(value - *lines);
+		struct show_counter *counter = calloc(1, sizeof *counter + length + 1);
+
+		assert_non_null(counter);
+		memcpy(counter->name, *lines, length);
+		for (; value; value = strchr(value + 1, ','))
+			counter->values[counter->count++] = strtoull(value + 1, NULL, 10);
+		*tail = counter;
+		tail = &counter->next;
+	}
+	return first;
+}
+
+static void free_counters(struct show_counter *counters)
+{
+	struct show_interface interface = { .counters = counters };
+
+	show_free(&interface);
+}
+
 static const struct metrics_options openmetrics = { .format = METRICS_OPENMETRICS, .version = "1.2" };
 static const struct metrics_options prometheus = { .format = METRICS_PROMETHEUS, .version = "1.2" };
 
@@ -182,15 +209,14 @@ static void histograms_are_cumulative(void **state)
 		"adit_udp_send_batch_datagrams_sum{interface=\"wg0\"} 4711",
 		NULL,
 	};
-	const struct metrics_interface interface = {
-		.up = true,
-		.state = { .name = "wg0" },
-		.histograms = { { .known = true, .bucket = { 1, 2, 3, 4, 5, 6, 7, 8 }, .sum = 4711 } },
-	};
+	const char *const counters[] = { "batch_udp_send=1,2,3,4,5,6,7,8", "batch_udp_send_sum=4711", NULL };
+	const struct metrics_interface interface = { .up = true,
+												 .state = { .name = "wg0", .counters = make_counters(counters) } };
 
 	assert_lines(text_of(&openmetrics, &interface, 1), lines);
 	assert_lines(text_of(&prometheus, &interface, 1), lines);
 	assert_null(strstr(text_of(&prometheus, &interface, 1), "adit_tun_read_batch_packets"));
+	free_counters(interface.state.counters);
 }
 
 static void handshakes_have_an_outcome(void **state)
@@ -205,15 +231,13 @@ static void handshakes_have_an_outcome(void **state)
 		"adit_handshakes_total{interface=\"wg0\",outcome=\"queue_full\"} 6",
 		NULL,
 	};
-	struct metrics_counter counters[] = { { "handshake_done", 1 },  { "handshake_unanswered", 2 },
-										  { "drop_handshake", 3 },  { "drop_mac", 4 },
-										  { "drop_rate", 5 },       { "drop_handshake_queue", 6 },
-										  { "drop_unknown_key", 7 } };
-	const struct metrics_interface interface = {
-		.up = true, .state = { .name = "wg0" }, .counters = counters, .counter_count = 7
-	};
+	const char *const counters[] = { "handshake_done=1", "handshake_unanswered=2", "drop_handshake=3",   "drop_mac=4",
+									 "drop_rate=5",      "drop_handshake_queue=6", "drop_unknown_key=7", NULL };
+	const struct metrics_interface interface = { .up = true,
+												 .state = { .name = "wg0", .counters = make_counters(counters) } };
 
 	assert_lines(text_of(&openmetrics, &interface, 1), lines);
+	free_counters(interface.state.counters);
 }
 
 static void peers_can_be_left_out(void **state)
@@ -251,20 +275,24 @@ static bool is_histogram_part(const char *name, const char *family)
 
 static void each_family_is_contiguous(void **state)
 {
-	struct metrics_counter counters[] = { { "sealed", 3 }, { "drop_no_peer", 4 }, { "nosuch", 5 }, { "drop_mac", 6 } };
+	const char *const lines[] = { "sealed=3",
+								  "drop_no_peer=4",
+								  "nosuch=5",
+								  "drop_mac=6",
+								  "start_time_sec=1",
+								  "batch_udp_send=0,0,0,0,0,0,0,0",
+								  "batch_udp_send_sum=0",
+								  "batch_udp_receive=0,0,0,0,0,0,0,0",
+								  "batch_udp_receive_sum=0",
+								  "batch_tun_read=0,0,0,0,0,0,0,0",
+								  "batch_tun_read_sum=0",
+								  "batch_tun_write=0,0,0,0,0,0,0,0",
+								  "batch_tun_write_sum=0",
+								  NULL };
+	struct show_counter *counters = make_counters(lines);
 	const struct metrics_interface interfaces[] = {
-		{ .up = true,
-		  .state = { .name = "a", .peers = peers },
-		  .counters = counters,
-		  .counter_count = 4,
-		  .histograms = { { .known = true }, { .known = true }, { .known = true }, { .known = true } },
-		  .start_time = 1 },
-		{ .up = true,
-		  .state = { .name = "b", .peers = &good_peer },
-		  .counters = counters,
-		  .counter_count = 4,
-		  .histograms = { { .known = true }, { .known = true }, { .known = true }, { .known = true } },
-		  .start_time = 1 },
+		{ .up = true, .state = { .name = "a", .peers = peers, .counters = counters } },
+		{ .up = true, .state = { .name = "b", .peers = &good_peer, .counters = counters } },
 	};
 	char *copy, *rest, *line, seen[100][64], current[64] = "";
 	unsigned count = 0;
@@ -288,6 +316,7 @@ static void each_family_is_contiguous(void **state)
 		strcpy(current, name);
 	}
 	free(copy);
+	free_counters(counters);
 }
 
 static void label_values_are_escaped(void **state)
