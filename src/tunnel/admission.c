@@ -77,7 +77,8 @@ void admission_post(struct device *device, struct counters *counters, const uint
 			drop = COUNT_UNDER_LOAD;
 	}
 	if (drop == DROP_MAC && token_bucket_take(&device->notices, NOTICE_BURST, NS_PER_S, now))
-		mailbox_post_notice(&device->mailbox, NOTICE_WRONG_MAC1, message, 0, from, now);
+		mailbox_post_notice(&device->mailbox, NOTICE_WRONG_MAC1, message + offsetof(struct message_initiation, sender),
+							sizeof(uint32_t), from, now);
 	if (drop == PASSED && !mailbox_post_message(&device->mailbox, tag, message, n, from, now))
 		drop = DROP_HANDSHAKE_QUEUE;
 	if (drop != PASSED)

@@ -11,6 +11,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "crypto/message.h"
 #include "tunnel/handshake.h"
@@ -61,7 +62,8 @@ static bool on_message(void *context, unsigned tag, const uint8_t *message, size
 
 	switch (tag) {
 	case NOTICE_WRONG_MAC1:
-		handshake_misdirected(context, from, now);
+		if (n == sizeof(uint32_t))
+			handshake_misdirected(context, get_le32(message), from, now);
 		return false;
 	case NOTICE_NO_PEER:
 		/* No more than a notice, because a host may be about to be configured. */

@@ -271,13 +271,19 @@ static void report_unknown_sender(struct device *device, const uint8_t public_ke
 				  text, key);
 }
 
-void handshake_misdirected(struct device *device, const struct endpoint *from, uint64_t now)
+void handshake_misdirected(struct device *device, uint32_t sender, const struct endpoint *from, uint64_t now)
 {
+	const struct peer_index *own = peer_index_find(device, sender);
 	struct peer *peer = peer_find_at(device, from);
 	char text[ENDPOINT_TEXT], key[KEY_BASE64];
 
 	if (!device->identity.has_key || !device->up)
 		return;
+	if (own && !own->session) {
+		peer_report_problem(own->peer,
+							&(struct problem) { .kind = PROBLEM_OWN_ENDPOINT, .endpoint = own->peer->endpoint }, now);
+		return;
+	}
 	if (peer) {
 		peer_report_problem(peer, &(struct problem) { .kind = PROBLEM_WRONG_RECIPIENT, .endpoint = *from }, now);
 		return;

@@ -61,6 +61,7 @@ static const struct {
 	[PROBLEM_SHARED_KEY] = { .level = LOG_WARNING, .certainty = 2, .while_up = true },
 	[PROBLEM_INNER_SOURCE] = { .level = LOG_INFO, .certainty = 2, .while_up = true },
 	[PROBLEM_LOOP] = { .level = LOG_WARNING, .certainty = 3 },
+	[PROBLEM_OWN_ENDPOINT] = { .level = LOG_INFO, .certainty = 3, .unproven = true },
 	[PROBLEM_OTHER_KEY] = { .level = LOG_INFO, .certainty = 3, .unproven = true },
 	[PROBLEM_WRONG_RECIPIENT] = { .level = LOG_INFO, .certainty = 3, .unproven = true },
 	[PROBLEM_PRESHARED_KEY] = { .level = LOG_WARNING,
@@ -187,6 +188,9 @@ static void describe_problem(const struct peer *peer, const struct problem *prob
 	case PROBLEM_LOOP:
 		snprintf(text, PROBLEM_TEXT,
 				 "the route to its endpoint %s leads into this tunnel: the host needs another route to it", endpoint);
+		break;
+	case PROBLEM_OWN_ENDPOINT:
+		snprintf(text, PROBLEM_TEXT, "its endpoint %s is this host itself: our handshakes come back", endpoint);
 		break;
 	case PROBLEM_OTHER_KEY:
 		key_to_base64(key, problem->key);

@@ -75,7 +75,7 @@ struct device_ops {
  */
 enum { NOTICE_BURST = 10 }; /* notices at once; then one per second */
 enum device_notice {
-	NOTICE_WRONG_MAC1 = 16, /* a handshake message without a valid mac1; the sender is that of the message */
+	NOTICE_WRONG_MAC1 = 16, /* a handshake message without a valid mac1; the message is its sender index */
 	NOTICE_NO_PEER,         /* a packet for an address that no peer has; the message is the address */
 	NOTICE_UNREACHABLE, /* an ICMP error; the sender is the destination in question, the message a struct udp_error */
 };

@@ -25,6 +25,7 @@ enum problem_kind {
 	PROBLEM_SHARED_KEY,      /* the endpoint changes back and forth between two addresses */
 	PROBLEM_INNER_SOURCE,    /* packets from an address that is not in the peer's AllowedIPs */
 	PROBLEM_LOOP,            /* the route to the endpoint leads into the tunnel */
+	PROBLEM_OWN_ENDPOINT,    /* our handshakes to the endpoint come back to us */
 	PROBLEM_OTHER_KEY,       /* the host at the endpoint uses another public key */
 	PROBLEM_WRONG_RECIPIENT, /* handshakes from the endpoint are for another public key than ours */
 	PROBLEM_PRESHARED_KEY,   /* the answer to our handshake cannot be decrypted */
