@@ -75,6 +75,7 @@ static void commit_reload(struct device *device, const struct config *config, ui
 	bool new_key = false;
 
 	device_withdraw_warning(device, WARNING_OWN_KEY);
+	device_withdraw_notices(device, NULL);
 	list_for_each (peer, &device->peers, struct peer, node) {
 		peer->marked = true;
 		peer->changed = 0;
@@ -214,7 +215,9 @@ int apply_set_part(struct apply_progress *progress, size_t quota, uint64_t now)
 		next_stage(progress, APPLY_REMOVE);
 		return error ? error : 1;
 	case APPLY_REMOVE:
+		device_withdraw_notices(device, NULL);
 		if (config->replace_peers) {
+			device_withdraw_warning(device, WARNING_OWN_KEY);
 			device_lock(device);
 			for (; quota && peer_first(device); quota--)
 				peer_remove(peer_first(device));

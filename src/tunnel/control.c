@@ -68,7 +68,7 @@ static bool on_message(void *context, unsigned tag, const uint8_t *message, size
 	case NOTICE_NO_PEER:
 		/* No more than a notice, because a host may be about to be configured. */
 		if (inet_ntop(n == 4 ? AF_INET : AF_INET6, message, address, sizeof address))
-			device_notice(context, WARNING_NO_PEER, now,
+			device_notice(context, WARNING_NO_PEER, NULL, now,
 						  "packets to %s are dropped: the address is not in AllowedIPs of any peer", address);
 		return false;
 	case NOTICE_UNREACHABLE:

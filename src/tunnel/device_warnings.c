@@ -38,7 +38,8 @@ bool device_warn(struct device *device, enum warning kind, uint64_t until, uint6
 	return true;
 }
 
-void device_notice(struct device *device, enum warning kind, uint64_t now, const char *format, ...)
+void device_notice(struct device *device, enum warning kind, const struct endpoint *from, uint64_t now,
+				   const char *format, ...)
 {
 	char text[WARNING_TEXT];
 	va_list arguments;
@@ -48,6 +49,14 @@ void device_notice(struct device *device, enum warning kind, uint64_t now, const
 	va_end(arguments);
 	if (device_warn(device, kind, now + NOTICE_TIME, now, "%s", text))
 		log_info(device->name, "%s", text);
+	device->warnings.set[kind - WARNING_FIRST_SET].from = from ? *from : (struct endpoint) { 0 };
+}
+
+void device_withdraw_notices(struct device *device, const struct endpoint *from)
+{
+	for (unsigned kind = WARNING_CIPHER; kind <= WARNING_NO_PEER; kind++)
+		if (!from || endpoint_same_remote(&device->warnings.set[kind - WARNING_FIRST_SET].from, from))
+			device_withdraw_warning(device, kind);
 }
 
 void device_withdraw_warning(struct device *device, enum warning kind)

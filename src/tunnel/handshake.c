@@ -267,8 +267,8 @@ static void report_unknown_sender(struct device *device, const uint8_t public_ke
 	}
 	key_to_base64(key, public_key);
 	endpoint_text(text, from);
-	device_notice(device, WARNING_UNKNOWN_KEY, now, "a handshake from %s is rejected: no peer has its public key %s",
-				  text, key);
+	device_notice(device, WARNING_UNKNOWN_KEY, from, now,
+				  "a handshake from %s is rejected: no peer has its public key %s", text, key);
 }
 
 void handshake_misdirected(struct device *device, uint32_t sender, const struct endpoint *from, uint64_t now)
@@ -290,7 +290,7 @@ void handshake_misdirected(struct device *device, uint32_t sender, const struct 
 	}
 	key_to_base64(key, device->identity.public_key);
 	endpoint_text(text, from);
-	device_notice(device, WARNING_WRONG_RECIPIENT, now,
+	device_notice(device, WARNING_WRONG_RECIPIENT, from, now,
 				  "a handshake from %s is for another public key than that of this interface, %s", text, key);
 }
 

@@ -314,6 +314,9 @@ void peer_is_up(struct peer *peer)
 	struct problem_state *state = &peer->problem;
 
 	state->unconfirmed = state->stale = 0;
+	device_withdraw_notices(peer->device, &peer->endpoint);
+	if (state->latest.kind == PROBLEM_CIPHER)
+		device_withdraw_warning(peer->device, WARNING_CIPHER);
 	if (kinds[state->latest.kind].while_up)
 		return;
 	state->latest.kind = PROBLEM_NONE;

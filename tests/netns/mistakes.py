@@ -266,6 +266,42 @@ def routing_loop(lab, workers):
                      "needs another route to it", "drop_loop")
 
 
+@case(workers=WORKERS, where=["192.0.2.1", "127.0.0.1"], bars=True)
+def own_endpoint(lab, workers, where):
+    """left has an address of its own as the endpoint of right."""
+    left, right = pair(lab, knows="left", start=False, Workers=workers)
+    left.peers[0]["Endpoint"] = f"{where}:{PORT}"
+    with started(lab, left, right) as watch:
+        watch.reason(left, right.public, f"its endpoint {where}:{PORT} is this host itself: our handshakes come back",
+                     "drop_mac")
+        once(lab, left, "this host itself")
+        with lab.check("left does not warn of a handshake of its own"):
+            assert not state_of(left)[0], state_of(left)
+
+
+@case(workers=WORKERS, mistake=["wrong-key", "unknown", "no-peer", "cipher"])
+def mended(lab, workers, mistake):
+    """A warning ends when its cause is mended, at either end, and not only three minutes later."""
+    left, right = pair(lab, knows="left", start=False, Workers=workers)
+    warned, wrong, setting, value = {
+        "wrong-key": (right, left.peers[0], "PublicKey", random_key(lab)),
+        "unknown": (right, right.peers[0], "PublicKey", random_key(lab)),
+        "no-peer": (left, left.peers[0], "AllowedIPs", "10.7.0.3/32"),
+        "cipher": (right, left.peers[0], "Cipher", "aes256gcm"),
+    }[mistake]
+    good = wrong.get(setting, "chacha20poly1305")
+    wrong[setting] = value
+    with started(lab, left, right):
+        with lab.check(f"{warned.node.name} warns"):
+            wait_for(lambda: state_of(warned)[0], "a warning")
+        with lab.check("with the right setting, the warning ends"):
+            wrong[setting] = good
+            (left if wrong is left.peers[0] else right).reload()
+            wait_for(lambda: not state_of(warned)[0], "no warning")
+            left.node.ping("10.7.0.2")
+            assert not state_of(warned)[0], state_of(warned)
+
+
 @case(workers=WORKERS, bars=True)
 def no_endpoint(lab, workers):
     left, right = pair(lab, knows="right", Workers=workers)

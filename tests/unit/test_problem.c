@@ -357,6 +357,28 @@ static void a_warning_ends_by_itself_or_when_it_is_withdrawn(void **state)
 	assert_int_equal(warnings("warning="), 0);
 }
 
+static void a_notice_ends_when_its_cause_is_mended(void **state)
+{
+	const struct endpoint other = endpoint_of("192.0.2.9", 1);
+	uint64_t now = clock_boottime();
+
+	device_notice(&rig.device, WARNING_WRONG_RECIPIENT, &peer->endpoint, now, "from the peer");
+	device_notice(&rig.device, WARNING_UNKNOWN_KEY, &other, now, "from a stranger");
+	device_notice(&rig.device, WARNING_NO_PEER, NULL, now, "packets to nobody");
+	device_warn(&rig.device, WARNING_NETWORK, UINT64_MAX, now, "the network");
+	report(PROBLEM_CIPHER, now);
+	assert_int_equal(warnings("warning="), 5);
+	peer_is_up(peer); /* so its messages are right, and so is its cipher */
+	assert_int_equal(warnings("warning=from a stranger"), 1);
+	assert_int_equal(warnings("warning="), 3);
+	assert_int_equal(rig_set(&rig, 0, "fwmark=0\n"), 0);
+	assert_int_equal(warnings("warning=the network"), 1);
+	assert_int_equal(warnings("warning="), 1);
+	device_notice(&rig.device, WARNING_NO_PEER, NULL, now, "packets to nobody");
+	assert_int_equal(warnings("warning=packets to nobody"), 1);
+	assert_int_equal(logged("packets to nobody"), 1);
+}
+
 static void the_same_warning_is_logged_again_after_ten_minutes(void **state)
 {
 	assert_true(device_warn(&rig.device, WARNING_NETWORK, UINT64_MAX, START, "one"));
@@ -422,6 +444,7 @@ int main(void)
 		TEST(the_peer_at_an_endpoint_is_that_with_the_port_or_the_only_one),
 		TEST(each_kind_has_a_text_that_fits),
 		TEST(a_warning_ends_by_itself_or_when_it_is_withdrawn),
+		TEST(a_notice_ends_when_its_cause_is_mended),
 		TEST(the_same_warning_is_logged_again_after_ten_minutes),
 		TEST(the_state_of_the_device_gives_warnings),
 	};

@@ -193,10 +193,18 @@ bool device_warn(struct device *device, enum warning kind, uint64_t until, uint6
 	__attribute__((format(printf, 5, 6)));
 void device_withdraw_warning(struct device *device, enum warning kind);
 /* Returns whether the warning holds at `now`, and then writes its text: one sentence, without a full stop. */
-/* Sets a warning about a datagram or packet for three minutes, and logs it as information if device_warn allows that.
+/*
+ * Sets a warning about a datagram or packet for three minutes, and logs it as information if device_warn allows that.
+ * `from` is the sender of a datagram, or NULL.
  */
-void device_notice(struct device *device, enum warning kind, uint64_t now, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
+void device_notice(struct device *device, enum warning kind, const struct endpoint *from, uint64_t now,
+				   const char *format, ...) __attribute__((format(printf, 5, 6)));
+/*
+ * Withdraws warnings whose cause is mended: those about messages of `from`, which are right now, or with NULL all that
+ * messages and packets have caused, because the settings have changed. If the cause persists, the next message sets the
+ * warning again, and the log does not repeat it.
+ */
+void device_withdraw_notices(struct device *device, const struct endpoint *from);
 bool device_warning(const struct device *device, enum warning kind, char text[WARNING_TEXT], uint64_t now);
 
 /* A worker calls this when its sockets have reported ICMP errors: counts them, and posts the last one to control. */

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/token_bucket.h"
+#include "io/endpoint.h"
 
 enum { WARNING_TEXT = 300 };
 
@@ -20,14 +21,16 @@ enum warning {
 	WARNING_GSO,
 	WARNING_MERGE,
 	/* Set by device_warn. */
-	WARNING_OWN_KEY,         /* a peer has our own public key */
+	WARNING_OWN_KEY, /* a peer has our own public key */
+	/* Of these, a message or packet is the cause. */
 	WARNING_CIPHER,          /* a peer uses another cipher */
 	WARNING_UNKNOWN_KEY,     /* a handshake of a public key that no peer has */
 	WARNING_WRONG_RECIPIENT, /* a handshake for another public key than ours */
 	WARNING_NO_PEER,         /* a packet for an address that no peer has */
-	WARNING_IO_URING,        /* io_uring is unavailable */
-	WARNING_NETWORK,         /* a part of the network was left out */
-	WARNING_CONTEST,         /* another program keeps changing the network */
+	/* Others. */
+	WARNING_IO_URING, /* io_uring is unavailable */
+	WARNING_NETWORK,  /* a part of the network was left out */
+	WARNING_CONTEST,  /* another program keeps changing the network */
 	WARNINGS
 };
 enum { WARNING_FIRST_SET = WARNING_OWN_KEY };
@@ -36,8 +39,9 @@ enum { WARNING_FIRST_SET = WARNING_OWN_KEY };
 struct warnings {
 	struct {
 		char text[WARNING_TEXT];
-		uint64_t until;     /* ns of CLOCK_BOOTTIME; 0: not set */
-		uint64_t logged_at; /* likewise; 0: never */
+		uint64_t until;       /* ns of CLOCK_BOOTTIME; 0: not set */
+		uint64_t logged_at;   /* likewise; 0: never */
+		struct endpoint from; /* whose message has caused it; unknown for others */
 	} set[WARNINGS - WARNING_FIRST_SET];
 	struct token_bucket lines; /* that may be logged */
 };
