@@ -127,7 +127,7 @@ static void get_peer(struct uapi_get *get, const struct device *device, struct u
 static void get_state(struct uapi_get *get, const struct device *device, struct uapi_answer *answer)
 {
 	const struct peer *peer = cursor_peer(get, device);
-	uint64_t now = clock_boottime(), since;
+	uint64_t now = clock_boottime(), wall = device->realtime(), since;
 	enum peer_condition condition;
 	struct peer_facts facts;
 
@@ -140,9 +140,8 @@ static void get_state(struct uapi_get *get, const struct device *device, struct 
 	if (condition == PEER_IDLE && peer->sessions.current)
 		since = peer->sessions.current->created + REJECT_AFTER_TIME;
 	answer_printf(answer, "state=%s\n", peer_condition_name(condition));
-	if (since)
-		answer_printf(answer, "state_since_time_sec=%llu\n",
-					  (unsigned long long)((device->realtime() - (now - since)) / NS_PER_S));
+	if (since && wall > now - since) /* a clock that was never set may be younger than the state */
+		answer_printf(answer, "state_since_time_sec=%llu\n", (unsigned long long)((wall - (now - since)) / NS_PER_S));
 	if (peer->origin)
 		answer_printf(answer, "endpoint_origin=%s\n", endpoint_origin_name(peer->origin));
 }

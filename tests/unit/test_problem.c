@@ -420,8 +420,11 @@ static void the_state_of_the_device_gives_warnings(void **state)
 	assert_int_equal(warnings("warning=the clock was set back by 2 h 0 min;") +
 						 warnings("warning=the clock was set back by 1 h 59 min;"),
 					 1);
+	peer->state.since = clock_boottime() - 100 * NS_PER_S;
+	assert_int_equal(warnings("\nstate_since_time_sec=17"), 1);
 	wall = 5 * NS_PER_S;
 	assert_int_equal(warnings("warning=the clock of this host is not set"), 1);
+	assert_int_equal(warnings("state_since_time_sec="), 0); /* before 1970 */
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
