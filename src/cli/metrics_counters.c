@@ -5,8 +5,6 @@
 #include <assert.h>
 #include <string.h>
 
-static const char drop_prefix[] = "drop_";
-
 /* The counters that are not drops, by the name that the daemon uses. */
 static const struct counter_family {
 	const char *counter;
@@ -61,11 +59,6 @@ static const struct {
 };
 enum { OUTCOMES = sizeof outcomes / sizeof *outcomes };
 
-static bool is_drop(const char *counter)
-{
-	return !strncmp(counter, drop_prefix, strlen(drop_prefix));
-}
-
 bool metrics_has_counter(const char *name)
 {
 	for (size_t i = 0; i < COUNTER_FAMILIES; i++)
@@ -74,7 +67,7 @@ bool metrics_has_counter(const char *name)
 	for (size_t i = 0; i < OUTCOMES; i++)
 		if (!strcmp(outcomes[i].counter, name))
 			return true;
-	return is_drop(name);
+	return show_drop_cause(name);
 }
 
 /* Returns the counter with this name and number of values, or NULL if the daemon has none. */
@@ -104,11 +97,13 @@ static void write_drops(struct exposition *exposition)
 	for (size_t i = 0; i < exposition->count; i++) {
 		const struct metrics_interface *interface = &exposition->interfaces[i];
 		for (const struct show_counter *counter = interface->state.counters; counter; counter = counter->next) {
-			if (!is_drop(counter->name) || counter->count != 1)
+			const char *cause = show_drop_cause(counter->name);
+
+			if (!cause || counter->count != 1)
 				continue;
 			sample_begin(exposition, &drops);
 			sample_label(exposition, "interface", interface->state.name);
-			sample_label(exposition, "cause", counter->name + strlen(drop_prefix));
+			sample_label(exposition, "cause", cause);
 			sample_end(exposition, counter->values[0]);
 		}
 	}

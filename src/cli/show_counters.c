@@ -28,7 +28,7 @@ static void print_counter(const struct show_view *view, const struct show_counte
 {
 	int indent = COUNTER_INDENT + name_width + COUNTER_GAP + value_width + COUNTER_GAP;
 	struct terminal_wrap wrap = { .terminal = &view->terminal, .indent = indent, .used = indent };
-	enum terminal_style style = strncmp(counter->name, "drop_", strlen("drop_")) ? STYLE_PLAIN : STYLE_WARNING;
+	enum terminal_style style = show_drop_cause(counter->name) ? STYLE_WARNING : STYLE_PLAIN;
 	const char *meaning = counter_meaning(counter->name);
 	bool is_zero = true;
 	char value[COUNTER_VALUE];

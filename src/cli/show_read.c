@@ -46,6 +46,13 @@ const char *show_origin_word(enum show_origin origin)
 	return origin_words[origin];
 }
 
+const char *show_drop_cause(const char *counter)
+{
+	static const char prefix[] = "drop_";
+
+	return strncmp(counter, prefix, sizeof prefix - 1) ? NULL : counter + sizeof prefix - 1;
+}
+
 /* Returns the index of `value`, or 0, the unknown one. */
 static unsigned find_word(const char *const *words, unsigned count, const char *value)
 {

@@ -114,6 +114,8 @@ void show_free(struct show_interface *interface);
 /* The words that daemons use, such as "no-endpoint" and "roamed". NULL for the unknown ones. */
 const char *show_state_word(enum show_peer_state state);
 const char *show_origin_word(enum show_origin origin);
+/* The cause of a drop, such as "no_peer", in the name of a counter, such as "drop_no_peer". NULL for other counters. */
+const char *show_drop_cause(const char *counter);
 
 /*
  * Sets `earlier` of the peers that were in the look before, too. A peer whose totals are lower than then has none,

@@ -178,7 +178,7 @@ static void draw_drops(struct top_grid *grid, const struct top_shown *shown, int
 	char text[AMOUNT_TEXT];
 
 	for (unsigned i = 0; i < counters->count; i++)
-		if (top_counter_is_drop(&counters->list[i]) && counters->list[i].value)
+		if (show_drop_cause(counters->list[i].name) && counters->list[i].value)
 			causes[count++] = &counters->list[i];
 	if (count)
 		qsort(causes, count, sizeof *causes, compare_causes);
@@ -195,7 +195,7 @@ static void draw_drops(struct top_grid *grid, const struct top_shown *shown, int
 			break;
 		column +=
 			top_grid_printf(grid, row, column, dropping ? TOP_WARN : TOP_PLAIN, "%s%s %s%s", i ? ", " : "",
-							cause->name + strlen("drop_"),
+							show_drop_cause(cause->name),
 							top_text_number(text, dropping ? cause->rate : (double)cause->value), dropping ? "/s" : "");
 	}
 }

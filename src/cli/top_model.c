@@ -62,11 +62,6 @@ static void load_counters(struct top_counters *counters, const struct show_count
 	}
 }
 
-bool top_counter_is_drop(const struct top_counter *counter)
-{
-	return !strncmp(counter->name, "drop_", 5);
-}
-
 /* Totals that fall belong to another run of the daemon, so nothing is known about the time in between. */
 static double rate_between(uint64_t before, uint64_t now, double seconds)
 {
@@ -109,7 +104,7 @@ static double counters_advance(struct top_counters *counters, const struct top_c
 		struct top_counter *counter = &counters->list[i];
 		const struct top_counter *earlier = earlier_counter(before, counter->name, i);
 		counter->rate = earlier ? rate_between(earlier->value, counter->value, seconds) : UNKNOWN;
-		if (counter->rate >= 0 && top_counter_is_drop(counter))
+		if (counter->rate >= 0 && show_drop_cause(counter->name))
 			dropped = (dropped < 0 ? 0 : dropped) + counter->rate;
 	}
 	for (int i = 0; i < TOP_BATCHES; i++)

@@ -85,7 +85,5 @@ void top_model_clear(struct top_model *model);
  * false if that is unknown or the peer has sent none.
  */
 bool top_peer_lost(const struct top_peer *peer, uint64_t *lost, uint64_t *sent);
-/* True if the counter is a cause of drops. */
-bool top_counter_is_drop(const struct top_counter *counter);
 
 #endif

@@ -2,6 +2,7 @@
 /* top: draws the pages about one peer, about the counters, and about the keys. */
 #include "top_pages.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -17,6 +18,12 @@ enum {
 	COUNTER_NAME = 26,
 	COUNTER_CELL = 40, /* a counter with its name, its value and its rate */
 };
+
+/* The sizes of batches, and the lengths of gaps. */
+static const char *const size_classes[] = { "1", "2-3", "4-7", "8-15", "16-31", "32-63", "64-127", "128+" };
+enum { SIZE_CLASSES = sizeof size_classes / sizeof *size_classes };
+static_assert((int)SIZE_CLASSES == (int)SHOW_GAPS && (int)SIZE_CLASSES == (int)TOP_BATCH_BUCKETS,
+			  "each class has a name");
 
 /* --- shared with the table --- */
 
@@ -111,7 +118,6 @@ static void page_state(struct page_rows *page, const struct top_shown *shown, co
 
 static void page_quality(struct page_rows *page, const struct top_peer *peer)
 {
-	static const char *const gap_names[SHOW_GAPS] = { "1", "2-3", "4-7", "8-15", "16-31", "32-63", "64-127", "128+" };
 	const struct show_quality *quality = &peer->state->quality;
 	char rtt[AMOUNT_TEXT], min[AMOUNT_TEXT], jitter[AMOUNT_TEXT], percent[AMOUNT_TEXT], gaps[256] = "";
 	size_t length = 0;
@@ -129,7 +135,7 @@ static void page_quality(struct page_rows *page, const struct top_peer *peer)
 	for (int i = 0; i < SHOW_GAPS; i++)
 		if (quality->gaps[i])
 			length += (size_t)snprintf(gaps + length, sizeof gaps - length, "%s%s: %" PRIu64, length ? "   " : "",
-									   gap_names[i], quality->gaps[i]);
+									   size_classes[i], quality->gaps[i]);
 	if (length)
 		page_line(page, "gaps", TOP_PLAIN, "%s", gaps);
 }
@@ -188,9 +194,6 @@ void top_page_peer(struct top_grid *grid, const struct top_shown *shown, int top
 static int page_batches(struct top_grid *grid, const struct top_counters *counters, int row)
 {
 	static const char *const names[TOP_BATCHES] = { "UDP receive", "TUN write", "TUN read", "UDP send" };
-	static const char *const sizes[TOP_BATCH_BUCKETS] = {
-		"1", "2-3", "4-7", "8-15", "16-31", "32-63", "64-127", "128+"
-	};
 	bool titled = false;
 	char text[AMOUNT_TEXT];
 
@@ -201,7 +204,7 @@ static int page_batches(struct top_grid *grid, const struct top_counters *counte
 		if (!titled) {
 			top_grid_text(grid, row, 0, 12, TOP_BAR, "batches of");
 			for (int j = 0; j < TOP_BATCH_BUCKETS; j++)
-				top_grid_right(grid, row, 12 + 7 * j, 7, TOP_BAR, sizes[j]);
+				top_grid_right(grid, row, 12 + 7 * j, 7, TOP_BAR, size_classes[j]);
 			top_grid_right(grid, row, 12 + 7 * TOP_BATCH_BUCKETS, 9, TOP_BAR, "mean now");
 			top_grid_row_style(grid, row++, TOP_BAR);
 			titled = true;
@@ -220,7 +223,7 @@ static int compare_counter_rows(const void *left, const void *right)
 {
 	const struct top_counter *a = *(const struct top_counter *const *)left;
 	const struct top_counter *b = *(const struct top_counter *const *)right;
-	int order = top_counter_is_drop(b) - top_counter_is_drop(a);
+	int order = !show_drop_cause(a->name) - !show_drop_cause(b->name);
 
 	if (!order)
 		order = (a->value < b->value) - (a->value > b->value);
@@ -248,7 +251,7 @@ void top_page_counters(struct top_grid *grid, const struct top_shown *shown, int
 	columns = columns ? columns : 1;
 	for (int i = 0; i < count && rows > 0 && i < rows * columns; i++) {
 		const struct top_counter *counter = sorted[i];
-		bool is_drop = top_counter_is_drop(counter);
+		bool is_drop = show_drop_cause(counter->name);
 		int at = row + i % rows, column = i / rows * COUNTER_CELL;
 		enum top_style style = is_drop && counter->rate > 0 ? TOP_WARN : TOP_PLAIN;
 

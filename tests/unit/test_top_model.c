@@ -261,8 +261,8 @@ static void counters_have_rates_and_drops_a_sum(void **state)
 	assert_rate(counter_named("drop_replay")->rate, 0.5);
 	assert_true(counter_named("new")->rate < 0);
 	assert_rate(model.dropped, 1.5);
-	assert_true(top_counter_is_drop(counter_named("drop_inner")));
-	assert_false(top_counter_is_drop(counter_named("sealed")));
+	assert_string_equal(show_drop_cause(counter_named("drop_inner")->name), "inner");
+	assert_null(show_drop_cause(counter_named("sealed")->name));
 }
 
 static void unknown_counters_are_skipped(void **state)
