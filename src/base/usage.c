@@ -19,6 +19,26 @@ int usage_error(const char *command, const char *arguments, const char *word)
 	return EXIT_FAILURE;
 }
 
+bool usage_take_seconds(const char *command, int *argc, char **argv, const char *option, unsigned max,
+						unsigned *seconds)
+{
+	const char *value = NULL;
+	unsigned long number;
+	char *end;
+
+	if (!usage_take_value(command, argc, argv, option, &value))
+		return false;
+	if (!value)
+		return true;
+	number = strtoul(value, &end, 10);
+	if (*value < '0' || *value > '9' || *end || number < 1 || number > max) {
+		fprintf(stderr, "adit %s: %s: \"%s\" is not a number of seconds from 1 to %u\n", command, option, value, max);
+		return false;
+	}
+	*seconds = (unsigned)number;
+	return true;
+}
+
 bool usage_check(const char *command, int argc, char **argv, const char *arguments, int min, int max)
 {
 	const char *wrong = argc - 1 > max ? argv[max + 1] : NULL;

@@ -278,11 +278,9 @@ static bool take_format(int *argc, char **argv, struct show_request *request, co
 /* Returns false after it has reported wrong arguments. */
 static bool read_arguments(int argc, char **argv, struct show_request *request)
 {
-	const char *interval = NULL, *format;
-	unsigned long seconds;
-	char *end;
+	const char *format;
 
-	if (!usage_take_value("show", &argc, argv, "--watch", &interval))
+	if (!usage_take_seconds("show", &argc, argv, "--watch", INTERVAL_MAX, &request->watch))
 		return false;
 	request->counters = usage_take_flag(&argc, argv, "--counters");
 	if (!take_format(&argc, argv, request, &format) || !usage_check("show", argc, argv, "[IFNAME [PEER]]", 0, 2))
@@ -291,7 +289,7 @@ static bool read_arguments(int argc, char **argv, struct show_request *request)
 	if (request->interface && !uapi_client_check_name("show", request->interface))
 		return false;
 	request->peer = argc > 2 ? argv[2] : NULL;
-	if (interval && (request->format == SHOW_AS_JSON || request->format == SHOW_AS_SVG)) {
+	if (request->watch && (request->format == SHOW_AS_JSON || request->format == SHOW_AS_SVG)) {
 		fprintf(stderr, "adit show: --watch and %s exclude each other\n", format);
 		return false;
 	}
@@ -299,14 +297,6 @@ static bool read_arguments(int argc, char **argv, struct show_request *request)
 		fprintf(stderr, "adit show: --counters and %s exclude each other\n", format ? format : "PEER");
 		return false;
 	}
-	if (!interval)
-		return true;
-	seconds = strtoul(interval, &end, 10);
-	if (*interval < '0' || *interval > '9' || *end || seconds < 1 || seconds > INTERVAL_MAX) {
-		fprintf(stderr, "adit show: --watch: \"%s\" is not a number of seconds from 1 to %d\n", interval, INTERVAL_MAX);
-		return false;
-	}
-	request->watch = (unsigned)seconds;
 	return true;
 }
 

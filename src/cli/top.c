@@ -237,32 +237,14 @@ static int run_top(const char *name, uint64_t interval)
 	return top.sampler ? 0 : -ENOMEM;
 }
 
-/* Returns false after it has reported a wrong value. */
-static bool top_read_interval(const char *text, uint64_t *interval)
-{
-	char *end;
-	unsigned long seconds;
-
-	errno = 0;
-	seconds = strtoul(text, &end, 10);
-	if (*text < '0' || *text > '9' || *end || errno || !seconds || seconds > INTERVAL_MAX) {
-		fprintf(stderr, "adit top: --interval: \"%s\" is not a number of seconds from 1 to %d\n", text, INTERVAL_MAX);
-		return false;
-	}
-	*interval = seconds * NS_PER_S;
-	return true;
-}
-
 int command_top(int argc, char **argv)
 {
-	const char *text = NULL;
 	const char *terminal = getenv("TERM");
-	uint64_t interval = NS_PER_S;
+	unsigned interval = 1;
 	int error;
 
-	if (!usage_take_value("top", &argc, argv, "--interval", &text) ||
-		!usage_check("top", argc, argv, "[IFNAME] [--interval SECONDS]", 0, 1) ||
-		(text && !top_read_interval(text, &interval)))
+	if (!usage_take_seconds("top", &argc, argv, "--interval", INTERVAL_MAX, &interval) ||
+		!usage_check("top", argc, argv, "[IFNAME] [--interval SECONDS]", 0, 1))
 		return EXIT_FAILURE;
 	if (argc > 1 && !uapi_client_check_name("top", argv[1]))
 		return EXIT_FAILURE;
@@ -274,7 +256,7 @@ int command_top(int argc, char **argv)
 		fputs("adit top: this is not a terminal; use \"adit show\"\n", stderr);
 		return EXIT_FAILURE;
 	}
-	error = run_top(argc > 1 ? argv[1] : "", interval);
+	error = run_top(argc > 1 ? argv[1] : "", interval * NS_PER_S);
 	if (error == -ENOTSUP)
 		fprintf(stderr, "adit top: TERM: \"%s\" is not a type of terminal that has a screen\n",
 				terminal ? terminal : "");

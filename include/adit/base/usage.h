@@ -28,6 +28,13 @@ bool usage_match_value(int argc, char **argv, int *at, const char *option, const
 bool usage_take_value(const char *command, int *argc, char **argv, const char *option, const char **value);
 
 /*
+ * Removes the option and its value, a number of seconds from 1 to `max`, and stores the number, unless the option is
+ * not among the arguments. Returns false after it has reported a problem.
+ */
+bool usage_take_seconds(const char *command, int *argc, char **argv, const char *option, unsigned max,
+						unsigned *seconds);
+
+/*
  * Checks the arguments of a command that has no options, or whose options were removed. After argv[0], there are `min`
  * to `max` words. Returns false after it has reported a wrong one.
  */
