@@ -2,12 +2,11 @@
 /*
  * adit metrics: reads the state of all interfaces and prints it for Prometheus.
  *
- * Each interface is read by a thread of its own, so a daemon that hangs delays the answer by the timeout and no more,
- * whatever the number of such daemons.
+ * All interfaces are read at the same time, so daemons that hang delay the answer by the timeout and no more, whatever
+ * their number.
  */
 #include <errno.h>
 #include <limits.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,19 +15,13 @@
 #include "cli/show.h"
 #include "metrics_http.h"
 #include "metrics_text.h"
+#include "parallel.h"
 #include "uapi/uapi.h"
 #include "uapi_client.h"
 
 #define METRICS_USAGE "[IFNAME]..."
 
 enum { METRICS_TIMEOUT = 2 }; /* seconds for each reply of a daemon; Prometheus gives up after 10 */
-
-struct metrics_job {
-	struct metrics_interface *interface;
-	pthread_t thread;
-	bool has_thread;
-	int error; /* of the daemon */
-};
 
 struct metrics_list {
 	struct metrics_interface *interfaces;
@@ -53,24 +46,21 @@ static bool read_statistic(const char *interface, const char *statistic, uint64_
 }
 
 /* The bytes are the kernel's, because the sum over the peers falls when one of them is removed. */
-static void *read_interface(void *context)
+static void read_interface(void *item)
 {
-	struct metrics_job *job = context;
-	struct metrics_interface *interface = job->interface;
+	struct metrics_interface *interface = item;
 	const char *name = interface->state.name;
 
-	job->error = show_read(&interface->state, UAPI_DIRECTORY, METRICS_TIMEOUT);
-	interface->up = !job->error;
+	interface->up = !show_read(&interface->state, UAPI_DIRECTORY, METRICS_TIMEOUT);
 	if (!interface->up) {
 		show_free(&interface->state);
-		return NULL;
+		return;
 	}
 	/* Only adit names its provider. wireguard-go would log an error. Without counters, the rest is still of use. */
 	if (*interface->state.crypto_provider)
 		show_read_counters(&interface->state, UAPI_DIRECTORY, METRICS_TIMEOUT);
 	interface->has_bytes = read_statistic(name, "rx_bytes", &interface->receive_bytes) &&
 						   read_statistic(name, "tx_bytes", &interface->transmit_bytes);
-	return NULL;
 }
 
 /* --- all interfaces --- */
@@ -104,29 +94,6 @@ static int compare_interfaces(const void *left, const void *right)
 	return strcmp(a->state.name, b->state.name);
 }
 
-/* Reads all interfaces at the same time. If no thread can be made, reads the interface in this one. */
-static int read_interfaces(struct metrics_list *list)
-{
-	struct metrics_job *jobs = calloc(list->count + 1, sizeof *jobs);
-
-	if (!jobs)
-		return -ENOMEM;
-	if (list->count)
-		qsort(list->interfaces, list->count, sizeof *list->interfaces, compare_interfaces);
-	for (size_t i = 0; i < list->count; i++) {
-		jobs[i].interface = &list->interfaces[i];
-		jobs[i].has_thread = i + 1 < list->count && !pthread_create(&jobs[i].thread, NULL, read_interface, &jobs[i]);
-		if (!jobs[i].has_thread)
-			read_interface(&jobs[i]);
-	}
-	for (size_t i = 0; i < list->count; i++) {
-		if (jobs[i].has_thread)
-			pthread_join(jobs[i].thread, NULL);
-	}
-	free(jobs);
-	return 0;
-}
-
 /* Returns 0 or negative errno; the caller frees the text. */
 static int make_text(const struct metrics_options *options, char **names, int count, char **text, size_t *length)
 {
@@ -138,9 +105,10 @@ static int make_text(const struct metrics_options *options, char **names, int co
 		error = uapi_client_list(UAPI_DIRECTORY, add_interface, &list);
 	for (int i = 0; !error && i < count; i++)
 		error = add_interface(&list, names[i]);
-	if (!error)
-		error = read_interfaces(&list);
 	if (!error) {
+		if (list.count)
+			qsort(list.interfaces, list.count, sizeof *list.interfaces, compare_interfaces);
+		parallel_each(list.interfaces, sizeof *list.interfaces, list.count, read_interface);
 		stream = open_memstream(text, length);
 		if (stream) {
 			error = metrics_text(stream, options, list.interfaces, list.count);

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/usage.h"
+#include "parallel.h"
 #include "show_output.h"
 #include "uapi/uapi.h"
 #include "uapi_client.h"
@@ -56,18 +57,42 @@ static int mark_unreadable(struct show_interface *interface, int error)
 	return show_add_warning(&interface->warnings, uapi_client_error(error));
 }
 
+struct show_job {
+	struct show_interface *interface; /* NULL: no memory, or an invalid name */
+	bool counters;
+	int error;
+};
+
+/* Only adit names its provider; wireguard-go would log an error. Without counters, the state is still of use. */
+static void run_job(void *item)
+{
+	struct show_job *job = item;
+
+	job->error = job->interface ? show_read(job->interface, UAPI_DIRECTORY, SHOW_TIMEOUT) : -EINVAL;
+	if (!job->error && job->counters && *job->interface->crypto_provider)
+		show_read_counters(job->interface, UAPI_DIRECTORY, SHOW_TIMEOUT);
+}
+
 /* Reads all interfaces, sorted by name. Continues after one that fails. Returns the last error, reported. */
-static int show_read_all(struct show_interface **list)
+static int show_read_all(struct show_interface **list, bool counters)
 {
 	char(*names)[IFNAMSIZ];
 	unsigned count;
 	int last_error = uapi_client_names(UAPI_DIRECTORY, &names, &count);
+	struct show_job *jobs = calloc(count + 1, sizeof *jobs);
 
+	if (!jobs) {
+		free(names);
+		return show_failed(UAPI_DIRECTORY, -ENOMEM);
+	}
 	if (last_error)
 		show_failed(UAPI_DIRECTORY, last_error);
+	for (unsigned i = 0; i < count; i++)
+		jobs[i] = (struct show_job) { .interface = new_interface(names[i]), .counters = counters };
+	parallel_each(jobs, sizeof *jobs, count, run_job);
 	for (unsigned i = 0; i < count; i++) {
-		struct show_interface *interface = new_interface(names[i]);
-		int error = interface ? show_read(interface, UAPI_DIRECTORY, SHOW_TIMEOUT) : -ENOMEM;
+		struct show_interface *interface = jobs[i].interface;
+		int error = jobs[i].error;
 
 		if (error == -ECONNREFUSED || error == -EAGAIN || error == -EPROTO)
 			error = mark_unreadable(interface, error);
@@ -80,21 +105,22 @@ static int show_read_all(struct show_interface **list)
 			last_error = show_failed(names[i], error);
 		free_interfaces(interface);
 	}
+	free(jobs);
 	free(names);
 	return last_error;
 }
 
-static int show_read_named(struct show_interface **list, const char *name)
+static int show_read_named(struct show_interface **list, const char *name, bool counters)
 {
-	int error;
+	struct show_job job = { .interface = new_interface(name), .counters = counters };
 
-	*list = new_interface(name);
-	error = *list ? show_read(*list, UAPI_DIRECTORY, SHOW_TIMEOUT) : -EINVAL;
-	if (!error)
+	run_job(&job);
+	if (!job.error) {
+		*list = job.interface;
 		return 0;
-	free_interfaces(*list);
-	*list = NULL;
-	return show_failed(name, error);
+	}
+	free_interfaces(job.interface);
+	return show_failed(name, job.error);
 }
 
 /* --- one look --- */
@@ -138,17 +164,14 @@ static bool keep_peers(struct show_interface *interface, const char *name)
 /* Reads what was asked for. Returns 0 or the last error, reported; `list` may then contain other interfaces. */
 static int look(const struct show_request *request, struct show_interface **list)
 {
-	int error = request->interface ? show_read_named(list, request->interface) : show_read_all(list);
+	int error = request->interface ? show_read_named(list, request->interface, request->counters)
+								   : show_read_all(list, request->counters);
 
 	if (*list && !error && request->peer && !keep_peers(*list, request->peer)) {
 		free_interfaces(*list);
 		*list = NULL;
 		error = -ENOENT;
 	}
-	/* Only adit names its provider. wireguard-go would log an error. */
-	for (struct show_interface *interface = *list; interface && request->counters; interface = interface->next)
-		if (*interface->crypto_provider)
-			show_read_counters(interface, UAPI_DIRECTORY, SHOW_TIMEOUT);
 	return error;
 }
 

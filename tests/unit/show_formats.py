@@ -14,6 +14,7 @@ import random
 import re
 import subprocess
 import sys
+import threading
 import time
 import xml.etree.ElementTree
 
@@ -217,6 +218,19 @@ def a_daemon_that_cannot_be_read_has_a_line():
     assert show("partial", code=1) == "adit show: partial: the daemon sent an invalid reply\n"
 
 
+def daemons_that_hang_are_waited_for_at_once():
+    """Each of them answers when all have been asked."""
+    asked = threading.Barrier(12)
+
+    def answer():
+        asked.wait()
+        return interface([peer(1, state="up")])()
+
+    start(**{f"slow{number}": answer for number in range(12)})
+    document = json.loads(show("--json"))
+    assert [found["up"] for found in document["interfaces"]] == 12 * [True], document
+
+
 def only_a_terminal_that_can_is_cleared():
     start(fine=interface([]))
     for type, wanted in ("xterm", True), ("dumb", False), ("", False):
@@ -393,6 +407,7 @@ CHECKS = [
     many_peers_are_a_table_with_the_problems_last,
     daemons_that_report_less_are_shown_with_what_they_report,
     a_daemon_that_cannot_be_read_has_a_line,
+    daemons_that_hang_are_waited_for_at_once,
     only_a_terminal_that_can_is_cleared,
     events_cannot_control_a_terminal,
     one_peer_is_chosen_by_name_or_key,
