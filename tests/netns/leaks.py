@@ -45,7 +45,7 @@ class Leaks(threading.Thread):
 
     def run(self):
         while not self.stopping.is_set():
-            with contextlib.suppress(TimeoutError):
+            with contextlib.suppress(OSError):  # nothing has left for a while, or the uplink went down
                 packet = self.capture.recv(2048)
                 if packet[16:20] == self.target:
                     self.times.append(time.monotonic())

@@ -27,7 +27,7 @@ SUITES = ["basic", "interop", "forward", "examples", "readme", "cutter", "errors
           "life", "device", "device_life", "device_outer", "process", "source", "datapath", "overlay", "quick",
           "wg_quick", "reload", "network", "repair", "leaks", "workers", "flood", "idle", "names", "restart", "mesh",
           "hooks", "overlap", "name_servers", "doctor", "metrics", "prometheus", "show", "quality", "logs", "top",
-          "mistakes", "service", "events", "hosts", "kernel"]
+          "mistakes", "service", "events", "hosts", "kernel", "managers"]
 UNSHARE = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
            "--propagation", "private"]
 

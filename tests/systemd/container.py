@@ -21,14 +21,14 @@ POWER_OFF = signal.SIGRTMIN + 4  # systemd(1)
 
 
 class Container:
-    """A container. The caller may change its root directory before it boots."""
+    """A container. The caller may change its root directory before it boots. `groups` are those of tests/packages."""
 
-    def __init__(self, node):
+    def __init__(self, node, *groups):
         self.node = node
         self.folder = f"/run/container/{node.name}"
         self.root = f"{self.folder}/root"
         self.pid = None
-        base = subprocess.run(["sh", ROOT_SCRIPT], capture_output=True, text=True)
+        base = subprocess.run(["sh", ROOT_SCRIPT, *groups], capture_output=True, text=True)
         assert base.returncode == 0, f"root directory of the container: {base.stderr.strip()}"
         for name in "upper", "work", "root":
             os.makedirs(f"{self.folder}/{name}")
