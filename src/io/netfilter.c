@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/map.h"
 #include "netlink_request.h"
 
 enum {
@@ -69,7 +70,7 @@ static void copy_text(char *text, size_t size, const void *bytes, size_t length)
 }
 
 struct table_dump {
-	void (*handle)(void *context, const char *table);
+	void (*handle)(void *context, const char *table, uint32_t flags);
 	void *context;
 };
 
@@ -92,14 +93,21 @@ static void table_name(const struct nlmsghdr *message, char name[TABLE_BYTES])
 static void dump_table(void *context, const struct nlmsghdr *message)
 {
 	const struct table_dump *dump = context;
+	const struct nlattr *attribute;
 	char name[TABLE_BYTES];
+	uint32_t flags = 0;
 
 	table_name(message, name);
-	dump->handle(dump->context, name);
+	mnl_attr_for_each(attribute, message, sizeof(struct nfgenmsg))
+	{
+		if (mnl_attr_get_type(attribute) == NFTA_TABLE_FLAGS)
+			flags = ntohl(netlink_get_u32(attribute));
+	}
+	dump->handle(dump->context, name, flags);
 }
 
-int netfilter_dump_tables(struct netfilter *netfilter, uint8_t family, void (*handle)(void *context, const char *table),
-						  void *context)
+int netfilter_dump_tables(struct netfilter *netfilter, uint8_t family,
+						  void (*handle)(void *context, const char *table, uint32_t flags), void *context)
 {
 	struct table_dump dump = { handle, context };
 
@@ -107,9 +115,70 @@ int netfilter_dump_tables(struct netfilter *netfilter, uint8_t family, void (*ha
 	return netlink_finish(&netfilter->netlink, dump_table, &dump);
 }
 
-struct comment_dump {
+struct table_chain_dump {
 	const char *table;
-	void (*handle)(void *context, const char *comment);
+	void (*handle)(void *context, const struct netfilter_chain *chain);
+	void *context;
+};
+
+static void read_hook(const struct nlattr *hook, struct netfilter_chain *chain)
+{
+	const struct nlattr *attribute;
+
+	mnl_attr_for_each_nested(attribute, hook)
+	{
+		if (mnl_attr_get_type(attribute) == NFTA_HOOK_HOOKNUM)
+			chain->hook = ntohl(netlink_get_u32(attribute));
+		else if (mnl_attr_get_type(attribute) == NFTA_HOOK_PRIORITY)
+			chain->priority = (int32_t)ntohl(netlink_get_u32(attribute));
+	}
+}
+
+static void dump_table_chain(void *context, const struct nlmsghdr *message)
+{
+	const struct table_chain_dump *dump = context;
+	struct netfilter_chain chain = { .name = "" };
+	const struct nlattr *attribute;
+	char name[TABLE_BYTES];
+
+	table_name(message, name);
+	if (strcmp(name, dump->table) != 0)
+		return;
+	mnl_attr_for_each(attribute, message, sizeof(struct nfgenmsg))
+	{
+		const void *bytes = mnl_attr_get_payload(attribute);
+		size_t length = mnl_attr_get_payload_len(attribute);
+
+		switch (mnl_attr_get_type(attribute)) {
+		case NFTA_CHAIN_NAME:
+			copy_text(chain.name, sizeof chain.name, bytes, length);
+			break;
+		case NFTA_CHAIN_TYPE:
+			copy_text(chain.type, sizeof chain.type, bytes, length);
+			break;
+		case NFTA_CHAIN_POLICY:
+			chain.policy = ntohl(netlink_get_u32(attribute));
+			break;
+		case NFTA_CHAIN_HOOK:
+			read_hook(attribute, &chain);
+			break;
+		}
+	}
+	dump->handle(dump->context, &chain);
+}
+
+int netfilter_dump_chains(struct netfilter *netfilter, uint8_t family, const char *table,
+						  void (*handle)(void *context, const struct netfilter_chain *chain), void *context)
+{
+	struct table_chain_dump dump = { table, handle, context };
+
+	begin_dump(netfilter, NFT_MSG_GETCHAIN, family);
+	return netlink_finish(&netfilter->netlink, dump_table_chain, &dump);
+}
+
+struct table_rule_dump {
+	const char *table;
+	void (*handle)(void *context, const char *comment, uint64_t hash);
 	void *context;
 };
 
@@ -127,11 +196,12 @@ static void read_userdata(const struct nlattr *attribute, char comment[COMMENT_B
 	}
 }
 
-static void dump_comment(void *context, const struct nlmsghdr *message)
+static void dump_table_rule(void *context, const struct nlmsghdr *message)
 {
-	const struct comment_dump *dump = context;
+	const struct table_rule_dump *dump = context;
 	char name[TABLE_BYTES], comment[COMMENT_BYTES] = "";
 	const struct nlattr *attribute;
+	uint64_t hash = 0;
 
 	table_name(message, name);
 	if (strcmp(name, dump->table) != 0)
@@ -140,19 +210,21 @@ static void dump_comment(void *context, const struct nlmsghdr *message)
 	{
 		if (mnl_attr_get_type(attribute) == NFTA_RULE_USERDATA)
 			read_userdata(attribute, comment);
+		else if (mnl_attr_get_type(attribute) == NFTA_RULE_EXPRESSIONS)
+			hash = map_hash(mnl_attr_get_payload(attribute), mnl_attr_get_payload_len(attribute));
 	}
-	dump->handle(dump->context, comment);
+	dump->handle(dump->context, comment, hash);
 }
 
-int netfilter_dump_comments(struct netfilter *netfilter, uint8_t family, const char *table,
-							void (*handle)(void *context, const char *comment), void *context)
+int netfilter_dump_rules(struct netfilter *netfilter, uint8_t family, const char *table,
+						 void (*handle)(void *context, const char *comment, uint64_t hash), void *context)
 {
-	struct comment_dump dump = { table, handle, context };
+	struct table_rule_dump dump = { table, handle, context };
 	struct nlmsghdr *message = begin_dump(netfilter, NFT_MSG_GETRULE, family);
 	int status;
 
 	mnl_attr_put_strz(message, NFTA_RULE_TABLE, table);
-	status = netlink_finish(&netfilter->netlink, dump_comment, &dump);
+	status = netlink_finish(&netfilter->netlink, dump_table_rule, &dump);
 	return status == -ENOENT ? 0 : status;
 }
 
@@ -186,10 +258,12 @@ int netfilter_watch_read(int fd, void (*handle)(void *context, const char *table
 			return errno == EAGAIN ? 0 : -errno;
 		if ((size_t)received > sizeof buffer)
 			return -ENOBUFS;
-		/* Ignores additions to sets: they are frequent on some hosts, and the tables of adit have no sets. */
+		/* Ignores sets: additions are frequent on some hosts, and the kernel refuses to change those of adit. */
 		for (; mnl_nlmsg_ok(message, length); message = mnl_nlmsg_next(message, &length)) {
 			switch (message->nlmsg_type) {
+			case NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWTABLE:
 			case NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_DELTABLE:
+			case NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWCHAIN:
 			case NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_DELCHAIN:
 			case NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWRULE:
 			case NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_DELRULE:

@@ -11,6 +11,7 @@ struct host {
 	uint32_t index; /* of the interface */
 	struct netlink *netlink;
 	struct netfilter *netfilter;     /* NULL: the kernel has no nfnetlink */
+	uint64_t rules_hash[2];          /* of our firewall per family, since it was first seen; 0: not seen yet */
 	uint32_t mark;                   /* of the desired rules */
 	uint32_t tables[2];              /* tables that this process claims; 0: none */
 	const struct item_list *desired; /* the firewall guards its addresses */

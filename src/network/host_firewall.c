@@ -12,17 +12,20 @@
 
 enum { NFT_TIMEOUT_MS = 10000 };
 
+struct nft_table {
+	char name[RULESET_TABLE];
+	uint32_t index, flags;
+	uint64_t digest; /* 0: another program has changed it */
+	uint64_t rules_hash;
+};
+
 /* The tables of adit in one family. */
 struct table_names {
-	struct {
-		char name[RULESET_TABLE];
-		uint32_t index;
-		uint64_t digest; /* 0: some of its rules are missing */
-	} tables[64];
+	struct nft_table tables[64];
 	size_t count;
 };
 
-static void collect_table(void *context, const char *name)
+static void collect_table(void *context, const char *name, uint32_t flags)
 {
 	struct table_names *names = context;
 	size_t length = strlen(name);
@@ -31,17 +34,18 @@ static void collect_table(void *context, const char *name)
 		names->count == sizeof names->tables / sizeof names->tables[0])
 		return;
 	memcpy(names->tables[names->count].name, name, length + 1);
+	names->tables[names->count].flags = flags;
 	names->count++;
 }
 
 struct comments {
 	uint32_t index;
-	uint64_t digest;
+	uint64_t digest, rules_hash;
 	unsigned count, expected;
 	bool mixed; /* a rule does not belong to the set */
 };
 
-static void collect_comment(void *context, const char *text)
+static void collect_rule_comment(void *context, const char *text, uint64_t hash)
 {
 	struct comments *comments = context;
 	unsigned expected = 0;
@@ -54,6 +58,36 @@ static void collect_comment(void *context, const char *text)
 	comments->digest = digest;
 	comments->expected = expected;
 	comments->count++;
+	comments->rules_hash = comments->rules_hash * 31 + hash;
+}
+
+struct chain_count {
+	unsigned good, all;
+};
+
+static void count_chain(void *context, const struct netfilter_chain *chain)
+{
+	struct chain_count *count = context;
+
+	count->all++;
+	count->good += ruleset_has_chain(chain);
+}
+
+static int read_table(struct host *host, uint8_t protocol, struct nft_table *table)
+{
+	struct chain_count chains = { 0 };
+	struct comments comments = { 0 };
+	int error = netfilter_dump_rules(host->netfilter, protocol, table->name, collect_rule_comment, &comments);
+
+	if (!error)
+		error = netfilter_dump_chains(host->netfilter, protocol, table->name, count_chain, &chains);
+	table->index = comments.index;
+	table->rules_hash = comments.rules_hash;
+	/* Flags make a table dormant, or let it belong to a process. */
+	if (!comments.mixed && comments.count == comments.expected && !table->flags && chains.good == RULESET_CHAINS &&
+		chains.all == RULESET_CHAINS)
+		table->digest = comments.digest;
+	return error;
 }
 
 /* Lists the tables of adit. Without nftables there are none. */
@@ -66,14 +100,11 @@ static int read_tables(struct host *host, uint8_t family, struct table_names *na
 	if (!host->netfilter || netfilter_dump_tables(host->netfilter, protocol, collect_table, names) < 0)
 		return 0;
 	for (size_t i = 0; i < names->count; i++) {
-		struct comments comments = { 0 };
-
-		error = netfilter_dump_comments(host->netfilter, protocol, names->tables[i].name, collect_comment, &comments);
+		error = read_table(host, protocol, &names->tables[i]);
+		if (!error && !names->tables[i].digest) /* a dump that was interrupted returns entries twice */
+			error = read_table(host, protocol, &names->tables[i]);
 		if (error)
 			return error;
-		names->tables[i].index = comments.index;
-		if (!comments.mixed && comments.count == comments.expected)
-			names->tables[i].digest = comments.digest;
 	}
 	return 0;
 }
@@ -88,6 +119,19 @@ static bool nft_table_is_ours(const struct host *host, const char *name, uint32_
 	return index && !if_indextoname(index, interface);
 }
 
+/*
+ * Returns true if the rules are what they were when they were first seen. This detects a rule that was replaced by one
+ * with the same comment.
+ */
+static bool rules_are_unchanged(struct host *host, uint8_t family, uint64_t hash)
+{
+	uint64_t *first = &host->rules_hash[family == AF_INET6];
+
+	if (!*first)
+		*first = hash;
+	return *first == hash;
+}
+
 int host_observe_firewall(struct host *host, uint8_t family, struct item_list *observed)
 {
 	struct table_names names;
@@ -98,7 +142,8 @@ int host_observe_firewall(struct host *host, uint8_t family, struct item_list *o
 
 		if (!nft_table_is_ours(host, names.tables[i].name, names.tables[i].index))
 			continue;
-		item.digest = names.tables[i].digest;
+		if (names.tables[i].digest && rules_are_unchanged(host, family, names.tables[i].rules_hash))
+			item.digest = names.tables[i].digest;
 		error = item_push(observed, &item);
 	}
 	return error;
@@ -130,6 +175,7 @@ int host_apply_firewall(struct host *host, const struct operation *operation, st
 	char table[RULESET_TABLE];
 	int error;
 
+	host->rules_hash[item->family == AF_INET6] = 0;
 	if (operation->verb != OPERATION_DELETE) {
 		if (!ruleset_table(table, host->link.name))
 			return reason_set(reason, -EINVAL, "nft cannot take the name of the interface");

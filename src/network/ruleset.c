@@ -5,12 +5,34 @@
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <inttypes.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter_ipv4.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* MARK_RULES: the number of rules that save and restore the mark. */
 enum { MARK_RULES = 2, COMMENT_BYTES = 80 };
+
+/* All are of the type filter, and accept what no rule drops. The priorities are the same in both families. */
+static const struct {
+	const char *name, *hook, *priority;
+	uint32_t hook_number;
+	int32_t priority_number;
+} chains[RULESET_CHAINS] = {
+	{ "preraw", "prerouting", "raw", NF_INET_PRE_ROUTING, NF_IP_PRI_RAW },
+	{ "premangle", "prerouting", "mangle", NF_INET_PRE_ROUTING, NF_IP_PRI_MANGLE },
+	{ "postmangle", "postrouting", "mangle", NF_INET_POST_ROUTING, NF_IP_PRI_MANGLE },
+};
+
+bool ruleset_has_chain(const struct netfilter_chain *chain)
+{
+	for (size_t i = 0; i < RULESET_CHAINS; i++)
+		if (strcmp(chain->name, chains[i].name) == 0)
+			return strcmp(chain->type, "filter") == 0 && chain->hook == chains[i].hook_number &&
+				   chain->priority == chains[i].priority_number && chain->policy == NF_ACCEPT;
+	return false;
+}
 
 static const char *family_word(uint8_t family)
 {
@@ -38,12 +60,18 @@ static bool is_guarded(const struct ruleset *ruleset, const struct item *item)
 	return item->kind == ITEM_ADDRESS && item->family == ruleset->family;
 }
 
+static void begin_chain(FILE *file, size_t which)
+{
+	fprintf(file, "\tchain %s {\n\t\ttype filter hook %s priority %s; policy accept;\n", chains[which].name,
+			chains[which].hook, chains[which].priority);
+}
+
 static void write_chains(FILE *file, const struct ruleset *ruleset, const char *comment)
 {
 	const struct item_list *list = ruleset->list;
 	char text[INET6_ADDRSTRLEN];
 
-	fputs("\tchain preraw {\n\t\ttype filter hook prerouting priority raw; policy accept;\n", file);
+	begin_chain(file, 0);
 	for (size_t i = 0; i < list->count && list->items[i].kind <= ITEM_ADDRESS; i++) {
 		if (!is_guarded(ruleset, &list->items[i]))
 			continue;
@@ -51,9 +79,11 @@ static void write_chains(FILE *file, const struct ruleset *ruleset, const char *
 		fprintf(file, "\t\tiif != %u %s daddr %s fib saddr type != local drop%s\n", ruleset->index,
 				family_word(ruleset->family), text, comment);
 	}
-	fputs("\t}\n\tchain premangle {\n\t\ttype filter hook prerouting priority mangle; policy accept;\n", file);
+	fputs("\t}\n", file);
+	begin_chain(file, 1);
 	fprintf(file, "\t\tmeta l4proto { tcp, udp } ct mark 0x%08x meta mark set ct mark%s\n", ruleset->mark, comment);
-	fputs("\t}\n\tchain postmangle {\n\t\ttype filter hook postrouting priority mangle; policy accept;\n", file);
+	fputs("\t}\n", file);
+	begin_chain(file, 2);
 	fprintf(file, "\t\tmeta l4proto { tcp, udp } meta mark 0x%08x ct mark set meta mark%s\n\t}\n", ruleset->mark,
 			comment);
 }

@@ -14,11 +14,12 @@
  * mark is restored.
  *
  * Each rule has the comment "adit INDEX DIGEST COUNT", by which a later observation recognizes the table and detects
- * missing rules.
+ * missing rules. The anonymous sets of the rules need no check, because the kernel refuses to change them.
  */
 #ifndef ADIT_NETWORK_RULESET_H
 #define ADIT_NETWORK_RULESET_H
 
+#include "io/netfilter.h"
 #include "item.h"
 
 struct ruleset {
@@ -46,6 +47,10 @@ enum { RULESET_TABLE = 64 };
  * if nft(8) does not accept the name.
  */
 bool ruleset_table(char table[RULESET_TABLE], const char *interface);
+
+enum { RULESET_CHAINS = 3 };
+/* Returns true if a chain of the table is as the script makes it. */
+bool ruleset_has_chain(const struct netfilter_chain *chain);
 
 /* Parses the comment of a rule. Returns false if the rule is not ours. */
 bool ruleset_comment(const char *comment, uint32_t *index, uint64_t *digest, unsigned *count);

@@ -54,6 +54,19 @@ def rename(node):
     node.run("ip link set renamed name tun-left")
 
 
+def reorder_chain(node):
+    """Moves a chain with its rules from the priority mangle to 0."""
+    text = node.run("nft list table ip6 adit-tun-left").stdout
+    node.run("nft -f -", input="delete table ip6 adit-tun-left\n" + text.replace("priority mangle", "priority 0"))
+
+
+def replace_rule(node):
+    """The new rule keeps the comment."""
+    text = node.run("nft -a list chain ip adit-tun-left premangle").stdout
+    comment, handle = re.search(r'(comment ".*") # handle (\d+)', text).groups()
+    node.run("nft -f -", input=f"replace rule ip adit-tun-left premangle handle {handle} meta l4proto 17 drop {comment}")
+
+
 OTHERS = {
     "link down": lambda node: node.run("ip link set tun-left down"),
     "link down and up": lambda node: node.run("ip link set tun-left down") and node.run("ip link set tun-left up"),
@@ -68,6 +81,12 @@ OTHERS = {
     "the firewall is flushed": lambda node: node.run("nft flush ruleset"),
     "a chain of the firewall is flushed": lambda node: node.run("nft flush chain ip adit-tun-left premangle"),
     "a rule is added to the firewall": lambda node: node.run("nft insert rule ip adit-tun-left preraw drop"),
+    "the table of the firewall is dormant": lambda node: node.run("nft add table ip adit-tun-left { flags dormant; }"),
+    "a chain of the firewall drops": lambda node: node.run("nft chain ip6 adit-tun-left preraw { policy drop; }"),
+    "a chain is added to the firewall": lambda node: node.run(
+        "nft add chain ip adit-tun-left more { type filter hook output priority 5; policy drop; }"),
+    "a chain of the firewall has another priority": reorder_chain,
+    "a rule of the firewall does something else": replace_rule,
     "the MTU falls below 1280": lambda node: node.run("ip link set tun-left mtu 1200"),
     "the interface is renamed": rename,
     "IPv6 is switched off and on": lambda node: (node.set("net/ipv6/conf/tun-left/disable_ipv6", 1),
