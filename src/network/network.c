@@ -424,6 +424,7 @@ static int repair_network(void *context)
 		status = reconcile_change(reconcile, &reconcile->desired, RECONCILE_REPAIR, &reason);
 	if (status == -ENODEV)
 		return status;
+	watch_parameters(&network->watch, network->host.link.name);
 	if (strcmp(network->name, network->host.link.name) != 0) {
 		log_info(network->name, "the interface is now named %s", network->host.link.name);
 		memcpy(network->name, network->host.link.name, sizeof network->name);
@@ -465,9 +466,11 @@ int network_watch(struct network *network, struct ev_loop *loop)
 	network->watch.contested = warn_of_contest;
 	network->watch.context = network;
 	error = watch_start(&network->watch, loop, netlink_port(network->host.netlink));
-	if (!error)
-		watch_look_when_idle(&network->watch); /* because something may have changed since the start */
-	return error;
+	if (error)
+		return error;
+	watch_parameters(&network->watch, network->host.link.name);
+	watch_look_when_idle(&network->watch); /* because something may have changed since the start */
+	return 0;
 }
 
 /* --- the end --------------------------------------------------------------------------------------------------- */

@@ -3,7 +3,10 @@
 #include "watch.h"
 
 #include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -113,6 +116,31 @@ static void on_tables(struct ev_loop *loop, struct ev_io *io, int events)
 		watch_look(watch);
 }
 
+/* Which parameter it is does not matter, because a look reads them all. */
+static void on_parameters(struct ev_loop *loop, struct ev_io *io, int events)
+{
+	_Alignas(struct inotify_event) char unread[4096];
+
+	if (read(io->fd, unread, sizeof unread) > 0)
+		watch_look(io->data);
+}
+
+/* The folders of an interface are replaced when it is renamed, and those of IPv6 when the MTU passes 1280. */
+void watch_parameters(struct watch *watch, const char *interface)
+{
+	const char *const names[WATCH_FOLDERS][2] = { { "ipv4", "all" }, { "ipv4", interface }, { "ipv6", interface } };
+	char path[sizeof "/proc/sys/net/ipv4/conf/" + IFNAMSIZ];
+
+	for (size_t i = 0; i < WATCH_FOLDERS && watch->loop && watch->parameters.fd >= 0; i++) {
+		int *watched = &watch->watched[i], last = *watched;
+
+		snprintf(path, sizeof path, "/proc/sys/net/%s/conf/%s", names[i][0], names[i][1]);
+		*watched = inotify_add_watch(watch->parameters.fd, path, IN_MODIFY | IN_ONLYDIR);
+		if (last >= 0 && last != *watched)
+			inotify_rm_watch(watch->parameters.fd, last);
+	}
+}
+
 static void start_io(struct watch *watch, struct ev_io *io, int fd,
 					 void (*handle)(struct ev_loop *loop, struct ev_io *io, int events))
 {
@@ -124,7 +152,7 @@ static void start_io(struct watch *watch, struct ev_io *io, int fd,
 int watch_start(struct watch *watch, struct ev_loop *loop, uint32_t port)
 {
 	const unsigned kinds = NETLINK_EVENT_LINK | NETLINK_EVENT_ADDRESS | NETLINK_EVENT_ROUTE | NETLINK_EVENT_RULE;
-	int routes = netlink_events_open(kinds, port), tables;
+	int routes = netlink_events_open(kinds, port), tables, parameters;
 
 	if (routes < 0)
 		return routes;
@@ -137,6 +165,12 @@ int watch_start(struct watch *watch, struct ev_loop *loop, uint32_t port)
 	tables = netfilter_watch_open(); /* a kernel without nftables has no tables to watch */
 	if (tables >= 0)
 		start_io(watch, &watch->tables, tables, on_tables);
+	for (size_t i = 0; i < WATCH_FOLDERS; i++)
+		watch->watched[i] = -1;
+	watch->parameters.fd = -1;
+	parameters = inotify_init1(IN_NONBLOCK | IN_CLOEXEC); /* the number of instances is limited */
+	if (parameters >= 0)
+		start_io(watch, &watch->parameters, parameters, on_parameters);
 	return 0;
 }
 
@@ -157,5 +191,6 @@ void watch_stop(struct watch *watch)
 	ev_timer_stop(watch->loop, &watch->look);
 	stop_io(watch, &watch->routes);
 	stop_io(watch, &watch->tables);
+	stop_io(watch, &watch->parameters);
 	watch->loop = NULL;
 }

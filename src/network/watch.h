@@ -7,6 +7,9 @@
  * repairs never take more than a twentieth of a processor. A pause counts from the end of the last look. A look that
  * changed something is followed by another one, because the change itself causes no events.
  *
+ * Most kernel parameters (sysctl) raise no event of rtnetlink when another program sets them. But inotify(7) reports
+ * writes to their files, except through another mount of proc(5).
+ *
  * Without events there is no timer: idle costs nothing.
  */
 #ifndef ADIT_NETWORK_WATCH_H
@@ -17,9 +20,12 @@
 
 #include "io/netlink_events.h"
 
+enum { WATCH_FOLDERS = 3 };
+
 struct watch {
 	struct ev_loop *loop; /* NULL: not started */
-	struct ev_io routes, tables;
+	struct ev_io routes, tables, parameters;
+	int watched[WATCH_FOLDERS]; /* the folders of the parameters, by inotify(7); -1: does not exist */
 	struct ev_timer look;
 	bool urgent;        /* the look follows an event */
 	double pause;       /* seconds between looks */
@@ -39,6 +45,9 @@ struct watch {
 int watch_start(struct watch *watch, struct ev_loop *loop, uint32_t port);
 /* Accepts a zeroed struct. */
 void watch_stop(struct watch *watch);
+
+/* Watches the parameters of the interface, which has this name now, and those of all interfaces. */
+void watch_parameters(struct watch *watch, const char *interface);
 
 /* Schedules a look after the usual pause, because something has changed. */
 void watch_look(struct watch *watch);

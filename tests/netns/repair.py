@@ -116,6 +116,29 @@ def change(lab, event):
 
 
 @case()
+def parameters(lab):
+    """Another program sets kernel parameters, which raises no event of rtnetlink."""
+    left, _ = lay(lab, MTU=1420)
+    left.start()
+    v4, v6 = "net/ipv4/conf/", "net/ipv6/conf/"
+    values = {v4 + "all/src_valid_mark": "1", v4 + "all/send_redirects": "0", v4 + "tun-left/send_redirects": "0",
+              v4 + "tun-left/promote_secondaries": "1", v6 + "tun-left/accept_ra": "0",
+              v6 + "tun-left/addr_gen_mode": "1"}
+    events = {"at first": lambda node: None, "after IPv6 was away": OTHERS["the MTU falls below 1280"],
+              "after the interface was renamed": rename}
+    for when, event in events.items():
+        before = inner_state(left.node)
+        event(left.node)
+        repaired(left.node, before)
+        for key, value in values.items():
+            with lab.check(f"{key} is set again {when}"):
+                time.sleep(1.2)  # so that no look of an earlier change sees this one
+                left.node.set(key, 1 - int(value))
+                wait_for(lambda: left.node.get(key) == value, f"{key} = {value}")
+        left.node.ping(BEYOND[4])
+
+
+@case()
 def moved_rules(lab):
     """Another program moves the rules between which ours must lie."""
     left, right = lay(lab)
