@@ -64,6 +64,8 @@ static void dump_link(void *context, const struct nlmsghdr *message)
 	{
 		if (mnl_attr_get_type(attribute) == IFLA_MTU) {
 			link->mtu = netlink_get_u32(attribute);
+		} else if (mnl_attr_get_type(attribute) == IFLA_CARRIER && mnl_attr_get_payload_len(attribute) >= 1) {
+			link->carrier = mnl_attr_get_u8(attribute);
 		} else if (mnl_attr_get_type(attribute) == IFLA_IFNAME && mnl_attr_get_payload_len(attribute) <= IFNAMSIZ) {
 			memcpy(link->name, mnl_attr_get_payload(attribute), mnl_attr_get_payload_len(attribute));
 			link->name[IFNAMSIZ - 1] = '\0';
@@ -147,6 +149,9 @@ int netlink_link_change(struct netlink *netlink, uint32_t index, enum netlink_li
 		head->ifi_change = IFF_MULTICAST;
 		head->ifi_flags = value ? IFF_MULTICAST : 0;
 		break;
+	case NETLINK_LINK_CARRIER:
+		mnl_attr_put_u8(message, IFLA_CARRIER, (uint8_t)value);
+		break;
 	case NETLINK_LINK_MTU:
 		mnl_attr_put_u32(message, IFLA_MTU, value);
 		break;
@@ -179,6 +184,7 @@ static void dump_address(void *context, const struct nlmsghdr *message)
 		return;
 	entry.prefix.length = head->ifa_prefixlen;
 	entry.tentative = head->ifa_flags & IFA_F_TENTATIVE;
+	entry.expiring = head->ifa_flags & IFA_F_DEPRECATED || !(head->ifa_flags & IFA_F_PERMANENT);
 	mnl_attr_for_each(attribute, message, sizeof *head)
 	{
 		if (mnl_attr_get_type(attribute) == IFA_LOCAL)
@@ -211,10 +217,16 @@ int netlink_dump_addresses(struct netlink *netlink, uint8_t family, uint32_t ind
 	return empty_if_unknown(netlink_finish(netlink, dump_address, &dump));
 }
 
-int netlink_change_address(struct netlink *netlink, bool add, uint32_t index, const struct ip_prefix *address)
+int netlink_change_address(struct netlink *netlink, enum netlink_address_verb verb, uint32_t index,
+						   const struct ip_prefix *address)
 {
-	struct nlmsghdr *message =
-		netlink_begin(netlink, add ? RTM_NEWADDR : RTM_DELADDR, add ? NLM_F_CREATE | NLM_F_EXCL : 0);
+	static const uint16_t flags[] = {
+		[NETLINK_ADDRESS_ADD] = NLM_F_CREATE | NLM_F_EXCL,
+		[NETLINK_ADDRESS_REPLACE] = NLM_F_CREATE | NLM_F_REPLACE,
+		[NETLINK_ADDRESS_DELETE] = 0,
+	};
+	bool add = verb != NETLINK_ADDRESS_DELETE;
+	struct nlmsghdr *message = netlink_begin(netlink, add ? RTM_NEWADDR : RTM_DELADDR, flags[verb]);
 	struct ifaddrmsg *head = mnl_nlmsg_put_extra_header(message, sizeof *head);
 
 	head->ifa_family = address->family;
@@ -240,6 +252,7 @@ void netlink_read_route(const struct nlmsghdr *message, struct netlink_route_ent
 		.table = head->rtm_table,
 		.protocol = head->rtm_protocol,
 		.type = head->rtm_type,
+		.partial = head->rtm_tos || head->rtm_src_len,
 	};
 	mnl_attr_for_each(attribute, message, sizeof *head)
 	{
@@ -385,14 +398,14 @@ static void dump_rule(void *context, const struct nlmsghdr *message)
 	const struct rule_dump *dump = context;
 	const struct nlattr *attribute;
 	struct netlink_rule_entry entry;
+	bool simple;
 
 	if (message->nlmsg_type != RTM_NEWRULE)
 		return;
+	simple = !head->src_len && !head->dst_len && !head->tos && !(head->flags & ~(uint32_t)FIB_RULE_INVERT);
 	entry = (struct netlink_rule_entry) {
 		.family = head->family,
 		.inverted = head->flags & FIB_RULE_INVERT,
-		.plain = head->action == FR_ACT_TO_TBL && !head->src_len && !head->dst_len && !head->tos &&
-				 !(head->flags & ~(uint32_t)FIB_RULE_INVERT),
 		.suppress = NOT_SUPPRESSED,
 		.table = head->table,
 	};
@@ -411,7 +424,7 @@ static void dump_rule(void *context, const struct nlmsghdr *message)
 			entry.mark = value;
 			break;
 		case FRA_FWMASK:
-			entry.plain &= value == UINT32_MAX;
+			simple &= value == UINT32_MAX;
 			break;
 		case FRA_SUPPRESS_PREFIXLEN:
 			entry.suppress = (int32_t)value;
@@ -420,9 +433,11 @@ static void dump_rule(void *context, const struct nlmsghdr *message)
 			entry.protocol = mnl_attr_get_payload_len(attribute) ? mnl_attr_get_u8(attribute) : 0;
 			break;
 		default: /* a condition that the entry cannot represent */
-			entry.plain = false;
+			simple = false;
 		}
 	}
+	entry.plain = simple && head->action == FR_ACT_TO_TBL;
+	entry.rejects = simple && head->action >= FR_ACT_BLACKHOLE && head->action <= FR_ACT_PROHIBIT;
 	dump->handle(dump->context, &entry);
 }
 

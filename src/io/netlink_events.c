@@ -32,22 +32,32 @@ enum {
 	INDEX_AT = sizeof(struct nlmsghdr) + offsetof(struct ifaddrmsg, ifa_index),
 };
 
-/* BPF loads numbers in network byte order, but netlink messages are in host byte order. */
-static int attach_filter(int fd, uint32_t own_port)
+/*
+ * SKF_AD_NLATTR loads the offset of the attribute of type X that follows the offset A, or 0 if there is none. BPF loads
+ * numbers in network byte order, but netlink messages are in host byte order.
+ */
+int netlink_events_set_table(int fd, uint32_t own_port, uint32_t table)
 {
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, PORT_AT),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(own_port), 11, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(own_port), 18, 0),
 		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, TYPE_AT),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWROUTE), 1, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELROUTE), 0, 7),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELROUTE), 0, 14),
 		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, LENGTH_AT),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 5, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 12, 0),
 		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, PROTOCOL_AT),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NETLINK_PROTOCOL_ADIT, 3, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, RTPROT_KERNEL, 2, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NETLINK_PROTOCOL_ADIT, 10, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, RTPROT_KERNEL, 9, 0),
 		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, FLAGS_AT),
-		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, htons(NLM_F_REPLACE), 0, 1),
+		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, htons(NLM_F_REPLACE), 7, 0),
+		BPF_STMT(BPF_LD | BPF_IMM, ATTRIBUTES_AT),
+		BPF_STMT(BPF_LDX | BPF_IMM, RTA_TABLE),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)SKF_AD_OFF + SKF_AD_NLATTR),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 4, 0),
+		BPF_STMT(BPF_MISC | BPF_TAX, 0),
+		BPF_STMT(BPF_LD | BPF_W | BPF_IND, sizeof(struct rtattr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(table), 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, ACCEPT),
 		BPF_STMT(BPF_RET | BPF_K, 0),
 	};
@@ -73,7 +83,7 @@ int netlink_events_open(unsigned kinds, uint32_t own_port)
 	if (kinds & NETLINK_EVENT_RULE)
 		address.nl_groups |= RTMGRP_IPV4_RULE | 1u << (RTNLGRP_IPV6_RULE - 1);
 	if (own_port) {
-		error = attach_filter(fd, own_port);
+		error = netlink_events_set_table(fd, own_port, 0);
 		/* If both calls fail, the buffer is smaller, and more events can be lost. */
 		if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes) < 0)
 			setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
@@ -87,11 +97,7 @@ int netlink_events_open(unsigned kinds, uint32_t own_port)
 	return fd;
 }
 
-/*
- * SKF_AD_NLATTR loads the offset of the attribute of type X that follows the offset A, or 0 if there is none. BPF loads
- * numbers in network byte order, but netlink messages are in host byte order. A route without RTA_OIF may have next
- * hops on the interface.
- */
+/* A route without RTA_OIF may have next hops on the interface. */
 static int attach_mtu_filter(int fd, uint32_t index, bool removals)
 {
 	struct sock_filter code[] = {

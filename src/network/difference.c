@@ -100,7 +100,7 @@ static int compare_run(struct operation_list *additions, struct operation_list *
 	}
 	if (satisfied || error || desired->flags & (ITEM_LEFT_OUT | ITEM_FAILED))
 		return error;
-	return operation_push(additions, desired->kind == ITEM_ROUTE ? OPERATION_PREPEND : OPERATION_ADD, desired);
+	return operation_push(additions, desired->kind >= ITEM_ADDRESS ? OPERATION_PREPEND : OPERATION_ADD, desired);
 }
 
 /* Walks both sorted lists. change_guards handles brief guards. */

@@ -5,7 +5,10 @@
 
 #include "item.h"
 
-/* Settings are "added": their value is overwritten. A difference has no OPERATION_PREPEND; see reconcile.c. */
+/*
+ * Settings are "added": their value is overwritten. OPERATION_PREPEND adds an item although one with its identity is
+ * there: a route in front of that one, an address in its place.
+ */
 enum operation_verb { OPERATION_ADD, OPERATION_DELETE, OPERATION_PREPEND };
 
 struct operation {

@@ -52,6 +52,7 @@ static void observe_settings(struct observation *observation)
 	observe_setting(observation, ITEM_LINK, LINK_SEND_REDIRECTS, link->send_redirects);
 	observe_setting(observation, ITEM_LINK, LINK_PROMOTE_SECONDARIES, link->promote_secondaries);
 	observe_setting(observation, ITEM_LINK, LINK_MULTICAST, link->multicast);
+	observe_setting(observation, ITEM_LINK, LINK_CARRIER, link->carrier);
 	observe_setting(observation, ITEM_LINK, LINK_UP, link->up);
 	if (link->has_v6) {
 		observe_setting(observation, ITEM_LINK, LINK_ADDR_GEN_MODE, link->addr_gen_mode);
@@ -86,7 +87,7 @@ static void observe_address(void *context, const struct netlink_address_entry *e
 	item.kind = ITEM_ADDRESS;
 	if (!ours && before && !addresses_have_owners())
 		ours = item_find(before, &item);
-	item.flags = ours ? ITEM_OURS : 0;
+	item.flags = (ours ? ITEM_OURS : 0) | (entry->expiring ? ITEM_BROKEN : 0);
 	observe_item(observation, &item);
 	if (entry->tentative && !observation->error)
 		observation->error = item_push(&observation->local, &item);
@@ -99,7 +100,7 @@ static void observe_route(void *context, const struct netlink_route_entry *entry
 	struct observation *observation = context;
 
 	item.flags = entry->protocol == NETLINK_PROTOCOL_ADIT ? ITEM_OURS : 0;
-	if (entry->type == RTN_UNICAST && entry->table != RT_TABLE_LOCAL)
+	if (entry->type == RTN_UNICAST && entry->table != RT_TABLE_LOCAL && !entry->partial)
 		observe_item(observation, &item);
 	else if (entry->type == RTN_LOCAL && !observation->error)
 		observation->error = item_push(&observation->local, &item);
@@ -124,42 +125,6 @@ static void find_broken_addresses(struct observation *observation)
 		if (route == local->count)
 			item->flags |= ITEM_BROKEN;
 	}
-}
-
-struct first_route {
-	struct netlink_route_entry entry;
-	bool found;
-};
-
-static void find_first_default(void *context, const struct netlink_route_entry *entry)
-{
-	struct first_route *first = context;
-
-	if (!first->found && entry->to.length == 0)
-		*first = (struct first_route) { *entry, true };
-}
-
-/*
- * In our table another program can add a default route in front of ours: an IPv4 route by prepending it, an IPv6 route
- * by a smaller metric. Ours cannot precede an IPv6 route with the smallest metric, 1.
- */
-static int find_preceded_route(struct observation *observation, uint8_t family)
-{
-	const struct host *host = observation->host;
-	struct netlink_route_filter filter = { .family = family, .table = host->tables[0] };
-	struct first_route first = { .found = false };
-	int error = filter.table ? netlink_dump_routes(host->netlink, &filter, find_first_default, &first) : 0;
-
-	if (error || !first.found || first.entry.index == host->index || (family == AF_INET6 && first.entry.metric <= 1))
-		return error;
-	for (size_t i = 0; i < observation->items->count; i++) {
-		struct item *item = &observation->items->items[i];
-
-		if (item->kind == ITEM_ROUTE && item->family == family && item->length == 0 && item->table == filter.table &&
-			item->flags & ITEM_OURS)
-			item->flags |= ITEM_BROKEN;
-	}
-	return 0;
 }
 
 struct closed_search {
@@ -344,7 +309,9 @@ static int observe_family(struct observation *observation, uint8_t family, bool 
 	if (!error && !host->gone && routes)
 		error = netlink_dump_routes(host->netlink, &own, observe_route, observation);
 	if (!error && !host->gone && routes)
-		error = find_preceded_route(observation, family);
+		error = host_check_routes(host, family, observation->items);
+	if (!error)
+		error = host_check_rules(host, family);
 	return error;
 }
 
@@ -367,6 +334,7 @@ static int host_observe(void *context, struct item_list *observed, bool routes)
 		if (error)
 			break;
 	}
+	host_check_source(host, observed);
 	if (!error && !host->gone && routes)
 		find_broken_addresses(&observation);
 	item_list_destroy(&observation.local);
@@ -537,9 +505,14 @@ static int apply_one(struct host *host, const struct operation *operation, struc
 		[LINK_SEND_REDIRECTS] = NETLINK_LINK_SEND_REDIRECTS,
 		[LINK_PROMOTE_SECONDARIES] = NETLINK_LINK_PROMOTE_SECONDARIES,
 		[LINK_MULTICAST] = NETLINK_LINK_MULTICAST,
+		[LINK_CARRIER] = NETLINK_LINK_CARRIER,
 		[LINK_UP] = NETLINK_LINK_UP,
 	};
-	bool add = operation->verb == OPERATION_ADD;
+	static const enum netlink_address_verb address_verbs[] = {
+		[OPERATION_ADD] = NETLINK_ADDRESS_ADD,
+		[OPERATION_DELETE] = NETLINK_ADDRESS_DELETE,
+		[OPERATION_PREPEND] = NETLINK_ADDRESS_REPLACE,
+	};
 	struct ip_prefix prefix;
 
 	switch (operation->item.kind) {
@@ -555,7 +528,7 @@ static int apply_one(struct host *host, const struct operation *operation, struc
 		return netlink_link_change(host->netlink, host->index, settings[operation->item.length], operation->item.value);
 	default:
 		item_prefix(&operation->item, &prefix);
-		return netlink_change_address(host->netlink, add, host->index, &prefix);
+		return netlink_change_address(host->netlink, address_verbs[operation->verb], host->index, &prefix);
 	}
 }
 

@@ -22,6 +22,8 @@ struct host {
 	bool closing;             /* the interface may be gone, but our other items must still be observed */
 	struct netlink_link link; /* at the last observation */
 	struct host_operations operations;
+	void (*report)(void *context, const char *text); /* of a conflict that stays; NULL: nobody wants to know */
+	void *report_context;
 };
 
 /* Opens the sockets. The caller has zeroed the struct and set `index`. 0 or negative errno. */
@@ -32,6 +34,12 @@ void host_close(struct host *host);
 /* Parts of the operations; see host_operations. */
 int host_observe_firewall(struct host *host, uint8_t family, struct item_list *observed);
 int host_apply_firewall(struct host *host, const struct operation *operation, struct reason *reason);
+
+/* Marks our default route as ITEM_BROKEN if another one in our table precedes it, and reports other conflicts there. */
+int host_check_routes(const struct host *host, uint8_t family, struct item_list *observed);
+/* Report conflicts with rules and addresses of other programs. `observed` has the addresses in the kernel's order. */
+int host_check_rules(const struct host *host, uint8_t family);
+void host_check_source(const struct host *host, const struct item_list *observed);
 
 /* Reads the state of the interface into `link`. Returns 0 or a negative errno. */
 int host_read_link(struct host *host);

@@ -44,6 +44,7 @@ enum item_link {
 	LINK_SEND_REDIRECTS,
 	LINK_PROMOTE_SECONDARIES,
 	LINK_MULTICAST,
+	LINK_CARRIER,
 	LINK_UP,
 	LINK_SETTINGS
 };
@@ -58,7 +59,9 @@ enum item_flags {
 	ITEM_FAILED = 1 << 5,    /* it was refused in this run */
 	/* Observed items. */
 	ITEM_OURS = 1 << 6, /* this daemon or an earlier one added it */
-	/* A rule of ours with a wrong preference, an address of ours without its local route, a route behind another one.
+	/*
+	 * A rule of ours with a wrong preference, an address of ours without its local route, an address that the kernel
+	 * will remove, a route behind another one.
 	 */
 	ITEM_BROKEN = 1 << 7,
 };

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/map.h"
 #include "base/token_bucket.h"
 #include "desired.h"
 #include "host.h"
@@ -27,6 +28,7 @@ enum {
 	/* The log lists so many operations at once, and then one per interval. */
 	OPERATIONS_BURST = 200,
 	OPERATIONS_INTERVAL_MS = 20,
+	WARNINGS_REMEMBERED = 64, /* so that each is logged once */
 };
 
 #define NO_INTERFACE INT32_MAX /* an index that no interface has */
@@ -42,10 +44,12 @@ struct network {
 	struct network_plan plan;
 	bool prepared, committed_once;
 	struct network_options options;
-	char last_warning[REASON_BYTES + 32];
+	uint64_t logged_warnings[WARNINGS_REMEMBERED]; /* hashes of their texts; the oldest is replaced */
+	size_t logged_count;
+	bool warned;                /* in this look, or since network_prepare */
+	bool warning_stands;        /* the last look has warned */
 	struct token_bucket listed; /* operations in the log */
 	unsigned long unlisted;
-	bool repair_failed; /* the last one */
 	struct watch watch;
 	struct route_check check;
 	bool routes_differ; /* the check has found it, so the next look lists them all */
@@ -60,11 +64,15 @@ static void notify_owner(const struct network *network, const char *text)
 static void warn_once(void *context, const char *text)
 {
 	struct network *network = context;
+	uint64_t hash = map_hash(text, strlen(text));
 
 	notify_owner(network, text);
-	if (strcmp(text, network->last_warning) != 0)
-		log_warning(network->name, "%s", text);
-	snprintf(network->last_warning, sizeof network->last_warning, "%s", text);
+	network->warned = true;
+	for (size_t i = 0; i < WARNINGS_REMEMBERED; i++)
+		if (network->logged_warnings[i] == hash)
+			return;
+	network->logged_warnings[network->logged_count++ % WARNINGS_REMEMBERED] = hash;
+	log_warning(network->name, "%s", text);
 }
 
 static void log_operation(void *context, const struct operation *operation)
@@ -112,6 +120,8 @@ static struct network *open_network(uint32_t index, const char *interface)
 		return NULL;
 	}
 	memcpy(network->name, network->host.link.name, sizeof network->name);
+	network->host.report = warn_once;
+	network->host.report_context = network;
 	network->reconcile = (struct reconcile) {
 		.host = &network->host.operations, .warn = warn_once, .applied = log_operation, .context = network
 	};
@@ -217,7 +227,7 @@ int network_prepare(struct network *network, const struct network_plan *plan, st
 	int status;
 
 	notify_owner(network, NULL);
-	network->repair_failed = false;
+	network->warned = network->warning_stands = false;
 	status = build_desired(network, &desired, plan, config, endpoints, endpoint_count);
 	if (status < 0) {
 		item_list_destroy(&desired);
@@ -258,6 +268,13 @@ static void drop_claim(struct network *network, struct table_claim *claim)
 	network->host.tables[1] = 0;
 }
 
+/* The filter of the watch drops events of other tables. */
+static void follow_table(const struct network *network)
+{
+	if (network->watch.loop)
+		netlink_events_set_table(network->watch.routes.fd, netlink_port(network->host.netlink), network->plan.table);
+}
+
 void network_commit(struct network *network)
 {
 	struct reason reason;
@@ -272,6 +289,8 @@ void network_commit(struct network *network)
 	network->prepared = false;
 	network->committed_once = true;
 	network->host.first = false;
+	network->warning_stands = network->warned;
+	follow_table(network);
 	watch_look_when_idle(&network->watch);
 }
 
@@ -367,7 +386,7 @@ void network_set_link_defaults(uint32_t index)
 static bool event_concerns(void *context, const struct netlink_event *event)
 {
 	const struct netlink_route_entry *route = &event->route;
-	const struct network *network = context;
+	struct network *network = context;
 	struct item item;
 
 	switch (event->kind) {
@@ -376,15 +395,16 @@ static bool event_concerns(void *context, const struct netlink_event *event)
 		if (network->reconcile.v6_refused && !event->removed && route->to.family == AF_INET6 &&
 			route->index == network->host.index)
 			return true;
+		if (network->plan.table && route->table == network->plan.table) {
+			network->routes_differ = true; /* another route may precede ours */
+			return true;
+		}
 		if (route->protocol == NETLINK_PROTOCOL_ADIT || route->protocol == RTPROT_KERNEL)
-			return event->removed &&
-				   (route->index == network->host.index || (route->type == RTN_UNREACHABLE && network->plan.table));
+			return event->removed && route->index == network->host.index;
 		item = item_route(&route->to, route->table);
 		return item_find(&network->reconcile.desired, &item); /* it may have replaced one of ours */
 	case NETLINK_EVENT_RULE:
-		if (!event->mark && (event->table == RT_TABLE_LOCAL || event->table == RT_TABLE_MAIN))
-			return network->plan.table; /* ours must lie between them */
-		return event->removed && event->protocol == NETLINK_PROTOCOL_ADIT && event->mark == network->plan.mark;
+		return network->plan.table; /* ours must precede others */
 	default:
 		return event->index == network->host.index;
 	}
@@ -397,6 +417,14 @@ static void on_routes_checked(void *context, bool differs)
 	network->routes_differ = differs;
 	if (differs)
 		watch_look(&network->watch);
+}
+
+static bool leaves_out(const struct item_list *desired)
+{
+	for (size_t i = 0; i < desired->count; i++)
+		if (desired->items[i].flags & ITEM_LEFT_OUT)
+			return true;
+	return false;
 }
 
 /* Repairs everything. Many routes are taken to be right until the check has found otherwise. */
@@ -412,8 +440,10 @@ static int repair_network(void *context)
 		reconcile_take_back_v6(reconcile);
 		list_routes = true;
 		notify_owner(network, NULL);
-		network->last_warning[0] = '\0';
+		memset(network->logged_warnings, 0, sizeof network->logged_warnings);
+		network->warning_stands = false;
 	}
+	network->warned = false;
 	network->routes_differ = false;
 	network->check.done = on_routes_checked;
 	network->check.context = network;
@@ -431,9 +461,9 @@ static int repair_network(void *context)
 	}
 	if (status < 0)
 		warn_once(network, reason.text);
-	else if (network->repair_failed)
+	if (!network->warned && network->warning_stands && !leaves_out(&reconcile->desired))
 		notify_owner(network, NULL);
-	network->repair_failed = status < 0;
+	network->warning_stands = network->warned;
 	if (status > 0 && network->options.events) {
 		struct event event = { .kind = EVENT_NETWORK_REPAIRED,
 							   .interface = network->name,
@@ -468,6 +498,7 @@ int network_watch(struct network *network, struct ev_loop *loop)
 	error = watch_start(&network->watch, loop, netlink_port(network->host.netlink));
 	if (error)
 		return error;
+	follow_table(network);
 	watch_parameters(&network->watch, network->host.link.name);
 	watch_look_when_idle(&network->watch); /* because something may have changed since the start */
 	return 0;

@@ -90,7 +90,7 @@ static void watch_event(void *context, const struct netlink_event *event)
 {
 	struct watch *watch = context;
 
-	if (!(ev_is_active(&watch->look) && watch->urgent) && watch->concerns(watch->context, event))
+	if (watch->concerns(watch->context, event))
 		watch_look(watch);
 }
 

@@ -32,7 +32,7 @@ struct watch {
 	double looked_at;   /* the end of the last look, by clock_seconds */
 	double repaired_at; /* the time of the last repair, by clock_seconds */
 	unsigned repairs;   /* repairs in a row */
-	/* Returns true if the event may mean that an item of ours has changed. */
+	/* Called for each event. Returns true if it may mean that an item of ours has changed. */
 	bool (*concerns)(void *context, const struct netlink_event *event);
 	/* Compares and repairs. Returns the number of repairs, or a negative errno. */
 	int (*repair)(void *context);

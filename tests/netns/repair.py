@@ -19,7 +19,7 @@ PROTO = "173"
 def inner_state(node):
     """What network_state shows, without the handles and counters that change when an item is added again."""
     state = network_state(node)
-    state["ip address"] = "\n".join(line.split("\\")[0] for line in
+    state["ip address"] = "\n".join(line.split("\\")[0].replace(" noprefixroute", "") for line in
                                     node.run("ip -o address show").stdout.splitlines())
     # The kernel adds the route of a network with the address; when another program deletes it, it is ours.
     for family, network, rest in (4, "10.7.0.0/24", ""), (6, "fd07::/64", r" metric \d+"):
@@ -89,6 +89,12 @@ OTHERS = {
     "a rule of the firewall does something else": replace_rule,
     "the MTU falls below 1280": lambda node: node.run("ip link set tun-left mtu 1200"),
     "the interface is renamed": rename,
+    "the carrier is taken away": lambda node: node.run("ip link set tun-left carrier off"),
+    "the addresses are deprecated": lambda node: (node.run("ip address change 10.7.0.1/24 dev tun-left "
+                                                           "valid_lft 300 preferred_lft 300"),
+                                                  node.run("ip address change fd07::1/64 dev tun-left preferred_lft 0")),
+    "the addresses have no route": lambda node: (node.run("ip address change 10.7.0.1/24 dev tun-left noprefixroute"),
+                                                 node.run("ip address change fd07::1/64 dev tun-left noprefixroute")),
     "IPv6 is switched off and on": lambda node: (node.set("net/ipv6/conf/tun-left/disable_ipv6", 1),
                                                  node.set("net/ipv6/conf/tun-left/disable_ipv6", 0)),
 }
@@ -222,6 +228,97 @@ def replaced_routes(lab):
             time.sleep(0.3)
         assert left.daemon.log().count("route 198.51.100.0/24: already on dev wan") == 1, left.daemon.log()
         left.node.ping(BEYOND[4])
+
+
+CONFLICTS = {
+    "a route in our table": ("route 192.0.2.64/26 table 51820 on dev wan",
+                             "ip route {} 192.0.2.64/26 via 10.9.1.1 dev wan table 51820"),
+    "a blackhole in our table": ("route 192.0.2.64/26 table 51820 of another program",
+                                 "ip route {} blackhole 192.0.2.64/26 table 51820"),
+    "a route for one TOS": ("route 0.0.0.0/0 table 51820 on dev wan",
+                            "ip route {} default via 10.9.1.1 dev wan tos 0x10 table 51820"),
+    "an IPv6 route with the smallest metric": ("route ::/0 table 51820 on dev wan",
+                                               "ip -6 route {} default via fd09:1::1 dev wan metric 1 table 51820"),
+    "a rule for everything": ("IPv4 rule 5 of another program", "ip rule {} from all lookup 77 pref 5"),
+    "a rule that rejects": ("IPv6 rule 5 of another program", "ip -6 rule {} unreachable pref 5"),
+    "a rule for our own datagrams": ("IPv4 rule 5 of another program", "ip rule {} fwmark 51820 lookup 51820 pref 5"),
+}
+
+
+@case(what=list(CONFLICTS))
+def conflict(lab, what):
+    """Another program takes traffic from the tunnel in a way that may be intended: it is named and never touched."""
+    left, _ = lay(lab)
+    left.start()
+    left.node.ping(BEYOND[4])
+    left.node.run("ip route add default via 10.9.1.1 dev wan table 77")
+    name, command = CONFLICTS[what]
+    line = f"{name} takes traffic from the tunnel"
+
+    def routes_and_rules():
+        return [left.node.run(f"ip -{family} {objects}").stdout for family in (4, 6)
+                for objects in ("rule", "route show table 51820")]
+
+    def warned():
+        return line in left.node.run([lab.adit, "show", "tun-left"]).stdout
+
+    quiet = routes_and_rules()
+    assert "takes traffic" not in left.daemon.log(), left.daemon.log()
+    for number in 1, 2:
+        left.node.run(command.format("add"))
+        before = routes_and_rules()
+        with lab.check(f"the log and `adit show` name it, time {number}"):
+            wait_for(lambda: left.daemon.log().count(line) == 1, line)
+            wait_for(warned, "the warning")
+        with lab.check(f"further events do not repeat it, and nothing is changed, time {number}"):
+            for _ in range(3):
+                left.node.run("ip link set tun-left mtu 1400")
+                time.sleep(0.4)
+            assert left.daemon.log().count(line) == 1, left.daemon.log()
+            assert routes_and_rules() == before
+        with lab.check(f"the warning ends with the conflict, time {number}"):
+            left.node.run(command.format("del"))
+            wait_for(lambda: not warned(), "no warning")
+            assert routes_and_rules() == quiet
+    left.node.ping(BEYOND[4])
+
+
+@case()
+def intended(lab):
+    """Rules and routes for certain packets are intended, so they are no conflict."""
+    left, _ = lay(lab)
+    left.start()
+    left.node.ping(BEYOND[4])
+    for command in ("ip rule add from 10.9.1.7 lookup 77 pref 5", "ip rule add from all lookup 78 pref 6",
+                    "ip route add default via 10.9.1.1 dev wan table 77", "ip rule add to 192.0.2.64/26 lookup main pref 7",
+                    "ip rule add lookup main suppress_prefixlength 0 pref 8", "ip rule add fwmark 51820 lookup 77 pref 9",
+                    "ip rule add from 10.7.0.9 lookup 51820 pref 10", "ip route add 203.0.113.64/26 via 10.9.1.1",
+                    "ip address add 10.7.0.99/24 dev tun-left", "ip -6 address add fd07::99/64 dev tun-left"):
+        left.node.run(command)
+    time.sleep(1)
+    with lab.check("nothing is logged, and all of them stay"):
+        assert "WARN" not in left.daemon.log().upper() and "takes traffic" not in left.daemon.log(), left.daemon.log()
+        assert len(left.node.run("ip rule").stdout.splitlines()) == 11, left.node.run("ip rule").stdout
+        left.node.ping(BEYOND[4])
+
+
+@case()
+def other_source(lab):
+    """An address of another program becomes the one from which the kernel sends."""
+    left, _ = lay(lab)
+    left.start()
+    left.node.ping(BEYOND[4])
+    for address in "10.7.0.99/24", "10.8.0.99/24":
+        with lab.check(f"the conflict with {address} is named"):
+            left.node.run(f"ip address add {address} dev tun-left")
+            left.node.run("ip address del 10.7.0.1/24 dev tun-left")
+            line = f"address {address} of another program precedes 10.7.0.1/24 as the source of packets"
+            wait_for(lambda: line in left.daemon.log(), line)
+            assert address in left.node.run("ip address show tun-left").stdout
+        with lab.check(f"without {address} the tunnel works again"):
+            left.node.run(f"ip address del {address} dev tun-left")
+            wait_for(lambda: "precedes" not in left.node.run([lab.adit, "show", "tun-left"]).stdout, "no warning")
+            left.node.ping(BEYOND[4])
 
 
 @case()

@@ -95,18 +95,18 @@ static void addresses_are_added_and_deleted(void **context)
 	struct state *state = *context;
 	struct ip_prefix v4 = prefix("10.7.0.1", 24), v6 = prefix("fd07::1", 64);
 
-	assert_int_equal(netlink_change_address(state->netlink, true, state->index, &v4), 0);
-	assert_int_equal(netlink_change_address(state->netlink, true, state->index, &v6), 0);
-	assert_int_equal(netlink_change_address(state->netlink, true, state->index, &v4), -EEXIST);
-	assert_int_equal(netlink_change_address(state->netlink, true, state->index, &v6), -EEXIST);
-	assert_int_equal(netlink_change_address(state->netlink, true, 9999, &v4), -ENODEV);
+	assert_int_equal(netlink_change_address(state->netlink, NETLINK_ADDRESS_ADD, state->index, &v4), 0);
+	assert_int_equal(netlink_change_address(state->netlink, NETLINK_ADDRESS_ADD, state->index, &v6), 0);
+	assert_int_equal(netlink_change_address(state->netlink, NETLINK_ADDRESS_ADD, state->index, &v4), -EEXIST);
+	assert_int_equal(netlink_change_address(state->netlink, NETLINK_ADDRESS_ADD, state->index, &v6), -EEXIST);
+	assert_int_equal(netlink_change_address(state->netlink, NETLINK_ADDRESS_ADD, 9999, &v4), -ENODEV);
 	assert_string_equal(sandbox_output("ip -br address show tun0 scope global"),
 						"tun0 UNKNOWN 10.7.0.1/24 fd07::1/64\n");
 	assert_string_equal(sandbox_output("ip route show dev tun0"), "10.7.0.0/24 proto kernel scope link src 10.7.0.1\n");
-	assert_int_equal(netlink_change_address(state->netlink, false, state->index, &v4), 0);
-	assert_int_equal(netlink_change_address(state->netlink, false, state->index, &v6), 0);
-	assert_int_equal(netlink_change_address(state->netlink, false, state->index, &v4), -EADDRNOTAVAIL);
-	assert_int_equal(netlink_change_address(state->netlink, false, state->index, &v6), -EADDRNOTAVAIL);
+	assert_int_equal(netlink_change_address(state->netlink, NETLINK_ADDRESS_DELETE, state->index, &v4), 0);
+	assert_int_equal(netlink_change_address(state->netlink, NETLINK_ADDRESS_DELETE, state->index, &v6), 0);
+	assert_int_equal(netlink_change_address(state->netlink, NETLINK_ADDRESS_DELETE, state->index, &v4), -EADDRNOTAVAIL);
+	assert_int_equal(netlink_change_address(state->netlink, NETLINK_ADDRESS_DELETE, state->index, &v6), -EADDRNOTAVAIL);
 	assert_string_equal(sandbox_output("ip -br address show tun0 scope global"), "");
 }
 
@@ -131,16 +131,16 @@ static void addresses_are_listed(void **context)
 	struct ip_prefix v4 = prefix("10.7.0.1", 32), v6 = prefix("fd07::1", 128);
 	struct addresses addresses = { 0 };
 
-	assert_int_equal(netlink_change_address(state->netlink, true, state->index, &v4), 0);
-	assert_int_equal(netlink_change_address(state->netlink, true, state->index, &v6), 0);
+	assert_int_equal(netlink_change_address(state->netlink, NETLINK_ADDRESS_ADD, state->index, &v4), 0);
+	assert_int_equal(netlink_change_address(state->netlink, NETLINK_ADDRESS_ADD, state->index, &v6), 0);
 	assert_int_equal(netlink_dump_addresses(state->netlink, AF_INET, state->index, count_address, &addresses), 0);
 	assert_int_equal(addresses.count, 1);
 	assert_true(addresses.protocol == NETLINK_PROTOCOL_ADIT || addresses.protocol == 0); /* 0 before Linux 5.18 */
 	assert_memory_equal(&addresses.last, &v4, sizeof v4);
 	assert_int_equal(netlink_dump_addresses(state->netlink, AF_INET6, state->index, count_address, &addresses), 0);
 	assert_true(addresses.count >= 2); /* perhaps with a link-local one */
-	netlink_change_address(state->netlink, false, state->index, &v4);
-	netlink_change_address(state->netlink, false, state->index, &v6);
+	netlink_change_address(state->netlink, NETLINK_ADDRESS_DELETE, state->index, &v4);
+	netlink_change_address(state->netlink, NETLINK_ADDRESS_DELETE, state->index, &v6);
 	/* On a point-to-point address, our own end counts. */
 	assert_string_equal(sandbox_output("ip address add 10.7.0.2 peer 10.7.0.9/32 dev tun0"), "");
 	v4 = prefix("10.7.0.2", 32);
@@ -428,7 +428,9 @@ static void rules_are_added_found_and_deleted(void **context)
 	struct state *state = *context;
 
 	for (size_t i = 0; i < sizeof families; i++) {
-		struct netlink_rule_entry rule = { families[i], NETLINK_PROTOCOL_ADIT, true, true, MARK, -1, TABLE, 100 };
+		struct netlink_rule_entry rule = {
+			families[i], NETLINK_PROTOCOL_ADIT, true, true, false, MARK, -1, TABLE, 100
+		};
 		struct rules rules = { 0 };
 		const char *show = families[i] == AF_INET ? "ip rule show pref 100" : "ip -6 rule show pref 100";
 
@@ -580,6 +582,30 @@ static void only_routes_with_an_mtu_are_reported(void **context)
 	close(fd);
 }
 
+/* A routing daemon can change very many routes, so only those in our table arrive. */
+static void only_the_routes_of_one_table_pass_the_filter(void **context)
+{
+	int fd = netlink_events_open(NETLINK_EVENT_ROUTE, 1), tun = sandbox_tun("tun1");
+
+	assert_true(fd >= 0);
+	sandbox_output("ip link set tun1 addrgenmode none up");
+	for (int table = 0; table <= 77; table += 77) {
+		assert_int_equal(netlink_events_set_table(fd, 1, (uint32_t)table), 0);
+		causes_events(fd, "true");
+		assert_int_equal(causes_events(fd, "ip route add 10.9.0.0/24 dev tun1 table 77"), table != 0);
+		assert_int_equal(causes_events(fd, "ip -6 route add fd09::/64 dev tun1 table 77"), table != 0);
+		assert_false(
+			causes_events(fd, "ip route add 10.9.0.0/24 dev tun1 table 78; ip route add 10.9.0.0/24 dev tun1"));
+		assert_false(
+			causes_events(fd, "ip route del 10.9.0.0/24 dev tun1 table 78; ip route del 10.9.0.0/24 dev tun1"));
+		assert_true(causes_events(fd, "ip route add default dev tun1 table 78; ip route del default table 78"));
+		assert_int_equal(causes_events(fd, "ip route flush table 77"), table != 0);
+		assert_int_equal(causes_events(fd, "ip -6 route flush table 77"), table != 0);
+	}
+	close(tun);
+	close(fd);
+}
+
 static void lost_events_are_reported(void **context)
 {
 	struct state *state = *context;
@@ -615,6 +641,7 @@ int main(void)
 		cmocka_unit_test(link_events_arrive),
 		cmocka_unit_test(leaving_a_bridge_is_not_a_deletion),
 		cmocka_unit_test(only_routes_with_an_mtu_are_reported),
+		cmocka_unit_test(only_the_routes_of_one_table_pass_the_filter),
 		cmocka_unit_test(lost_events_are_reported),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);

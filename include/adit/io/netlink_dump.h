@@ -19,7 +19,7 @@ enum { NETLINK_PROTOCOL_ADIT = 0xad };
 struct netlink_link {
 	char name[IFNAMSIZ];
 	uint32_t mtu;
-	bool up, multicast;
+	bool up, multicast, carrier;
 	bool send_redirects, promote_secondaries; /* of net.ipv4.conf.NAME */
 	bool has_v6;                              /* false below an MTU of 1280, and in a kernel without IPv6 */
 	bool v6_disabled, accept_ra;              /* of net.ipv6.conf.NAME; valid with has_v6 */
@@ -32,6 +32,7 @@ enum netlink_link_setting {
 	NETLINK_LINK_SEND_REDIRECTS,
 	NETLINK_LINK_PROMOTE_SECONDARIES,
 	NETLINK_LINK_MULTICAST,
+	NETLINK_LINK_CARRIER,
 	NETLINK_LINK_MTU,
 	NETLINK_LINK_UP,
 };
@@ -43,14 +44,22 @@ int netlink_link_change(struct netlink *netlink, uint32_t index, enum netlink_li
 struct netlink_address_entry {
 	struct ip_prefix prefix;
 	uint8_t protocol; /* IFA_PROTO; 0 before Linux 5.18 */
+	bool expiring;    /* the kernel will remove it, or does not send from it any more */
 	bool tentative;   /* the kernel has not added its local route yet */
 };
 
 /* Calls `handle` for each address of the interface. After an interruption, entries may be repeated. */
 int netlink_dump_addresses(struct netlink *netlink, uint8_t family, uint32_t index,
 						   void (*handle)(void *context, const struct netlink_address_entry *entry), void *context);
+enum netlink_address_verb {
+	NETLINK_ADDRESS_ADD,
+	NETLINK_ADDRESS_REPLACE, /* adds it, or changes owner and lifetime of one that is there */
+	NETLINK_ADDRESS_DELETE,
+};
+
 /* Adds an address with our protocol number, or deletes one. */
-int netlink_change_address(struct netlink *netlink, bool add, uint32_t index, const struct ip_prefix *address);
+int netlink_change_address(struct netlink *netlink, enum netlink_address_verb verb, uint32_t index,
+						   const struct ip_prefix *address);
 
 struct netlink_route_entry {
 	struct ip_prefix to;
@@ -58,6 +67,7 @@ struct netlink_route_entry {
 	uint32_t metric;
 	uint32_t mtu;           /* 0: the route has no MTU of its own */
 	uint8_t protocol, type; /* RTPROT_*, RTN_* */
+	bool partial;           /* it applies only to packets with a certain TOS or source */
 };
 
 /* A field of 0 matches everything. */
@@ -109,6 +119,7 @@ struct netlink_rule_entry {
 	uint8_t family, protocol;
 	bool inverted;    /* "not" */
 	bool plain;       /* the fields here represent all its conditions and actions */
+	bool rejects;     /* the fields here represent all its conditions, and it drops or rejects packets */
 	uint32_t mark;    /* with a full mask; 0: any */
 	int32_t suppress; /* suppress_prefixlength; -1: none */
 	uint32_t table;

@@ -33,6 +33,9 @@ struct netlink_event {
  */
 int netlink_events_open(unsigned kinds, uint32_t own_port);
 
+/* Lets all events of routes in `table` (0: none) through the filter of a socket that was opened with `own_port`. */
+int netlink_events_set_table(int fd, uint32_t own_port, uint32_t table);
+
 /*
  * Also subscribes a socket for events of links to the events of routes with metrics, such as an MTU, that lead through
  * the interface `index`. The kernel drops all other events of routes. With `removals`, the events of any route that

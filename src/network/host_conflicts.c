@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Conflicts: routes, rules and addresses of other programs that take traffic from the tunnel.
+ *
+ * They may be intended, so they are never touched. If ours can be put in front of one, the reconciler does that.
+ * Otherwise the conflict is reported.
+ */
+#include <linux/rtnetlink.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "host.h"
+
+enum { CONFLICT_TEXT = 2 * ITEM_TEXT, RULES_MAX = 8, NOT_SUPPRESSED = -1 };
+
+static void report_conflict(const struct host *host, const char *text)
+{
+	if (host->report && !host->closing)
+		host->report(host->report_context, text);
+}
+
+/* --- routes in our table --------------------------------------------------------------------------------------- */
+
+struct table_view {
+	const struct host *host;
+	struct netlink_route_entry first; /* the default route that applies */
+	struct netlink_route_entry other; /* a route of another program that ours cannot precede */
+	bool has_first, has_other;
+};
+
+/* The kernel lists the routes of one destination in the order in which they apply. */
+static void view_route(void *context, const struct netlink_route_entry *entry)
+{
+	struct table_view *view = context;
+	bool ours = entry->index == view->host->index || entry->protocol == NETLINK_PROTOCOL_ADIT;
+	bool is_default = entry->to.length == 0 && !entry->partial;
+	bool is_first = is_default && !view->has_first;
+	/* No IPv6 route can precede one with the smallest metric, 1. */
+	bool stays_first = is_first && entry->to.family == AF_INET6 && entry->metric <= 1;
+
+	if (is_first) {
+		view->first = *entry;
+		view->has_first = true;
+	}
+	if (ours || view->has_other || (is_default && !stays_first))
+		return;
+	view->other = *entry;
+	view->has_other = true;
+}
+
+static void report_route(const struct host *host, const struct netlink_route_entry *entry)
+{
+	char name[ITEM_TEXT], interface[IF_NAMESIZE], text[CONFLICT_TEXT];
+	struct item item = item_route(&entry->to, entry->table);
+
+	item_text(name, &item);
+	if (entry->index && if_indextoname(entry->index, interface))
+		snprintf(text, sizeof text, "%s on dev %s takes traffic from the tunnel", name, interface);
+	else
+		snprintf(text, sizeof text, "%s of another program takes traffic from the tunnel", name);
+	report_conflict(host, text);
+}
+
+int host_check_routes(const struct host *host, uint8_t family, struct item_list *observed)
+{
+	struct netlink_route_filter filter = { .family = family, .table = host->tables[0] };
+	struct table_view view = { .host = host };
+	int error = filter.table ? netlink_dump_routes(host->netlink, &filter, view_route, &view) : 0;
+
+	if (view.has_other)
+		report_route(host, &view.other);
+	if (error || !view.has_first || view.first.index == host->index || (family == AF_INET6 && view.first.metric <= 1))
+		return error;
+	for (size_t i = 0; i < observed->count; i++) {
+		struct item *item = &observed->items[i];
+
+		if (item->kind == ITEM_ROUTE && item->family == family && item->length == 0 && item->table == filter.table &&
+			item->flags & ITEM_OURS)
+			item->flags |= ITEM_BROKEN;
+	}
+	return 0;
+}
+
+/* --- rules ----------------------------------------------------------------------------------------------------- */
+
+struct rule_view {
+	const struct host *host;
+	struct netlink_rule_entry others[RULES_MAX];
+	size_t count;
+	bool own_seen, main_seen;
+};
+
+/*
+ * Notes the rules that apply to all packets before ours, and those that send our own datagrams into the tunnel. Other
+ * conditions select certain packets, which is intended.
+ */
+static void view_rule(void *context, const struct netlink_rule_entry *entry)
+{
+	struct rule_view *view = context;
+	const struct host *host = view->host;
+	bool for_all = entry->mark ? entry->inverted : !entry->inverted;
+	bool for_ours = !entry->inverted && (!entry->mark || entry->mark == host->mark);
+
+	if (entry->protocol == NETLINK_PROTOCOL_ADIT) {
+		view->own_seen |= entry->mark == host->mark && entry->suppress == NOT_SUPPRESSED;
+		return;
+	}
+	if (entry->suppress != NOT_SUPPRESSED || (!entry->plain && !entry->rejects))
+		return;
+	if (entry->plain && (entry->table == RT_TABLE_MAIN || entry->table == RT_TABLE_LOCAL)) {
+		view->main_seen |= for_all && entry->table == RT_TABLE_MAIN;
+		return;
+	}
+	if (((for_all && !view->own_seen) ||
+		 (for_ours && entry->plain && entry->table == host->tables[0] && !view->main_seen)) &&
+		view->count < RULES_MAX)
+		view->others[view->count++] = *entry;
+}
+
+static void note_default_route(void *context, const struct netlink_route_entry *entry)
+{
+	if (entry->to.length == 0)
+		*(bool *)context = true;
+}
+
+int host_check_rules(const struct host *host, uint8_t family)
+{
+	struct netlink_route_filter filter = { .family = family };
+	struct rule_view view = { .host = host };
+	int error = host->tables[0] ? netlink_dump_rules(host->netlink, family, view_rule, &view) : 0;
+	char text[CONFLICT_TEXT];
+
+	/* Without our rules, those that are going to be added precede all others. */
+	for (size_t i = 0; i < view.count && view.own_seen && !error; i++) {
+		const struct netlink_rule_entry *rule = &view.others[i];
+		bool takes_all = rule->rejects;
+
+		filter.table = rule->table;
+		if (rule->plain)
+			error = netlink_dump_routes(host->netlink, &filter, note_default_route, &takes_all);
+		if (!takes_all)
+			continue;
+		snprintf(text, sizeof text, "IPv%d rule %u of another program takes traffic from the tunnel",
+				 family == AF_INET6 ? 6 : 4, rule->preference);
+		report_conflict(host, text);
+		break;
+	}
+	return error;
+}
+
+/* --- addresses ------------------------------------------------------------------------------------------------- */
+
+static bool same_network(const struct item *a, const struct item *b)
+{
+	struct ip_prefix one, other;
+
+	item_prefix(a, &one);
+	item_prefix(b, &other);
+	prefix_mask(&one);
+	prefix_mask(&other);
+	return one.length == other.length && memcmp(one.address, other.address, sizeof one.address) == 0;
+}
+
+/*
+ * The kernel sends from the first IPv4 address of the interface or, to a connected network, from the first one in this
+ * network. The order is that in which they were added. So if ours is deleted and comes back, an address that another
+ * program has added precedes it, and the peers drop what comes from there.
+ */
+void host_check_source(const struct host *host, const struct item_list *observed)
+{
+	const struct item *first = NULL;
+	char text[CONFLICT_TEXT], names[2][PREFIX_TEXT];
+
+	for (size_t i = 0; host->desired && i < observed->count; i++) {
+		const struct item *own = &observed->items[i], *other;
+
+		if (own->kind != ITEM_ADDRESS || own->family != AF_INET)
+			continue;
+		if (!first)
+			first = own;
+		if (!item_find(host->desired, own))
+			continue;
+		other = first;
+		while (item_find(host->desired, first) && !same_network(other, own))
+			other++; /* the addresses of a family follow each other, and `own` is one of them */
+		if (item_find(host->desired, other))
+			continue;
+		for (int name = 0; name < 2; name++) {
+			struct ip_prefix prefix;
+
+			item_prefix(name ? other : own, &prefix);
+			prefix_to_text(names[name], &prefix);
+		}
+		snprintf(text, sizeof text, "address %s of another program precedes %s as the source of packets", names[1],
+				 names[0]);
+		report_conflict(host, text);
+		return;
+	}
+}
