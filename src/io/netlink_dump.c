@@ -11,6 +11,7 @@
 #include <linux/rtnetlink.h>
 #include <string.h>
 
+#include "io/tun.h"
 #include "netlink_request.h"
 
 /* Linux 5.18; older headers lack it. */
@@ -64,6 +65,8 @@ static void dump_link(void *context, const struct nlmsghdr *message)
 	{
 		if (mnl_attr_get_type(attribute) == IFLA_MTU) {
 			link->mtu = netlink_get_u32(attribute);
+		} else if (mnl_attr_get_type(attribute) == IFLA_TXQLEN) {
+			link->queue = netlink_get_u32(attribute);
 		} else if (mnl_attr_get_type(attribute) == IFLA_CARRIER && mnl_attr_get_payload_len(attribute) >= 1) {
 			link->carrier = mnl_attr_get_u8(attribute);
 		} else if (mnl_attr_get_type(attribute) == IFLA_IFNAME && mnl_attr_get_payload_len(attribute) <= IFNAMSIZ) {
@@ -151,6 +154,9 @@ int netlink_link_change(struct netlink *netlink, uint32_t index, enum netlink_li
 		break;
 	case NETLINK_LINK_CARRIER:
 		mnl_attr_put_u8(message, IFLA_CARRIER, (uint8_t)value);
+		break;
+	case NETLINK_LINK_QUEUE:
+		mnl_attr_put_u32(message, IFLA_TXQLEN, TUN_QUEUE);
 		break;
 	case NETLINK_LINK_MTU:
 		mnl_attr_put_u32(message, IFLA_MTU, value);

@@ -74,6 +74,7 @@ int desired_link_defaults(struct item_list *list)
 		{ ITEM_LINK, LINK_PROMOTE_SECONDARIES, 1 },
 		{ ITEM_LINK, LINK_MULTICAST, 0 },
 		{ ITEM_LINK, LINK_CARRIER, 1 },
+		{ ITEM_LINK, LINK_QUEUE, 1 },
 		{ ITEM_SYSCTL, SYSCTL_ALL_SEND_REDIRECTS, 0 },
 		{ ITEM_SYSCTL, SYSCTL_ACCEPT_RA, 0 },
 	};

@@ -79,17 +79,19 @@ static int add_missing(struct operation_list *list, const struct item *item, con
 }
 
 /*
- * Compares the observed items that have the identity of `desired`. Keeps the first one that satisfies it, and deletes
- * our other ones.
+ * Compares the observed items that have the identity of `desired`. Keeps the first one that satisfies it, one of ours
+ * if there is any, and deletes our other ones. A connected route is the kernel's if it has added one.
  */
 static int compare_run(struct operation_list *additions, struct operation_list *deletions, const struct item *desired,
 					   const struct item *observed, size_t count)
 {
-	bool satisfied = false;
+	bool satisfied = false, own = false;
 	int error = 0;
 
+	for (size_t i = 0; i < count && !(desired->flags & ITEM_CONNECTED); i++)
+		own |= observed[i].flags & ITEM_OURS && item_satisfies(&observed[i], desired);
 	for (size_t i = 0; i < count && !error; i++) {
-		bool good = item_satisfies(&observed[i], desired);
+		bool good = item_satisfies(&observed[i], desired) && (!own || observed[i].flags & ITEM_OURS);
 		/* A wrong address, or a route behind another program's, must be deleted before it can be added again. */
 		bool first = desired->kind == ITEM_ADDRESS || (desired->kind == ITEM_ROUTE && observed[i].flags & ITEM_BROKEN);
 

@@ -53,6 +53,7 @@ static void observe_settings(struct observation *observation)
 	observe_setting(observation, ITEM_LINK, LINK_PROMOTE_SECONDARIES, link->promote_secondaries);
 	observe_setting(observation, ITEM_LINK, LINK_MULTICAST, link->multicast);
 	observe_setting(observation, ITEM_LINK, LINK_CARRIER, link->carrier);
+	observe_setting(observation, ITEM_LINK, LINK_QUEUE, link->queue);
 	observe_setting(observation, ITEM_LINK, LINK_UP, link->up);
 	if (link->has_v6) {
 		observe_setting(observation, ITEM_LINK, LINK_ADDR_GEN_MODE, link->addr_gen_mode);
@@ -506,6 +507,7 @@ static int apply_one(struct host *host, const struct operation *operation, struc
 		[LINK_PROMOTE_SECONDARIES] = NETLINK_LINK_PROMOTE_SECONDARIES,
 		[LINK_MULTICAST] = NETLINK_LINK_MULTICAST,
 		[LINK_CARRIER] = NETLINK_LINK_CARRIER,
+		[LINK_QUEUE] = NETLINK_LINK_QUEUE,
 		[LINK_UP] = NETLINK_LINK_UP,
 	};
 	static const enum netlink_address_verb address_verbs[] = {

@@ -21,6 +21,7 @@ static const char *const link_names[] = {
 	[LINK_PROMOTE_SECONDARIES] = "promote_secondaries",
 	[LINK_MULTICAST] = "multicast",
 	[LINK_CARRIER] = "carrier",
+	[LINK_QUEUE] = "queue",
 	[LINK_UP] = "up",
 };
 _Static_assert(sizeof link_names / sizeof link_names[0] == LINK_SETTINGS, "every link setting has a name");

@@ -45,6 +45,7 @@ enum item_link {
 	LINK_PROMOTE_SECONDARIES,
 	LINK_MULTICAST,
 	LINK_CARRIER,
+	LINK_QUEUE, /* whether its queue has room for any packet */
 	LINK_UP,
 	LINK_SETTINGS
 };

@@ -90,6 +90,9 @@ OTHERS = {
     "the MTU falls below 1280": lambda node: node.run("ip link set tun-left mtu 1200"),
     "the interface is renamed": rename,
     "the carrier is taken away": lambda node: node.run("ip link set tun-left carrier off"),
+    "the queue has no room": lambda node: (
+        node.run("ip link set tun-left txqueuelen 0"),
+        wait_for(lambda: "qlen 1024" in node.run("ip link show tun-left").stdout, "the queue")),
     "the addresses are deprecated": lambda node: (node.run("ip address change 10.7.0.1/24 dev tun-left "
                                                            "valid_lft 300 preferred_lft 300"),
                                                   node.run("ip address change fd07::1/64 dev tun-left preferred_lft 0")),
@@ -222,6 +225,16 @@ def replaced_routes(lab):
         repairs = left.daemon.log().count("another program changed")
         time.sleep(2)
         assert left.daemon.log().count("another program changed") == repairs
+    with lab.check("ours stays beside a worse one through the tunnel"):
+        for command in "ip route {} default dev tun-left src 10.9.1.2 metric 9 table 51820", \
+                       "ip -6 route {} default dev tun-left src fd09:1::2 metric 2000 table 51820":
+            left.node.run(command.format("add"))
+            left.node.run("ip link set tun-left multicast on")
+            wait_for(lambda: "MULTICAST" not in left.node.run("ip link show tun-left").stdout, "a look")
+            for family in 4, 6:
+                assert f"proto {PROTO}" in left.node.run(f"ip -{family} route show table 51820").stdout
+                left.node.ping(BEYOND[family])
+            left.node.run(command.format("del"))
     with lab.check("in the main table the conflict is reported once"):
         for _ in range(3):
             left.node.run("ip route replace 198.51.100.0/24 via 10.9.1.1 dev wan")

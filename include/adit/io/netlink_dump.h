@@ -20,6 +20,7 @@ struct netlink_link {
 	char name[IFNAMSIZ];
 	uint32_t mtu;
 	bool up, multicast, carrier;
+	bool queue;                               /* its length is not 0 */
 	bool send_redirects, promote_secondaries; /* of net.ipv4.conf.NAME */
 	bool has_v6;                              /* false below an MTU of 1280, and in a kernel without IPv6 */
 	bool v6_disabled, accept_ra;              /* of net.ipv6.conf.NAME; valid with has_v6 */
@@ -33,6 +34,7 @@ enum netlink_link_setting {
 	NETLINK_LINK_PROMOTE_SECONDARIES,
 	NETLINK_LINK_MULTICAST,
 	NETLINK_LINK_CARRIER,
+	NETLINK_LINK_QUEUE, /* sets the default length */
 	NETLINK_LINK_MTU,
 	NETLINK_LINK_UP,
 };
