@@ -186,6 +186,8 @@ void collect_managers(struct manager_facts *facts, const char *interface)
 	*facts = (struct manager_facts) {
 		.networkd = host_has_file("/run/systemd/netif/state"),
 		.networkd_keeps = any_has_setting("/etc/systemd/networkd.conf", "/etc/systemd/networkd.conf.d",
+										  "ManageForeignRoutes", "no") &&
+						  any_has_setting("/etc/systemd/networkd.conf", "/etc/systemd/networkd.conf.d",
 										  "ManageForeignRoutingPolicyRules", "no"),
 		.network_manager =
 			host_has_file("/run/NetworkManager/NetworkManager.pid") || host_has_file("/run/NetworkManager/devices"),
@@ -199,13 +201,12 @@ void judge_managers(struct findings *findings, const struct manager_facts *facts
 {
 	if (facts->networkd && !facts->networkd_keeps) {
 		finding_add(findings, VERDICT_NOTE, "systemd-networkd",
-					"deletes routes and rules of other programs when it "
-					"starts; adit restores its own within a second");
-		finding_hint(findings,
-					 "to avoid that second, write ManageForeignRoutes=no and ManageForeignRoutingPolicyRules=no "
-					 "below [Network] in a file in /etc/systemd/networkd.conf.d");
+					"deletes routes and rules of other programs when it configures an interface; adit restores its own "
+					"within a second, but without a running adit, those of FailClosed are lost");
+		finding_hint(findings, "to prevent this, write ManageForeignRoutes=no and ManageForeignRoutingPolicyRules=no "
+							   "below [Network] in a file in /etc/systemd/networkd.conf.d");
 	} else if (facts->networkd) {
-		finding_add(findings, VERDICT_OK, "systemd-networkd", "leaves the rules of other programs alone");
+		finding_add(findings, VERDICT_OK, "systemd-networkd", "leaves the routes and rules of other programs alone");
 	}
 	if (facts->network_manager && !facts->network_manager_ignores) {
 		finding_add(findings, VERDICT_NOTE, "NetworkManager",

@@ -243,7 +243,7 @@ void parse_unit(struct unit_facts *facts, const char *text);
 void judge_unit(struct findings *findings, const struct unit_facts *facts, const struct tunnel_facts *tunnel);
 
 struct manager_facts {
-	bool networkd, networkd_keeps; /* ManageForeignRoutingPolicyRules = no */
+	bool networkd, networkd_keeps; /* keeps foreign routes and rules */
 	bool network_manager, network_manager_ignores;
 };
 
