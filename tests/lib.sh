@@ -74,6 +74,7 @@ debian_mount() {
 	mkdir "$2.layers/upper" "$2.layers/work"
 	mount -t overlay overlay -o "lowerdir=$1,upperdir=$2.layers/upper,workdir=$2.layers/work" "$2"
 	mount --bind /dev "$2/dev"
+	mount --bind /dev/pts "$2/dev/pts"
 	mount -t proc proc "$2/proc"
 	mount -t tmpfs tmpfs "$2/run"
 	cp -L /etc/resolv.conf "$2/etc/resolv.conf"
