@@ -145,7 +145,7 @@ def check_stop(lab, container, before):
         wait_for(lambda: not changes(before, state(container)), f"the end: {changes(before, state(container))}")
 
 
-@case(slow=True, alone=True, seconds=600, bars=True)
+@case(slow=True, alone=True, seconds=1500, bars=True)
 def networkd(lab):
     left, container = lay(lab, [], "/etc/systemd/network/10-wan.network", NETWORKD)
     with container.booted():
@@ -192,7 +192,7 @@ def check_fail_closed(lab, left, container):
     leaks.stop()
 
 
-@case(slow=True, alone=True, seconds=600, bars=True)
+@case(slow=True, alone=True, seconds=1500, bars=True)
 def network_manager(lab):
     left, container = lay(lab, ["NetworkManager"], "/etc/NetworkManager/system-connections/wan.nmconnection",
                           NETWORK_MANAGER, 0o600)
@@ -206,7 +206,7 @@ def network_manager(lab):
         check_stop(lab, container, before)
 
 
-@case(slow=True, alone=True, seconds=600, bars=True)
+@case(slow=True, alone=True, seconds=1500, bars=True)
 def ifupdown(lab):
     left, container = lay(lab, ["networking"], "/etc/network/interfaces", IFUPDOWN)
     with container.booted():
@@ -217,7 +217,7 @@ def ifupdown(lab):
         check_stop(lab, container, before)
 
 
-@case(slow=True, alone=True, seconds=600, bars=True, outside=[4, 6])
+@case(slow=True, alone=True, seconds=1500, bars=True, outside=[4, 6])
 def firewalls(lab, outside):
     """With strict reverse path filters, as firewalld has one for IPv6."""
     left, container = lay(lab, ["firewalld", "ufw", "nftables"], outside=outside)
