@@ -26,7 +26,7 @@ static struct tunnel_facts tunnel_of(const char *text)
 static void the_file_says_what_the_tunnel_needs(void **state)
 {
 	struct tunnel_facts facts = tunnel_of("[Interface]\nPrivateKey=" PRIVATE_KEY "\nAddress=10.9.0.1/24\nMTU=1400\n"
-										  "ListenPort=51820\nUdpGso=off\nTunBackend=io_uring\n"
+										  "ListenPort=51820\nUdpGso=off\nTunBackend=syscalls\n"
 										  "[Peer]\nPublicKey=" PUBLIC_KEY "\nAllowedIPs=10.9.0.0/28, 10.9.0.2/32\n");
 
 	assert_true(facts.given && facts.uses_v4 && facts.gso_off);
@@ -34,7 +34,7 @@ static void the_file_says_what_the_tunnel_needs(void **state)
 	assert_int_equal(facts.silent_peers, 1);
 	assert_int_equal(facts.listen_port, 51820);
 	assert_int_equal(facts.mtu, 1400);
-	assert_int_equal(facts.tun_backend, BACKEND_IO_URING);
+	assert_int_equal(facts.tun_backend, BACKEND_SYSCALLS);
 	assert_string_equal(facts.interface, "site");
 
 	facts = tunnel_of("[Interface]\nPrivateKey=" PRIVATE_KEY "\nAddress=10.9.0.1/24\n"
