@@ -56,7 +56,7 @@ static inline void model_put(struct model *model, const struct item *item, enum 
 {
 	struct item kept = *item;
 
-	assert_in_range(model->count, 0, MODEL_ENTRIES - 1);
+	assert_uint_in_range(model->count, 0, MODEL_ENTRIES - 1);
 	kept.flags = 0;
 	if (kept.kind == ITEM_ADDRESS)
 		kept.table = 0;

@@ -39,7 +39,7 @@ static char *read_manual(void)
 
 	assert_non_null(file);
 	assert_non_null(text);
-	assert_in_range(fread(text, 1, (1 << 20) - 1, file), 1000, (1 << 20) - 2);
+	assert_uint_in_range(fread(text, 1, (1 << 20) - 1, file), 1000, (1 << 20) - 2);
 	fclose(file);
 	return text;
 }

@@ -388,7 +388,7 @@ static void expect_staged_packets_to_be_dropped_after_90_s(struct peer *peer)
 	}
 	assert_int_equal(peer->staged.segments, 0);
 	assert_int_equal(count(&left, DROP_STAGED_TIMEOUT), 2);
-	assert_in_range(stamps - before, 16, 19);
+	assert_uint_in_range(stamps - before, 16, 19);
 	assert_int_equal(peer->timers.timer[TIMER_RETRANSMIT_HANDSHAKE].due, 0);
 	assert_int_equal(left.count, 0);
 }

@@ -236,7 +236,7 @@ static void few_hosts_are_asked_at_a_time(void **state)
 		most = atoi(line) > most ? atoi(line) : most;
 		rest = strchr(rest, '\n') + 1;
 	}
-	assert_in_range(most, 2, STATUS_PARALLEL);
+	assert_uint_in_range(most, 2, STATUS_PARALLEL);
 }
 
 /* --- documents --- */

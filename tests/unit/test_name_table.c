@@ -308,7 +308,7 @@ static void failures_back_off_and_success_resets(void **state)
 
 		answer_both(NULL, NULL);
 		next = name_table_next(&table);
-		assert_in_range(next - now, wait, wait + wait / 4 + NS_PER_MS);
+		assert_uint_in_range(next - now, wait, wait + wait / 4 + NS_PER_MS);
 		advance(next - now - 1);
 		assert_int_equal(query_count, 2 * (i + 1));
 		advance(1);
@@ -320,7 +320,7 @@ static void failures_back_off_and_success_resets(void **state)
 	now += 60 * NS_PER_S;
 	stay_silent(false);
 	answer_both(NULL, NULL);
-	assert_in_range(name_table_next(&table) - now, NAME_RETRY_MIN, NAME_RETRY_MIN * 5 / 4 + NS_PER_MS);
+	assert_uint_in_range(name_table_next(&table) - now, NAME_RETRY_MIN, NAME_RETRY_MIN * 5 / 4 + NS_PER_MS);
 	assert_at("192.0.2.1"); /* a failure removes no address */
 }
 
@@ -337,7 +337,7 @@ static void a_change_of_the_host_ends_the_back_off(void **state)
 	assert_int_equal(name_table_next(&table), now + NAME_EVENT_DELAY);
 	advance(NAME_EVENT_DELAY);
 	answer_both(NULL, NULL);
-	assert_in_range(name_table_next(&table) - now, NAME_RETRY_MIN, NAME_RETRY_MIN * 5 / 4 + NS_PER_MS);
+	assert_uint_in_range(name_table_next(&table) - now, NAME_RETRY_MIN, NAME_RETRY_MIN * 5 / 4 + NS_PER_MS);
 }
 
 static void frequent_changes_of_the_host_cause_no_storm(void **state)
@@ -354,7 +354,7 @@ static void frequent_changes_of_the_host_cause_no_storm(void **state)
 			if (queries[j].open)
 				answer_host("vpn.example", queries[j].family, NULL);
 	}
-	assert_in_range(query_count - before, 2 * 10, 2 * 40);
+	assert_uint_in_range(query_count - before, 2 * 10, 2 * 40);
 	assert_false(name_table_host_changed(&table, now) && name_table_host_changed(&table, now) &&
 				 name_table_host_changed(&table, now));
 }

@@ -437,7 +437,12 @@ static void rules_are_added_found_and_deleted(void **context)
 		assert_int_equal(netlink_change_rule(state->netlink, true, &rule), 0);
 		assert_string_equal(sandbox_output(show), "100: not from all fwmark 0xca6c lookup 51820 proto 173\n");
 		assert_int_equal(netlink_dump_rules(state->netlink, families[i], note_rule, &rules), 0);
-		assert_memory_equal(&rules.ours, &rule, sizeof rule);
+		assert_true(rules.ours.plain && rules.ours.inverted && !rules.ours.rejects);
+		assert_int_equal(rules.ours.family, families[i]);
+		assert_int_equal(rules.ours.mark, MARK);
+		assert_int_equal(rules.ours.suppress, -1);
+		assert_int_equal(rules.ours.table, TABLE);
+		assert_int_equal(rules.ours.preference, 100);
 		assert_int_equal(netlink_change_rule(state->netlink, false, &rule), 0);
 		assert_int_equal(netlink_change_rule(state->netlink, false, &rule), -ENOENT);
 		assert_string_equal(sandbox_output(show), "");

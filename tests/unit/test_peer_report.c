@@ -356,7 +356,7 @@ static void a_refused_handshake_has_a_reason_and_a_limit(void **state)
 	}
 	for (const char *at = seen; (at = strstr(at, line)); at++)
 		lines++;
-	assert_in_range(lines, 20, 20 + 60 * 60 / 200 + 1);
+	assert_uint_in_range(lines, 20, 20 + 60 * 60 / 200 + 1);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

@@ -325,7 +325,7 @@ static void each_kind_has_a_text_that_fits(void **state)
 		if (problem.kind == PROBLEM_NO_ENDPOINT || problem.kind == PROBLEM_UNRESOLVED)
 			peer->endpoint = (struct endpoint) { 0 };
 		peer_report_problem(peer, &problem, START);
-		assert_in_range(strlen(reason(START)), 20, PROBLEM_TEXT - 2);
+		assert_uint_in_range(strlen(reason(START)), 20, PROBLEM_TEXT - 2);
 		answer = rig_get(&rig, UAPI_GET_ROOM);
 		line = strstr(answer, "\nstate_reason=");
 		assert_non_null(line);

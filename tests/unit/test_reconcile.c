@@ -233,7 +233,7 @@ static void a_change_need_not_list_the_routes(void **state)
 	assert_true(reconcile_change(&scene->reconcile, &before, RECONCILE_PREPARE, &reason) > 0);
 	assert_true(reconcile_change(&scene->reconcile, &before, RECONCILE_FULL, &reason) > 0);
 	assert_int_equal(scene->model.listed, 0);
-	assert_in_range(scene->model.applied, 2, 3);
+	assert_uint_in_range(scene->model.applied, 2, 3);
 	assert_desired(scene);
 	item_list_destroy(&before);
 	free_scene(scene);
@@ -530,7 +530,7 @@ static void ten_thousand_steps_end_in_the_desired_state_or_a_named_conflict(void
 		if (!may_lose_foreign(scene))
 			assert_int_equal(count_foreign(&scene->model), foreign);
 		else
-			assert_in_range(count_foreign(&scene->model), 0, foreign);
+			assert_uint_in_range(count_foreign(&scene->model), 0, foreign);
 		scene->model.applied = 0;
 	}
 	free_scene(scene);

@@ -416,7 +416,7 @@ static void read_counts(struct replay *window, struct history *history, struct r
 	assert_int_equal(found.accepted, history->accepted);
 	assert_int_equal(found.late, history->late);
 	assert_int_equal(found.duplicate, history->duplicate);
-	assert_in_range(found.lost, lost_min, lost_max);
+	assert_uint_in_range(found.lost, lost_min, lost_max);
 	assert_true(found.lost >= last->lost);
 	for (int i = 0; i < REPLAY_GAPS; i++) {
 		assert_true(found.gaps[i] >= last->gaps[i]);

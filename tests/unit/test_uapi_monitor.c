@@ -92,7 +92,7 @@ static void the_longest_event_fits_its_room(void **state)
 	event.origin = "configured";
 	event.role = "responder";
 	length = uapi_event_text(text, &event);
-	assert_in_range(length, 700, sizeof text);
+	assert_uint_in_range(length, 700, sizeof text);
 	assert_memory_equal(text + length - 2, "\n\n", 2);
 	text[length - 1] = '\0';
 	assert_non_null(strstr(text, reason));

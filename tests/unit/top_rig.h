@@ -54,7 +54,7 @@ static inline void add_counter(struct top_sample *sample, const char *name, cons
 	assert_non_null(counter);
 	memcpy(counter->name, name, strlen(name) + 1);
 	for (;; values = end + 1) {
-		assert_in_range(counter->count, 0, SHOW_COUNTER_VALUES - 1);
+		assert_uint_in_range(counter->count, 0, SHOW_COUNTER_VALUES - 1);
 		counter->values[counter->count++] = strtoull(values, &end, 10);
 		if (!*end)
 			break;
