@@ -15,6 +15,7 @@ Needs root and the packages of the groups test and bench in tests/packages.
 """
 
 import argparse
+import dataclasses
 import json
 import os
 import re
@@ -106,6 +107,7 @@ def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=int, default=2, help="the duration of each load")
+    parser.add_argument("--loads", choices=["plain", "datagrams", "mixed"], help="the loads, if not those of the plan")
     parser.add_argument("--adit", default="build-bench/adit", help="the adit of a plan")
     parser.add_argument("--null", default="build-bench-null/adit", help="an adit that was built with ADIT_NULL_CIPHER")
     parser.add_argument("--json", metavar="FILE", help="save all figures after each tunnel")
@@ -138,6 +140,8 @@ def main():
         plan, pairs = PLANS[options.what[0]](options.adit, options.null, record["syscall"]), []
     else:
         plan, pairs = own_plan(options.what)
+    if options.loads:
+        plan = dataclasses.replace(plan, loads=options.loads)
 
     def save(record):
         if options.json:

@@ -161,10 +161,15 @@ class Relay(Target):
 
 
 class Adit(Target):
-    """`adit run`: PATH, then lines KEY=VALUE of the INI file. Cipher belongs to [Peer], other keys to [Interface]."""
+    """
+    `adit run`: PATH, then lines KEY=VALUE of the INI file. Cipher belongs to [Peer], other keys to [Interface].
+    txqueuelen=N is no line of the file: ip-link(8) sets this length of the TUN's queue.
+    """
 
     def start(self):
         path, *options = self.arguments
+        queues = [option.split("=") for option in options if option.startswith("txqueuelen=")]
+        options = [option for option in options if not option.startswith("txqueuelen=")]
         pairs = key_pairs()
         for node in NODES:
             folder = self.workshop.path(node)
@@ -175,6 +180,8 @@ class Adit(Target):
             self.spawn(node, path, "run", file)
         for node in NODES:
             wait_for(lambda: INNER[node] in sh("ip", "-n", node, "addr", "show", check=False), f"adit in {node}")
+            for queue in queues:
+                sh("ip", "-n", node, "link", "set", f"adit-{node[-1]}", *queue)
 
     @staticmethod
     def configuration(node, pairs, options):

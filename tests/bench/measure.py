@@ -148,10 +148,14 @@ class Meter:
         self.udp("64,1372", flows=16)
         return self.figures
 
+    def datagrams(self):
+        self.udp(1372)
+        self.udp(64)
+        return self.figures
+
     def plain(self):
         self.ping("ping p50 ms", 300, 0.005)
         self.tcp()
-        self.udp(1372)
-        self.udp(64)
+        self.datagrams()
         self.memory()
         return self.figures
