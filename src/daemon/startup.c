@@ -33,13 +33,10 @@ enum { SANITIZED = 0 };
 void startup_init(void)
 {
 	const struct rlimit none = { 0, 0 };
-	int fd;
 
-	do
-		fd = open("/dev/null", O_RDWR);
-	while (fd >= 0 && fd <= STDERR_FILENO);
-	if (fd > STDERR_FILENO)
-		close(fd);
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) /* open(2) returns the lowest free descriptor */
+		if (fcntl(fd, F_GETFD) < 0)
+			open("/dev/null", fd == STDOUT_FILENO ? O_RDONLY : O_RDWR);
 	if (SANITIZED)
 		return;
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);

@@ -180,6 +180,8 @@ def incomplete_output_is_a_failure():
                                   text=True, timeout=60)
             line = (done.stderr.splitlines() or [""])[-1]
             assert done.returncode == 1 and re.search("No space left on device|incomplete write", line), f"{words}: {done}"
+            closed = run(["sh", "-c", 'exec "$@" >&-', "sh", *EMULATOR, ADIT, *words])
+            assert closed.returncode == 1, f"{words}: {closed}"
 
 
 def completion_offers_each_command_and_option():
