@@ -108,10 +108,11 @@ static void check_init(struct options *options, struct init *init)
 	}
 	length = ini_interface_name(init->file, &name);
 	if (!length) {
-		options_fail(options,
-					 "%s: the name of an interface is 1 to 15 characters of a-z A-Z 0-9 _ = + . -, and the file is "
-					 "NAME.conf",
-					 init->file);
+		options_fail(
+			options,
+			"%s: the name of an interface is 1 to 15 characters of a-z A-Z 0-9 _ = + . -, not starting with -, and "
+			"the file is NAME.conf",
+			init->file);
 		return;
 	}
 	snprintf(init->interface, sizeof init->interface, "%.*s", (int)length, name);

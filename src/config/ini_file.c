@@ -16,10 +16,14 @@ enum { FILE_MIB = 16, FILE_MAX = FILE_MIB << 20 };
 
 #define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_=+.-"
 
-/* The rule of wg-quick(8); in addition, the kernel rejects the names "." and "..". */
+/*
+ * The rule of wg-quick(8). In addition, the kernel rejects the names "." and "..", and a command takes a name that
+ * starts with a hyphen for an option.
+ */
 static bool ini_is_interface(const char *name, size_t length)
 {
-	if (length < 1 || length >= sizeof((struct config *)NULL)->interface || strspn(name, NAME_CHARACTERS) < length)
+	if (length < 1 || length >= sizeof((struct config *)NULL)->interface || strspn(name, NAME_CHARACTERS) < length ||
+		*name == '-')
 		return false;
 	return strncmp(name, "..", length) != 0 || length > 2;
 }
@@ -140,7 +144,7 @@ int ini_load(struct config *config, const char *path, struct ini_report *report)
 	if (!length)
 		ini_error(&parser, 0,
 				  "the file name is not NAME.conf, where NAME, the name of the interface, is 1 to 15 characters of "
-				  "a-z A-Z 0-9 _ = + . -");
+				  "a-z A-Z 0-9 _ = + . -, not starting with -");
 	error = ini_read_includes(&parser);
 	if (!error)
 		error = ini_finish(&parser);

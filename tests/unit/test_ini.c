@@ -480,7 +480,7 @@ static void a_file_is_read(void **state)
 static void the_interface_is_named_after_the_file(void **state)
 {
 	static const char *const good[] = { "a", "0", "wg_0", "a=b+c.d-e", "fifteen-letters", "a.conf", "..." };
-	static const char *const bad[] = { "sixteen-letters-", ".", "..", "a b", "a%d", "", "\xc3\xa4" };
+	static const char *const bad[] = { "sixteen-letters-", ".", "..", "a b", "a%d", "", "-a", "\xc3\xa4" };
 	struct run *run = *state;
 	char name[64];
 
@@ -494,7 +494,7 @@ static void the_interface_is_named_after_the_file(void **state)
 		assert_int_equal(run_file(run, make_file(name, INTERFACE, 0600)), -EINVAL);
 		assert_finding(run, in_folder(name),
 					   "error: the file name is not NAME.conf, where NAME, the name of the interface, is 1 to 15 "
-					   "characters of a-z A-Z 0-9 _ = + . -");
+					   "characters of a-z A-Z 0-9 _ = + . -, not starting with -");
 	}
 	assert_int_equal(run_file(run, make_file("wg0.ini", INTERFACE, 0600)), -EINVAL);
 	assert_int_equal(run_file(run, make_file("wg0", INTERFACE "MTU = 1\n", 0600)), -EINVAL);

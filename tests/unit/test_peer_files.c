@@ -286,10 +286,9 @@ static void init_names_the_option_that_is_wrong(void **state)
 				 "adit init: --peer " KEY ": --allowed-ips is missing; with several peers, each needs it\n");
 	expect_error("init ./a.conf --adress 10.9.0.1/24",
 				 "adit init: \"--adress\" is not an option; see \"adit init --help\"\n");
-	expect_error(
-		"init ./a.txt --address 10.9.0.1/24",
-		"adit init: ./a.txt: the name of an interface is 1 to 15 characters of a-z A-Z 0-9 _ = + . -, and the file is "
-		"NAME.conf\n");
+	expect_error("init ./a.txt --address 10.9.0.1/24", "adit init: ./a.txt: the name of an interface is 1 to 15 "
+													   "characters of a-z A-Z 0-9 _ = + . -, not starting with "
+													   "-, and the file is NAME.conf\n");
 	assert_int_equal(entries_of("."), 2); /* out and err */
 }
 
