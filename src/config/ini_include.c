@@ -152,7 +152,7 @@ static int read_folder(struct ini_parser *parser, const struct config_file *incl
 	}
 	parser->file = NULL;
 	fd = dirfd(folder);
-	if (fd >= 0 && !fstat(fd, &status) && status.st_mode & S_IWOTH)
+	if (fd >= 0 && !fstat(fd, &status) && status.st_mode & (S_IWGRP | S_IWOTH))
 		ini_exposure(parser, include->line, "Include: the mode %04o of %s lets others add peers; set the mode to 0700",
 					 status.st_mode & 07777, include->path);
 	error = list_files(folder, &names);

@@ -116,8 +116,14 @@ static void others_must_not_add_peers(void **state)
 {
 	struct run *run = *state;
 
-	assert_int_equal(chmod(path_in_folder("peers.d"), 01777), 0);
 	put("peers.d/a.conf", PEER, 0600);
+	assert_int_equal(chmod(path_in_folder("peers.d"), 0770), 0);
+	assert_int_equal(load(run), 0);
+	assert_findings(run,
+					"@/wg0.conf:3: warning: Include: the mode 0770 of @/peers.d lets others add peers; set the mode to "
+					"0700\n");
+	run_clear(run);
+	assert_int_equal(chmod(path_in_folder("peers.d"), 01777), 0);
 	assert_int_equal(load(run), 0);
 	assert_findings(run,
 					"@/wg0.conf:3: warning: Include: the mode 1777 of @/peers.d lets others add peers; set the mode to "
