@@ -97,23 +97,39 @@ static void advise_endpoint(const struct ini_parser *parser, const struct map *c
 	}
 }
 
+static bool has_default_route(const struct config *config)
+{
+	for (const struct config_peer *peer = config->peers; peer; peer = peer->next)
+		for (const struct config_prefix *entry = peer->allowed_ips; entry; entry = entry->next)
+			if (entry->prefix.length == 0)
+				return true;
+	return false;
+}
+
 /* FailClosed keeps the policy rules of a default route, which only Table = auto has. */
 static void advise_fail_closed(const struct ini_parser *parser)
 {
-	const struct config *config = parser->config;
 	int line = parser->key_line[KEY_FAIL_CLOSED];
-	bool full = false;
 
-	for (const struct config_peer *peer = config->peers; peer; peer = peer->next)
-		for (const struct config_prefix *entry = peer->allowed_ips; entry; entry = entry->next)
-			full |= entry->prefix.length == 0;
-	if (!config->fail_closed || (full && config->table == TABLE_AUTO))
+	if (!parser->config->fail_closed)
 		return;
-	if (full)
-		ini_advice_in(parser, NULL, line, "FailClosed has no effect with this Table; use Table = auto");
-	else
+	if (!has_default_route(parser->config))
 		ini_advice_in(parser, NULL, line,
 					  "FailClosed has no effect without a default route; add 0.0.0.0/0 or ::/0 to AllowedIPs");
+	else if (parser->config->table != TABLE_AUTO)
+		ini_advice_in(parser, NULL, line, "FailClosed has no effect with this Table; use Table = auto");
+}
+
+/* The table of a default route has the number of the mark, and must not be one of the kernel's own. */
+static void check_mark(const struct ini_parser *parser)
+{
+	uint32_t mark = parser->config->fwmark;
+
+	if (mark >= RT_TABLE_DEFAULT && mark <= RT_TABLE_LOCAL && parser->config->table == TABLE_AUTO &&
+		has_default_route(parser->config))
+		ini_error_in(parser, NULL, parser->key_line[KEY_FWMARK],
+					 "FwMark: a default route needs a routing table with the number of the mark, and %u is reserved",
+					 mark);
 }
 
 /* The kernel ignores the address 0.0.0.0, and nothing can be sent to the first address of an IPv4 network. */
@@ -148,6 +164,7 @@ void ini_advise(const struct ini_parser *parser, const struct map *claims)
 		ini_error_in(parser, NULL, 0, "the kernel reserves the name %s, so no interface can have it; rename the file",
 					 interface);
 	check_addresses(parser);
+	check_mark(parser);
 	if (!parser->report->advice)
 		return;
 	if (mtu && mtu < IPV6_MTU_MIN && config_uses_v6(parser->config))

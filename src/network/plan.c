@@ -127,11 +127,6 @@ static int claim_free_table(struct table_claim *claim, const char *interface, st
 /* The number of the table is that of the mark. */
 static int claim_marked_table(struct table_claim *claim, uint32_t mark, struct reason *reason)
 {
-	if (mark >= RT_TABLE_DEFAULT && mark <= RT_TABLE_LOCAL) {
-		return reason_set(
-			reason, -EINVAL,
-			"FwMark: a default route needs a routing table with the number of the mark, and %u is reserved", mark);
-	}
 	/* Any process can take the name of a claim, so other errors do not prevent the start. */
 	if (table_claim_take(claim, mark) == -EADDRINUSE)
 		return reason_set(reason, -EADDRINUSE, "FwMark: another tunnel has a default route with the mark 0x%x", mark);

@@ -126,13 +126,6 @@ static void a_default_route_needs_a_mark_of_its_own(void **state)
 	assert_true(plan.mark == 51820 && second.table == 51820);
 	table_claim_release(&second);
 	table_claim_release(&first);
-	for (uint32_t reserved = 253; reserved <= 255; reserved++) {
-		scene->config.fwmark = reserved;
-		assert_int_equal(plan_once(scene, &plan), -EINVAL);
-	}
-	assert_string_equal(scene->reason.text,
-						"FwMark: a default route needs a routing table with the number of the mark, "
-						"and 255 is reserved");
 }
 
 static void all_routes_go_to_the_configured_table(void **state)
