@@ -82,7 +82,8 @@ void judge_interface(struct findings *findings, const struct interface_facts *fa
 		finding_add(findings, VERDICT_FAIL, object, "exists, and is not a TUN device");
 		finding_hint(findings, "choose another name for the file");
 	} else if (facts->exists) {
-		finding_add(findings, VERDICT_NOTE, object, "exists already, and adit will use it");
+		finding_add(findings, VERDICT_NOTE, object,
+					"exists already; \"adit run\" and the unit will use it, \"adit up\" refuses it");
 	} else if (facts->socket_error == -ECONNREFUSED) {
 		finding_add(findings, VERDICT_NOTE, object,
 					"its control socket was left by a daemon that died; adit replaces it");
