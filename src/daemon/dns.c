@@ -461,10 +461,11 @@ void dns_reload(struct dns *dns, const struct config *config)
 	dns->unapplied = true;
 	dns->backoff = PAUSE_MIN;
 	ev_timer_stop(dns->children->loop, &dns->pause);
-	if (dns->task == DNS_IDLE)
-		apply_wanted(dns);
-	else
-		dns->again = true;
+	dns->again = dns->task != DNS_IDLE;
+	if (!dns->again) { /* from the loop, so that the answer to the reload is sent before a result */
+		ev_timer_set(&dns->pause, 0., 0.);
+		ev_timer_start(dns->children->loop, &dns->pause);
+	}
 }
 
 void dns_stop(struct dns *dns, bool keep)

@@ -144,7 +144,10 @@ static void on_name_servers(void *context, const char *failure)
 	waiting_client_finish(&service->reloader, failure ? -EIO : 0);
 }
 
-/* Begins to set the name servers. The line `pending` announces a second answer. */
+/*
+ * Begins to set the name servers. The line `pending` announces a second answer, which on_name_servers sends. The lines
+ * of the first one precede it in any case, because they are sent at once.
+ */
 static void reload_name_servers(struct service *service, const struct config *config, struct uapi_reply *reply)
 {
 	if (service->reloader.waits)
@@ -154,8 +157,10 @@ static void reload_name_servers(struct service *service, const struct config *co
 	dns_reload(&service->dns, config);
 	if (!service->dns.awaited)
 		waiting_client_drop(&service->reloader);
-	else if (service->reloader.waits)
-		uapi_reply_line(reply, "pending", "1");
+	if (!service->reloader.waits)
+		return;
+	uapi_reply_line(reply, "pending", "1");
+	uapi_reply_flush(reply);
 }
 
 /* Reads the file again and applies the difference, or nothing. 0 or negative errno, reported to `reply` and the log. */
@@ -193,6 +198,8 @@ static int service_reload(struct service *service, struct uapi_reply *reply)
 	summary_finish(&summary, &service->daemon.device, &service->config, &config);
 	reload_report_deferred(&report, &service->config, &config);
 	names_set_tunnel_servers(&service->names, config.dns_servers);
+	if (reply)
+		uapi_reply_line(reply, "changes", summary.text);
 	reload_name_servers(service, &config, reply);
 	config_destroy(&service->config);
 	service->config = config;
@@ -200,8 +207,6 @@ static int service_reload(struct service *service, struct uapi_reply *reply)
 	peer_hooks_reload(&service->peer_hooks, &service->config);
 	free_config_peers(&service->config);
 	log_info(report.interface, "reloaded: %s", summary.text);
-	if (reply)
-		uapi_reply_line(reply, "changes", summary.text);
 	reload_report_result(&service->daemon.device, NULL);
 	return 0;
 }

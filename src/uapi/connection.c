@@ -93,6 +93,16 @@ void uapi_reply_line(struct uapi_reply *reply, const char *key, const char *valu
 	reply->length += (size_t)length + 1;
 }
 
+void uapi_reply_flush(struct uapi_reply *reply)
+{
+	ssize_t n = send(reply->fd, reply->text, reply->length, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+	if (n <= 0)
+		return;
+	reply->length -= (size_t)n;
+	memmove(reply->text, reply->text + n, reply->length);
+}
+
 /* --- input buffer --- */
 
 /* Bytes of a buffer that count against UAPI_REQUEST_MAX. A minimal buffer has none, so that every client gets one. */

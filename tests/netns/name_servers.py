@@ -162,6 +162,12 @@ def resolvconf(lab):
         done = left.node.run(f"{lab.adit} reload tun-left", check=False)
         assert done.returncode == 1 and done.stderr.startswith(missing), done
         assert "the name servers are not set" in done.stderr, done
+        assert done.stdout == "tun-left: DNS changed\n", done
+    with lab.check("adit reload prints what has changed when nobody needs a tool any more"):
+        left.settings = {}
+        left.write()
+        done = left.node.run(f"{lab.adit} reload tun-left")
+        assert done.stdout == "tun-left: DNS changed\n" and not done.stderr, done
         assert left.stop() == 0
 
 

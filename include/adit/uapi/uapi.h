@@ -47,6 +47,9 @@ struct uapi_reply {
 /* Appends the line `key=value`, or nothing if it does not fit. Control characters in the value become spaces. */
 void uapi_reply_line(struct uapi_reply *reply, const char *key, const char *value);
 
+/* Sends the lines now, before anything that the verb sends to a duplicate of the descriptor. */
+void uapi_reply_flush(struct uapi_reply *reply);
+
 /* Our own verb `name=1`, beside get and set. `call` runs in the event loop and returns 0 or negative errno. */
 struct uapi_verb {
 	const char *name;
