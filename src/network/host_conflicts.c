@@ -183,7 +183,7 @@ void host_check_source(const struct host *host, const struct item_list *observed
 		other = first;
 		while (item_find(host->desired, first) && !same_network(other, own))
 			other++; /* the addresses of a family follow each other, and `own` is one of them */
-		if (item_find(host->desired, other))
+		if (item_find(host->desired, other) || other->flags & ITEM_OURS) /* one of ours is about to be removed */
 			continue;
 		for (int name = 0; name < 2; name++) {
 			struct ip_prefix prefix;

@@ -19,6 +19,17 @@ static void a_reload_adds_the_routes_of_a_start(void **state)
 										   "10.11.0.0/16 scope link\n");
 }
 
+static void an_address_that_a_reload_removes_is_no_conflict(void **state)
+{
+	struct scene *scene = *state;
+
+	configure(scene, "10.7.0.1/24", "10.9.0.0/16");
+	up(scene);
+	configure(scene, "10.7.0.2/24", "10.9.0.0/16");
+	assert_string_equal(capture_log(up, scene), "");
+	assert_shows("ip -o -4 address show dev tun0 | grep -o '10.7.0.[0-9]/24'", "10.7.0.2/24\n");
+}
+
 /* A reload that is refused leaves routes, rules and addresses as they were. */
 static void a_refused_reload_changes_nothing(void **state)
 {
@@ -113,6 +124,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		network_test(a_reload_adds_the_routes_of_a_start),
+		network_test(an_address_that_a_reload_removes_is_no_conflict),
 		network_test(a_refused_reload_changes_nothing),
 		network_test(a_change_of_the_only_address_keeps_the_routes),
 		network_test(a_reload_changes_only_the_difference),
