@@ -11,9 +11,9 @@
  * c-ares reads resolv.conf(5) when a channel is opened, and releases before 1.22 cannot read it again. Therefore a
  * changed file gets a new channel. The old channel cancels its queries, and the new one repeats them.
  *
- * The stub of systemd-resolved on 127.0.0.53 queries its own servers without our mark. When all traffic is routed into
- * the tunnel, so are the queries of the stub, and a tunnel that has lost its peer could never find it again. Therefore,
- * if sockets have a mark, the resolver bypasses the stub and queries the servers behind it.
+ * The stub of systemd-resolved on 127.0.0.53 or .54 queries its own servers without our mark. When all traffic is
+ * routed into the tunnel, so are the queries of the stub, and a tunnel that has lost its peer could never find it
+ * again. Therefore, if sockets have a mark, the resolver bypasses the stub and queries the servers behind it.
  *
  * The key DNS of a tunnel has a similar effect: the servers that it sets in resolv.conf may be reachable only through
  * the tunnel. So these servers are not queried (choose_servers).
@@ -251,7 +251,7 @@ static bool config_changed(struct resolver *resolver)
 static const char *choose_config(const struct resolver *resolver)
 {
 	const struct resolver_options *options = &resolver->options;
-	char line[256];
+	char line[256], server[256];
 	bool stub = false;
 	FILE *file;
 
@@ -259,7 +259,8 @@ static const char *choose_config(const struct resolver *resolver)
 		return options->path;
 	file = fopen(options->path, "re");
 	while (file && fgets(line, sizeof line, file))
-		stub |= !strncmp(line, "nameserver 127.0.0.53", strlen("nameserver 127.0.0.53"));
+		stub |= sscanf(line, " nameserver %255s", server) == 1 &&
+				(!strcmp(server, "127.0.0.53") || !strcmp(server, "127.0.0.54"));
 	if (file)
 		fclose(file);
 	return stub ? options->upstream : options->path;

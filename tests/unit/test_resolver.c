@@ -319,6 +319,14 @@ static void a_stub_is_bypassed_if_there_is_a_mark(void **state)
 	resolver_refresh(resolver);
 	await_answers(1);
 	assert_int_equal(last.count, 1);
+	write_file(conf, "nameserver\t127.0.0.53\n"); /* resolv.conf(5) allows any blanks */
+	start_lookup("tab.example", AF_INET, &owner);
+	await_answers(2);
+	assert_int_equal(last.count, 1);
+	write_file(conf, "nameserver 127.0.0.54\n"); /* the other stub, where nothing listens */
+	start_lookup("other.example", AF_INET, &owner);
+	await_answers(3);
+	assert_int_equal(last.count, 1);
 	close(fd);
 	unlink(upstream);
 }
