@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Startup: the descriptors, limits and core dumps of the process. */
+/* Startup: the descriptors, signals, limits and core dumps of the process. */
 #include "daemon/startup.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -33,7 +34,11 @@ enum { SANITIZED = 0 };
 void startup_init(void)
 {
 	const struct rlimit none = { 0, 0 };
+	sigset_t no_signals;
 
+	sigemptyset(&no_signals);
+	/* A mask of the caller would block SIGTERM and SIGCHLD. */
+	sigprocmask(SIG_SETMASK, &no_signals, NULL);
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) /* open(2) returns the lowest free descriptor */
 		if (fcntl(fd, F_GETFD) < 0)
 			open("/dev/null", fd == STDOUT_FILENO ? O_RDONLY : O_RDWR);

@@ -113,6 +113,28 @@ def closed_streams(lab):
             assert daemon.stop() == 0
 
 
+@case()
+def blocked_signals(lab):
+    """The caller blocks all signals. Its mask is inherited."""
+    end = Adit(lab.node("left"), INTERFACE, ["10.7.0.1/24"])
+
+    def run():
+        return end.node.start("run", [lab.adit, "run", end.write()],
+                              preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals()))
+
+    with lab.check("SIGTERM ends the daemon"):
+        daemon = run()
+        wait_for(lambda: ": up: " in daemon.log(), "the start")
+        assert daemon.stop() == 0
+    with lab.check("the daemon notices the end of a hook"):
+        end.settings["PostUp"] = "exit 3"
+        daemon = run()
+        try:
+            assert daemon.wait() == 1, daemon.log()
+        finally:
+            daemon.process.kill()
+
+
 def answers(end):
     """Whether a daemon listens on the control socket, whoever started it."""
     with socket.socket(socket.AF_UNIX) as client:
