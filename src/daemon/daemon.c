@@ -128,10 +128,13 @@ int daemon_init(struct daemon *daemon, const char *aead, enum backend_kind backe
 	}
 	error = worker_pool_start(&daemon->workers, &daemon->device, daemon->loop, backend, queues, count,
 							  on_device_deleted, daemon);
-	if (error) {
+	if (error == -EAGAIN)
+		reason_set(reason, error,
+				   "workers: no more threads can be created; check TasksMax= of the unit, ulimit -u and ulimit -v");
+	else if (error)
 		reason_set_errno(reason, error, "workers");
+	if (error)
 		goto destroy_device;
-	}
 	if (count > 1 && !queues->steered)
 		log_info(queues->name, "flows cannot be steered to queues by bpf(2); forwarded packets may be reordered");
 	if (backend == BACKEND_IO_URING && worker_pool_backend(&daemon->workers)->ring_error) {

@@ -135,6 +135,18 @@ def blocked_signals(lab):
             daemon.process.kill()
 
 
+@case()
+def no_threads(lab):
+    """The limit of threads is reached: clone3(2) with its 88 bytes of arguments fails with EAGAIN."""
+    end = Adit(lab.node("left"), INTERFACE, ["10.7.0.1/24"], Workers=4)
+    with lab.check("one line names the limits"):
+        done = end.node.run([lab.adit, "run", end.write()], check=False,
+                            preexec_fn=lambda: forbid((435, 435), 1, 88, errno.EAGAIN))
+        lines = done.stderr.splitlines()
+        assert done.returncode == 1 and len(lines) == 1 and "TasksMax" in lines[0], done
+        assert not end.node.has_link(INTERFACE)
+
+
 def answers(end):
     """Whether a daemon listens on the control socket, whoever started it."""
     with socket.socket(socket.AF_UNIX) as client:
