@@ -197,7 +197,22 @@ static bool takes_value(const struct command *command, const char *word, struct 
 	return false;
 }
 
-static void offer_options(const struct command *command, const char *prefix)
+/* Returns whether the verb with this usage takes the option. "[OPTION]..." stands for all. NULL: there is no verb. */
+static bool verb_takes(const char *usage, struct piece name)
+{
+	const char *end = usage ? strchrnul(usage, '\n') : NULL;
+	struct option_text option;
+
+	if (!usage || memmem(usage, (size_t)(end - usage), "OPTION", strlen("OPTION")))
+		return true;
+	while (next_usage_option(&usage, &option) && option.name.text < end) {
+		if (same_piece(option.name, name))
+			return true;
+	}
+	return false;
+}
+
+static void offer_options(const struct command *command, const char *verb_usage, const char *prefix)
 {
 	struct option_text option, described;
 	const char *text = command->arguments;
@@ -207,8 +222,10 @@ static void offer_options(const struct command *command, const char *prefix)
 			offer(option.name, option.description, prefix);
 	}
 	text = command->help;
-	while (next_help_option(&text, &option))
-		offer(option.name, option.description, prefix);
+	while (next_help_option(&text, &option)) {
+		if (verb_takes(verb_usage, option.name))
+			offer(option.name, option.description, prefix);
+	}
 	if (*prefix) /* a shell would insert it after the last word of a command */
 		offer_text("--help", "explain the command", prefix);
 }
@@ -377,7 +394,7 @@ static void complete_command(const struct command *command, host_lister *list_ho
 	if (is_value)
 		offer_value(option.value, &owner, prefix);
 	else if (*prefix == '-' || !offer_word(usage, index, &owner, prefix))
-		offer_options(command, prefix);
+		offer_options(command, verb_usage, prefix);
 }
 
 void complete_command_line(const struct command *commands, size_t count, host_lister *list_hosts, int words,

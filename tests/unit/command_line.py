@@ -193,6 +193,9 @@ def completion_offers_each_command_and_option():
             known = option in [word.split("=")[0] for word in offered]  # "--peers=off"
             assert known or not option.startswith("--"), f"adit {command}: {option} is not offered"
         assert len(offered) == len(set(offered)), f"adit {command}: offers {offered}"
+    assert completed("peer", "list", "--") == ["--help"], completed("peer", "list", "--")
+    assert completed("peer", "remove", "--") == ["--no-reload", "--help"], completed("peer", "remove", "--")
+    for command in table():
         for word in usage_of(command)[:1]:
             if re.match(r"\[?FILE", word):
                 assert ":configurations" in completed(command, ""), f"adit {command}: no files"

@@ -35,7 +35,8 @@ static const struct command commands[] = {
 	  "  adit edit add FILE NAME [OPTION]...\n"
 	  "  adit edit remove FILE PEER [--quiet]\n\n"
 	  "Edits peers.\n\n"
-	  "  --key KEY  its key\n" },
+	  "  --key KEY  its key\n"
+	  "  --quiet    print nothing\n" },
 };
 
 static char output[1024];
@@ -144,8 +145,8 @@ static void a_verb_may_have_a_usage_of_its_own(void **state)
 	assert_string_equal(COMPLETE("edit", ""), "add\nremove\n");
 	assert_string_equal(COMPLETE("edit", "remove", "no-such"), ":configurations\n");
 	assert_string_equal(COMPLETE("edit", "add", "x", ""), "");
-	assert_string_equal(COMPLETE("edit", "add", "x", "y", ""), "--key\tits key\n");
-	assert_string_equal(COMPLETE("edit", "remove", "x", "y", ""), "--key\tits key\n");
+	assert_string_equal(COMPLETE("edit", "add", "x", "y", ""), "--key\tits key\n--quiet\tprint nothing\n");
+	assert_string_equal(COMPLETE("edit", "remove", "x", "y", ""), "--quiet\tprint nothing\n");
 	assert_string_equal(COMPLETE("edit", "remove", "x", "--key", ""), "");
 }
 
