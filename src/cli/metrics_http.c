@@ -76,15 +76,28 @@ static void end_stream(int fd)
 
 /* --- request --- */
 
-/* Reads up to the blank line and cuts it off. Returns as http_read_request. */
+/* Returns the end of the last line of the head, or NULL. Ends of lines may differ (RFC 9112, section 2.2). */
+static char *find_head_end(char *head)
+{
+	char *end = head;
+
+	while ((end = strchr(end, '\n')) && end[1] != '\n' && strncmp(end + 1, "\r\n", 2) != 0)
+		end++;
+	return end && end > head && end[-1] == '\r' ? end - 1 : end;
+}
+
+/*
+ * Reads up to the blank line and cuts it off. Skips empty lines in front of the request, as section 2.2 of RFC 9112
+ * demands. Returns as http_read_request.
+ */
 static int read_head(int fd, char head[HTTP_HEAD_MAX + 1])
 {
 	uint64_t deadline = clock_boottime() + HTTP_READ_TIMEOUT * NS_PER_S;
-	size_t length = 0;
+	size_t length = 0, empty;
 
 	for (;;) {
 		int error = wait_until_ready(fd, POLLIN, deadline);
-		char *crlf, *lf, *end;
+		char *end;
 		ssize_t got;
 
 		if (error)
@@ -98,9 +111,10 @@ static int read_head(int fd, char head[HTTP_HEAD_MAX + 1])
 			return 400;
 		length += (size_t)got;
 		head[length] = '\0';
-		crlf = strstr(head, "\r\n\r\n");
-		lf = strstr(head, "\n\n");
-		end = !crlf || (lf && lf < crlf) ? lf : crlf;
+		empty = strspn(head, "\r\n");
+		length -= empty;
+		memmove(head, head + empty, length + 1);
+		end = find_head_end(head);
 		if (end) {
 			*end = '\0';
 			return 0;

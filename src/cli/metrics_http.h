@@ -23,7 +23,7 @@ struct http_request {
 
 /*
  * Reads the head of a request from a socket or pipe. A body is not read. Returns 0; the status of the answer if the
- * request is invalid (400), late (408) or too long (431); or -ENODATA if the client closes before it has sent a byte.
+ * request is invalid (400), late (408) or too long (431); or -ENODATA if the client closes without a request.
  */
 int http_read_request(int fd, struct http_request *request);
 
