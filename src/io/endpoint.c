@@ -55,6 +55,15 @@ bool endpoint_same_remote(const struct endpoint *a, const struct endpoint *b)
 	return endpoint_equal(&remote_a, &remote_b);
 }
 
+bool endpoint_is_own(const struct endpoint *endpoint)
+{
+	if (!endpoint_local_known(endpoint))
+		return false;
+	if (endpoint->to.any.sa_family == AF_INET)
+		return endpoint->to.v4.sin_addr.s_addr == endpoint->local.v4.ipi_spec_dst.s_addr;
+	return IN6_ARE_ADDR_EQUAL(&endpoint->to.v6.sin6_addr, &endpoint->local.v6.ipi6_addr);
+}
+
 bool endpoint_unspecified(const struct endpoint *endpoint)
 {
 	switch (endpoint->to.any.sa_family) {
@@ -82,6 +91,11 @@ bool endpoint_address(const struct endpoint *endpoint, struct ip_prefix *address
 	default:
 		return false;
 	}
+}
+
+in_port_t endpoint_get_port(const struct endpoint *endpoint)
+{
+	return endpoint->to.any.sa_family == AF_INET ? endpoint->to.v4.sin_port : endpoint->to.v6.sin6_port;
 }
 
 void endpoint_set_port(struct endpoint *endpoint, in_port_t port)

@@ -273,15 +273,17 @@ static void report_unknown_sender(struct device *device, const uint8_t public_ke
 
 void handshake_misdirected(struct device *device, uint32_t sender, const struct endpoint *from, uint64_t now)
 {
-	const struct peer_index *own = peer_index_find(device, sender);
-	struct peer *peer = peer_find_at(device, from);
+	const struct peer_index *index = peer_index_find(device, sender);
+	const bool pending = index && !index->session;
+	struct peer *peer = pending ? index->peer : peer_find_at(device, from);
 	char text[ENDPOINT_TEXT], key[KEY_BASE64];
 
 	if (!device->identity.has_key || !device->up)
 		return;
-	if (own && !own->session) {
-		peer_report_problem(own->peer,
-							&(struct problem) { .kind = PROBLEM_OWN_ENDPOINT, .endpoint = own->peer->endpoint }, now);
+	if (pending || (endpoint_is_own(from) && endpoint_get_port(from) == htons(device->listen_port))) {
+		if (peer && (pending || endpoint_same_remote(&peer->endpoint, from)))
+			peer_report_problem(peer, &(struct problem) { .kind = PROBLEM_OWN_ENDPOINT, .endpoint = peer->endpoint },
+								now);
 		return;
 	}
 	if (peer) {

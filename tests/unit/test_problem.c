@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "device_rig.h"
+#include "tunnel/handshake.h"
 
 #define START (1000 * NS_PER_S)
 
@@ -309,6 +310,29 @@ static void the_peer_at_an_endpoint_is_that_with_the_port_or_the_only_one(void *
 	assert_ptr_equal(peer_find_at(&rig.device, &v6), third);
 }
 
+/* The peer's own handshake has replaced ours, so the index of the message that came back is forgotten. */
+static void a_late_handshake_of_this_host_is_recognized(void **state)
+{
+	static const char *const hosts[] = { "127.0.0.1", "2001:db8::9" };
+
+	control_set_private_key(&rig.device, rig_key(9));
+	rig.device.up = true;
+	rig.device.listen_port = 51820;
+	for (size_t i = 0; i < 2; i++) {
+		struct endpoint from = endpoint_of(hosts[i], rig.device.listen_port);
+
+		if (i)
+			from.local.v6.ipi6_addr = from.to.v6.sin6_addr;
+		else
+			from.local.v4.ipi_spec_dst = from.to.v4.sin_addr;
+		handshake_misdirected(&rig.device, 12345, &from, START);
+		assert_int_equal(logged("handshake"), i);
+		peer->endpoint = endpoint_of(hosts[i], rig.device.listen_port);
+		handshake_misdirected(&rig.device, 12345, &from, START + i * 700 * NS_PER_S);
+		expect_reason("is this host itself", START + i * 700 * NS_PER_S);
+	}
+}
+
 static void each_kind_has_a_text_that_fits(void **state)
 {
 	struct problem problem = { .error = ECONNREFUSED, .address_length = 16, .seconds = UINT64_MAX };
@@ -445,6 +469,7 @@ int main(void)
 		TEST(an_unproven_problem_needs_a_peer_that_is_not_up),
 		TEST(the_reason_fits_the_state),
 		TEST(the_peer_at_an_endpoint_is_that_with_the_port_or_the_only_one),
+		TEST(a_late_handshake_of_this_host_is_recognized),
 		TEST(each_kind_has_a_text_that_fits),
 		TEST(a_warning_ends_by_itself_or_when_it_is_withdrawn),
 		TEST(a_notice_ends_when_its_cause_is_mended),

@@ -35,6 +35,10 @@ void endpoint_clear_local(struct endpoint *endpoint);
 
 /* Same address, port and scope; the local addresses may differ. */
 bool endpoint_same_remote(const struct endpoint *a, const struct endpoint *b);
+/* Both addresses are the same, so this host is there. False if the local address is not known. */
+bool endpoint_is_own(const struct endpoint *endpoint);
+/* In network order. */
+in_port_t endpoint_get_port(const struct endpoint *endpoint);
 /* True for 0.0.0.0, :: and an unknown endpoint. */
 bool endpoint_unspecified(const struct endpoint *endpoint);
 struct ip_prefix;

@@ -44,7 +44,7 @@ bool handshake_receive(struct device *device, const uint8_t *message, size_t n, 
 /*
  * A message without a valid mac1 came from `from`: it is for another public key than ours. Reports that to the peer
  * there, or as a warning of the device. If `sender`, its index, is that of an initiation of ours, the endpoint of the
- * peer leads back to us.
+ * peer leads back to us; so it does if this host sent the message from our port, but the index may be forgotten.
  */
 void handshake_misdirected(struct device *device, uint32_t sender, const struct endpoint *from, uint64_t now);
 
