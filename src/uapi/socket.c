@@ -66,7 +66,7 @@ int uapi_connect(const char *directory, const char *name, int seconds)
 	char path[UAPI_PATH];
 	int error = uapi_path(path, directory, name);
 
-	return error ? error : connect_to(path, 0, seconds);
+	return error ? error : connect_to(path, seconds ? 0 : SOCK_NONBLOCK, seconds);
 }
 
 bool uapi_identify(const char *path, dev_t *device, ino_t *inode)

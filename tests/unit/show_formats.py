@@ -265,6 +265,53 @@ def events_cannot_control_a_terminal():
             json.loads(line)
 
 
+def monitor():
+    """Starts `adit monitor` for all interfaces, whose lines the caller reads."""
+    return subprocess.Popen([*EMULATOR, ADIT, "monitor"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, text=True)
+
+
+def a_daemon_that_hangs_is_followed_when_it_continues():
+    continued = threading.Event()
+
+    def answer():
+        continued.wait()
+        return ["errno=0", "", "event=peer-up", "time_sec=1", "time_nsec=5", ""]
+
+    start(**{f"slow{number}": {"monitor=1": answer} for number in range(3)})
+    process, events = monitor(), set()
+    timer = threading.Timer(200, process.kill)
+    timer.start()
+    for _ in range(3):
+        line = process.stdout.readline()
+        assert line.endswith(": the daemon does not answer\n"), line
+    continued.set()
+    while len(events) < 3 and (line := process.stdout.readline()):
+        events.add(line.split()[1])
+    timer.cancel()
+    process.kill()
+    process.communicate()
+    assert events == {"slow0", "slow1", "slow2"}, events
+
+
+def a_daemon_that_closes_at_once_is_asked_again_after_a_second():
+    times, fourth = [], threading.Event()
+
+    def closes():
+        times.append(time.monotonic())
+        if len(times) == 4:
+            fourth.set()
+        return ["errno=0", ""]
+
+    start(quick={"monitor=1": closes})
+    before = time.monotonic()
+    process = monitor()
+    fourth.wait()
+    process.kill()
+    process.communicate()
+    assert times[3] - before > 3, f"asked {len(times)} times in {times[3] - before} s"
+
+
 def one_peer_is_chosen_by_name_or_key():
     start(three=fake_daemons.three)
     public_key = json.loads(show("three", "--json"))["interfaces"][0]["peers"][1]["public_key"]
@@ -410,6 +457,8 @@ CHECKS = [
     daemons_that_hang_are_waited_for_at_once,
     only_a_terminal_that_can_is_cleared,
     events_cannot_control_a_terminal,
+    a_daemon_that_hangs_is_followed_when_it_continues,
+    a_daemon_that_closes_at_once_is_asked_again_after_a_second,
     one_peer_is_chosen_by_name_or_key,
     completion_offers_the_peers_of_a_daemon,
     counters_have_their_meaning,

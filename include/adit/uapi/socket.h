@@ -21,7 +21,8 @@ bool uapi_remove_dead_socket(const char *directory, const char *name);
 
 /*
  * Connects to the daemon of the interface `name`. A connect, send or receive that blocks for more than `seconds` fails
- * with EAGAIN. Returns the descriptor, which the caller closes, or negative errno: -ENOENT, -ECONNREFUSED, ...
+ * with EAGAIN; if `seconds` is 0, each of them that would block. Returns the descriptor, which the caller closes, or
+ * negative errno: -ENOENT, -ECONNREFUSED, ...
  */
 int uapi_connect(const char *directory, const char *name, int seconds);
 
