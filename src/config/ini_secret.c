@@ -160,11 +160,12 @@ void ini_read_secret_file(struct ini_parser *parser, const char *name, const cha
 	char path[PATH_MAX];
 	mode_t mode = 0;
 
-	/* Reject a value that is rather a key, or half of one, than a path. */
-	if (strspn(value, BASE64) == length && length >= KEY_LIKE && (*value != '/' || length >= KEY_BASE64 - 2)) {
+	/* Reject a value that is rather a key, half of one, or one with a wrong character, than a path. */
+	if (length >= KEY_LIKE && (value[length - 1] == '=' ||
+							   (strspn(value, BASE64) == length && (*value != '/' || length >= KEY_BASE64 - 2)))) {
 		ini_error(parser, parser->line,
 				  "%s: the value may be a key, and not the path of a file (a path with a '.', such "
-				  "as ./key, is always accepted)",
+				  "as ./key, is accepted)",
 				  name);
 		return;
 	}
