@@ -55,28 +55,41 @@ static int measure_status_columns(const struct status_matrix *matrix, int *width
 	return name_width;
 }
 
-static void print_row(const struct terminal *terminal, const struct status_matrix *matrix, size_t from,
-					  const int *widths)
+/* Returns the column after those from `first` on that fit the terminal; one at least. */
+static size_t columns_that_fit(const struct terminal *terminal, const struct status_matrix *matrix, size_t first,
+							   const int *widths, int used)
 {
-	for (size_t to = 0; to < matrix->list->count; to++) {
+	size_t end = first;
+
+	do
+		used += widths[end++] + COLUMN_GAP;
+	while (end < matrix->list->count && (!terminal->columns || used + widths[end] <= terminal->columns));
+	return end;
+}
+
+static void print_row(const struct terminal *terminal, const struct status_matrix *matrix, size_t from, size_t first,
+					  size_t end, const int *widths)
+{
+	for (size_t to = first; to < end; to++) {
 		struct status_cell cell = status_matrix_cell(matrix, from, to);
 		char text[STATUS_CELL];
 
-		table_cell(terminal, status_cell_text(text, matrix, &cell), widths[to], styles[cell.reach],
-				   to + 1 == matrix->list->count);
+		table_cell(terminal, status_cell_text(text, matrix, &cell), widths[to], styles[cell.reach], to + 1 == end);
 	}
 }
 
-static void print_matrix(const struct terminal *terminal, const struct status_matrix *matrix)
+/* The columns from `first` to before `end`. The first part of the matrix has a row for a host that failed, too. */
+static void print_part(const struct terminal *terminal, const struct status_matrix *matrix, size_t first, size_t end,
+					   const int *widths, int name_width)
 {
-	int widths[TABLE_HOSTS_MAX], name_width = measure_status_columns(matrix, widths);
-
 	terminal_blanks(terminal, name_width + COLUMN_GAP);
-	for (size_t to = 0; to < matrix->list->count; to++)
-		table_cell(terminal, matrix->list->hosts[to].name, widths[to], STYLE_BOLD, to + 1 == matrix->list->count);
+	for (size_t to = first; to < end; to++)
+		table_cell(terminal, matrix->list->hosts[to].name, widths[to], STYLE_BOLD, to + 1 == end);
 	for (size_t from = 0; from < matrix->list->count; from++) {
 		const struct status_host *host = &matrix->hosts[from];
 
+		if (host->outcome == STATUS_FAILED && first)
+			continue;
 		table_cell(terminal, matrix->list->hosts[from].name, name_width, STYLE_BOLD, false);
 		if (host->outcome == STATUS_FAILED) {
 			terminal_style(terminal, STYLE_BAD);
@@ -84,10 +97,22 @@ static void print_matrix(const struct terminal *terminal, const struct status_ma
 			terminal_style(terminal, STYLE_PLAIN);
 			fputc('\n', terminal->to);
 		} else {
-			print_row(terminal, matrix, from, widths);
+			print_row(terminal, matrix, from, first, end, widths);
 		}
 	}
 	fputc('\n', terminal->to);
+}
+
+/* In several parts, below each other, if the terminal is narrow. */
+static void print_matrix(const struct terminal *terminal, const struct status_matrix *matrix)
+{
+	int widths[TABLE_HOSTS_MAX], name_width = measure_status_columns(matrix, widths);
+	size_t end;
+
+	for (size_t first = 0; first < matrix->list->count; first = end) {
+		end = columns_that_fit(terminal, matrix, first, widths, name_width + COLUMN_GAP);
+		print_part(terminal, matrix, first, end, widths, name_width);
+	}
 }
 
 /* --- sentences --- */

@@ -98,6 +98,32 @@ static void all_reach_all(void **state)
 	assert_int_equal(outcome.code, 0);
 }
 
+static void a_narrow_terminal_gets_the_matrix_in_parts(void **state)
+{
+	struct outcome outcome;
+
+	write_text("list", THREE "d - auto ssh=d\n");
+	ANSWER("a", "b up \"rtt_ns\": 12345678, \"rx_datagrams\": 995, \"rx_lost\": 5", "c up \"rtt_ns\": 850000");
+	ANSWER("b", "a up", "c idle");
+	ANSWER("c", "b up \"rtt_ns\": 1200000000", "a up");
+	write_file_of("errors", "d", "no reason\n");
+	write_file_of("status", "d.1", "");
+	setenv("COLUMNS", "33", 1);
+	outcome = run_status(NULL);
+	unsetenv("COLUMNS");
+	assert_non_null(strstr(outcome.output, "   a      b                c\n"
+										   "a  -      12.3 ms, 0.50 %  850 us\n"
+										   "b  up     -                idle\n"
+										   "c  up     1.20 s           -\n"
+										   "d  no reason\n"
+										   "\n"
+										   "   d\n"
+										   "a  -\n"
+										   "b  no peer\n"
+										   "c  no peer\n"
+										   "\n"));
+}
+
 static void a_tunnel_that_is_not_up_is_explained(void **state)
 {
 	struct outcome outcome;
@@ -303,6 +329,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(all_reach_all),
+		TEST(a_narrow_terminal_gets_the_matrix_in_parts),
 		TEST(a_tunnel_that_is_not_up_is_explained),
 		TEST(a_host_that_fails_has_a_row_of_its_own),
 		TEST(hosts_with_an_old_adit_are_named),
