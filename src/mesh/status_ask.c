@@ -19,7 +19,11 @@
 
 #include "base/clock.h"
 
-enum { TICK = 50, READ_SIZE = 64 << 10 }; /* ms between two looks at the processes; bytes */
+enum {
+	TICK = 50, /* ms between two looks at the processes */
+	READ_SIZE = 64 << 10,
+	READS_MAX = 1 << 10, /* in a row, because a host may print for ever; a pipe contains less */
+};
 
 /* Prints the time of the host, because ages are relative to it, and then the document. */
 #define STATUS_SCRIPT                                                                                                  \
@@ -98,12 +102,12 @@ static bool slot_reserve(struct status_slot *slot)
 	return true;
 }
 
-/* Reads all that is there. What does not fit is dropped: the document is then incomplete. */
+/* Reads what is there. What does not fit is dropped: the document is then incomplete. */
 static void slot_read_output(struct status_slot *slot)
 {
 	char rest[READ_SIZE] = { 0 };
 
-	for (;;) {
+	for (int reads = 0; reads < READS_MAX; reads++) {
 		bool fits = slot_reserve(slot);
 		ssize_t got = read(slot->process.output, fits ? slot->text + slot->length : rest, READ_SIZE);
 
@@ -115,10 +119,10 @@ static void slot_read_output(struct status_slot *slot)
 	}
 }
 
-/* Keeps the last part. */
+/* Reads what is there and keeps the last part. */
 static void slot_read_errors(struct status_slot *slot)
 {
-	for (;;) {
+	for (int reads = 0; reads < READS_MAX; reads++) {
 		size_t half = sizeof slot->errors / 2;
 		ssize_t got;
 
