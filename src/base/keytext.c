@@ -6,6 +6,8 @@
 #include <sodium.h>
 #include <string.h>
 
+enum { KEY_LIKE_RUN = 20 }; /* half a key has 22 */
+
 void key_to_base64(char text[KEY_BASE64], const uint8_t key[KEY_BYTES])
 {
 	sodium_bin2base64(text, KEY_BASE64, key, KEY_BYTES, sodium_base64_VARIANT_ORIGINAL);
@@ -77,6 +79,15 @@ static size_t key_length(const char *end, size_t run)
 		return 0;
 	memcpy(text, end - HEX, HEX);
 	return key_from_hex(key, text) ? HEX : 0;
+}
+
+bool key_like(const char *text)
+{
+	int run = 0;
+
+	for (; *text && run < KEY_LIKE_RUN; text++)
+		run = is_base64(*text) ? run + 1 : 0;
+	return run == KEY_LIKE_RUN;
 }
 
 void key_mask(char *text)

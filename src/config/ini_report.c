@@ -7,11 +7,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/keytext.h"
+
 enum {
 	FINDINGS_SHOWN = 100,
 	FINDING_BYTES = 2048,
-	QUOTE_MAX = 60,    /* bytes of a value that are shown */
-	KEY_LIKE_RUN = 20, /* base64 characters in a row that may be part of a key; half a key has 22 */
+	QUOTE_MAX = 60, /* bytes of a value that are shown */
 };
 
 void ini_finding(const struct ini_parser *parser, enum ini_severity severity, const struct config_file *file, int line,
@@ -57,12 +58,8 @@ const char *ini_quote_word(char quoted[INI_QUOTE], const char *text)
 
 const char *ini_quote(char quoted[INI_QUOTE], const char *text)
 {
-	int run = 0;
-
 	/* A key that was pasted after the wrong name must not end up in a log. */
-	for (const char *c = text; *c && run < KEY_LIKE_RUN; c++)
-		run = isalnum((unsigned char)*c) || *c == '+' || *c == '/' ? run + 1 : 0;
-	if (run < KEY_LIKE_RUN)
+	if (!key_like(text))
 		return ini_quote_word(quoted, text);
 	snprintf(quoted, INI_QUOTE, "the value (not shown, because it may be a key)");
 	return quoted;

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/keytext.h"
 #include "base/utf8.h"
 #include "host_list_parser.h"
 
@@ -71,6 +72,10 @@ void host_warning(const struct host_parser *parser, int line, const char *format
 
 const char *host_quote(char quoted[HOST_QUOTE], const char *text)
 {
+	if (key_like(text)) {
+		snprintf(quoted, HOST_QUOTE, "the text (not shown, because it may be a key)");
+		return quoted;
+	}
 	snprintf(quoted, HOST_QUOTE, "\"%.*s\"%s", QUOTE_MAX, text, strlen(text) > QUOTE_MAX ? "..." : "");
 	for (char *c = quoted; *c; c++) {
 		if (*c < ' ' || *c > '~')

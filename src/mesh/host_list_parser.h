@@ -41,7 +41,7 @@ void host_warning(const struct host_parser *parser, int line, const char *format
 	__attribute__((format(printf, 3, 4)));
 
 enum { HOST_QUOTE = 72 };
-/* Quotes `text` for a finding, cut to fit and without control characters. Returns `quoted`. */
+/* Quotes `text` for a finding, cut to fit, without control characters, and without keys. Returns `quoted`. */
 const char *host_quote(char quoted[HOST_QUOTE], const char *text);
 
 /* Parses the value of an option, which it modifies. Both strings are trimmed. */

@@ -252,6 +252,16 @@ static void bad_columns_are_reported(void **state)
 		"x:8: error: hub: only a spoke of \"topology = two-hubs\" has a choice\n");
 }
 
+static void a_key_in_the_wrong_place_is_not_shown(void **state)
+{
+	assert_findings(*state,
+					"topology = UFSxDWZ6*t0uxHYN3e5GjPWnyRwkjLdXeWNWRKeq4ko=\n"
+					"a - 10.0.0.1 UFSxDWZ6ct0uxHYN3e5GjPWnyRwkjLdXeWNWRKeq4ko=\n",
+					"x:1: error: topology: the text (not shown, because it may be a key) is not full, hub or two-hubs\n"
+					"x:2: error: host: the text (not shown, because it may be a key) is not a column or one of "
+					"ssh=DESTINATION and hub=NAME\n");
+}
+
 static void duplicates_are_reported(void **state)
 {
 	assert_findings(*state,
@@ -439,6 +449,7 @@ int main(void)
 		cmocka_unit_test(names_that_are_no_file_names_are_rejected),
 		cmocka_unit_test(bad_endpoints_are_reported),
 		cmocka_unit_test(bad_columns_are_reported),
+		cmocka_unit_test(a_key_in_the_wrong_place_is_not_shown),
 		cmocka_unit_test(duplicates_are_reported),
 		cmocka_unit_test(special_addresses_are_rejected),
 		cmocka_unit_test(addresses_must_be_in_the_network),

@@ -23,6 +23,9 @@ void key_to_hex(char text[KEY_HEX], const uint8_t key[KEY_BYTES]);
 bool key_from_base64(uint8_t key[KEY_BYTES], const char *text);
 bool key_from_hex(uint8_t key[KEY_BYTES], const char *text);
 
+/* Whether the text may contain a key, or half of one, so that it must not be shown: 20 characters of base64 in a row. */
+bool key_like(const char *text);
+
 /*
  * Replaces each key in the text by "(key)": what is 44 characters of base64 or 64 hexadecimal digits, whatever stands
  * beside it. For texts that others wrote, which may contain secrets.
