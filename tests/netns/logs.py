@@ -433,3 +433,48 @@ def strangers(lab):
         assert 1 <= count <= 12 + (time.monotonic() - start), count
     with lab.check("the lines about a peer are not used up"):
         wait_for(lambda: contains(left.daemon.log().splitlines(), STEPS), "the steps of the handshake")
+
+
+@case(workers=[1, 4])
+def floods(lab, workers):
+    """Each line that a packet can cause, caused 2,000 times, with another address each time."""
+    left, right = named_pair(lab, LogLevel="debug", Workers=workers)
+    left.start()
+    left.node.ping(right.v4)
+    left.node.run("ip route add 198.18.0.0/16 dev tun-left")
+    begin, before = time.monotonic(), len(left.daemon.log())
+
+    def wrong_recipients():
+        """From addresses that are not those of a peer."""
+        for _ in range(200):
+            with right.node.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sender:
+                for _ in range(10):
+                    sender.sendto(struct.pack("<I", 1) + os.urandom(144), ("2001:db8::1", left.port))
+
+    def packets(node, source, target):
+        """Sends UDP over IPv4, between addresses that contain a number."""
+        with node.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as sender:
+            for number in range(2000):
+                addresses = [socket.inet_aton(text.format(number // 250, number % 250 + 1)) for text in (source, target)]
+                header = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 28, 0, 0, 64, 17, 0, *addresses)
+                sender.sendto(header + struct.pack("!HHHH", 9, 9, 8, 0), (socket.inet_ntoa(addresses[1]), 0))
+
+    def moves():
+        for number in range(60):
+            right.node.run(f"wg set tun-right listen-port {PORT + 1 + number % 2}")
+            right.node.run(f"ping -c 1 -W 0.1 -q {left.v4}", check=False)
+
+    kinds = {"handshake from .* is for another public key": wrong_recipients,
+             "packets from .* are dropped": lambda: packets(right.node, "172.16.{}.{}", left.v4),
+             "packets to .* are dropped": lambda: packets(left.node, left.v4, "198.18.{}.{}"),
+             "endpoint is ": moves}
+    for kind, flood in kinds.items():
+        with lab.check(f"few lines with '{kind}'"):
+            flood()
+            left.node.ping(right.v4)
+            count = len(re.findall(kind, left.daemon.log()[before:]))
+            assert count <= 12 + time.monotonic() - begin, count
+    with lab.check("few lines in all, but the first kind is logged"):
+        assert re.search(next(iter(kinds)), left.daemon.log()[before:])
+        count = left.daemon.log()[before:].count("\n")
+        assert count <= 12 * len(kinds) + 4 * (time.monotonic() - begin), left.daemon.log()[before:]
