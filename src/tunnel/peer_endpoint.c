@@ -61,12 +61,12 @@ void peer_set_endpoint(struct peer *peer, const struct endpoint *to, enum endpoi
 
 bool peer_move(struct peer *peer, const struct endpoint *from)
 {
-	unsigned none = PEER_MOVE_NONE;
+	unsigned none = POST_NONE;
 
-	if (!atomic_compare_exchange_strong(&peer->move, &none, PEER_MOVE_WRITING))
+	if (!atomic_compare_exchange_strong(&peer->move, &none, POST_WRITING))
 		return false;
 	peer->moved_to = *from;
-	atomic_store_explicit(&peer->move, PEER_MOVE_PENDING, memory_order_release);
+	atomic_store_explicit(&peer->move, POST_PENDING, memory_order_release);
 	return true;
 }
 
@@ -79,7 +79,7 @@ void peer_commit_move(struct peer *peer)
 	device_lock(peer->device);
 	if (changed)
 		store_endpoint(peer, &verified, usable, ORIGIN_ROAMED);
-	atomic_store_explicit(&peer->move, PEER_MOVE_NONE, memory_order_relaxed);
+	atomic_store_explicit(&peer->move, POST_NONE, memory_order_relaxed);
 	device_unlock(peer->device);
 	if (changed)
 		report_endpoint(peer, &before);

@@ -280,13 +280,13 @@ void peer_report_problem(struct peer *peer, const struct problem *problem, uint6
 void peer_post_problem(struct peer *peer, const struct problem *problem, const struct session *in_use, uint64_t now)
 {
 	struct problem_state *state = &peer->problem;
-	unsigned none = PEER_MOVE_NONE;
+	unsigned none = POST_NONE;
 
 	if (!token_bucket_take(&state->reports, REPORT_BURST, NS_PER_S, now) ||
-		!atomic_compare_exchange_strong(&state->post, &none, PEER_MOVE_WRITING))
+		!atomic_compare_exchange_strong(&state->post, &none, POST_WRITING))
 		return;
 	state->posted = *problem;
-	atomic_store_explicit(&state->post, PEER_MOVE_PENDING, memory_order_release);
+	atomic_store_explicit(&state->post, POST_PENDING, memory_order_release);
 	peer_post(peer, PEER_EVENT_PROBLEM, in_use, now);
 }
 
@@ -295,10 +295,10 @@ void peer_take_problem(struct peer *peer, uint64_t now)
 	struct problem_state *state = &peer->problem;
 	struct problem problem;
 
-	if (atomic_load_explicit(&state->post, memory_order_acquire) != PEER_MOVE_PENDING)
+	if (atomic_load_explicit(&state->post, memory_order_acquire) != POST_PENDING)
 		return;
 	problem = state->posted;
-	atomic_store_explicit(&state->post, PEER_MOVE_NONE, memory_order_release);
+	atomic_store_explicit(&state->post, POST_NONE, memory_order_release);
 	peer_report_problem(peer, &problem, now);
 }
 

@@ -193,7 +193,7 @@ static void workers_report_once_per_second_after_four_at_once(void **state)
 	assert_int_equal(peer->problem.latest.kind, PROBLEM_INNER_SOURCE);
 	peer_post_problem(peer, &(struct problem) { .kind = PROBLEM_LOOP }, NULL, START + 2 * NS_PER_S);
 	assert_int_equal(peer->problem.latest.kind, PROBLEM_LOOP);
-	assert_int_equal(peer->problem.post, PEER_MOVE_NONE);
+	assert_int_equal(peer->problem.post, POST_NONE);
 }
 
 static void one_late_message_is_no_problem_but_two_are(void **state)

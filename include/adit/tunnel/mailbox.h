@@ -34,6 +34,13 @@ struct mailbox_peer {
 	struct list_node node;
 };
 
+/* The state of a place in which workers leave something for control, next to an event. */
+enum post_state {
+	POST_NONE,
+	POST_WRITING, /* one worker writes it */
+	POST_PENDING, /* it is valid; no worker writes it until control has taken it */
+};
+
 /* Control's side. `now` is the time of delivery. */
 struct mailbox_ops {
 	void (*peer)(void *context, struct mailbox_peer *peer, unsigned events, uint64_t now);

@@ -52,16 +52,6 @@ struct peer_index {
 	struct session *session; /* NULL: the handshake */
 };
 
-/*
- * A worker that opens a packet from a new endpoint sends there at once, but only control may change `endpoint`. So the
- * worker stores the new endpoint in `moved_to`, which is used instead until control has copied it.
- */
-enum peer_move {
-	PEER_MOVE_NONE,
-	PEER_MOVE_WRITING, /* one worker writes `moved_to` */
-	PEER_MOVE_PENDING, /* `moved_to` counts; no worker writes it until control has copied it */
-};
-
 /* The settings of a [Peer], for the summary of a reload. */
 enum peer_setting {
 	PEER_SETTING_NAME = 1 << 0,
@@ -88,8 +78,12 @@ struct peer {
 	bool handshake_sent_known;
 	struct endpoint endpoint;  /* where the peer is, and the local address from which we send to it */
 	struct endpoint last_from; /* where the last authentic message came from, to detect a change */
+	/*
+	 * A worker that opens a packet from a new endpoint sends there at once, but only control may change `endpoint`. So
+	 * the worker stores the new endpoint here, and it is used instead until control has copied it.
+	 */
 	struct endpoint moved_to;
-	_Atomic unsigned move; /* enum peer_move */
+	_Atomic unsigned move; /* enum post_state, about `moved_to` */
 	struct staged_queue staged;
 	struct peer_timers timers;
 
@@ -193,7 +187,7 @@ void peer_emit(const struct peer *peer, struct event *event);
 /* Returns the endpoint to send to. The pointer is valid while the worker is awake. */
 static inline const struct endpoint *peer_endpoint(const struct peer *peer)
 {
-	bool moved = atomic_load_explicit(&peer->move, memory_order_acquire) == PEER_MOVE_PENDING;
+	bool moved = atomic_load_explicit(&peer->move, memory_order_acquire) == POST_PENDING;
 
 	return moved ? &peer->moved_to : &peer->endpoint;
 }
@@ -201,7 +195,7 @@ static inline const struct endpoint *peer_endpoint(const struct peer *peer)
 /* Returns the endpoint from which the last authentic message came. Likewise. */
 static inline const struct endpoint *peer_last_from(const struct peer *peer)
 {
-	bool moved = atomic_load_explicit(&peer->move, memory_order_acquire) == PEER_MOVE_PENDING;
+	bool moved = atomic_load_explicit(&peer->move, memory_order_acquire) == POST_PENDING;
 
 	return moved ? &peer->moved_to : &peer->last_from;
 }

@@ -64,7 +64,7 @@ struct problem_state {
 	uint64_t returns_since;
 
 	struct token_bucket reports; /* of workers */
-	_Atomic unsigned post;       /* enum peer_move, about `posted` */
+	_Atomic unsigned post;       /* enum post_state, about `posted` */
 	struct problem posted;
 };
 
