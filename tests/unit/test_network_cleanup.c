@@ -36,6 +36,21 @@ static void down_works_after_the_device_was_deleted(void **state)
 	scene->tun = sandbox_tun("tun0");
 }
 
+/* Starts a daemon with the configuration of the scene, and kills it. Its interface goes with it. */
+static void die(struct scene *scene)
+{
+	pid_t child = fork();
+	int status;
+
+	assert_true(child >= 0);
+	if (!child)
+		_exit(try_up(scene) ? EXIT_FAILURE : EXIT_SUCCESS);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	close(scene->tun);
+	scene->tun = sandbox_tun("tun0");
+}
+
 /*
  * When a daemon dies, the kernel deletes the device but not the rules and the firewall. The next one may have another
  * mark.
@@ -48,31 +63,13 @@ static void leftovers_of_a_dead_daemon_are_removed(void **state)
 
 	configure(scene, "10.7.0.1/24 10.8.0.1 fd07::1/64", "0.0.0.0/0 ::/0");
 	scene->config.fwmark = 99;
-	if (fork() == 0) {
-		up(scene);
-		_exit(0);
-	}
-	wait(NULL);
+	die(scene);
 	assert_shows("ip rule | grep -c 'proto 173'", "2\n");
-	close(scene->tun);
-	scene->tun = sandbox_tun("tun0");
 	scene->config.fwmark = 0;
 	up(scene);
 	assert_shows("ip rule | grep 'proto 173' | cut -d: -f2", shown);
 	assert_shows("ip -6 rule | grep 'proto 173' | cut -d: -f2", shown);
 	assert_firewall(table_v4, table_v6);
-}
-
-/* Starts a daemon with the configuration of the scene, and kills it. Its interface goes with it. */
-static void die(struct scene *scene)
-{
-	if (fork() == 0) {
-		up(scene);
-		_exit(0);
-	}
-	wait(NULL);
-	close(scene->tun);
-	scene->tun = sandbox_tun("tun0");
 }
 
 static void another_tunnel_does_not_remove_what_fails_closed(void **state)
