@@ -7,8 +7,6 @@
 #include "base/map.h"
 #include "ini_parser.h"
 
-enum { IPV6_MTU_MIN = 1280 }; /* RFC 8200, section 5 */
-
 /* True if the AllowedIPs become routes that compete with the other routes of the host. */
 static bool routes_in_main_table(const struct config *config)
 {

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* The endpoints of the peers: their names, and the routes to them with their MTU. */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,22 +9,20 @@
 #include "name_lookup.h"
 
 enum {
-	LISTED_MAX = 8,      /* with more endpoints, one line stands for those without a problem */
-	LOOPBACK = 1,        /* the index of lo in every network namespace */
-	IPV6_MTU_MIN = 1280, /* RFC 8200, section 5 */
-	OVERHEAD_V4 = 60,    /* outer IP 20, UDP 8, our header 16, tag 16 */
+	LISTED_MAX = 8,   /* with more endpoints, one line stands for those without a problem */
+	LOOPBACK = 1,     /* the index of lo in every network namespace */
+	OVERHEAD_V4 = 60, /* outer IP 20, UDP 8, our header 16, tag 16 */
 	OVERHEAD_V6 = 80,
 };
 
+/* Does nothing if the address is unknown. */
 static void collect_route(struct endpoint_facts *entry, struct netlink *netlink)
 {
-	struct ip_prefix to = { .family = (uint8_t)entry->address.to.any.sa_family };
 	uint32_t index = entry->address.to.v6.sin6_scope_id;
+	struct ip_prefix to;
 
-	if (to.family == AF_INET)
-		memcpy(to.address, &entry->address.to.v4.sin_addr, 4);
-	else
-		memcpy(to.address, &entry->address.to.v6.sin6_addr, 16);
+	if (!endpoint_address(&entry->address, &to))
+		return;
 	if (to.family == AF_INET6 && index) {
 		entry->route_error = netlink_link_mtu(netlink, index, &entry->route_mtu);
 		return;
@@ -55,8 +52,7 @@ struct endpoint_facts *collect_endpoints(const struct config *config, size_t *co
 	if (*count)
 		lookup_names(list, *count, ENDPOINT_LOOKUP_SECONDS);
 	for (size_t i = 0; i < *count && netlink; i++)
-		if (endpoint_known(&list[i].address))
-			collect_route(&list[i], netlink);
+		collect_route(&list[i], netlink);
 	netlink_close(netlink);
 	return list;
 }

@@ -4,30 +4,18 @@
  * takes a fraction of a second.
  */
 #include <netinet/in.h>
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 #include "host_list_parser.h"
-
-enum { IPV6_MTU_MIN = 1280 }; /* RFC 8200, section 5 */
 
 /* The address of an endpoint that is not a name, as a prefix of full length. */
 static bool host_endpoint_address(const struct mesh_host *host, struct ip_prefix *address)
 {
 	struct endpoint endpoint;
 
-	if (!host->has_endpoint || endpoint_numeric(host->endpoint_host, host->endpoint_port, &endpoint) < 0)
-		return false;
-	*address = (struct ip_prefix) { .family = (uint8_t)endpoint.to.any.sa_family };
-	if (address->family == AF_INET6) {
-		address->length = 128;
-		memcpy(address->address, &endpoint.to.v6.sin6_addr, 16);
-	} else {
-		address->length = 32;
-		memcpy(address->address, &endpoint.to.v4.sin_addr, 4);
-	}
-	return true;
+	return host->has_endpoint && !endpoint_numeric(host->endpoint_host, host->endpoint_port, &endpoint) &&
+		   endpoint_address(&endpoint, address);
 }
 
 static void resolve_hubs(struct host_parser *parser)

@@ -9,8 +9,6 @@
 
 #include "ruleset.h"
 
-enum { V6_MTU_MIN = 1280 }; /* RFC 8200, section 5; below it the kernel removes IPv6 from the interface */
-
 struct desired {
 	struct item_list *list;
 	const struct config *config;
@@ -37,7 +35,7 @@ static void want_setting(struct desired *desired, enum item_kind kind, uint8_t w
 /* An explicit MTU below 1280 rules out IPv6. */
 static bool mtu_allows_v6(const struct desired *desired)
 {
-	return !desired->config->mtu || desired->config->mtu >= V6_MTU_MIN;
+	return !desired->config->mtu || desired->config->mtu >= IPV6_MTU_MIN;
 }
 
 static bool v6_possible(const struct desired *desired)
@@ -94,8 +92,8 @@ static void want_link(struct desired *desired)
 	uint32_t mtu = desired->facts->mtu;
 	bool v6 = config_uses_v6(desired->config) && v6_possible(desired);
 
-	if (v6 && mtu < V6_MTU_MIN)
-		want_setting(desired, ITEM_LINK, LINK_MTU, V6_MTU_MIN, mtu ? 0 : ITEM_AT_LEAST);
+	if (v6 && mtu < IPV6_MTU_MIN)
+		want_setting(desired, ITEM_LINK, LINK_MTU, IPV6_MTU_MIN, mtu ? 0 : ITEM_AT_LEAST);
 	else if (mtu)
 		want_setting(desired, ITEM_LINK, LINK_MTU, mtu, 0);
 	want_setting(desired, ITEM_LINK, LINK_UP, 1, 0);

@@ -184,8 +184,9 @@ static int build_desired(struct network *network, struct item_list *list, const 
 	if (plan->full_v6 && facts.v6_on_host)
 		rejected = ", and rejecting the traffic for ::/0";
 	network->reconcile.v6_refused = true;
-	if (config->mtu && config->mtu < 1280)
-		snprintf(warning, sizeof warning, "IPv6 needs an MTU of 1280 or more: leaving out %s%s", left_out, rejected);
+	if (config->mtu && config->mtu < IPV6_MTU_MIN)
+		snprintf(warning, sizeof warning, "IPv6 needs an MTU of %d or more: leaving out %s%s", IPV6_MTU_MIN, left_out,
+				 rejected);
 	else
 		snprintf(warning, sizeof warning, "IPv6 is disabled here (net.ipv6.conf.all.disable_ipv6): leaving out %s%s",
 				 left_out, rejected);

@@ -18,6 +18,8 @@
 
 struct netlink;
 
+enum { IPV6_MTU_MIN = 1280 }; /* RFC 8200, section 5; below it the kernel removes IPv6 from the interface */
+
 /* An address and its prefix length. The family is AF_INET or AF_INET6. */
 struct ip_prefix {
 	uint8_t family;
