@@ -6,7 +6,6 @@
  */
 #include "address_pool.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* adit init: writes a new configuration file, with a new private key. */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <limits.h>
 #include <sodium.h>

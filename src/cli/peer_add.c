@@ -6,7 +6,6 @@
  * check of the whole configuration, the reload, or the output of the peer's own configuration, the only place of its
  * private key.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <sodium.h>
 #include <stdio.h>

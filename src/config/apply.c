@@ -7,7 +7,6 @@
  */
 #include "config/apply.h"
 
-#include <errno.h>
 #include <sodium.h>
 #include <string.h>
 

@@ -2,7 +2,6 @@
 /* The file descriptor store of the service manager. */
 #include "daemon/fd_store.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>

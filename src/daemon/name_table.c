@@ -29,7 +29,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <netdb.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>

@@ -12,7 +12,6 @@
 #include "daemon/peer_hooks.h"
 
 #include <errno.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

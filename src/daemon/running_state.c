@@ -3,7 +3,6 @@
 #include "daemon/running_state.h"
 
 #include <ifaddrs.h>
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The privileges of this process, and the container that limits them. */
 #include <linux/capability.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The routing of the host: forwarding, reverse path filters, the firewall and IPv6. */
 #include <dirent.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>

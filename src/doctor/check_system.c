@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The system: the clock, the systemd unit, and managers of the network. */
 #include <dirent.h>
-#include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/timex.h>

@@ -2,7 +2,6 @@
 /* Looks up names: the hosts file, then the resolver of the daemon on a loop of its own. */
 #include "name_lookup.h"
 
-#include <errno.h>
 #include <ev.h>
 #include <stdlib.h>
 #include <string.h>

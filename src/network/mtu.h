@@ -3,8 +3,8 @@
 #ifndef ADIT_NETWORK_MTU_H
 #define ADIT_NETWORK_MTU_H
 
+#include "io/endpoint.h"
 #include "io/netlink.h"
-#include "io/udp.h"
 
 /*
  * The smallest MTU of the routes to the endpoints, else that of the default route, less 80 bytes of outer headers. The

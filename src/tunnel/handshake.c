@@ -3,7 +3,6 @@
 #include "tunnel/handshake.h"
 
 #include <errno.h>
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -13,7 +13,6 @@
 #include <linux/seccomp.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -22,7 +21,8 @@
 
 enum { LONGEST = 4000, CALLS = 1000 };
 
-/* The filter reads an argument, because the kernel does not run filters that do not. Each step depends on the previous.
+/*
+ * The filter reads an argument, because the kernel does not run filters that do not. Each step depends on the previous.
  */
 static int install(int steps)
 {
@@ -54,7 +54,8 @@ static double empty_call(void)
 	return shortest;
 }
 
-/* Returns the ns that the longest filter adds to a system call. A child process measures it, and ends with its filter.
+/*
+ * Returns the ns that the longest filter adds to a system call. A child process measures it, and ends with its filter.
  */
 static double longest_filter_adds(double plain)
 {

@@ -8,9 +8,7 @@
 #ifndef ADIT_DAEMON_HOOKS_H
 #define ADIT_DAEMON_HOOKS_H
 
-#include <ev.h>
 #include <stdbool.h>
-#include <stddef.h>
 
 #include "base/reason.h"
 #include "base/token_bucket.h"

@@ -17,7 +17,7 @@
 #include <ev.h>
 
 #include "base/event.h"
-#include "io/udp.h"
+#include "io/endpoint.h"
 #include "network/plan.h"
 
 struct network;
