@@ -140,7 +140,7 @@ static bool json_string_into(struct json_reader *reader, char *text, size_t size
 	reader->at++;
 	while (reader->at < reader->end && *reader->at != '"') {
 		size_t left = (size_t)(reader->end - reader->at), length = 0;
-		char character[5] = { 0 };
+		char character[UTF8_MAX + 1] = { 0 };
 
 		if (*reader->at == '\\') {
 			reader->at++;
@@ -148,7 +148,7 @@ static bool json_string_into(struct json_reader *reader, char *text, size_t size
 				return json_fail(reader);
 			continue;
 		}
-		memcpy(character, reader->at, left < 4 ? left : 4); /* the end of the text may cut it */
+		memcpy(character, reader->at, left < UTF8_MAX ? left : UTF8_MAX); /* the end of the text may cut it */
 		if ((unsigned char)*character >= ' ')
 			length = (size_t)utf8_length(character);
 		if (!length)

@@ -83,11 +83,10 @@ struct show_counter {
 struct show_interface {
 	struct show_interface *next;
 	char name[IFNAMSIZ];
-	bool unreadable; /* its daemon has died, does not answer or sent nonsense; a warning states it, the rest is unknown
-					  */
-	char public_key[KEY_BASE64];                             /* "": no private key */
-	uint32_t port, fwmark;                                   /* 0: none */
-	uint32_t workers;                                        /* 0: not reported */
+	bool unreadable;             /* no valid reply came; a warning states the cause, and the rest is unknown */
+	char public_key[KEY_BASE64]; /* "": no private key */
+	uint32_t port, fwmark;       /* 0: none */
+	uint32_t workers;            /* 0: not reported */
 	char crypto_provider[SHOW_NAME], tun_backend[SHOW_NAME]; /* "": not reported */
 	char log_level[SHOW_NAME];                               /* "": not reported */
 	struct show_warning *warnings;

@@ -40,7 +40,7 @@ void waiting_client_line(const struct waiting_client *client, const char *key, c
 	char line[1024];
 	int length = snprintf(line, sizeof line, "%s=%.1000s\n", key, value);
 
-	if (client->waits && length > 0) /* that the client may have gone does not matter */
+	if (client->waits) /* it does not matter if the client has gone */
 		send(client->fd, line, (size_t)length, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Tests of sessions: counters, rekey_and_expiry_by_age, seal and open, and the order in which sessions replace each
- * other. */
+/*
+ * Tests of sessions: counters, rekeying and expiry by age, seal and open, and the order in which sessions replace each
+ * other.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

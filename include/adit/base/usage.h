@@ -28,8 +28,8 @@ bool usage_match_value(int argc, char **argv, int *at, const char *option, const
 bool usage_take_value(const char *command, int *argc, char **argv, const char *option, const char **value);
 
 /*
- * Removes the option and its value, a number of seconds from 1 to `max`, and stores the number, unless the option is
- * not among the arguments. Returns false after it has reported a problem.
+ * If the option is among the arguments, removes it and its value, and stores the value: a number of seconds from 1 to
+ * `max`. Returns false after it has reported a problem.
  */
 bool usage_take_seconds(const char *command, int *argc, char **argv, const char *option, unsigned max,
 						unsigned *seconds);

@@ -64,8 +64,7 @@ int ini_parse_config(struct config *config, const char *name, const char *text, 
  * that could be the name of an interface, and does not end in .conf, stands for INI_DIRECTORY/NAME.conf; ini_path
  * returns that path. A file that contains keys and is accessible to others causes a warning. Then reads the files
  * *.conf of the folders that the file includes, in the order of strcmp(3), as if their peers were at its end. Returns
- * as ini_parse_config, or the errno of the file
- * (-ENOENT, -EACCES, -EISDIR, -EFBIG, ...), which is reported as well.
+ * as ini_parse_config, or the errno of the file (-ENOENT, -EACCES, -EISDIR, -EFBIG, ...), which is reported as well.
  */
 int ini_load(struct config *config, const char *path, struct ini_report *report);
 

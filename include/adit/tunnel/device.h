@@ -192,7 +192,6 @@ uint64_t device_stamp_time(struct device *device, uint64_t now);
 bool device_warn(struct device *device, enum warning kind, uint64_t until, uint64_t now, const char *format, ...)
 	__attribute__((format(printf, 5, 6)));
 void device_withdraw_warning(struct device *device, enum warning kind);
-/* Returns whether the warning holds at `now`, and then writes its text: one sentence, without a full stop. */
 /*
  * Sets a warning about a datagram or packet for three minutes, and logs it as information if device_warn allows that.
  * `from` is the sender of a datagram, or NULL.
@@ -205,6 +204,7 @@ void device_notice(struct device *device, enum warning kind, const struct endpoi
  * warning again, and the log does not repeat it.
  */
 void device_withdraw_notices(struct device *device, const struct endpoint *from);
+/* Returns whether the warning holds at `now`, and then writes its text: one sentence, without a full stop. */
 bool device_warning(const struct device *device, enum warning kind, char text[WARNING_TEXT], uint64_t now);
 
 /* A worker calls this when its sockets have reported ICMP errors: counts them, and posts the last one to control. */

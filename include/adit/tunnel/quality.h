@@ -14,10 +14,7 @@
 /* The part of a peer that this needs; zeroed memory has measured nothing. Times are in ns of CLOCK_BOOTTIME. */
 struct quality {
 	struct replay_counts past; /* of the sessions that are gone */
-	/*
-	 * The owner sets these: when the initiation was sent whose response is awaited, and when the response was that the
-	 * first packet of the session answers. 0: none is awaited.
-	 */
+	/* When the last initiation and the last response were sent, set by the owner; 0: no answer is awaited. */
 	uint64_t initiation_sent, response_sent;
 	uint64_t rtt, rtt_min; /* ns; 0: unknown */
 	uint64_t jitter;       /* ns; unknown before the second sample */
