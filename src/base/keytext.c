@@ -63,7 +63,8 @@ static bool is_base64(char c)
 	return isalnum((unsigned char)c) || c == '+' || c == '/';
 }
 
-/* Returns the length of the key that ends at `end`, the `run` characters of base64 or hexadecimal before it; 0: none.
+/*
+ * Returns the length of the key that ends at `end`, the `run` characters of base64 or hexadecimal before it; 0: none.
  */
 static size_t key_length(const char *end, size_t run)
 {

@@ -82,7 +82,8 @@ void log_stream_changed(void)
 	stream = STREAM_UNKNOWN;
 }
 
-/* The socket of syslogd(8) or of the journal. A restarted syslogd has another one, so connect again for each failure.
+/*
+ * The socket of syslogd(8) or of the journal. A restarted syslogd has another one, so connect again for each failure.
  */
 static int connect_syslog(int fd)
 {
@@ -105,7 +106,8 @@ bool log_to_syslog(void)
 	return connected;
 }
 
-/* Standard error is the journal if it is the stream that JOURNAL_STREAM names as "device:inode", see systemd.exec(5).
+/*
+ * Standard error is the journal if it is the stream that JOURNAL_STREAM names as "device:inode", see systemd.exec(5).
  */
 static void find_stream(void)
 {

@@ -64,8 +64,10 @@ int command_genpsk(int argc, char **argv)
 	return print_key(argv[0], key);
 }
 
-/* Reads one key from standard input and ignores a byte order mark and white space after the key. Returns 0, -EINVAL or
- * the errno of read(2). */
+/*
+ * Reads one key from standard input and ignores a byte order mark and white space after the key. Returns 0, -EINVAL or
+ * the errno of read(2).
+ */
 static int read_input_key(uint8_t key[KEY_BYTES])
 {
 	char text[256];

@@ -114,7 +114,8 @@ static int total_width(const struct table *table)
 	return total;
 }
 
-/* Fits the table to the terminal: leaves out columns from the right, as long as a name has less than PEER_MIN columns.
+/*
+ * Fits the table to the terminal: leaves out columns from the right, as long as a name has less than PEER_MIN columns.
  */
 static void fit_columns(struct table *table)
 {

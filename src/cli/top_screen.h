@@ -6,8 +6,10 @@
 #include "top_grid.h"
 
 struct top_screen {
-	/* Switches the terminal to the screen of the program. Returns 0, or -ENOTSUP if the type of the terminal is
-	 * unknown. */
+	/*
+	 * Switches the terminal to the screen of the program. Returns 0, or -ENOTSUP if the type of the terminal is
+	 * unknown.
+	 */
 	int (*open)(void);
 	/* Restores the terminal. */
 	void (*close)(void);

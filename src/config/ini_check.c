@@ -143,8 +143,10 @@ static struct known_peer *find_known_peer(const struct map *map, uint64_t hash, 
 	return NULL;
 }
 
-/* Adds the settings of `from`. Where both peers have one, that of `from` counts, because it is further down. Returns 0
- * or -ENOMEM. */
+/*
+ * Adds the settings of `from`. Where both peers have one, that of `from` counts, because it is further down. Returns 0
+ * or -ENOMEM.
+ */
 static int merge_peer(const struct ini_parser *parser, struct known_peer *known, struct config_peer *from)
 {
 	struct config_peer *to = known->peer;

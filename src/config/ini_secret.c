@@ -52,7 +52,8 @@ static ssize_t read_secret(const char *path, char text[SECRET_ROOM], mode_t *mod
 	return got;
 }
 
-/* Reads a key. A byte order mark and white space at the end are allowed. `object` is the file as the finding names it.
+/*
+ * Reads a key. A byte order mark and white space at the end are allowed. `object` is the file as the finding names it.
  */
 static bool read_secret_key(struct ini_parser *parser, const char *name, const char *path, const char *object,
 							uint8_t key[KEY_BYTES], mode_t *mode)

@@ -160,7 +160,8 @@ void session_install(struct session_slots *slots, struct session *session,
 		*slots = (struct session_slots) { .current = session, .previous = old.next };
 		retired[0] = old.current;
 	} else {
-		/* The response proves that the remote has the key, so send under it. Packets in flight still use the old one.
+		/*
+		 * The response proves that the remote has the key, so send under it. Packets in flight still use the old one.
 		 */
 		*slots = (struct session_slots) { .current = session, .previous = old.current };
 	}

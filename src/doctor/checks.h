@@ -185,7 +185,8 @@ struct endpoint_facts {
 
 enum { ENDPOINT_LOOKUP_SECONDS = 5 }; /* for all names together */
 
-/* Returns an array of *count entries, one per peer with an endpoint, which the caller frees. NULL: none, or no memory.
+/*
+ * Returns an array of *count entries, one per peer with an endpoint, which the caller frees. NULL: none, or no memory.
  */
 struct endpoint_facts *collect_endpoints(const struct config *config, size_t *count);
 void judge_endpoints(struct findings *findings, const struct endpoint_facts *list, size_t count,

@@ -3,7 +3,8 @@
 #ifndef ADIT_IO_TUN_QUEUES_H
 #define ADIT_IO_TUN_QUEUES_H
 
-/* Returns how many descriptors are attached to the device `name`, of all processes; 0 if the kernel does not report it.
+/*
+ * Returns how many descriptors are attached to the device `name`, of all processes; 0 if the kernel does not report it.
  */
 int tun_attached_queues(const char *name);
 

@@ -52,8 +52,10 @@ void host_columns_read(struct host_parser *parser, char *line);
 bool host_name_valid(const char *name);
 /* A decimal number without sign or blanks, from `min` to `max`. */
 bool host_number(const char *text, uint32_t min, uint32_t max, uint32_t *number);
-/* Splits a list at its commas: returns the next item and moves *list past it, or returns NULL at the end. Modifies the
- * list. */
+/*
+ * Splits a list at its commas: returns the next item and moves *list past it, or returns NULL at the end. Modifies the
+ * list.
+ */
 char *host_next_item(char **list);
 enum mesh_family host_family(const struct ip_prefix *prefix);
 

@@ -311,8 +311,10 @@ static bool is_our_own(const struct device *device, const struct peer *peer, con
 		   !memcmp(packet + udp + 2, v4 ? &to->to.v4.sin_port : &to->to.v6.sin6_port, 2);
 }
 
-/* Counts and reports a packet that has no peer, or none with an endpoint, and sends an ICMP error to its sender,
- * as a router would. */
+/*
+ * Counts and reports a packet that has no peer, or none with an endpoint, and sends an ICMP error to its sender, as a
+ * router would.
+ */
 static __attribute__((cold)) void refuse_packet(struct egress *egress, struct peer *peer, const uint8_t *ip,
 												size_t length, uint64_t now)
 {

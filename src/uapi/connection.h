@@ -14,8 +14,10 @@ struct uapi_connection;
 int uapi_connection_start(struct uapi *uapi, int fd, void (*closed)(struct uapi *uapi));
 /* Closes all connections. */
 void uapi_connections_stop(struct uapi *uapi);
-/* Makes room for a client that waits: closes the connection that has been idle longest, or whose request has taken
- * longest. Returns false if none of them has taken long. */
+/*
+ * Makes room for a client that waits: closes the connection that has been idle longest, or whose request has taken
+ * longest. Returns false if none of them has taken long.
+ */
 bool uapi_connection_evict(struct uapi *uapi);
 
 /* Carries out the next part of the set of `uapi->setting`, and answers it after the last part. */

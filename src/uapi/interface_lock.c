@@ -51,7 +51,8 @@ static int make_lock_path(char path[UAPI_PATH], const char *directory, const cha
 	return error < UAPI_PATH ? 0 : -ENAMETOOLONG;
 }
 
-/* The previous holder may have removed the file after we have opened it. Sets `left` if a holder has marked the file.
+/*
+ * The previous holder may have removed the file after we have opened it. Sets `left` if a holder has marked the file.
  */
 static bool is_same_file(int fd, const char *path, bool *left)
 {

@@ -87,8 +87,10 @@ static void the_same_port_is_not_bound_again(void **state)
 	expect("listen_port=40000\n");
 }
 
-/* Applies a set request again and again, failing one allocation later each time, until it succeeds. Returns how many
- * allocations it makes. */
+/*
+ * Applies a set request again and again, failing one allocation later each time, until it succeeds. Returns how many
+ * allocations it makes.
+ */
 static int fail_one_by_one(const char *text)
 {
 	int error = -ENOMEM, failures = 0;

@@ -267,7 +267,8 @@ static void udp_with_and_without_checksum_is_not_merged(void **state)
 	}
 }
 
-/* Flips one bit of the first of two packets without a UDP checksum. The IP header has a checksum, the payload has none.
+/*
+ * Flips one bit of the first of two packets without a UDP checksum. The IP header has a checksum, the payload has none.
  */
 static void without_udp_checksum_the_ip_header_is_verified(void **state)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Tests of MAC1, MAC2 and cookies (vectors of tests/vectors/handshake.py), and of the limit on handshakes per sender.
+/*
+ * Tests of MAC1, MAC2 and cookies (vectors of tests/vectors/handshake.py), and of the limit on handshakes per sender.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -83,7 +83,8 @@ static void an_address_is_usable_on_its_own_uplink(void **state)
 	for (family = 0; family < 2; family++) {
 		assert_true(usable(uplinks[family].first, "wan1"));
 		assert_false(usable(uplinks[family].second, "wan2")); /* the default route leads to wan1 */
-		/* The host does not have it any more. For IPv6 the kernel does not look at that, and a send error will show it.
+		/*
+		 * The host does not have it any more. For IPv6 the kernel does not look at that, and a send error will show it.
 		 */
 		assert_int_equal(usable(uplinks[family].nobody, "wan1"), uplinks[family].family == AF_INET6);
 	}

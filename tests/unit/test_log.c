@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Tests of the log: format, levels, the journal and the rate limit. The program has an empty /run, without a journal.
+/*
+ * Tests of the log: format, levels, the journal and the rate limit. The program has an empty /run, without a journal.
  */
 #include <errno.h>
 #include <fcntl.h>

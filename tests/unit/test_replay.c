@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Tests of the replay window and its counts: cases at the edges, and comparisons with models that store every counter.
+/*
+ * Tests of the replay window and its counts: cases at the edges, and comparisons with models that store every counter.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -97,7 +98,8 @@ static bool model_accept(struct model *model, uint64_t counter)
 	return true;
 }
 
-/* Mostly close to the highest counter, sometimes at the far edge of the window or anywhere in it, rarely a jump ahead.
+/*
+ * Mostly close to the highest counter, sometimes at the far edge of the window or anywhere in it, rarely a jump ahead.
  */
 static uint64_t next_counter(uint64_t highest)
 {
@@ -224,8 +226,10 @@ static void each_length_of_gap_is_counted_in_its_class(void **state)
 		{ REPLAY_GAP_MAX + 1, -1 },
 	};
 
-	/* At every position in a word, before anything else arrived and in the middle, and seen inside and outside the
-	 * ring. */
+	/*
+	 * At every position in a word, before anything else arrived and in the middle, and seen inside and outside the
+	 * ring.
+	 */
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		for (uint64_t first = 0; first < 130; first++) {
 			for (uint64_t after = 1; after <= 2 * W; after *= 2) {
@@ -372,8 +376,10 @@ static void sums_stay_at_their_maximum(void **state)
 
 enum { SENT = 60000 };
 
-/* Each counter that was sent. `counted`: the counts were read while the counter was missing and at least REPLAY_HOLD
- * old. */
+/*
+ * Each counter that was sent. `counted`: the counts were read while the counter was missing and at least REPLAY_HOLD
+ * old.
+ */
 struct history {
 	struct {
 		bool seen, counted;

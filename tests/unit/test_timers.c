@@ -324,7 +324,8 @@ static bool enter_suspended_time(void)
 	return fd >= 0 && write(fd, offset, sizeof offset - 1) == sizeof offset - 1;
 }
 
-/* Returns the exit code: 0 if a deadline that has passed by CLOCK_BOOTTIME expires. By CLOCK_MONOTONIC it is far off.
+/*
+ * Returns the exit code: 0 if a deadline that has passed by CLOCK_BOOTTIME expires. By CLOCK_MONOTONIC it is far off.
  */
 static int expire_after_suspend(void)
 {

@@ -450,7 +450,8 @@ static int write_packet(struct tun *tun, struct virtio_net_hdr header, uint8_t p
 	return tun_write(tun, parts, 3);
 }
 
-/* The checksum field should contain the pseudo-header sum, but the kernel does not verify checksums that it computes.
+/*
+ * The checksum field should contain the pseudo-header sum, but the kernel does not verify checksums that it computes.
  */
 static const struct virtio_net_hdr super_header = {
 	.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,

@@ -291,7 +291,8 @@ static void write_by(int queue, struct flow flow)
 	assert_int_equal(tun_write(&queues[queue], parts, 2), 0);
 }
 
-/* Writes the other direction of each flow to all queues in turn. Returns the number of flows that change their queue.
+/*
+ * Writes the other direction of each flow to all queues in turn. Returns the number of flows that change their queue.
  */
 static int unsteady_flows(void)
 {

@@ -450,7 +450,8 @@ static void a_bad_destination_fails_only_its_run(void **state)
 	sandbox_run("nft delete table ip t && ip route del unreachable 198.51.100.1");
 }
 
-/* If segments exceed the MTU of the route, they are sent one by one. The kernel fragments them, because DF is not set.
+/*
+ * If segments exceed the MTU of the route, they are sent one by one. The kernel fragments them, because DF is not set.
  */
 static void segments_above_the_route_mtu_are_sent_singly(void **state)
 {

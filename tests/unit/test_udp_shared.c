@@ -129,7 +129,8 @@ static void other_programs_cannot_bind_the_port(void **state)
 	assert_int_equal(other.v4, -1);
 }
 
-/* Even a program that sets SO_REUSEPORT is rejected, because the first pair sets it only when a second one is opened.
+/*
+ * Even a program that sets SO_REUSEPORT is rejected, because the first pair sets it only when a second one is opened.
  */
 static void the_first_pair_shares_only_with_a_second(void **state)
 {

@@ -59,8 +59,10 @@ struct event_bus {
 /* The name of a kind of event, such as "peer-up". */
 const char *event_name(enum event_kind kind);
 
-/* Adds a consumer, whose `handle` is called for each event. It may run while the device lock is held, so it must not
- * block, and it must neither subscribe nor unsubscribe. */
+/*
+ * Adds a consumer, whose `handle` is called for each event. It may run while the device lock is held, so it must not
+ * block, and it must neither subscribe nor unsubscribe.
+ */
 void event_subscribe(struct event_bus *bus, struct event_consumer *consumer);
 /* Removes a consumer. Accepts one that has not subscribed. */
 void event_unsubscribe(struct event_consumer *consumer);

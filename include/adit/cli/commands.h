@@ -38,8 +38,10 @@ int command_monitor(int argc, char **argv);
 int command_genkey(int argc, char **argv);
 /* `genpsk`: prints a new preshared key in base64. */
 int command_genpsk(int argc, char **argv);
-/* `pubkey`: reads a private key in base64 from standard input, with or without white space after it, and prints its
- * public key. */
+/*
+ * `pubkey`: reads a private key in base64 from standard input, with or without white space after it, and prints its
+ * public key.
+ */
 int command_pubkey(int argc, char **argv);
 
 #endif

@@ -59,7 +59,8 @@ bool replay_accept(struct replay *window, uint64_t counter, uint64_t now);
  */
 void replay_count(struct replay *window, uint64_t now, struct replay_counts *sum);
 
-/* Returns whether counter 0 was the first one to arrive. May return false if more than the first counters have arrived.
+/*
+ * Returns whether counter 0 was the first one to arrive. May return false if more than the first counters have arrived.
  */
 bool replay_began_in_order(const struct replay *window);
 

@@ -56,8 +56,10 @@ int daemon_watch_link(struct daemon *daemon, struct reason *reason);
 const char *daemon_run(struct daemon *daemon);
 /* Makes daemon_run return `lost`: NULL, or a text such as "the interface was deleted". */
 void daemon_end(struct daemon *daemon, const char *lost);
-/* The same with NULL, once the events that are pending now have been handled. A client of the control socket gets its
- * reply. */
+/*
+ * The same with NULL, once the events that are pending now have been handled. A client of the control socket gets its
+ * reply.
+ */
 void daemon_end_soon(struct daemon *daemon);
 
 /* Closes sockets and TUN, and wipes keys. */

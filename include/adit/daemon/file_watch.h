@@ -24,7 +24,8 @@ struct file_watch {
 	void *context;
 };
 
-/* Calls `changed` from the loop after each change. `paths` and `folder` must stay valid. Returns 0 or a negative errno.
+/*
+ * Calls `changed` from the loop after each change. `paths` and `folder` must stay valid. Returns 0 or a negative errno.
  */
 int file_watch_start(struct file_watch *watch, const char *const paths[FILE_WATCH_FILES], const char *folder,
 					 struct ev_loop *loop, void (*changed)(void *context), void *context);

@@ -76,7 +76,8 @@ void handover_reloaded(struct handover *handover, const struct config *config, c
 
 /* Ends what runs on the loop. The store keeps everything for the next process. */
 void handover_leave(struct handover *handover);
-/* The same, but empties the store and deletes the interface. Call it when the network of the tunnel has been removed.
+/*
+ * The same, but empties the store and deletes the interface. Call it when the network of the tunnel has been removed.
  */
 void handover_stop(struct handover *handover);
 

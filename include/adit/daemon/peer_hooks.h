@@ -44,7 +44,8 @@ struct peer_hooks {
  */
 int peer_hooks_start(struct peer_hooks *hooks, struct device *device, struct children *children,
 					 const struct config *config);
-/* Before peer_hooks_reload: marks PeerUp and PeerDown of the device's peers as changed if `config` has other commands.
+/*
+ * Before peer_hooks_reload: marks PeerUp and PeerDown of the device's peers as changed if `config` has other commands.
  */
 void peer_hooks_mark_changes(const struct peer_hooks *hooks, const struct config *config);
 /*

@@ -21,8 +21,10 @@
  */
 void handshake_initiate(struct peer *peer, uint64_t now, bool retry);
 
-/* The peer does not answer: reports that, clears its local address, and notifies the owner of its name
- * (device.unanswered). */
+/*
+ * The peer does not answer: reports that, clears its local address, and notifies the owner of its name
+ * (device.unanswered).
+ */
 void handshake_unanswered(struct peer *peer, uint64_t now);
 
 /* Has staged packets sent or, if there are none, sends a keepalive. Without a session, sends an initiation. */

@@ -18,7 +18,8 @@ enum { WORKERS_MAX = STAGED_WORKERS };
 struct socket_owner {
 	/* The workers have other sockets, or none. Called with the lock held; the owner acts later. NULL: no owner. */
 	void (*changed)(void *context);
-	/* A port is in use, perhaps because of old duplicates. Closes those and waits a moment. Called with the lock held.
+	/*
+	 * A port is in use, perhaps because of old duplicates. Closes those and waits a moment. Called with the lock held.
 	 */
 	void (*release)(void *context);
 	void *context;

@@ -110,8 +110,10 @@ int uapi_start(struct uapi *uapi, struct device *device, struct ev_loop *loop, c
  * apply_set_part requires. Accepts a zeroed struct.
  */
 void uapi_finish_sets(struct uapi *uapi);
-/* Reports the end to monitors, closes all connections, and removes the socket file unless another has replaced it.
- * Accepts a zeroed struct. */
+/*
+ * Reports the end to monitors, closes all connections, and removes the socket file unless another has replaced it.
+ * Accepts a zeroed struct.
+ */
 void uapi_stop(struct uapi *uapi);
 
 #endif
