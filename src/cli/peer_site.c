@@ -35,11 +35,6 @@ static int load_site(const struct peer_site *site, struct config *config, const 
 	return error ? -1 : 0;
 }
 
-const char *peer_site_folder(const struct peer_site *site)
-{
-	return site->config.includes->path;
-}
-
 static int lock_site(struct peer_site *site)
 {
 	const char *folder;
@@ -50,7 +45,7 @@ static int lock_site(struct peer_site *site)
 				site->command, site->file, site->config.interface, site->config.interface);
 		return -1;
 	}
-	folder = peer_site_folder(site);
+	folder = site->config.includes->path;
 	site->lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (site->lock < 0 || flock(site->lock, LOCK_EX) < 0) {
 		fprintf(stderr, "%s: %s: %s\n", site->command, folder, strerror(errno));
@@ -69,7 +64,7 @@ int peer_site_open(struct peer_site *site, const char *command, const char *file
 		return load_site(site, &site->config, NULL);
 	/* Until we have the lock, other processes remove files of the folder, so only the path of the folder counts. */
 	ini_load(&site->config, site->file, &quiet);
-	if (!site->config.includes || access(peer_site_folder(site), F_OK) != 0) {
+	if (!site->config.includes || access(site->config.includes->path, F_OK) != 0) {
 		config_destroy(&site->config);
 		if (load_site(site, &site->config, NULL))
 			return -1;
@@ -103,7 +98,7 @@ bool peer_site_path(const struct peer_site *site, const char *name, char path[PA
 				site->command, utf8_printable(name) ? name : "NAME", CONFIG_NAME_MAX);
 		return false;
 	}
-	if (snprintf(path, PATH_MAX, "%s/%s.conf", peer_site_folder(site), name) < PATH_MAX)
+	if (snprintf(path, PATH_MAX, "%s/%s.conf", site->config.includes->path, name) < PATH_MAX)
 		return true;
 	fprintf(stderr, "%s: %s: %s\n", site->command, name, strerror(ENAMETOOLONG));
 	return false;

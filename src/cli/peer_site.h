@@ -24,9 +24,10 @@ struct peer_site {
 int peer_site_open(struct peer_site *site, const char *command, const char *file, bool lock);
 void peer_site_close(struct peer_site *site);
 
-/* The folder of the peers. Only with a lock. */
-const char *peer_site_folder(const struct peer_site *site);
-/* Writes the path of the file for a peer of that name. False after a message: the name is no file name, or too long. */
+/*
+ * Writes the path of the file for a peer of that name, in the locked folder. False after a message: the name is no file
+ * name, or too long.
+ */
 bool peer_site_path(const struct peer_site *site, const char *name, char path[PATH_MAX]);
 /*
  * Reads the configuration again, without keeping it, and prints its errors and the warnings about `path`. Returns 0 or

@@ -14,7 +14,8 @@
 
 enum { BUSY_ATTEMPTS = 50, BUSY_WAIT_US = 20000 };
 
-int interface_set_reason(struct reason *reason, int error, const char *name)
+/* Sets the reason why tun_open_queues failed with `error`. Returns the negative errno of the cause. */
+static int interface_set_reason(struct reason *reason, int error, const char *name)
 {
 	int node = open(NODE, O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	/* A failure to open the node has other causes than a failure to create the interface, but both may be EPERM. */

@@ -41,6 +41,5 @@ void collect_tunnel(struct tunnel_facts *facts, const struct config *config, con
 	facts->mtu = config->mtu;
 	facts->tun_backend = config->tun_backend;
 	facts->gso_off = config->udp_options.no_gso;
-	facts->gro_off = config->udp_options.no_gro;
 	facts->tun_offload_off = config->no_tun_offload;
 }

@@ -30,7 +30,7 @@ struct tunnel_facts {
 	uint16_t listen_port;    /* 0: random */
 	uint32_t mtu;            /* 0: from the routes */
 	enum backend_kind tun_backend;
-	bool gso_off, gro_off, tun_offload_off;
+	bool gso_off, tun_offload_off;
 };
 
 void collect_tunnel(struct tunnel_facts *facts, const struct config *config, const char *path);

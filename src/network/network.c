@@ -42,7 +42,7 @@ struct network {
 	uint32_t automatic_mtu; /* the latest that the routes determined; 0: none */
 	struct table_claim claim, claim_before;
 	struct network_plan plan;
-	bool prepared, committed_once;
+	bool committed_once;
 	struct network_options options;
 	uint64_t logged_warnings[WARNINGS_REMEMBERED]; /* hashes of their texts; the oldest is replaced */
 	size_t logged_count;
@@ -251,7 +251,6 @@ int network_prepare(struct network *network, const struct network_plan *plan, st
 	network->host.closed_metric = item_closed_metric(config->interface);
 	network->host.tables[0] = network->claim.table;
 	network->host.tables[1] = network->claim_before.table;
-	network->prepared = true;
 	status = apply_desired(network, RECONCILE_PREPARE, reason);
 	if (status >= 0)
 		return 0;
@@ -287,7 +286,6 @@ void network_commit(struct network *network)
 	if (network->plan.table)
 		log_debug(network->name, "default route: table %u, firewall mark %u", network->plan.table, network->plan.mark);
 	drop_claim(network, &network->claim_before);
-	network->prepared = false;
 	network->committed_once = true;
 	network->host.first = false;
 	network->warning_stands = network->warned;
@@ -353,7 +351,6 @@ void network_revert(struct network *network)
 	network->claim_before = (struct table_claim) { 0 };
 	item_list_destroy(&network->before);
 	network->host.before = &network->reconcile.desired;
-	network->prepared = false;
 	watch_look_when_idle(&network->watch);
 }
 

@@ -21,7 +21,4 @@ int interface_lock_name(struct interface_lock *lock, const char *name, struct re
  */
 int interface_open(struct tun *queues, unsigned *count, const char *name, bool warn, struct reason *reason);
 
-/* The reason why tun_open, tun_open_queues or tun_adopt failed with `error`. Returns `error`. */
-int interface_set_reason(struct reason *reason, int error, const char *name);
-
 #endif
