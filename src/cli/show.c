@@ -25,10 +25,10 @@ static int show_failed(const char *name, int error)
 	return error;
 }
 
-/* Returns NULL if the name is too long for an interface. */
+/* Returns NULL if there is no memory. */
 static struct show_interface *new_interface(const char *name)
 {
-	struct show_interface *interface = strlen(name) < IFNAMSIZ ? calloc(1, sizeof *interface) : NULL;
+	struct show_interface *interface = calloc(1, sizeof *interface);
 
 	if (interface)
 		snprintf(interface->name, sizeof interface->name, "%s", name);
@@ -58,7 +58,7 @@ static int mark_unreadable(struct show_interface *interface, int error)
 }
 
 struct show_job {
-	struct show_interface *interface; /* NULL: no memory, or an invalid name */
+	struct show_interface *interface; /* NULL: no memory */
 	bool counters;
 	int error;
 };
@@ -68,7 +68,7 @@ static void run_job(void *item)
 {
 	struct show_job *job = item;
 
-	job->error = job->interface ? show_read(job->interface, UAPI_DIRECTORY, SHOW_TIMEOUT) : -EINVAL;
+	job->error = job->interface ? show_read(job->interface, UAPI_DIRECTORY, SHOW_TIMEOUT) : -ENOMEM;
 	if (!job->error && job->counters && *job->interface->crypto_provider)
 		show_read_counters(job->interface, UAPI_DIRECTORY, SHOW_TIMEOUT);
 }
