@@ -72,14 +72,14 @@ static bool take_peer_option(struct options *options, struct init *init)
 static void check_new_addresses(struct options *options, const struct init *init)
 {
 	struct config config = { 0 };
-	size_t missing = 0;
+	size_t addresses = 0, lengths = 0;
 
 	options_parse(options, &config, "--address", "Address", false, init->address);
 	for (const struct config_prefix *own = config.addresses; own; own = own->next)
-		missing++;
+		addresses++;
 	for (const char *slash = strchr(init->address, '/'); slash; slash = strchr(slash + 1, '/'))
-		missing--;
-	if (missing)
+		lengths++;
+	if (lengths < addresses)
 		options_fail(options, "--address: the length of the network is missing, as in 10.9.0.1/24 or fd09::1/64");
 	for (const struct config_prefix *own = config.addresses; own && !options->failed; own = own->next) {
 		enum address_place place = address_pool_place(&own->prefix, &own->prefix);
