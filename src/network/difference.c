@@ -35,7 +35,7 @@ static bool is_setting(const struct item *item)
 }
 
 /* Returns true if an observed address lies in the connected network `route`. */
-static bool address_stands(const struct item_list *observed, const struct item *route)
+static bool has_address_in(const struct item_list *observed, const struct item *route)
 {
 	size_t whole = route->length / 8;
 	unsigned rest = route->length % 8;
@@ -58,7 +58,7 @@ static int add_missing(struct operation_list *list, const struct item *item, con
 		return 0;
 	if (is_setting(item))
 		return 0; /* a setting that was not observed does not exist, such as those of IPv6 below an MTU of 1280 */
-	if (item->flags & ITEM_CONNECTED && !address_stands(observed, item))
+	if (item->flags & ITEM_CONNECTED && !has_address_in(observed, item))
 		return 0;
 	/*
 	 * An IPv6 address can be on an interface only once, with one prefix length. If the length changes, the old address
