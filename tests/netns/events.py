@@ -19,7 +19,7 @@ import subprocess
 import threading
 import time
 
-from ends import Adit, AditDevice, key, pair
+from ends import AditDevice, key, pair
 from lab import case, wait_for
 from restart import again, managed
 from traffic import MIB, stream as transfer

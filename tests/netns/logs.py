@@ -21,7 +21,7 @@ import struct
 import subprocess
 import time
 
-from ends import PORT, Adit, devices, key, pair
+from ends import PORT, devices, key, pair
 from lab import TIMEOUT, case, wait_for
 
 JOURNAL = "/run/systemd/journal/socket"

@@ -533,8 +533,8 @@ def own_public_key(lab, workers):
         watch.reason(right, left.public, SILENT.format("192.0.2.1", PORT))
 
 
-@case(workers=WORKERS, bars=True)
-def no_private_key(lab, workers):
+@case(bars=True)
+def no_private_key(lab):
     left, right = pair(lab, left=AditDevice, knows="both", start=False)
     left.start()
     right.start()

@@ -463,7 +463,7 @@ def a_server_without_aaaa(lab):
 def mapped_addresses(lab):
     own_etc()
     left, right = lay(lab, endpoint=f"[::ffff:198.51.100.1]:{PORT}")
-    server = Dns(right.node, {"vpn.example": ["::ffff:198.51.100.1"]})
+    Dns(right.node, {"vpn.example": ["::ffff:198.51.100.1"]})
     right.start()
     left.start()
     with lab.check("in the file"):
@@ -484,7 +484,7 @@ def mapped_addresses(lab):
 def resolv_conf(lab, how):
     own_etc(None if how == "missing" else "nameserver 198.51.100.77\n")
     left, right = lay(lab)
-    server = Dns(right.node, {"vpn.example": ["198.51.100.1"]})
+    Dns(right.node, {"vpn.example": ["198.51.100.1"]})
     left.start()
     if how == "missing":
         with lab.check("the log reports that the file is missing"):

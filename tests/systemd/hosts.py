@@ -200,7 +200,7 @@ def life(lab):
         before = [host.state() for host in (a, b)]
         check_start(lab, a, b)
         check_reload(lab, a, b, c)
-        check_metrics(lab, a, b)
+        check_metrics(lab, a)
         check_restarts(lab, a, b)
         with lab.check("the journals have no error"):
             assert not a.errors() + b.errors(), a.errors() + b.errors()
@@ -265,7 +265,7 @@ def scrape(node, path="metrics"):
     return int(status), kind, text
 
 
-def check_metrics(lab, a, b):
+def check_metrics(lab, a):
     """The socket starts a service for each request, in its sandbox."""
     # The container has the /sys of the machine, whose interfaces are others.
     a.run("mkdir /run/sys")

@@ -103,10 +103,9 @@ def the_json_has_the_schema_in_all_states():
     schema = json.loads((TOP / "docs/show.schema.json").read_text())
     jsonschema.Draft202012Validator.check_schema(schema)
     validator = jsonschema.Draft202012Validator(schema)
-    start(
-        states=all_states(), three={"get=1": fake_daemons.three, "counters=1": lambda: fake_daemons.counters},
-        many=fake_daemons.many(), foreign=interface([peer(1)], adit=False), bare=lambda: [],
-        unset=interface([], private="00" * 32))
+    start(states=all_states(), three={"get=1": fake_daemons.three, "counters=1": lambda: fake_daemons.counters},
+          many=fake_daemons.many(), foreign=interface([peer(1)], adit=False), bare=lambda: [],
+          unset=interface([], private="00" * 32))
     for words in [[name] for name in ("states", "three", "many", "foreign", "bare", "unset")] + [["three", "alice"], []]:
         for option in [[], ["--counters"]]:
             document = json.loads(show(*words, "--json", *option))
@@ -123,8 +122,7 @@ def the_json_has_the_schema_in_all_states():
 
 
 def the_json_has_the_values():
-    start(three={"get=1": fake_daemons.three, "counters=1": lambda: fake_daemons.counters},
-                           states=all_states())
+    start(three={"get=1": fake_daemons.three, "counters=1": lambda: fake_daemons.counters}, states=all_states())
     document = json.loads(show("three", "--json", "--counters"))
     found = document["interfaces"][0]
     alice, berlin, carol = found["peers"]
@@ -233,18 +231,19 @@ def daemons_that_hang_are_waited_for_at_once():
 
 def only_a_terminal_that_can_is_cleared():
     start(fine=interface([]))
-    for type, wanted in ("xterm", True), ("dumb", False), ("", False):
+    for term, wanted in ({"TERM": "xterm"}, True), ({"TERM": "dumb"}, False), ({}, False):
         master, slave = pty.openpty()
+        environment = {name: value for name, value in os.environ.items() if name != "TERM"} | term
         process = subprocess.Popen([*EMULATOR, ADIT, "show", "--watch", "1"], stdin=slave, stdout=slave,
-                                   env={name: value for name, value in os.environ.items() if name != "TERM"} |
-                                   ({"TERM": type} if type else {}))
+                                   env=environment)
         text = b""
         while text.count(b"interface fine") < 2 and b"\x1b[2J" not in text:
             text += os.read(master, 65536)
         process.terminate()
         process.wait(60)
-        os.close(master), os.close(slave)
-        assert (b"\x1b" in text) == wanted, f"{type}: {text}"
+        os.close(master)
+        os.close(slave)
+        assert (b"\x1b" in text) == wanted, f"{term}: {text}"
 
 
 def events_cannot_control_a_terminal():

@@ -4,7 +4,7 @@
 
 #include "monitor.h"
 
-enum { QUEUE = 64 << 10, FLOOD = 20000 };
+enum { FLOOD = 20000 };
 
 static void emit(uint32_t number)
 {
