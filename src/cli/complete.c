@@ -243,14 +243,10 @@ static void offer_alternatives(struct piece alternatives, const char *prefix)
 	}
 }
 
-static void ignore_completion_finding(void *context, const char *text)
-{
-}
-
 /* Offers the peers that have a file of their own, with their first address. */
 static void offer_peers(const char *file, const char *prefix)
 {
-	struct ini_report quiet = { .line = ignore_completion_finding, .any_process = true };
+	struct ini_report quiet = { .any_process = true };
 	struct config config = { 0 };
 	char buffer[INI_PATH], address[PREFIX_TEXT];
 

@@ -259,14 +259,10 @@ static int create_init(const struct init *init, const struct text *text)
 	return error;
 }
 
-static void ignore_init_finding(void *context, const char *text)
-{
-}
-
 /* The peers of the new file. Those that its command line does not name are in a folder that existed before. */
 static size_t count_all_peers(const struct init *init)
 {
-	struct ini_report quiet = { .line = ignore_init_finding };
+	struct ini_report quiet = { 0 };
 	struct config config = { 0 };
 	size_t count;
 

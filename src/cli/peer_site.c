@@ -21,10 +21,6 @@ static void print_errors(void *context, const char *text)
 		fprintf(stderr, "%s\n", text);
 }
 
-static void ignore_peer_finding(void *context, const char *text)
-{
-}
-
 static int load_site(const struct peer_site *site, struct config *config, const char *path)
 {
 	struct ini_report report = { .line = print_errors, .context = (void *)path, .any_process = true };
@@ -56,7 +52,7 @@ static int lock_site(struct peer_site *site)
 
 int peer_site_open(struct peer_site *site, const char *command, const char *file, bool lock)
 {
-	struct ini_report quiet = { .line = ignore_peer_finding, .any_process = true };
+	struct ini_report quiet = { .any_process = true };
 
 	*site = (struct peer_site) { .command = command, .lock = -1 };
 	site->file = ini_path(file, site->file_buffer);

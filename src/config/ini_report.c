@@ -28,7 +28,7 @@ void ini_finding(const struct ini_parser *parser, enum ini_severity severity, co
 	if (severity == INI_ADVICE && !report->advice)
 		return;
 	++*(error ? &report->errors : &report->warnings);
-	if (findings > FINDINGS_SHOWN)
+	if (findings > FINDINGS_SHOWN || !report->line)
 		return;
 	if (findings == FINDINGS_SHOWN) {
 		snprintf(text, sizeof text, "%s: too many findings; only the first %d are shown", parser->name, FINDINGS_SHOWN);

@@ -13,10 +13,6 @@
 #include "config/ini.h"
 #include "config/save.h"
 
-static void ignore_finding(void *context, const char *text)
-{
-}
-
 /* Reads a regular file. Returns 0 and the text, which the caller wipes and frees, or negative errno. */
 static int read_saved_file(const char *path, char **text, size_t *length, struct stat *status)
 {
@@ -47,7 +43,7 @@ static int read_saved_file(const char *path, char **text, size_t *length, struct
 /* Checks the new text before it replaces the file. */
 static int check_edited(const char *path, const char *text, size_t length)
 {
-	struct ini_report findings = { .line = ignore_finding };
+	struct ini_report findings = { 0 };
 	struct config config = { 0 };
 	int error = ini_parse_config(&config, path, text, length, &findings);
 
@@ -104,7 +100,7 @@ static int replace_file(const char *path, const struct stat *old, const char *te
 
 int save_file(const char *path, const struct config *running, struct reason *warning, struct reason *reason)
 {
-	struct ini_report findings = { .line = ignore_finding };
+	struct ini_report findings = { 0 };
 	const struct config_peer *unsaved = NULL;
 	struct config on_disk = { 0 };
 	char *target = realpath(path, NULL), *text = NULL, *edited = NULL;

@@ -34,7 +34,7 @@ static void host_report(const struct host_parser *parser, int line, const char *
 	char text[FINDING_ROOM];
 	int length;
 
-	if (report->errors + report->warnings > FINDINGS_SHOWN)
+	if (report->errors + report->warnings > FINDINGS_SHOWN || !report->line)
 		return;
 	if (report->errors + report->warnings == FINDINGS_SHOWN) {
 		snprintf(text, sizeof text, "%s: too many findings; only the first %d are shown", parser->file, FINDINGS_SHOWN);

@@ -421,13 +421,9 @@ static int run_status(const struct mesh_options *options)
 	return code;
 }
 
-static void ignore_list_finding(void *context, const char *text)
-{
-}
-
 void mesh_list_hosts(const char *path, void (*found)(void *context, const char *name), void *context)
 {
-	struct ini_report report = { .line = ignore_list_finding };
+	struct ini_report report = { 0 };
 	struct host_list list = { 0 };
 
 	host_list_load(&list, path, &report);

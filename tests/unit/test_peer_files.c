@@ -136,13 +136,9 @@ static size_t entries_of(const char *name)
 	return strtoul(text, NULL, 10);
 }
 
-static void ignore_finding(void *context, const char *text)
-{
-}
-
 static void load(struct config *config, const char *name)
 {
-	struct ini_report report = { .line = ignore_finding };
+	struct ini_report report = { 0 };
 
 	*config = (struct config) { 0 };
 	assert_int_equal(ini_load(config, name, &report), 0);

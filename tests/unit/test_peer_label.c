@@ -22,14 +22,10 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void ignore_finding(void *context, const char *text)
-{
-}
-
 /* Reloads the file with more lines in the section of its peer. */
 static void reload(const char *lines)
 {
-	struct ini_report report = { .line = ignore_finding };
+	struct ini_report report = { 0 };
 	struct config config = { .interface = "test" };
 	char text[1024];
 

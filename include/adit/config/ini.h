@@ -29,9 +29,9 @@ struct ini_network {
 
 /*
  * The findings of one or more files. Each finding is one line of text, "file:line: error|warning: object: problem", or
- * without the line number if it concerns the whole file. `line` is called for the first hundred findings; `errors` and
- * `warnings` count all of them and are never reset, so one report can serve several files. No finding contains any part
- * of a private or preshared key.
+ * without the line number if it concerns the whole file. `line` is called for the first hundred findings, unless it is
+ * NULL; `errors` and `warnings` count all of them and are never reset, so one report can serve several files. No
+ * finding contains any part of a private or preshared key.
  *
  * With `advice`, valid settings that are probably mistakes cause warnings, too: host bits in AllowedIPs, an endpoint
  * that looks like an address but is not, AllowedIPs that contain an endpoint, an MTU that is too small for IPv6, and a
