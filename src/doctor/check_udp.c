@@ -88,7 +88,6 @@ static void exchange_runs(struct udp *from, const struct endpoint *to, struct gs
 }
 
 struct socket_reader {
-	struct udp *udp;
 	int fd;
 	struct udp_batch *batch;
 };
@@ -98,7 +97,7 @@ static bool read_socket(void *context, struct gso_exchange *exchange)
 	struct socket_reader *reader = context;
 	struct udp_message messages[UDP_BATCH];
 	struct udp_dropped dropped = { 0 };
-	int count = udp_receive(reader->udp, reader->fd, reader->batch, messages, &dropped);
+	int count = udp_receive(reader->fd, reader->batch, messages, &dropped);
 
 	for (int i = 0; i < count; i++) {
 		for (uint32_t at = 0; at < messages[i].length; at += messages[i].size) {
@@ -123,7 +122,6 @@ static void try_loopback(struct udp *from, bool v6, bool gro, struct gso_path_re
 		endpoint_set_port(&to, htons(udp.port));
 		if (!gro)
 			udp_limit(&udp, &plain);
-		reader.udp = &udp;
 		reader.fd = v6 ? udp.v6 : udp.v4;
 		if (!gro || udp.gro)
 			exchange_runs(from, &to, result, reader.fd, read_socket, &reader);

@@ -55,8 +55,7 @@ static bool fill_message(struct udp_message *message, const struct mmsghdr *rece
 	return message->size;
 }
 
-int udp_receive(struct udp *udp, int fd, struct udp_batch *batch, struct udp_message messages[UDP_BATCH],
-				struct udp_dropped *dropped)
+int udp_receive(int fd, struct udp_batch *batch, struct udp_message messages[UDP_BATCH], struct udp_dropped *dropped)
 {
 	int received, count = 0;
 

@@ -318,7 +318,7 @@ void ingress_drain(struct ingress *ingress, int fd, uint64_t now)
 {
 	struct udp_message messages[UDP_BATCH];
 	struct udp_dropped dropped = { 0 };
-	int count = udp_receive(ingress->udp, fd, ingress->received, messages, &dropped);
+	int count = udp_receive(fd, ingress->received, messages, &dropped);
 
 	if (count <= 0 && udp_take_errors(ingress->udp, fd))
 		device_post_errors(ingress->device, ingress->counters, ingress->udp, now);

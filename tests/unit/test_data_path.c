@@ -477,16 +477,16 @@ static void a_segment_too_long_for_a_datagram_is_dropped(void **state)
 
 static struct udp_message forged; /* the next message that udp_receive returns, if it has data */
 
-int __real_udp_receive(struct udp *from, int fd, struct udp_batch *batch, struct udp_message messages[UDP_BATCH],
+int __real_udp_receive(int fd, struct udp_batch *batch, struct udp_message messages[UDP_BATCH],
 					   struct udp_dropped *dropped);
-int __wrap_udp_receive(struct udp *from, int fd, struct udp_batch *batch, struct udp_message messages[UDP_BATCH],
+int __wrap_udp_receive(int fd, struct udp_batch *batch, struct udp_message messages[UDP_BATCH],
 					   struct udp_dropped *dropped);
 
-int __wrap_udp_receive(struct udp *from, int fd, struct udp_batch *batch, struct udp_message messages[UDP_BATCH],
+int __wrap_udp_receive(int fd, struct udp_batch *batch, struct udp_message messages[UDP_BATCH],
 					   struct udp_dropped *dropped)
 {
 	if (!forged.data)
-		return __real_udp_receive(from, fd, batch, messages, dropped);
+		return __real_udp_receive(fd, batch, messages, dropped);
 	messages[0] = messages[1] = forged;
 	messages[1].length = messages[1].size = LENGTH;
 	forged.data = NULL;

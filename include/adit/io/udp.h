@@ -148,10 +148,9 @@ struct udp_batch *udp_batch_create(void);
 void udp_batch_destroy(struct udp_batch *batch);
 
 /*
- * Receives from `fd` (udp->v4 or udp->v6) without blocking. Returns the number of messages (0: none) or a negative
- * errno. Adds the messages that it drops to *dropped. The messages are valid until the next call.
+ * Receives from `fd`, a socket of a struct udp, without blocking. Returns the number of messages (0: none) or a
+ * negative errno. Adds the messages that it drops to *dropped. The messages are valid until the next call.
  */
-int udp_receive(struct udp *udp, int fd, struct udp_batch *batch, struct udp_message messages[UDP_BATCH],
-				struct udp_dropped *dropped);
+int udp_receive(int fd, struct udp_batch *batch, struct udp_message messages[UDP_BATCH], struct udp_dropped *dropped);
 
 #endif
