@@ -32,7 +32,7 @@ bool device_warn(struct device *device, enum warning kind, uint64_t until, uint6
 			   now - warnings->set[slot].logged_at < REPEAT_AFTER;
 	memcpy(warnings->set[slot].text, text, sizeof text);
 	warnings->set[slot].until = until;
-	if (repeated || !token_bucket_take(&warnings->lines, LINE_BURST, LINE_INTERVAL, now))
+	if (repeated || !token_bucket_take(&warnings->set[slot].lines, LINE_BURST, LINE_INTERVAL, now))
 		return false;
 	warnings->set[slot].logged_at = now;
 	return true;

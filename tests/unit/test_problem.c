@@ -412,6 +412,7 @@ static void the_same_warning_is_logged_again_after_ten_minutes(void **state)
 	for (int i = 0; i < 100; i++)
 		device_warn(&rig.device, WARNING_NETWORK, UINT64_MAX, START + 601 * NS_PER_S, "%d", i);
 	assert_false(device_warn(&rig.device, WARNING_NETWORK, UINT64_MAX, START + 601 * NS_PER_S, "three"));
+	assert_true(device_warn(&rig.device, WARNING_NO_PEER, UINT64_MAX, START + 601 * NS_PER_S, "another kind"));
 }
 
 static uint64_t wall;

@@ -39,11 +39,11 @@ enum { WARNING_FIRST_SET = WARNING_OWN_KEY };
 struct warnings {
 	struct {
 		char text[WARNING_TEXT];
-		uint64_t until;       /* ns of CLOCK_BOOTTIME; 0: not set */
-		uint64_t logged_at;   /* likewise; 0: never */
-		struct endpoint from; /* whose message has caused it; unknown for others */
+		uint64_t until;            /* ns of CLOCK_BOOTTIME; 0: not set */
+		uint64_t logged_at;        /* likewise; 0: never */
+		struct endpoint from;      /* whose message has caused it; unknown for others */
+		struct token_bucket lines; /* that may be logged; each kind has its own, because strangers can use up theirs */
 	} set[WARNINGS - WARNING_FIRST_SET];
-	struct token_bucket lines; /* that may be logged */
 };
 
 #endif
