@@ -42,6 +42,8 @@ static int interface_set_reason(struct reason *reason, int error, const char *na
 	default:
 		return reason_set_errno(reason, node_error, NODE);
 	}
+	if (error == -ENOTTY)
+		return reason_set(reason, error, NODE " is not the TUN device (mknod " NODE " c 10 200)");
 	if (error == -EPERM)
 		return reason_set(reason, error, "creating the interface requires root or CAP_NET_ADMIN");
 	if (error == -EBUSY)

@@ -102,9 +102,12 @@ def missing_requirements(lab):
         error = done.stderr.splitlines()[-1]
         assert done.returncode == 1 and re.search("root|CAP_NET_ADMIN|not permitted|denied", error), error
         os.chmod(path, 0o600)
-    with lab.check("no /dev/net/tun"):
-        script = f"mount -t tmpfs tmpfs /dev/net && exec {shlex.quote(lab.adit)} run {path}"
-        fails(node, ["unshare", "--mount", "sh", "-c", script], "/dev/net/tun")
+    nodes = {"true": "/dev/net/tun does not exist", "touch /dev/net/tun": "/dev/net/tun is not the TUN device",
+             "mknod /dev/net/tun c 1 3": "/dev/net/tun is not the TUN device"}
+    for make, message in nodes.items():
+        with lab.check(f"/dev/net/tun as made by {make!r}"):
+            script = f"mount -t tmpfs tmpfs /dev/net && {make} && exec {shlex.quote(lab.adit)} run {path}"
+            fails(node, ["unshare", "--mount", "sh", "-c", script], message)
     with lab.check("with root and /dev/net/tun it starts"):
         end.start()
 
