@@ -66,7 +66,7 @@ void hooks_log_output(void *context, const char *label, const char *text)
 		return;
 	}
 	if (hooks->suppressed)
-		log_warning(hooks->interface, "%s: %lu lines of output are not shown", label, hooks->suppressed);
+		log_warning(hooks->interface, "%s: lines of output not shown: %lu", label, hooks->suppressed);
 	hooks->suppressed = 0;
 	snprintf(shown, sizeof shown, "%s", text);
 	key_mask(shown);
@@ -126,7 +126,7 @@ int hooks_set_reason(struct reason *reason, int status, const char *label, const
 	if (status == -ETIMEDOUT)
 		return reason_set(reason, -EIO, "%s: killed after %g s: %s", label, hooks_timeout(HOOK_TIMEOUT), command);
 	if (status < 0)
-		return reason_set(reason, -EIO, "%s: sh: %s", label, strerror(-status));
+		return reason_set(reason, -EIO, "%s: the shell cannot be started: %s", label, strerror(-status));
 	return reason_set(reason, -EIO, "%s: failed with status %d: %s", label, status, command);
 }
 

@@ -63,7 +63,7 @@ void waiting_client_finish(struct waiting_client *client, int error)
 
 	if (!client->waits)
 		return;
-	snprintf(lost, sizeof lost, "%lu lines are not shown", client->lost);
+	snprintf(lost, sizeof lost, "lines not shown: %lu", client->lost);
 	if (client->lost)
 		waiting_client_line(client, "message", lost);
 	send(client->fd, line, (size_t)length, MSG_NOSIGNAL | MSG_DONTWAIT);
