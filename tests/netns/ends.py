@@ -181,7 +181,13 @@ class Device(End):
         for peer in self.peers:
             for prefix in peer["AllowedIPs"].split(", "):
                 self.node.run(f"ip route replace {prefix} dev {self.interface}")
+        if self.port:
+            wait_for(self.listens, f"{self.interface}: a socket on port {self.port}")
         return self
+
+    def listens(self):
+        """The daemon opens its sockets a moment after the link is up."""
+        return self.node.run(f"ss -Hlun sport = :{self.port}").stdout
 
     def link(self, change):
         self.node.run(f"ip link set {self.interface} {change}")
