@@ -149,7 +149,7 @@ def another_stream(lab):
 def lost_journal(lab):
     """A journal that stops reading, closes its socket or loses its file."""
     left, right = named_pair(lab, LogLevel="debug")
-    journald = Journal(left.node)
+    journald = Journal(left.node, queue=64)
     with environment(JOURNAL_STREAM=stream_of(left)):
         left.start()
 

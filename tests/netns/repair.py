@@ -19,8 +19,9 @@ PROTO = "173"
 def inner_state(node):
     """What network_state shows, without the handles and counters that change when an item is added again."""
     state = network_state(node)
-    state["ip address"] = "\n".join(line.split("\\")[0].replace(" noprefixroute", "") for line in
-                                    node.run("ip -o address show").stdout.splitlines())
+    # Who changes an address of ours may take its protocol number and its flag away, which does not matter.
+    state["ip address"] = "\n".join(re.sub(r" noprefixroute| proto 0xad|\\.*", "", line)
+                                    for line in node.run("ip -o address show").stdout.splitlines())
     # The kernel adds the route of a network with the address; when another program deletes it, it is ours.
     for family, network, rest in (4, "10.7.0.0/24", ""), (6, "fd07::/64", r" metric \d+"):
         command = f"ip -{family} route show table all"
