@@ -96,6 +96,12 @@ def state(container, pattern="."):
                                  and not re.search(r"^(local|anycast|multicast|broadcast) |fe80::|^\d+: lo ", line)))}
 
 
+def wait_for_uplink(container, *texts):
+    """Returns the state of a host whose manager has set up all that its file asks for."""
+    wait_for(lambda: all(text in state(container)[""] for text in texts), "the uplink")
+    return state(container)
+
+
 def ours(container):
     return state(container, "tun-left|site|proto 173|adit|51820")
 
@@ -150,8 +156,7 @@ def networkd(lab):
     left, container = lay(lab, [], "/etc/systemd/network/10-wan.network", NETWORKD)
     with container.booted():
         container.start("systemd-networkd")
-        wait_for(lambda: "192.0.2.53" in state(container)[""], "the uplink")
-        before = state(container)
+        before = wait_for_uplink(container, "192.0.2.53", "192.0.2.0/24 dev wan", "default via 2001:db8::2")
         start(container)
         check_actions(lab, container, ["systemctl restart systemd-networkd", "networkctl reload",
                                        "networkctl reconfigure wan", "networkctl down wan; networkctl up wan"])
@@ -197,8 +202,8 @@ def network_manager(lab):
     left, container = lay(lab, ["NetworkManager"], "/etc/NetworkManager/system-connections/wan.nmconnection",
                           NETWORK_MANAGER, 0o600)
     with container.booted():
-        wait_for(lambda: "192.0.2.53" in state(container)[""], "the uplink")
-        before = state(container)
+        wait_for(lambda: "100" in container.run("nmcli -g GENERAL.STATE device show wan", check=False), "a connection")
+        before = wait_for_uplink(container, "192.0.2.53", "192.0.2.0/24 dev wan", "default via 2001:db8::2")
         start(container)
         check_actions(lab, container, ["systemctl restart NetworkManager", "nmcli networking off; nmcli networking on",
                                        "nmcli connection down wan; nmcli connection up wan", "nmcli device reapply wan",
@@ -210,8 +215,7 @@ def network_manager(lab):
 def ifupdown(lab):
     left, container = lay(lab, ["networking"], "/etc/network/interfaces", IFUPDOWN)
     with container.booted():
-        wait_for(lambda: "default via 192.0.2.2" in state(container)[""], "the uplink")
-        before = state(container)
+        before = wait_for_uplink(container, "default via 192.0.2.2")
         start(container)
         check_actions(lab, container, ["ifdown -a; ifup -a", "systemctl restart networking"])
         check_stop(lab, container, before)
