@@ -352,10 +352,11 @@ static int show_read_counter(void *context, char *key, char *value)
 		return -ENOMEM;
 	memcpy(counter->name, key, size);
 	while ((number = strsep(&value, ","))) {
-		if (counter->count == SHOW_COUNTER_VALUES || show_read_u64(&counter->values[counter->count++], number)) {
+		if (counter->count == SHOW_COUNTER_VALUES || show_read_u64(&counter->values[counter->count], number)) {
 			free(counter);
 			return 0;
 		}
+		counter->count++;
 	}
 	**tail = counter;
 	*tail = &counter->next;
