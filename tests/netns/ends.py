@@ -287,3 +287,15 @@ def devices(lab, ends, *arguments, **settings):
     """Creates a pair of bare devices. `ends` is an element of ENDS or PLAIN_ENDS."""
     left, right = (DEVICES[name] for name in ends.split("+"))
     return pair(lab, *arguments, left=left, right=right, **settings)
+
+
+def check_handshake(lab, left, right, initiator):
+    """Pings through a new tunnel. Only the end that `initiator` names knows the endpoint of the other one."""
+    source, target = (left, right) if initiator == "left" else (right, left)
+    for family in 4, 6:
+        with lab.check(f"ping from the initiator, then from the responder, v{family} inside"):
+            source.node.ping(target.inner(family))
+            target.node.ping(source.inner(family))
+    with lab.check("wg shows a handshake and traffic both ways"):
+        received, sent = map(int, right.about_peer("transfer").split())
+        assert int(right.about_peer("latest-handshakes")) > 0 and received > 0 and sent > 0

@@ -7,7 +7,7 @@ kernel's WireGuard.
     adit  10.7.0.1, fd07::1             wireguard-go  10.7.0.2, fd07::2
 """
 
-from ends import WireguardGo, host_port, pair
+from ends import WireguardGo, check_handshake, host_port, pair
 from kernel import KernelWireguard
 from lab import case
 from traffic import MIB, both_ways, datagrams, small_datagrams, stream
@@ -19,14 +19,7 @@ REKEY_AFTER = 120  # seconds; paper, section 6.2
 def handshake(lab, outside, initiator, psk):
     """The responder has no endpoint for its peer, so the handshake can only come from the initiator."""
     left, right = pair(lab, outside, right=WireguardGo, psk=psk, knows=initiator)
-    source, target = (left, right) if initiator == "left" else (right, left)
-    for family in 4, 6:
-        with lab.check(f"ping from the initiator, then from the responder, v{family} inside"):
-            source.node.ping(target.inner(family))
-            target.node.ping(source.inner(family))
-    with lab.check("wg shows a handshake and traffic both ways"):
-        received, sent = map(int, right.about_peer("transfer").split())
-        assert int(right.about_peer("latest-handshakes")) > 0 and received > 0 and sent > 0
+    check_handshake(lab, left, right, initiator)
 
 
 @case(outside=[4, 6])

@@ -22,7 +22,7 @@ import shutil
 import socket
 import subprocess
 
-from ends import Device, pair
+from ends import Device, check_handshake, pair
 from lab import TIMEOUT, Skip, case, fetch_package, wait_for
 from traffic import MIB, both_ways, datagrams, small_datagrams
 
@@ -189,14 +189,7 @@ class KernelWireguard(Device):
 def handshake_and_traffic(lab, outside, initiator):
     """The responder has no endpoint for its peer, so the handshake can only come from the initiator."""
     left, right = pair(lab, outside, right=KernelWireguard, psk=True, knows=initiator)
-    source, target = (left, right) if initiator == "left" else (right, left)
-    for family in 4, 6:
-        with lab.check(f"ping from the initiator, then from the responder, v{family} inside"):
-            source.node.ping(target.inner(family))
-            target.node.ping(source.inner(family))
-    with lab.check("wg shows a handshake and traffic both ways"):
-        received, sent = map(int, right.about_peer("transfer").split())
-        assert int(right.about_peer("latest-handshakes")) > 0 and received > 0 and sent > 0
+    check_handshake(lab, left, right, initiator)
     for family in 4, 6:
         ends = left.node, left.inner(family), right.node, right.inner(family)
         with lab.check(f"8 MiB of TCP each way, v{family} inside"):
