@@ -317,10 +317,13 @@ static void set_finish(struct uapi *uapi)
 	input_consume(connection, connection->set_length);
 	connection_resume(connection);
 	do {
-		waiting = NULL;
-		list_for_each (other, &uapi->connections, struct uapi_connection, node)
-			if (other->waits) /* NOLINT(clang-analyzer-unix.Malloc): a connection leaves the list before it is freed */
-				waiting = other;
+		waiting = NULL; /* the one that has waited longest: the list is in the order of activity */
+		list_for_each (other, &uapi->connections, struct uapi_connection, node) {
+			if (!other->waits) /* NOLINT(clang-analyzer-unix.Malloc): a connection leaves the list before it is freed */
+				continue;
+			waiting = other;
+			break;
+		}
 		if (waiting) {
 			waiting->waits = false;
 			connection_resume(waiting);

@@ -172,6 +172,50 @@ static void other_changes_wait_for_a_large_set(void **state)
 	serve_until(&serve, serve_all_closed, NULL);
 }
 
+static char verb_order[8];
+
+static int verb_first(void *context, struct uapi_reply *reply)
+{
+	strcat(verb_order, "1");
+	return 0;
+}
+
+static int verb_second(void *context, struct uapi_reply *reply)
+{
+	strcat(verb_order, "2");
+	return 0;
+}
+
+/* Otherwise clients that send large sets again and again could keep another one waiting for ever. */
+static void requests_that_wait_are_answered_in_their_order(void **state)
+{
+	static const struct uapi_verb verbs[] = { { "first", verb_first }, { "second", verb_second }, { NULL, NULL } };
+	char *set = set_of_many_peers("", "");
+	int large, first, second;
+
+	uapi_stop(&serve.uapi);
+	serve.options.verbs = verbs;
+	serve_start(&serve);
+	large = serve_connect(&serve);
+	first = serve_connect(&serve);
+	second = serve_connect(&serve);
+	send_set(large, set);
+	serve_send(&serve, first, "first=1\n\n", 9);
+	serve_turn(&serve);
+	serve_send(&serve, second, "second=1\n\n", 10);
+	serve_turn(&serve);
+	assert_non_null(serve.uapi.setting);
+	assert_string_equal(verb_order, "");
+	serve_until(&serve, answered, &first);
+	serve_until(&serve, answered, &second);
+	assert_string_equal(verb_order, "12");
+	free(set);
+	close(large);
+	close(first);
+	close(second);
+	serve_until(&serve, serve_all_closed, NULL);
+}
+
 static void the_server_may_stop_during_a_set(void **state)
 {
 	char *set = set_of_many_peers("", "");
@@ -232,11 +276,9 @@ static void memory_is_returned_after_peers_were_removed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(packets_flow_between_the_parts_of_a_set),
-		TEST(a_peer_with_many_prefixes_is_set_in_parts),
-		TEST(a_bad_last_line_of_a_large_set_changes_nothing),
-		TEST(other_changes_wait_for_a_large_set),
-		TEST(the_server_may_stop_during_a_set),
+		TEST(packets_flow_between_the_parts_of_a_set),        TEST(a_peer_with_many_prefixes_is_set_in_parts),
+		TEST(a_bad_last_line_of_a_large_set_changes_nothing), TEST(other_changes_wait_for_a_large_set),
+		TEST(requests_that_wait_are_answered_in_their_order), TEST(the_server_may_stop_during_a_set),
 		TEST(memory_is_returned_after_peers_were_removed),
 	};
 
