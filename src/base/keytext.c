@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Keys as text: libsodium does the conversions in constant time. */
+/* Keys: libsodium does the conversions in constant time. */
 #include "base/keytext.h"
 
 #include <ctype.h>
@@ -7,6 +7,18 @@
 #include <string.h>
 
 enum { KEY_LIKE_RUN = 20 }; /* half a key has 22 */
+
+void key_clamp(uint8_t private_key[KEY_BYTES])
+{
+	private_key[0] &= 248;
+	private_key[31] = (private_key[31] & 127) | 64;
+}
+
+void key_generate(uint8_t private_key[KEY_BYTES])
+{
+	randombytes_buf(private_key, KEY_BYTES);
+	key_clamp(private_key);
+}
 
 void key_to_base64(char text[KEY_BASE64], const uint8_t key[KEY_BYTES])
 {

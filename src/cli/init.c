@@ -206,7 +206,6 @@ static bool new_text_is_right(const struct init *init, const struct text *text)
 
 	snprintf(config.interface, sizeof config.interface, "%s", init->interface);
 	error = ini_parse_config(&config, init->file, text->bytes, text->length, &report);
-
 	if (error == -ENOMEM)
 		options_fail(&options, "out of memory");
 	config_destroy(&config);
@@ -315,9 +314,7 @@ int command_init(int argc, char **argv)
 	}
 	if (!parse_init(init, buffer, argc, argv))
 		goto out;
-	randombytes_buf(private_key, sizeof private_key);
-	private_key[0] &= 248;
-	private_key[31] = (private_key[31] & 127) | 64;
+	key_generate(private_key);
 	crypto_scalarmult_base(public_key, private_key);
 	write_init(text, init, private_key);
 	sodium_memzero(private_key, sizeof private_key);

@@ -47,9 +47,7 @@ int command_genkey(int argc, char **argv)
 	if (!usage_check(argv[0], argc, argv, "", 0, 0))
 		return EXIT_FAILURE;
 	warn_if_world_accessible(argv[0]);
-	randombytes_buf(key, sizeof key);
-	key[0] &= 248;
-	key[31] = (key[31] & 127) | 64;
+	key_generate(key);
 	return print_key(argv[0], key);
 }
 

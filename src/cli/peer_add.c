@@ -324,9 +324,7 @@ static void make_keys(struct new_peer *peer, const char *public_key)
 		key_from_base64(peer->public_key, public_key);
 		return;
 	}
-	randombytes_buf(peer->private_key, sizeof peer->private_key);
-	peer->private_key[0] &= 248;
-	peer->private_key[31] = (peer->private_key[31] & 127) | 64;
+	key_generate(peer->private_key);
 	crypto_scalarmult_base(peer->public_key, peer->private_key);
 	randombytes_buf(peer->preshared_key, sizeof peer->preshared_key);
 }

@@ -13,11 +13,13 @@
  */
 #include "crypto/noise.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <sodium.h>
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/keytext.h"
 #include "crypto/hash.h"
 #include "symmetric.h"
 
@@ -25,11 +27,7 @@
 
 enum { TIMESTAMP_UNIT = 1 << 24 }; /* ns */
 
-static void clamp(uint8_t private_key[NOISE_KEY])
-{
-	private_key[0] &= 248;
-	private_key[31] = (private_key[31] & 127) | 64;
-}
+static_assert((int)NOISE_KEY == (int)KEY_BYTES, "one size of keys");
 
 void noise_identity_set(struct noise_identity *local, const uint8_t *private_key)
 {
@@ -37,7 +35,7 @@ void noise_identity_set(struct noise_identity *local, const uint8_t *private_key
 	if (!private_key)
 		return;
 	memcpy(local->private_key, private_key, NOISE_KEY);
-	clamp(local->private_key);
+	key_clamp(local->private_key);
 	crypto_scalarmult_curve25519_base(local->public_key, local->private_key);
 	local->has_key = true;
 }
@@ -91,8 +89,7 @@ void noise_timestamp(uint8_t stamp[NOISE_TIMESTAMP], uint64_t realtime)
 
 static void generate_ephemeral(uint8_t private_key[NOISE_KEY], uint8_t public_key[NOISE_KEY])
 {
-	randombytes_buf(private_key, NOISE_KEY);
-	clamp(private_key);
+	key_generate(private_key);
 	crypto_scalarmult_curve25519_base(public_key, private_key);
 }
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/keytext.h"
 #include "base/list.h"
 #include "base/map.h"
 
@@ -201,9 +202,7 @@ int secrets_complete(struct secrets *secrets, struct topology *topology, struct 
 		struct mesh_secret *host = &secrets->hosts[i];
 
 		if (!host->has_private_key || host->rotate) {
-			randombytes_buf(host->private_key, KEY_BYTES);
-			host->private_key[0] &= 248;
-			host->private_key[31] = (host->private_key[31] & 127) | 64;
+			key_generate(host->private_key);
 			crypto_scalarmult_base(host->public_key, host->private_key);
 		}
 		forget_earlier_peers(host);

@@ -147,6 +147,25 @@ static int setup(void **state)
 #define KEY "6KpcbY9tWfSPVKhYJkCSEfTjzLPyy4UY0TpjLWeDaWQ="
 #define HEX "e8aa5c6d8f6d59f48f54a85826409211f4e3ccb3f2cb8518d13a632d67836964"
 
+static void new_private_keys_are_clamped_and_differ(void **state)
+{
+	uint8_t key[KEY_BYTES], last[KEY_BYTES] = { 0 };
+
+	for (int i = 0; i < 100; i++) {
+		key_generate(key);
+		assert_int_equal(key[0] & 7, 0);
+		assert_int_equal(key[31] & 0xc0, 0x40);
+		assert_memory_not_equal(key, last, KEY_BYTES);
+		memcpy(last, key, KEY_BYTES);
+	}
+	memset(key, 0xff, sizeof key);
+	key_clamp(key);
+	assert_int_equal(key[0], 0xf8);
+	assert_int_equal(key[31], 0x7f);
+	for (int i = 1; i < KEY_BYTES - 1; i++)
+		assert_int_equal(key[i], 0xff);
+}
+
 static void keys_in_a_text_are_masked(void **state)
 {
 	static const char *const cases[][2] = {
@@ -173,10 +192,15 @@ static void keys_in_a_text_are_masked(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_known_key_converts_both_ways),   cmocka_unit_test(random_keys_survive_the_round_trip),
-		cmocka_unit_test(malformed_base64_is_rejected),     cmocka_unit_test(base64_accepts_only_its_alphabet),
-		cmocka_unit_test(malformed_hex_is_rejected),        cmocka_unit_test(hex_accepts_only_its_digits),
-		cmocka_unit_test(hex_digits_may_be_of_either_case), cmocka_unit_test(keys_in_a_text_are_masked),
+		cmocka_unit_test(a_known_key_converts_both_ways),
+		cmocka_unit_test(random_keys_survive_the_round_trip),
+		cmocka_unit_test(malformed_base64_is_rejected),
+		cmocka_unit_test(base64_accepts_only_its_alphabet),
+		cmocka_unit_test(malformed_hex_is_rejected),
+		cmocka_unit_test(hex_accepts_only_its_digits),
+		cmocka_unit_test(hex_digits_may_be_of_either_case),
+		cmocka_unit_test(keys_in_a_text_are_masked),
+		cmocka_unit_test(new_private_keys_are_clamped_and_differ),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Keys as text: base64 as in wg(8), hexadecimal as on the control socket. All conversions run in constant time. */
+/*
+ * Keys: new private ones, and their text, which is base64 as in wg(8), or hexadecimal as on the control socket. All
+ * conversions run in constant time.
+ */
 #ifndef ADIT_BASE_KEYTEXT_H
 #define ADIT_BASE_KEYTEXT_H
 
@@ -12,6 +15,11 @@ enum {
 	KEY_HEX = 65,    /* 64 characters and the terminating NUL */
 };
 
+/* Clears and sets the bits that X25519 requires of a private key (RFC 7748, section 5). */
+void key_clamp(uint8_t private_key[KEY_BYTES]);
+/* Makes a random private key. */
+void key_generate(uint8_t private_key[KEY_BYTES]);
+
 void key_to_base64(char text[KEY_BASE64], const uint8_t key[KEY_BYTES]);
 void key_to_hex(char text[KEY_HEX], const uint8_t key[KEY_BYTES]);
 
@@ -23,7 +31,7 @@ void key_to_hex(char text[KEY_HEX], const uint8_t key[KEY_BYTES]);
 bool key_from_base64(uint8_t key[KEY_BYTES], const char *text);
 bool key_from_hex(uint8_t key[KEY_BYTES], const char *text);
 
-/* Whether the text may contain a key, or half of one, so that it must not be shown: 20 characters of base64 in a row. */
+/* Whether the text may contain a key, or half of one: 20 characters of base64 in a row. Then it must not be shown. */
 bool key_like(const char *text);
 
 /*
