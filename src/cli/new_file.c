@@ -49,27 +49,6 @@ int new_file_print(const struct text *text)
 	return write_all(STDOUT_FILENO, text->bytes, text->length);
 }
 
-/* The length of the folder in `path`, including its slash; 0: the current folder. */
-static int folder_length(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? (int)(slash + 1 - path) : 0;
-}
-
-void new_file_sync(const char *path)
-{
-	char folder[PATH_MAX];
-	int fd;
-
-	snprintf(folder, sizeof folder, "%.*s.", folder_length(path), path);
-	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	fsync(fd);
-	close(fd);
-}
-
 /* Gives a file its name if that is free. Some file systems cannot rename so, but they have links. */
 static int rename_new(const char *from, const char *to)
 {
@@ -85,7 +64,8 @@ static int rename_new(const char *from, const char *to)
 
 int new_file_write(const char *path, const struct text *text)
 {
-	int folder = folder_length(path), fd, error;
+	const char *slash = strrchr(path, '/');
+	int folder = slash ? (int)(slash + 1 - path) : 0, fd, error; /* bytes of the folder and its slash */
 	char hidden[PATH_MAX];
 
 	if (snprintf(hidden, sizeof hidden, "%.*s.%s.XXXXXX", folder, path, path + folder) >= (int)sizeof hidden)
@@ -105,6 +85,6 @@ int new_file_write(const char *path, const struct text *text)
 	if (error)
 		unlink(hidden);
 	else
-		new_file_sync(path);
+		sync_folder_of(path);
 	return error;
 }

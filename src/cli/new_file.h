@@ -28,7 +28,5 @@ void text_wipe(struct text *text);
 int new_file_write(const char *path, const struct text *text);
 /* Writes the text to standard output, past the buffers of stdio. Returns 0 or a negative errno. */
 int new_file_print(const struct text *text);
-/* Syncs the folder of `path`, so that a name that was added or removed there survives a crash. */
-void new_file_sync(const char *path);
 
 #endif

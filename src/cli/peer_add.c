@@ -15,6 +15,7 @@
 
 #include "address_pool.h"
 #include "base/keytext.h"
+#include "base/write_all.h"
 #include "new_file.h"
 #include "options.h"
 #include "peer_site.h"
@@ -481,7 +482,7 @@ static int commit_peer(const struct peer_site *site, const struct new_peer *peer
 	if (!error)
 		return 0;
 	unlink(path);
-	new_file_sync(path);
+	sync_folder_of(path);
 	if (reloaded)
 		peer_site_reload(site);
 	return error;

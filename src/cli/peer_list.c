@@ -11,7 +11,7 @@
 #include "base/keytext.h"
 #include "base/spelling.h"
 #include "base/usage.h"
-#include "new_file.h"
+#include "base/write_all.h"
 #include "peer_site.h"
 
 enum { LIST_ROOM = 80 };
@@ -141,7 +141,7 @@ static int remove_peer_file(const struct peer_site *site, const char *path, bool
 		fprintf(stderr, "%s: %s: %s\n", site->command, path, strerror(errno));
 		return -1;
 	}
-	new_file_sync(path);
+	sync_folder_of(path);
 	error = reload ? peer_site_reload(site) : 0;
 	if (error >= 0) {
 		if (error == PEER_SITE_ABSENT)
@@ -151,7 +151,7 @@ static int remove_peer_file(const struct peer_site *site, const char *path, bool
 	}
 	if (rename(hidden, path) < 0)
 		fprintf(stderr, "%s: %s: %s\n", site->command, hidden, strerror(errno));
-	new_file_sync(path);
+	sync_folder_of(path);
 	return -1;
 }
 

@@ -51,21 +51,6 @@ static int check_edited(const char *path, const char *text, size_t length)
 	return error;
 }
 
-/* Makes a rename durable. A file system that cannot do that for a folder does not need it. */
-static void sync_folder(const char *path)
-{
-	char folder[4096];
-	const char *slash = strrchr(path, '/');
-	int fd;
-
-	snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
-	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	fsync(fd);
-	close(fd);
-}
-
 /* Replaces the file at `path`, which is not a symbolic link. `old` is its status. Returns 0 or negative errno. */
 static int replace_file(const char *path, const struct stat *old, const char *text, size_t length)
 {
@@ -94,7 +79,7 @@ static int replace_file(const char *path, const struct stat *old, const char *te
 	if (error)
 		unlink(temporary);
 	else
-		sync_folder(path);
+		sync_folder_of(path);
 	return error;
 }
 

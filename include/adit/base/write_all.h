@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Writes to a descriptor until everything is written. */
+/* Writes to a descriptor until everything is written, and names of files that survive a crash. */
 #ifndef ADIT_BASE_WRITE_ALL_H
 #define ADIT_BASE_WRITE_ALL_H
 
@@ -7,5 +7,11 @@
 
 /* Continues after a short write and after a signal. Returns 0 or a negative errno; a part may be written then. */
 int write_all(int fd, const void *bytes, size_t length);
+
+/*
+ * Syncs the folder of `path`, so that a name that was added or removed there survives a crash. A file system that
+ * cannot do that for a folder does not need it.
+ */
+void sync_folder_of(const char *path);
 
 #endif
