@@ -15,7 +15,7 @@
 #include "netlink_request.h"
 
 /* Linux 5.18; older headers lack it. */
-enum { ADDRESS_PROTOCOL = 11, NOT_SUPPRESSED = -1 };
+enum { ADDRESS_PROTOCOL = 11 };
 
 /* --- link ------------------------------------------------------------------------------------------------------ */
 
@@ -412,7 +412,7 @@ static void dump_rule(void *context, const struct nlmsghdr *message)
 	entry = (struct netlink_rule_entry) {
 		.family = head->family,
 		.inverted = head->flags & FIB_RULE_INVERT,
-		.suppress = NOT_SUPPRESSED,
+		.suppress = NETLINK_NOT_SUPPRESSED,
 		.table = head->table,
 	};
 	mnl_attr_for_each(attribute, message, sizeof *head)
@@ -473,7 +473,7 @@ int netlink_change_rule(struct netlink *netlink, bool add, const struct netlink_
 		mnl_attr_put_u32(message, FRA_FWMARK, rule->mark);
 		mnl_attr_put_u32(message, FRA_FWMASK, UINT32_MAX);
 	}
-	if (rule->suppress != NOT_SUPPRESSED)
+	if (rule->suppress != NETLINK_NOT_SUPPRESSED)
 		mnl_attr_put_u32(message, FRA_SUPPRESS_PREFIXLEN, (uint32_t)rule->suppress);
 	return netlink_finish(netlink, NULL, NULL);
 }

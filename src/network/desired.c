@@ -159,7 +159,6 @@ static void want_full(struct desired *desired, uint8_t family)
 	struct item guard = { .kind = ITEM_GUARD, .family = family, .table = plan->table };
 	struct item rule = { .kind = ITEM_RULE, .family = family, .rule.mark = plan->mark };
 	struct item firewall = { .kind = ITEM_FIREWALL, .family = family };
-
 	bool possible = family == AF_INET || v6_possible(desired);
 
 	if (family == AF_INET6 && !desired->facts->v6_on_host)

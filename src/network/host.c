@@ -12,10 +12,7 @@
 #include "network/plan.h"
 #include "sysctl.h"
 
-enum {
-	ADDRESS_OF_KERNEL = 3, /* IFAPROT_KERNEL_LL: a link-local address that the kernel generated */
-	NOT_SUPPRESSED = -1,
-};
+enum { ADDRESS_OF_KERNEL = 3 }; /* IFAPROT_KERNEL_LL: a link-local address that the kernel generated */
 
 static const uint8_t families[] = { AF_INET, AF_INET6 };
 
@@ -96,7 +93,6 @@ static void observe_address(void *context, const struct netlink_address_entry *e
 static void observe_route(void *context, const struct netlink_route_entry *entry)
 {
 	struct item item = item_route(&entry->to, entry->table);
-
 	struct observation *observation = context;
 
 	item.flags = entry->protocol == NETLINK_PROTOCOL_ADIT ? ITEM_OURS : 0;
@@ -192,7 +188,7 @@ struct rule_bounds {
 /* The kernel lists rules by preference. */
 static void find_bounds(struct rule_bounds *bounds, const struct netlink_rule_entry *entry)
 {
-	if (!entry->plain || entry->inverted || entry->mark || entry->suppress != NOT_SUPPRESSED)
+	if (!entry->plain || entry->inverted || entry->mark || entry->suppress != NETLINK_NOT_SUPPRESSED)
 		return;
 	if (entry->table == RT_TABLE_MAIN && !bounds->main) {
 		bounds->main = entry->preference;
@@ -224,7 +220,7 @@ static void collect_rule(void *context, const struct netlink_rule_entry *entry)
 		return;
 	if (entry->table == RT_TABLE_MAIN && entry->suppress == 0)
 		item.length = RULE_SUPPRESS;
-	else if (entry->suppress == NOT_SUPPRESSED)
+	else if (entry->suppress == NETLINK_NOT_SUPPRESSED)
 		item.length = RULE_TUNNEL;
 	else
 		return;
@@ -479,7 +475,7 @@ static int apply_rule(struct host *host, const struct operation *operation)
 		.protocol = NETLINK_PROTOCOL_ADIT,
 		.inverted = true,
 		.mark = item->rule.mark,
-		.suppress = item->length == RULE_SUPPRESS ? 0 : NOT_SUPPRESSED,
+		.suppress = item->length == RULE_SUPPRESS ? 0 : NETLINK_NOT_SUPPRESSED,
 		.table = item->table,
 		.preference = item->rule.preference,
 	};

@@ -11,7 +11,7 @@
 
 #include "host.h"
 
-enum { CONFLICT_TEXT = 2 * ITEM_TEXT, RULES_MAX = 8, NOT_SUPPRESSED = -1 };
+enum { CONFLICT_TEXT = 2 * ITEM_TEXT, RULES_MAX = 8 };
 
 static void report_conflict(const struct host *host, const char *text)
 {
@@ -102,10 +102,10 @@ static void view_rule(void *context, const struct netlink_rule_entry *entry)
 	bool for_ours = !entry->inverted && (!entry->mark || entry->mark == host->mark);
 
 	if (entry->protocol == NETLINK_PROTOCOL_ADIT) {
-		view->own_seen |= entry->mark == host->mark && entry->suppress == NOT_SUPPRESSED;
+		view->own_seen |= entry->mark == host->mark && entry->suppress == NETLINK_NOT_SUPPRESSED;
 		return;
 	}
-	if (entry->suppress != NOT_SUPPRESSED || (!entry->plain && !entry->rejects))
+	if (entry->suppress != NETLINK_NOT_SUPPRESSED || (!entry->plain && !entry->rejects))
 		return;
 	if (entry->plain && (entry->table == RT_TABLE_MAIN || entry->table == RT_TABLE_LOCAL)) {
 		view->main_seen |= for_all && entry->table == RT_TABLE_MAIN;

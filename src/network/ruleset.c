@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/map.h"
+
 /* MARK_RULES: the number of rules that save and restore the mark. */
 enum { MARK_RULES = 2, COMMENT_BYTES = 80 };
 
@@ -90,22 +92,20 @@ static void write_chains(FILE *file, const struct ruleset *ruleset, const char *
 
 uint64_t ruleset_digest(const struct ruleset *ruleset)
 {
-	uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
 	char *text = NULL;
 	size_t length;
 	FILE *file = open_memstream(&text, &length);
+	uint64_t hash = 0;
 
 	if (!file)
 		return 0;
 	write_chains(file, ruleset, "");
-	if (fclose(file) != 0) {
-		free(text);
-		return 0;
+	if (fclose(file) == 0) {
+		hash = map_hash(text, length);
+		hash = hash ? hash : 1;
 	}
-	for (const char *at = text; *at; at++)
-		hash = (hash ^ (unsigned char)*at) * UINT64_C(0x100000001b3);
 	free(text);
-	return hash ? hash : 1;
+	return hash;
 }
 
 char *ruleset_script(uint8_t family, const char *table, const struct ruleset *ruleset)

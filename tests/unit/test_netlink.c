@@ -440,7 +440,7 @@ static void rules_are_added_found_and_deleted(void **context)
 		assert_true(rules.ours.plain && rules.ours.inverted && !rules.ours.rejects);
 		assert_int_equal(rules.ours.family, families[i]);
 		assert_int_equal(rules.ours.mark, MARK);
-		assert_int_equal(rules.ours.suppress, -1);
+		assert_int_equal(rules.ours.suppress, NETLINK_NOT_SUPPRESSED);
 		assert_int_equal(rules.ours.table, TABLE);
 		assert_int_equal(rules.ours.preference, 100);
 		assert_int_equal(netlink_change_rule(state->netlink, false, &rule), 0);

@@ -117,13 +117,15 @@ struct nlmsghdr;
 /* Reads RTM_NEWROUTE and RTM_DELROUTE. */
 void netlink_read_route(const struct nlmsghdr *message, struct netlink_route_entry *entry);
 
+enum { NETLINK_NOT_SUPPRESSED = -1 };
+
 struct netlink_rule_entry {
 	uint8_t family, protocol;
 	bool inverted;    /* "not" */
 	bool plain;       /* the fields here represent all its conditions and actions */
 	bool rejects;     /* the fields here represent all its conditions, and it drops or rejects packets */
 	uint32_t mark;    /* with a full mask; 0: any */
-	int32_t suppress; /* suppress_prefixlength; -1: none */
+	int32_t suppress; /* suppress_prefixlength, or NETLINK_NOT_SUPPRESSED */
 	uint32_t table;
 	uint32_t preference;
 };
