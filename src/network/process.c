@@ -13,29 +13,23 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/write_all.h"
 
 enum { POLL_INTERVAL_MS = 1 };
 
-/* Uses a memfd instead of a pipe: writing never blocks, and a child that ends early causes no SIGPIPE. */
-static int process_open_input(const char *input, size_t length)
+int process_open_input(const char *input, size_t length)
 {
-	int fd = memfd_create("input", MFD_CLOEXEC), status;
+	int fd = memfd_create("input", MFD_CLOEXEC), error;
 
 	if (fd < 0)
 		return -errno;
-	while (length) {
-		ssize_t written = write(fd, input, length);
-		if (written < 0)
-			goto failed;
-		input += written;
-		length -= (size_t)written;
-	}
-	if (lseek(fd, 0, SEEK_SET) == 0)
+	error = write_all(fd, input, length);
+	if (!error && lseek(fd, 0, SEEK_SET) < 0)
+		error = -errno;
+	if (!error)
 		return fd;
-failed:
-	status = -errno;
 	close(fd);
-	return status;
+	return error;
 }
 
 int process_spawn(const char *const argv[], char *const environment[], int input, int output, pid_t *child)

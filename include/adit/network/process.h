@@ -21,6 +21,12 @@ int process_run(const char *const argv[], const char *input, size_t length, char
 				int timeout_ms);
 
 /*
+ * Returns a descriptor from which a program reads the `length` bytes of `input`, or negative errno. It is a memfd
+ * instead of a pipe: writing never blocks, and a program that ends early causes no SIGPIPE.
+ */
+int process_open_input(const char *input, size_t length);
+
+/*
  * Spawns argv[0], searched for in PATH, with `input` as its standard input and `output` as its standard output and
  * error. The child gets its own process group, and does not inherit the signals that this process blocks or ignores.
  * Returns 0 and sets *child, or negative errno.
