@@ -180,7 +180,7 @@ static void describe_problem(const struct peer *peer, const struct problem *prob
 	case PROBLEM_SHARED_KEY:
 		snprintf(text, PROBLEM_TEXT,
 				 "its endpoint changes back and forth between %s and %s: two hosts may use the same private key",
-				 endpoint_text(other, &problem->endpoint), endpoint_text(endpoint, &peer->endpoint));
+				 endpoint, endpoint_text(other, &peer->endpoint));
 		break;
 	case PROBLEM_INNER_SOURCE:
 		describe_inner_source(peer, problem, text);
@@ -332,7 +332,7 @@ void peer_answered(struct peer *peer, uint64_t now)
 	state->stale = 0;
 	if (state->unconfirmed)
 		device_count(peer->device, COUNT_UNCONFIRMED, 1);
-	if (++state->unconfirmed > UNCONFIRMED_MIN - 1)
+	if (++state->unconfirmed >= UNCONFIRMED_MIN)
 		peer_report_problem(peer, &(struct problem) { .kind = PROBLEM_UNCONFIRMED, .endpoint = peer->endpoint }, now);
 }
 
@@ -383,7 +383,7 @@ struct peer *peer_find_at(const struct device *device, const struct endpoint *en
 			continue;
 		if (endpoint_same_remote(&peer->endpoint, endpoint))
 			return peer;
-		endpoint_set_port(&same_port, endpoint->to.v4.sin_port); /* at the same place as that of IPv6 */
+		endpoint_set_port(&same_port, endpoint_get_port(endpoint));
 		if (endpoint_same_remote(&same_port, endpoint)) {
 			only = peer;
 			count++;
