@@ -145,6 +145,13 @@ static bool section_matches(const struct save_section *section, const uint8_t *p
 		   !memcmp(section->public_key, public_key, KEY_BYTES);
 }
 
+static void free_secret(char *text)
+{
+	if (text)
+		sodium_memzero(text, strlen(text));
+	free(text);
+}
+
 static void add_after(struct save_text *text, struct save_line *line, enum ini_key key, const char *value)
 {
 	char *added;
@@ -153,9 +160,7 @@ static void add_after(struct save_text *text, struct save_line *line, enum ini_k
 		text->failed = true;
 		return;
 	}
-	if (line->added)
-		sodium_memzero(line->added, strlen(line->added));
-	free(line->added);
+	free_secret(line->added);
 	line->added = added;
 }
 
@@ -462,7 +467,7 @@ static void save_add_peer(struct save_text *text, const struct config_peer *peer
 		text->failed = true;
 		return;
 	}
-	free(last->added);
+	free_secret(last->added);
 	last->added = head;
 	/* A section without lines of its own: its keys are added to the last line, too. */
 	*section = (struct save_section) { SECTION_PEER, text->line_count, text->line_count - 1, { 0 }, true };
@@ -531,13 +536,6 @@ static void write_line(FILE *to, const struct save_text *text, const struct save
 	if (!line->dropped && end[-1] != '\n')
 		fputs(text->newline, to);
 	fputs(line->added, to);
-}
-
-static void free_secret(char *text)
-{
-	if (text)
-		sodium_memzero(text, strlen(text));
-	free(text);
 }
 
 int save_edit(char **edited, size_t *edited_length, const char *text, size_t length, const struct config *file,
