@@ -130,7 +130,10 @@ static char *make_resolv_conf(const struct dns *dns)
 		fprintf(to, "nameserver %s\n", server->text);
 	for (const struct config_line *domain = dns->search; domain; domain = domain->next)
 		fprintf(to, "%s%s%s", domain == dns->search ? "search " : " ", domain->text, domain->next ? "" : "\n");
-	return fclose(to) ? NULL : text;
+	if (!fclose(to))
+		return text;
+	free(text);
+	return NULL;
 }
 
 static size_t append_words(const char **words, const struct config_line *list)
