@@ -246,6 +246,11 @@ const char *prefix_special(const struct ip_prefix *address)
 	return v4 == INADDR_ANY ? "the unspecified address" : NULL;
 }
 
+bool prefix_is_link_local(const struct ip_prefix *prefix)
+{
+	return prefix->family == AF_INET6 && prefix->address[0] == 0xfe && (prefix->address[1] & 0xc0) == 0x80;
+}
+
 const char *config_crypto_provider(const struct config *config)
 {
 	return config->crypto_provider[0] ? config->crypto_provider : "auto";

@@ -13,15 +13,10 @@ static bool routes_in_main_table(const struct config *config)
 	return config->table == TABLE_AUTO || (config->table == TABLE_NUMBER && config->table_number == RT_TABLE_MAIN);
 }
 
-static bool link_local(const struct ip_prefix *prefix)
-{
-	return prefix->family == AF_INET6 && prefix->address[0] == 0xfe && (prefix->address[1] & 0xc0) == 0x80;
-}
-
 /* True if our own interface, which may be up already, has the network, or if every link may have it. */
 static bool network_is_harmless(const struct config *config, const struct ini_network *network)
 {
-	return strcmp(network->interface, config->interface) == 0 || link_local(&network->prefix);
+	return strcmp(network->interface, config->interface) == 0 || prefix_is_link_local(&network->prefix);
 }
 
 static void advise_networks(const struct ini_parser *parser, const struct map *claims)
@@ -72,7 +67,7 @@ static void advise_endpoint(const struct ini_parser *parser, const struct map *c
 
 	if (!peer->has_endpoint || endpoint_numeric(peer->endpoint_host, peer->endpoint_port, &endpoint) < 0)
 		return;
-	if (!endpoint_address(&endpoint, &prefix) || link_local(&prefix))
+	if (!endpoint_address(&endpoint, &prefix) || prefix_is_link_local(&prefix))
 		return;
 	for (int length = prefix.length; length >= shortest; length--) {
 		const struct config_prefix *claim;

@@ -20,10 +20,9 @@ size_t count_host_networks(const struct ini_network *list, size_t count, const c
 	size_t networks = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		const struct ip_prefix *prefix = &list[i].prefix;
-		bool link_local = prefix->family == AF_INET6 && prefix->address[0] == 0xfe && prefix->address[1] >= 0x80;
+		const char *name = list[i].interface;
 
-		networks += strcmp(list[i].interface, interface) != 0 && strcmp(list[i].interface, "lo") != 0 && !link_local;
+		networks += strcmp(name, interface) != 0 && strcmp(name, "lo") != 0 && !prefix_is_link_local(&list[i].prefix);
 	}
 	return networks;
 }

@@ -340,11 +340,13 @@ static void networks_of_the_tunnel_and_of_every_link_do_not_count(void **state)
 		{ { AF_INET, 24, { 10, 9 } }, "site" },
 		{ { AF_INET, 24, { 192, 0, 2 } }, "eth0" },
 		{ { AF_INET6, 64, { 0xfe, 0x80 } }, "eth0" },
+		{ { AF_INET6, 64, { 0xfe, 0xbf } }, "eth1" },
+		{ { AF_INET6, 64, { 0xfe, 0xc0 } }, "eth1" }, /* of a site, not of a link */
 		{ { AF_INET6, 64, { 0x20, 0x01 } }, "eth1" },
 	};
 
-	assert_int_equal(count_host_networks(list, 5, "site"), 2);
-	assert_int_equal(count_host_networks(list, 5, ""), 3);
+	assert_int_equal(count_host_networks(list, 7, "site"), 3);
+	assert_int_equal(count_host_networks(list, 7, ""), 4);
 }
 
 static void a_strict_filter_matters_with_a_default_route(void **state)

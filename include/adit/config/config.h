@@ -144,6 +144,8 @@ bool prefix_contains(const struct ip_prefix *outer, const struct ip_prefix *inne
  * address" or "the unspecified address". NULL: it may be that of a host. Ignores the length.
  */
 const char *prefix_special(const struct ip_prefix *address);
+/* True for an address or a network of IPv6 that every link has (RFC 4291, section 2.5.6). */
+bool prefix_is_link_local(const struct ip_prefix *prefix);
 /* Clears the host bits. */
 void prefix_mask(struct ip_prefix *prefix);
 
