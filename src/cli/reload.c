@@ -53,7 +53,6 @@ int reload_interface(const char *command, const char *interface, FILE *changes)
 		return -EXDEV;
 	}
 	error = uapi_client_call(UAPI_DIRECTORY, interface, "reload=1\n\n", RELOAD_TIMEOUT, print_message, &reply);
-
 	if (reply.messages && (error == -ENOENT || error == -ECONNREFUSED))
 		error = -EIO; /* the daemon answers, and does not find its file */
 	if (!error || error == -ENOENT || error == -ECONNREFUSED)

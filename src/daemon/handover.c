@@ -108,7 +108,6 @@ static void on_store_sockets(struct ev_loop *loop, struct ev_timer *timer, int e
 {
 	struct handover *handover = timer->data;
 	int fds[WORKER_POOL_SOCKETS];
-
 	size_t count = worker_pool_sockets(handover->pool, fds);
 
 	fd_store_replace(udp_set, fds, count);

@@ -19,8 +19,7 @@
 
 static const char *const watched_files[FILE_WATCH_FILES] = { RESOLV_CONF, HOSTS_FILE };
 
-/* --- services for the name table ------------------------------------------------------------------------------------
- */
+/* --- services for the name table ---------------------------------------------------------------------------------- */
 
 static struct resolver_query *start_lookup(void *context, const char *host, int family, void *name)
 {

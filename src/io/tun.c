@@ -23,9 +23,6 @@
 #define TUN_F_USO4 0x20
 #define TUN_F_USO6 0x40
 #endif
-#ifndef TUNGETDEVNETNS /* Linux 5.2 */
-#define TUNGETDEVNETNS _IO('T', 227)
-#endif
 #ifndef VIRTIO_NET_HDR_GSO_UDP_L4
 #define VIRTIO_NET_HDR_GSO_UDP_L4 5
 #endif
