@@ -131,7 +131,10 @@ static int read_included(struct ini_parser *parser, const struct config_file *in
 
 static void report_folder(const struct ini_parser *parser, const struct config_file *include, int error)
 {
-	if (error == -ENOENT)
+	if (error == -ENOTDIR || (error == -ENOENT && strchr(include->path, '*')))
+		ini_error_in(parser, NULL, include->line,
+					 "Include: %s is not a folder; name a folder, and its files *.conf are read", include->path);
+	else if (error == -ENOENT)
 		ini_error_in(parser, NULL, include->line, "Include: %s: %s; create it with \"mkdir -m 0700 %s\"", include->path,
 					 strerror(-error), include->path);
 	else

@@ -173,11 +173,14 @@ static void a_folder_that_is_missing_is_an_error(void **state)
 {
 	struct run *run = *state;
 
-	put("wg0.conf", INTERFACE "Include = none.d\nInclude = wg0.conf\n", 0600);
+	put("wg0.conf", INTERFACE "Include = none.d\nInclude = wg0.conf\nInclude = peers.d/*.conf\n", 0600);
 	assert_int_equal(load(run), -EINVAL);
 	assert_findings(run, "@/wg0.conf:3: error: Include: @/none.d: No such file or directory; create it with "
 						 "\"mkdir -m 0700 @/none.d\"\n"
-						 "@/wg0.conf:4: error: Include: @/wg0.conf: Not a directory\n");
+						 "@/wg0.conf:4: error: Include: @/wg0.conf is not a folder; name a folder, and its files "
+						 "*.conf are read\n"
+						 "@/wg0.conf:5: error: Include: @/peers.d/*.conf is not a folder; name a folder, and its files "
+						 "*.conf are read\n");
 }
 
 static void findings_name_the_included_file(void **state)
