@@ -47,6 +47,9 @@ static void words_of_other_programs_are_refused(void **state)
 		{ "validate", "adit check FILE" },
 		{ "STATUS", "adit show" },
 		{ "Halt", "adit stop IFNAME" },
+		{ "UP", "adit up FILE" },
+		{ "Login", "adit up FILE" },
+		{ "ping", "adit doctor FILE" },
 		{ "site.conf", "adit run FILE" },
 		{ "./a/b.CONF", "adit run FILE" },
 		{ "/etc/adit/site.conf", "adit run FILE" },
@@ -86,6 +89,8 @@ static void misspelled_words_are_refused(void **state)
 		{ "strat", "adit run FILE" },
 		{ "restrat", "adit reload IFNAME" },
 		{ "hlep", "adit --help" },
+		{ "upp", "adit up FILE" },
+		{ "pu", "adit up FILE" },
 	};
 
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
