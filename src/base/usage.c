@@ -11,10 +11,14 @@ int usage_error(const char *command, const char *arguments, const char *word)
 	const char *space = *command ? " " : "", *argument_space = *arguments ? " " : "";
 
 	fprintf(stderr, "adit%s%s: ", space, command);
-	if (!word)
-		fputs("an argument is missing", stderr);
+	if (word && *word == '-') {
+		fprintf(stderr, "unknown option \"%s\"; see \"adit%s%s --help\"\n", word, space, command);
+		return EXIT_FAILURE;
+	}
+	if (word)
+		fprintf(stderr, "unexpected argument \"%s\"", word);
 	else
-		fprintf(stderr, "%s \"%s\"", *word == '-' ? "unknown option" : "unexpected argument", word);
+		fputs("an argument is missing", stderr);
 	fprintf(stderr, "; usage: adit%s%s%s%s\n", space, command, argument_space, arguments);
 	return EXIT_FAILURE;
 }

@@ -535,7 +535,7 @@ def messages(lab):
         assert run("down", "tun-left") == (1, "adit down: `tun-left' is not an adit interface\n")
         assert run("down", "lo") == (1, "adit down: `lo' is not an adit interface\n")
         assert run("down", "/etc/passwd")[0] == 1
-        assert run("down", "-x") == (1, 'adit down: unknown option "-x"; usage: adit down NAME\n')
+        assert run("down", "-x") == (1, 'adit down: unknown option "-x"; see "adit down --help"\n')
     with lab.check("up without a file, and with a broken one"):
         assert run("up", "nope") == (1, "adit up: `/etc/adit/nope.conf' does not exist\n")
         assert run("up", "./nope.conf") == (1, "adit up: `./nope.conf' does not exist\n")

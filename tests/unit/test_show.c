@@ -183,7 +183,7 @@ static void show_rejects_wrong_arguments(void **state)
 {
 	assert_string_equal(show(1, "a", "b", "c"),
 						"adit show: unexpected argument \"c\"; usage: adit show [IFNAME [PEER]]\n");
-	assert_string_equal(show(1, "--jsn"), "adit show: unknown option \"--jsn\"; usage: adit show [IFNAME [PEER]]\n");
+	assert_string_equal(show(1, "--jsn"), "adit show: unknown option \"--jsn\"; see \"adit show --help\"\n");
 	assert_string_equal(show(1, ""), "adit show: \"\" is not the name of an interface\n");
 	assert_string_equal(show(1, "../wgtest"), "adit show: \"../wgtest\" is not the name of an interface\n");
 	assert_string_equal(show(1, "a-name-of-sixteen"),

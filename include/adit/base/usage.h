@@ -6,8 +6,9 @@
 #include <stdbool.h>
 
 /*
- * Prints `adit COMMAND: PROBLEM; usage: adit COMMAND ARGUMENTS` and returns EXIT_FAILURE. `command` is empty if there
- * is no command. `arguments` is as in the help of the command. `word` is the wrong argument, or NULL if one is missing.
+ * Prints `adit COMMAND: PROBLEM; usage: adit COMMAND ARGUMENTS` and returns EXIT_FAILURE. If an option is unknown,
+ * names the help in place of the arguments. `command` is empty if there is no command. `arguments` is as in the help of
+ * the command. `word` is the wrong argument, or NULL if one is missing.
  */
 int usage_error(const char *command, const char *arguments, const char *word);
 
