@@ -50,9 +50,12 @@ static void read_interface(void *item)
 {
 	struct metrics_interface *interface = item;
 	const char *name = interface->state.name;
+	int error = show_read(&interface->state, UAPI_DIRECTORY, METRICS_TIMEOUT);
 
-	interface->up = !show_read(&interface->state, UAPI_DIRECTORY, METRICS_TIMEOUT);
-	if (!interface->up) {
+	if (error == -EACCES) /* the daemon is not down: the user may not ask it */
+		fprintf(stderr, "adit metrics: %s: %s\n", name, uapi_client_error(error));
+	interface->up = !error;
+	if (error) {
 		show_free(&interface->state);
 		return;
 	}

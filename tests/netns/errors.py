@@ -110,6 +110,9 @@ def missing_requirements(lab):
             fails(node, ["unshare", "--mount", "sh", "-c", script], message)
     with lab.check("with root and /dev/net/tun it starts"):
         end.start()
+    with lab.check("not root: adit metrics reports that the user may not ask the daemon"):
+        done = node.run(user + [lab.adit, "metrics"], check=False)
+        assert done.stderr == f"adit metrics: {INTERFACE}: Permission denied\n", done
 
 
 def refuse_io_uring():
