@@ -263,7 +263,9 @@ static int run_words(int argc, char **argv)
 	if (!command) {
 		bool is_option = !strcmp(word, "-f") || !strcmp(word, "--foreground") || !strcmp(word, "--");
 
-		if (!is_option && (!is_interface_name(word) || command_meant_by(word)))
+		bool has_argument = argc > 2 && *argv[2] != '-'; /* an interface has none */
+
+		if (!is_option && (has_argument || !is_interface_name(word) || command_meant_by(word)))
 			return refuse_word(word);
 		command = &interface_command;
 	}

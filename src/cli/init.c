@@ -60,7 +60,7 @@ static bool take_peer_option(struct options *options, struct init *init)
 		if (!options_value(options, peer_options[i].option, value))
 			continue;
 		if (!peer)
-			options_fail(options, "%s: the option describes a peer; put it behind --peer KEY", argument);
+			options_fail(options, "%s: the option describes a peer; put it after --peer KEY", argument);
 		else
 			options_check(options, peer_options[i].option, peer_options[i].key, true, *value);
 		return true;

@@ -102,7 +102,10 @@ static bool parse_words(int argc, char **argv, const char **level, const char **
 		*interface = argv[1];
 		if (argc == 2)
 			return true;
-		fprintf(stderr, "adit log: \"%s\" is not one of " LOG_LEVEL_NAMES "\n", argv[1]);
+		if (log_level_find(&found, argv[2]))
+			fprintf(stderr, "adit log: the level comes first: adit log %s %s\n", argv[2], argv[1]);
+		else
+			fprintf(stderr, "adit log: \"%s\" is not one of " LOG_LEVEL_NAMES "\n", argv[1]);
 		return false;
 	}
 	*level = log_level_name(found);

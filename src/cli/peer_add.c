@@ -6,6 +6,7 @@
  * check of the whole configuration, the reload, or the output of the peer's own configuration, the only place of its
  * private key.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -144,6 +145,10 @@ static bool complete_endpoint(const struct peer_site *site, struct new_peer *pee
 	bool bare_v6 = colon && !bracket && !has_port;
 	int length;
 
+	if (bare_v6 && inet_pton(AF_INET6, given, &(struct in6_addr) { 0 }) != 1) {
+		fprintf(stderr, "%s: --our-endpoint: \"%s\" is not HOST or HOST:PORT\n", site->command, given);
+		return false;
+	}
 	if (!has_port && !peer->our_port) {
 		fprintf(stderr, "%s: --our-endpoint: \"%s\" needs a port, because %s has no ListenPort\n", site->command, given,
 				site->file);

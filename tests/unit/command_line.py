@@ -130,6 +130,10 @@ def wrong_input_gets_one_line():
     for words in ["-x"], ["a/b"], ["--no-such-option"], ["-f"], ["-f", "a", "b"], ["wg9", "b"], ["--", "a/b"]:
         done = adit(*words)
         assert done.returncode == 1 and done.stderr.startswith("adit: ") and done.stderr.count("\n") == 1, done
+    done = adit("send", "10.9.0.2")  # an interface has no argument, so a command is meant
+    assert done.stderr == 'adit: "send" is not a command; see "adit --help"\n', done
+    done = adit("log", "site", "debug")
+    assert done.stderr == "adit log: the level comes first: adit log debug site\n", done
 
 
 def values_of(command):

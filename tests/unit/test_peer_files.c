@@ -272,7 +272,7 @@ static void init_names_the_option_that_is_wrong(void **state)
 		"init ./a.conf --address 10.9.0/24",
 		"adit init: --address: \"10.9.0/24\" is not an address or a network such as 10.0.0.0/24 or fd00::/64\n");
 	expect_error("init ./a.conf --address 10.9.0.1/24 --endpoint h:1",
-				 "adit init: --endpoint: the option describes a peer; put it behind --peer KEY\n");
+				 "adit init: --endpoint: the option describes a peer; put it after --peer KEY\n");
 	expect_error("init ./a.conf --address 10.9.0.1/24 --peer abc",
 				 "adit init: --peer: the value is not a key (44 characters of base64, ending in \"=\")\n");
 	expect_error(
@@ -437,6 +437,8 @@ static void add_needs_a_folder_a_network_and_a_port(void **state)
 	expect_error("peer add site.conf a",
 				 "adit peer add: site.conf has no Address with a network, such as 10.9.0.1/24; add "
 				 "one, or use --address\n");
+	expect_error("peer add site.conf a --address 10.9.0.2 --our-endpoint h:1:2",
+				 "adit peer add: --our-endpoint: \"h:1:2\" is not HOST or HOST:PORT\n");
 	expect_error("peer add site.conf a --address 10.9.0.2 --our-endpoint h",
 				 "adit peer add: --our-endpoint: \"h\" needs a port, because site.conf has no ListenPort\n");
 	write_text("site.conf", "[Interface]\nPrivateKey = @wg\nInclude = site.d\nAddress = 10.9.0.1/24\n");
