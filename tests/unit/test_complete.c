@@ -137,7 +137,7 @@ static void a_level_or_an_interface_follows(void **state)
 {
 	assert_string_equal(COMPLETE("log", "deb"), "debug\tlevel of the log\n");
 	assert_non_null(strstr(COMPLETE("log", ""), "error\tlevel of the log\nwarning\tlevel of the log\n"));
-	assert_null(strstr(COMPLETE("log", "info", ""), "level"));
+	assert_null(strstr(COMPLETE("log", "info", ""), "level of the log"));
 }
 
 static void a_verb_may_have_a_usage_of_its_own(void **state)
