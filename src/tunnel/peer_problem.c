@@ -66,8 +66,8 @@ static const struct {
 	[PROBLEM_WRONG_RECIPIENT] = { .level = LOG_INFO, .certainty = 3, .unproven = true },
 	[PROBLEM_PRESHARED_KEY] = { .level = LOG_WARNING,
 								.certainty = 3,
-								.text = "its answer to our handshake cannot be decrypted: PresharedKey differs at both "
-										"ends" },
+								.text = "its answer to our handshake cannot be decrypted: PresharedKey is not the same "
+										"at both ends" },
 	[PROBLEM_CIPHER] = { .level = LOG_WARNING, .certainty = 3 },
 	[PROBLEM_NO_KEY] = { .level = LOG_WARNING, .certainty = 3, .text = "the interface has no private key" },
 	[PROBLEM_BAD_KEY] = { .level = LOG_WARNING,

@@ -174,8 +174,8 @@ def preshared_key(lab, workers, psk):
         right.peers.append({"PublicKey": random_key(lab), "AllowedIPs": "10.9.0.0/24",
                             "PresharedKey": left.peers[0]["PresharedKey"]})
     with started(lab, left, right) as watch:
-        watch.reason(left, right.public, "its answer to our handshake cannot be decrypted: PresharedKey differs at both "
-                     "ends", "drop_preshared_key")
+        watch.reason(left, right.public, "its answer to our handshake cannot be decrypted: PresharedKey is not the "
+                     "same at both ends", "drop_preshared_key")
         watch.reason(right, left.public, "our answers to its handshakes are not accepted: PresharedKey differs, or they "
                      f"do not reach 192.0.2.1:{PORT}", "handshake_unconfirmed")
         once(lab, left, "PresharedKey")
@@ -637,7 +637,7 @@ def to_wireguard_go(lab, mistake):
     with started(lab, left, right) as watch:
         public = left.peers[0]["PublicKey"]
         if mistake == "psk":
-            watch.reason(left, public, "its answer to our handshake cannot be decrypted: PresharedKey differs at both "
-                         "ends", "drop_preshared_key")
+            watch.reason(left, public, "its answer to our handshake cannot be decrypted: PresharedKey is not the "
+                         "same at both ends", "drop_preshared_key")
         else:
             watch.reason(left, public, SILENT.format("192.0.2.2", PORT), "handshake_unanswered")
