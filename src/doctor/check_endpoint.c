@@ -150,6 +150,7 @@ void judge_mtu(struct findings *findings, const struct endpoint_facts *list, siz
 		finding_hint(findings, "use a path with a larger MTU, or leave IPv6 out of this tunnel");
 	} else {
 		finding_add(findings, VERDICT_OK, "MTU", "the route to %s has an MTU of %u, which leaves %u%s", text,
-					narrow->route_mtu, smallest, tunnel->mtu ? "" : "; the file names none, so adit derives it");
+					narrow->route_mtu, smallest,
+					tunnel->mtu ? "" : "; the file names none, so adit uses the MTU of the routes minus 80");
 	}
 }

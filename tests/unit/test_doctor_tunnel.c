@@ -193,7 +193,8 @@ static void the_mtu_must_fit_the_narrowest_route(void **state)
 									  endpoint_at("192.0.2.9", 0) };
 
 	judge_mtu(&found, list, 3, &tunnel);
-	assert_only(VERDICT_OK, "MTU", "1492, which leaves 1412; the file names none", "");
+	assert_only(VERDICT_OK, "MTU",
+				"1492, which leaves 1412; the file names none, so adit uses the MTU of the routes minus 80", "");
 	tunnel.mtu = 1412;
 	judge_mtu(&found, list, 3, &tunnel);
 	assert_only(VERDICT_OK, "MTU", "leaves 1412", "");
