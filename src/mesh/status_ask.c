@@ -25,10 +25,13 @@ enum {
 	READS_MAX = 1 << 10, /* in a row, because a host may print for ever; a pipe contains less */
 };
 
-/* Prints the time of the host, because ages are relative to it, and then the document. */
+/*
+ * Prints the time of the host, because ages are relative to it, and then the document. The line of the time is one of
+ * its own, even if a login script has printed something without a newline.
+ */
 #define STATUS_SCRIPT                                                                                                  \
-	"command -v adit >/dev/null || { echo \"adit is not installed\" >&2; exit 1; }; echo \"time=$(date +%%s)\"; "      \
-	"exec adit show --json \"%s\""
+	"command -v adit >/dev/null || { echo \"adit is not installed\" >&2; exit 1; }; "                                  \
+	"echo; echo \"time=$(date +%%s)\"; exec adit show --json \"%s\""
 
 struct status_slot {
 	bool busy;

@@ -41,7 +41,7 @@ static int measure_status_columns(const struct status_matrix *matrix, int *width
 		int width = terminal_width(matrix->list->hosts[to].name);
 
 		name_width = width > name_width ? width : name_width;
-		widths[to] = COLUMN_MIN;
+		widths[to] = width > COLUMN_MIN ? width : COLUMN_MIN;
 		for (size_t from = 0; from < matrix->list->count; from++) {
 			struct status_cell cell = status_matrix_cell(matrix, from, to);
 			char text[STATUS_CELL];

@@ -26,6 +26,12 @@ static char folder[] = "/tmp/test_mesh_status.XXXXXX";
 
 #define run_status(...) run_command_mesh((char *[]) { "mesh", "list", "--status", __VA_ARGS__, NULL })
 
+static void write_program(const char *path, const char *text)
+{
+	write_text(path, text);
+	assert_int_equal(chmod(path, 0700), 0);
+}
+
 static int set_up(void **state)
 {
 	static const char *const folders[] = { "answers", "errors", "status", "running", "bin" };
@@ -35,8 +41,7 @@ static int set_up(void **state)
 		return -1;
 	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
 		assert_int_equal(mkdir(folders[i], 0700), 0);
-	write_text("bin/ssh", ssh_script);
-	assert_int_equal(chmod("bin/ssh", 0700), 0);
+	write_program("bin/ssh", ssh_script);
 	return 0;
 }
 
@@ -122,6 +127,21 @@ static void a_narrow_terminal_gets_the_matrix_in_parts(void **state)
 										   "b  no peer\n"
 										   "c  no peer\n"
 										   "\n"));
+}
+
+static void names_of_hosts_are_shown_whole(void **state)
+{
+	struct outcome outcome;
+
+	write_text("list", LIST "frankfurt - auto ssh=frankfurt\nb b.example.org auto ssh=b\n");
+	ANSWER("frankfurt", "b up");
+	ANSWER("b", "frankfurt up");
+	outcome = run_status(NULL);
+	assert_string_equal(outcome.output, "           frankfurt  b\n"
+										"frankfurt  -          up\n"
+										"b          up         -\n"
+										"\n"
+										"2 of 2 hosts answered; 2 of 2 directions work\n");
 }
 
 static void a_tunnel_that_is_not_up_is_explained(void **state)
@@ -223,6 +243,22 @@ static void what_a_host_sends_does_not_reach_the_terminal_raw(void **state)
 	assert_null(strstr(svg, "<&>"));
 	assert_non_null(strstr(svg, "&lt;&amp;&gt;"));
 	assert_non_null(strstr(svg, "</svg>\n"));
+}
+
+/* Hosts on which the script really runs. */
+static void a_greeting_may_lack_a_newline(void **state)
+{
+	struct outcome outcome;
+
+	write_program("bin/ssh", "#!/bin/sh\nwhile [ \"$1\" != -- ]; do shift; done\nexport HOST=\"$2\"\n"
+							 "printf 'Welcome! '\nexec sh -c \"$3\"\n");
+	write_program("bin/sudo", "#!/bin/sh\nshift\nexec \"$@\"\n");
+	write_program("bin/adit", "#!/bin/sh\ncat \"answers/$HOST\"\n");
+	write_text("list", LIST "a - auto ssh=a\nb b.example.org auto ssh=b\n");
+	write_file_of("answers", "a", "{\"interfaces\": [{\"peers\": [{\"name\": \"b\", \"state\": \"up\"}]}]}\n");
+	write_file_of("answers", "b", "{\"interfaces\": [{\"peers\": [{\"name\": \"a\", \"state\": \"up\"}]}]}\n");
+	outcome = run_status(NULL);
+	assert_non_null(strstr(outcome.output, "\n2 of 2 hosts answered; 2 of 2 directions work\n"));
 }
 
 static void a_picture_that_cannot_be_written_is_an_error(void **state)
@@ -330,11 +366,13 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(all_reach_all),
 		TEST(a_narrow_terminal_gets_the_matrix_in_parts),
+		TEST(names_of_hosts_are_shown_whole),
 		TEST(a_tunnel_that_is_not_up_is_explained),
 		TEST(a_host_that_fails_has_a_row_of_its_own),
 		TEST(hosts_with_an_old_adit_are_named),
 		TEST(a_hub_relays),
 		TEST(what_a_host_sends_does_not_reach_the_terminal_raw),
+		TEST(a_greeting_may_lack_a_newline),
 		TEST(a_picture_that_cannot_be_written_is_an_error),
 		TEST(few_hosts_are_asked_at_a_time),
 		cmocka_unit_test(a_document_that_is_cut_is_no_answer),
