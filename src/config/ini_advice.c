@@ -2,6 +2,7 @@
 /* INI: advice on settings that are valid, but that probably do not do what the administrator intended. */
 #include <linux/rtnetlink.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/map.h"
@@ -90,6 +91,36 @@ static void advise_endpoint(const struct ini_parser *parser, const struct map *c
 	}
 }
 
+static int compare_endpoints(const void *left, const void *right)
+{
+	const struct config_peer *a = *(const struct config_peer *const *)left;
+	const struct config_peer *b = *(const struct config_peer *const *)right;
+	int order = strcmp(a->endpoint_host, b->endpoint_host);
+
+	return order ? order : strcmp(a->endpoint_port, b->endpoint_port);
+}
+
+/* One socket answers for one public key. Without memory there is no advice. */
+static void advise_same_endpoints(const struct ini_parser *parser)
+{
+	const struct config_peer **sorted = calloc(parser->config->peer_count + 1, sizeof *sorted);
+	char title[INI_TITLE], place[INI_PEER];
+	size_t count = 0;
+
+	for (const struct config_peer *peer = parser->config->peers; peer && sorted; peer = peer->next)
+		if (peer->has_endpoint)
+			sorted[count++] = peer;
+	if (count)
+		qsort(sorted, count, sizeof *sorted, compare_endpoints);
+	for (size_t i = 1; i < count; i++)
+		if (compare_endpoints(&sorted[i - 1], &sorted[i]) == 0)
+			ini_advice_in(parser, sorted[i]->file, sorted[i]->line,
+						  "%s: Endpoint is also that of %s; only one of them can answer there",
+						  ini_peer_title(title, sorted[i]),
+						  ini_peer_text(place, parser, sorted[i - 1], sorted[i]->file));
+	free(sorted);
+}
+
 static bool has_default_route(const struct config *config)
 {
 	for (const struct config_peer *peer = config->peers; peer; peer = peer->next)
@@ -125,8 +156,25 @@ static void check_mark(const struct ini_parser *parser)
 					 mark);
 }
 
+/* The kernel drops packets that come from an address of its own, and sends none there. */
+static void check_own_address(const struct ini_parser *parser, const struct map *claims,
+							  const struct config_prefix *address)
+{
+	struct ip_prefix own = address->prefix;
+	const struct config_prefix *claim;
+	char text[PREFIX_TEXT];
+
+	own.length = own.family == AF_INET ? 32 : 128;
+	claim = ini_find_claim(claims, &own);
+	if (!claim)
+		return;
+	prefix_to_text(text, &own);
+	ini_warning_in(parser, claim->file, claim->line,
+				   "AllowedIPs: %s is the Address of this interface itself; the peer needs another one", text);
+}
+
 /* The kernel ignores the address 0.0.0.0, and nothing can be sent to the first address of an IPv4 network. */
-static void check_addresses(const struct ini_parser *parser)
+static void check_addresses(const struct ini_parser *parser, const struct map *claims)
 {
 	static const uint8_t zero[sizeof(struct in6_addr)];
 
@@ -135,6 +183,7 @@ static void check_addresses(const struct ini_parser *parser)
 		struct ip_prefix network = address->prefix;
 		char text[PREFIX_TEXT];
 
+		check_own_address(parser, claims, address);
 		prefix_to_text(text, &network);
 		prefix_mask(&network);
 		if (memcmp(address->prefix.address, zero, network.family == AF_INET ? 4 : 16) == 0)
@@ -156,7 +205,7 @@ void ini_advise(const struct ini_parser *parser, const struct map *claims)
 	if (strcmp(interface, "all") == 0 || strcmp(interface, "default") == 0)
 		ini_error_in(parser, NULL, 0, "the kernel reserves the name %s, so no interface can have it; rename the file",
 					 interface);
-	check_addresses(parser);
+	check_addresses(parser, claims);
 	check_mark(parser);
 	if (!parser->report->advice)
 		return;
@@ -165,6 +214,7 @@ void ini_advise(const struct ini_parser *parser, const struct map *claims)
 					  "MTU: %u is less than %u, so the kernel disables IPv6 on the interface", mtu, IPV6_MTU_MIN);
 	advise_fail_closed(parser);
 	advise_networks(parser, claims);
+	advise_same_endpoints(parser);
 	if (!routes_in_main_table(parser->config))
 		return;
 	for (const struct config_peer *peer = parser->config->peers; peer; peer = peer->next)
