@@ -28,14 +28,15 @@
 #define CERTAIN_TIME (30 * NS_PER_S) /* for which a more certain problem stays */
 #define REPEAT_AFTER (600 * NS_PER_S)
 #define LINE_INTERVAL (60 * NS_PER_S)
-#define RETURN_TIME (60 * NS_PER_S)
+#define RETURN_TIME (80 * NS_PER_S)
 
 enum {
 	REPORT_BURST = 4,
 	LINE_BURST = 5,
 	UNCONFIRMED_MIN = 2, /* responses; one may be lost */
 	STALE_MIN = 2,       /* initiations; one may be late */
-	RETURNS_MIN = 6,     /* within RETURN_TIME; a host with two uplinks changes less often */
+	RETURNS_MIN = 6,     /* within RETURN_TIME: idle clones with PersistentKeepalive = 25 need 75 s; a host with two
+							uplinks changes less often */
 };
 
 static const struct {
@@ -66,8 +67,8 @@ static const struct {
 	[PROBLEM_WRONG_RECIPIENT] = { .level = LOG_INFO, .certainty = 3, .unproven = true },
 	[PROBLEM_PRESHARED_KEY] = { .level = LOG_WARNING,
 								.certainty = 3,
-								.text = "its answer to our handshake cannot be decrypted: PresharedKey is not the same "
-										"at both ends" },
+								.text = "its answer to our handshake cannot be decrypted: PresharedKey differs at both "
+										"ends" },
 	[PROBLEM_CIPHER] = { .level = LOG_WARNING, .certainty = 3 },
 	[PROBLEM_NO_KEY] = { .level = LOG_WARNING, .certainty = 3, .text = "the interface has no private key" },
 	[PROBLEM_BAD_KEY] = { .level = LOG_WARNING,
@@ -180,7 +181,7 @@ static void describe_problem(const struct peer *peer, const struct problem *prob
 	case PROBLEM_SHARED_KEY:
 		snprintf(text, PROBLEM_TEXT,
 				 "its endpoint changes back and forth between %s and %s: two hosts may use the same private key",
-				 endpoint, endpoint_text(other, &peer->endpoint));
+				 endpoint_text(other, &peer->problem.former), endpoint_text(endpoint, &peer->endpoint));
 		break;
 	case PROBLEM_INNER_SOURCE:
 		describe_inner_source(peer, problem, text);
@@ -332,7 +333,7 @@ void peer_answered(struct peer *peer, uint64_t now)
 	state->stale = 0;
 	if (state->unconfirmed)
 		device_count(peer->device, COUNT_UNCONFIRMED, 1);
-	if (++state->unconfirmed >= UNCONFIRMED_MIN)
+	if (++state->unconfirmed > UNCONFIRMED_MIN - 1)
 		peer_report_problem(peer, &(struct problem) { .kind = PROBLEM_UNCONFIRMED, .endpoint = peer->endpoint }, now);
 }
 
@@ -346,16 +347,17 @@ void peer_sent_stale(struct peer *peer, uint64_t now)
 void peer_moved(struct peer *peer, const struct endpoint *former, uint64_t now)
 {
 	struct problem_state *state = &peer->problem;
+	const bool returned = endpoint_same_remote(&state->former, &peer->last_from);
 
 	if (!endpoint_known(former) || endpoint_same_remote(former, &peer->last_from))
 		return;
-	if (!endpoint_same_remote(&state->former, &peer->last_from) || now - state->returns_since > RETURN_TIME) {
+	state->former = *former;
+	if (!returned || now - state->returns_since > RETURN_TIME) {
 		state->returns = 0;
 		state->returns_since = now;
 	} else if (++state->returns >= RETURNS_MIN) {
-		peer_report_problem(peer, &(struct problem) { .kind = PROBLEM_SHARED_KEY, .endpoint = *former }, now);
+		peer_report_problem(peer, &(struct problem) { .kind = PROBLEM_SHARED_KEY }, now);
 	}
-	state->former = *former;
 }
 
 void peer_report_unreachable(struct device *device, const struct udp_error *error, uint64_t now)
@@ -383,7 +385,7 @@ struct peer *peer_find_at(const struct device *device, const struct endpoint *en
 			continue;
 		if (endpoint_same_remote(&peer->endpoint, endpoint))
 			return peer;
-		endpoint_set_port(&same_port, endpoint_get_port(endpoint));
+		endpoint_set_port(&same_port, endpoint->to.v4.sin_port); /* at the same place as that of IPv6 */
 		if (endpoint_same_remote(&same_port, endpoint)) {
 			only = peer;
 			count++;

@@ -39,7 +39,7 @@ enum problem_kind {
 struct problem {
 	enum problem_kind kind;
 	int error;                /* positive errno, of PROBLEM_SEND and PROBLEM_UNREACHABLE */
-	struct endpoint endpoint; /* in question; of PROBLEM_SHARED_KEY the former one */
+	struct endpoint endpoint; /* in question */
 	uint8_t address[16];      /* the inner source, or the sender of the ICMP error */
 	uint8_t address_length;   /* 4 or 16; 0: unknown */
 	uint8_t key[32];  /* of PROBLEM_OTHER_KEY: that of the host; of PROBLEM_INNER_SOURCE: of the peer that owns it, or
