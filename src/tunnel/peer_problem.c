@@ -150,6 +150,21 @@ static void describe_inner_source(const struct peer *peer, const struct problem 
 			 address_text(address, problem), owner ? ", but belongs to " : "", owner ? name_of(owner) : "");
 }
 
+static void describe_silent(const struct peer *peer, const char *endpoint, char text[PROBLEM_TEXT])
+{
+	const char *hint = peer->origin == ORIGIN_ROAMED ? " (PersistentKeepalive at its end keeps a NAT open)" : "";
+
+	if (peer->handshake_wall) /* it has answered before */
+		snprintf(text, PROBLEM_TEXT,
+				 "no answer from %s any more: the peer is off or has moved, its keys have changed, or a firewall or "
+				 "NAT blocks it%s",
+				 endpoint, hint);
+	else
+		snprintf(text, PROBLEM_TEXT,
+				 "no answer from %s: the endpoint, a firewall%s or a public key at either end may be wrong", endpoint,
+				 peer->remote.suite ? ", the Cipher" : "");
+}
+
 static void describe_problem(const struct peer *peer, const struct problem *problem, char text[PROBLEM_TEXT])
 {
 	char endpoint[ENDPOINT_TEXT], other[ENDPOINT_TEXT], key[KEY_BASE64], age[AMOUNT_TEXT];
@@ -157,9 +172,7 @@ static void describe_problem(const struct peer *peer, const struct problem *prob
 	endpoint_text(endpoint, &problem->endpoint);
 	switch (problem->kind) {
 	case PROBLEM_SILENT:
-		snprintf(text, PROBLEM_TEXT,
-				 "no answer from %s: the endpoint, a firewall%s or a public key at either end may be wrong", endpoint,
-				 peer->remote.suite ? ", the Cipher" : "");
+		describe_silent(peer, endpoint, text);
 		break;
 	case PROBLEM_UNCONFIRMED:
 		snprintf(text, PROBLEM_TEXT,

@@ -140,8 +140,8 @@ def many(count=300):
                   "prefixes": [f"10.{9 + i // 250}.{i % 250}.0/24"]}
         if i % 23 == 0:
             values |= {"state": "silent", "since": i * MINUTE, "handshake": i * MINUTE + 130,
-                       "reason": f"no answer from {endpoint}: the endpoint, a firewall or a public key at "
-                                 "either end may be wrong"}
+                       "reason": f"no answer from {endpoint} any more: the peer is off or has moved, its keys have "
+                                 "changed, or a firewall or NAT blocks it"}
         elif i % 31 == 0:
             values |= {"state": "no-endpoint", "since": 3 * DAY, "handshake": None, "endpoint": None, "rtt": None,
                        "counts": None, "received": 0, "sent": 0,

@@ -160,6 +160,16 @@ static void the_owner_of_an_inner_source_is_named(void **state)
 	assert_null(strstr(reason(START), "belongs"));
 }
 
+static void a_peer_that_answered_before_is_not_suspected_of_mistakes_in_its_file(void **state)
+{
+	peer->handshake_wall = START;
+	report(PROBLEM_SILENT, START);
+	expect_reason("no answer from 192.0.2.1:51820 any more: the peer is off or has moved, ", START);
+	assert_null(strstr(reason(START), "PersistentKeepalive"));
+	peer->origin = ORIGIN_ROAMED;
+	expect_reason(" (PersistentKeepalive at its end keeps a NAT open)", START);
+}
+
 static void a_session_ends_a_problem_but_not_that_of_an_inner_source(void **state)
 {
 	report(PROBLEM_PRESHARED_KEY, START);
@@ -463,6 +473,7 @@ int main(void)
 		TEST(each_kind_is_logged_once_in_ten_minutes),
 		TEST(another_inner_source_is_logged_but_not_without_limit),
 		TEST(the_owner_of_an_inner_source_is_named),
+		TEST(a_peer_that_answered_before_is_not_suspected_of_mistakes_in_its_file),
 		TEST(a_session_ends_a_problem_but_not_that_of_an_inner_source),
 		TEST(an_endpoint_ends_the_lack_of_one),
 		TEST(workers_report_once_per_second_after_four_at_once),
