@@ -186,8 +186,6 @@ static __attribute__((cold, noinline)) void drop_source(struct ingress *ingress,
 	if (!ip_is_routable(source, problem.address_length))
 		return;
 	memcpy(problem.address, source, problem.address_length);
-	if (sender->owner)
-		memcpy(problem.key, sender->owner->remote.public_key, sizeof problem.key);
 	peer_post_problem(sender->peer, &problem, sender->session, sender->now);
 }
 

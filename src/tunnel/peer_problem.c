@@ -14,7 +14,6 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -140,10 +139,17 @@ static void describe_unreachable(const struct problem *problem, char text[PROBLE
 	snprintf(text, PROBLEM_TEXT, "%s reports that %s is unreachable: %s", reporter, endpoint, why);
 }
 
+/* NULL: no peer has the inner source in its AllowedIPs. */
+static const struct peer *inner_source_owner(const struct device *device, const struct problem *problem)
+{
+	return peer_of_allowed_ips(problem->address_length == 4
+								   ? allowedips_lookup4(&device->allowed_ips, problem->address)
+								   : allowedips_lookup6(&device->allowed_ips, problem->address));
+}
+
 static void describe_inner_source(const struct peer *peer, const struct problem *problem, char text[PROBLEM_TEXT])
 {
-	const bool owned = !sodium_is_zero(problem->key, sizeof problem->key);
-	const struct peer *owner = owned ? peer_lookup(peer->device, problem->key) : NULL;
+	const struct peer *owner = inner_source_owner(peer->device, problem);
 	char address[INET6_ADDRSTRLEN];
 
 	snprintf(text, PROBLEM_TEXT, "packets from %s are dropped: the address is not in AllowedIPs of this peer%s%s",
@@ -240,6 +246,8 @@ bool peer_problem_text(const struct peer *peer, char text[PROBLEM_TEXT], uint64_
 		problem.kind = PROBLEM_NONE;
 	if (kinds[problem.kind].path && peer_state_condition(&peer->state, &facts) == PEER_UP)
 		problem.kind = PROBLEM_NONE; /* it was repaired without a new session, or one initiation was lost */
+	if (problem.kind == PROBLEM_INNER_SOURCE && inner_source_owner(peer->device, &problem) == peer)
+		problem.kind = PROBLEM_NONE; /* AllowedIPs of this peer or of another one have changed */
 	if ((problem.kind == PROBLEM_NO_ENDPOINT || problem.kind == PROBLEM_UNRESOLVED) && has_endpoint)
 		problem.kind = PROBLEM_NONE;
 	if (!problem.kind && peer->device->backend && !peer->device->identity.has_key)

@@ -227,6 +227,11 @@ def nested_allowed_ips(lab, workers):
     with started(lab, left, right) as watch:
         watch.reason(right, left.public, "packets from 10.7.0.1 are dropped: the address is not in AllowedIPs of this "
                      "peer, but belongs to peer .*", "drop_source")
+        with lab.check("without the third peer, there is no reason"):
+            right.peers.pop()
+            right.reload()
+            assert not reason_of(right, left.public), state_of(right)
+            left.node.ping("10.7.0.2")
 
 
 @case(workers=WORKERS, bars=True)

@@ -84,6 +84,14 @@ static void report_source(const char *address, uint64_t now)
 	peer_report_problem(peer, &problem, now);
 }
 
+static void allow(struct peer *owner, const char *network, uint8_t length)
+{
+	uint8_t address[4];
+
+	assert_int_equal(inet_pton(AF_INET, network, address), 1);
+	assert_int_equal(allowedips_insert(&rig.device.allowed_ips, AF_INET, address, length, &owner->allowed_ips), 0);
+}
+
 static const char *reason(uint64_t now)
 {
 	static char text[PROBLEM_TEXT];
@@ -146,18 +154,31 @@ static void another_inner_source_is_logged_but_not_without_limit(void **state)
 
 static void the_owner_of_an_inner_source_is_named(void **state)
 {
-	struct problem problem = { .kind = PROBLEM_INNER_SOURCE, .address_length = 4 };
 	struct peer *owner = add_peer(2, NULL, 0);
 
 	report_source("10.0.0.1", START);
 	assert_null(strstr(reason(START), "belongs"));
-	memcpy(problem.key, owner->remote.public_key, sizeof problem.key);
-	peer_report_problem(peer, &problem, START);
+	allow(owner, "10.0.0.0", 24);
 	expect_reason(", but belongs to peer AgIC…CAgI", START);
 	device_lock(&rig.device);
 	peer_remove(owner);
 	device_unlock(&rig.device);
 	assert_null(strstr(reason(START), "belongs"));
+}
+
+/* Also by a change of another peer, whose prefix was more specific. */
+static void a_change_of_allowed_ips_ends_the_problem_of_an_inner_source(void **state)
+{
+	struct peer *owner = add_peer(2, NULL, 0);
+
+	allow(peer, "10.0.0.0", 24);
+	allow(owner, "10.0.0.1", 32);
+	report_source("10.0.0.1", START);
+	expect_reason(", but belongs to peer AgIC…CAgI", START);
+	device_lock(&rig.device);
+	peer_remove(owner);
+	device_unlock(&rig.device);
+	assert_string_equal(reason(START), "");
 }
 
 static void a_peer_that_answered_before_is_not_suspected_of_mistakes_in_its_file(void **state)
@@ -473,6 +494,7 @@ int main(void)
 		TEST(each_kind_is_logged_once_in_ten_minutes),
 		TEST(another_inner_source_is_logged_but_not_without_limit),
 		TEST(the_owner_of_an_inner_source_is_named),
+		TEST(a_change_of_allowed_ips_ends_the_problem_of_an_inner_source),
 		TEST(a_peer_that_answered_before_is_not_suspected_of_mistakes_in_its_file),
 		TEST(a_session_ends_a_problem_but_not_that_of_an_inner_source),
 		TEST(an_endpoint_ends_the_lack_of_one),

@@ -42,9 +42,8 @@ struct problem {
 	struct endpoint endpoint; /* in question */
 	uint8_t address[16];      /* the inner source, or the sender of the ICMP error */
 	uint8_t address_length;   /* 4 or 16; 0: unknown */
-	uint8_t key[32];  /* of PROBLEM_OTHER_KEY: that of the host; of PROBLEM_INNER_SOURCE: of the peer that owns it, or
-						 zero */
-	uint64_t seconds; /* of PROBLEM_CLOCK: how much older */
+	uint8_t key[32];          /* of PROBLEM_OTHER_KEY: that of the host */
+	uint64_t seconds;         /* of PROBLEM_CLOCK: how much older */
 };
 
 /*
