@@ -61,9 +61,12 @@ static void send_handshake(struct peer *peer, void *message, size_t n, uint64_t 
 void handshake_unanswered(struct peer *peer, uint64_t now)
 {
 	struct device *device = peer->device;
+	struct peer_facts facts = peer_facts(peer, now);
 
 	device_count(device, COUNT_UNANSWERED, 1);
-	peer_report_problem(peer, &(struct problem) { .kind = PROBLEM_SILENT, .endpoint = peer->endpoint }, now);
+	/* While the last session works, only a message was lost. */
+	if (!peer->problem.bad_answer && peer_state_condition(&peer->state, &facts) != PEER_UP)
+		peer_report_problem(peer, &(struct problem) { .kind = PROBLEM_SILENT, .endpoint = peer->endpoint }, now);
 	if (device->ops->watch_errors)
 		device->ops->watch_errors(device->ops_context);
 	device_lock(device);
@@ -92,6 +95,7 @@ static int create_initiation(struct peer *peer, struct message_initiation *messa
 	device_lock(device);
 	peer_set_handshake_index(peer, index);
 	device_unlock(device);
+	peer->problem.bad_answer = false;
 	return 0;
 }
 
@@ -387,6 +391,7 @@ static void receive_response(struct device *device, const struct message_respons
 		error = noise_consume_response(&device->identity, &peer->remote, message);
 	if (error == -EBADMSG) { /* keys, cipher and index are right, as far as they can be checked */
 		cause = DROP_PRESHARED_KEY;
+		peer->problem.bad_answer = true;
 		peer_report_problem(peer, &(struct problem) { .kind = PROBLEM_PRESHARED_KEY }, now);
 	}
 	if (!error)

@@ -108,6 +108,38 @@ static void an_answered_initiation_is_not_reported(void **state)
 	assert_int_equal(silences, 0);
 }
 
+static enum problem_kind left_problem(void)
+{
+	return left.peer->problem.latest.kind;
+}
+
+static void an_initiation_that_is_lost_is_no_problem_while_the_session_works(void **state)
+{
+	shake_hands();
+	handshake_initiate(left.peer, now + 2 * REKEY_TIMEOUT, false);
+	handshake_initiate(left.peer, now + 3 * REKEY_TIMEOUT, false);
+	assert_int_equal(count(&left, COUNT_UNANSWERED), 1);
+	assert_int_equal(left_problem(), PROBLEM_NONE);
+	handshake_initiate(left.peer, now + REJECT_AFTER_TIME + REKEY_TIMEOUT, false);
+	assert_int_equal(left_problem(), PROBLEM_SILENT);
+}
+
+/* The file is mended while an initiation with the old preshared key waits for its response. */
+static void a_peer_whose_answer_cannot_be_decrypted_is_not_silent(void **state)
+{
+	uint8_t psk[NOISE_KEY] = { 9 };
+
+	noise_remote_set_psk(&left.peer->remote, psk);
+	shake_hands();
+	assert_int_equal(left_problem(), PROBLEM_PRESHARED_KEY);
+	peer_clear_problem(left.peer);
+	handshake_initiate(left.peer, now + REKEY_TIMEOUT, false);
+	assert_int_equal(count(&left, COUNT_UNANSWERED), 1);
+	assert_int_equal(left_problem(), PROBLEM_NONE);
+	handshake_initiate(left.peer, now + 2 * REKEY_TIMEOUT, false);
+	assert_int_equal(left_problem(), PROBLEM_SILENT);
+}
+
 static void no_initiation_within_5_s_of_a_response(void **state)
 {
 	shake_hands();
@@ -497,6 +529,8 @@ int main(void)
 		TEST(no_initiation_within_5_s_of_the_last),
 		TEST(an_unanswered_initiation_is_reported_without_the_timer),
 		TEST(an_answered_initiation_is_not_reported),
+		TEST(an_initiation_that_is_lost_is_no_problem_while_the_session_works),
+		TEST(a_peer_whose_answer_cannot_be_decrypted_is_not_silent),
 		TEST(no_initiation_within_5_s_of_a_response),
 		TEST(the_gate_works_when_the_clock_starts_at_zero),
 		TEST(without_an_endpoint_nothing_is_sent),

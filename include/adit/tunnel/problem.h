@@ -7,6 +7,7 @@
 #define ADIT_TUNNEL_PROBLEM_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/token_bucket.h"
@@ -56,6 +57,7 @@ struct problem_state {
 	uint32_t logged; /* bit n: kind n has been logged since `logged_at` */
 	uint64_t logged_at;
 	struct token_bucket lines;
+	bool bad_answer;        /* to the last initiation came one that could not be decrypted */
 	unsigned unconfirmed;   /* responses since a packet of the peer last confirmed a session */
 	unsigned stale;         /* initiations in a row that were older than one before */
 	struct endpoint former; /* where the peer was before it moved to its present endpoint */
