@@ -379,7 +379,7 @@ def end(lab, how):
 @case()
 def suspend(lab):
     left, right = named_pair(lab)
-    terminal = Terminal(left.node, ["bash", "--norc", "-i"], PS1="prompt> ")
+    terminal = Terminal(left.node, ["bash", "--norc", "-i"], PS1="prompt> ", HISTFILE="")
     terminal.shows("^prompt>")
     terminal.keys(f"{lab.adit} top {left.interface}", "Enter")
     terminal.shows("^berlin +up")
