@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "tunnel/device.h"
+#include "tunnel/worker_pool.h"
 
 void reload_report_message(void *context, const char *text)
 {
@@ -19,20 +20,42 @@ void reload_report_message(void *context, const char *text)
 		uapi_reply_line(report->reply, "message", text);
 }
 
-void reload_report_deferred(struct reload_report *report, const struct config *current, const struct config *wanted)
+struct start_settings reload_report_settings(const struct config *config)
 {
-	if (strcmp(config_crypto_provider(current), config_crypto_provider(wanted)) != 0)
-		reload_report_message(report, "CryptoProvider: the change takes effect at the next start");
-	if (current->tun_backend != wanted->tun_backend)
-		reload_report_message(report, "TunBackend: the change takes effect at the next start");
-	if (current->udp_options.no_gso != wanted->udp_options.no_gso)
-		reload_report_message(report, "UdpGso: the change takes effect at the next start");
-	if (current->udp_options.no_gro != wanted->udp_options.no_gro)
-		reload_report_message(report, "UdpGro: the change takes effect at the next start");
-	if (current->no_tun_offload != wanted->no_tun_offload)
-		reload_report_message(report, "TunOffload: the change takes effect at the next start");
-	if (current->workers != wanted->workers)
-		reload_report_message(report, "Workers: the change takes effect at the next start");
+	struct start_settings settings = {
+		.tun_backend = config->tun_backend,
+		.udp_options = config->udp_options,
+		.no_tun_offload = config->no_tun_offload,
+		.workers = config->workers ? config->workers : worker_pool_auto(),
+	};
+
+	snprintf(settings.crypto_provider, sizeof settings.crypto_provider, "%s", config_crypto_provider(config));
+	return settings;
+}
+
+void reload_report_deferred(struct reload_report *report, const struct start_settings *running,
+							const struct config *wanted)
+{
+	const struct start_settings next = reload_report_settings(wanted);
+	const struct {
+		const char *key;
+		bool differs;
+	} settings[] = {
+		{ "CryptoProvider", strcmp(running->crypto_provider, next.crypto_provider) != 0 },
+		{ "TunBackend", running->tun_backend != next.tun_backend },
+		{ "UdpGso", running->udp_options.no_gso != next.udp_options.no_gso },
+		{ "UdpGro", running->udp_options.no_gro != next.udp_options.no_gro },
+		{ "TunOffload", running->no_tun_offload != next.no_tun_offload },
+		{ "Workers", running->workers != next.workers },
+	};
+
+	for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
+		char text[64];
+
+		snprintf(text, sizeof text, "%s: the change takes effect at the next start", settings[i].key);
+		if (settings[i].differs)
+			reload_report_message(report, text);
+	}
 }
 
 void reload_report_result(const struct device *device, const char *refusal)

@@ -49,9 +49,10 @@ struct service {
 	const char *path;
 	bool strict;          /* reject files with keys that others can read */
 	struct config config; /* of the interface; its peers are freed after they have been applied to the device */
-	bool complete;        /* PostUp has run */
-	bool keep;            /* the service restarts: leave the interface and DNS to the next process, and run no hook */
-	bool failed;          /* a hook or SaveConfig has failed while the daemon ended */
+	struct start_settings running;
+	bool complete; /* PostUp has run */
+	bool keep;     /* the service restarts: leave the interface and DNS to the next process, and run no hook */
+	bool failed;   /* a hook or SaveConfig has failed while the daemon ended */
 	struct daemon daemon;
 	struct children children;
 	struct hooks hooks;
@@ -196,7 +197,7 @@ static int service_reload(struct service *service, struct uapi_reply *reply)
 	startup_set_log_level(log_level_of(&config), &reason);
 	peer_hooks_mark_changes(&service->peer_hooks, &config);
 	summary_finish(&summary, &service->daemon.device, &service->config, &config);
-	reload_report_deferred(&report, &service->config, &config);
+	reload_report_deferred(&report, &service->running, &config);
 	names_set_tunnel_servers(&service->names, config.dns_servers);
 	if (reply)
 		uapi_reply_line(reply, "changes", summary.text);
@@ -505,10 +506,13 @@ static int service_run(struct service *service, void (*ready)(void *context), vo
 	struct table_claim claim = { 0 };
 	struct network_plan plan;
 	struct tun queues[WORKERS_MAX];
-	unsigned count = config->workers ? config->workers : worker_pool_auto();
+	unsigned count;
 	bool has_been_up = false;
-	int error = startup_check_descriptors(count, reason);
+	int error;
 
+	service->running = reload_report_settings(config);
+	count = service->running.workers;
+	error = startup_check_descriptors(count, reason);
 	if (error)
 		return error;
 	error = interface_lock_name(&service->lock, config->interface, reason);

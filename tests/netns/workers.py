@@ -234,11 +234,12 @@ def refusals(lab):
         left.start()
         assert "using 1 worker instead of 2" in left.daemon.log(), left.daemon.log()
         left.stop()
-    with lab.check("a reload reports a change of Workers, which takes effect at the next start"):
-        left.node.run(f"ip link delete {left.interface}")
-        left.start()
-        left.settings["Workers"] = 3
-        done = left.reload()
-        output = done.stdout + done.stderr
-        assert done.returncode == 0 and "Workers: the change takes effect at the next start" in output, done
-        check_threads(left, 2)
+    left.node.run(f"ip link delete {left.interface}")
+    left.start()
+    for reload, workers, reports in ("the first", 3, 1), ("the second", 3, 1), ("one with the old number", 2, 0):
+        with lab.check(f"a reload reports other Workers than those that run, until the next start: {reload}"):
+            left.settings["Workers"] = workers
+            done = left.reload()
+            text = "Workers: the change takes effect at the next start"
+            assert (done.stdout + done.stderr).count(text) == reports, done
+            check_threads(left, 2)

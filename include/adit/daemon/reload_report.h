@@ -14,10 +14,23 @@ struct reload_report {
 	char error[REASON_BYTES]; /* the first one in the file */
 };
 
+/* The settings that only a start applies, as the running process has them. */
+struct start_settings {
+	char crypto_provider[sizeof((struct config *)NULL)->crypto_provider];
+	enum backend_kind tun_backend;
+	struct udp_options udp_options;
+	bool no_tun_offload;
+	unsigned workers; /* never 0 */
+};
+
+/* Returns these settings of a configuration. Replaces `auto` workers by their number on this machine. */
+struct start_settings reload_report_settings(const struct config *config);
+
 /* Reports a line. `context` is the struct reload_report. */
 void reload_report_message(void *context, const char *text);
-/* Reports the changes that take effect at the next start only. */
-void reload_report_deferred(struct reload_report *report, const struct config *current, const struct config *wanted);
+/* Reports each setting in which the file differs from what runs, and which takes effect at the next start only. */
+void reload_report_deferred(struct reload_report *report, const struct start_settings *running,
+							const struct config *wanted);
 /* Reports the result of a reload to the clients of `adit monitor`. `refusal` is NULL if it was applied. */
 void reload_report_result(const struct device *device, const char *refusal);
 
