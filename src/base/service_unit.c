@@ -9,6 +9,11 @@
 
 enum { CGROUPS_BYTES = 4096 };
 
+bool service_unit_allows(const char *name)
+{
+	return !name[strcspn(name, "=+")];
+}
+
 /* Reads the path of one line, such as "0::/system.slice/system-adit.slice/adit@wg0.service". */
 static bool unit_of_line(const char *line, size_t length, char unit[SERVICE_NAME])
 {

@@ -11,6 +11,7 @@
 
 #include "address_pool.h"
 #include "base/keytext.h"
+#include "base/service_unit.h"
 #include "cli/commands.h"
 #include "config/ini.h"
 #include "new_file.h"
@@ -279,13 +280,14 @@ static void print_next_steps(const struct init *init)
 
 	fflush(stdout);
 	fprintf(stderr, "\nWrote %s. Above is the public key of this host, for the other end.\n", init->file);
-	if (in_etc)
+	if (in_etc && service_unit_allows(init->interface))
 		fprintf(stderr,
 				"  adit check %s                   look for mistakes\n"
 				"  systemctl enable --now adit@%s  start it, now and at boot\n",
-				init->interface, init->interface);
+				name, name);
 	else
-		fprintf(stderr, "  adit check %s  look for mistakes\n  adit run %s    start it\n", init->file, init->file);
+		fprintf(stderr, "  adit check %s  look for mistakes\n  adit %s %s%s  start it\n", name, in_etc ? "up" : "run",
+				name, in_etc ? "   " : "  ");
 	if (earlier)
 		fprintf(stderr,
 				"The folder %s.d existed, and %zu peer%s in it belong%s to this tunnel, too:\n"

@@ -6,6 +6,7 @@
 #include <sys/timex.h>
 #include <time.h>
 
+#include "base/service_unit.h"
 #include "checks.h"
 #include "host_files.h"
 
@@ -111,6 +112,11 @@ void judge_unit(struct findings *findings, const struct unit_facts *facts, const
 	if (!tunnel->given || !facts->systemd)
 		return;
 	snprintf(object, sizeof object, "adit@%s.service", name);
+	if (!service_unit_allows(name)) {
+		finding_add(findings, VERDICT_NOTE, object, "no unit can have this name, because of = or +");
+		finding_command(findings, "adit up %s", name);
+		return;
+	}
 	if (facts->error) {
 		finding_add(findings, VERDICT_NOTE, object, "systemctl fails: %s",
 					facts->error < 0 ? strerror(-facts->error) : "it returned an error");

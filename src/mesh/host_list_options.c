@@ -12,7 +12,7 @@ enum {
 	MTU_MAX = 65475,
 };
 
-#define INTERFACE_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_=+.-"
+#define INTERFACE_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
 
 struct option_row {
 	const char *name;
@@ -94,7 +94,7 @@ static void set_port(struct host_parser *parser, const char *name, char *value)
 		reject_option(parser, name, value, "a port from 1 to 65535");
 }
 
-/* The rule of adit.conf(5) for file names. */
+/* The rule of adit.conf(5) for file names, without the characters that the unit adit@NAME cannot have. */
 static void set_interface(struct host_parser *parser, const char *name, char *value)
 {
 	size_t length = strlen(value), room = sizeof parser->list->interface;
@@ -104,7 +104,7 @@ static void set_interface(struct host_parser *parser, const char *name, char *va
 	else
 		reject_option(
 			parser, name, value,
-			"the name of an interface: 1 to 15 characters of a-z A-Z 0-9 _ = + . -, starting with neither . nor -");
+			"the name of an interface: 1 to 15 characters of a-z A-Z 0-9 _ . -, starting with neither . nor -");
 }
 
 static void set_keepalive(struct host_parser *parser, const char *name, char *value)

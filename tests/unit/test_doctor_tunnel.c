@@ -235,6 +235,7 @@ static void the_unit_is_read_from_systemctl(void **state)
 static void the_unit_is_judged_by_its_state(void **state)
 {
 	const struct tunnel_facts tunnel = { .given = true, .interface = "site" };
+	const struct tunnel_facts without_unit = { .given = true, .interface = "a=b" };
 	struct unit_facts facts = { .systemd = true, .load = "not-found" };
 
 	judge_unit(&found, &(struct unit_facts) { 0 }, &tunnel);
@@ -261,6 +262,9 @@ static void the_unit_is_judged_by_its_state(void **state)
 	assert_int_equal(found.count, 3);
 	assert_finding(1, VERDICT_NOTE, "adit@site.service", "instead of the unit of the package", "");
 	assert_finding(2, VERDICT_NOTE, "adit@site.service", "x.conf", "systemctl cat adit@site");
+	found.count = 0;
+	judge_unit(&found, &facts, &without_unit);
+	assert_only(VERDICT_NOTE, "adit@a=b.service", "no unit can have this name", "adit up a=b");
 }
 
 /* --- file ----- */

@@ -144,7 +144,7 @@ static void bad_options_are_reported(void **state)
 		"of 8 or more\n"
 		"x:4: error: port: \"0\" is not a port from 1 to 65535\n"
 		"x:5: error: interface: \"../x\" is not the name of an interface: 1 to 15 characters of a-z A-Z 0-9 _ "
-		"= + . -, starting with neither . nor -\n"
+		". -, starting with neither . nor -\n"
 		"x:6: error: keepalive: \"soon\" is not off or a number of seconds up to 65535\n"
 		"x:7: error: mtu: \"67\" is not a number from 68 to 65475\n"
 		"x:8: error: mtu: already set on line 7\n"

@@ -213,6 +213,8 @@ static void the_unit_is_found_in_the_cgroups(void **state)
 	memset(longest + 4, 'x', SERVICE_NAME);
 	strcpy(longest + 4 + SERVICE_NAME, ".service");
 	assert_false(service_unit_of(longest, unit));
+	assert_true(service_unit_allows("my-site_1.x"));
+	assert_false(service_unit_allows("a=b") || service_unit_allows("a+b"));
 }
 
 #define SCENE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

@@ -9,6 +9,12 @@
 enum { SERVICE_NAME = 256 }; /* bytes of the longest name of a unit, with its NUL */
 
 /*
+ * Returns whether there can be a unit adit@NAME for the interface `name`. systemctl(1) escapes other characters, so that
+ * the unit would look for another file.
+ */
+bool service_unit_allows(const char *name);
+
+/*
  * Finds the unit in the text of /proc/PID/cgroup (cgroups(7)): the first part of the path that ends with ".service", of
  * the unified hierarchy or else of systemd's own. Returns false if there is none.
  */
