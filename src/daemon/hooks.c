@@ -85,6 +85,16 @@ double hooks_timeout(double fallback)
 	return seconds > 0 && seconds <= TIMEOUT_MAX && !*end ? seconds : fallback;
 }
 
+int hooks_check_timeout(struct reason *reason)
+{
+	const char *text = getenv(HOOK_TIMEOUT_VARIABLE);
+
+	if (!text || !*text || hooks_timeout(0) > 0)
+		return 0;
+	return reason_set(reason, -EINVAL, HOOK_TIMEOUT_VARIABLE ": \"%s\" is not a number of seconds above 0, up to %d",
+					  text, TIMEOUT_MAX);
+}
+
 void hooks_extend_timeout(void)
 {
 	char extend[64];

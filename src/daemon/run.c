@@ -583,9 +583,7 @@ static int service_live(struct service *service, const char *path, struct config
 	*config = (struct config) { 0 };
 	service->hooks =
 		(struct hooks) { .interface = service->config.interface, .progress = service_progress, .context = service };
-	error = startup_set_log_level(log_level_of(&service->config), &reason);
-	if (!error)
-		error = service_run(service, ready, context, &reason);
+	error = service_run(service, ready, context, &reason);
 	if (error == -ECANCELED)
 		log_info(service->config.interface, "stopped before it was up");
 	else if (error)
@@ -599,10 +597,28 @@ static int service_live(struct service *service, const char *path, struct config
 	return error;
 }
 
+/* Takes over what the environment sets. Returns 0, or -EINVAL if it is wrong, which has been logged. */
+static int apply_environment(const struct config *config)
+{
+	struct reason reason = { 0 };
+	int error = startup_set_log_level(log_level_of(config), &reason);
+
+	if (!error)
+		error = hooks_check_timeout(&reason);
+	if (error)
+		log_error(config->interface, "%s", reason.text);
+	return error;
+}
+
 int run_tunnel(const char *path, struct config *config, bool strict, void (*ready)(void *context), void *context)
 {
 	struct service service = { .strict = strict };
+	int error = apply_environment(config);
 
+	if (error) {
+		config_destroy(config);
+		return error;
+	}
 	handover_receive(&service.handover);
 	return service_live(&service, path, config, ready, context);
 }
@@ -627,9 +643,11 @@ int command_run(int argc, char **argv)
 	handover_receive(&service.handover);
 	startup_close_inherited_after(service.handover.store.last);
 	error = ini_load(&config, path, &findings);
+	if (error && !findings.errors)
+		fprintf(stderr, "%s: error: %s\n", path, strerror(-error));
+	if (!error)
+		error = apply_environment(&config);
 	if (error) {
-		if (!findings.errors)
-			fprintf(stderr, "%s: error: %s\n", path, strerror(-error));
 		if (error != -ENOMEM)
 			handover_sweep(&service.handover);
 		config_destroy(&config);

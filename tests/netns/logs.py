@@ -316,8 +316,15 @@ def environments(lab):
     for name, arguments in ("adit run", ["run", left.write()]), ("adit IFNAME", ["-f", "tun-none"]):
         with lab.check(f"{name}: another word in ADIT_LOG_LEVEL is an error of one line"):
             done = left.node.run([lab.adit, *arguments], check=False, env={**os.environ, "ADIT_LOG_LEVEL": "loud"})
-            assert done.returncode == 1 and done.stderr.count("\n") == 1, done
+            assert done.returncode == (78 if "run" in arguments else 1) and done.stderr.count("\n") == 1, done
             assert 'ADIT_LOG_LEVEL: "loud" is not one of error, warning, info, debug' in done.stderr, done.stderr
+    for command in "run", "up":
+        with lab.check(f"adit {command}: a word in ADIT_HOOK_TIMEOUT that is no time is an error of one line"):
+            for value in "soon", "0", "-1", "5s", "86401", "nan":
+                done = left.node.run([lab.adit, command, left.write()], check=False,
+                                     env={**os.environ, "ADIT_HOOK_TIMEOUT": value})
+                assert done.returncode == (78 if command == "run" else 1) and done.stderr.count("\n") == 1, done
+                assert f'ADIT_HOOK_TIMEOUT: "{value}" is not a number of seconds' in done.stderr, done.stderr
     for variables, level in (({"LOG_LEVEL": "verbose"}, "debug"), ({"LOG_LEVEL": "error"}, "warning"), ({}, "warning"),
                              ({"LOG_LEVEL": "silent"}, "silent"), ({"ADIT_LOG_LEVEL": "error"}, "error"),
                              ({"LOG_LEVEL": "silent", "ADIT_LOG_LEVEL": "Info"}, "info"),

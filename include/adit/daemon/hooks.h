@@ -32,6 +32,8 @@ struct hooks {
 const char *hook_point_name(enum hook_point point);
 /* Returns the seconds in HOOK_TIMEOUT_VARIABLE, or `fallback` if the environment has no valid value. */
 double hooks_timeout(double fallback);
+/* Checks HOOK_TIMEOUT_VARIABLE, which may be unset or empty. Returns 0, or -EINVAL with the reason. */
+int hooks_check_timeout(struct reason *reason);
 /* Returns the command with each "%i" replaced by the interface; the caller frees it. NULL: no memory. */
 char *hook_expand(const char *command, const char *interface);
 

@@ -7,8 +7,8 @@
 
 /*
  * Reads the file, creates the device, sets up addresses and routes, and runs until SIGTERM or SIGINT. Returns the exit
- * code: 0, or with the reason on standard error 1, or EX_CONFIG if the file cannot be read or has errors. A service
- * manager need not try again after EX_CONFIG.
+ * code: 0, or with the reason on standard error 1, or EX_CONFIG if the file cannot be read, or if it or the
+ * environment has errors. A service manager need not try again after EX_CONFIG.
  */
 int command_run(int argc, char **argv);
 
