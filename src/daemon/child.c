@@ -46,8 +46,6 @@ struct child {
 
 /* --- environment ------------------------------------------------------------------------------------------------- */
 
-#define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" /* that of systemd */
-
 /* These variables concern the daemon alone: a child must not report its own state to the service manager. */
 static bool is_private_variable(const char *variable)
 {
@@ -63,21 +61,19 @@ static bool is_private_variable(const char *variable)
 /* wg-quick(8) sets the same LC_ALL. The strings belong to the process. */
 static char **make_environment(void)
 {
-	static char locale[] = "LC_ALL=C", path[] = "PATH=" DEFAULT_PATH;
+	static char locale[] = "LC_ALL=C";
 	size_t count = 0, used = 0;
 	char **made;
 
 	while (environ[count])
 		count++;
-	made = calloc(count + 3, sizeof *made);
+	made = calloc(count + 2, sizeof *made);
 	if (!made)
 		return NULL;
 	for (size_t i = 0; i < count; i++)
 		if (!is_private_variable(environ[i]))
 			made[used++] = environ[i];
-	made[used++] = locale;
-	if (!getenv("PATH"))
-		made[used] = path;
+	made[used] = locale;
 	return made;
 }
 
@@ -104,7 +100,7 @@ bool child_program_exists(const char *program)
 	const char *path = getenv("PATH");
 	char file[4096];
 
-	for (path = path ? path : DEFAULT_PATH; *path; path += strspn(path, ":")) {
+	for (path = path ? path : ""; *path; path += strspn(path, ":")) {
 		size_t length = strcspn(path, ":");
 
 		snprintf(file, sizeof file, "%.*s/%s", (int)length, path, program);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Startup: the descriptors, signals, limits and core dumps of the process. */
+/* Startup: the descriptors, signals, limits, core dumps and PATH of the process. */
 #include "daemon/startup.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -31,6 +32,37 @@ enum { SANITIZED = 1 };
 enum { SANITIZED = 0 };
 #endif
 
+#define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" /* that of systemd */
+
+static bool path_has(const char *path, const char *folder)
+{
+	size_t length = strlen(folder);
+
+	while (*path) {
+		size_t part = strcspn(path, ":");
+
+		if (part == length && !memcmp(path, folder, length))
+			return true;
+		path += part + (path[part] == ':');
+	}
+	return false;
+}
+
+/* cron(8), and su(1) without a hyphen, leave root a PATH without the folders of nft(8), iptables(8) and ip(8). */
+static void complete_path(void)
+{
+	const char *path = getenv("PATH");
+	char *longer;
+
+	if (!path || !*path) {
+		setenv("PATH", DEFAULT_PATH, 1);
+	} else if (path_has(path, "/usr/bin") && !path_has(path, "/usr/sbin") &&
+			   asprintf(&longer, "%s:/usr/sbin:/sbin", path) > 0) {
+		setenv("PATH", longer, 1);
+		free(longer);
+	}
+}
+
 void startup_init(void)
 {
 	const struct rlimit none = { 0, 0 };
@@ -42,6 +74,7 @@ void startup_init(void)
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) /* open(2) returns the lowest free descriptor */
 		if (fcntl(fd, F_GETFD) < 0)
 			open("/dev/null", fd == STDOUT_FILENO ? O_RDONLY : O_RDWR);
+	complete_path();
 	if (SANITIZED)
 		return;
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);

@@ -136,6 +136,22 @@ def blocked_signals(lab):
 
 
 @case()
+def inherited_path(lab):
+    """cron(8), and su(1) without a hyphen, give root a PATH without the folder of nft(8)."""
+    end = Adit(lab.node("left"), INTERFACE, ["10.7.0.1/24"], PostUp="echo path $PATH")
+    end.peers.append({"PublicKey": key(lab.adit, "pubkey", key(lab.adit, "genkey")), "AllowedIPs": "0.0.0.0/0"})
+    command = [lab.adit, "run", end.write()]
+    for path, completed in (("/usr/bin:/bin", "/usr/bin:/bin:/usr/sbin:/sbin"),
+                            ("", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")):
+        with lab.check(f"PATH={path} is completed, also for hooks"):
+            daemon = end.node.start(f"path-{len(path)}", ["env", f"PATH={path}", *command])
+            wait_for(lambda: ": up: " in daemon.log() or not daemon.running(), "the start")
+            assert f"PostUp: path {completed}\n" in daemon.log(), daemon.log()
+            assert "nft" not in daemon.log() and INTERFACE in end.node.run("nft list tables").stdout, daemon.log()
+            assert daemon.stop() == 0
+
+
+@case()
 def no_threads(lab):
     """The limit of threads is reached: clone3(2) with its 88 bytes of arguments fails with EAGAIN."""
     end = Adit(lab.node("left"), INTERFACE, ["10.7.0.1/24"], Workers=4)
