@@ -71,6 +71,8 @@ void startup_init(void)
 	sigemptyset(&no_signals);
 	/* A mask of the caller would block SIGTERM and SIGCHLD. */
 	sigprocmask(SIG_SETMASK, &no_signals, NULL);
+	/* At a limit of the size of files, write(2) returns an error instead; it is not worth the tunnel. */
+	signal(SIGXFSZ, SIG_IGN);
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) /* open(2) returns the lowest free descriptor */
 		if (fcntl(fd, F_GETFD) < 0)
 			open("/dev/null", fd == STDOUT_FILENO ? O_RDONLY : O_RDWR);

@@ -152,6 +152,18 @@ def inherited_path(lab):
 
 
 @case()
+def small_files(lab):
+    """The limit of the size of files, RLIMIT_FSIZE, is 0."""
+    end = Adit(lab.node("left"), INTERFACE, ["10.7.0.1/24"])
+    end.peers.append({"PublicKey": key(lab.adit, "pubkey", key(lab.adit, "genkey")), "AllowedIPs": "0.0.0.0/0"})
+    daemon = end.node.start("run", ["bash", "-c", f"exec prlimit --fsize=0 {lab.adit} run {end.write()} 2> >(cat)"])
+    with lab.check("the tunnel starts, and one line names what has failed"):
+        wait_for(lambda: ": up: " in daemon.log() or not daemon.running(), "the start")
+        assert daemon.running() and daemon.log().count(os.strerror(errno.EFBIG)) == 1, daemon.log()
+        assert daemon.stop() == 0
+
+
+@case()
 def no_threads(lab):
     """The limit of threads is reached: clone3(2) with its 88 bytes of arguments fails with EAGAIN."""
     end = Adit(lab.node("left"), INTERFACE, ["10.7.0.1/24"], Workers=4)

@@ -12,7 +12,7 @@
  * Prepares the process; main calls it first. Opens /dev/null for each of the descriptors 0 to 2 that is closed, so that
  * no other file gets its number. A closed standard output becomes one that cannot be written to, so that a command
  * whose output is lost fails. Completes PATH if it is empty, or if it has /usr/bin without /usr/sbin. Also unblocks all
- * signals, and disables core dumps, which would contain keys. Builds with a sanitizer keep core dumps,
+ * signals, ignores SIGXFSZ, and disables core dumps, which would contain keys. Builds with a sanitizer keep core dumps,
  * because a leak check needs to trace the process.
  */
 void startup_init(void);
