@@ -290,6 +290,7 @@ def killed(lab, verb):
         assert code == 0 and "was killed" in text, text
         check_nothing_left(left, before)
         assert adit(left, "stop", "--killed", "tun-left") == (0, "")
+        assert adit(left, "stop", "--killed", "sixteen-letters1")[0] == 0
     with lab.check("after a start that fails, adit still knows that the tunnel was killed"):
         left.start()
         left.stop(signal.SIGKILL)

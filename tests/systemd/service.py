@@ -156,6 +156,12 @@ def check_broken(lab, container):
         assert container.property("adit@broken", "NRestarts") == "0"
         journal = container.journal("adit@broken")
         assert "/etc/adit/broken.conf:2: " in journal, journal
+    with lab.check("start with a name that no interface can have: only this unit fails"):
+        unit = "adit@sixteen-letters1"
+        container.run(f"systemctl start {unit}", check=False)
+        wait_for(lambda: container.property(f"adit-sweep@{unit[5:]}", "ActiveState") != "active", "the end of the sweep")
+        failed = container.run("systemctl --failed --no-legend --plain")
+        assert unit in failed and "adit-sweep" not in failed, failed
 
 
 @case(slow=True, seconds=600)
