@@ -367,6 +367,7 @@ def check_end(lab, a, b, before):
         b.run("apt-get remove --yes adit")
         check_clean(b, before[1])
         assert os.path.exists(f"{b.root}/etc/adit/lab.conf")
+        assert "adit" not in (failed := b.run("systemctl --failed --no-legend")), failed
 
 
 def check_clean(host, before):
