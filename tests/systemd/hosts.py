@@ -50,6 +50,7 @@ class Host(Container):
 
     def __init__(self, node):
         super().__init__(node)
+        os.makedirs(f"{self.root}/var/log/journal", exist_ok=True)  # the journal of one boot is read in the next
         for path in package(1), package(2):
             shutil.copy(path, f"{self.root}/root")
 
@@ -207,10 +208,16 @@ def life(lab):
         check_watchdog(lab, a)
         check_killed(lab, a, before)
         check_end(lab, a, b, before)
-    with a.booted(), lab.check("the tunnel is up after a boot"):
-        wait_for(lambda: a.property(UNIT, "ActiveState") == "active", "active")
-        a.node.ping(INNER["c"])
-        check_name_servers(a)
+        a.start(UNIT)
+    with a.booted():
+        with lab.check("the tunnel is up after a boot"):
+            wait_for(lambda: a.property(UNIT, "ActiveState") == "active", "active")
+            a.node.ping(INNER["c"])
+            check_name_servers(a)
+        with lab.check("the shutdown removed the name servers without an error"):
+            journal = a.run(f"journalctl --boot=-1 --no-pager --output=cat --unit={UNIT}")
+            last = journal[journal.rindex("resolvectl revert"):]
+            assert "failed" not in last, last
 
 
 def check_start(lab, a, b):
