@@ -45,6 +45,8 @@
 
 #define NAMES_WAIT 5.0 /* seconds */
 
+enum { EXIT_END_FAILED = 2 }; /* see command_run */
+
 struct service {
 	const char *path;
 	bool strict;          /* reject files with keys that others can read */
@@ -554,8 +556,10 @@ destroy_daemon:
 release_claim:
 	table_claim_release(&claim);
 	if (has_been_up && !service->keep &&
-		hooks_run_alone(&service->hooks, HOOK_POST_DOWN, config, !service->down.waits, reason) && !error)
+		hooks_run_alone(&service->hooks, HOOK_POST_DOWN, config, !service->down.waits, reason) && !error) {
+		service->failed = true;
 		error = -EIO;
+	}
 release_lock:
 	interface_lock_release(&service->lock);
 	return error;
@@ -653,5 +657,8 @@ int command_run(int argc, char **argv)
 		config_destroy(&config);
 		return error == -ENOMEM ? EXIT_FAILURE : EX_CONFIG;
 	}
-	return service_live(&service, path, &config, NULL, NULL) ? EXIT_FAILURE : EXIT_SUCCESS;
+	error = service_live(&service, path, &config, NULL, NULL);
+	if (error == -EIO && service.failed)
+		return EXIT_END_FAILED;
+	return error ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -206,6 +206,17 @@ def ended_while_starting(lab):
             shutil.copy(left.write(), path)
             container.start(UNIT)
             left.node.ping(right.v4)
+            container.run(f"systemctl stop {UNIT}")
+        for point, verb in ("PreDown", "stop"), ("PostDown", "down"):
+            left.settings = {point: "false"}
+            shutil.copy(left.write(), path)
+            with lab.check(f"adit {verb}, and {point} fails: so does the unit, and it is not started again"):
+                container.start(UNIT)
+                container.run(f"adit {verb} tun-left", check=False)
+                time.sleep(1.5)
+                states = [container.property(UNIT, name) for name in ("ActiveState", "Result", "NRestarts")]
+                assert states == ["failed", "exit-code", "0"], states
+                assert not left.node.has_link("tun-left")
 
 
 # --- restarts ---

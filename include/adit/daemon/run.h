@@ -7,8 +7,9 @@
 
 /*
  * Reads the file, creates the device, sets up addresses and routes, and runs until SIGTERM or SIGINT. Returns the exit
- * code: 0, or with the reason on standard error 1, or EX_CONFIG if the file cannot be read, or if it or the
- * environment has errors. A service manager need not try again after EX_CONFIG.
+ * code: 0, or with the reason on standard error 1, or EX_CONFIG if the file cannot be read, or if it or the environment
+ * has errors, or 2 if the tunnel was ended on request, but PreDown, PostDown or SaveConfig has failed. A service
+ * manager should not try again after EX_CONFIG and 2.
  */
 int command_run(int argc, char **argv);
 
