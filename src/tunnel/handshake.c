@@ -11,6 +11,7 @@
 #include "base/keytext.h"
 #include "crypto/message.h"
 
+enum { RESPONSE_JITTER = 4 };           /* times the jitter that follows a response */
 enum { REFUSED_BURST = 20 };            /* events of refused handshakes at once, and then */
 #define REFUSED_INTERVAL (NS_PER_S / 5) /* one per interval */
 
@@ -28,16 +29,16 @@ static void send_to_peer(struct peer *peer, const void *message, size_t n, uint8
 	timers_any_sent(&peer->device->timers, &peer->timers, now);
 }
 
-/* Until REKEY_TIMEOUT after `now`, no initiation is made for the peer. */
-static void close_gate(struct peer *peer, uint64_t now)
+/* A handshake message leaves at `now`, and for the time `pause` no initiation follows it. */
+static void close_gate(struct peer *peer, uint64_t pause, uint64_t now)
 {
 	peer->handshake_sent = now;
-	peer->handshake_sent_known = true;
+	peer->handshake_gate = now + pause;
 }
 
 static bool is_gate_closed(const struct peer *peer, uint64_t now)
 {
-	return peer->handshake_sent_known && now - peer->handshake_sent < REKEY_TIMEOUT;
+	return now < peer->handshake_gate;
 }
 
 /* `step` is followed by the endpoint. */
@@ -53,7 +54,6 @@ static void log_step(struct peer *peer, const char *step, uint64_t now)
 static void send_handshake(struct peer *peer, void *message, size_t n, uint64_t now)
 {
 	cookie_stamp(&peer->cookies, peer->remote.public_key, message, n, now);
-	close_gate(peer, now);
 	device_count(peer->device, COUNT_HANDSHAKE_SENT, 1);
 	send_to_peer(peer, message, n, HANDSHAKE_TRAFFIC_CLASS, now);
 }
@@ -127,8 +127,11 @@ void handshake_initiate(struct peer *peer, uint64_t now, bool retry)
 
 	if (!retry)
 		peer->timers.attempts = 0;
-	if (is_gate_closed(peer, now))
+	if (is_gate_closed(peer, now)) {
+		if (retry) /* a response has closed it meanwhile, and was perhaps lost */
+			timers_handshake_initiated(&device->timers, &peer->timers, peer->handshake_gate - REKEY_TIMEOUT);
 		return;
+	}
 	/* Under traffic, a packet triggers the retry before the timer does, because the timer adds jitter. */
 	facts = peer_facts(peer, now);
 	if (!retry && peer->handshake_index) {
@@ -142,8 +145,8 @@ void handshake_initiate(struct peer *peer, uint64_t now, bool retry)
 	if (peer_state_initiated(&peer->state, &facts, now))
 		peer_emit(peer, &(struct event) { .kind = EVENT_HANDSHAKE_BEGUN });
 	error = create_initiation(peer, &message, now);
+	close_gate(peer, REKEY_TIMEOUT, now);
 	if (error) {
-		close_gate(peer, now);
 		report_no_initiation(peer, error, now);
 	} else {
 		log_step(peer, peer->timers.attempts ? "handshake initiation repeated to" : "handshake initiation sent to",
@@ -373,6 +376,12 @@ static void receive_initiation(struct device *device, const struct message_initi
 	log_step(peer, "handshake initiation answered to", now);
 	peer->quality.response_sent = device->boottime();
 	peer_answered(peer, now);
+	/*
+	 * The response voids an initiation of ours. When both ends initiate at once, neither response is accepted. Without
+	 * jitter the next two initiations would cross again, as long as both ends have packets to send. The jitter has to
+	 * exceed the delay of the path.
+	 */
+	close_gate(peer, REKEY_TIMEOUT + RESPONSE_JITTER * timers_jitter(&device->timers), now);
 	send_handshake(peer, &response, sizeof response, now);
 }
 

@@ -295,7 +295,7 @@ void peer_forget_keys(struct peer *peer)
 	peer->quality.initiation_sent = peer->quality.response_sent = 0; /* nothing is awaited */
 	peer_index_destroy(peer->handshake_index);
 	peer->handshake_index = NULL;
-	peer->handshake_sent_known = false;
+	peer->handshake_gate = 0;
 }
 
 /* --- traffic ------------------------------------------------------------------------ */

@@ -90,8 +90,8 @@ static void timer_cancel(struct peer_timers *peer, enum timer_kind kind)
 	atomic_store_explicit(&peer->timer[kind].due, 0, memory_order_relaxed);
 }
 
-/* Up to REKEY_TIMEOUT_JITTER, so that two ends do not keep in step. Not secret, so xorshift64 is good enough. */
-static uint64_t jitter(struct timers *timers)
+/* Not secret, so xorshift64 is good enough. */
+uint64_t timers_jitter(struct timers *timers)
 {
 	uint64_t random = atomic_load_explicit(&timers->random, memory_order_relaxed);
 
@@ -234,7 +234,7 @@ void timers_peer_stop(struct timers *timers, struct peer_timers *peer)
 void timers_data_sent(struct timers *timers, struct peer_timers *peer, uint64_t now)
 {
 	if (!timer_pending(peer, TIMER_NEW_HANDSHAKE))
-		timer_set(timers, peer, TIMER_NEW_HANDSHAKE, now + KEEPALIVE_TIMEOUT + REKEY_TIMEOUT + jitter(timers));
+		timer_set(timers, peer, TIMER_NEW_HANDSHAKE, now + KEEPALIVE_TIMEOUT + REKEY_TIMEOUT + timers_jitter(timers));
 }
 
 void timers_data_received(struct timers *timers, struct peer_timers *peer, uint64_t now)
@@ -271,7 +271,7 @@ bool timers_handshake_pending(const struct peer_timers *peer)
 
 void timers_handshake_initiated(struct timers *timers, struct peer_timers *peer, uint64_t now)
 {
-	timer_set(timers, peer, TIMER_RETRANSMIT_HANDSHAKE, now + REKEY_TIMEOUT + jitter(timers));
+	timer_set(timers, peer, TIMER_RETRANSMIT_HANDSHAKE, now + REKEY_TIMEOUT + timers_jitter(timers));
 }
 
 void timers_handshake_completed(struct peer_timers *peer)

@@ -25,6 +25,7 @@ struct letter {
 	size_t n;
 	uint8_t traffic_class;
 	struct endpoint to;
+	uint64_t at;
 };
 
 /* One end: a device, its only peer, and the messages that it sent. */
@@ -36,8 +37,8 @@ struct end {
 	int count, read;
 };
 
-static struct end left, right;
 static uint64_t now;
+static struct end left, right;
 static int stamps;      /* timestamps made */
 static int64_t stepped; /* by how much the wall clock was set forward */
 
@@ -59,7 +60,7 @@ static inline int post(void *context, struct peer *peer, const struct endpoint *
 	struct letter *letter = &end->sent[end->count++];
 
 	assert_true(end->count < MAIL && n <= sizeof letter->bytes);
-	*letter = (struct letter) { .n = n, .traffic_class = traffic_class, .to = *to };
+	*letter = (struct letter) { .n = n, .traffic_class = traffic_class, .to = *to, .at = now };
 	memcpy(letter->bytes, message, n);
 	return 0;
 }

@@ -255,7 +255,7 @@ static void turning_on_a_keepalive_sends_one_at_once(void **state)
 	assert_int_equal(set("public_key=%s\npersistent_keepalive_interval=5\n", rig_hex(2)), 0);
 	assert_int_equal(rig.sent, 1);
 	assert_int_equal(rig.messages[0].n, sizeof(struct message_initiation));
-	rig_peer(&rig, 2)->handshake_sent_known = false; /* no rate limit prevents another handshake */
+	rig_peer(&rig, 2)->handshake_gate = 0; /* no rate limit prevents another handshake */
 	assert_int_equal(set("public_key=%s\npersistent_keepalive_interval=6\n", rig_hex(2)), 0);
 	assert_int_equal(set("public_key=%s\npersistent_keepalive_interval=0\n", rig_hex(2)), 0);
 	assert_int_equal(rig.sent, 1);
@@ -266,7 +266,7 @@ static void expect_one_initiation(void)
 	assert_int_equal(rig.sent, 1);
 	assert_int_equal(rig.messages[0].n, sizeof(struct message_initiation));
 	rig.sent = 0;
-	rig_peer(&rig, 2)->handshake_sent_known = false; /* no rate limit prevents another handshake */
+	rig_peer(&rig, 2)->handshake_gate = 0; /* no rate limit prevents another handshake */
 }
 
 /* The private key, the endpoint and the keepalive may be set in any order; the last one sends. */

@@ -47,7 +47,7 @@ static int post(void *context, struct peer *peer, const struct endpoint *to, con
 	assert_true(seen.letters < LETTERS);
 	seen.to[seen.letters++] = ntohs(to->to.v4.sin_port);
 	if (peer)
-		peer->handshake_sent_known = false; /* allow another initiation at once */
+		peer->handshake_gate = 0; /* allow another initiation at once */
 	if (peer && seen.again && seen.again--)
 		peer_post(peer, PEER_EVENT_HANDSHAKE, NULL, clock_boottime());
 	return 0;

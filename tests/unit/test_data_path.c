@@ -390,8 +390,7 @@ static void egress_stages_without_a_session_and_sends_later(void **state)
 	make_packet(ours, theirs);
 	packets = 2;
 	device.up = true;
-	peer->handshake_sent = now; /* the last initiation is so recent that none is sent */
-	peer->handshake_sent_known = true;
+	peer->handshake_gate = now + 1; /* the last initiation is so recent that none is sent */
 	assert_int_equal(egress_drain(egress, now), 0);
 	assert_int_equal(counters.value[COUNT_SEALED], 0);
 	assert_int_equal(staged_waiting(&peer->staged), 1 << NUMBER);

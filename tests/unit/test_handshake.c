@@ -145,8 +145,53 @@ static void no_initiation_within_5_s_of_a_response(void **state)
 	shake_hands();
 	handshake_initiate(right.peer, now + REKEY_TIMEOUT - 1, false);
 	assert_int_equal(right.count, 1);
-	handshake_initiate(right.peer, now + REKEY_TIMEOUT, false);
+	handshake_initiate(right.peer, now + REKEY_TIMEOUT + 4 * REKEY_TIMEOUT_JITTER, false);
 	assert_int_equal(right.count, 2);
+}
+
+/* A path with a delay: carries the messages that have arrived, then runs the timers. `read` is the next message. */
+static void pass_time(uint64_t delay)
+{
+	struct end *const ends[] = { &left, &right };
+
+	now += NS_PER_MS;
+	for (int i = 0; i < 2; i++) {
+		for (; ends[i]->read < ends[i]->count && ends[i]->sent[ends[i]->read].at + delay <= now; ends[i]->read++) {
+			const struct letter *letter = &ends[i]->sent[ends[i]->read];
+			if (get_le32(letter->bytes) != MESSAGE_DATA)
+				hand_over(ends[!i], letter, &ends[i]->address);
+		}
+		timers_expire(&ends[i]->device.timers, now, UINT_MAX);
+	}
+}
+
+/*
+ * Both ends initiate at the same time, and again with every packet. An initiation that arrives voids the one that is on
+ * its way, so the response to that one is dropped. Returns whether the ends have a session after three minutes.
+ */
+static bool cross(uint64_t delay, bool packets)
+{
+	left.device.timers.random = UINT64_C(0x9e3779b97f4a7c15); /* the same jitter in each run */
+	right.device.timers.random = UINT64_C(0xc2b2ae3d27d4eb4f);
+	for (int ms = 0; ms < 180000 && !left.peer->sessions.current && !right.peer->sessions.current; ms++) {
+		if (packets || !ms) {
+			handshake_initiate(left.peer, now, false);
+			handshake_initiate(right.peer, now, false);
+		}
+		pass_time(delay);
+	}
+	return left.peer->sessions.current || right.peer->sessions.current;
+}
+
+static void initiations_that_cross_do_not_cross_for_ever(void **state)
+{
+	static const uint64_t delays[] = { NS_PER_MS, 30 * NS_PER_MS, 300 * NS_PER_MS, 700 * NS_PER_MS };
+
+	for (size_t i = 0; i < 2 * sizeof delays / sizeof *delays; i++) {
+		assert_true(cross(delays[i / 2], i % 2));
+		tear_down(state);
+		set_up(state);
+	}
 }
 
 static void the_gate_works_when_the_clock_starts_at_zero(void **state)
@@ -532,6 +577,7 @@ int main(void)
 		TEST(an_initiation_that_is_lost_is_no_problem_while_the_session_works),
 		TEST(a_peer_whose_answer_cannot_be_decrypted_is_not_silent),
 		TEST(no_initiation_within_5_s_of_a_response),
+		TEST(initiations_that_cross_do_not_cross_for_ever),
 		TEST(the_gate_works_when_the_clock_starts_at_zero),
 		TEST(without_an_endpoint_nothing_is_sent),
 		TEST(a_local_address_is_forgotten_when_it_may_be_wrong),

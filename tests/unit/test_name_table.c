@@ -218,7 +218,6 @@ static void stay_silent(bool initiation)
 		device_lock(&device);
 		peer_set_handshake_index(peer, peer_index_create(peer));
 		device_unlock(&device);
-		peer->handshake_sent_known = true;
 		peer->handshake_sent = now;
 	}
 	now += REKEY_TIMEOUT;

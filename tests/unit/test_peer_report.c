@@ -348,7 +348,7 @@ static void a_refused_handshake_has_a_reason_and_a_limit(void **state)
 
 	remove_peer(left.peer);
 	for (int i = 0; i < 60; i++) {
-		right.peer->handshake_sent_known = false;
+		right.peer->handshake_gate = 0;
 		handshake_initiate(right.peer, now, false);
 		hand_over(&left, &right.sent[right.count - 1], &right.address);
 		right.count = 0;

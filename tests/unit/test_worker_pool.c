@@ -91,10 +91,10 @@ static void a_staged_packet_is_sent_by_the_worker_that_staged_it(void **state)
 	full = true; /* the first initiation is lost */
 	for (unsigned i = 0; i < 4; i++)
 		route_in(&left, &right, i, (int)i + 1);
-	WAIT_FOR(waiting(&left) == 10 && left.peer->handshake_sent_known);
+	WAIT_FOR(waiting(&left) == 10 && left.peer->handshake_gate);
 	assert_int_equal(staged_waiting(&left.peer->staged), 15);
 	full = false;
-	left.peer->handshake_sent_known = false;
+	left.peer->handshake_gate = 0;
 	connect_ends();
 	route_in_all(&left, &right, 5);
 	expect_out(&right, 10 + 4 * 5);
@@ -186,7 +186,7 @@ static void the_responder_sends_staged_packets_once_the_key_is_confirmed(void **
 {
 	full = true;
 	route_in_all(&right, &left, 3);
-	WAIT_FOR(waiting(&right) == 12 && right.peer->handshake_sent_known); /* the initiation of the right end is lost */
+	WAIT_FOR(waiting(&right) == 12 && right.peer->handshake_gate); /* the initiation of the right end is lost */
 	full = false;
 	connect_ends();
 	expect_out(&left, 12);

@@ -15,9 +15,10 @@
 #include "tunnel/peer.h"
 
 /*
- * Sends an initiation, unless the last initiation or response is less than REKEY_TIMEOUT old, the link is down or the
- * endpoint is unknown. `retry`: another attempt for the same session. Without a private key, or to a public key of low
- * order, no initiation can be created; such an attempt is repeated and given up like one that is not answered.
+ * Sends an initiation, unless the last initiation is less than REKEY_TIMEOUT old, or the last response less than that
+ * and some jitter, the link is down or the endpoint is unknown. `retry`: another attempt for the same session. Without
+ * a private key, or to a public key of low order, no initiation can be created; such an attempt is repeated and given
+ * up like one that is not answered.
  */
 void handshake_initiate(struct peer *peer, uint64_t now, bool retry);
 

@@ -75,9 +75,8 @@ struct peer {
 	struct mailbox_peer mail;
 	_Atomic bool local_unverified; /* routes have changed since the local address was verified */
 	bool marked;                   /* a reload has not found this peer in the file yet */
-	bool handshake_sent_known;
-	struct endpoint endpoint;  /* where the peer is, and the local address from which we send to it */
-	struct endpoint last_from; /* where the last authentic message came from, to detect a change */
+	struct endpoint endpoint;      /* where the peer is, and the local address from which we send to it */
+	struct endpoint last_from;     /* where the last authentic message came from, to detect a change */
 	/*
 	 * A worker that opens a packet from a new endpoint sends there at once, but only control may change `endpoint`. So
 	 * the worker stores the new endpoint here, and it is used instead until control has copied it.
@@ -99,6 +98,7 @@ struct peer {
 	struct cookie_jar cookies;
 	struct peer_index *handshake_index;
 	uint64_t handshake_sent;      /* when the last initiation or response was sent, ns of CLOCK_BOOTTIME */
+	uint64_t handshake_gate;      /* until then no initiation is made, ns of CLOCK_BOOTTIME */
 	uint64_t handshake_completed; /* when the last session came into use, ns of CLOCK_BOOTTIME */
 	uint64_t handshake_wall;      /* the same as it was then, in ns since the epoch; 0: never */
 	struct quality quality;

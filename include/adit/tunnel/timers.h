@@ -95,6 +95,9 @@ void timers_queue(struct timers *timers, struct peer_timers *peer);
  */
 void timers_set_keepalive(struct timers *timers, struct peer_timers *peer, uint16_t seconds, uint64_t now);
 
+/* Returns a random time of up to REKEY_TIMEOUT_JITTER, so that two ends do not keep in step. */
+uint64_t timers_jitter(struct timers *timers);
+
 /* Returns whether an initiation was sent that is neither answered nor given up. */
 bool timers_handshake_pending(const struct peer_timers *peer);
 
