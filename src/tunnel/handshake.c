@@ -128,7 +128,8 @@ void handshake_initiate(struct peer *peer, uint64_t now, bool retry)
 	if (!retry)
 		peer->timers.attempts = 0;
 	if (is_gate_closed(peer, now)) {
-		if (retry) /* a response has closed it meanwhile, and was perhaps lost */
+		/* A response has closed it. If it is lost, and the peer does not initiate again, it is our turn. */
+		if (!timers_handshake_pending(&peer->timers) && !peer_session(peer, now))
 			timers_handshake_initiated(&device->timers, &peer->timers, peer->handshake_gate - REKEY_TIMEOUT);
 		return;
 	}

@@ -194,6 +194,27 @@ static void initiations_that_cross_do_not_cross_for_ever(void **state)
 	}
 }
 
+/* The peer initiates and is never heard of again. */
+static void a_handshake_that_waits_after_a_response_is_not_forgotten(void **state)
+{
+	for (int keepalive = 0; keepalive < 2; keepalive++) {
+		timers_set_keepalive(&left.device.timers, &left.peer->timers, (uint16_t)keepalive, now);
+		handshake_initiate(right.peer, now, false);
+		hand_over(&left, last(&right), &right.address);
+		if (!keepalive) /* a packet */
+			handshake_initiate(left.peer, now + 1, false);
+		assert_int_equal(left.count, 1);
+		for (int ms = 0; ms < 10000; ms++) {
+			now += NS_PER_MS;
+			timers_expire(&left.device.timers, now, UINT_MAX);
+		}
+		assert_int_equal(left.count, 2);
+		assert_int_equal(get_le32(last(&left)->bytes), MESSAGE_INITIATION);
+		tear_down(state);
+		set_up(state);
+	}
+}
+
 static void the_gate_works_when_the_clock_starts_at_zero(void **state)
 {
 	now = 0;
@@ -578,6 +599,7 @@ int main(void)
 		TEST(a_peer_whose_answer_cannot_be_decrypted_is_not_silent),
 		TEST(no_initiation_within_5_s_of_a_response),
 		TEST(initiations_that_cross_do_not_cross_for_ever),
+		TEST(a_handshake_that_waits_after_a_response_is_not_forgotten),
 		TEST(the_gate_works_when_the_clock_starts_at_zero),
 		TEST(without_an_endpoint_nothing_is_sent),
 		TEST(a_local_address_is_forgotten_when_it_may_be_wrong),
