@@ -7,6 +7,7 @@ the screens and the picture in docs/screens.
 screens.py SOURCE-FOLDER ADIT            fails if a screen differs
 screens.py SOURCE-FOLDER ADIT --write    writes the screens
 """
+import itertools
 import os
 import pathlib
 import shutil
@@ -35,19 +36,25 @@ CAPTURED = {
 PICTURES = {"show-3-peers": "show site --svg", "show-300-peers": "show shops --svg"}
 
 
-def tmux(*words):
-    done = subprocess.run(["tmux", "-L", "screens", "-f", "/dev/null", *words], capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, f"tmux {words[0]}: {done.stderr}"
-    return done.stdout
+numbers = itertools.count()
 
 
 def capture(columns, arguments, *options):
     """Returns what a terminal with so many columns shows, with all that has scrolled off its top."""
-    script = f"{' '.join([*EMULATOR, str(ADIT)])} {arguments}; tmux -L screens wait-for -S shown; sleep 600"
-    tmux("new-session", "-d", "-s", "screen", "-x", str(columns), "-y", "24", script)
-    tmux("wait-for", "shown")
-    text = tmux("capture-pane", "-p", "-S", "-", "-t", "screen", *options)
-    tmux("kill-session", "-t", "screen")
+    server = f"screens-{next(numbers)}"  # the one before may still be ending
+
+    def tmux(*words):
+        done = subprocess.run(["tmux", "-L", server, "-f", "/dev/null", *words], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, f"tmux {words[0]}: {done.stderr}"
+        return done.stdout
+
+    script = f"{' '.join([*EMULATOR, str(ADIT)])} {arguments}; tmux -L {server} wait-for -S shown; sleep 600"
+    try:
+        tmux("new-session", "-d", "-s", "screen", "-x", str(columns), "-y", "24", script)
+        tmux("wait-for", "shown")
+        text = tmux("capture-pane", "-p", "-S", "-", "-t", "screen", *options)
+    finally:
+        tmux("kill-server")
     return text.rstrip("\n") + "\n"
 
 
@@ -109,8 +116,5 @@ if __name__ == "__main__":
         os.environ["TMUX_TMPDIR"] = directory
         Daemon("site", {"get=1": fake_daemons.three, "counters=1": lambda: fake_daemons.counters})
         Daemon("shops", {"get=1": fake_daemons.many()})
-        try:
-            code = main("--write" in sys.argv)
-        finally:
-            subprocess.run(["tmux", "-L", "screens", "kill-server"], capture_output=True)
+        code = main("--write" in sys.argv)
     sys.exit(code)
