@@ -30,6 +30,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,6 +59,7 @@ struct name {
 	bool overridden; /* by the control socket */
 	bool slow;
 	bool failure_logged;
+	const char *failed;       /* why the last lookup failed; NULL: it did not */
 	uint64_t needed_at_bytes; /* authentic bytes received from the peer when `needed` was set */
 	uint64_t moved_at;        /* when the table last changed the peer's endpoint */
 	uint64_t answered_at;
@@ -66,9 +68,9 @@ struct name {
 
 	struct resolver_query *queries[FAMILIES]; /* AF_INET, AF_INET6 */
 	uint64_t grace_until;                     /* 0: no address yet */
-	const char *failure;
-	struct address_list found; /* by the queries in flight */
-	struct address_list hosts; /* by the hosts file */
+	const char *failure;                      /* of the queries in flight */
+	struct address_list found;                /* by the queries in flight */
+	struct address_list hosts;                /* by the hosts file */
 	struct address_list addresses;
 	struct endpoint roamed; /* the endpoint to which the peer roamed, if it is none of `addresses` */
 };
@@ -200,6 +202,7 @@ static void name_resolved(struct name_table *table, struct name *name, const str
 	heap_remove(&table->due, &name->due);
 	name->addresses = *list;
 	name->state = NAME_FRESH;
+	name->failed = NULL;
 	name->backoff = 0;
 	name->answered_at = now;
 	mark_tried(table, name);
@@ -225,13 +228,10 @@ static void name_resolved(struct name_table *table, struct name *name, const str
 /* Logs the first failure only, because retries are frequent. */
 static void name_failed(struct name_table *table, struct name *name, const char *failure, uint64_t now)
 {
-	struct peer *peer = peer_lookup(table->device, name->public_key);
 	uint32_t jitter_max_ms;
 
-	if (peer && !endpoint_known(&peer->endpoint))
-		peer_report_problem(peer, &(struct problem) { .kind = PROBLEM_UNRESOLVED }, now);
-
 	name->state = name->addresses.count ? NAME_STALE : NAME_UNRESOLVED;
+	name->failed = failure;
 	mark_tried(table, name);
 	name->backoff = name->backoff ? 2 * name->backoff : NAME_RETRY_MIN;
 	if (name->backoff > NAME_RETRY_MAX)
@@ -261,7 +261,7 @@ void name_table_answer(struct name_table *table, void *context, const struct res
 	in_port_t port = htons((in_port_t)strtoul(name->port, NULL, 10));
 
 	name->queries[answer->family == AF_INET6] = NULL;
-	if (answer->failure)
+	if (answer->failure && !(answer->no_address && name->failure))
 		name->failure = answer->failure;
 	for (unsigned i = 0; i < answer->count; i++) {
 		struct endpoint address = answer->addresses[i];
@@ -444,6 +444,19 @@ bool name_table_follows(const struct name_table *table, struct peer *peer)
 	const struct name *name = find_by_key(table, peer->remote.public_key);
 
 	return name && (!name->overridden || address_list_find(&name->addresses, &peer->endpoint) >= 0);
+}
+
+bool name_table_describe(const struct name_table *table, const struct peer *peer, char *text, size_t size)
+{
+	const struct name *name = find_by_key(table, peer->remote.public_key);
+
+	if (!name || name->overridden)
+		return false;
+	if (name->failed) /* the name may be longer than the text */
+		snprintf(text, size, "cannot resolve its endpoint %.150s: %s", name->host, name->failed);
+	else
+		snprintf(text, size, "looking up its endpoint %.150s", name->host);
+	return true;
 }
 
 bool name_table_host_changed(struct name_table *table, uint64_t now)

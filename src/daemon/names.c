@@ -149,6 +149,13 @@ static void on_endpoint_set(void *context, struct peer *peer)
 	name_table_peer_set(&names->table, peer);
 }
 
+static bool describe_lookup(void *context, const struct peer *peer, char *text, size_t size)
+{
+	const struct names *names = context;
+
+	return name_table_describe(&names->table, peer, text, size);
+}
+
 static void on_files_changed(void *context)
 {
 	struct names *names = context;
@@ -214,6 +221,7 @@ static int open_names(struct names *names)
 				  strerror(-error));
 	device->unanswered = on_peer_silent;
 	device->endpoint_set = on_endpoint_set;
+	device->describe_lookup = describe_lookup;
 	device->unanswered_context = names;
 	return 0;
 close_netlink:
@@ -284,6 +292,7 @@ void names_stop(struct names *names)
 	if (names->resolver) {
 		names->device->unanswered = NULL;
 		names->device->endpoint_set = NULL;
+		names->device->describe_lookup = NULL;
 		file_watch_stop(&names->files);
 		ev_timer_stop(names->loop, &names->timer);
 		name_table_destroy(&names->table);

@@ -167,8 +167,12 @@ static void on_addresses(void *context, int status, int timeouts, struct ares_ad
 		ares_freeaddrinfo(info);
 	if (resolver->reopening && (status == ARES_EDESTRUCTION || status == ARES_ECANCELLED))
 		return; /* stays in `pending` */
-	if (!answer->count)
-		answer->failure = describe_ares_status(status == ARES_SUCCESS ? ARES_ENODATA : status);
+	if (status == ARES_SUCCESS)
+		status = ARES_ENODATA; /* if no address is left */
+	if (!answer->count) {
+		answer->failure = describe_ares_status(status);
+		answer->no_address = status == ARES_ENODATA;
+	}
 	list_remove(&query->node);
 	list_append(&resolver->finished, &query->node);
 }

@@ -48,12 +48,7 @@ static const struct {
 } kinds[PROBLEMS] = {
 	[PROBLEM_NONE] = { .text = "" },
 	[PROBLEM_SILENT] = { .level = LOG_INFO, .certainty = 0, .path = true },
-	[PROBLEM_NO_ENDPOINT] = { .level = LOG_INFO,
-							  .certainty = 0,
-							  .text = "no endpoint is set here, and the peer has not sent anything yet" },
-	[PROBLEM_UNRESOLVED] = { .level = LOG_DEBUG,
-							 .certainty = 1,
-							 .text = "the name of its endpoint cannot be resolved" }, /* name_table.c logs the name */
+	[PROBLEM_NO_ENDPOINT] = { .level = LOG_INFO, .certainty = 0 },
 	[PROBLEM_UNCONFIRMED] = { .level = LOG_INFO, .certainty = 1 },
 	[PROBLEM_SEND] = { .level = LOG_INFO, .certainty = 2, .path = true },
 	[PROBLEM_UNREACHABLE] = { .level = LOG_INFO, .certainty = 2, .path = true, .unproven = true },
@@ -174,11 +169,16 @@ static void describe_silent(const struct peer *peer, const char *endpoint, char 
 static void describe_problem(const struct peer *peer, const struct problem *problem, char text[PROBLEM_TEXT])
 {
 	char endpoint[ENDPOINT_TEXT], other[ENDPOINT_TEXT], key[KEY_BASE64], age[AMOUNT_TEXT];
+	const struct device *device = peer->device;
 
 	endpoint_text(endpoint, &problem->endpoint);
 	switch (problem->kind) {
 	case PROBLEM_SILENT:
 		describe_silent(peer, endpoint, text);
+		break;
+	case PROBLEM_NO_ENDPOINT:
+		if (!device->describe_lookup || !device->describe_lookup(device->unanswered_context, peer, text, PROBLEM_TEXT))
+			snprintf(text, PROBLEM_TEXT, "no endpoint is set here, and the peer has not sent anything yet");
 		break;
 	case PROBLEM_UNCONFIRMED:
 		snprintf(text, PROBLEM_TEXT,
@@ -217,7 +217,7 @@ static void describe_problem(const struct peer *peer, const struct problem *prob
 		snprintf(text, PROBLEM_TEXT, "the host at %s uses another public key than is set here: %s", endpoint, key);
 		break;
 	case PROBLEM_WRONG_RECIPIENT:
-		key_to_base64(key, peer->device->identity.public_key);
+		key_to_base64(key, device->identity.public_key);
 		snprintf(text, PROBLEM_TEXT, "handshakes from %s are for another public key than that of this interface, %s",
 				 endpoint, key);
 		break;
@@ -248,7 +248,7 @@ bool peer_problem_text(const struct peer *peer, char text[PROBLEM_TEXT], uint64_
 		problem.kind = PROBLEM_NONE; /* it was repaired without a new session, or one initiation was lost */
 	if (problem.kind == PROBLEM_INNER_SOURCE && inner_source_owner(peer->device, &problem) == peer)
 		problem.kind = PROBLEM_NONE; /* AllowedIPs of this peer or of another one have changed */
-	if ((problem.kind == PROBLEM_NO_ENDPOINT || problem.kind == PROBLEM_UNRESOLVED) && has_endpoint)
+	if (problem.kind == PROBLEM_NO_ENDPOINT && has_endpoint)
 		problem.kind = PROBLEM_NONE;
 	if (!problem.kind && peer->device->backend && !peer->device->identity.has_key)
 		problem.kind = PROBLEM_NO_KEY;

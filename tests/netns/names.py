@@ -165,6 +165,10 @@ def endpoints(end):
     return dict(line.split("\t", 1) for line in lines)
 
 
+def show(end):
+    return " ".join(end.node.run([end.node.lab.adit, "show", end.interface]).stdout.split())
+
+
 def endpoint(end, other):
     return endpoints(end)[other.public]
 
@@ -204,6 +208,8 @@ def full_tunnel(lab, slow_server, rp_filter):
         with lab.check("a server that does not answer delays the start by 5 s"):
             assert took > 4.5, f"{took:.1f} s"
         lab.bar("the start is delayed by at most 8 s", took, 8)
+        with lab.check("`adit show` names the lookup"):
+            assert re.search("(looking up|cannot resolve) its endpoint vpn.example", show(left)), show(left)
         with lab.check("queries continue, past the rules"):
             server.silent.clear()
             wait_until_at(left, right, "198.51.100.1")
@@ -491,6 +497,8 @@ def resolv_conf(lab, how):
             wait_for(lambda: "/etc/resolv.conf: No such file or directory" in left.daemon.log(), "a line in the log")
     time.sleep(3 if how == "missing" else 16)
     assert endpoint(left, right) == "(none)", endpoints(left)
+    with lab.check("`adit show` reports why there is no endpoint"):
+        wait_for(lambda: "cannot resolve its endpoint vpn.example: " in show(left), "the reason")
     with lab.check("a new file takes effect"):
         (replace if how == "replaced" else write)("/etc/resolv.conf", f"nameserver {DNS}\n")
         took = wait_until_at(left, right, "198.51.100.1")

@@ -145,7 +145,7 @@ def many(count=300):
         elif i % 31 == 0:
             values |= {"state": "no-endpoint", "since": 3 * DAY, "handshake": None, "endpoint": None, "rtt": None,
                        "counts": None, "received": 0, "sent": 0,
-                       "reason": "the name of its endpoint cannot be resolved"}
+                       "reason": f"cannot resolve its endpoint {name}.example.net: the name does not exist"}
         elif i % 47 == 0:
             values |= {"state": "unreachable", "since": 5 * MINUTE, "handshake": 7 * MINUTE,
                        "reason": f"cannot send to {endpoint}: this host has no route there"}

@@ -165,10 +165,14 @@ static void advance(uint64_t ns)
 	name_table_run(&table, now);
 }
 
-/* Answers an open query for `host` and `family`. `text`: addresses, separated by blanks; NULL: a failure. */
+/*
+ * Answers an open query for `host` and `family`. `text`: addresses, separated by blanks; empty: the name has none;
+ * NULL: a failure.
+ */
 static void answer_host(const char *host, int family, const char *text)
 {
 	struct resolver_answer answer = { .family = family, .failure = text ? NULL : "no answer" };
+	bool no_address = text && !*text;
 	char copy[256], *rest = NULL;
 
 	snprintf(copy, sizeof copy, "%s", text ? text : "");
@@ -179,6 +183,10 @@ static void answer_host(const char *host, int family, const char *text)
 		if (!query->open || query->family != family || strcmp(query->host, host))
 			continue;
 		query->open = false;
+		if (no_address) {
+			answer.failure = "no address";
+			answer.no_address = true;
+		}
 		name_table_answer(&table, query->name, &answer, now);
 		return;
 	}
@@ -321,6 +329,37 @@ static void failures_back_off_and_success_resets(void **state)
 	answer_both(NULL, NULL);
 	assert_uint_in_range(name_table_next(&table) - now, NAME_RETRY_MIN, NAME_RETRY_MIN * 5 / 4 + NS_PER_MS);
 	assert_at("192.0.2.1"); /* a failure removes no address */
+}
+
+static const char *description(void)
+{
+	static char text[PROBLEM_TEXT];
+
+	return name_table_describe(&table, peer, text, sizeof text) ? text : "none";
+}
+
+static void the_lookup_is_described(void **state)
+{
+	static char long_host[ENDPOINT_HOST];
+
+	assert_string_equal(description(), "none");
+	load();
+	assert_string_equal(description(), "looking up its endpoint vpn.example");
+	answer_both("", NULL);
+	assert_string_equal(description(), "cannot resolve its endpoint vpn.example: no answer");
+	advance(2 * NAME_RETRY_MIN); /* the next lookup has begun */
+	assert_string_equal(description(), "cannot resolve its endpoint vpn.example: no answer");
+	answer_both(NULL, ""); /* IPv6 first */
+	assert_string_equal(description(), "cannot resolve its endpoint vpn.example: no answer");
+	advance(4 * NAME_RETRY_MIN);
+	answer_both("", "");
+	assert_string_equal(description(), "cannot resolve its endpoint vpn.example: no address");
+	name_table_peer_set(&table, peer);
+	assert_string_equal(description(), "none");
+	memset(long_host, 'a', sizeof long_host - 1);
+	strcpy(config.peers->endpoint_host, long_host);
+	load();
+	assert_int_equal(strlen(description()), strlen("looking up its endpoint ") + 150);
 }
 
 static void a_change_of_the_host_ends_the_back_off(void **state)
@@ -617,6 +656,7 @@ int main(void)
 		TEST(a_host_without_routes_takes_ipv4),
 		TEST(a_host_without_ipv6_queries_ipv4_only),
 		TEST(failures_back_off_and_success_resets),
+		TEST(the_lookup_is_described),
 		TEST(a_change_of_the_host_ends_the_back_off),
 		TEST(frequent_changes_of_the_host_cause_no_storm),
 		TEST(a_change_of_the_host_is_ignored_if_no_name_waits),

@@ -208,11 +208,20 @@ static void a_session_ends_a_problem_but_not_that_of_an_inner_source(void **stat
 	assert_string_equal(reason(START), "");
 }
 
+static bool describe_lookup(void *context, const struct peer *of, char *text, size_t size)
+{
+	snprintf(text, size, "looking up its endpoint");
+	return of == peer;
+}
+
 static void an_endpoint_ends_the_lack_of_one(void **state)
 {
 	peer->endpoint = (struct endpoint) { 0 };
 	report(PROBLEM_NO_ENDPOINT, START);
 	expect_reason("no endpoint is set here", START);
+	rig.device.describe_lookup = describe_lookup;
+	expect_reason("looking up", START);
+	rig.device.describe_lookup = NULL;
 	peer->endpoint = endpoint_of("192.0.2.1", 1);
 	assert_string_equal(reason(START), "");
 }
@@ -378,7 +387,7 @@ static void each_kind_has_a_text_that_fits(void **state)
 	for (problem.kind = PROBLEM_NONE + 1; problem.kind < PROBLEMS; problem.kind++) {
 		peer_clear_problem(peer);
 		peer->endpoint = problem.endpoint;
-		if (problem.kind == PROBLEM_NO_ENDPOINT || problem.kind == PROBLEM_UNRESOLVED)
+		if (problem.kind == PROBLEM_NO_ENDPOINT)
 			peer->endpoint = (struct endpoint) { 0 };
 		peer_report_problem(peer, &problem, START);
 		assert_uint_in_range(strlen(reason(START)), 20, PROBLEM_TEXT - 2);

@@ -242,6 +242,7 @@ static void failures_are_in_plain_english(void **state)
 		assert_non_null(last.failure);
 		if (cases[i].failure)
 			assert_string_equal(last.failure, cases[i].failure);
+		assert_int_equal(last.no_address, !strncmp(cases[i].host, "empty", 5));
 	}
 }
 

@@ -95,6 +95,11 @@ bool name_table_host_changed(struct name_table *table, uint64_t now);
  */
 bool name_table_follows(const struct name_table *table, struct peer *peer);
 
+/*
+ * Describes the lookup of the name of a peer without an endpoint. Returns false if no name determines the endpoint.
+ */
+bool name_table_describe(const struct name_table *table, const struct peer *peer, char *text, size_t size);
+
 /* Handles all deadlines up to `now`. */
 void name_table_run(struct name_table *table, uint64_t now);
 /* Returns when name_table_run must be called next; 0: not before the next event. */

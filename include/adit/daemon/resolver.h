@@ -23,6 +23,7 @@ struct resolver_query;
 struct resolver_answer {
 	int family;
 	const char *failure; /* NULL: none. In plain English, for the log */
+	bool no_address;     /* the failure: the name exists, but has no address of this family */
 	unsigned count;
 	struct endpoint addresses[RESOLVER_ADDRESSES];
 };

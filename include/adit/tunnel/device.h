@@ -141,7 +141,12 @@ struct device {
 	void (*unanswered)(void *context, struct peer *peer);
 	/* The control socket has set the endpoint of the peer. May be NULL. */
 	void (*endpoint_set)(void *context, struct peer *peer);
-	void *unanswered_context; /* of both */
+	/*
+	 * Describes the lookup of the name that is to become the endpoint of the peer. Returns false if there is none. May
+	 * be NULL.
+	 */
+	bool (*describe_lookup)(void *context, const struct peer *peer, char *text, size_t size);
+	void *unanswered_context; /* of all three */
 	/*
 	 * The peer has another endpoint than before, or counts as up or down. Called with or without the lock. May be NULL.
 	 */

@@ -17,8 +17,7 @@
 enum problem_kind {
 	PROBLEM_NONE,
 	PROBLEM_SILENT,          /* our handshakes are not answered */
-	PROBLEM_NO_ENDPOINT,     /* a packet to a peer that has no endpoint */
-	PROBLEM_UNRESOLVED,      /* the name of the endpoint cannot be resolved */
+	PROBLEM_NO_ENDPOINT,     /* a packet to a peer that has no endpoint, or whose name is not resolved */
 	PROBLEM_UNCONFIRMED,     /* no packet came under the keys of our answers to handshakes */
 	PROBLEM_SEND,            /* the kernel refuses to send to the endpoint */
 	PROBLEM_UNREACHABLE,     /* an ICMP error about the endpoint */
