@@ -29,6 +29,8 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #include "base/list.h"
 #include "base/log.h"
@@ -38,6 +40,7 @@ enum {
 	TIMEOUT_MS = 2000, /* of the first try; c-ares doubles it after each round of all servers */
 	TRIES = 3,         /* per server */
 	SERVERS_TEXT = 512,
+	SERVERS_MAX = 8,
 };
 
 struct resolver_query {
@@ -64,7 +67,9 @@ struct resolver {
 	char servers[SERVERS_TEXT];   /* the last ones that are not the tunnel's, separated by commas; empty: not known */
 	const struct config_line *tunnel_servers; /* when the channel was opened */
 	bool reopening;                           /* the queries that are being cancelled will be repeated */
-	bool warned;                              /* the warning about the missing resolv.conf has been logged */
+	struct endpoint scoped[SERVERS_MAX];      /* the servers of the channel with a link-local address */
+	unsigned scoped_count;
+	bool warned; /* the warning about the missing resolv.conf has been logged */
 	struct list pending, finished, sockets;
 	struct ev_timer timer;
 };
@@ -282,6 +287,88 @@ static bool is_tunnel_server(const struct resolver *resolver, const char *server
 	return false;
 }
 
+/* --- servers with a scope ID ------------------------------------------------------------------------------------- */
+
+#if ARES_VERSION < 0x011600 /* 1.22 */
+/*
+ * The library ignores a server such as fe80::1%eth0. It accepts the address alone, and these functions, which make its
+ * system calls, add the scope ID.
+ */
+static ares_socket_t open_socket(int family, int type, int protocol, void *context)
+{
+	return socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
+}
+
+static int close_socket(ares_socket_t fd, void *context)
+{
+	return close(fd);
+}
+
+static int connect_socket(ares_socket_t fd, const struct sockaddr *to, ares_socklen_t length, void *context)
+{
+	const struct sockaddr_in6 *to6 = (const void *)to;
+	const struct resolver *resolver = context;
+	struct sockaddr_in6 scoped;
+
+	for (unsigned i = 0; to->sa_family == AF_INET6 && i < resolver->scoped_count; i++) {
+		scoped = resolver->scoped[i].to.v6;
+		if (memcmp(&scoped.sin6_addr, &to6->sin6_addr, sizeof scoped.sin6_addr) != 0)
+			continue;
+		scoped.sin6_port = to6->sin6_port;
+		return connect(fd, (const struct sockaddr *)&scoped, sizeof scoped);
+	}
+	return connect(fd, to, length);
+}
+
+static ares_ssize_t receive_from_socket(ares_socket_t fd, void *buffer, size_t size, int flags, struct sockaddr *from,
+										ares_socklen_t *from_length, void *context)
+{
+	return recvfrom(fd, buffer, size, flags, from, from_length);
+}
+
+static ares_ssize_t send_to_socket(ares_socket_t fd, const struct iovec *iov, int count, void *context)
+{
+	return writev(fd, iov, count);
+}
+
+static void set_servers(struct resolver *resolver, const char *servers)
+{
+	static const struct ares_socket_functions functions = { open_socket, close_socket, connect_socket,
+															receive_from_socket, send_to_socket };
+	struct ares_addr_node nodes[SERVERS_MAX];
+	char list[SERVERS_TEXT], *rest = NULL;
+	unsigned count = 0;
+
+	resolver->scoped_count = 0;
+	snprintf(list, sizeof list, "%s", servers);
+	for (char *word = strtok_r(list, ",", &rest); word && count < SERVERS_MAX; word = strtok_r(NULL, ",", &rest)) {
+		struct ares_addr_node *node = &nodes[count];
+		struct endpoint server;
+
+		if (endpoint_numeric(word, NULL, &server)) /* the interface does not exist */
+			continue;
+		*node = (struct ares_addr_node) { .family = server.to.any.sa_family };
+		if (node->family == AF_INET)
+			node->addr.addr4 = server.to.v4.sin_addr;
+		else
+			memcpy(&node->addr.addr6, &server.to.v6.sin6_addr, sizeof node->addr.addr6);
+		if (node->family == AF_INET6 && server.to.v6.sin6_scope_id)
+			resolver->scoped[resolver->scoped_count++] = server;
+		if (count++)
+			node[-1].next = node;
+	}
+	if (count)
+		ares_set_servers(resolver->channel, nodes);
+	if (resolver->scoped_count)
+		ares_set_socket_functions(resolver->channel, &functions, resolver);
+}
+#else
+static void set_servers(struct resolver *resolver, const char *servers)
+{
+	ares_set_servers_csv(resolver->channel, servers);
+}
+#endif
+
 /*
  * Keeps the tunnel's own servers out of the channel: sets the other ones of the file, or those that the file had
  * before. If it never had others, the tunnel's own servers are better than none.
@@ -290,12 +377,13 @@ static void choose_servers(struct resolver *resolver, const char *path)
 {
 	char line[256], server[256], found[SERVERS_TEXT] = "";
 	FILE *file = fopen(path, "re");
-	bool own = false;
+	bool own = false, scoped = false;
 	size_t length = 0;
 
 	while (file && fgets(line, sizeof line, file)) {
 		if (sscanf(line, " nameserver %255s", server) != 1)
 			continue;
+		scoped |= strchr(server, '%') != NULL;
 		if (is_tunnel_server(resolver, server))
 			own = true;
 		else if (length + strlen(server) + 2 < sizeof found)
@@ -306,7 +394,9 @@ static void choose_servers(struct resolver *resolver, const char *path)
 	if (*found && (own || !resolver->tunnel_servers)) /* if not, the tool has not written our servers yet */
 		memcpy(resolver->servers, found, sizeof found);
 	if (own && *resolver->servers)
-		ares_set_servers_csv(resolver->channel, resolver->servers);
+		set_servers(resolver, resolver->servers);
+	else if (scoped && *found)
+		set_servers(resolver, found);
 }
 
 static int open_channel(struct resolver *resolver)

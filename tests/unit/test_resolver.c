@@ -35,6 +35,7 @@ static const struct config_line *tunnel_servers;
 static char conf[] = "/tmp/adit-resolv-XXXXXX";
 static char upstream[sizeof conf + 16];
 static unsigned queries;
+static struct sockaddr_in6 from; /* of the last query */
 
 static struct resolver_answer last;
 static void *last_owner;
@@ -61,7 +62,6 @@ static size_t append_address(uint8_t *end, bool v6, unsigned number)
 static void on_query(struct ev_loop *own_loop, struct ev_io *watcher, int events)
 {
 	uint8_t message[MESSAGE_MAX + 1024];
-	struct sockaddr_in from;
 	socklen_t from_length = sizeof from;
 	ssize_t n = recvfrom(watcher->fd, message, MESSAGE_MAX, 0, (struct sockaddr *)&from, &from_length);
 	const char *label = (const char *)message + HEADER + 1;
@@ -176,18 +176,19 @@ static int tear_down(void **state)
 
 static int set_up_all(void **state)
 {
-	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(53), .sin_addr.s_addr = htonl(INADDR_ANY) };
+	struct sockaddr_in6 at = { .sin6_family = AF_INET6, .sin6_port = htons(53) }; /* any address, also of IPv4 */
 	int fd;
 
 	sandbox_enter();
 	sandbox_output("ip link set lo up");
+	sandbox_output("ip address add fe80::53/64 dev lo");
 	loop = ev_loop_new(0);
 	fd = mkstemp(conf);
 	if (!loop || fd < 0)
 		return -1;
 	close(fd);
 	snprintf(upstream, sizeof upstream, "%s.upstream", conf);
-	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (bind(fd, (struct sockaddr *)&at, sizeof at))
 		return -1;
 	ev_io_init(&server, on_query, fd, EV_READ);
@@ -363,6 +364,44 @@ static void servers_of_the_tunnel_are_not_queried(void **state)
 	config_lines_free(servers);
 }
 
+static void a_server_may_have_an_ipv6_address(void **state)
+{
+	static const char *const files[] = {
+		"nameserver ::1\n",
+		"nameserver fe80::53%lo\n",
+		"nameserver fe80::53%missing\nnameserver fe80::53%lo\n",
+	};
+	unsigned wanted = 0;
+
+	for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+		write_file(conf, files[i]);
+		start_lookup("vpn.example", AF_INET, &wanted);
+		await_answers(++wanted);
+		assert_null(last.failure);
+		assert_false(IN6_IS_ADDR_V4MAPPED(&from.sin6_addr));
+	}
+	assert_int_equal(queries, wanted);
+}
+
+/* One label gets the domains first, and a name with a dot last, by the default of ndots. */
+static void search_domains_are_tried(void **state)
+{
+	unsigned wanted = 0;
+
+	write_file(conf, "nameserver 127.0.0.1\nsearch example corp.example\n");
+	start_lookup("vpn", AF_INET, &wanted);
+	await_answers(++wanted);
+	assert_null(last.failure);
+	assert_int_equal(queries, 1);
+	start_lookup("vpn.", AF_INET, &wanted);
+	await_answers(++wanted);
+	assert_int_equal(queries, 2);
+	start_lookup("missing.other", AF_INET, &wanted);
+	await_answers(++wanted);
+	assert_string_equal(last.failure, "the name does not exist");
+	assert_int_equal(queries, 5);
+}
+
 static void queries_carry_the_mark(void **state)
 {
 	int owner;
@@ -405,6 +444,8 @@ int main(void)
 		TEST(a_missing_file_means_the_local_server),
 		TEST(a_stub_is_bypassed_if_there_is_a_mark),
 		TEST(servers_of_the_tunnel_are_not_queried),
+		TEST(a_server_may_have_an_ipv6_address),
+		TEST(search_domains_are_tried),
 		TEST(queries_carry_the_mark),
 	};
 
