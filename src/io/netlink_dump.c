@@ -282,6 +282,47 @@ void netlink_read_route(const struct nlmsghdr *message, struct netlink_route_ent
 	}
 }
 
+static void take_entry(void *context, const struct nlmsghdr *message)
+{
+	if (message->nlmsg_type == RTM_NEWROUTE)
+		netlink_read_route(message, context);
+}
+
+int netlink_match_route(struct netlink *netlink, const struct ip_prefix *to, uint32_t mark,
+						struct netlink_route_entry *entry)
+{
+	struct nlmsghdr *message = netlink_begin_lookup(netlink, to, mark);
+	struct rtmsg *head = mnl_nlmsg_get_payload(message);
+
+	*entry = (struct netlink_route_entry) { 0 };
+	head->rtm_flags = RTM_F_FIB_MATCH;
+	return netlink_finish(netlink, take_entry, entry);
+}
+
+static void take_source(void *context, const struct nlmsghdr *message)
+{
+	const struct rtmsg *head = mnl_nlmsg_get_payload(message);
+	const struct nlattr *attribute;
+	struct ip_prefix *source = context;
+
+	if (message->nlmsg_type != RTM_NEWROUTE)
+		return;
+	mnl_attr_for_each(attribute, message, sizeof *head)
+	{
+		if (mnl_attr_get_type(attribute) != RTA_PREFSRC)
+			continue;
+		source->family = head->rtm_family;
+		netlink_get_address(attribute, source);
+	}
+}
+
+int netlink_route_source(struct netlink *netlink, const struct ip_prefix *to, uint32_t mark, struct ip_prefix *source)
+{
+	*source = (struct ip_prefix) { 0 };
+	netlink_begin_lookup(netlink, to, mark);
+	return netlink_finish(netlink, take_source, source);
+}
+
 struct route_dump {
 	const struct netlink_route_filter *filter;
 	void (*handle)(void *context, const struct netlink_route_entry *entry);

@@ -57,6 +57,9 @@ static inline size_t netlink_address_bytes(uint8_t family)
 	return family == AF_INET6 ? 16 : 4;
 }
 
+/* Starts a request for the route of packets with firewall mark `mark` (0: none) to the address in `to`. */
+struct nlmsghdr *netlink_begin_lookup(struct netlink *netlink, const struct ip_prefix *to, uint32_t mark);
+
 /* Appends the address of `prefix` as an attribute of type `type`. */
 void netlink_put_address(struct nlmsghdr *message, uint16_t type, const struct ip_prefix *prefix);
 /* Reads an address attribute into `prefix`, whose family must be set. Ignores an attribute of the wrong length. */

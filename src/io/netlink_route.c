@@ -103,7 +103,7 @@ static void take_route(void *context, const struct nlmsghdr *message)
 		*(struct route *)context = read_route(message);
 }
 
-static struct nlmsghdr *begin_lookup(struct netlink *netlink, const struct ip_prefix *to, uint32_t mark)
+struct nlmsghdr *netlink_begin_lookup(struct netlink *netlink, const struct ip_prefix *to, uint32_t mark)
 {
 	struct nlmsghdr *message = netlink_begin(netlink, RTM_GETROUTE, 0);
 	struct rtmsg *head = mnl_nlmsg_put_extra_header(message, sizeof *head);
@@ -121,7 +121,7 @@ int netlink_route_interface(struct netlink *netlink, const struct ip_prefix *to,
 	struct route route = { 0 };
 	int status;
 
-	begin_lookup(netlink, to, mark);
+	netlink_begin_lookup(netlink, to, mark);
 	status = netlink_finish(netlink, take_route, &route);
 	*index = route.index;
 	return status;
@@ -162,7 +162,7 @@ static void count_hops(void *context, const struct nlmsghdr *message)
 
 int netlink_flow_leaves(struct netlink *netlink, const struct netlink_flow *flow, uint32_t index)
 {
-	struct nlmsghdr *message = begin_lookup(netlink, &flow->to, flow->mark);
+	struct nlmsghdr *message = netlink_begin_lookup(netlink, &flow->to, flow->mark);
 	struct rtmsg *head = mnl_nlmsg_get_payload(message);
 	struct hop_count count = { .index = index };
 	int status;
@@ -193,7 +193,7 @@ static void take_local(void *context, const struct nlmsghdr *message)
 
 int netlink_address_interface(struct netlink *netlink, const struct ip_prefix *address, uint32_t *index)
 {
-	struct nlmsghdr *message = begin_lookup(netlink, address, 0);
+	struct nlmsghdr *message = netlink_begin_lookup(netlink, address, 0);
 	struct rtmsg *head = mnl_nlmsg_get_payload(message);
 	struct route route = { 0 };
 	int status;
@@ -211,7 +211,7 @@ int netlink_route_mtu(struct netlink *netlink, const struct ip_prefix *to, uint3
 	int status;
 
 	if (to->family) {
-		begin_lookup(netlink, to, mark);
+		netlink_begin_lookup(netlink, to, mark);
 		status = netlink_finish(netlink, take_route, &route);
 		if (status == -ENETUNREACH || status == -EHOSTUNREACH)
 			status = 0;

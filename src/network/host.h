@@ -37,9 +37,13 @@ int host_apply_firewall(struct host *host, const struct operation *operation, st
 
 /* Marks our default route as ITEM_BROKEN if another one in our table precedes it, and reports other conflicts there. */
 int host_check_routes(const struct host *host, uint8_t family, struct item_list *observed);
-/* Report conflicts with rules and addresses of other programs. `observed` has the addresses in the kernel's order. */
+/*
+ * Report conflicts with rules and addresses of other programs, and with their routes in the main table. `observed` has
+ * the addresses in the kernel's order.
+ */
 int host_check_rules(const struct host *host, uint8_t family);
 void host_check_source(const struct host *host, const struct item_list *observed);
+void host_check_lookups(const struct host *host, const struct item_list *observed);
 
 /* Reads the state of the interface into `link`. Returns 0 or a negative errno. */
 int host_read_link(struct host *host);

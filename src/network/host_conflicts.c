@@ -11,7 +11,12 @@
 
 #include "host.h"
 
-enum { CONFLICT_TEXT = 2 * ITEM_TEXT, RULES_MAX = 8 };
+enum {
+	CONFLICT_TEXT = 2 * ITEM_TEXT,
+	RULES_MAX = 8,
+	LOOKUPS_MAX = 500, /* routes of ours for which a look asks the kernel, about 5 us each */
+	PROBES = 3,        /* addresses of a network; the first ones are often local */
+};
 
 static void report_conflict(const struct host *host, const char *text)
 {
@@ -195,5 +200,83 @@ void host_check_source(const struct host *host, const struct item_list *observed
 				 names[0]);
 		report_conflict(host, text);
 		return;
+	}
+}
+
+/* --- routes in the main table ---------------------------------------------------------------------------------- */
+
+/* Finds the route to a network by that of an address in it which is not local. Returns false if there is none. */
+static bool match_network(const struct host *host, const struct item *network, struct ip_prefix *probe,
+						  struct netlink_route_entry *entry)
+{
+	item_prefix(network, probe);
+	for (int i = 0; i < PROBES; i++) {
+		uint8_t *last = &probe->address[probe->family == AF_INET ? 3 : 15];
+
+		if (network->length <= (probe->family == AF_INET ? 30 : 126))
+			++*last;
+		if (netlink_match_route(host->netlink, probe, host->mark, entry))
+			return false;
+		if (entry->type == RTN_UNICAST)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The kernel sends to IPv6 networks from an address that depends on the destination, and prefers the latest of equal
+ * ones.
+ */
+static bool check_source_v6(const struct host *host, const struct item_list *observed, const struct ip_prefix *to)
+{
+	char text[CONFLICT_TEXT], name[PREFIX_TEXT];
+	struct ip_prefix source;
+
+	if (netlink_route_source(host->netlink, to, host->mark, &source) || !source.family)
+		return false;
+	for (size_t i = 0; i < observed->count; i++) {
+		const struct item *other = &observed->items[i];
+		struct ip_prefix prefix;
+
+		if (other->kind != ITEM_ADDRESS || other->family != AF_INET6 || other->flags & ITEM_OURS ||
+			memcmp(other->address, source.address, sizeof other->address) != 0 || item_find(host->desired, other))
+			continue;
+		item_prefix(other, &prefix);
+		prefix_to_text(name, &prefix);
+		snprintf(text, sizeof text, "address %s of another program is the source of packets into the tunnel", name);
+		report_conflict(host, text);
+		return true;
+	}
+	return false;
+}
+
+/*
+ * A route of another program to the same network can precede ours: in IPv6 by a smaller metric, which that of a
+ * connected network has, in IPv4 because it was there before the kernel added ours with an address.
+ */
+void host_check_lookups(const struct host *host, const struct item_list *observed)
+{
+	bool foreign_source = false, taken = false;
+	size_t lookups = 0;
+
+	for (size_t i = 0; i < observed->count; i++)
+		if (observed->items[i].kind == ITEM_ADDRESS && observed->items[i].family == AF_INET6)
+			foreign_source |= !(observed->items[i].flags & ITEM_OURS);
+	for (size_t i = 0; host->desired && i < observed->count && lookups < LOOKUPS_MAX; i++) {
+		const struct item *item = &observed->items[i];
+		struct netlink_route_entry entry;
+		struct ip_prefix probe;
+
+		if (item->kind != ITEM_ROUTE || item->table != RT_TABLE_MAIN || !item_find(host->desired, item))
+			continue;
+		lookups++;
+		if (!match_network(host, item, &probe, &entry))
+			continue;
+		if (entry.index != host->index && entry.table == item->table && entry.to.length == item->length && !taken) {
+			report_route(host, &entry);
+			taken = true;
+		}
+		if (entry.index == host->index && item->family == AF_INET6 && foreign_source)
+			foreign_source = !check_source_v6(host, observed, &probe);
 	}
 }

@@ -397,10 +397,11 @@ static bool event_concerns(void *context, const struct netlink_event *event)
 			network->routes_differ = true; /* another route may precede ours */
 			return true;
 		}
-		if (route->protocol == NETLINK_PROTOCOL_ADIT || route->protocol == RTPROT_KERNEL)
-			return event->removed && route->index == network->host.index;
+		if (route->index == network->host.index &&
+			(route->protocol == NETLINK_PROTOCOL_ADIT || route->protocol == RTPROT_KERNEL))
+			return event->removed;
 		item = item_route(&route->to, route->table);
-		return item_find(&network->reconcile.desired, &item); /* it may have replaced one of ours */
+		return item_find(&network->reconcile.desired, &item); /* it may have replaced one of ours, or precede it */
 	case NETLINK_EVENT_RULE:
 		return network->plan.table; /* ours must precede others */
 	default:

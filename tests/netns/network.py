@@ -111,8 +111,15 @@ def mtu_down_and_up(lab):
 @case()
 def already_there(lab):
     """Existing addresses and routes are kept, and a conflict is reported with its owner."""
-    left, _ = lay(lab)
+    left, right = lay(lab)
+    left.node.run("ip address add 10.7.0.9/24 dev wan")
     left.start()
+    with lab.check("another interface in the network of the tunnel is named while it takes the traffic"):
+        line = "route 10.7.0.0/24 on dev wan takes traffic from the tunnel"
+        wait_for(lambda: line in left.node.run([lab.adit, "show", "tun-left"]).stdout, line)
+        left.node.run("ip address del 10.7.0.9/24 dev wan")
+        wait_for(lambda: line not in left.node.run([lab.adit, "show", "tun-left"]).stdout, "no warning")
+        left.node.ping(right.v4)
     left.node.run("ip address add 10.8.0.1/24 dev tun-left")
     left.node.run("ip route add 198.51.100.0/24 dev tun-left")
     with lab.check("an address and a route that are there already are taken as they are"):

@@ -10,7 +10,7 @@ import subprocess
 import time
 
 from lab import TIMEOUT, case, wait_for
-from life import BEYOND, changes, lay, network_state
+from life import BEYOND, EVERYTHING, changes, lay, network_state
 
 REPAIR = 1.0  # seconds within which a change by another program is undone
 PROTO = "173"
@@ -256,13 +256,14 @@ CONFLICTS = {
     "a rule for everything": ("IPv4 rule 5 of another program", "ip rule {} from all lookup 77 pref 5"),
     "a rule that rejects": ("IPv6 rule 5 of another program", "ip -6 rule {} unreachable pref 5"),
     "a rule for our own datagrams": ("IPv4 rule 5 of another program", "ip rule {} fwmark 51820 lookup 51820 pref 5"),
+    "a connected network": ("route fd09:7::/64 on dev wan", "ip address {} fd09:7::1/64 dev wan nodad"),
 }
 
 
 @case(what=list(CONFLICTS))
 def conflict(lab, what):
     """Another program takes traffic from the tunnel in a way that may be intended: it is named and never touched."""
-    left, _ = lay(lab)
+    left, _ = lay(lab, allowed=[*EVERYTHING, "fd09:7::/64"])
     left.start()
     left.node.ping(BEYOND[4])
     left.node.run("ip route add default via 10.9.1.1 dev wan table 77")
@@ -307,7 +308,9 @@ def intended(lab):
                     "ip route add default via 10.9.1.1 dev wan table 77", "ip rule add to 192.0.2.64/26 lookup main pref 7",
                     "ip rule add lookup main suppress_prefixlength 0 pref 8", "ip rule add fwmark 51820 lookup 77 pref 9",
                     "ip rule add from 10.7.0.9 lookup 51820 pref 10", "ip route add 203.0.113.64/26 via 10.9.1.1",
-                    "ip address add 10.7.0.99/24 dev tun-left", "ip -6 address add fd07::99/64 dev tun-left"):
+                    "ip address add 10.7.0.99/24 dev tun-left",
+                    "ip address add fd07::99/64 dev tun-left nodad preferred_lft 0",
+                    "ip address add fe80::1/64 dev tun-left nodad", "ip -6 route add fd07::/64 dev wan metric 2000"):
         left.node.run(command)
     time.sleep(1)
     with lab.check("nothing is logged, and all of them stay"):
@@ -333,6 +336,13 @@ def other_source(lab):
             left.node.run(f"ip address del {address} dev tun-left")
             wait_for(lambda: "precedes" not in left.node.run([lab.adit, "show", "tun-left"]).stdout, "no warning")
             left.node.ping(BEYOND[4])
+    with lab.check("the kernel prefers the latest IPv6 address: the conflict is named until it is deleted"):
+        left.node.run("ip address add fd07::99/64 dev tun-left nodad")
+        line = "address fd07::99/64 of another program is the source of packets into the tunnel"
+        wait_for(lambda: line in left.daemon.log(), line)
+        left.node.run("ip address del fd07::99/64 dev tun-left")
+        wait_for(lambda: line not in left.node.run([lab.adit, "show", "tun-left"]).stdout, "no warning")
+        left.node.ping(BEYOND[6])
 
 
 @case()
