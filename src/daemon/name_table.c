@@ -511,12 +511,14 @@ static void add_name(struct name_table *table, struct name *name)
 	enqueue_name(table, name);
 }
 
-static bool is_name(const struct config_peer *peer)
+bool name_table_wants(const struct config_peer *peer)
 {
 	struct endpoint unused;
 
-	return peer->has_endpoint && !endpoint_known(&peer->endpoint) &&
-		   endpoint_numeric(peer->endpoint_host, peer->endpoint_port, &unused);
+	if (!peer->has_endpoint || endpoint_known(&peer->endpoint))
+		return false;
+	/* An interface that is made again has another index, which is the scope ID of the endpoint. */
+	return strchr(peer->endpoint_host, '%') || endpoint_numeric(peer->endpoint_host, peer->endpoint_port, &unused);
 }
 
 static struct name *find_same(const struct name_table *table, const struct config_peer *peer)
@@ -549,7 +551,7 @@ static int create_missing(struct name_table *table, const struct config *config,
 	for (const struct config_peer *peer = config->peers; peer; peer = peer->next) {
 		struct name *name;
 
-		if (!is_name(peer) || find_same(table, peer))
+		if (!name_table_wants(peer) || find_same(table, peer))
 			continue;
 		name = calloc(1, sizeof *name);
 		if (!name)
@@ -577,7 +579,7 @@ int name_table_load(struct name_table *table, const struct config *config, uint6
 	list_for_each (name, &table->names, struct name, node)
 		name->loaded = false;
 	for (const struct config_peer *peer = config->peers; peer; peer = peer->next) {
-		struct name *name = is_name(peer) ? find_same(table, peer) : NULL;
+		struct name *name = name_table_wants(peer) ? find_same(table, peer) : NULL;
 		if (name)
 			name->loaded = true;
 		if (name)

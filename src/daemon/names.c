@@ -180,10 +180,8 @@ void names_host_changed(struct names *names)
 
 static bool has_names(const struct config *config)
 {
-	struct endpoint unused;
-
 	for (const struct config_peer *peer = config->peers; peer; peer = peer->next)
-		if (peer->has_endpoint && endpoint_numeric(peer->endpoint_host, peer->endpoint_port, &unused))
+		if (name_table_wants(peer))
 			return true;
 	return false;
 }

@@ -576,7 +576,7 @@ def roaming(lab):
 def a_word_with_a_scope(lab):
     """A link-local address whose interface does not exist is not looked up in the DNS."""
     own_etc()
-    left, right = lay(lab, endpoint=f"[fe80::1%later]:{PORT}")
+    left, right = lay(lab, endpoint=f"[fe80::1%later]:{PORT}", peer={"PersistentKeepalive": 1})
     server = Dns(right.node)
     left.start()
     with lab.check("the log names the cause, and no query is sent"):
@@ -586,6 +586,13 @@ def a_word_with_a_scope(lab):
         left.node.run("ip link add later type veth peer name other")
         left.node.run("ip link set later up")
         wait_for(lambda: endpoint(left, right) == f"[fe80::1%later]:{PORT}", "the endpoint")
+    with lab.check("the endpoint follows an interface that is made again"):
+        left.daemon.stop()
+        left.start()
+        left.node.run("ip link del later")
+        left.node.run("ip link add later type veth peer name other")
+        left.node.run("ip link set later up")
+        wait_for(lambda: endpoint(left, right) == f"[fe80::1%later]:{PORT}", "the endpoint", 2 * TIMEOUT)
 
 
 @case(bars=True)

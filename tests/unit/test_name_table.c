@@ -578,6 +578,27 @@ static void an_address_with_a_missing_scope_interface_is_not_queried(void **stat
 	assert_true(name_table_next(&table) > now);
 }
 
+static void an_interface_that_is_made_again_changes_the_scope(void **state)
+{
+	struct endpoint before, stale;
+
+	strcpy(config.peers->endpoint_host, "fe80::1%lo");
+	assert_int_equal(endpoint_numeric("fe80::1%lo", "51820", &before), 0);
+	load();
+	assert_true(endpoint_same_remote(&peer->endpoint, &before));
+	stale = before;
+	stale.to.v6.sin6_scope_id = 77; /* as if the index had been another one */
+	peer_set_endpoint(peer, &stale, ORIGIN_CONFIGURED);
+	now += NAME_REFRESH_MIN;
+	stay_silent(true);
+	assert_true(endpoint_same_remote(&peer->endpoint, &before));
+	assert_int_equal(query_count, 0);
+	receive_from("192.0.2.7"); /* the peer roams */
+	now += NAME_REFRESH_MIN;
+	name_table_run(&table, now);
+	assert_at("192.0.2.7");
+}
+
 static void a_reload_keeps_known_addresses(void **state)
 {
 	load();
@@ -672,6 +693,7 @@ int main(void)
 		TEST(a_peer_that_is_alive_ends_the_retries),
 		TEST(the_hosts_file_comes_before_the_servers),
 		TEST(an_address_with_a_missing_scope_interface_is_not_queried),
+		TEST(an_interface_that_is_made_again_changes_the_scope),
 		TEST(a_reload_keeps_known_addresses),
 		TEST(a_dropped_name_abandons_its_queries),
 		TEST(queries_in_flight_are_bounded),

@@ -70,6 +70,11 @@ int name_table_init(struct name_table *table, struct device *device, const struc
 void name_table_destroy(struct name_table *table);
 
 /*
+ * Reports whether the endpoint of the peer in the configuration must be looked up: it is a name, or an address with the
+ * name of an interface.
+ */
+bool name_table_wants(const struct config_peer *peer);
+/*
  * Loads the names of `config`: looks up new names, drops names that `config` does not contain, and keeps the state of
  * the others. If the control socket had set the endpoint of a peer, its name determines it again. Returns 0, or -ENOMEM
  * and changes nothing.
