@@ -16,9 +16,10 @@
 
 /*
  * Sends an initiation, unless the last initiation is less than REKEY_TIMEOUT old, or the last response less than that
- * and some jitter, the link is down or the endpoint is unknown. `retry`: another attempt for the same session. Without
- * a private key, or to a public key of low order, no initiation can be created; such an attempt is repeated and given
- * up like one that is not answered.
+ * and some jitter, the link is down or the endpoint is unknown. If it is only too early and there is no session, the
+ * retransmit timer tries again. `retry`: another attempt for the same session. Without a private key, or to a public
+ * key of low order, no initiation can be created; such an attempt is repeated and given up like one that is not
+ * answered.
  */
 void handshake_initiate(struct peer *peer, uint64_t now, bool retry);
 
