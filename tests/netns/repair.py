@@ -256,6 +256,7 @@ CONFLICTS = {
     "a rule for everything": ("IPv4 rule 5 of another program", "ip rule {} from all lookup 77 pref 5"),
     "a rule that rejects": ("IPv6 rule 5 of another program", "ip -6 rule {} unreachable pref 5"),
     "a rule for our own datagrams": ("IPv4 rule 5 of another program", "ip rule {} fwmark 51820 lookup 51820 pref 5"),
+    "an advertised network": ("route fd09:7::/64 on dev wan", "ip -6 route {} fd09:7::/64 dev wan proto ra metric 600"),
     "a connected network": ("route fd09:7::/64 on dev wan", "ip address {} fd09:7::1/64 dev wan nodad"),
 }
 

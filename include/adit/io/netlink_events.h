@@ -28,8 +28,9 @@ struct netlink_event {
  * a negative errno.
  *
  * If `own_port` is not 0, the kernel drops the events that the socket with this port number causes (netlink_port), and
- * those of a route that replaces no other one, is no default route and belongs neither to us nor to the kernel. It
- * drops them before they reach the socket, because a routing daemon can change 100,000 routes at once.
+ * those of a route that replaces no other one, is no default route, belongs neither to us nor to the kernel, and was
+ * not learned from a Router Advertisement or by DHCP. It drops them before they reach the socket, because a routing
+ * daemon can change 100,000 routes at once.
  */
 int netlink_events_open(unsigned kinds, uint32_t own_port);
 
