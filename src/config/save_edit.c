@@ -164,16 +164,31 @@ static void add_after(struct save_text *text, struct save_line *line, enum ini_k
 	line->added = added;
 }
 
+/* Returns the last line with the key in the section that `public_key` selects, or NULL. */
+static struct save_line *last_line(struct save_text *text, const uint8_t *public_key, enum ini_key key)
+{
+	struct save_line *found = NULL;
+
+	for (int i = 0; i < text->section_count; i++)
+		for (int at = text->sections[i].head; at <= text->sections[i].last; at++)
+			if (section_matches(&text->sections[i], public_key) && text->lines[at].kind == SAVE_KEY &&
+				text->lines[at].key == key)
+				found = &text->lines[at];
+	return found;
+}
+
 /*
  * Sets a key in the section that `public_key` selects. The last line with the key gets the value, and the lines before
- * it are dropped. A value that starts with '@' names a credential outside of the file and stays. Without a value, all
- * lines with the key are dropped.
+ * it are dropped. If the value of the last line starts with '@', it names a credential outside of the file, and all
+ * lines stay. Without a value, all lines with the key are dropped.
  */
 static void edit_key(struct save_text *text, const uint8_t *public_key, enum ini_key key, const char *value)
 {
-	struct save_line *found = NULL;
+	struct save_line *found = last_line(text, public_key, key);
 	int place = NO_LINE;
 
+	if (found && found->value.length && found->value.at[0] == '@')
+		return;
 	for (int i = 0; i < text->section_count; i++) {
 		const struct save_section *section = &text->sections[i];
 
@@ -183,12 +198,8 @@ static void edit_key(struct save_text *text, const uint8_t *public_key, enum ini
 		for (int at = section->head; at <= section->last; at++) {
 			struct save_line *line = &text->lines[at];
 
-			if (line->kind != SAVE_KEY || line->key != key)
-				continue;
-			if (line->value.length && line->value.at[0] == '@')
-				return;
-			line->dropped = true;
-			found = line;
+			if (line->kind == SAVE_KEY && line->key == key)
+				line->dropped = true;
 		}
 	}
 	if (!value)
@@ -260,19 +271,6 @@ static bool same_prefixes(struct save_text *text, const struct config_prefix *a,
 	free(a_sorted);
 	free(b_sorted);
 	return same;
-}
-
-/* Returns the last line with the key in the section that `public_key` selects, or NULL. */
-static struct save_line *last_line(struct save_text *text, const uint8_t *public_key, enum ini_key key)
-{
-	struct save_line *found = NULL;
-
-	for (int i = 0; i < text->section_count; i++)
-		for (int at = text->sections[i].head; at <= text->sections[i].last; at++)
-			if (section_matches(&text->sections[i], public_key) && text->lines[at].kind == SAVE_KEY &&
-				text->lines[at].key == key)
-				found = &text->lines[at];
-	return found;
 }
 
 /*

@@ -207,6 +207,15 @@ static void a_key_in_a_file_of_its_own_stays(void **state)
 				INTERFACE PEER_A "PresharedKey = " PRESHARED_KEY "\n" PEER_B "PresharedKeyFile = b.psk\n");
 }
 
+static void a_key_in_a_credential_stays_unless_a_later_line_overrides_it(void **state)
+{
+	static const char running[] = INTERFACE PEER_A "PresharedKey = " PRESHARED_KEY "\n";
+
+	assert_null(edit(INTERFACE PEER_A "PresharedKey = @psk\n", running, 0));
+	assert_null(edit(INTERFACE PEER_A "PresharedKey = " PRIVATE_KEY "\nPresharedKey = @psk\n", running, 0));
+	assert_edit(INTERFACE PEER_A "PresharedKey = @psk\nPresharedKey = " PRIVATE_KEY "\n", running, running);
+}
+
 static void a_peer_of_another_file_is_not_added(void **state)
 {
 	static const char text[] = INTERFACE PEER_A, running[] = INTERFACE PEER_A PEER_B "AllowedIPs = 10.0.0.1/32\n";
@@ -410,6 +419,7 @@ int main(void)
 		cmocka_unit_test(sections_of_one_peer_are_edited_together),
 		cmocka_unit_test(a_peer_with_our_own_key_stays),
 		cmocka_unit_test(a_key_in_a_file_of_its_own_stays),
+		cmocka_unit_test(a_key_in_a_credential_stays_unless_a_later_line_overrides_it),
 		cmocka_unit_test(a_peer_of_another_file_is_not_added),
 		cmocka_unit_test(random_states_survive_a_round_trip),
 		cmocka_unit_test(a_file_is_replaced_with_mode_0600_at_most),
