@@ -333,25 +333,26 @@ static int monitor_run(struct monitor *monitor)
 	struct pollfd polls[FEEDS_MAX + 2];
 
 	for (;;) {
-		const size_t count = monitor->feed_count;
+		size_t polled = 2;
 		uint64_t now;
 
 		if (fflush(stdout))
 			return errno == EPIPE ? EXIT_SUCCESS : monitor_failed("standard output", strerror(errno));
 		polls[0] = (struct pollfd) { .fd = STDOUT_FILENO }; /* reports a pipe that nobody reads */
 		polls[1] = (struct pollfd) { .fd = monitor->watch, .events = POLLIN };
-		for (size_t i = 0; i < count; i++)
-			polls[2 + i] = (struct pollfd) { .fd = monitor->feeds[i]->fd, .events = POLLIN };
-		if (poll(polls, 2 + count, monitor_timeout(monitor)) < 0)
+		for (size_t i = 0; i < monitor->feed_count; i++) /* poll(2) rejects more entries than RLIMIT_NOFILE */
+			if (monitor->feeds[i]->fd >= 0)
+				polls[polled++] = (struct pollfd) { .fd = monitor->feeds[i]->fd, .events = POLLIN };
+		if (poll(polls, polled, monitor_timeout(monitor)) < 0)
 			continue;
 		if (polls[0].revents & (POLLERR | POLLHUP))
 			return EXIT_SUCCESS;
 		now = clock_boottime();
-		for (size_t i = count; i; i--) { /* from the end, because feed_close moves the last one */
+		for (size_t i = monitor->feed_count; i; i--) { /* from the end, because feed_close moves the last one */
 			const struct feed *feed = monitor->feeds[i - 1];
 			int status = -1;
 
-			if (polls[2 + i - 1].revents)
+			if (feed->fd >= 0 && polls[--polled].revents)
 				status = feed_read(monitor, i - 1);
 			else if (!feed->accepted && !feed->refused)
 				status = feed_wait(monitor, i - 1, now);

@@ -12,6 +12,7 @@ import pathlib
 import pty
 import random
 import re
+import resource
 import subprocess
 import sys
 import threading
@@ -264,10 +265,10 @@ def events_cannot_control_a_terminal():
             json.loads(line)
 
 
-def monitor():
+def monitor(**more):
     """Starts `adit monitor` for all interfaces, whose lines the caller reads."""
     return subprocess.Popen([*EMULATOR, ADIT, "monitor"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                            stderr=subprocess.STDOUT, text=True)
+                            stderr=subprocess.STDOUT, text=True, **more)
 
 
 def a_daemon_that_hangs_is_followed_when_it_continues():
@@ -291,6 +292,24 @@ def a_daemon_that_hangs_is_followed_when_it_continues():
     process.kill()
     process.communicate()
     assert events == {"slow0", "slow1", "slow2"}, events
+
+
+def more_interfaces_than_descriptors_are_followed_in_part():
+    limit = 16
+    if EMULATOR:
+        raise Skip("the emulator needs descriptors of its own")
+    start(**{f"many{number}": {"monitor=1": lambda: ["errno=0", "", "event=peer-up", "time_sec=1", "time_nsec=5", ""]}
+             for number in range(2 * limit)})
+    process = monitor(preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit)))
+    timer = threading.Timer(200, process.kill)
+    timer.start()
+    lines = []
+    while (line := process.stdout.readline()) and " peer-up" not in line:
+        lines.append(line)
+    timer.cancel()
+    process.kill()
+    process.communicate()
+    assert line and any("Too many open files" in line for line in lines), lines
 
 
 def a_daemon_that_closes_at_once_is_asked_again_after_a_second():
@@ -457,6 +476,7 @@ CHECKS = [
     only_a_terminal_that_can_is_cleared,
     events_cannot_control_a_terminal,
     a_daemon_that_hangs_is_followed_when_it_continues,
+    more_interfaces_than_descriptors_are_followed_in_part,
     a_daemon_that_closes_at_once_is_asked_again_after_a_second,
     one_peer_is_chosen_by_name_or_key,
     completion_offers_the_peers_of_a_daemon,
