@@ -133,11 +133,11 @@ static int remove_peer_file(const struct peer_site *site, const char *path, bool
 {
 	const char *slash = strrchr(path, '/');
 	int folder = slash ? (int)(slash + 1 - path) : 0;
-	char hidden[PATH_MAX];
+	char hidden[PATH_MAX + sizeof "..removed"];
 	int error;
 
-	if (snprintf(hidden, sizeof hidden, "%.*s.%s.removed", folder, path, path + folder) >= PATH_MAX ||
-		rename(path, hidden) < 0) {
+	snprintf(hidden, sizeof hidden, "%.*s.%s.removed", folder, path, path + folder);
+	if (rename(path, hidden) < 0) {
 		fprintf(stderr, "%s: %s: %s\n", site->command, path, strerror(errno));
 		return -1;
 	}
