@@ -181,12 +181,11 @@ void control_destroy(struct device *device, struct ev_loop *loop)
 
 /* --- local addresses ---------------------------------------------------------------- */
 
-void control_clear_locals(struct device *device)
+/* The caller holds the lock. */
+static void clear_locals(struct device *device)
 {
-	device_lock(device);
 	list_for_each (peer, &device->peers, struct peer, node)
 		peer_clear_local(peer);
-	device_unlock(device);
 }
 
 void control_recheck_locals(struct device *device)
@@ -287,8 +286,7 @@ int control_set_port(struct device *device, uint16_t port)
 	if (!error) {
 		device->listen_port = port;
 		device->random_port = random;
-		list_for_each (peer, &device->peers, struct peer, node)
-			peer_clear_local(peer);
+		clear_locals(device);
 	}
 	device_unlock(device);
 	return error;
@@ -305,7 +303,9 @@ int control_set_mark(struct device *device, uint32_t mark)
 	if (error)
 		return error;
 	device->mark = mark;
-	control_clear_locals(device);
+	device_lock(device);
+	clear_locals(device);
+	device_unlock(device);
 	return 0;
 }
 

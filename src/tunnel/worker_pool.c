@@ -129,6 +129,8 @@ static int pool_set_mark(void *context, uint32_t mark)
 
 	for (unsigned i = 0; i < pool->count && !error; i++)
 		error = udp_set_mark(&pool->workers[i].udp, mark);
+	for (unsigned i = 0; i < pool->count && error; i++)
+		udp_set_mark(&pool->workers[i].udp, pool->device->mark); /* the old one */
 	return error;
 }
 

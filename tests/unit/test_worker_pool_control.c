@@ -185,6 +185,15 @@ static void the_owner_learns_of_changes_and_releases_duplicates(void **state)
 	left.pool.owner = (struct socket_owner) { 0 };
 }
 
+static int mark_of(int fd)
+{
+	int mark = 0;
+	socklen_t size = sizeof mark;
+
+	assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_MARK, &mark, &size), 0);
+	return mark;
+}
+
 static void the_mark_is_set_on_all_sockets(void **state)
 {
 	int fds[FDS], sockets, error = control_set_mark(&left.device, 7);
@@ -194,13 +203,25 @@ static void the_mark_is_set_on_all_sockets(void **state)
 	assert_int_equal(error, 0);
 	sockets = bound_to(left.device.listen_port, fds);
 	assert_int_equal(sockets, 2 * 4);
-	for (int i = 0; i < sockets; i++) {
-		int mark = 0;
-		socklen_t size = sizeof mark;
+	for (int i = 0; i < sockets; i++)
+		assert_int_equal(mark_of(fds[i]), 7);
+}
 
-		assert_int_equal(getsockopt(fds[i], SOL_SOCKET, SO_MARK, &mark, &size), 0);
-		assert_int_equal(mark, 7);
-	}
+static void a_mark_that_one_socket_refuses_is_set_on_none(void **state)
+{
+	struct udp *last = &left.pool.workers[3].udp;
+	int fds[FDS], sockets, v4 = last->v4, error = control_set_mark(&left.device, 7);
+
+	if (error == -EPERM && geteuid())
+		skip();
+	assert_int_equal(error, 0);
+	last->v4 = -1;
+	assert_int_equal(control_set_mark(&left.device, 8), -EBADF);
+	last->v4 = v4;
+	assert_int_equal(left.device.mark, 7);
+	sockets = bound_to(left.device.listen_port, fds);
+	for (int i = 0; i < sockets; i++)
+		assert_int_equal(mark_of(fds[i]), 7);
 }
 
 static void a_deleted_tun_is_reported_to_control(void **state)
@@ -225,10 +246,10 @@ static void control_may_do_anything_under_traffic(void **state)
 		device_lock(&right.device);
 		allowedips_insert(&right.device.allowed_ips, AF_INET, elsewhere, i % 32, &right.peer->allowed_ips);
 		timers_set_keepalive(&right.device.timers, &right.peer->timers, i % 3, clock_boottime());
+		if (i % 4 == 0)
+			peer_clear_local(right.peer);
 		device_unlock(&right.device);
 		control_recheck_locals(&left.device);
-		if (i % 4 == 0)
-			control_clear_locals(&right.device);
 		if (i % 10 == 5) {
 			forget_keys(left.peer);
 			let_gate_pass();
@@ -265,9 +286,9 @@ static void a_route_event_takes_the_lock_once(void **state)
 	assert_int_equal(locked_by_control, 1);
 	list_for_each (peer, &left.device.peers, struct peer, node)
 		assert_true(peer->local_unverified);
-	control_clear_locals(&left.device);
-	assert_int_equal(locked_by_control, 2);
 	assert_int_equal(control_set_up(&left.device, false, clock_boottime()), 0);
+	assert_int_equal(locked_by_control, 2);
+	assert_int_equal(control_set_mark(&left.device, left.device.mark + 1), 0);
 	assert_int_equal(locked_by_control, 3);
 }
 
@@ -364,6 +385,7 @@ int main(void)
 		TEST(sockets_on_another_port_are_closed),
 		TEST(the_owner_learns_of_changes_and_releases_duplicates),
 		TEST(the_mark_is_set_on_all_sockets),
+		TEST(a_mark_that_one_socket_refuses_is_set_on_none),
 		TEST(a_deleted_tun_is_reported_to_control),
 		TEST(control_may_do_anything_under_traffic),
 		TEST(a_route_event_takes_the_lock_once),

@@ -46,7 +46,5 @@ void control_set_padding_limits(struct device *device, const struct padding_limi
 
 /* Routes or addresses have changed: the local address of each peer is verified before the next packet is sent to it. */
 void control_recheck_locals(struct device *device);
-/* Clears the local addresses of all peers. */
-void control_clear_locals(struct device *device);
 
 #endif
