@@ -21,6 +21,7 @@ import sys
 import time
 
 from ends import PORT, Adit, AditDevice, WireguardGo, counters_of, host_port, key, pair
+from events import follow
 from lab import TIMEOUT, Skip, case, wait_for
 from traffic import stream
 
@@ -395,14 +396,13 @@ def udp_gso_refused(lab, workers):
         assert not state_of(left)[0], state_of(left)
     for end in left, right:
         end.node.run("ip link set wan mtu 1300")
-    monitor = left.node.start("monitor", [lab.adit, "monitor", left.interface])
-    monitor.over = True
-    time.sleep(0.2)
+    monitor = follow(left)
+    monitor.daemon.over = True
     with lab.check("all bytes arrive, show warns, and the event and the counter are there"):
         stream(left.node, right.node, "10.7.0.2", 4 << 20)
         wait_for(lambda: shows_warning(left, "a path or network driver refuses UDP GSO"), "the warning")
         assert counters_of(left).get("group_refused"), counters_of(left)
-        wait_for(lambda: " gso-refused " in monitor.log(), "the event")
+        monitor.wait("gso-refused")
 
 
 # The file /run/seam has two numbers: seconds that are added to the clock, and whether the TUN refuses super-packets.

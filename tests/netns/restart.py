@@ -49,7 +49,13 @@ class Monitor:
         self.interface = interface
         self.daemon = node.start("monitor", "ip -o monitor link address route rule")
         self.begin = 0
-        time.sleep(0.2)
+        wait_for(self.listens, "a monitor that gets events")
+
+    def listens(self):
+        """Returns whether the monitor has joined multicast groups of rtnetlink."""
+        with open(f"/proc/{self.daemon.pid}/net/netlink") as file:
+            sockets = [line.split() for line in file.readlines()[1:]]
+        return any(words[1:3] == ["0", str(self.daemon.pid)] and int(words[3], 16) for words in sockets)
 
     def forget(self):
         """Ignores what has happened so far."""
