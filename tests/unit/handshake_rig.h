@@ -35,6 +35,7 @@ struct end {
 	struct endpoint address;
 	struct letter sent[MAIL];
 	int count, read;
+	int send_error; /* of each message; 0: it is sent */
 };
 
 static uint64_t now;
@@ -57,9 +58,11 @@ static inline int post(void *context, struct peer *peer, const struct endpoint *
 					   uint8_t traffic_class)
 {
 	struct end *end = context;
-	struct letter *letter = &end->sent[end->count++];
+	struct letter *letter = &end->sent[end->count];
 
-	assert_true(end->count < MAIL && n <= sizeof letter->bytes);
+	if (end->send_error)
+		return end->send_error;
+	assert_true(++end->count < MAIL && n <= sizeof letter->bytes);
 	*letter = (struct letter) { .n = n, .traffic_class = traffic_class, .to = *to, .at = now };
 	memcpy(letter->bytes, message, n);
 	return 0;

@@ -1,88 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* The events of peers: two devices exchange messages through an array, on a clock of the test. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <string.h>
-
-#include <cmocka.h>
+#include "handshake_rig.h"
 
 #include <errno.h>
 #include <limits.h>
-#include <sodium.h>
+#include <stdio.h>
 
-#include "base/bytes.h"
-#include "base/clock.h"
-#include "locked_calls.h"
-#include "tunnel/control.h"
-#include "tunnel/handshake.h"
+enum { SEEN = 4096 };
 
-enum { MESSAGES = 64, SEEN = 4096 };
-
-struct letter {
-	uint8_t bytes[256];
-	size_t n;
-};
-
-struct end {
-	struct device device;
-	struct peer *peer;
-	struct endpoint address;
-	struct letter sent[MESSAGES];
-	int count, read, send_error;
-};
-
-static struct end left, right;
-static uint64_t now;
 static char seen[SEEN];
 static struct event_consumer consumer;
-
-static uint64_t realtime(void)
-{
-	return 1700000000 * NS_PER_S + now;
-}
-
-static int post(void *context, struct peer *peer, const struct endpoint *to, const void *message, size_t n,
-				uint8_t traffic_class)
-{
-	struct end *end = context;
-
-	if (end->send_error)
-		return end->send_error;
-	assert_true(end->count < MESSAGES && n <= sizeof end->sent->bytes);
-	end->sent[end->count].n = n;
-	memcpy(end->sent[end->count++].bytes, message, n);
-	return 0;
-}
-
-static void peer_gone(void *context, struct peer *peer)
-{
-}
-
-static int bind_nothing(void *context, uint16_t *port, uint32_t mark)
-{
-	return 0;
-}
-
-static void unbind_nothing(void *context)
-{
-}
-
-static const struct device_ops ops = {
-	.send = post, .bind = bind_nothing, .unbind = unbind_nothing, .peer_gone = peer_gone
-};
-
-static struct endpoint address(uint8_t host)
-{
-	struct endpoint endpoint = { 0 };
-
-	endpoint.to.v4.sin_family = AF_INET;
-	endpoint.to.v4.sin_port = htons(51820);
-	endpoint.to.v4.sin_addr.s_addr = htonl(0xc0000200u + host);
-	return endpoint;
-}
 
 /* Writes the event and its fields as a line of `seen`. */
 static void note(void *context, const struct event *event)
@@ -106,66 +33,21 @@ static void expect(const char *events)
 	seen[0] = '\0';
 }
 
-static void end_init(struct end *end, const char *name, uint8_t host)
+static int set_up_events(void **state)
 {
-	uint8_t key[NOISE_KEY];
-
-	memset(end, 0, sizeof *end);
-	assert_int_equal(control_init(&end->device, name, &aead_libsodium, NULL), 0);
-	end->device.realtime = realtime;
-	end->device.ops = &ops;
-	end->device.ops_context = end;
-	end->device.up = true;
-	end->address = address(host);
-	randombytes_buf(key, sizeof key);
-	control_set_private_key(&end->device, key);
-}
-
-static void add_peer(struct end *end, const struct end *other)
-{
-	end->peer = peer_add(&end->device, other->device.identity.public_key);
-	assert_non_null(end->peer);
-	end->peer->endpoint = end->peer->last_from = other->address;
-}
-
-static int set_up(void **state)
-{
-	now = 1000 * NS_PER_S;
+	set_up(state);
 	seen[0] = '\0';
-	end_init(&left, "left", 1);
-	end_init(&right, "right", 2);
-	add_peer(&left, &right);
-	add_peer(&right, &left);
+	left.peer->last_from = right.address;
+	right.peer->last_from = left.address;
 	consumer = (struct event_consumer) { .handle = note };
 	event_subscribe(&left.device.events, &consumer);
 	return 0;
 }
 
-static int tear_down(void **state)
+static int tear_down_events(void **state)
 {
 	event_unsubscribe(&consumer);
-	control_destroy(&left.device, NULL);
-	control_destroy(&right.device, NULL);
-	return 0;
-}
-
-static void hand_over(struct end *to, const struct letter *letter, const struct endpoint *from)
-{
-	uint8_t copy[sizeof letter->bytes];
-
-	memcpy(copy, letter->bytes, sizeof copy);
-	admission_post(&to->device, &to->device.counters, copy, letter->n, from, now);
-}
-
-/* Delivers the handshake messages of both ends. */
-static void carry(void)
-{
-	struct end *const ends[] = { &left, &right, &left };
-
-	for (int i = 0; i < 3; i++)
-		for (; ends[i]->read < ends[i]->count; ends[i]->read++)
-			if (get_le32(ends[i]->sent[ends[i]->read].bytes) != MESSAGE_DATA)
-				hand_over(ends[(i + 1) % 2], &ends[i]->sent[ends[i]->read], &ends[i]->address);
+	return tear_down(state);
 }
 
 static void drop(void)
@@ -176,11 +58,10 @@ static void drop(void)
 
 #define UP "handshake-begun 192.0.2.2:51820\nhandshake-completed initiator 192.0.2.2:51820\npeer-up 192.0.2.2:51820\n"
 
-static void shake_hands(void)
+static void come_up(void)
 {
 	now += 6 * NS_PER_S;
-	handshake_initiate(left.peer, now, false);
-	carry();
+	shake_hands();
 	expect(UP);
 }
 
@@ -196,16 +77,15 @@ static void pass(unsigned seconds)
 
 static void a_renewal_is_a_handshake_but_the_peer_is_not_up_again(void **state)
 {
-	shake_hands();
+	come_up();
 	now += 121 * NS_PER_S;
-	handshake_initiate(left.peer, now, false);
-	carry();
+	shake_hands();
 	expect("handshake-begun 192.0.2.2:51820\nhandshake-completed initiator 192.0.2.2:51820\n");
 }
 
 static void a_peer_that_does_not_answer_data_goes_down(void **state)
 {
-	shake_hands();
+	come_up();
 	timers_data_sent(&left.device.timers, &left.peer->timers, now);
 	pass(14);
 	expect("");
@@ -214,7 +94,7 @@ static void a_peer_that_does_not_answer_data_goes_down(void **state)
 	pass(100); /* it is given up */
 	expect("");
 	assert_int_equal(left.peer->state.condition, PEER_SILENT);
-	shake_hands();
+	come_up();
 }
 
 static void a_first_handshake_without_an_answer_is_not_down(void **state)
@@ -230,32 +110,31 @@ static void a_first_handshake_without_an_answer_is_not_down(void **state)
 
 static void an_idle_peer_whose_keys_are_wiped_by_age_is_not_down(void **state)
 {
-	shake_hands();
+	come_up();
 	pass(541);
 	assert_null(left.peer->sessions.current);
 	expect("");
 	assert_int_equal(left.peer->state.condition, PEER_IDLE);
 	assert_int_equal(left.peer->state.since, now - 361 * NS_PER_S);
-	handshake_initiate(left.peer, now, false);
-	carry();
+	shake_hands();
 	expect("handshake-begun 192.0.2.2:51820\nhandshake-completed initiator 192.0.2.2:51820\n");
 }
 
 static void the_link_takes_all_peers_down(void **state)
 {
-	shake_hands();
+	come_up();
 	assert_int_equal(control_set_up(&left.device, false, now), 0);
 	expect("link-down\npeer-down 192.0.2.2:51820 the link is down\n");
 	assert_int_equal(left.peer->state.condition, PEER_UNREACHABLE);
 	assert_int_equal(control_set_up(&left.device, true, now), 0);
 	expect("link-up\n");
 	assert_int_equal(left.peer->state.condition, PEER_IDLE);
-	shake_hands();
+	come_up();
 }
 
 static void a_restart_takes_no_peer_down(void **state)
 {
-	shake_hands();
+	come_up();
 	left.device.leaving = true;
 	assert_int_equal(control_set_up(&left.device, false, now), 0);
 	expect("");
@@ -264,7 +143,7 @@ static void a_restart_takes_no_peer_down(void **state)
 
 static void a_removed_peer_is_down(void **state)
 {
-	shake_hands();
+	come_up();
 	remove_peer(left.peer);
 	expect("peer-down 192.0.2.2:51820 removed\n");
 }
@@ -273,14 +152,14 @@ static void a_new_private_key_takes_all_peers_down(void **state)
 {
 	uint8_t key[NOISE_KEY] = { 1 };
 
-	shake_hands();
+	come_up();
 	control_set_private_key(&left.device, key);
 	expect("peer-down 192.0.2.2:51820 the private key was changed\n");
 }
 
 static void a_send_error_is_reported_once_and_so_is_its_end(void **state)
 {
-	shake_hands();
+	come_up();
 	left.send_error = -ENETUNREACH;
 	handshake_keepalive(left.peer, now);
 	handshake_keepalive(left.peer, now);
@@ -295,7 +174,7 @@ static void an_icmp_error_takes_a_peer_down_that_does_not_answer(void **state)
 {
 	struct udp_error error = { .error = ECONNREFUSED, .reporter = { 192, 0, 2, 9 }, .reporter_length = 4 };
 
-	shake_hands();
+	come_up();
 	error.to = left.peer->endpoint;
 	peer_report_unreachable(&left.device, &error, now);
 	assert_int_equal(left.peer->state.condition, PEER_UP);
@@ -314,7 +193,7 @@ static void an_icmp_error_takes_a_peer_down_that_does_not_answer(void **state)
 /* As a worker reports them. */
 static void errors_of_workers_count_too(void **state)
 {
-	shake_hands();
+	come_up();
 	atomic_store(&left.peer->state.send_error, EPERM);
 	peer_post(left.peer, PEER_EVENT_SEND_RESULT | PEER_EVENT_UNGROUPED, NULL, now);
 	expect("gso-refused 192.0.2.2:51820\npeer-down 192.0.2.2:51820 a firewall of this host rejects it\n");
@@ -322,7 +201,7 @@ static void errors_of_workers_count_too(void **state)
 
 static void a_move_has_both_places_and_its_origin(void **state)
 {
-	struct endpoint elsewhere = address(7), same = address(7);
+	struct endpoint elsewhere = address(7, 51820), same = address(7, 51820);
 
 	peer_set_endpoint(left.peer, &elsewhere, ORIGIN_SET);
 	expect("endpoint-moved 192.0.2.2:51820 192.0.2.7:51820 set\n");
@@ -331,7 +210,7 @@ static void a_move_has_both_places_and_its_origin(void **state)
 	peer_set_endpoint(left.peer, &same, ORIGIN_ROAMED);
 	expect("");
 	assert_int_equal(left.peer->origin, ORIGIN_SET);
-	elsewhere = address(8);
+	elsewhere = address(8, 51820);
 	assert_true(peer_move(left.peer, &elsewhere));
 	peer_commit_move(left.peer);
 	expect("endpoint-moved 192.0.2.7:51820 192.0.2.8:51820 roamed\n");
@@ -359,24 +238,24 @@ static void a_refused_handshake_has_a_reason_and_a_limit(void **state)
 	assert_uint_in_range(lines, 20, 20 + 60 * 60 / 200 + 1);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define EVENTS(name) cmocka_unit_test_setup_teardown(name, set_up_events, tear_down_events)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(a_renewal_is_a_handshake_but_the_peer_is_not_up_again),
-		TEST(a_peer_that_does_not_answer_data_goes_down),
-		TEST(a_first_handshake_without_an_answer_is_not_down),
-		TEST(an_idle_peer_whose_keys_are_wiped_by_age_is_not_down),
-		TEST(the_link_takes_all_peers_down),
-		TEST(a_restart_takes_no_peer_down),
-		TEST(a_removed_peer_is_down),
-		TEST(a_new_private_key_takes_all_peers_down),
-		TEST(a_send_error_is_reported_once_and_so_is_its_end),
-		TEST(an_icmp_error_takes_a_peer_down_that_does_not_answer),
-		TEST(errors_of_workers_count_too),
-		TEST(a_move_has_both_places_and_its_origin),
-		TEST(a_refused_handshake_has_a_reason_and_a_limit),
+		EVENTS(a_renewal_is_a_handshake_but_the_peer_is_not_up_again),
+		EVENTS(a_peer_that_does_not_answer_data_goes_down),
+		EVENTS(a_first_handshake_without_an_answer_is_not_down),
+		EVENTS(an_idle_peer_whose_keys_are_wiped_by_age_is_not_down),
+		EVENTS(the_link_takes_all_peers_down),
+		EVENTS(a_restart_takes_no_peer_down),
+		EVENTS(a_removed_peer_is_down),
+		EVENTS(a_new_private_key_takes_all_peers_down),
+		EVENTS(a_send_error_is_reported_once_and_so_is_its_end),
+		EVENTS(an_icmp_error_takes_a_peer_down_that_does_not_answer),
+		EVENTS(errors_of_workers_count_too),
+		EVENTS(a_move_has_both_places_and_its_origin),
+		EVENTS(a_refused_handshake_has_a_reason_and_a_limit),
 	};
 
 	log_set_level(LOG_SILENT);
