@@ -9,15 +9,10 @@
 #include "cli/commands.h"
 #include "config/ini_networks.h"
 
-static void check_print_finding(void *context, const char *text)
-{
-	fprintf(stderr, "%s\n", text);
-}
-
 static int check_file(const char *path, bool strict, const struct ini_network *networks, size_t network_count)
 {
 	struct ini_report report = {
-		.line = check_print_finding,
+		.line = ini_print_line,
 		.advice = true,
 		.strict = strict,
 		.any_process = true,

@@ -46,6 +46,11 @@ void ini_finding(const struct ini_parser *parser, enum ini_severity severity, co
 	report->line(report->context, text);
 }
 
+void ini_print_line(void *context, const char *text)
+{
+	fprintf(stderr, "%s\n", text);
+}
+
 const char *ini_quote_word(char quoted[INI_QUOTE], const char *text)
 {
 	snprintf(quoted, INI_QUOTE, "\"%.*s\"%s", QUOTE_MAX, text, strlen(text) > QUOTE_MAX ? "..." : "");

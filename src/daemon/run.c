@@ -627,14 +627,9 @@ int run_tunnel(const char *path, struct config *config, bool strict, void (*read
 	return service_live(&service, path, config, ready, context);
 }
 
-static void print_line(void *context, const char *text)
-{
-	fprintf(stderr, "%s\n", text);
-}
-
 int command_run(int argc, char **argv)
 {
-	struct ini_report findings = { .line = print_line };
+	struct ini_report findings = { .line = ini_print_line };
 	struct service service = { .strict = usage_take_flag(&argc, argv, "--strict") };
 	struct config config = { 0 };
 	const char *path;

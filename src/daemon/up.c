@@ -124,15 +124,10 @@ static bool interface_stays(const char *interface)
 	return false;
 }
 
-static void print_up_line(void *context, const char *text)
-{
-	fprintf(stderr, "%s\n", text);
-}
-
 /* Opens the log and loads the file. Returns the exit code. */
 static int up_file(const char *name, bool strict, const char *log_path)
 {
-	struct ini_report findings = { .line = print_up_line, .strict = strict };
+	struct ini_report findings = { .line = ini_print_line, .strict = strict };
 	char buffer[INI_PATH], *path = make_absolute(ini_path(name, buffer));
 	struct config config = { 0 };
 	int log = -1, code = EXIT_FAILURE;

@@ -39,11 +39,6 @@ struct mesh_run {
 	size_t removed_count;
 };
 
-static void mesh_print_finding(void *context, const char *text)
-{
-	fprintf(stderr, "%s\n", text);
-}
-
 /* The list is loaded, so errors of its lines have been reported. */
 static int read_earlier_files(struct mesh_run *run)
 {
@@ -295,7 +290,7 @@ static int make_network(struct mesh_run *run)
 /* Returns the exit code. */
 static int run_mesh(const struct mesh_options *options)
 {
-	struct mesh_run run = { .options = options, .report.line = mesh_print_finding, .output.fd = -1 };
+	struct mesh_run run = { .options = options, .report.line = ini_print_line, .output.fd = -1 };
 	int code = EXIT_SUCCESS, error = make_network(&run);
 
 	if (error) {
@@ -409,7 +404,7 @@ static bool read_mesh_options(struct mesh_options *options, int argc, char **arg
 static int run_status(const struct mesh_options *options)
 {
 	struct host_list list = { 0 };
-	struct ini_report report = { .line = mesh_print_finding };
+	struct ini_report report = { .line = ini_print_line };
 	const struct status status = { .list = &list, .svg = options->svg, .user = options->user };
 	int code = EXIT_FAILURE, error = host_list_load(&list, options->list, &report);
 

@@ -50,6 +50,9 @@ struct ini_report {
 	size_t network_count;
 };
 
+/* A `line` that prints the finding on standard error. */
+void ini_print_line(void *context, const char *text);
+
 /*
  * Parses a configuration in memory; `name` is the file name used in findings. Includes, credentials and files with keys
  * are not read. The caller passes a `config` that is zeroed, apart from the name of the interface, if that is known,
