@@ -81,7 +81,7 @@ static inline void end_close(struct end *end, struct ev_loop *loop)
 	close(end->kernel);
 }
 
-/* --- packets as read from a TUN, with their virtio header -------------- */
+/* --- packets as read from a TUN, with their virtio header ----- */
 
 static inline void put_ipv4(uint8_t *ip, const struct end *from, const struct end *to, uint8_t protocol, size_t length)
 {

@@ -33,7 +33,7 @@ static char json_peek(struct json_reader *reader)
 	return '\0';
 }
 
-/* --- strings --- */
+/* --- strings ----- */
 
 /* Where the characters of a string go. Cuts between characters, not inside one. */
 struct json_text {
@@ -164,7 +164,7 @@ static bool json_string_into(struct json_reader *reader, char *text, size_t size
 	return true;
 }
 
-/* --- numbers and words --- */
+/* --- numbers and words ----- */
 
 /* Moves past digits. Returns false if there is none. */
 static bool json_digits(struct json_reader *reader)
@@ -210,7 +210,7 @@ static bool json_word(struct json_reader *reader, const char *word)
 	return true;
 }
 
-/* --- values --- */
+/* --- values ----- */
 
 /* Skips a value that is not an object or an array. */
 static void json_skip_scalar(struct json_reader *reader, char first)

@@ -40,7 +40,7 @@ static _Atomic enum log_level max_level = LOG_INFO;
 static _Atomic enum { STREAM_UNKNOWN, STREAM_JOURNAL, STREAM_SYSLOG, STREAM_OTHER } stream; /* what standard error is */
 static _Atomic unsigned long lost; /* lines that nothing has read, and no line has reported */
 
-/* --- levels --- */
+/* --- levels ----- */
 
 void log_set_level(enum log_level level)
 {
@@ -75,7 +75,7 @@ bool log_level_find(enum log_level *level, const char *name)
 	return false;
 }
 
-/* --- the stream --- */
+/* --- the stream ----- */
 
 void log_stream_changed(void)
 {
@@ -163,7 +163,7 @@ static bool write_log_line(enum log_level level, const struct log_subject *subje
 	return stream == STREAM_SYSLOG && !connect_syslog(STDERR_FILENO) && write_stderr(text, length);
 }
 
-/* --- the line --- */
+/* --- the line ----- */
 
 /* Replaces what is not printable, so that a quoted text can neither begin another line nor confuse a terminal. */
 static void clean_line(char *line)
@@ -241,7 +241,7 @@ void log_peer_line(enum log_level level, struct log_subject subject, const char 
 	va_end(arguments);
 }
 
-/* --- limits --- */
+/* --- limits ----- */
 
 bool log_allowed(struct log_limit *limit, uint64_t now)
 {

@@ -13,7 +13,7 @@ enum { RADIAL_MIN = 13 };
 
 static const double character_width = 7.3;
 
-/* --- document --- */
+/* --- document ----- */
 
 /*
  * XML has no control characters and no U+FFFE and U+FFFF, not even as references (XML 1.0, section 2.2). Characters
@@ -80,7 +80,7 @@ void svg_end(FILE *to)
 	fputs("</svg>\n", to);
 }
 
-/* --- labels --- */
+/* --- labels ----- */
 
 void svg_label_printf(struct svg_label *label, const char *format, ...)
 {
@@ -107,7 +107,7 @@ double svg_label_width(const struct svg_label *label)
 	return widest;
 }
 
-/* --- the ring --- */
+/* --- the ring ----- */
 
 void svg_ring_begin(struct svg_ring *ring, size_t count)
 {

@@ -28,7 +28,7 @@ struct metrics_list {
 	size_t count, room;
 };
 
-/* --- one interface --- */
+/* --- one interface ----- */
 
 static bool read_statistic(const char *interface, const char *statistic, uint64_t *value)
 {
@@ -66,7 +66,7 @@ static void read_interface(void *item)
 						   read_statistic(name, "tx_bytes", &interface->transmit_bytes);
 }
 
-/* --- all interfaces --- */
+/* --- all interfaces ----- */
 
 static int add_interface(void *context, const char *name)
 {
@@ -129,7 +129,7 @@ static int make_text(const struct metrics_options *options, char **names, int co
 	return error;
 }
 
-/* --- the command --- */
+/* --- the command ----- */
 
 /*
  * Reads a request from standard input. Returns the status of the answer, or negative errno if none is to be sent. With

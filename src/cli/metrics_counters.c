@@ -130,7 +130,7 @@ static void write_handshakes(struct exposition *exposition)
 	}
 }
 
-/* --- histograms --- */
+/* --- histograms ----- */
 
 static const struct histogram_family {
 	const char *buckets, *sum; /* as the daemon names them */
@@ -184,7 +184,7 @@ static void write_histogram(struct exposition *exposition, const struct histogra
 	sample_end(exposition, sum);
 }
 
-/* --- all --- */
+/* --- all ----- */
 
 void metrics_write_counters(struct exposition *exposition)
 {

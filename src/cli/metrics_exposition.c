@@ -53,7 +53,7 @@ void sample_begin(struct exposition *exposition, const struct metric_family *fam
 													 : "");
 }
 
-/* --- labels --- */
+/* --- labels ----- */
 
 /* Replaces bytes that are not valid UTF-8 by U+FFFD, because parsers would reject the whole text. */
 static void sample_value_text(FILE *to, const char *text)
@@ -101,7 +101,7 @@ void sample_ready_labels(struct exposition *exposition, const char *labels)
 	exposition->has_label = true;
 }
 
-/* --- values --- */
+/* --- values ----- */
 
 enum { DIGITS_MAX = 20 };
 

@@ -19,7 +19,7 @@
 
 #include "base/clock.h"
 
-/* --- input and output with deadlines --- */
+/* --- input and output with deadlines ----- */
 
 /* Returns 0, -ETIMEDOUT or the error of poll(2). */
 static int wait_until_ready(int fd, short events, uint64_t deadline)
@@ -74,7 +74,7 @@ static void end_stream(int fd)
 	}
 }
 
-/* --- request --- */
+/* --- request ----- */
 
 /* Returns the end of the last line of the head, or NULL. Ends of lines may differ (RFC 9112, section 2.2). */
 static char *find_head_end(char *head)
@@ -208,7 +208,7 @@ int http_read_request(int fd, struct http_request *request)
 	return 0;
 }
 
-/* --- content negotiation --- */
+/* --- content negotiation ----- */
 
 /* Removes blanks at both ends. */
 static char *trim_blanks(char *text)
@@ -265,7 +265,7 @@ bool http_accepts_openmetrics(const char *accept)
 	return openmetrics > 0 && openmetrics >= text;
 }
 
-/* --- answer --- */
+/* --- answer ----- */
 
 static const char *http_status_text(int status)
 {

@@ -66,7 +66,7 @@ static void look_again_at(struct monitor *monitor, uint64_t time)
 		monitor->look_again = time;
 }
 
-/* --- one interface --- */
+/* --- one interface ----- */
 
 /* The last feed takes the place of the one that is closed. */
 static void feed_close(struct monitor *monitor, size_t number)
@@ -219,7 +219,7 @@ static int feed_open(struct monitor *monitor, const char *interface)
 	return feed_wait(monitor, monitor->feed_count - 1, feed->opened);
 }
 
-/* --- all interfaces --- */
+/* --- all interfaces ----- */
 
 /* Follows the interface unless it is in the list already. */
 static int follow_listed(void *context, const char *interface)
@@ -268,7 +268,7 @@ static int watch_sockets(void)
 	return -1;
 }
 
-/* --- loop --- */
+/* --- loop ----- */
 
 /* Prints a line if the daemon has not sent one at its end. Returns the exit status, or -1 to continue. */
 static int feed_end(struct monitor *monitor, size_t number)

@@ -41,7 +41,7 @@ struct new_peer {
 	struct text here, there;                              /* the file in our folder, and the peer's own file */
 };
 
-/* --- the command line --------------------------------------------------------------- */
+/* --- the command line ----- */
 
 /* The options with a value. A NULL key: complete_endpoint and new_file_write check the value. */
 static const struct {
@@ -113,7 +113,7 @@ static bool parse_options(struct peer_options *given, int argc, char **argv)
 	return !options.failed && given->file && given->name;
 }
 
-/* --- what the peer gets ------------------------------------------------------------- */
+/* --- what the peer gets ----- */
 
 /* Our public key and port, from the file, or else from the daemon: only the daemon has our credentials. */
 static bool read_our_key(const struct peer_site *site, struct new_peer *peer)
@@ -383,7 +383,7 @@ static void write_there(struct new_peer *peer, const struct peer_options *given,
 		text_printf(text, "PersistentKeepalive = %s\n", given->keepalive);
 }
 
-/* --- the change --------------------------------------------------------------------- */
+/* --- the change ----- */
 
 static bool name_is_free(const struct peer_site *site, const char *name)
 {

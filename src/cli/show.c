@@ -17,7 +17,7 @@
 
 enum { INTERVAL_MAX = 86400 /* seconds */, OUTPUT_BUFFER = 64 << 10 /* bytes */ };
 
-/* --- interfaces --- */
+/* --- interfaces ----- */
 
 static int show_failed(const char *name, int error)
 {
@@ -123,7 +123,7 @@ static int show_read_named(struct show_interface **list, const char *name, bool 
 	return show_failed(name, job.error);
 }
 
-/* --- one look --- */
+/* --- one look ----- */
 
 enum show_format { SHOW_AS_TEXT, SHOW_AS_TABLE, SHOW_AS_DETAILS, SHOW_AS_JSON, SHOW_AS_SVG };
 
@@ -227,7 +227,7 @@ static int look_once(const struct show_request *request)
 	return error;
 }
 
-/* --- several looks --- */
+/* --- several looks ----- */
 
 /*
  * Looks until a signal ends the program, or until the interface that was asked for does not answer. Of all interfaces,
@@ -269,7 +269,7 @@ static int look_repeatedly(const struct show_request *request)
 	return error;
 }
 
-/* --- the command --- */
+/* --- the command ----- */
 
 /* Takes the option that names the format, if any. Returns false if there are two. */
 static bool take_format(int *argc, char **argv, struct show_request *request, const char **taken)

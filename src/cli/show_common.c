@@ -122,7 +122,7 @@ bool show_loss(const struct show_peer *peer, uint64_t *arrived, uint64_t *lost)
 	return true;
 }
 
-/* --- two looks --- */
+/* --- two looks ----- */
 
 /*
  * Daemons keep the order of their peers, so the search begins after the peer that was found before. A peer whose totals

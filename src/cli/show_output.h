@@ -37,7 +37,7 @@ void show_json(FILE *to, const struct show_interface *interfaces);
 /* Prints a list of interfaces with their peers as an SVG picture. */
 void show_svg(FILE *to, const struct show_interface *interfaces);
 
-/* --- parts that the text and the table share --- */
+/* --- parts that the text and the table share ----- */
 
 /* Prints "interface NAME", without the end of the line. */
 void show_title(const struct show_view *view, const struct show_interface *interface);

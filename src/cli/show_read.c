@@ -18,7 +18,7 @@ struct show_reader {
 	size_t expected;                     /* the key of a peer that probably follows */
 };
 
-/* --- words --- */
+/* --- words ----- */
 
 static const char *const state_words[] = {
 	[SHOW_UP] = "up",
@@ -63,7 +63,7 @@ static unsigned find_word(const char *const *words, unsigned count, const char *
 	return 0;
 }
 
-/* --- values: each function converts the text of a line and stores it in a member of the struct --- */
+/* --- values: each function converts the text of a line and stores it in a member of the struct ----- */
 
 static int show_read_u64(void *member, const char *value)
 {
@@ -206,7 +206,7 @@ static int show_read_warning(void *member, const char *value)
 	return show_add_warning(member, value);
 }
 
-/* --- lines --- */
+/* --- lines ----- */
 
 struct show_key {
 	const char *key;
@@ -335,7 +335,7 @@ int show_read(struct show_interface *interface, const char *directory, int timeo
 	return error;
 }
 
-/* --- counters --- */
+/* --- counters ----- */
 
 /*
  * Reads a number, or several that commas separate. Skips other lines and counters with more numbers, which are those of

@@ -94,7 +94,7 @@ static enum link_look look_of(const struct show_peer *peer)
 	return LINK_UNKNOWN;
 }
 
-/* --- labels --- */
+/* --- labels ----- */
 
 /* Writes "rtt 12.3 ms, lost 0.02 % in", or "" if neither is known. */
 static void quality_text(const struct show_peer *peer, char text[4 * AMOUNT_TEXT])
@@ -152,7 +152,7 @@ static void fill_show_label(struct svg_label *label, const struct show_peer *pee
 		label_add(label, quality, LABEL_COLUMNS);
 }
 
-/* --- layout --- */
+/* --- layout ----- */
 
 static void measure_interface(struct svg_interface *drawn)
 {
@@ -186,7 +186,7 @@ static struct svg_position place_of(const struct svg_interface *drawn, size_t i)
 	return svg_ring_position(&drawn->ring, drawn->count == 2 ? turn + 0.25 : turn);
 }
 
-/* --- drawing --- */
+/* --- drawing ----- */
 
 static void draw_header(FILE *to, const struct svg_interface *drawn)
 {

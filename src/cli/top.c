@@ -36,7 +36,7 @@ struct top {
 	uint64_t pause;
 };
 
-/* --- signals --- */
+/* --- signals ----- */
 
 static int wake_fd = -1;
 static volatile sig_atomic_t must_end, must_stop, must_resume, must_resize;
@@ -91,7 +91,7 @@ static void stop_process(void)
 	must_resume = must_resize = 1;
 }
 
-/* --- interfaces --- */
+/* --- interfaces ----- */
 
 static unsigned name_index(const struct top *top)
 {
@@ -137,7 +137,7 @@ static void take_latest(struct top *top)
 	top_reading_free(&reading);
 }
 
-/* --- the loop --- */
+/* --- the loop ----- */
 
 /* Returns false if the program must end. */
 static bool handle_keys(struct top *top)

@@ -38,7 +38,7 @@ enum {
 	CELL_TEXT = 256,
 };
 
-/* --- the lines above the table --- */
+/* --- the lines above the table ----- */
 
 static void draw_title(struct top_grid *grid, const struct top_shown *shown)
 {
@@ -200,7 +200,7 @@ static void draw_drops(struct top_grid *grid, const struct top_shown *shown, int
 	}
 }
 
-/* --- the table --- */
+/* --- the table ----- */
 
 struct top_column {
 	const char *title;
@@ -367,7 +367,7 @@ static void draw_table(struct top_grid *grid, const struct top_shown *shown, int
 	}
 }
 
-/* --- the whole screen --- */
+/* --- the whole screen ----- */
 
 static void draw_keys(struct top_grid *grid, const struct top_view *view, int row)
 {

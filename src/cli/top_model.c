@@ -12,7 +12,7 @@
 
 #define UNKNOWN (-1.0)
 
-/* --- counters --- */
+/* --- counters ----- */
 
 static_assert((int)TOP_BATCH_BUCKETS == (int)SHOW_COUNTER_VALUES, "a counter has a value for each size of batches");
 
@@ -111,7 +111,7 @@ static double counters_advance(struct top_counters *counters, const struct top_c
 	return dropped;
 }
 
-/* --- peers --- */
+/* --- peers ----- */
 
 static int compare_keys(const void *left, const void *right)
 {
@@ -217,7 +217,7 @@ bool top_peer_lost(const struct top_peer *peer, uint64_t *lost, uint64_t *sent)
 	return *sent;
 }
 
-/* --- the model --- */
+/* --- the model ----- */
 
 void top_model_clear(struct top_model *model)
 {

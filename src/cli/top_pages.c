@@ -25,7 +25,7 @@ enum { SIZE_CLASSES = sizeof size_classes / sizeof *size_classes };
 static_assert((int)SIZE_CLASSES == (int)SHOW_GAPS && (int)SIZE_CLASSES == (int)TOP_BATCH_BUCKETS,
 			  "each class has a name");
 
-/* --- shared with the table --- */
+/* --- shared with the table ----- */
 
 enum top_style top_state_style(enum show_peer_state state)
 {
@@ -73,7 +73,7 @@ const char *top_allowed_ips(char *text, size_t size, const struct top_peer *peer
 	return text;
 }
 
-/* --- one peer --- */
+/* --- one peer ----- */
 
 /* The rows of a page that are not filled yet. */
 struct page_rows {
@@ -189,7 +189,7 @@ void top_page_peer(struct top_grid *grid, const struct top_shown *shown, int top
 	page_graph(&page, "out", peer->send_rates, (int)peer->filled, rows);
 }
 
-/* --- counters --- */
+/* --- counters ----- */
 
 static int page_batches(struct top_grid *grid, const struct top_counters *counters, int row)
 {
@@ -261,7 +261,7 @@ void top_page_counters(struct top_grid *grid, const struct top_shown *shown, int
 	}
 }
 
-/* --- keys --- */
+/* --- keys ----- */
 
 void top_page_help(struct top_grid *grid, int top, int bottom)
 {

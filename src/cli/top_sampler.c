@@ -30,7 +30,7 @@ struct top_sampler {
 	void (*wake)(void);
 };
 
-/* --- a sample --- */
+/* --- a sample ----- */
 
 /* `name` is empty for the first interface. */
 static void take_reading(struct top_reading *reading, const char *name, uint64_t interval)
@@ -62,7 +62,7 @@ void top_reading_free(struct top_reading *reading)
 	*reading = (struct top_reading) { 0 };
 }
 
-/* --- the thread --- */
+/* --- the thread ----- */
 
 /* Waits until `due`, for another interface, or for the end of a pause. The caller holds the lock. */
 static void wait_until(struct top_sampler *sampler, uint64_t due)

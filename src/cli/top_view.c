@@ -20,7 +20,7 @@ const char *top_order_name(enum top_order order)
 	return order_names[order];
 }
 
-/* --- order --- */
+/* --- order ----- */
 
 /* Larger values first. */
 static int compare_descending(double left, double right)
@@ -90,7 +90,7 @@ static int compare_rows(const void *a, const void *b, void *context)
 	return view->reverse ? -order : order;
 }
 
-/* --- filter --- */
+/* --- filter ----- */
 
 static bool contains(const char *text, const char *filter)
 {
@@ -114,7 +114,7 @@ static bool matches(const struct top_view *view, const struct top_peer *peer)
 	return false;
 }
 
-/* --- rows --- */
+/* --- rows ----- */
 
 static void clamp_rows(struct top_view *view)
 {
@@ -184,7 +184,7 @@ const struct top_peer *top_view_peer(const struct top_view *view)
 	return view->cursor < view->row_count ? view->rows[view->cursor] : NULL;
 }
 
-/* --- keys --- */
+/* --- keys ----- */
 
 /* Selects another row. The first row is selected as such, so that it shows whichever peer is first. */
 static void move_cursor(struct top_view *view, size_t cursor)

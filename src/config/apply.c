@@ -105,7 +105,7 @@ static void commit_reload(struct device *device, const struct config *config, ui
 		apply_new_key(device, now);
 }
 
-/* --- a set request in parts --------------------------------------------------------- */
+/* --- a set request in parts ----- */
 
 void apply_set_start(struct apply_progress *progress, struct device *device, const struct config *config)
 {
@@ -246,7 +246,7 @@ void apply_set_cancel(struct apply_progress *progress)
 	peer_unreserve(progress->device);
 }
 
-/* --- a file -------------------------------------------------------------------------- */
+/* --- a file ----- */
 
 int apply_reload(struct device *device, const struct config *config, uint64_t now)
 {

@@ -47,7 +47,7 @@ struct save_text {
 	const struct config_peer *unsaved;
 };
 
-/* --- reading ----------------------------------------------------------------------------------------------------- */
+/* --- reading ----- */
 
 /* Classifies a line by the rules of ini.c. */
 static void classify_line(struct save_line *line)
@@ -134,7 +134,7 @@ static int split_text(struct save_text *text, struct ini_slice rest)
 	return 0;
 }
 
-/* --- editing ----------------------------------------------------------------------------------------------------- */
+/* --- editing ----- */
 
 /* Whether the section is the one to edit: [Interface], or with a public key the [Peer] with that key. */
 static bool section_matches(const struct save_section *section, const uint8_t *public_key)
@@ -235,7 +235,7 @@ static void drop_section(struct save_text *text, const struct save_section *sect
 		lines[i].dropped = true;
 }
 
-/* --- values ------------------------------------------------------------------------------------------------------ */
+/* --- values ----- */
 
 static int compare_prefixes(const void *a, const void *b)
 {
@@ -359,7 +359,7 @@ edit_format(struct save_text *text, const uint8_t *public_key, enum ini_key key,
 	edit_key(text, public_key, key, value);
 }
 
-/* --- the sections ------------------------------------------------------------------------------------------------ */
+/* --- the sections ----- */
 
 static void edit_interface(struct save_text *text, const struct config *file, const struct config *running)
 {
@@ -515,7 +515,7 @@ free_peers:
 	return error;
 }
 
-/* --- writing ----------------------------------------------------------------------------------------------------- */
+/* --- writing ----- */
 
 static void write_line(FILE *to, const struct save_text *text, const struct save_line *line)
 {

@@ -39,7 +39,7 @@ static void ipsec_mb_put_nonce(uint8_t nonce[16], uint64_t counter)
 	_mm_storeu_si128((__m128i *)(void *)nonce, _mm_set_epi64x((int64_t)(counter >> 32), (int64_t)(counter << 32)));
 }
 
-/* --- ChaCha20-Poly1305 --- */
+/* --- ChaCha20-Poly1305 ----- */
 
 static void ipsec_mb_chacha_key_set(const struct aead_provider *aead, void *key, const uint8_t secret[AEAD_KEY])
 {
@@ -105,7 +105,7 @@ const struct aead_cipher aead_ipsec_mb_chacha20poly1305 = {
 	.in_place = true,
 };
 
-/* --- AES-256-GCM --- */
+/* --- AES-256-GCM ----- */
 
 static void ipsec_mb_aes_key_set(const struct aead_provider *aead, void *key, const uint8_t secret[AEAD_KEY])
 {
@@ -144,7 +144,7 @@ const struct aead_cipher aead_ipsec_mb_aes256gcm = {
 	.in_place = true,
 };
 
-/* --- the manager --- */
+/* --- the manager ----- */
 
 int ipsec_mb_create(struct ipsec_mb **created)
 {

@@ -145,7 +145,7 @@ static void commit_symmetric(struct noise_handshake *handshake, const struct sym
 	handshake->state = state;
 }
 
-/* --- initiation --- */
+/* --- initiation ----- */
 
 int noise_create_initiation(const struct noise_identity *local, struct noise_remote *remote, uint32_t index,
 							const uint8_t timestamp[NOISE_TIMESTAMP], struct message_initiation *message)
@@ -289,7 +289,7 @@ wipe:
 	return error;
 }
 
-/* --- response --- */
+/* --- response ----- */
 
 int noise_create_response(struct noise_remote *remote, uint32_t index, struct message_response *message)
 {

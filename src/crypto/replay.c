@@ -23,7 +23,7 @@ static uint64_t *replay_word(struct replay *window, uint64_t counter)
 	return &window->words[counter / REPLAY_WORD % REPLAY_WORDS];
 }
 
-/* --- evaluation --------------------------------------------------------------------- */
+/* --- evaluation ----- */
 
 static void count_missing(struct replay *window, uint64_t count)
 {
@@ -93,7 +93,7 @@ static void see_gap(struct replay *window, uint64_t now)
 	window->young_since = now;
 }
 
-/* --- receiving ---------------------------------------------------------------------- */
+/* --- receiving ----- */
 
 static __attribute__((noinline)) bool accept_overtaken(struct replay *window, uint64_t counter)
 {
@@ -130,7 +130,7 @@ bool replay_began_in_order(const struct replay *window)
 	return window->next && window->next <= REPLAY_WINDOW && !window->late && window->words[0] & 1;
 }
 
-/* --- counting ----------------------------------------------------------------------- */
+/* --- counting ----- */
 
 /* The counts of one window fit, but the sum of many sessions with a sender that jumps might not. */
 static void add_count(uint64_t *sum, uint64_t count)

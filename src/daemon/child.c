@@ -44,7 +44,7 @@ struct child {
 	size_t length; /* of the beginning of a line in `line` */
 };
 
-/* --- environment ------------------------------------------------------------------------------------------------- */
+/* --- environment ----- */
 
 /* These variables concern the daemon alone: a child must not report its own state to the service manager. */
 static bool is_private_variable(const char *variable)
@@ -117,7 +117,7 @@ int children_start(struct children *children, struct ev_loop *loop)
 	return children->environment ? 0 : -ENOMEM;
 }
 
-/* --- output ------------------------------------------------------------------------------------------------------ */
+/* --- output ----- */
 
 static void end_line(struct child *child)
 {
@@ -190,7 +190,7 @@ static void on_child_output(struct ev_loop *loop, struct ev_io *watcher, int eve
 	release_child(child);
 }
 
-/* --- life -------------------------------------------------------------------------------------------------------- */
+/* --- life ----- */
 
 static void on_child_end(struct ev_loop *loop, struct ev_child *watcher, int events)
 {
@@ -323,7 +323,7 @@ void children_stop(struct children *children)
 	*children = (struct children) { 0 };
 }
 
-/* --- waiting for a child ----------------------------------------------------------------------------------------- */
+/* --- waiting for a child ----- */
 
 struct child_wait {
 	bool over;

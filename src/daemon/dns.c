@@ -77,7 +77,7 @@ static const struct dns_tool resolvconf = {
 	.files = { RESOLV_CONF, RESOLV_CONF },
 };
 
-/* --- the tools --------------------------------------------------------------------------------------------------- */
+/* --- the tools ----- */
 
 /* Chooses resolvectl if systemd-resolved runs. */
 static const struct dns_tool *choose_tool(void)
@@ -175,7 +175,7 @@ static void set_arguments(const struct dns *dns, enum dns_action action, const c
 	argv[count] = NULL;
 }
 
-/* --- tasks ------------------------------------------------------------------------------------------------------- */
+/* --- tasks ----- */
 
 static void begin_task(struct dns *dns, int task);
 static void apply_wanted(struct dns *dns);

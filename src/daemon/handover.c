@@ -52,7 +52,7 @@ void handover_receive(struct handover *handover)
 	handover->resumed = handover->store.count > 0;
 }
 
-/* --- the claim on the routing table ------------------------------------------------------------------------------- */
+/* --- the claim on the routing table ----- */
 
 void handover_take_claim(struct handover *handover, struct table_claim *claim)
 {
@@ -81,7 +81,7 @@ static void store_claim(struct handover *handover, const struct table_claim *cla
 	handover->stored_table = claim->table;
 }
 
-/* --- the TUN ------------------------------------------------------------------------------------------------------ */
+/* --- the TUN ----- */
 
 bool handover_take_tun(struct handover *handover, struct tun *queues, unsigned *count, const struct config *config)
 {
@@ -102,7 +102,7 @@ bool handover_take_tun(struct handover *handover, struct tun *queues, unsigned *
 	return true;
 }
 
-/* --- the UDP sockets ---------------------------------------------------------------------------------------------- */
+/* --- the UDP sockets ----- */
 
 static void on_store_sockets(struct ev_loop *loop, struct ev_timer *timer, int events)
 {
@@ -184,7 +184,7 @@ void handover_take_sockets(struct handover *handover, struct worker_pool *pool, 
 	pool->owner = (struct socket_owner) { on_sockets_changed, on_release_sockets, handover };
 }
 
-/* --- endpoints ---------------------------------------------------------------------------------------------------- */
+/* --- endpoints ----- */
 
 void handover_take_endpoints(struct handover *handover, const struct config *config)
 {
@@ -221,7 +221,7 @@ static void store_endpoints(struct handover *handover, const struct config *conf
 	fd_store_replace(endpoints_set, &handover->saved.fd, error ? 0 : 1);
 }
 
-/* --- initiations -------------------------------------------------------------------------------------------------- */
+/* --- initiations ----- */
 
 static void on_greet(struct ev_loop *loop, struct ev_timer *timer, int events)
 {
@@ -243,7 +243,7 @@ static void on_greet(struct ev_loop *loop, struct ev_timer *timer, int events)
 		ev_timer_stop(loop, timer);
 }
 
-/* --- start and end ------------------------------------------------------------------------------------------------ */
+/* --- start and end ----- */
 
 void handover_start(struct handover *handover, const struct config *config, const struct table_claim *claim)
 {

@@ -98,7 +98,7 @@ static struct name *find_by_key(const struct name_table *table, const uint8_t pu
 	return NULL;
 }
 
-/* --- addresses ---------------------------------------------------------------------------------------------------- */
+/* --- addresses ----- */
 
 static bool is_reachable(const struct name_table *table, const struct endpoint *address)
 {
@@ -120,7 +120,7 @@ static const struct endpoint *choose_address(const struct name_table *table, con
 	return &list->items[0];
 }
 
-/* --- the peer ----------------------------------------------------------------------------------------------------- */
+/* --- the peer ----- */
 
 /* Cookie replies do not prove that the peer is alive: anyone who sees an initiation can forge one. */
 static uint64_t authentic_bytes(const struct peer *peer)
@@ -155,7 +155,7 @@ static void move_peer(struct name *name, struct peer *peer, const struct endpoin
 	name->moved_at = now;
 }
 
-/* --- deadlines ---------------------------------------------------------------------------------------------------- */
+/* --- deadlines ----- */
 
 static void enqueue_name(struct name_table *table, struct name *name)
 {
@@ -164,7 +164,7 @@ static void enqueue_name(struct name_table *table, struct name *name)
 	list_append(&table->queue, &name->queued);
 }
 
-/* --- answers ------------------------------------------------------------------------------------------------------ */
+/* --- answers ----- */
 
 static void release_slot(struct name_table *table, struct name *name)
 {
@@ -281,7 +281,7 @@ void name_table_answer(struct name_table *table, void *context, const struct res
 	name_table_run(table, now);
 }
 
-/* --- lookups ---------------------------------------------------------------------------------------------------- */
+/* --- lookups ----- */
 
 static void note_hosts_line(void *context, const char *host, const struct endpoint *found)
 {
@@ -381,7 +381,7 @@ uint64_t name_table_next(const struct name_table *table)
 	return top ? top->key : 0;
 }
 
-/* --- events ------------------------------------------------------------------------------------------------------- */
+/* --- events ----- */
 
 static bool is_waiting(const struct name *name)
 {
@@ -475,7 +475,7 @@ bool name_table_host_changed(struct name_table *table, uint64_t now)
 	return true;
 }
 
-/* --- load --------------------------------------------------------------------------------------------------------- */
+/* --- load ----- */
 
 static void remove_name(struct name_table *table, struct name *name)
 {

@@ -19,7 +19,7 @@
 
 static const char *const watched_files[FILE_WATCH_FILES] = { RESOLV_CONF, HOSTS_FILE };
 
-/* --- services for the name table ---------------------------------------------------------------------------------- */
+/* --- services for the name table ----- */
 
 static struct resolver_query *start_lookup(void *context, const char *host, int family, void *name)
 {
@@ -101,7 +101,7 @@ static const struct name_table_ops table_ops = {
 	.has_ipv6 = has_ipv6,
 };
 
-/* --- events ------------------------------------------------------------------------------------------------------- */
+/* --- events ----- */
 
 /* Call it after every call that may change a deadline of the table. */
 static void arm_names_timer(struct names *names, uint64_t now)
@@ -176,7 +176,7 @@ void names_host_changed(struct names *names)
 	arm_names_timer(names, now);
 }
 
-/* --- life --------------------------------------------------------------------------------------------------------- */
+/* --- life ----- */
 
 static bool has_names(const struct config *config)
 {

@@ -72,7 +72,7 @@ char *peer_hook_expand(const char *command, const char *interface, const char *k
 	return expanded;
 }
 
-/* --- entries ----------------------------------------------------------------------------------------------------- */
+/* --- entries ----- */
 
 static struct hooked_peer *find_entry(const struct peer_hooks *hooks, const uint8_t public_key[KEY_BYTES])
 {
@@ -142,7 +142,7 @@ static void release_entry(struct hooked_peer *entry)
 		free_entry(entry);
 }
 
-/* --- runs -------------------------------------------------------------------------------------------------------- */
+/* --- runs ----- */
 
 static void arm_start(struct peer_hooks *hooks, double seconds)
 {
@@ -300,7 +300,7 @@ static void on_start_timer(struct ev_loop *loop, struct ev_timer *timer, int eve
 		arm_start(hooks, pause);
 }
 
-/* --- events ------------------------------------------------------------------------------------------------------ */
+/* --- events ----- */
 
 static void on_peer_event(void *context, const struct event *event)
 {
@@ -327,7 +327,7 @@ static void on_peer_event(void *context, const struct event *event)
 	release_entry(entry);
 }
 
-/* --- start, reload and end --------------------------------------------------------------------------------------- */
+/* --- start, reload and end ----- */
 
 static int load_commands(struct peer_hooks *hooks, const struct config *config)
 {

@@ -74,7 +74,7 @@ struct resolver {
 	struct ev_timer timer;
 };
 
-/* --- callbacks of c-ares --------------------------------------------------------------------------------------- */
+/* --- callbacks of c-ares ----- */
 
 /* Runs before the socket is connected, so the route to the server is chosen by the mark. */
 static int mark_socket(ares_socket_t fd, int type, void *context)
@@ -182,7 +182,7 @@ static void on_addresses(void *context, int status, int timeouts, struct ares_ad
 	list_append(&resolver->finished, &query->node);
 }
 
-/* --- calls of c-ares ------------------------------------------------------------------------------------------- */
+/* --- calls of c-ares ----- */
 
 /* Sets the timer to c-ares' next timeout, or to now if answers wait for delivery. Without queries it stops. */
 static void arm_timer(struct resolver *resolver)
@@ -287,7 +287,7 @@ static bool is_tunnel_server(const struct resolver *resolver, const char *server
 	return false;
 }
 
-/* --- servers with a scope ID ------------------------------------------------------------------------------------- */
+/* --- servers with a scope ID ----- */
 
 #if ARES_VERSION < 0x011600 /* 1.22 */
 /*

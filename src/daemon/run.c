@@ -82,7 +82,7 @@ static void free_config_peers(struct config *config)
 	malloc_trim(0);
 }
 
-/* --- reload --- */
+/* --- reload ----- */
 
 /*
  * Applies `config` to everything, or to nothing. The network comes first, because it can be refused and reverted
@@ -254,7 +254,7 @@ static int on_reload_request(void *context, struct uapi_reply *reply)
 	return service_reload(context, reply);
 }
 
-/* --- start and stop --- */
+/* --- start and stop ----- */
 
 static void service_socket_removed(void *context)
 {

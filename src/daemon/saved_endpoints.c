@@ -82,7 +82,7 @@ static void digest_configured(uint8_t digest[CHECKSUM], const struct config_peer
 	checksum(digest, text, sizeof text);
 }
 
-/* --- one entry --------------------------------------------------------------------------------------------------- */
+/* --- one entry ----- */
 
 static void write_endpoint(uint8_t *entry, const struct endpoint *endpoint, bool up)
 {
@@ -146,7 +146,7 @@ static uint8_t *find_saved(uint8_t *entries, size_t count, const uint8_t public_
 	return count ? bsearch(wanted, entries, count, SAVED_ENTRY, compare_entries) : NULL;
 }
 
-/* --- writing ------------------------------------------------------------------------------------------------------ */
+/* --- writing ----- */
 
 /* Creates a file whose size cannot change, so that access to its mapping never fails. */
 static int create_file(size_t bytes)
@@ -230,7 +230,7 @@ void saved_endpoints_close(struct saved_endpoints *saved)
 	*saved = (struct saved_endpoints) { 0 };
 }
 
-/* --- reading ------------------------------------------------------------------------------------------------------ */
+/* --- reading ----- */
 
 /* Returns the number of entries, or a negative errno. */
 static ssize_t check_header(const uint8_t *file, size_t size)

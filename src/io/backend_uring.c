@@ -60,7 +60,7 @@ struct backend_ring {
 	bool broken; /* the kernel accepted only a part of a batch; use read(2) from now on */
 };
 
-/* --- submit --- */
+/* --- submit ----- */
 
 static void prepare_read(struct backend_ring *ring, int slot, int fd, void *buffer, size_t room)
 {
@@ -95,7 +95,7 @@ static int submit_reads(struct backend_ring *ring)
 	return submitted;
 }
 
-/* --- read --- */
+/* --- read ----- */
 
 static int batch_size(const struct backend_ring *ring, int max)
 {
@@ -177,7 +177,7 @@ bool backend_ring_pending(const struct backend_ring *ring)
 	return false;
 }
 
-/* --- open --- */
+/* --- open ----- */
 
 /* Checks that the ring may read the TUN and that the TUN supports RWF_NOWAIT. Reading 0 bytes removes no packet. */
 static int try_read(struct backend_ring *ring, const struct tun *tun)
@@ -244,7 +244,7 @@ static void ring_close(struct backend *backend)
 static const struct backend_ops ops = { "io_uring", ring_read, ring_close };
 const struct backend_ops *const backend_io_uring = &ops;
 
-/* --- measure --- */
+/* --- measure ----- */
 
 /*
  * Reading the TUN cannot be measured without packets. An eventfd(2) semaphore always has DEPTH small reads ready, and

@@ -17,7 +17,7 @@
 /* Linux 5.18; older headers lack it. */
 enum { ADDRESS_PROTOCOL = 11 };
 
-/* --- link ------------------------------------------------------------------------------------------------------ */
+/* --- link ----- */
 
 /* Returns entry `number` of an array of 32-bit values in an attribute, or 0 if the array is shorter. */
 static uint32_t conf_value(const struct nlattr *array, unsigned number)
@@ -169,7 +169,7 @@ int netlink_link_change(struct netlink *netlink, uint32_t index, enum netlink_li
 	return netlink_finish(netlink, NULL, NULL);
 }
 
-/* --- addresses ------------------------------------------------------------------------------------------------- */
+/* --- addresses ----- */
 
 struct address_dump {
 	uint8_t family;
@@ -246,7 +246,7 @@ int netlink_change_address(struct netlink *netlink, enum netlink_address_verb ve
 	return netlink_finish(netlink, NULL, NULL);
 }
 
-/* --- routes ---------------------------------------------------------------------------------------------------- */
+/* --- routes ----- */
 
 void netlink_read_route(const struct nlmsghdr *message, struct netlink_route_entry *entry)
 {
@@ -432,7 +432,7 @@ void netlink_change_routes(struct netlink *netlink, enum netlink_route_verb verb
 	}
 }
 
-/* --- rules ----------------------------------------------------------------------------------------------------- */
+/* --- rules ----- */
 
 struct rule_dump {
 	void (*handle)(void *context, const struct netlink_rule_entry *entry);

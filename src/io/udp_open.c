@@ -180,7 +180,7 @@ int udp_open_like(struct udp *udp, const struct udp *first, uint32_t mark)
 	return 0;
 }
 
-/* --- sockets of an earlier process -------------------------------------------------- */
+/* --- sockets of an earlier process ----- */
 
 static int get_option(int fd, int level, int name)
 {
@@ -267,7 +267,7 @@ int udp_adopt(struct udp *udp, int v4, int v6, bool shared)
 	return 0;
 }
 
-/* --- offloads, mark and end --------------------------------------------------------- */
+/* --- offloads, mark and end ----- */
 
 void udp_limit(struct udp *udp, const struct udp_options *options)
 {

@@ -9,7 +9,7 @@
 
 #include "base/amount.h"
 
-/* --- peers of hosts --- */
+/* --- peers of hosts ----- */
 
 /* A text by which a host is found, its public key or its name. */
 struct host_entry {
@@ -73,7 +73,7 @@ static int find_peers(struct status_matrix *matrix)
 	return 0;
 }
 
-/* --- cells --- */
+/* --- cells ----- */
 
 /* The cell of a tunnel. `from` and `to` are peers of each other. */
 static struct status_cell tunnel_cell(const struct status_matrix *matrix, size_t from, size_t to)
@@ -180,7 +180,7 @@ const char *status_cell_text(char text[STATUS_CELL], const struct status_matrix 
 	return text;
 }
 
-/* --- all --- */
+/* --- all ----- */
 
 static void count_directions(struct status_matrix *matrix)
 {

@@ -115,7 +115,7 @@ static void print_matrix(const struct terminal *terminal, const struct status_ma
 	}
 }
 
-/* --- sentences --- */
+/* --- sentences ----- */
 
 /* Hosts that did not answer. The matrix contains them already, if it was printed. */
 static void print_failures(const struct terminal *terminal, const struct status_matrix *matrix)

@@ -16,7 +16,7 @@ enum { ADDRESS_OF_KERNEL = 3 }; /* IFAPROT_KERNEL_LL: a link-local address that 
 
 static const uint8_t families[] = { AF_INET, AF_INET6 };
 
-/* --- observation ----------------------------------------------------------------------------------------------- */
+/* --- observation ----- */
 
 struct observation {
 	struct host *host;
@@ -339,7 +339,7 @@ static int host_observe(void *context, struct item_list *observed, bool routes)
 	return error ? error : observation.error;
 }
 
-/* --- application ----------------------------------------------------------------------------------------------- */
+/* --- application ----- */
 
 static const enum netlink_route_verb route_verbs[] = {
 	[OPERATION_ADD] = NETLINK_ROUTE_ADD,
@@ -542,7 +542,7 @@ static void host_apply(void *context, const struct operation *operations, size_t
 		status[i] = apply_one(context, &operations[i], reason);
 }
 
-/* --- owners ---------------------------------------------------------------------------------------------------- */
+/* --- owners ----- */
 
 struct owner_search {
 	const struct item *item;
@@ -587,7 +587,7 @@ static int host_owner(void *context, const struct item *item, struct reason *rea
 	return 0;
 }
 
-/* --- set-up and facts ------------------------------------------------------------------------------------------- */
+/* --- set-up and facts ----- */
 
 int host_open(struct host *host)
 {

@@ -24,7 +24,7 @@ static void report_conflict(const struct host *host, const char *text)
 		host->report(host->report_context, text);
 }
 
-/* --- routes in our table --------------------------------------------------------------------------------------- */
+/* --- routes in our table ----- */
 
 struct table_view {
 	const struct host *host;
@@ -86,7 +86,7 @@ int host_check_routes(const struct host *host, uint8_t family, struct item_list 
 	return 0;
 }
 
-/* --- rules ----------------------------------------------------------------------------------------------------- */
+/* --- rules ----- */
 
 struct rule_view {
 	const struct host *host;
@@ -153,7 +153,7 @@ int host_check_rules(const struct host *host, uint8_t family)
 	return error;
 }
 
-/* --- addresses ------------------------------------------------------------------------------------------------- */
+/* --- addresses ----- */
 
 static bool same_network(const struct item *a, const struct item *b)
 {
@@ -203,7 +203,7 @@ void host_check_source(const struct host *host, const struct item_list *observed
 	}
 }
 
-/* --- routes in the main table ---------------------------------------------------------------------------------- */
+/* --- routes in the main table ----- */
 
 /* Finds the route to a network by that of an address in it which is not local. Returns false if there is none. */
 static bool match_network(const struct host *host, const struct item *network, struct ip_prefix *probe,

@@ -142,7 +142,7 @@ const struct table_claim *network_claim(const struct network *network)
 	return &network->claim;
 }
 
-/* --- changes --------------------------------------------------------------------------------------------------- */
+/* --- changes ----- */
 
 /*
  * The MTU of a configuration that sets none. If the routes are not known now, for example because the uplink is down,
@@ -379,7 +379,7 @@ void network_set_link_defaults(uint32_t index)
 	host_close(&host);
 }
 
-/* --- repair ---------------------------------------------------------------------------------------------------- */
+/* --- repair ----- */
 
 static bool event_concerns(void *context, const struct netlink_event *event)
 {
@@ -503,7 +503,7 @@ int network_watch(struct network *network, struct ev_loop *loop)
 	return 0;
 }
 
-/* --- the end --------------------------------------------------------------------------------------------------- */
+/* --- the end ----- */
 
 /*
  * The desired state is a link that is down. The kernel deletes its routes with it, so they are not listed. Returns the

@@ -19,7 +19,7 @@ struct run {
 	bool warned_of_v6;
 };
 
-/* --- results of operations ------------------------------------------------------------------------------------- */
+/* --- results of operations ----- */
 
 /* Returns true for the errors with which the kernel refuses IPv6 where it is switched off. */
 static bool no_v6(const struct item *item, int status)
@@ -184,7 +184,7 @@ static int judge_result(struct run *run, const struct operation *operation, int 
 	return judge_failure(run, operation, status, why);
 }
 
-/* --- applying -------------------------------------------------------------------------------------------------- */
+/* --- applying ----- */
 
 static bool sets_mtu(const struct item *item)
 {
@@ -226,7 +226,7 @@ static int apply_all(struct run *run, const struct operation_list *list)
 	return error;
 }
 
-/* --- passes ---------------------------------------------------------------------------------------------------- */
+/* --- passes ----- */
 
 static int find_operations(struct run *run, struct operation_list *list)
 {

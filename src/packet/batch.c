@@ -45,7 +45,7 @@ size_t batch_free_bytes(const struct batch *batch)
 	return (size_t)BATCH_HALVES * BATCH_HALF - batch->used[0] - batch->used[1];
 }
 
-/* --- adding datagrams --------------------------------------------------------------------------------------------- */
+/* --- adding datagrams ----- */
 
 uint32_t batch_room(struct batch *batch, size_t size)
 {
@@ -127,7 +127,7 @@ void batch_add(struct batch *batch, const struct batch_label *label, uint16_t si
 	batch->latest[label->flow % BATCH_FLOWS] = (uint8_t)(index + 1);
 }
 
-/* --- removing datagrams ------------------------------------------------------------------------------------------- */
+/* --- removing datagrams ----- */
 
 int batch_full_runs(const struct batch *batch)
 {

@@ -103,7 +103,7 @@ static const struct coalesce_shape udp6 = {
 	},
 };
 
-/* --- examination -------------------------------------------------------------------------------------------------- */
+/* --- examination ----- */
 
 enum verdict {
 	VERDICT_OPAQUE,
@@ -241,7 +241,7 @@ static enum verdict examine(const struct coalescer *c, struct candidate *found, 
 	return VERDICT_MERGEABLE;
 }
 
-/* --- runs --------------------------------------------------------------------------------------------------------- */
+/* --- runs ----- */
 
 void coalesce_init(struct coalescer *c, struct coalesce_limits limits, coalesce_emit *emit, void *context)
 {
@@ -345,7 +345,7 @@ void coalesce_flush(struct coalescer *c)
 		emit_run(c, 0);
 }
 
-/* --- super-packets ------------------------------------------------------------------------------------------------ */
+/* --- super-packets ----- */
 
 /*
  * Writes the headers of the super-packet to `ip`. The kernel completes the transport checksum, and expects the

@@ -21,7 +21,7 @@
 #include "packet/checksum.h"
 #include "packet/ip.h"
 
-/* --- validation --------------------------------------------------------------------------------------------------- */
+/* --- validation ----- */
 
 static enum segment_error check_virtio(const struct virtio_header *header, bool v6)
 {
@@ -159,7 +159,7 @@ size_t segment_length(const struct segmenter *seg)
 	return seg->header + (rest < seg->size ? rest : seg->size);
 }
 
-/* --- segments ----------------------------------------------------------------------------------------------------- */
+/* --- segments ----- */
 
 /* In UDP a checksum of 0 means that there is none, so 0xffff is sent instead (RFC 768). */
 static void put_checksum(uint8_t *l4, size_t offset, uint64_t sum)

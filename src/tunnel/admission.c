@@ -31,7 +31,7 @@ enum {
 #define LOAD_TIME NS_PER_S /* how long the device stays under load after the last excess */
 #define COOKIE_INTERVAL (NS_PER_S / COOKIES_PER_SECOND)
 
-/* --- on the thread that received the message ---------------------------------------- */
+/* --- on the thread that received the message ----- */
 
 /* Checks everything that costs little. Returns PASSED, or the counter of the drop. */
 static unsigned screen_message(const struct device *device, const uint8_t *message, size_t n)
@@ -85,7 +85,7 @@ void admission_post(struct device *device, struct counters *counters, const uint
 		counters->value[drop]++;
 }
 
-/* --- on control's thread ------------------------------------------------------------ */
+/* --- on control's thread ----- */
 
 bool admission_allow(struct device *device, enum admission tag, const uint8_t *message, size_t n,
 					 const struct endpoint *from, uint64_t now)

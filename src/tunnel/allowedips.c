@@ -112,7 +112,7 @@ struct allowedip_list *allowedips_lookup6(const struct allowedips *table, const 
 	return address_lookup(table, &table->v6, get_be64(address), get_be64(address + 8), true);
 }
 
-/* --- the table ---------------------------------------------------------------------- */
+/* --- the table ----- */
 
 static void entry_chain(struct allowedips *table, uint32_t number, const struct prefix *prefix)
 {
@@ -232,7 +232,7 @@ static void entry_remove(struct allowedips *table, uint32_t number)
 	memmove(&lengths->used[at], &lengths->used[at + 1], lengths->count - at);
 }
 
-/* --- changes ------------------------------------------------------------------------ */
+/* --- changes ----- */
 
 /* Returns false if there is no such family or length. */
 static bool prefix_parse(struct prefix *prefix, int family, const uint8_t *address, unsigned length)

@@ -23,7 +23,7 @@ static_assert(MAILBOX_MESSAGE >= sizeof(struct message_initiation) &&
 			  "the mailbox has room for each message that is not data");
 static_assert(MAILBOX_MESSAGE >= sizeof(struct udp_error), "and for an ICMP error");
 
-/* --- events of workers -------------------------------------------------------------- */
+/* --- events of workers ----- */
 
 static void on_peer_events(void *context, struct mailbox_peer *mail, unsigned events, uint64_t now)
 {
@@ -95,7 +95,7 @@ static const struct mailbox_ops mailbox_ops = {
 	.gone = on_device_gone,
 };
 
-/* --- timers ------------------------------------------------------------------------- */
+/* --- timers ----- */
 
 static void on_initiate(struct peer_timers *timers, uint64_t now, bool retry)
 {
@@ -162,7 +162,7 @@ static const struct timer_ops timer_ops = {
 	.needs_queueing = on_needs_queueing,
 };
 
-/* --- set-up ------------------------------------------------------------------------- */
+/* --- set-up ----- */
 
 int control_init(struct device *device, const char *name, const struct aead_provider *aead, struct ev_loop *loop)
 {
@@ -179,7 +179,7 @@ void control_destroy(struct device *device, struct ev_loop *loop)
 	device_destroy(device, loop);
 }
 
-/* --- local addresses ---------------------------------------------------------------- */
+/* --- local addresses ----- */
 
 /* The caller holds the lock. */
 static void clear_locals(struct device *device)
@@ -198,7 +198,7 @@ void control_recheck_locals(struct device *device)
 	device_unlock(device);
 }
 
-/* --- changes of the device ---------------------------------------------------------- */
+/* --- changes of the device ----- */
 
 void control_set_private_key(struct device *device, const uint8_t *private_key)
 {

@@ -83,7 +83,7 @@ static __attribute__((cold)) void report_peer(struct peer *peer, enum problem_ki
 	peer_post_problem(peer, &problem, NULL, now);
 }
 
-/* --- send --------------------------------------------------------------------------- */
+/* --- send ----- */
 
 /*
  * Accounts for the part of a run that the socket has taken, and removes it from the run. If a run was sent as single
@@ -164,7 +164,7 @@ static bool send_all_runs(struct egress *egress, uint64_t now)
 	return send_runs(egress, egress->batch.run_count, now);
 }
 
-/* --- cut and seal ------------------------------------------------------------------- */
+/* --- cut and seal ----- */
 
 static size_t segment_padding(const struct segmenter *cut, size_t length, size_t mtu,
 							  const struct padding_limits *limits)
@@ -285,7 +285,7 @@ static bool begin_cut(struct egress *egress, const uint8_t *packet, size_t lengt
 	return false;
 }
 
-/* --- packets from the TUN ----------------------------------------------------------- */
+/* --- packets from the TUN ----- */
 
 /*
  * Returns true for a datagram of our own that the routes led back into the TUN: it comes from our port and goes to the
@@ -361,7 +361,7 @@ static bool packet_out(struct egress *egress, const uint8_t *packet, size_t leng
 	return send_packet(egress, peer, now);
 }
 
-/* --- drain -------------------------------------------------------------------------- */
+/* --- drain ----- */
 
 /* Sends the staged packets of one peer. Returns false when a full socket stopped it. */
 static bool drain_staged(struct egress *egress, struct peer *peer, uint64_t now)

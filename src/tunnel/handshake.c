@@ -15,7 +15,7 @@ enum { RESPONSE_JITTER = 4 };           /* times the jitter that follows a respo
 enum { REFUSED_BURST = 20 };            /* events of refused handshakes at once, and then */
 #define REFUSED_INTERVAL (NS_PER_S / 5) /* one per interval */
 
-/* --- sending ------------------------------------------------------------------------ */
+/* --- sending ----- */
 
 static void send_to_peer(struct peer *peer, const void *message, size_t n, uint8_t traffic_class, uint64_t now)
 {
@@ -186,7 +186,7 @@ void handshake_resume(struct peer *peer, uint64_t now)
 		handshake_keepalive(peer, now);
 }
 
-/* --- receiving ---------------------------------------------------------------------- */
+/* --- receiving ----- */
 
 static const char *refusal_reason(int error)
 {

@@ -55,7 +55,7 @@ struct sender {
 	uint8_t inner_length, inner[16];
 };
 
-/* --- write -------------------------------------------------------------------------- */
+/* --- write ----- */
 
 /*
  * The TUN has refused a super-packet of this kind: writes single packets, and tries again after a pause. A kind that
@@ -152,7 +152,7 @@ void ingress_destroy(struct ingress *ingress)
 	*ingress = (struct ingress) { 0 };
 }
 
-/* --- inner packets ------------------------------------------------------------------ */
+/* --- inner packets ----- */
 
 /*
  * Returns whether the inner source belongs to the peer. Most datagrams of a message are of one flow, so the last answer
@@ -214,7 +214,7 @@ static void packet_in(struct ingress *ingress, struct sender *sender, uint8_t *p
 	coalesce_add(&ingress->coalescer, packet, length);
 }
 
-/* --- datagrams ---------------------------------------------------------------------- */
+/* --- datagrams ----- */
 
 static void count_received(struct sender *sender)
 {

@@ -36,7 +36,7 @@ struct mailbox_ring {
 	struct mailbox_message messages[MAILBOX_MESSAGES];
 };
 
-/* --- control's side ----------------------------------------------------------------- */
+/* --- control's side ----- */
 
 /* Workers may post for a peer as fast as it is taken out, for example while its packets wait for a handshake. */
 static void deliver_peers(struct mailbox *mailbox, uint64_t now)
@@ -141,7 +141,7 @@ uint32_t mailbox_waiting(struct mailbox *mailbox)
 	return count;
 }
 
-/* --- the workers' side -------------------------------------------------------------- */
+/* --- the workers' side ----- */
 
 void mailbox_post(struct mailbox *mailbox, struct mailbox_peer *peer, unsigned events, uint64_t now)
 {
@@ -231,7 +231,7 @@ void mailbox_post_gone(struct mailbox *mailbox)
 	ev_async_send(mailbox->loop, &mailbox->wake);
 }
 
-/* --- set-up ------------------------------------------------------------------------- */
+/* --- set-up ----- */
 
 void mailbox_init(struct mailbox *mailbox, const struct mailbox_ops *ops, void *context)
 {

@@ -10,7 +10,7 @@
 
 #define STEP ((int64_t)NS_PER_S) /* smaller differences between the clocks are not taken for a step */
 
-/* --- the peers of a device ---------------------------------------------------------- */
+/* --- the peers of a device ----- */
 
 struct peer *peer_lookup(const struct device *device, const uint8_t public_key[NOISE_KEY])
 {
@@ -130,7 +130,7 @@ void peer_set_label(struct peer *peer, struct peer_label *label)
 	peer_label_release(old);
 }
 
-/* --- events ------------------------------------------------------------------------- */
+/* --- events ----- */
 
 void peer_post(struct peer *peer, unsigned events, const struct session *in_use, uint64_t now)
 {
@@ -148,7 +148,7 @@ void peer_post(struct peer *peer, unsigned events, const struct session *in_use,
 	device->session_in_use = outer;
 }
 
-/* --- sessions ----------------------------------------------------------------------- */
+/* --- sessions ----- */
 
 struct session *peer_session(const struct peer *peer, uint64_t now)
 {
@@ -298,7 +298,7 @@ void peer_forget_keys(struct peer *peer)
 	peer->handshake_gate = 0;
 }
 
-/* --- traffic ------------------------------------------------------------------------ */
+/* --- traffic ----- */
 
 bool peer_send_staged(struct peer *peer)
 {

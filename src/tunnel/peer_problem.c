@@ -71,7 +71,7 @@ static const struct {
 };
 static_assert(PROBLEMS <= 32, "one bit of problem_state.logged per kind");
 
-/* --- text --------------------------------------------------------------------------- */
+/* --- text ----- */
 
 static const char *address_text(char text[INET6_ADDRSTRLEN], const struct problem *problem)
 {
@@ -258,7 +258,7 @@ bool peer_problem_text(const struct peer *peer, char text[PROBLEM_TEXT], uint64_
 	return problem.kind;
 }
 
-/* --- reports ------------------------------------------------------------------------ */
+/* --- reports ----- */
 
 static bool may_log(struct problem_state *state, const struct problem *problem, uint64_t now)
 {
@@ -345,7 +345,7 @@ void peer_is_up(struct peer *peer)
 	state->logged &= UINT32_C(1) << PROBLEM_SHARED_KEY | UINT32_C(1) << PROBLEM_INNER_SOURCE;
 }
 
-/* --- what several messages show ----------------------------------------------------- */
+/* --- what several messages show ----- */
 
 void peer_answered(struct peer *peer, uint64_t now)
 {

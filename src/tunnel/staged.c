@@ -188,7 +188,7 @@ uint32_t staged_clear(struct staged_pool *pool, struct staged_queue *queue)
 	return dropped;
 }
 
-/* --- ready queues ------------------------------------------------------------------- */
+/* --- ready queues ----- */
 
 void staged_set_ready(struct staged_pool *pool, struct staged_queue *queue)
 {

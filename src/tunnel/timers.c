@@ -102,7 +102,7 @@ uint64_t timers_jitter(struct timers *timers)
 	return random % REKEY_TIMEOUT_JITTER;
 }
 
-/* --- expiry ------------------------------------------------------------------------- */
+/* --- expiry ----- */
 
 static void timer_expired(struct timers *timers, struct peer_timers *peer, enum timer_kind kind, uint64_t now)
 {
@@ -178,7 +178,7 @@ static void on_alarm(struct ev_loop *loop, struct ev_io *watcher, int events)
 	timers_expire(timers, clock_boottime(), EXPIRED_PER_WAKEUP);
 }
 
-/* --- set-up ------------------------------------------------------------------------- */
+/* --- set-up ----- */
 
 int timers_init(struct timers *timers, const struct timer_ops *ops, struct ev_loop *loop)
 {
@@ -229,7 +229,7 @@ void timers_peer_stop(struct timers *timers, struct peer_timers *peer)
 	peer->late_rekey_sent = false;
 }
 
-/* --- events ------------------------------------------------------------------------- */
+/* --- events ----- */
 
 void timers_data_sent(struct timers *timers, struct peer_timers *peer, uint64_t now)
 {

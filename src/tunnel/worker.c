@@ -24,7 +24,7 @@
 #include "base/clock.h"
 #include "tunnel/loop.h"
 
-/* --- watchers ----------------------------------------------------------------------- */
+/* --- watchers ----- */
 
 /* Stops or resumes reading the TUN, depending on whether the socket is full. */
 static void watch_writable(struct worker *worker)
@@ -117,7 +117,7 @@ void worker_bind(struct worker *worker, const struct udp *udp)
 	init_watcher(worker, &worker->v6_write, on_socket_writable, udp->v6, EV_WRITE);
 }
 
-/* --- thread ------------------------------------------------------------------------- */
+/* --- thread ----- */
 
 static void on_release(struct ev_loop *loop)
 {
@@ -195,7 +195,7 @@ void worker_call_out(struct worker *worker)
 		;
 }
 
-/* --- set-up ------------------------------------------------------------------------- */
+/* --- set-up ----- */
 
 /* Makes what a threaded worker has of its own: an AEAD provider, because each belongs to one thread, and a loop. */
 static int init_thread(struct worker *worker)

@@ -13,7 +13,7 @@ enum { CPUS_PER_WORKER = 2, AUTO_MAX = 8 };
 #define ERRORS_TIME 12.    /* seconds without an unanswered initiation; longer than two attempts are apart */
 enum { RELEASES_MAX = 3 }; /* systemd closes its duplicates in the background */
 
-/* --- device operations -------------------------------------------------------------- */
+/* --- device operations ----- */
 
 static int pool_send(void *context, struct peer *peer, const struct endpoint *to, const void *message, size_t n,
 					 uint8_t traffic_class)
@@ -193,7 +193,7 @@ static const struct device_ops ops = {
 	.add_counters = pool_add_counters,
 };
 
-/* --- start and stop ----------------------------------------------------------------- */
+/* --- start and stop ----- */
 
 /* Signals are for control's thread. */
 static int start_threads(struct worker_pool *pool)
@@ -280,7 +280,7 @@ void worker_pool_stop(struct worker_pool *pool)
 	pool->workers = NULL;
 }
 
-/* --- accessors ---------------------------------------------------------------------- */
+/* --- accessors ----- */
 
 unsigned worker_pool_auto(void)
 {

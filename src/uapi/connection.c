@@ -103,7 +103,7 @@ void uapi_reply_flush(struct uapi_reply *reply)
 	memmove(reply->text, reply->text + n, reply->length);
 }
 
-/* --- input buffer --- */
+/* --- input buffer ----- */
 
 /* Bytes of a buffer that count against UAPI_REQUEST_MAX. A minimal buffer has none, so that every client gets one. */
 static size_t counted_bytes(size_t room)
@@ -150,7 +150,7 @@ static void input_consume(struct uapi_connection *connection, size_t n)
 		input_resize(connection, INPUT_ROOM_MIN); /* on failure the large buffer stays */
 }
 
-/* --- requests and answers --- */
+/* --- requests and answers ----- */
 
 static void answer_errno(struct uapi_connection *connection, int error)
 {
@@ -269,7 +269,7 @@ static void answer_request(struct uapi_connection *connection, char *request, si
 	answer_errno(connection, error);
 }
 
-/* --- set ---------------------------------------------------------------------------- */
+/* --- set ----- */
 
 static void connection_resume(struct uapi_connection *connection);
 
@@ -348,7 +348,7 @@ void uapi_finish_sets(struct uapi *uapi)
 	}
 }
 
-/* --- requests and answers, continued ------------------------------------------------ */
+/* --- requests and answers, continued ----- */
 
 /* The monitor gets a descriptor of its own, so that the connection can end as usual. */
 static enum next begin_monitor(struct uapi_connection *connection)
@@ -406,7 +406,7 @@ static enum next answer_next(struct uapi_connection *connection)
 	return NEXT_ANSWER;
 }
 
-/* --- events --- */
+/* --- events ----- */
 
 static void connection_stop(struct uapi_connection *connection)
 {

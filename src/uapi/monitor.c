@@ -47,7 +47,7 @@ static void monitor_stop(struct uapi_monitor *monitor)
 	free(monitor);
 }
 
-/* --- queue --- */
+/* --- queue ----- */
 
 static void monitor_queue(struct uapi_monitor *monitor, const char *text, size_t length)
 {
@@ -99,7 +99,7 @@ static void on_event(void *context, const struct event *event)
 	}
 }
 
-/* --- client --- */
+/* --- client ----- */
 
 static ssize_t monitor_send(const struct uapi_monitor *monitor)
 {

@@ -22,7 +22,7 @@ static _Noreturn void die(const char *what)
 	exit(EXIT_FAILURE);
 }
 
-/* --- a cipher that does nothing; callgrind does not count these functions ------- */
+/* --- a cipher that does nothing; callgrind does not count these functions ----- */
 
 void nothing_seal(const struct aead_provider *aead, const void *key, uint64_t counter, uint8_t *data, size_t length);
 int nothing_open(const struct aead_provider *aead, const void *key, uint64_t counter, uint8_t *out, const uint8_t *in,
@@ -50,7 +50,7 @@ static const struct aead_cipher nothing = {
 };
 static const struct aead_provider provider = { .name = "nothing", .cipher = { [SUITE_CHACHA20POLY1305] = &nothing } };
 
-/* --- two ends ----------------------------------------------------------------------- */
+/* --- two ends ----- */
 
 static void gone(void *context)
 {

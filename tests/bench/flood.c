@@ -62,7 +62,7 @@ static void put16(uint8_t *to, uint32_t value)
 	to[1] = (uint8_t)value;
 }
 
-/* --- packets --- */
+/* --- packets ----- */
 
 /* The key of MAC1 (WireGuard paper, section 5.4.4). */
 static void make_mac1_key(uint8_t key[KEY], const uint8_t public_key[KEY])
@@ -157,7 +157,7 @@ static void fill(struct stock *stock, uint16_t port, const uint8_t mac1_key[KEY]
 	}
 }
 
-/* --- sending --- */
+/* --- sending ----- */
 
 static void stock_open(struct stock *stock, const char *address, uint32_t count)
 {

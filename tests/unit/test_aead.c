@@ -289,7 +289,7 @@ static void every_length_matches_python(void **state)
 	set_key(f, secret);
 }
 
-/* --- runs: contiguous datagrams, as in the segment buffer --- */
+/* --- runs: contiguous datagrams, as in the segment buffer ----- */
 
 enum { RUN = 64, HEADER = 16, SLOT_MAX = HEADER + 1440 + AEAD_TAG, GAP = AEAD_HEADROOM };
 
@@ -365,7 +365,7 @@ static void runs_of_unequal_datagrams_are_sealed_and_opened(void **state)
 	free(run);
 }
 
-/* --- threads: one key, but a provider per thread --- */
+/* --- threads: one key, but a provider per thread ----- */
 
 struct thread {
 	pthread_t id;
@@ -406,7 +406,7 @@ static void threads_share_a_key_and_have_their_own_provider(void **state)
 	}
 }
 
-/* --- choice of the cipher --- */
+/* --- choice of the cipher ----- */
 
 /* Every available suite has a cipher, of the library `name` or, for "auto", of any library. */
 static void check_provider(const struct aead_provider *aead, const char *name)
@@ -531,7 +531,7 @@ static void scratch_is_wiped(void **state)
 	frees.freed = 0;
 }
 
-/* --- groups --- */
+/* --- groups ----- */
 
 /* The provider and suite of a group of tests. */
 struct subject {

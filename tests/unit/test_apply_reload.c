@@ -7,7 +7,7 @@
 
 #define KEY_TAIL "00000000000000000000000000000000000000000000000000000000000000"
 
-/* --- wrappers: the table of allowed IPs --- */
+/* --- wrappers: the table of allowed IPs ----- */
 
 int __real_allowedips_insert(struct allowedips *table, int family, const uint8_t *address, uint8_t length,
 							 struct allowedip_list *owner);
@@ -44,7 +44,7 @@ void __wrap_allowedips_sweep(struct allowedips *table, struct allowedip_list *ow
 	watch(table);
 }
 
-/* --- set-up --- */
+/* --- set-up ----- */
 
 static int set_up(void **state)
 {
@@ -87,7 +87,7 @@ static const char *sections(const char *a, const char *b)
 	return text;
 }
 
-/* --- reloads --- */
+/* --- reloads ----- */
 
 static void only_a_file_changes_the_cipher(void **state)
 {
@@ -264,7 +264,7 @@ static void a_set_request_like_syncconf_keeps_what_it_does_not_name(void **state
 		   "0001010101010101010101010101010101010101010101010101010101010141", rig_hex(2), rig_hex(9));
 }
 
-/* --- capture --- */
+/* --- capture ----- */
 
 static void a_captured_state_can_be_restored(void **state)
 {

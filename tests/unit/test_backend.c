@@ -116,7 +116,7 @@ static void reject_nothing(void)
 
 #endif
 
-/* --- devices and packets --- */
+/* --- devices and packets ----- */
 
 static int plain_device(void)
 {
@@ -204,7 +204,7 @@ static int drain(void)
 	return (int)(seen - before);
 }
 
-/* --- both kinds --- */
+/* --- both kinds ----- */
 
 static enum backend_kind of(void **state)
 {
@@ -399,7 +399,7 @@ static void system_calls_read_one_packet_each(void **state)
 
 #ifdef ADIT_IO_URING
 
-/* --- batches --- */
+/* --- batches ----- */
 
 static void calls_of_a_drain(int count, int expected_reads, int expected_submits)
 {
@@ -446,7 +446,7 @@ static void large_packets_are_read_one_by_one(void **state)
 	assert_int_equal(submits, 0);
 }
 
-/* --- the choice --- */
+/* --- the choice ----- */
 
 static void auto_chooses_the_faster_backend(void **state)
 {
@@ -535,7 +535,7 @@ static void a_sandbox_may_forbid_the_ring(void **state)
 	assert_int_equal(status, 0);
 }
 
-/* --- restrictions and failures of the ring --- */
+/* --- restrictions and failures of the ring ----- */
 
 /* Submits one operation to the backend's ring and returns its result. */
 static int answer(void (*prepare)(struct io_uring_sqe *submission))

@@ -170,7 +170,7 @@ static struct session *next_session(struct peer *peer)
 	return peer->sessions.next;
 }
 
-/* --- each kind of event ---------------------------------------------------------------------- */
+/* --- each kind of event ----- */
 
 struct before {
 	struct session *session;
@@ -283,7 +283,7 @@ static void a_deleted_tun_is_reported_on_controls_loop(void **state)
 	assert_int_equal(seen.gone, 1);
 }
 
-/* --- the list of peers -------------------------------------------------------------- */
+/* --- the list of peers ----- */
 
 static void expect_sent(int count, const int order[])
 {
@@ -358,7 +358,7 @@ static void a_removed_peer_leaves_nothing_in_the_list(void **state)
 	assert_int_equal(seen.letters, 1);
 }
 
-/* --- the ring of messages ----------------------------------------------------------- */
+/* --- the ring of messages ----- */
 
 static bool message_from(in_port_t port, enum admission tag, const void *message, size_t n)
 {
@@ -576,7 +576,7 @@ static void link_down_and_a_new_key_drop_the_messages_that_wait(void **state)
 	assert_int_equal(seen.letters, 0);
 }
 
-/* --- threads ------------------------------------------------------------------------ */
+/* --- threads ----- */
 
 struct player {
 	pthread_t id;

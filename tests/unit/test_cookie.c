@@ -236,7 +236,7 @@ static void reply_nonces_differ(void **state)
 	assert_memory_not_equal(one.nonce, two.nonce, COOKIE_NONCE);
 }
 
-/* --- the limit on handshakes --- */
+/* --- the limit on handshakes ----- */
 
 /* Returns how many of `tries` handshakes at `now` are allowed. */
 static int count_allowed(struct ratelimit *limit, const char *address, size_t length, int tries, uint64_t now)

@@ -221,7 +221,7 @@ static void egress_counts_the_sizes_of_batches(void **state)
 	close_egress(egress);
 }
 
-/* --- rejected packets --------------------------------------------------------------- */
+/* --- rejected packets ----- */
 
 /* Makes a super-packet that segment_begin rejects for this cause. */
 static void make_rejected(enum segment_error cause)
@@ -301,7 +301,7 @@ static void each_cause_of_a_rejection_is_counted_and_the_reading_continues(void 
 	close_egress(egress);
 }
 
-/* --- paths that refuse UDP_SEGMENT sends -------------------------------------------- */
+/* --- paths that refuse UDP_SEGMENT sends ----- */
 
 static bool catch_sends; /* no message reaches the kernel */
 static int refusal;      /* the error of each UDP_SEGMENT message that is caught; 0: none */
@@ -381,7 +381,7 @@ static void a_path_that_refuses_groups_is_remembered_for_its_peer(void **state)
 	close_egress(egress);
 }
 
-/* --- staged and long packets -------------------------------------------------------- */
+/* --- staged and long packets ----- */
 
 static void egress_stages_without_a_session_and_sends_later(void **state)
 {
@@ -472,7 +472,7 @@ static void a_segment_too_long_for_a_datagram_is_dropped(void **state)
 	close_egress(egress);
 }
 
-/* --- ingress ------------------------------------------------------------------------ */
+/* --- ingress ----- */
 
 static struct udp_message forged; /* the next message that udp_receive returns, if it has data */
 

@@ -36,7 +36,7 @@ static bool is_same_file(int a, int b)
 	return !fstat(a, &one) && !fstat(b, &other) && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
 }
 
-/* --- messages --- */
+/* --- messages ----- */
 
 static void a_state_is_sent_as_it_is(void **state)
 {
@@ -124,7 +124,7 @@ static void descriptors_are_stored_in_place_of_old_ones(void **state)
 	assert_string_equal(notify_rig_next(&rig), "");
 }
 
-/* --- received descriptors --- */
+/* --- received descriptors ----- */
 
 /* Sets the variables as the service manager does, for `count` descriptors from 3 on, all of which are /dev/null. */
 static void pass(const char *count, const char *names, pid_t to)

@@ -410,7 +410,7 @@ static void a_new_private_key_ends_sessions_and_removes_our_own_peer(void **stat
 	assert_non_null(left.peer->sessions.current);
 }
 
-/* --- clocks ------------------------------------------------------------------------- */
+/* --- clocks ----- */
 
 static void a_clock_that_steps_back_stops_no_handshake(void **state)
 {
@@ -459,7 +459,7 @@ static void the_age_of_the_last_handshake_survives_a_step(void **state)
 	assert_true(peer_last_handshake(left.peer, now) == 1700000000 * NS_PER_S + 1000 * NS_PER_S);
 }
 
-/* --- handshakes that cannot be created ---------------------------------------------- */
+/* --- handshakes that cannot be created ----- */
 
 /* Stages a packet for the peer and does what egress does. */
 static void stage_packet(struct peer *peer)

@@ -175,7 +175,7 @@ static void a_missing_program_is_enoent(void **state)
 	assert_true(child_program_exists("sh"));
 }
 
-/* --- hooks ------------------------------------------------------------------------------------------------------- */
+/* --- hooks ----- */
 
 static void assert_expanded(const char *command, const char *expected)
 {

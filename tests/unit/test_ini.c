@@ -435,7 +435,7 @@ static void destroy_leaves_a_zeroed_struct(void **state)
 	config_destroy(&run->config);
 }
 
-/* --- files --- */
+/* --- files ----- */
 
 static char *in_folder(const char *name)
 {

@@ -131,7 +131,7 @@ static void levels_are_found_by_name(void **state)
 	assert_int_equal(level, LOG_WARNING);
 }
 
-/* --- the text of a line --- */
+/* --- the text of a line ----- */
 
 static const char *quoted;
 
@@ -178,7 +178,7 @@ static void a_quoted_text_cannot_begin_another_line(void **state)
 	assert_string_equal(line_of("\xff\xc3z\xe2\x82"), "??z??");
 }
 
-/* --- the journal --- */
+/* --- the journal ----- */
 
 static const char *stream_format;
 static int inode_offset;
@@ -362,7 +362,7 @@ static void a_journal_that_is_full_or_gone_leaves_the_lines_to_standard_error(vo
 	log_stream_changed();
 }
 
-/* --- a log that nothing reads --- */
+/* --- a log that nothing reads ----- */
 
 /* Logs until nothing is taken, then reads all, and logs one more line. Checks that no line is lost without a report. */
 static void assert_losses_are_reported(int reader, int writer)
@@ -416,7 +416,7 @@ static void a_socket_that_nobody_reads_blocks_no_line(void **state)
 	assert_losses_are_reported(pair[0], pair[1]);
 }
 
-/* --- the limit --- */
+/* --- the limit ----- */
 
 static void a_limit_allows_ten_lines_then_one_per_second(void **state)
 {

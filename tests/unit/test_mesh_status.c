@@ -301,7 +301,7 @@ static void few_hosts_are_asked_at_a_time(void **state)
 	assert_uint_in_range(most, 2, STATUS_PARALLEL);
 }
 
-/* --- documents --- */
+/* --- documents ----- */
 
 static enum status_outcome read_host(struct status_host *host, const char *text)
 {

@@ -348,7 +348,7 @@ static void each_counter_of_the_device_has_a_family(void **state)
 			fail_msg("the counter %s has no family", counter_name(i));
 }
 
-/* --- the command --- */
+/* --- the command ----- */
 
 struct call {
 	int argc;

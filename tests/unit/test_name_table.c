@@ -41,7 +41,7 @@ static bool ipv6, route_v4, route_v6;
 static uint64_t hosts_version;
 static const char *hosts_host, *hosts_address;
 
-/* --- the fakes --- */
+/* --- the fakes ----- */
 
 static struct resolver_query *fake_lookup(void *context, const char *host, int family, void *name)
 {
@@ -112,7 +112,7 @@ static void ignore_peer(void *context, struct peer *gone)
 
 static const struct device_ops device_ops = { .send = fake_send, .peer_gone = ignore_peer };
 
-/* --- steps --- */
+/* --- steps ----- */
 
 static struct config_peer *add_config_peer(uint8_t number, const char *host)
 {
@@ -232,7 +232,7 @@ static void stay_silent(bool initiation)
 	name_table_peer_silent(&table, peer, now);
 }
 
-/* --- cases --- */
+/* --- cases ----- */
 
 static void an_answer_becomes_the_endpoint(void **state)
 {

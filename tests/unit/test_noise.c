@@ -24,7 +24,7 @@ enum { VECTORS = sizeof handshake_vectors / sizeof *handshake_vectors };
 enum { INITIATION_MACS = offsetof(struct message_initiation, macs) };
 enum { RESPONSE_MACS = offsetof(struct message_response, macs) };
 
-/* --- vectors --- */
+/* --- vectors ----- */
 
 static void unhex(uint8_t bytes[NOISE_KEY], const char *hex)
 {
@@ -146,7 +146,7 @@ static void timestamps_are_rounded_tai64n(void **state)
 	}
 }
 
-/* --- keys --- */
+/* --- keys ----- */
 
 static void a_private_key_is_clamped_and_cleared(void **state)
 {
@@ -331,7 +331,7 @@ static void a_response_is_not_created_from_a_zero_dh(void **state)
 	assert_int_equal(b.peer.handshake.state, NOISE_INITIATION_CONSUMED);
 }
 
-/* --- rejected messages --- */
+/* --- rejected messages ----- */
 
 static void every_byte_is_authenticated(void **state)
 {
@@ -529,7 +529,7 @@ static void secrets_are_wiped(void **state)
 	assert_true(sodium_is_zero((void *)&a.peer, sizeof a.peer));
 }
 
-/* --- suites --- */
+/* --- suites ----- */
 
 /* The suite that is not that of the current group. */
 static enum suite other_suite(void)

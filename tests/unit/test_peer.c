@@ -37,7 +37,7 @@ static int tear_down(void **state)
 	return 0;
 }
 
-/* --- finding ------------------------------------------------------------------------ */
+/* --- finding ----- */
 
 static size_t longest_chain(const struct map *map)
 {
@@ -96,7 +96,7 @@ static void each_device_hashes_under_its_own_key(void **state)
 	tear_down(state);
 }
 
-/* --- the session that seals --------------------------------------------------------- */
+/* --- the session that seals ----- */
 
 static struct session *make_session(void)
 {

@@ -123,7 +123,7 @@ static const char *read_calls(void)
 	return text;
 }
 
-/* --- expansion --------------------------------------------------------------------------------------------------- */
+/* --- expansion ----- */
 
 static void assert_expanded(const char *command, const char *expected)
 {
@@ -182,7 +182,7 @@ static void no_name_becomes_code(void **state)
 	}
 }
 
-/* --- runs -------------------------------------------------------------------------------------------------------- */
+/* --- runs ----- */
 
 static struct config_peer *add_peer(unsigned number)
 {

@@ -399,7 +399,7 @@ static void each_kind_has_a_text_that_fits(void **state)
 	}
 }
 
-/* --- warnings ----------------------------------------------------------------------- */
+/* --- warnings ----- */
 
 static size_t warnings(const char *word)
 {

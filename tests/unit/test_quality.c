@@ -37,7 +37,7 @@ static struct replay_counts counts(const struct quality *quality, const struct s
 	return sum;
 }
 
-/* --- counts ------------------------------------------------------------------------- */
+/* --- counts ----- */
 
 static void all_sessions_of_a_peer_are_added(void **state)
 {
@@ -115,7 +115,7 @@ static void counts_never_fall_over_many_sessions(void **state)
 	session_destroy(slots.current);
 }
 
-/* --- round-trip times --------------------------------------------------------------- */
+/* --- round-trip times ----- */
 
 static void sample(struct quality *quality, uint64_t rtt)
 {

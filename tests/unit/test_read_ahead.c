@@ -59,7 +59,7 @@ int __wrap_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
 	return -1;
 }
 
-/* --- set-up ------------------------------------------------------------------------ */
+/* --- set-up ----- */
 
 static void gone(void *context)
 {
@@ -171,7 +171,7 @@ static bool reads_ahead(void **state)
 	return *(enum backend_kind *)*state == BACKEND_IO_URING && backend_built_in(BACKEND_IO_URING);
 }
 
-/* --- tests -------------------------------------------------------------------------- */
+/* --- tests ----- */
 
 static void packets_read_ahead_are_sent_in_the_drain(void **state)
 {

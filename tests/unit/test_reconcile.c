@@ -160,7 +160,7 @@ static void assert_desired(struct scene *scene)
 	}
 }
 
-/* --- single cases ---------------------------------------------------------------------------------------------- */
+/* --- single cases ----- */
 
 static void a_start_makes_what_is_desired_and_a_second_run_nothing(void **state)
 {
@@ -366,7 +366,7 @@ static void settings_of_the_link_are_named_in_words(void **state)
 	assert_item_text(item_setting(ITEM_LINK, LINK_SEND_REDIRECTS, 0), "link send_redirects = 0");
 }
 
-/* --- 10,000 steps ---------------------------------------------------------------------------------------------- */
+/* --- 10,000 steps ----- */
 
 static void random_item(struct scene *scene, struct item *item)
 {

@@ -150,7 +150,7 @@ static void a_model_agrees(void **state)
 	free(model);
 }
 
-/* --- counts ------------------------------------------------------------------------- */
+/* --- counts ----- */
 
 #define ALL UINT64_MAX
 #define SECOND NS_PER_S
@@ -372,7 +372,7 @@ static void sums_stay_at_their_maximum(void **state)
 	assert_true(sum.accepted == UINT64_MAX && sum.lost == UINT64_MAX && sum.gaps[0] == UINT64_MAX);
 }
 
-/* --- counts against a model --- */
+/* --- counts against a model ----- */
 
 enum { SENT = 60000 };
 

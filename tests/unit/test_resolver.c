@@ -42,7 +42,7 @@ static void *last_owner;
 static unsigned answers;
 static bool sending; /* inside resolver_lookup */
 
-/* --- the server --- */
+/* --- the server ----- */
 
 static size_t append_address(uint8_t *end, bool v6, unsigned number)
 {
@@ -96,7 +96,7 @@ static void on_query(struct ev_loop *own_loop, struct ev_io *watcher, int events
 	sendto(watcher->fd, message, (size_t)(end - message), 0, (struct sockaddr *)&from, from_length);
 }
 
-/* --- steps --- */
+/* --- steps ----- */
 
 static void on_answer(void *context, void *owner, const struct resolver_answer *answer)
 {
@@ -202,7 +202,7 @@ static int tear_down_all(void **state)
 	return 0;
 }
 
-/* --- cases --- */
+/* --- cases ----- */
 
 static void each_family_is_answered(void **state)
 {

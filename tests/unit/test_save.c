@@ -285,7 +285,7 @@ static void random_states_survive_a_round_trip(void **state)
 	}
 }
 
-/* --- files ------------------------------------------------------------------------------------------------------- */
+/* --- files ----- */
 
 static void write_config(const char *path, const char *text, mode_t mode)
 {

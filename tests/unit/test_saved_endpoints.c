@@ -228,7 +228,7 @@ static void the_size_of_the_file_cannot_change(void **state)
 	assert_int_equal(ftruncate(scene->saved.fd, 1 << 20), -1);
 }
 
-/* --- damage --- */
+/* --- damage ----- */
 
 /* Returns a file with the first `length` bytes of the saved one and zeros after it, up to `size`. */
 static int copy_file(const struct scene *scene, size_t length, size_t size)

@@ -47,7 +47,7 @@ static struct session *make_session(bool initiator)
 	return session;
 }
 
-/* --- counters --- */
+/* --- counters ----- */
 
 static void counters_are_consecutive(void **state)
 {
@@ -199,7 +199,7 @@ static void a_session_counts_what_its_window_has_seen(void **state)
 	session_destroy(to);
 }
 
-/* --- rekey_and_expiry_by_age --- */
+/* --- rekey_and_expiry_by_age ----- */
 
 static void rekey_and_expiry_by_age(void **state)
 {
@@ -257,7 +257,7 @@ static void both_ends_rekey_by_count(void **state)
 	}
 }
 
-/* --- seal and open --- */
+/* --- seal and open ----- */
 
 static struct session *from_vector(const struct handshake_vector *v, bool initiator)
 {
@@ -400,7 +400,7 @@ static void sessions_are_small(void **state)
 	session_destroy(session);
 }
 
-/* --- the slots --- */
+/* --- the slots ----- */
 
 struct retired {
 	struct session *sessions[4];

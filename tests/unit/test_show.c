@@ -190,7 +190,7 @@ static void show_rejects_wrong_arguments(void **state)
 						"adit show: \"a-name-of-sixteen\" is not the name of an interface\n");
 }
 
-/* --- replies of other daemons --- */
+/* --- replies of other daemons ----- */
 
 /* Sends the same reply to each client and closes the connection. */
 static void serve_answer(struct ev_loop *loop, struct ev_io *watcher, int events)
@@ -334,7 +334,7 @@ static void handshake_ages_have_two_units(void **state)
 	assert_string_equal(handshake_text(1000000), "never");
 }
 
-/* --- reload --- */
+/* --- reload ----- */
 
 static int reload_result;
 

@@ -66,7 +66,7 @@ static void the_oldest_packets_are_dropped_and_the_new_one_stays_whole(void **st
 	staged_pool_destroy(&pool);
 }
 
-/* --- a full pool -------------------------------------------------------------------- */
+/* --- a full pool ----- */
 
 enum { PEERS = 1100 };
 
@@ -234,7 +234,7 @@ static void the_pool_drops_the_same_packets_as_a_naive_model(void **state)
 	clear_all(&pool);
 }
 
-/* --- several workers ---------------------------------------------------------------- */
+/* --- several workers ----- */
 
 static void push(struct staged_pool *pool, struct staged_queue *queue, unsigned worker, uint8_t content)
 {

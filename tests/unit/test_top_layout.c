@@ -21,7 +21,7 @@ static int clear(void **state)
 	return 0;
 }
 
-/* --- numbers --- */
+/* --- numbers ----- */
 
 static void numbers_have_three_digits(void **state)
 {
@@ -42,7 +42,7 @@ static void numbers_have_three_digits(void **state)
 	assert_string_equal(top_text_latency(text, 12340000), "12.3 ms");
 }
 
-/* --- text --- */
+/* --- text ----- */
 
 /* Writes the text into a row of 12 columns, from column 2 on. Returns the row. */
 static const char *written(bool ascii, int width, const char *text, int expected)
@@ -123,7 +123,7 @@ static void cells_outside_of_the_grid_are_left_out(void **state)
 	top_grid_row_style(&grid, 0, TOP_BAR);
 }
 
-/* --- graphs --- */
+/* --- graphs ----- */
 
 static const char *graph(bool ascii, int rows, int row, const float *values, int count)
 {
@@ -153,7 +153,7 @@ static void high_graphs_have_bars_of_several_rows(void **state)
 	assert_string_equal(graph(false, 2, 1, values, 6), "");
 }
 
-/* --- screens --- */
+/* --- screens ----- */
 
 static void add_counters(struct top_sample *sample, unsigned second)
 {

@@ -226,7 +226,7 @@ static void loss_is_unknown_if_it_is_not_reported(void **state)
 	assert_true(loss() < 0);
 }
 
-/* --- counters --- */
+/* --- counters ----- */
 
 static void take_counters(uint64_t ms, const char *const (*lines)[2])
 {

@@ -77,7 +77,7 @@ static int reset(void **state)
 	return 0;
 }
 
-/* --- opening --- */
+/* --- opening ----- */
 
 static void open_requests_all_offloads(void **state)
 {
@@ -166,7 +166,7 @@ static void a_kernel_may_reject_super_packets(void **state)
 	tun_close(&tun);
 }
 
-/* --- adopting a descriptor --- */
+/* --- adopting a descriptor ----- */
 
 static int raw_tun(const char *name, int flags)
 {
@@ -305,7 +305,7 @@ static void queues_share_offloads(void **state)
 	tun_close(&tuns[0]);
 }
 
-/* --- packets --- */
+/* --- packets ----- */
 
 /* Opens a device with address 192.0.2.1/24. Packets to 192.0.2.2 then arrive at tun_read. */
 static int open_up(struct tun *tun, const char *name)

@@ -53,7 +53,7 @@ static int reset(void **state)
 	return 0;
 }
 
-/* --- opening --- */
+/* --- opening ----- */
 
 /* Returns the lowest free descriptor, which shows whether any descriptor was leaked. */
 static int lowest_free(void)
@@ -155,7 +155,7 @@ static void without_bpf_steering_is_off(void **state)
 	}
 }
 
-/* --- steering --- */
+/* --- steering ----- */
 
 static struct tun queues[QUEUES_MAX];
 static int wire; /* sends raw packets through the device */
@@ -429,7 +429,7 @@ static void truncated_packets_are_delivered(void **state)
 	assert_int_equal(queue4(flow_of(IPPROTO_TCP, 7), 0, 0), queue4(flow_of(IPPROTO_TCP, 7), 40, 0));
 }
 
-/* --- taking over queues --- */
+/* --- taking over queues ----- */
 
 static void get_fds(const struct tun *opened, unsigned count, int *fds)
 {

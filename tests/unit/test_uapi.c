@@ -47,7 +47,7 @@ static int parse_string(const char *text)
 	return error;
 }
 
-/* --- parse --- */
+/* --- parse ----- */
 
 static void an_empty_set_changes_nothing(void **state)
 {
@@ -320,7 +320,7 @@ static void a_set_of_one_mebibyte_is_applied(void **state)
 	free(text);
 }
 
-/* --- get --- */
+/* --- get ----- */
 
 static void a_get_of_an_empty_device_has_no_lines(void **state)
 {

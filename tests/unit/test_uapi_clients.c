@@ -6,7 +6,7 @@
 #include <malloc.h>
 #include <poll.h>
 
-/* --- running out of descriptors --- */
+/* --- running out of descriptors ----- */
 
 static bool no_descriptors, no_inotify;
 static unsigned accepts;
@@ -35,7 +35,7 @@ int __wrap_inotify_init1(int flags)
 	return __real_inotify_init1(flags);
 }
 
-/* --- clients --- */
+/* --- clients ----- */
 
 static void a_request_that_is_too_large_is_rejected(void **state)
 {

@@ -125,7 +125,7 @@ static void a_set_of_one_mebibyte_and_its_get(void **state)
 	close(fd);
 }
 
-/* --- verbs of our own --- */
+/* --- verbs of our own ----- */
 
 static void the_level_of_the_log_has_a_request(void **state)
 {

@@ -4,7 +4,7 @@
 
 #include <malloc.h>
 
-/* --- free(3) searches each block for a secret key --- */
+/* --- free(3) searches each block for a secret key ----- */
 
 static const char *secret; /* in hexadecimal; NULL: do not search */
 static unsigned secrets_found;
@@ -24,7 +24,7 @@ void __wrap_free(void *memory)
 	__real_free(memory);
 }
 
-/* --- set-up --- */
+/* --- set-up ----- */
 
 static int set_up(void **state)
 {
@@ -38,7 +38,7 @@ static int tear_down(void **state)
 	return serve_tear_down(state);
 }
 
-/* --- tests --- */
+/* --- tests ----- */
 
 static void set_keys(int fd, const char *more, const char *answer)
 {

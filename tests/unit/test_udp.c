@@ -53,7 +53,7 @@ int __wrap_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags,
 	return received;
 }
 
-/* --- two ends on lo --- */
+/* --- two ends on lo ----- */
 
 static struct pair {
 	struct udp a, b;
@@ -179,7 +179,7 @@ static void the_probed_segments_are_accepted(void **state)
 	}
 }
 
-/* --- sending and receiving --- */
+/* --- sending and receiving ----- */
 
 /* Runs of all shapes arrive the same with and without GSO and GRO. */
 static void runs_arrive_the_same_with_and_without_offloads(void **state)
@@ -314,7 +314,7 @@ static void receive_errors_are_returned(void **state)
 	assert_int_equal(udp_receive(-1, pair.batch, messages, &dropped), -EBADF);
 }
 
-/* --- addresses --- */
+/* --- addresses ----- */
 
 /* Waits for the local route of an IPv6 address, which the kernel adds with a delay. Nothing arrives before. */
 static void add_address(const char *address)
@@ -420,7 +420,7 @@ static void a_run_is_sent_without_a_local_address_that_is_gone(void **state)
 	check_local_gone(&v6, &gone, pair.b.v6);
 }
 
-/* --- errors of paths --- */
+/* --- errors of paths ----- */
 
 /* No route, a firewall, port 0, an interface that is gone: only the run in question fails. */
 static void a_bad_destination_fails_only_its_run(void **state)

@@ -17,7 +17,7 @@ static struct udp_run run_to(struct endpoint *to, int family)
 	return (struct udp_run) { .to = to, .size = 100 };
 }
 
-/* --- writing --- */
+/* --- writing ----- */
 
 /* Copies the value of one control message, which must exist. Returns the number of all control messages. */
 static int take_value(struct msghdr *message, int level, int type, void *value, size_t bytes)
@@ -152,7 +152,7 @@ static void a_local_address_that_is_gone_is_not_written(void **state)
 	assert_int_equal(message.msg_controllen, 0);
 }
 
-/* --- reading --- */
+/* --- reading ----- */
 
 /* Control messages in memory of their exact size, so that a sanitizer detects reads past the end. */
 struct received {

@@ -186,7 +186,7 @@ static void without_ipv6_pairs_have_one_socket(void **state)
 	assert_int_equal(bind_by_other_program(AF_INET, pairs[0].port), EADDRINUSE);
 }
 
-/* --- taking over sockets --- */
+/* --- taking over sockets ----- */
 
 static void pairs_are_taken_over(void **state)
 {
@@ -279,7 +279,7 @@ static void without_ipv6_a_single_socket_is_taken_over(void **state)
 	assert_true(adopted.v6 == -1 && adopted.port == pairs[0].port);
 }
 
-/* --- distribution --- */
+/* --- distribution ----- */
 
 static int sender_to(int family, uint16_t port)
 {

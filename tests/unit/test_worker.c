@@ -56,7 +56,7 @@ int __wrap_tun_write(struct tun *tun, const struct iovec *iov, int count)
 	return refuse_merged && header.gso_type ? -EINVAL : __real_tun_write(tun, iov, count);
 }
 
-/* --- egress to ingress --------------------------------------------------------------- */
+/* --- egress to ingress ----- */
 
 static void a_super_packet_arrives_whole(void **state)
 {
@@ -340,7 +340,7 @@ static void single_packets_of_a_drain_are_sent_as_one_run(void **state)
 	assert_int_equal(count(&left, COUNT_SENT), 40);
 }
 
-/* --- ingress ------------------------------------------------------------------------ */
+/* --- ingress ----- */
 
 static uint16_t endpoint_port(const struct end *end)
 {

@@ -2,7 +2,7 @@
 /* The worker pool: traffic, start and stop, and failures (worker_pool_rig.h). */
 #include "worker_pool_rig.h"
 
-/* --- traffic ----------------------------------------------------------------- */
+/* --- traffic ----- */
 
 static void packets_cross_in_order_and_the_counters_add_up(void **state)
 {
@@ -257,7 +257,7 @@ static void a_peer_that_moved_is_followed(void **state)
 	WAIT_FOR(ntohs(right.peer->endpoint.to.v4.sin_port) == left.device.listen_port);
 }
 
-/* --- failures --------------------------------------------------------------------- */
+/* --- failures ----- */
 
 static void a_failed_start_leaves_the_queues_open(void **state)
 {
@@ -334,7 +334,7 @@ static void a_port_in_use_is_reported(void **state)
 	packets_cross();
 }
 
-/* --- number of workers ----------------------------------------------------------------------- */
+/* --- number of workers ----- */
 
 static void there_is_one_worker_per_two_processors(void **state)
 {

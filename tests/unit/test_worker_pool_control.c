@@ -2,7 +2,7 @@
 /* Control changes the device while several workers have traffic (worker_pool_rig.h). */
 #include "worker_pool_rig.h"
 
-/* --- changes under traffic ------------------------------------------------------------------- */
+/* --- changes under traffic ----- */
 
 static void a_peer_may_be_removed_under_traffic(void **state)
 {
@@ -87,7 +87,7 @@ static void the_port_changes_under_traffic(void **state)
 	}
 }
 
-/* --- sockets of an earlier process and their owner --- */
+/* --- sockets of an earlier process and their owner ----- */
 
 static int changes, releases;
 
@@ -292,7 +292,7 @@ static void a_route_event_takes_the_lock_once(void **state)
 	assert_int_equal(locked_by_control, 3);
 }
 
-/* --- floods of handshake messages ------------------------------------------------------------ */
+/* --- floods of handshake messages ----- */
 
 enum { JUNK = 1000, FLOOD_PER_TURN = 40, FLOOD_TURNS = 100, FLOOD = FLOOD_PER_TURN * FLOOD_TURNS };
 

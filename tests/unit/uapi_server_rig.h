@@ -198,7 +198,7 @@ static inline char *serve_read_file(const char *path)
 	return text;
 }
 
-/* --- the server of the test program ------------------------------------------------------------ */
+/* --- the server of the test program ----- */
 
 static struct serve serve;
 

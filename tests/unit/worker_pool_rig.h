@@ -65,7 +65,7 @@ static struct ev_loop *loop;
 static pthread_t control;
 static int tuns_gone;
 
-/* --- wrapped calls ------------------------------------------------- */
+/* --- wrapped calls ----- */
 
 static _Atomic int sends;               /* calls of sendmmsg */
 static _Atomic bool full, full_by_half; /* every call finds the socket full; every other call does */
@@ -150,7 +150,7 @@ int __wrap_pthread_rwlock_wrlock(pthread_rwlock_t *lock)
 	return __real_pthread_rwlock_wrlock(lock);
 }
 
-/* --- set-up ------------------------------------------------------------------------ */
+/* --- set-up ----- */
 
 static inline int entries(const char *directory)
 {
@@ -334,7 +334,7 @@ static inline int bound_to(uint16_t port, int fds[FDS])
 	return found;
 }
 
-/* --- packets ------------------------------------------------------------------------ */
+/* --- packets ----- */
 
 /* Makes a UDP packet that contains a number; its source port is the flow. */
 static inline size_t numbered(uint8_t *packet, const struct end *from, const struct end *to, unsigned flow,

@@ -47,7 +47,7 @@ int __wrap_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
 	return __real_sendmmsg(fd, messages, count, flags);
 }
 
-/* --- set-up ------------------------------------------------------------------------ */
+/* --- set-up ----- */
 
 static inline void gone(void *context)
 {
@@ -94,7 +94,7 @@ static inline void connect_ends(void)
 	assert_non_null(right.peer->sessions.current);
 }
 
-/* --- packets ------------------------------------------------------------------------ */
+/* --- packets ----- */
 
 static uint8_t packet[VIRTIO_HEADER + 65535], received[VIRTIO_HEADER + 65535];
 

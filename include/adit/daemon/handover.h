@@ -37,7 +37,7 @@ struct handover {
 	uint64_t greeted;              /* serial of the last peer that has got one */
 };
 
-/* --- the start, in this order ------------------------------------------------------------------------------------- */
+/* --- the start, in this order ----- */
 
 /* Receives the descriptors. Call it before anything is opened or closed. */
 void handover_receive(struct handover *handover);
@@ -69,7 +69,7 @@ void handover_take_endpoints(struct handover *handover, const struct config *con
  */
 void handover_start(struct handover *handover, const struct config *config, const struct table_claim *claim);
 
-/* --- later -------------------------------------------------------------------------------------------------------- */
+/* --- later ----- */
 
 /* A reload has succeeded: stores the endpoints of the new peers and the new claim. */
 void handover_reloaded(struct handover *handover, const struct config *config, const struct table_claim *claim);

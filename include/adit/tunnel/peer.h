@@ -125,7 +125,7 @@ static inline struct log_subject peer_text(const struct peer *peer)
 /* Makes the peer share `label`, which may be NULL, in place of its own. Takes the lock if the content changes. */
 void peer_set_label(struct peer *peer, struct peer_label *label);
 
-/* --- the peers of a device ---------------------------------------------------------- */
+/* --- the peers of a device ----- */
 
 /* Return the first and the next peer of the device, in the order in which they were added, or NULL. */
 static inline struct peer *peer_first(const struct device *device)
@@ -161,7 +161,7 @@ static inline struct peer *peer_of_allowed_ips(struct allowedip_list *owner)
 	return owner ? container_of(owner, struct peer, allowed_ips) : NULL;
 }
 
-/* --- events ------------------------------------------------------------------------- */
+/* --- events ----- */
 
 /*
  * Posts events (enum peer_event) to control. With one worker they are handled before the function returns, which is
@@ -171,7 +171,7 @@ static inline struct peer *peer_of_allowed_ips(struct allowedip_list *owner)
  */
 void peer_post(struct peer *peer, unsigned events, const struct session *in_use, uint64_t now);
 
-/* --- state and events ---------------------------------------------------------------- */
+/* --- state and events ----- */
 
 /* What peer_state.h needs to know about the peer at `now`. */
 struct peer_facts peer_facts(const struct peer *peer, uint64_t now);
@@ -182,7 +182,7 @@ void peer_report_wiped(struct peer *peer, const char *reason, uint64_t now);
 /* Adds interface, key and name of the peer to the event, and emits it. */
 void peer_emit(const struct peer *peer, struct event *event);
 
-/* --- endpoint ----------------------------------------------------------------------- */
+/* --- endpoint ----- */
 
 /* Returns the endpoint to send to. The pointer is valid while the worker is awake. */
 static inline const struct endpoint *peer_endpoint(const struct peer *peer)
@@ -219,7 +219,7 @@ void peer_verify_local(struct peer *peer);
 /* Clears the local address, with the lock held: the routes choose it until the next authentic message. */
 void peer_clear_local(struct peer *peer);
 
-/* --- sessions ----------------------------------------------------------------------- */
+/* --- sessions ----- */
 
 /*
  * Returns the session that seals at `now`: the next one as soon as a packet was opened under it, or the current one.
@@ -254,7 +254,7 @@ uint64_t peer_last_handshake(const struct peer *peer, uint64_t now);
  */
 void peer_forget_keys(struct peer *peer);
 
-/* --- problems ----------------------------------------------------------------------- */
+/* --- problems ----- */
 
 /*
  * Control calls this when it has found a problem: keeps it for peer_problem_text, unless a more certain one was found
@@ -298,7 +298,7 @@ void peer_report_unreachable(struct device *device, const struct udp_error *erro
  */
 struct peer *peer_find_at(const struct device *device, const struct endpoint *endpoint);
 
-/* --- traffic ------------------------------------------------------------------------ */
+/* --- traffic ----- */
 
 /* Has the workers send the staged packets, if there are any. Returns whether there were. */
 bool peer_send_staged(struct peer *peer);
