@@ -41,17 +41,17 @@ def expand(suite, function):
         yield f"{suite}/{function.__name__}" + (f"[{label}]" if label else ""), function, chosen
 
 
-def all_cases():
-    for suite in SUITES:
-        for function in vars(importlib.import_module(suite)).values():
-            if hasattr(function, "case"):
-                yield from expand(suite, function)
+def cases_of(suite):
+    for function in vars(importlib.import_module(suite)).values():
+        if hasattr(function, "case"):
+            yield from expand(suite, function)
 
 
 def run_inside(name, options):
     """Runs one case. The calling process is already in the new namespaces."""
     subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/run"], check=True)
-    function, chosen = next((function, chosen) for known, function, chosen in all_cases() if known == name)
+    suite = name.split("/")[0]
+    function, chosen = next((function, chosen) for known, function, chosen in cases_of(suite) if known == name)
     settings = dict(setting.split("=", 1) for setting in options.set)
     lab = Lab(options.label + name, options.adit, settings, options.bench)
     try:
@@ -131,7 +131,7 @@ def main():
     options = arguments()
     if options.inside:
         return run_inside(options.inside, options)
-    cases = [entry for entry in all_cases()
+    cases = [entry for suite in SUITES for entry in cases_of(suite)
              if entry[0].startswith(tuple(options.prefixes)) and selected(entry[1].case, options.bench)
              and not (options.quick and entry[1].case["slow"])]
     if options.list:
