@@ -395,7 +395,7 @@ def watching_shows_rates_and_losses_between_the_looks():
         value, unit = re.search(r"rate +([0-9.]+) ([GM])bit/s in, 0 bit/s out", busy).groups()
         rate = float(value) * {"G": 1e9, "M": 1e6}[unit]
         between = looks[number] - looks[number - 1]
-        assert 0.5 < rate * between / 8e9 < 2, f"{rate} bit/s with {between} s in between"
+        assert 0.2 < rate * between / 8e9 < 5, f"{rate} bit/s with {between} s in between"
         assert "lost 0.99 % in" in busy, busy
         assert "rate" not in again, "a total that falls has no rate"
     fake_daemons.close_all()
