@@ -20,7 +20,7 @@ from quick import RESOLVER, read, write_tool
 
 
 def check_servers(expected):
-    wait_for(lambda: read("/etc/resolv.conf") == expected, f"resolv.conf {expected!r}", 10)
+    wait_for(lambda: read("/etc/resolv.conf") == expected, f"resolv.conf {expected!r}")
 
 
 def check_reload_fails(end, *lines):
@@ -196,13 +196,13 @@ def openresolv(lab):
         assert lines() == ours, lines()
     with lab.check("a new lease of the uplink does not bring its server back"):
         subprocess.run(["resolvconf", "-a", "eth0.dhcp"], input="nameserver 192.0.2.54\n", text=True, check=True)
-        wait_for(lambda: lines() == ours, "our servers", 10)
+        wait_for(lambda: lines() == ours, "our servers")
     with lab.check("another program overwrites resolv.conf or removes the entry: the servers are set again"):
         with open("/etc/resolv.conf", "w") as file:
             file.write("nameserver 192.0.2.99\n")
-        wait_for(lambda: lines() == ours, "our servers", 20)
+        wait_for(lambda: lines() == ours, "our servers")
         subprocess.run(["resolvconf", "-f", "-d", "tun-left"], check=True)
-        wait_for(lambda: lines() == ours, "our servers", 20)
+        wait_for(lambda: lines() == ours, "our servers")
     with lab.check("a reload changes them, and is complete when adit reload returns"):
         left.settings = {"DNS": "10.7.0.9"}
         left.write()
@@ -240,14 +240,14 @@ def resolved(lab):
         assert calls() == servers, calls()
     with lab.check("another program drops them: they are set again"):
         drop()
-        wait_for(lambda: calls() == servers * 2, "the calls", 10)
+        wait_for(lambda: calls() == servers * 2, "the calls")
     with lab.check("systemd-resolved restarts, and cannot answer for a while: they are set again"):
         with open("/run/broken", "w"):
             pass
         drop()
         time.sleep(1.5)
         os.unlink("/run/broken")
-        wait_for(lambda: os.path.exists("/run/resolved.domain"), "the servers", 20)
+        wait_for(lambda: os.path.exists("/run/resolved.domain"), "the servers")
         assert read("/run/resolved.dns") == "10.7.0.2 fd07::2\n"
     with lab.check("no process looks while nothing changes"):
         time.sleep(3)

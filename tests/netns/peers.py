@@ -195,7 +195,7 @@ def secrets(lab):
         put(path, private[0] + "\n")
         with lab.check(f"{line.split(' = ')[0]} outside of the file is read, and read again by a reload"):
             daemon = node.start(interface, [lab.adit, "run", "--strict", f"/run/{interface}.conf"], env=environment)
-            wait_for(lambda: os.path.exists(f"/var/run/wireguard/{interface}.sock"), "a socket", 5)
+            wait_for(lambda: os.path.exists(f"/var/run/wireguard/{interface}.sock"), "a socket")
             assert node.run(f"wg show {interface} public-key").stdout == public[0] + "\n"
             put(path, private[1])
             node.run([lab.adit, "reload", interface])
