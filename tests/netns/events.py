@@ -339,7 +339,7 @@ def restart(lab, how):
 # --- many ---
 
 
-@case(workers=[1, 4], seconds=600)
+@case(workers=[1, 4])
 def many_peers(lab, workers):
     """100 peers go up and down: exactly the expected events and hook calls, in order per peer."""
     left, right = pair(lab, right=AditDevice, knows="right", start=False, Workers=workers, Table="off")

@@ -46,7 +46,7 @@ def gibibyte(lab, direction):
         stream(source.node, target.node, target.v4, 1024 * MIB)
 
 
-@case(slow=True, waits=True, seconds=600, initiator=["left", "right"], other=["wireguard-go", "kernel"])
+@case(slow=True, waits=True, initiator=["left", "right"], other=["wireguard-go", "kernel"])
 def rekey(lab, initiator, other):
     """After 120 s the initiator creates a new session. A ping every 0.5 s shows that nothing is lost meanwhile."""
     left, right = pair(lab, right=KernelWireguard if other == "kernel" else WireguardGo, knows=initiator)

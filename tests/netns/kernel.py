@@ -185,7 +185,7 @@ class KernelWireguard(Device):
         return self
 
 
-@case(slow=True, seconds=600, outside=[4, 6], initiator=["left", "right"])
+@case(slow=True, outside=[4, 6], initiator=["left", "right"])
 def handshake_and_traffic(lab, outside, initiator):
     """The responder has no endpoint for its peer, so the handshake can only come from the initiator."""
     left, right = pair(lab, outside, right=KernelWireguard, psk=True, knows=initiator)

@@ -374,7 +374,7 @@ class Lab:
                 assert not SANITIZER.search(daemon.log()), f"{daemon.name}: a sanitizer reported an error"
 
 
-def case(slow=False, waits=False, alone=False, bench=False, bars=False, seconds=300, **parameters):
+def case(slow=False, waits=False, alone=False, bench=False, bars=False, seconds=900, **parameters):
     """
     Marks a function of a suite as a case.
 

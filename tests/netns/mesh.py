@@ -146,7 +146,7 @@ TOPOLOGIES = {"full": ["topology = full"], "hub": ["topology = hub", "hub = h1"]
               "two-hubs": ["topology = two-hubs", "hub = h1, h2"]}
 
 
-@case(topology=list(TOPOLOGIES), seconds=240)
+@case(topology=list(TOPOLOGIES))
 def pings(lab, topology):
     """Twelve hosts. With hubs, three of them are behind a NAT, and have no endpoint in the list."""
     names = [f"h{number}" for number in range(1, 13)]
@@ -182,7 +182,7 @@ def files(lab, hosts, topology):
     check_network(lab, hosts, topology)
 
 
-@case(slow=True, hosts=[500], topology=list(TOPOLOGIES), seconds=600, bars=True)
+@case(slow=True, hosts=[500], topology=list(TOPOLOGIES), bars=True)
 def many_files(lab, hosts, topology):
     check_network(lab, hosts, topology)
 
@@ -286,7 +286,7 @@ def tree(name):
     return sorted(os.listdir(f"{HOSTS}/{name}/adit"))
 
 
-@case(seconds=180)
+@case()
 def install(lab):
     names = ["h1", "h2", "h3"]
     set_up(lab, names)
@@ -439,7 +439,7 @@ def rows_of(done):
     return {line.split()[0]: re.split(r" {2,}", line)[1:] for line in matrix[1:]}
 
 
-@case(seconds=300)
+@case()
 def status(lab):
     """Twelve hosts: one is down, one has no tunnel, and one has an old adit."""
     names = [f"h{number}" for number in range(1, 13)]

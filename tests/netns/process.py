@@ -272,7 +272,7 @@ def start_limited(node, command, limit):
             os.unlink(path)
 
 
-@case(seconds=600, workers=[1, 8])
+@case(workers=[1, 8])
 def few_descriptors(lab, workers):
     node = lab.node("left")
     end = Adit(node, INTERFACE, ["10.7.0.1/24", "fd07::1/64"], Workers=workers)
@@ -450,7 +450,7 @@ def losses(lab, workers):
         assert "\nStartLimitIntervalSec=0\n" in unit.split("[Service]")[0] and "\nRestart=on-failure\n" in unit
 
 
-@case(seconds=600, bars=True)
+@case(bars=True)
 def successor(lab):
     """
     `wg-quick down` deletes the link and returns; `wg-quick up` starts a new daemon while the old one may not have

@@ -266,7 +266,7 @@ def outcomes(lab):
         wait_for(lambda: handshakes(left)["wrong_mac"] == 1, "the message")
 
 
-@case(seconds=400)
+@case()
 def queries(lab):
     """Prometheus scrapes three interfaces, and each query of the dashboard has data."""
     left, right = pair(lab)

@@ -109,7 +109,7 @@ def figures_are_those_of_the_relay(lab, sender, link):
     compare_figures(lab, link, *SENDERS[sender])
 
 
-@case(slow=True, seconds=600, link=list(LINKS))
+@case(slow=True, link=list(LINKS))
 def figures_of_the_kernel_are_those_of_the_relay(lab, link):
     compare_figures(lab, link, KernelWireguard)
 

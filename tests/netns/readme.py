@@ -125,7 +125,7 @@ def install(lab, root):
         shutil.copy(os.path.join(TOP, "systemd", name), f"{root}/etc/systemd/system/{name}")
 
 
-@case(slow=True, seconds=600)
+@case(slow=True)
 def under_systemd(lab):
     """Left is a container with systemd, in which the commands start the unit adit@site."""
     subprocess.run(["sh", ROOT_SCRIPT], check=True, stdout=subprocess.DEVNULL)  # while names still resolve
@@ -164,7 +164,7 @@ def under_systemd(lab):
         right.shell("adit down site")  # it is in the control group of the container
 
 
-@case(slow=True, alone=True, seconds=600)
+@case(slow=True, alone=True)
 def from_the_package(lab):
     """Two fresh Debians, in which nothing but the package is installed."""
     subprocess.run(["sh", ROOT_SCRIPT], check=True, stdout=subprocess.DEVNULL)  # while names still resolve

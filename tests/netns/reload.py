@@ -80,7 +80,7 @@ def drops(end):
     return {name: count for name, count in counters_of(end).items() if name.startswith("drop")}
 
 
-@case(way=list(WAYS), slow=True, bars=True, seconds=600)
+@case(way=list(WAYS), slow=True, bars=True)
 def under_load(lab, way):
     left, right = calm(lab)
     changing, *coming = keys(lab, 1 + KEYS)

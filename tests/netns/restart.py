@@ -89,7 +89,7 @@ def answers_at(node, address, since):
     return time.monotonic() - since
 
 
-@case(workers=[1, 4], how=["restart", "SIGKILL"], seconds=240, bars=True)
+@case(workers=[1, 4], how=["restart", "SIGKILL"], bars=True)
 def survives(lab, workers, how):
     left, right = lay(lab, Workers=workers)
     with managed(left) as manager:
@@ -359,7 +359,7 @@ def deleted_interface(lab):
             left.node.ping(BEYOND[4])
 
 
-@case(seconds=240, bars=True)
+@case(bars=True)
 def many_peers(lab):
     """The initiations of a restart do not all leave at once."""
     left, right = pair(lab, start=False)

@@ -523,7 +523,7 @@ def another_interface_in_a_pause(lab):
     terminal.close()
 
 
-@case(seconds=600)
+@case()
 def stopped_clients(lab):
     """16 clients that are stopped, and 16 whose terminal nobody reads."""
     left, right = named_pair(lab)

@@ -192,7 +192,7 @@ def lay(lab):
     return Host(lab.nodes["a"]), Host(lab.nodes["b"]), lab.nodes["c"]
 
 
-@case(slow=True, alone=True, seconds=600, bars=True)
+@case(slow=True, alone=True, bars=True)
 def life(lab):
     make_packages(lab)
     make_mesh(lab, LIST)

@@ -42,7 +42,7 @@ def lay(lab):
     return left, right, container
 
 
-@case(slow=True, seconds=600)
+@case(slow=True)
 def life(lab):
     left, right, container = lay(lab)
     with container.booted():
@@ -164,7 +164,7 @@ def check_broken(lab, container):
         assert unit in failed and "adit-sweep" not in failed, failed
 
 
-@case(slow=True, seconds=600)
+@case(slow=True)
 def ready(lab):
     """A slow start: systemd considers the unit active when adit sends READY=1, not before."""
     left, right, container = lay(lab)
@@ -181,7 +181,7 @@ def ready(lab):
             left.node.ping(right.v4)
 
 
-@case(slow=True, seconds=600)
+@case(slow=True)
 def ended_while_starting(lab):
     """systemd would start a process again that ends before READY=1, so adit down and adit stop stop the unit."""
     left, right, container = lay(lab)
@@ -230,7 +230,7 @@ def new_process(container, before):
     return container.property(UNIT, "ActiveState") == "active" and container.property(UNIT, "MainPID") not in (before, "0")
 
 
-@case(slow=True, seconds=300, bars=True)
+@case(slow=True, bars=True)
 def restarts(lab):
     left, right, container = lay(lab)
     state, monitor = network_state(left.node), Monitor(left.node)
@@ -278,7 +278,7 @@ def wait_for_sweep(container):
     wait_for(lambda: container.property(SWEEP, "ActiveState") == "inactive", "the end of the sweep")
 
 
-@case(slow=True, seconds=300)
+@case(slow=True)
 def stopped_before_the_restart(lab):
     """`systemctl stop` between kill -9 and the restart: no process of adit exists that could remove anything."""
     left, right, container = lay(lab)
@@ -328,7 +328,7 @@ def stopped_before_the_restart(lab):
     monitor.stop()
 
 
-@case(slow=True, seconds=300)
+@case(slow=True)
 def watchdog(lab):
     left, right, container = lay(lab)
     drop_in = f"{container.root}/etc/systemd/system/adit@.service.d"
@@ -351,7 +351,7 @@ def watchdog(lab):
             assert "Watchdog timeout" in container.journal(UNIT), container.journal(UNIT)
 
 
-@case(slow=True, seconds=300)
+@case(slow=True)
 def target(lab):
     left, right, container = lay(lab)
     with container.booted():
