@@ -262,7 +262,6 @@ static int run_words(int argc, char **argv)
 	command = find_command(word);
 	if (!command) {
 		bool is_option = !strcmp(word, "-f") || !strcmp(word, "--foreground") || !strcmp(word, "--");
-
 		bool has_argument = argc > 2 && *argv[2] != '-'; /* an interface has none */
 
 		if (!is_option && (has_argument || !is_interface_name(word) || command_meant_by(word)))

@@ -9,8 +9,8 @@
 enum { SERVICE_NAME = 256 }; /* bytes of the longest name of a unit, with its NUL */
 
 /*
- * Returns whether there can be a unit adit@NAME for the interface `name`. systemctl(1) escapes other characters, so that
- * the unit would look for another file.
+ * Returns whether there can be a unit adit@NAME for the interface `name`. The name of a unit contains neither = nor +.
+ * systemctl(1) escapes these characters, and the unit then looks for another file.
  */
 bool service_unit_allows(const char *name);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Writes to a descriptor until everything is written, and names of files that survive a crash. */
+/* Complete writes, and names of files that survive a crash. */
 #ifndef ADIT_BASE_WRITE_ALL_H
 #define ADIT_BASE_WRITE_ALL_H
 
