@@ -213,9 +213,9 @@ def ended_while_starting(lab):
             with lab.check(f"adit {verb}, and {point} fails: so does the unit, and it is not started again"):
                 container.start(UNIT)
                 container.run(f"adit {verb} tun-left", check=False)
-                time.sleep(1.5)
-                states = [container.property(UNIT, name) for name in ("ActiveState", "Result", "NRestarts")]
-                assert states == ["failed", "exit-code", "0"], states
+                wait_for(lambda: container.property(UNIT, "ActiveState") == "failed", "the end of the unit")
+                states = [container.property(UNIT, name) for name in ("Result", "NRestarts")]
+                assert states == ["exit-code", "0"], states
                 assert not left.node.has_link("tun-left")
 
 
