@@ -7,9 +7,12 @@
 
 /*
  * Reads the file, creates the device, sets up addresses and routes, and runs until SIGTERM or SIGINT. Returns the exit
- * code: 0, or with the reason on standard error 1, or EX_CONFIG if the file cannot be read, or if it or the environment
- * has errors, or 2 if the tunnel was ended on request, but PreDown, PostDown or SaveConfig has failed. A service
- * manager should not try again after EX_CONFIG and 2.
+ * code, after it has logged the reason of a failure:
+ *
+ * 0          the tunnel was ended on request
+ * 2          the tunnel was ended on request, but PreDown, PostDown or SaveConfig has failed
+ * EX_CONFIG  the file cannot be read, or the file or the environment has errors
+ * 1          any other failure; after this one alone, a service manager should try again
  */
 int command_run(int argc, char **argv);
 
