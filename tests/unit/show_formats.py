@@ -12,7 +12,6 @@ import pathlib
 import pty
 import random
 import re
-import resource
 import subprocess
 import sys
 import threading
@@ -265,10 +264,10 @@ def events_cannot_control_a_terminal():
             json.loads(line)
 
 
-def monitor(**more):
+def monitor(*wrapper):
     """Starts `adit monitor` for all interfaces, whose lines the caller reads."""
-    return subprocess.Popen([*EMULATOR, ADIT, "monitor"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                            stderr=subprocess.STDOUT, text=True, **more)
+    return subprocess.Popen([*wrapper, *EMULATOR, ADIT, "monitor"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, text=True)
 
 
 def a_daemon_that_hangs_is_followed_when_it_continues():
@@ -300,7 +299,7 @@ def more_interfaces_than_descriptors_are_followed_in_part():
         raise Skip("the emulator needs descriptors of its own")
     start(**{f"many{number}": {"monitor=1": lambda: ["errno=0", "", "event=peer-up", "time_sec=1", "time_nsec=5", ""]}
              for number in range(2 * limit)})
-    process = monitor(preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit)))
+    process = monitor("prlimit", f"--nofile={limit}")
     timer = threading.Timer(200, process.kill)
     timer.start()
     lines = []
