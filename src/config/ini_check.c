@@ -229,23 +229,45 @@ out:
 	return error;
 }
 
-int ini_check(struct ini_parser *parser)
+/*
+ * Hosts may share a file of peers. The networks of the own peer are behind this host, and get no route. Its default
+ * route stays: if the key is a mistake, other traffic must not leave in the clear.
+ */
+static void ignore_own_peer(const struct ini_parser *parser)
 {
 	const struct config *config = parser->config;
 	uint8_t own[KEY_BYTES];
 	char title[INI_TITLE];
+
+	if (!config->has_private_key || crypto_scalarmult_base(own, config->private_key) != 0)
+		return;
+	for (struct config_peer *peer = config->peers; peer; peer = peer->next) {
+		if (!peer->has_public_key || memcmp(peer->public_key, own, KEY_BYTES) != 0)
+			continue;
+		ini_warning_in(parser, peer->file, peer->line,
+					   "%s: PublicKey is the public key of this interface; the peer is ignored",
+					   ini_peer_title(title, peer));
+		for (struct config_prefix **link = &peer->allowed_ips; *link;) {
+			struct config_prefix *entry = *link;
+
+			if (entry->prefix.length == 0) {
+				link = &entry->next;
+				continue;
+			}
+			*link = entry->next;
+			free(entry);
+		}
+	}
+}
+
+int ini_check(struct ini_parser *parser)
+{
+	const struct config *config = parser->config;
 	int error = merge_same_peers(parser);
 
 	if (error)
 		return error;
-	if (config->has_private_key && crypto_scalarmult_base(own, config->private_key) == 0) {
-		for (const struct config_peer *peer = config->peers; peer; peer = peer->next) {
-			if (peer->has_public_key && memcmp(peer->public_key, own, KEY_BYTES) == 0)
-				ini_warning_in(parser, peer->file, peer->line,
-							   "%s: PublicKey is the public key of this interface; the peer is ignored",
-							   ini_peer_title(title, peer));
-		}
-	}
+	ignore_own_peer(parser);
 	if (config->dns_search && !config->dns_servers)
 		ini_advice_in(parser, NULL, config->dns_search->line,
 					  "DNS: search domains have no effect without a name server");

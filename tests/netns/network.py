@@ -113,7 +113,11 @@ def already_there(lab):
     """Existing addresses and routes are kept, and a conflict is reported with its owner."""
     left, right = lay(lab)
     left.node.run("ip address add 10.7.0.9/24 dev wan")
+    left.node.run("ip address add 10.9.9.1/24 dev wan")
+    left.peers.append({"PublicKey": left.public, "AllowedIPs": "10.9.9.0/24, 10.8.8.0/24"})
     left.start()
+    with lab.check("AllowedIPs of a peer with the own public key get no routes"):
+        assert "10.8.8.0" not in left.node.run("ip route").stdout
     with lab.check("another interface in the network of the tunnel is named while it takes the traffic"):
         line = "route 10.7.0.0/24 on dev wan takes traffic from the tunnel"
         wait_for(lambda: line in left.node.run([lab.adit, "show", "tun-left"]).stdout, line)
