@@ -380,21 +380,27 @@ def watching_shows_rates_and_losses_between_the_looks():
 
     start(busy=answer)
     process = subprocess.Popen([*EMULATOR, ADIT, "show", "busy", "--watch", "1"], stdout=subprocess.PIPE, text=True)
-    text = ""
-    while text.count("interface busy") < 4:
+    shown = []
+
+    def has_the_rate(number):
+        """On a busy machine, the daemon may answer long after the program has asked."""
+        value, unit = re.search(r"rate +([0-9.]+) ([MGT])bit/s in, 0 bit/s out", shown[number]).groups()
+        between = looks[number] - looks[number - 1]
+        return 0.5 < float(value) * {"M": 1e6, "G": 1e9, "T": 1e12}[unit] * between / 8e9 < 2
+
+    while len(shown) < 4 or not has_the_rate(len(shown) - 2):
         line = process.stdout.readline()
         assert line, "--watch ended"
-        text += line
+        assert len(shown) < 100, f"no look has the rate: {shown}"
+        if "interface busy" in line:
+            shown.append("")
+        if shown:
+            shown[-1] += line
     process.terminate()
     process.wait(60)
-    first, *further = text.split("interface busy")[1:4]
-    assert "rate" not in first and "lost" not in first, first
-    for number, look in enumerate(further, 1):
+    assert "rate" not in shown[0] and "lost" not in shown[0], shown[0]
+    for look in shown[1:-1]:
         busy, again = look.split("peer again")
-        value, unit = re.search(r"rate +([0-9.]+) ([GM])bit/s in, 0 bit/s out", busy).groups()
-        rate = float(value) * {"G": 1e9, "M": 1e6}[unit]
-        between = looks[number] - looks[number - 1]
-        assert 0.2 < rate * between / 8e9 < 5, f"{rate} bit/s with {between} s in between"
         assert "lost 0.99 % in" in busy, busy
         assert "rate" not in again, "a total that falls has no rate"
     fake_daemons.close_all()
