@@ -61,8 +61,8 @@ static const struct {
 	[PROBLEM_WRONG_RECIPIENT] = { .level = LOG_INFO, .certainty = 3, .unproven = true },
 	[PROBLEM_PRESHARED_KEY] = { .level = LOG_WARNING,
 								.certainty = 3,
-								.text = "its answer to our handshake cannot be decrypted: PresharedKey differs at both "
-										"ends" },
+								.text = "its answer to our handshake cannot be decrypted: PresharedKey is not the same "
+										"at both ends" },
 	[PROBLEM_CIPHER] = { .level = LOG_WARNING, .certainty = 3 },
 	[PROBLEM_NO_KEY] = { .level = LOG_WARNING, .certainty = 3, .text = "the interface has no private key" },
 	[PROBLEM_BAD_KEY] = { .level = LOG_WARNING,
@@ -354,7 +354,7 @@ void peer_answered(struct peer *peer, uint64_t now)
 	state->stale = 0;
 	if (state->unconfirmed)
 		device_count(peer->device, COUNT_UNCONFIRMED, 1);
-	if (++state->unconfirmed > UNCONFIRMED_MIN - 1)
+	if (++state->unconfirmed >= UNCONFIRMED_MIN)
 		peer_report_problem(peer, &(struct problem) { .kind = PROBLEM_UNCONFIRMED, .endpoint = peer->endpoint }, now);
 }
 
@@ -406,7 +406,7 @@ struct peer *peer_find_at(const struct device *device, const struct endpoint *en
 			continue;
 		if (endpoint_same_remote(&peer->endpoint, endpoint))
 			return peer;
-		endpoint_set_port(&same_port, endpoint->to.v4.sin_port); /* at the same place as that of IPv6 */
+		endpoint_set_port(&same_port, endpoint_get_port(endpoint));
 		if (endpoint_same_remote(&same_port, endpoint)) {
 			only = peer;
 			count++;
