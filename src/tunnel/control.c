@@ -106,6 +106,8 @@ static void on_initiate(struct peer_timers *timers, uint64_t now, bool retry)
 		peer_state_unanswered(&peer->state, &facts, now);
 	else
 		peer_state_silent(&peer->state, &facts);
+	if (!retry || peer->handshake_index) /* a retry after a response has no initiation before it */
+		handshake_unanswered(peer, now);
 	handshake_initiate(peer, now, retry);
 	peer_update_state(peer, now);
 }
@@ -141,12 +143,6 @@ static void on_zero_keys(struct peer_timers *timers)
 	peer_update_state(peer, expired); /* it has been idle since then */
 }
 
-/* The peer may have another address now, or the route to it may use another local address. */
-static void on_peer_unanswered(struct peer_timers *timers, uint64_t now)
-{
-	handshake_unanswered(container_of(timers, struct peer, timers), now);
-}
-
 /* Called by workers, too. */
 static void on_needs_queueing(struct peer_timers *timers)
 {
@@ -158,7 +154,6 @@ static const struct timer_ops timer_ops = {
 	.keepalive = on_keepalive,
 	.give_up = on_give_up,
 	.zero_keys = on_zero_keys,
-	.unanswered = on_peer_unanswered,
 	.needs_queueing = on_needs_queueing,
 };
 

@@ -9,7 +9,8 @@
  *   zero keys              540 s             session made, giving up    -                 wipes the keys
  *   persistent keepalive   as configured     anything sent or received  -                 sends a keepalive
  *
- * "Send keepalive" is set again on expiry if more data was received in the meantime. The jitter is at most 333 ms.
+ * "Send keepalive" is set again on expiry if more data was received in the meantime. "Retransmit handshake" is also set
+ * when a first initiation has to wait after a response (handshake_initiate). The jitter is at most 333 ms.
  *
  * Theory of operation
  *
@@ -113,7 +114,6 @@ static void timer_expired(struct timers *timers, struct peer_timers *peer, enum 
 	case TIMER_RETRANSMIT_HANDSHAKE:
 		if (peer->attempts < ATTEMPTS_MAX) {
 			peer->attempts++;
-			ops->unanswered(peer, now);
 			ops->initiate(peer, now, true);
 			break;
 		}
@@ -128,7 +128,6 @@ static void timer_expired(struct timers *timers, struct peer_timers *peer, enum 
 			timer_set(timers, peer, TIMER_SEND_KEEPALIVE, now + KEEPALIVE_TIMEOUT);
 		break;
 	case TIMER_NEW_HANDSHAKE:
-		ops->unanswered(peer, now);
 		ops->initiate(peer, now, false);
 		break;
 	case TIMER_ZERO_KEYS:

@@ -210,6 +210,8 @@ static void a_handshake_that_waits_after_a_response_is_not_forgotten(void **stat
 		}
 		assert_int_equal(left.count, 2);
 		assert_int_equal(get_le32(last(&left)->bytes), MESSAGE_INITIATION);
+		assert_int_equal(count(&left, COUNT_UNANSWERED), 0); /* it was the first one */
+		assert_int_equal(left_problem(), PROBLEM_NONE);
 		tear_down(state);
 		set_up(state);
 	}

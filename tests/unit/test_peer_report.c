@@ -91,7 +91,8 @@ static void a_peer_that_does_not_answer_data_goes_down(void **state)
 	expect("");
 	pass(2);
 	expect("handshake-begun 192.0.2.2:51820\npeer-down 192.0.2.2:51820 it does not answer\n");
-	pass(100); /* it is given up */
+	assert_int_equal(left.peer->problem.latest.kind, PROBLEM_SILENT); /* adit show has a reason at once */
+	pass(100);                                                        /* it is given up */
 	expect("");
 	assert_int_equal(left.peer->state.condition, PEER_SILENT);
 	come_up();

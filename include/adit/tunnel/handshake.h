@@ -24,8 +24,8 @@
 void handshake_initiate(struct peer *peer, uint64_t now, bool retry);
 
 /*
- * The peer does not answer: reports that, clears its local address, and notifies the owner of its name
- * (device.unanswered).
+ * The peer does not answer: reports that, clears its local address, because its route may use another one now, and
+ * notifies the owner of its name (device.unanswered).
  */
 void handshake_unanswered(struct peer *peer, uint64_t now);
 

@@ -70,7 +70,7 @@ struct peer_state {
 struct peer_facts {
 	bool link_up, endpoint_known;
 	bool session;      /* one that seals */
-	bool handshake;    /* one of ours is under way */
+	bool handshake;    /* one of ours is under way, or waits for its time */
 	bool rejected;     /* the latest problem is an ICMP error about the endpoint */
 	uint64_t received; /* authentic bytes in all */
 };

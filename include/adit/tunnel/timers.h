@@ -44,15 +44,13 @@ struct peer_timers {
 
 /* The owner of the timers, called with the timers of a peer. */
 struct timer_ops {
-	/* Sends an initiation. `retry`: another attempt for the same session. */
+	/* The peer did not answer: sends an initiation. `retry`: another attempt for the same session. */
 	void (*initiate)(struct peer_timers *peer, uint64_t now, bool retry);
 	void (*keepalive)(struct peer_timers *peer, uint64_t now);
 	/* No response came in REKEY_ATTEMPT_TIME. */
 	void (*give_up)(struct peer_timers *peer);
 	/* The last session is too old to be used: wipe what is left of it. */
 	void (*zero_keys)(struct peer_timers *peer);
-	/* The peer did not answer. Called before the next initiation. */
-	void (*unanswered)(struct peer_timers *peer, uint64_t now);
 	/*
 	 * A timer was set that is not in the heap, or too late in it: control must call timers_queue. Unlike the others,
 	 * this is called by the thread that reported the event.
@@ -98,7 +96,7 @@ void timers_set_keepalive(struct timers *timers, struct peer_timers *peer, uint1
 /* Returns a random time of up to REKEY_TIMEOUT_JITTER, so that two ends do not keep in step. */
 uint64_t timers_jitter(struct timers *timers);
 
-/* Returns whether an initiation was sent that is neither answered nor given up. */
+/* Returns whether an initiation was sent that is neither answered nor given up, or one waits for its time. */
 bool timers_handshake_pending(const struct peer_timers *peer);
 
 /* Events. "Any" includes keepalives and handshake messages; "data" is a packet that is not empty. */
