@@ -331,10 +331,10 @@ static int host_observe(void *context, struct item_list *observed, bool routes)
 			break;
 	}
 	host_check_source(host, observed);
-	if (!error && !host->gone && routes)
+	if (!error && !host->gone && routes) {
 		host_check_lookups(host, observed);
-	if (!error && !host->gone && routes)
 		find_broken_addresses(&observation);
+	}
 	item_list_destroy(&observation.local);
 	return error ? error : observation.error;
 }

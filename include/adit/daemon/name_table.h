@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The name table: the peers whose endpoint is a host name, and the state of each name.
+ * The name table: the peers whose endpoint is a host name or an address with an interface, and the state of each name.
  *
  * The table decides when a name is looked up and how the answer is used. It opens no sockets, reads no clock and sets
  * no timers: names.h provides those.
