@@ -205,11 +205,16 @@ void host_check_source(const struct host *host, const struct item_list *observed
 
 /* --- routes in the main table ----- */
 
-/* Finds the route to a network by that of an address in it which is not local. Returns false if there is none. */
+/*
+ * Finds the route to a network by that of an address in it which is not local. Returns false if there is none, or if
+ * the network is link-local: every link has that, and each packet to it names its interface.
+ */
 static bool match_network(const struct host *host, const struct item *network, struct ip_prefix *probe,
 						  struct netlink_route_entry *entry)
 {
 	item_prefix(network, probe);
+	if (prefix_is_link_local(probe))
+		return false;
 	for (int i = 0; i < PROBES; i++) {
 		uint8_t *last = &probe->address[probe->family == AF_INET ? 3 : 15];
 

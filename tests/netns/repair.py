@@ -301,8 +301,12 @@ def conflict(lab, what):
 
 @case()
 def intended(lab):
-    """Rules and routes for certain packets are intended, so they are no conflict."""
+    """
+    Rules and routes for certain packets are intended, so they are no conflict. Neither are the link-local networks of
+    other interfaces.
+    """
     left, _ = lay(lab)
+    left.addresses.append("fe80::7/64")
     left.start()
     left.node.ping(BEYOND[4])
     for command in ("ip rule add from 10.9.1.7 lookup 77 pref 5", "ip rule add from all lookup 78 pref 6",
