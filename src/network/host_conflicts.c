@@ -229,6 +229,31 @@ static bool match_network(const struct host *host, const struct item *network, s
 }
 
 /*
+ * Returns whether the interface has an IPv6 address of the file and one of another program. If the file leaves the
+ * address to a hook, that of the hook is the right source.
+ */
+static bool has_two_sources_v6(const struct host *host, const struct item_list *observed)
+{
+	bool own = false, other = false;
+
+	for (size_t i = 0; i < observed->count; i++) {
+		const struct item *item = &observed->items[i];
+		struct ip_prefix prefix;
+
+		if (item->kind != ITEM_ADDRESS)
+			continue;
+		item_prefix(item, &prefix);
+		if (prefix.family != AF_INET6 || prefix_is_link_local(&prefix))
+			continue;
+		if (item_find(host->desired, item))
+			own = true;
+		else if (!(item->flags & ITEM_OURS))
+			other = true;
+	}
+	return own && other;
+}
+
+/*
  * The kernel sends to IPv6 networks from an address that depends on the destination, and prefers the latest of equal
  * ones.
  */
@@ -261,12 +286,9 @@ static bool check_source_v6(const struct host *host, const struct item_list *obs
  */
 void host_check_lookups(const struct host *host, const struct item_list *observed)
 {
-	bool foreign_source = false, taken = false;
+	bool sources = host->desired && has_two_sources_v6(host, observed), taken = false;
 	size_t lookups = 0;
 
-	for (size_t i = 0; i < observed->count; i++)
-		if (observed->items[i].kind == ITEM_ADDRESS && observed->items[i].family == AF_INET6)
-			foreign_source |= !(observed->items[i].flags & ITEM_OURS);
 	for (size_t i = 0; host->desired && i < observed->count && lookups < LOOKUPS_MAX; i++) {
 		const struct item *item = &observed->items[i];
 		struct netlink_route_entry entry;
@@ -281,7 +303,7 @@ void host_check_lookups(const struct host *host, const struct item_list *observe
 			report_route(host, &entry);
 			taken = true;
 		}
-		if (entry.index == host->index && item->family == AF_INET6 && foreign_source)
-			foreign_source = !check_source_v6(host, observed, &probe);
+		if (entry.index == host->index && item->family == AF_INET6 && sources)
+			sources = !check_source_v6(host, observed, &probe);
 	}
 }

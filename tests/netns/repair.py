@@ -351,6 +351,20 @@ def other_source(lab):
 
 
 @case()
+def address_of_a_hook(lab):
+    """If the file leaves the IPv6 address to a hook, this address is the right source."""
+    left, _ = lay(lab, allowed=["10.7.0.0/24", "fd07::/64"], PostUp="ip address add fd07::1/64 dev %i nodad")
+    left.addresses.remove("fd07::1/64")
+    left.start()
+    with lab.check("it is no conflict"):
+        left.node.ping("fd07::2")
+        left.node.run("ip address del 10.7.0.1/24 dev tun-left")
+        wait_for(lambda: "10.7.0.1/24" in left.node.run("ip address show tun-left").stdout, "a look")
+        left.node.ping("10.7.0.2")
+        assert "source of packets" not in left.daemon.log(), left.daemon.log()
+
+
+@case()
 def contested(lab):
     """Another program deletes a rule whenever it comes back."""
     left, _ = lay(lab)
