@@ -294,7 +294,7 @@ static bool is_tunnel_server(const struct resolver *resolver, const char *server
  * The library ignores a server such as fe80::1%eth0. It accepts the address alone, and these functions, which make its
  * system calls, add the scope ID.
  */
-static ares_socket_t open_socket(int family, int type, int protocol, void *context)
+static ares_socket_t open_scoped_socket(int family, int type, int protocol, void *context)
 {
 	return socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
 }
@@ -333,7 +333,7 @@ static ares_ssize_t send_to_socket(ares_socket_t fd, const struct iovec *iov, in
 
 static void set_servers(struct resolver *resolver, const char *servers)
 {
-	static const struct ares_socket_functions functions = { open_socket, close_socket, connect_socket,
+	static const struct ares_socket_functions functions = { open_scoped_socket, close_socket, connect_socket,
 															receive_from_socket, send_to_socket };
 	struct ares_addr_node nodes[SERVERS_MAX];
 	char list[SERVERS_TEXT], *rest = NULL;
@@ -371,7 +371,8 @@ static void set_servers(struct resolver *resolver, const char *servers)
 
 /*
  * Keeps the tunnel's own servers out of the channel: sets the other ones of the file, or those that the file had
- * before. If it never had others, the tunnel's own servers are better than none.
+ * before. If it never had others, the tunnel's own servers are better than none. Servers with a scope ID are set, too,
+ * because old releases of the library have ignored them.
  */
 static void choose_servers(struct resolver *resolver, const char *path)
 {
