@@ -116,6 +116,7 @@ int daemon_init(struct daemon *daemon, const char *aead, enum backend_kind backe
 		error = reason_set_errno(reason, -ENOMEM, "event loop");
 		goto close_tun;
 	}
+	daemon->paths.loop = daemon->loop;
 	error = aead_init(&daemon->aead, aead);
 	if (error) {
 		reason_set_errno(reason, error, "crypto provider %s", aead);

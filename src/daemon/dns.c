@@ -54,7 +54,7 @@ enum { ACTIONS_MAX = 5 };
 struct dns_tool {
 	const char *program;
 	unsigned char set[ACTIONS_MAX], look[ACTIONS_MAX], restore[ACTIONS_MAX], remove[ACTIONS_MAX];
-	const char *folder, *files[FILE_WATCH_FILES];
+	const char *folder, *files[PATH_WATCH_FILES];
 };
 
 static const struct dns_tool resolvectl = {
@@ -218,9 +218,9 @@ static void on_dns_pause(struct ev_loop *loop, struct ev_timer *watcher, int eve
 		begin_task(dns, DNS_LOOK);
 }
 
-static void on_dns_files(void *context)
+static void on_dns_files(struct path_watch *files)
 {
-	struct dns *dns = context;
+	struct dns *dns = container_of(files, struct dns, files);
 
 	if (!ev_is_active(&dns->pause))
 		look_later(dns);
@@ -389,9 +389,11 @@ static int copy_wanted(struct dns *dns, const struct config *config)
 
 static void watch_tool(struct dns *dns)
 {
-	int error =
-		file_watch_start(&dns->files, dns->tool->files, dns->tool->folder, dns->children->loop, on_dns_files, dns);
+	int error;
 
+	dns->files.files = dns->tool->files;
+	dns->files.folder = dns->tool->folder;
+	error = path_watch_files(&dns->files);
 	if (error)
 		log_warning(dns->interface, "DNS: inotify: %s; changes by other programs are not noticed", strerror(-error));
 }
@@ -406,9 +408,10 @@ static void wait_for_task(struct dns *dns, const bool *ended)
 }
 
 int dns_start(struct dns *dns, const char *interface, const struct config *config, struct children *children,
-			  struct hooks *output, const bool *ended, struct reason *reason)
+			  struct path_watches *paths, struct hooks *output, const bool *ended, struct reason *reason)
 {
 	*dns = (struct dns) { .interface = interface, .children = children, .output = output, .backoff = PAUSE_MIN };
+	dns->files = (struct path_watch) { .watches = paths, .changed = on_dns_files };
 	ev_init(&dns->pause, on_dns_pause);
 	dns->pause.data = dns;
 	if (copy_wanted(dns, config))
@@ -430,7 +433,7 @@ int dns_start(struct dns *dns, const char *interface, const struct config *confi
 /* Begins to set the wanted servers, or to remove the servers if none are wanted. */
 static void apply_wanted(struct dns *dns)
 {
-	file_watch_stop(&dns->files);
+	path_watch_stop(&dns->files);
 	if (dns->servers && !dns->tool)
 		dns->tool = choose_tool();
 	if (!dns->tool && dns->servers) {
@@ -477,7 +480,7 @@ void dns_stop(struct dns *dns, bool keep)
 
 	if (!dns->interface)
 		return;
-	file_watch_stop(&dns->files);
+	path_watch_stop(&dns->files);
 	ev_timer_stop(dns->children->loop, &dns->pause);
 	dns->again = dns->unapplied = false;
 	end_attempt(dns, "DNS: the tunnel ends");

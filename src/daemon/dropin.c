@@ -123,6 +123,7 @@ static int dropin_start(struct dropin *dropin, const struct dropin_descriptors *
 	struct uapi_options options = { .adopt = passed->uapi >= 0,
 									.fd = passed->uapi,
 									.verbs = verbs,
+									.paths = &daemon->paths,
 									.socket_removed = dropin_socket_removed,
 									.context = dropin };
 	struct udp_options udp_options;

@@ -17,7 +17,7 @@
 #define HOSTS_FILE "/etc/hosts"
 #define IPV6_CHECK_INTERVAL 1.0 /* seconds */
 
-static const char *const watched_files[FILE_WATCH_FILES] = { RESOLV_CONF, HOSTS_FILE };
+static const char *const watched_files[PATH_WATCH_FILES] = { RESOLV_CONF, HOSTS_FILE };
 
 /* --- services for the name table ----- */
 
@@ -156,9 +156,9 @@ static bool describe_lookup(void *context, const struct peer *peer, char *text, 
 	return name_table_describe(&names->table, peer, text, size);
 }
 
-static void on_files_changed(void *context)
+static void on_files_changed(struct path_watch *files)
 {
-	struct names *names = context;
+	struct names *names = container_of(files, struct names, files);
 
 	resolver_refresh(names->resolver);
 	names_host_changed(names);
@@ -213,7 +213,7 @@ static int open_names(struct names *names)
 	names->own_index = if_nametoindex(device->name);
 	ev_init(&names->timer, on_names_timer);
 	names->timer.data = names;
-	error = file_watch_start(&names->files, watched_files, "/etc", names->loop, on_files_changed, names);
+	error = path_watch_files(&names->files);
 	if (error)
 		log_debug(device->name, "inotify: %s; changes of " RESOLV_CONF " take effect at the next lookup",
 				  strerror(-error));
@@ -249,9 +249,12 @@ int names_reload(struct names *names, const struct config *config)
 	return 0;
 }
 
-int names_start(struct names *names, const struct config *config, struct device *device, struct ev_loop *loop)
+int names_start(struct names *names, const struct config *config, struct device *device, struct ev_loop *loop,
+				struct path_watches *paths)
 {
 	*names = (struct names) { .device = device, .loop = loop };
+	names->files =
+		(struct path_watch) { .watches = paths, .changed = on_files_changed, .files = watched_files, .folder = "/etc" };
 	return names_reload(names, config);
 }
 
@@ -291,7 +294,7 @@ void names_stop(struct names *names)
 		names->device->unanswered = NULL;
 		names->device->endpoint_set = NULL;
 		names->device->describe_lookup = NULL;
-		file_watch_stop(&names->files);
+		path_watch_stop(&names->files);
 		ev_timer_stop(names->loop, &names->timer);
 		name_table_destroy(&names->table);
 		resolver_destroy(names->resolver);

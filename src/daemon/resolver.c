@@ -28,13 +28,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/list.h"
 #include "base/log.h"
-#include "daemon/file_watch.h"
 
 enum {
 	TIMEOUT_MS = 2000, /* of the first try; c-ares doubles it after each round of all servers */
@@ -222,6 +220,12 @@ static void on_timer(struct ev_loop *loop, struct ev_timer *watcher, int events)
 static const struct config_line *tunnel_servers(const struct resolver *resolver)
 {
 	return resolver->options.tunnel_servers ? *resolver->options.tunnel_servers : NULL;
+}
+
+bool file_differs(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev != b->st_dev || a->st_ino != b->st_ino || a->st_size != b->st_size ||
+		   a->st_mtim.tv_sec != b->st_mtim.tv_sec || a->st_mtim.tv_nsec != b->st_mtim.tv_nsec;
 }
 
 /*

@@ -273,9 +273,9 @@ static int start_control(struct service *service, struct reason *reason)
 	static const struct uapi_verb verbs[] = {
 		{ "reload", on_reload_request }, { "stop", on_stop_request }, { "down", on_down_request }, { NULL, NULL }
 	};
-	const struct uapi_options options = { .verbs = verbs,
-										  .socket_removed = service_socket_removed,
-										  .context = service };
+	const struct uapi_options options = {
+		.verbs = verbs, .paths = &service->daemon.paths, .socket_removed = service_socket_removed, .context = service
+	};
 	const char *interface = service->config.interface;
 	int error = uapi_start(&service->uapi, &service->daemon.device, service->daemon.loop, &options);
 
@@ -320,7 +320,7 @@ static int service_start(struct service *service, const struct network_plan *pla
 	error = control_set_up(device, true, clock_boottime());
 	if (error)
 		return reason_set_errno(reason, error, "UDP port %u", device->listen_port);
-	error = names_start(&service->names, &service->config, device, daemon->loop);
+	error = names_start(&service->names, &service->config, device, daemon->loop, &daemon->paths);
 	if (error)
 		return reason_set_errno(reason, error, "resolver for endpoints");
 	if (host_network_takes_most(&service->config) && !service->handover.adopted)
@@ -336,7 +336,7 @@ static int service_start(struct service *service, const struct network_plan *pla
 	error = daemon_watch_link(daemon, reason);
 	if (error)
 		goto remove_network;
-	error = network_watch(service->network, daemon->loop);
+	error = network_watch(service->network, daemon->loop, &daemon->paths);
 	if (error) {
 		reason_set_errno(reason, error, "rtnetlink");
 		goto remove_network;
@@ -444,8 +444,8 @@ static int service_complete(struct service *service, struct reason *reason)
 	if (error)
 		return reason_set_errno(reason, error, "environment of hooks");
 	names_set_tunnel_servers(&service->names, service->config.dns_servers);
-	error = dns_start(&service->dns, daemon->device.name, &service->config, &service->children, &service->hooks,
-					  &daemon->ended, reason);
+	error = dns_start(&service->dns, daemon->device.name, &service->config, &service->children, &daemon->paths,
+					  &service->hooks, &daemon->ended, reason);
 	if (error)
 		return error;
 	service->dns.attempted = on_name_servers;

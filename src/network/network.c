@@ -486,7 +486,7 @@ static void warn_of_contest(void *context)
 		network->options.warnings.contested(network->options.warnings.context);
 }
 
-int network_watch(struct network *network, struct ev_loop *loop)
+int network_watch(struct network *network, struct ev_loop *loop, struct path_watches *paths)
 {
 	int error;
 
@@ -494,7 +494,7 @@ int network_watch(struct network *network, struct ev_loop *loop)
 	network->watch.repair = repair_network;
 	network->watch.contested = warn_of_contest;
 	network->watch.context = network;
-	error = watch_start(&network->watch, loop, netlink_port(network->host.netlink));
+	error = watch_start(&network->watch, loop, paths, netlink_port(network->host.netlink));
 	if (error)
 		return error;
 	follow_table(network);

@@ -117,27 +117,20 @@ static void on_tables(struct ev_loop *loop, struct ev_io *io, int events)
 }
 
 /* Which parameter it is does not matter, because a look reads them all. */
-static void on_parameters(struct ev_loop *loop, struct ev_io *io, int events)
+static void on_parameters(struct path_watch *parameters)
 {
-	_Alignas(struct inotify_event) char unread[4096];
-
-	if (read(io->fd, unread, sizeof unread) > 0)
-		watch_look(io->data);
+	watch_look(container_of(parameters, struct watch, parameters));
 }
 
 /* The folders of an interface are replaced when it is renamed, and those of IPv6 when the MTU passes 1280. */
 void watch_parameters(struct watch *watch, const char *interface)
 {
-	const char *const names[WATCH_FOLDERS][2] = { { "ipv4", "all" }, { "ipv4", interface }, { "ipv6", interface } };
+	const char *const names[PATH_WATCH_SLOTS][2] = { { "ipv4", "all" }, { "ipv4", interface }, { "ipv6", interface } };
 	char path[sizeof "/proc/sys/net/ipv4/conf/" + IFNAMSIZ];
 
-	for (size_t i = 0; i < WATCH_FOLDERS && watch->loop && watch->parameters.fd >= 0; i++) {
-		int *watched = &watch->watched[i], last = *watched;
-
+	for (unsigned i = 0; i < PATH_WATCH_SLOTS; i++) {
 		snprintf(path, sizeof path, "/proc/sys/net/%s/conf/%s", names[i][0], names[i][1]);
-		*watched = inotify_add_watch(watch->parameters.fd, path, IN_MODIFY | IN_ONLYDIR);
-		if (last >= 0 && last != *watched)
-			inotify_rm_watch(watch->parameters.fd, last);
+		path_watch_set(&watch->parameters, i, path, IN_MODIFY | IN_ONLYDIR);
 	}
 }
 
@@ -149,10 +142,10 @@ static void start_io(struct watch *watch, struct ev_io *io, int fd,
 	ev_io_start(watch->loop, io);
 }
 
-int watch_start(struct watch *watch, struct ev_loop *loop, uint32_t port)
+int watch_start(struct watch *watch, struct ev_loop *loop, struct path_watches *paths, uint32_t port)
 {
 	const unsigned kinds = NETLINK_EVENT_LINK | NETLINK_EVENT_ADDRESS | NETLINK_EVENT_ROUTE | NETLINK_EVENT_RULE;
-	int routes = netlink_events_open(kinds, port), tables, parameters;
+	int routes = netlink_events_open(kinds, port), tables;
 
 	if (routes < 0)
 		return routes;
@@ -165,12 +158,7 @@ int watch_start(struct watch *watch, struct ev_loop *loop, uint32_t port)
 	tables = netfilter_watch_open(); /* a kernel without nftables has no tables to watch */
 	if (tables >= 0)
 		start_io(watch, &watch->tables, tables, on_tables);
-	for (size_t i = 0; i < WATCH_FOLDERS; i++)
-		watch->watched[i] = -1;
-	watch->parameters.fd = -1;
-	parameters = inotify_init1(IN_NONBLOCK | IN_CLOEXEC); /* the number of instances is limited */
-	if (parameters >= 0)
-		start_io(watch, &watch->parameters, parameters, on_parameters);
+	watch->parameters = (struct path_watch) { .watches = paths, .changed = on_parameters };
 	return 0;
 }
 
@@ -191,6 +179,6 @@ void watch_stop(struct watch *watch)
 	ev_timer_stop(watch->loop, &watch->look);
 	stop_io(watch, &watch->routes);
 	stop_io(watch, &watch->tables);
-	stop_io(watch, &watch->parameters);
+	path_watch_stop(&watch->parameters);
 	watch->loop = NULL;
 }

@@ -19,13 +19,12 @@
 #include <stdbool.h>
 
 #include "io/netlink_events.h"
-
-enum { WATCH_FOLDERS = 3 };
+#include "io/path_watch.h"
 
 struct watch {
 	struct ev_loop *loop; /* NULL: not started */
-	struct ev_io routes, tables, parameters;
-	int watched[WATCH_FOLDERS]; /* the folders of the parameters, by inotify(7); -1: does not exist */
+	struct ev_io routes, tables;
+	struct path_watch parameters; /* their folders */
 	struct ev_timer look;
 	bool urgent;        /* the look follows an event */
 	double pause;       /* seconds between looks */
@@ -41,8 +40,11 @@ struct watch {
 	void *context;
 };
 
-/* Starts with zeroed memory in which the functions are set. `port`: netlink_port. 0 or negative errno. */
-int watch_start(struct watch *watch, struct ev_loop *loop, uint32_t port);
+/*
+ * Starts with zeroed memory in which the functions are set. `port`: netlink_port. Without inotify(7), changes of
+ * parameters are not noticed. 0 or negative errno.
+ */
+int watch_start(struct watch *watch, struct ev_loop *loop, struct path_watches *paths, uint32_t port);
 /* Accepts a zeroed struct. */
 void watch_stop(struct watch *watch);
 

@@ -74,16 +74,13 @@ static bool socket_is_ours(const struct uapi *uapi)
 }
 
 /* Most changes to the directory concern other daemons. */
-static void on_directory_change(struct ev_loop *loop, struct ev_io *watcher, int events)
+static void on_directory_change(struct path_watch *watch)
 {
-	struct uapi *uapi = watcher->data;
-	char unread[4096];
+	struct uapi *uapi = container_of(watch, struct uapi, directory_watch);
 
-	while (read(watcher->fd, unread, sizeof unread) > 0)
-		;
 	if (socket_is_ours(uapi))
 		return;
-	ev_io_stop(loop, watcher);
+	path_watch_stop(watch);
 	uapi->options.socket_removed(uapi->options.context);
 }
 
@@ -91,18 +88,13 @@ static void on_directory_change(struct ev_loop *loop, struct ev_io *watcher, int
 static void watch_directory(struct uapi *uapi)
 {
 	uint32_t events = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR;
-	int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	int error;
 
-	if (fd < 0 || inotify_add_watch(fd, uapi->options.directory, events) < 0) {
+	uapi->directory_watch = (struct path_watch) { .watches = uapi->options.paths, .changed = on_directory_change };
+	error = path_watch_set(&uapi->directory_watch, 0, uapi->options.directory, events);
+	if (error)
 		log_warning(uapi->device->name, "control socket: cannot watch %s: %s", uapi->options.directory,
-					strerror(errno));
-		if (fd >= 0)
-			close(fd);
-		return;
-	}
-	ev_io_init(&uapi->directory_watcher, on_directory_change, fd, EV_READ);
-	uapi->directory_watcher.data = uapi;
-	ev_io_start(uapi->loop, &uapi->directory_watcher);
+					strerror(-error));
 }
 
 /* Checks that `fd` is a listening Unix socket and returns it, or negative errno. */
@@ -161,10 +153,7 @@ void uapi_stop(struct uapi *uapi)
 	event_emit(&uapi->device->events, &end);
 	uapi_monitors_stop(uapi);
 	uapi_connections_stop(uapi);
-	if (ev_is_active(&uapi->directory_watcher)) {
-		ev_io_stop(uapi->loop, &uapi->directory_watcher);
-		close(uapi->directory_watcher.fd);
-	}
+	path_watch_stop(&uapi->directory_watch);
 	ev_io_stop(uapi->loop, &uapi->accept_watcher);
 	ev_timer_stop(uapi->loop, &uapi->accept_retry);
 	if (socket_is_ours(uapi))

@@ -73,6 +73,8 @@ def control_socket(lab):
         end.launch()
         assert stat.S_IMODE(os.stat(FOLDER).st_mode) == 0o755
         assert stat.S_IMODE(os.stat(end.control_path).st_mode) == 0o600
+    with lab.check("a bare device has one inotify instance"):
+        assert end.daemon.inotify_instances() == 1
         end.stop()
     with lab.check("a stale socket is replaced"):
         socket.socket(socket.AF_UNIX).bind(end.control_path)

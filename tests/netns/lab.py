@@ -127,6 +127,10 @@ class Daemon:
                 counts[thread] = int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)$", status.read(), re.M)[1])
         return counts
 
+    def inotify_instances(self):
+        folder = f"/proc/{self.pid}/fd"
+        return sum(os.path.realpath(f"{folder}/{fd}").endswith("anon_inode:inotify") for fd in os.listdir(folder))
+
     def cpu_seconds(self):
         """Returns the processor time that the process has used, without that of its children."""
         with open(f"/proc/{self.pid}/stat") as file:

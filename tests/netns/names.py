@@ -499,6 +499,8 @@ def resolv_conf(lab, how):
     assert endpoint(left, right) == "(none)", endpoints(left)
     with lab.check("`adit show` reports why there is no endpoint"):
         wait_for(lambda: "cannot resolve its endpoint vpn.example: " in show(left), "the reason")
+    with lab.check("the control socket, the kernel parameters and the files of /etc share one inotify instance"):
+        assert left.daemon.inotify_instances() == 1
     with lab.check("a new file takes effect"):
         (replace if how == "replaced" else write)("/etc/resolv.conf", f"nameserver {DNS}\n")
         took = wait_until_at(left, right, "198.51.100.1")

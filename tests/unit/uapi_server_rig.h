@@ -22,6 +22,7 @@
 struct serve {
 	struct rig rig;
 	struct ev_loop *loop;
+	struct path_watches paths;
 	struct uapi uapi;
 	struct uapi_options options;
 	unsigned gone;
@@ -57,7 +58,10 @@ static inline void serve_init(struct serve *serve, const char *directory, const 
 	rig_init(&serve->rig, name);
 	serve->loop = ev_loop_new(LOOP_FLAGS);
 	assert_non_null(serve->loop);
-	serve->options = (struct uapi_options) { .directory = directory, .socket_removed = serve_gone, .context = serve };
+	serve->paths.loop = serve->loop;
+	serve->options = (struct uapi_options) {
+		.directory = directory, .paths = &serve->paths, .socket_removed = serve_gone, .context = serve
+	};
 }
 
 static inline void serve_start(struct serve *serve)

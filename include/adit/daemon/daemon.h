@@ -8,6 +8,7 @@
 #include "base/reason.h"
 #include "daemon/link_watch.h"
 #include "daemon/local_address.h"
+#include "io/path_watch.h"
 #include "tunnel/device.h"
 #include "tunnel/worker_pool.h"
 
@@ -15,6 +16,7 @@ enum { DAEMON_SIGNALS = 4 };
 
 struct daemon {
 	struct ev_loop *loop;
+	struct path_watches paths;
 	struct aead_provider aead;
 	struct device device;
 	struct worker_pool workers;

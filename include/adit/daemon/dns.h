@@ -16,8 +16,8 @@
 #include "base/reason.h"
 #include "config/config.h"
 #include "daemon/child.h"
-#include "daemon/file_watch.h"
 #include "daemon/hooks.h"
+#include "io/path_watch.h"
 
 enum { DNS_STATE = 4096 }; /* bytes that are compared to detect a change */
 
@@ -36,7 +36,7 @@ struct dns {
 	bool unapplied;              /* a reload has changed the wanted servers, and they are not set yet */
 	bool awaited;                /* the attempt that the last reload began has not ended */
 	struct reason failure;       /* of the last call of the tool that failed */
-	struct file_watch files;
+	struct path_watch files;
 	struct ev_timer pause; /* before a look */
 	double backoff;        /* seconds */
 	double restored_at;    /* by clock_seconds; 0: never */
@@ -48,11 +48,11 @@ struct dns {
 
 /*
  * Sets the servers of `config` and returns when they are set, or 0 at once if it has none. On an error, returns a
- * negative errno with the reason, and nothing is set; -ECANCELED if *ended became true. `children` and `output` must
- * stay valid.
+ * negative errno with the reason, and nothing is set; -ECANCELED if *ended became true. `children`, `paths` and
+ * `output` must stay valid.
  */
 int dns_start(struct dns *dns, const char *interface, const struct config *config, struct children *children,
-			  struct hooks *output, const bool *ended, struct reason *reason);
+			  struct path_watches *paths, struct hooks *output, const bool *ended, struct reason *reason);
 /*
  * Begins to apply the servers of another configuration. Logs failures, and tries again until an attempt succeeds.
  * `attempted` is called once at the end of the first attempt, possibly before this function returns. If there is

@@ -13,9 +13,9 @@
 #include <sys/stat.h>
 
 #include "config/config.h"
-#include "daemon/file_watch.h"
 #include "daemon/name_table.h"
 #include "io/netlink.h"
+#include "io/path_watch.h"
 #include "tunnel/device.h"
 
 struct names {
@@ -24,7 +24,7 @@ struct names {
 	struct ev_loop *loop;
 	struct resolver *resolver; /* NULL: no configuration has contained a name so far */
 	struct netlink *netlink;
-	struct file_watch files;
+	struct path_watch files;
 	struct ev_timer timer;
 	uint32_t own_index;                       /* of the tunnel's interface */
 	const struct config_line *tunnel_servers; /* see resolver_options */
@@ -35,7 +35,8 @@ struct names {
 };
 
 /* Looks up the names of `config` and gives the addresses to the peers of the device. Returns 0 or a negative errno. */
-int names_start(struct names *names, const struct config *config, struct device *device, struct ev_loop *loop);
+int names_start(struct names *names, const struct config *config, struct device *device, struct ev_loop *loop,
+				struct path_watches *paths);
 /*
  * Runs the loop until each name has had an answer or a failure, for at most `seconds` or until *ended. Call it before
  * the policy rules are set if the rules will route the queries of a local resolver, such as systemd-resolved, into the

@@ -9,7 +9,9 @@
 #define ADIT_DAEMON_RESOLVER_H
 
 #include <ev.h>
+#include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 #include "config/config.h"
 #include "io/host_port.h"
@@ -64,5 +66,8 @@ void resolver_restart(struct resolver *resolver);
 void resolver_refresh(struct resolver *resolver);
 /* Discards the answer when it arrives, because the owner no longer exists. */
 void resolver_abandon(struct resolver_query *query);
+
+/* Returns whether two results of stat(2) are about different files, or about different contents of one. */
+bool file_differs(const struct stat *a, const struct stat *b);
 
 #endif

@@ -18,6 +18,7 @@
 
 #include "base/event.h"
 #include "io/endpoint.h"
+#include "io/path_watch.h"
 #include "network/plan.h"
 
 struct network;
@@ -77,7 +78,7 @@ void network_revert(struct network *network);
 void network_set_link_defaults(uint32_t index);
 
 /* Follows events from now on and repairs what other programs change. 0 or negative errno. */
-int network_watch(struct network *network, struct ev_loop *loop);
+int network_watch(struct network *network, struct ev_loop *loop, struct path_watches *paths);
 
 /*
  * Removes all our items, except those of FailClosed, takes the link down, and frees the memory. If the start failed,

@@ -22,6 +22,7 @@
 #include <sys/un.h>
 
 #include "base/list.h"
+#include "io/path_watch.h"
 #include "tunnel/device.h"
 
 #define UAPI_DIRECTORY "/var/run/wireguard" /* where wg(8) looks for IFNAME.sock */
@@ -63,6 +64,7 @@ struct uapi_options {
 	double idle_timeout;                   /* seconds; 0: UAPI_IDLE_TIMEOUT */
 	double request_timeout;                /* seconds; 0: UAPI_REQUEST_TIMEOUT */
 	const struct uapi_verb *verbs;         /* ends with a NULL name; NULL: none */
+	struct path_watches *paths;            /* for `socket_removed` */
 	void (*socket_removed)(void *context); /* the file was removed or replaced, so the daemon must end */
 	void *context;                         /* for `verbs` and `socket_removed`, which must not stop the server */
 };
@@ -76,7 +78,8 @@ struct uapi {
 	char path[UAPI_PATH];
 	dev_t socket_device; /* with `socket_inode`, identifies our socket file */
 	ino_t socket_inode;  /* 0: the socket has no file */
-	struct ev_io accept_watcher, directory_watcher;
+	struct ev_io accept_watcher;
+	struct path_watch directory_watch;
 	struct ev_timer accept_retry; /* runs after accept(2) has failed, or while all clients are busy */
 	struct list connections;      /* of struct uapi_connection */
 	unsigned connection_count;
