@@ -405,7 +405,7 @@ def secrets(lab):
     with lab.check("a hook that fails is logged without the keys in it"):
         left.settings["PreDown"] = f"false '{given[0]}'"
         left.reload()
-        assert left.stop() == 1
+        assert left.stop() == 2
         assert any("PreDown: failed with status 1: false '(key)'" in text for text in journald.messages())
     with lab.check("keys of a broken file are not logged"):
         right.text = lambda whole=True, text=right.text(): text.replace("PrivateKey = ", "PrivateKee = ")
