@@ -102,12 +102,13 @@ static inline struct allowedip_list *address_lookup(const struct allowedips *tab
 	return NULL;
 }
 
-struct allowedip_list *allowedips_lookup4(const struct allowedips *table, const uint8_t address[4])
+/* Inline, because each packet needs one of these, and the linker inlines a function with several callers only then. */
+inline struct allowedip_list *allowedips_lookup4(const struct allowedips *table, const uint8_t address[4])
 {
 	return address_lookup(table, &table->v4, (uint64_t)get_be32(address) << 32, 0, false);
 }
 
-struct allowedip_list *allowedips_lookup6(const struct allowedips *table, const uint8_t address[16])
+inline struct allowedip_list *allowedips_lookup6(const struct allowedips *table, const uint8_t address[16])
 {
 	return address_lookup(table, &table->v6, get_be64(address), get_be64(address + 8), true);
 }
