@@ -68,12 +68,9 @@ static int send_entry(int fd, const char *entry, size_t length, int file)
 		char bytes[CMSG_SPACE(sizeof(int))];
 	} control = { 0 };
 	struct iovec part = { (char *)entry, length };
-	struct msghdr message = { .msg_name = &to, .msg_namelen = sizeof to };
+	struct msghdr message = { .msg_name = &to, .msg_namelen = sizeof to, .msg_iov = &part, .msg_iovlen = 1 };
 
-	if (length) {
-		message.msg_iov = &part;
-		message.msg_iovlen = 1;
-	} else {
+	if (!length) {
 		message.msg_control = &control;
 		message.msg_controllen = sizeof control;
 		control.header =

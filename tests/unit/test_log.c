@@ -266,13 +266,13 @@ static bool receive_entry(int journal, char text[TEXT], bool *is_file)
 }
 
 /* Replaces the function of the C library. */
-static int sendmsg_errno; /* of the next call with bytes; 0: it works */
+static int sendmsg_errno; /* of calls with bytes; 0: they work */
 static bool sendmsg_blocks;
 
 ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
 	sendmsg_blocks |= !(flags & MSG_DONTWAIT);
-	if (sendmsg_errno && message->msg_iovlen) {
+	if (sendmsg_errno && message->msg_iov->iov_len) {
 		errno = sendmsg_errno;
 		return -1;
 	}
