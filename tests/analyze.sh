@@ -3,12 +3,19 @@
 # Runs the static checkers over src and include, one verdict per checker: the preset dev, because gcc has other warnings
 # with little optimization; a build by clang with all warnings; clang-tidy (.clang-tidy lists the checks, and the reason
 # for each that is left out); cppcheck; and the analyzer of gcc. A finding is a failure: the code changes, or the
-# configuration gets an argued exception.
+# configuration gets an argued exception. Sources that have not changed since the last pass are not checked again.
 #
 #   sh tests/analyze.sh
 set -u
 cd "$(dirname "$0")/.."
 . tests/lib.sh
+
+passed=build-clang/passed # as old as the beginning of the last pass
+if [ -e $passed ] && [ -z "$(find .clang-tidy CMakeLists.txt CMakePresets.json cmake include src tests/analyze.sh \
+	tests/bench tests/fuzz tests/unit -type f ! -name '*.pyc' -newer $passed -print -quit)" ]; then
+	echo "ok analyze: no change since the last pass"
+	exit 0
+fi
 
 packages_install demo test
 failed=0
@@ -26,7 +33,8 @@ verdict() {
 
 findings=$(mktemp)
 output=$(mktemp)
-trap 'rm -f "$findings" "$output"' EXIT
+begin=$(mktemp)
+trap 'rm -f "$findings" "$output" "$begin"' EXIT
 
 if build build-dev --preset dev; then
 	echo "ok analyze: build of the preset dev"
@@ -75,4 +83,5 @@ else
 	echo "not ok analyze: build for gcc -fanalyzer"
 	failed=1
 fi
+[ $failed = 1 ] || touch -r "$begin" $passed
 exit $failed

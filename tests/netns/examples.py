@@ -129,7 +129,7 @@ def mesh(lab):
         left, right = ends[one], ends[other]
         for family in 4, 6:
             with lab.check(f"{one} and {other}: TCP both ways, v{family} inside"):
-                wait_for(lambda: reaches(left, right.inner(family)), f"an answer of {other}")
+                wait_for(lambda: left.node.reaches(right.inner(family)), f"an answer of {other}")
                 both_ways(left.node, left.inner(family), right.node, right.inner(family), MIB)
 
 
@@ -146,7 +146,7 @@ def hub_and_spokes(lab):
     for end in ends.values():
         end.start()
     with lab.check("the spokes reach each other through the hub"):
-        wait_for(lambda: reaches(ends["paris"], ends["rome"].v4), "an answer of rome")
+        wait_for(lambda: ends["paris"].node.reaches(ends["rome"].v4), "an answer of rome")
         both_ways(ends["paris"].node, ends["paris"].v4, ends["rome"].node, ends["rome"].v4, 4 * MIB)
     with lab.check("so do the LANs behind them, and the hub reaches the LANs"):
         both_ways(here, "192.168.21.2", there, "192.168.22.2", 4 * MIB)
@@ -294,7 +294,7 @@ def container(lab):
         file.write(CONTAINER)
     app.daemon = app.node.start("app", ["/run/container", lab.adit, "run", app.write()])
     with lab.check("the container reaches the LAN, with CAP_NET_ADMIN only"):
-        wait_for(lambda: reaches(app, "192.168.51.2"), "an answer of there")
+        wait_for(lambda: app.node.reaches("192.168.51.2"), "an answer of there")
         both_ways(app.node, app.v4, there, "192.168.51.2", 4 * MIB)
         assert re.search(r"^CapBnd:\s+0*1000$", read(f"/proc/{app.daemon.pid}/status"), re.MULTILINE)
     with lab.check("the end removes the interface"):
@@ -321,7 +321,7 @@ def container_of_nspawn(lab):
                                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                    preexec_fn=lambda: join(groups))
         with lab.check("the container reaches the LAN"):
-            wait_for(lambda: reaches(app, "192.168.51.2") or process.poll() is not None, "an answer of there")
+            wait_for(lambda: app.node.reaches("192.168.51.2") or process.poll() is not None, "an answer of there")
             both_ways(app.node, app.v4, there, "192.168.51.2", 4 * MIB)
         with lab.check("the end of the container removes the interface"):
             process.send_signal(signal.SIGTERM)
@@ -376,7 +376,7 @@ def container_of_podman(lab, default_route):
                                 *words.replace("./app.conf:", "/run/app.conf:").split(), "adit-image", "adit", "run", "app"],
                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     with lab.check("the container reaches the LAN"):
-        wait_for(lambda: reaches(app, "192.168.51.2") or process.poll() is not None, "an answer of there")
+        wait_for(lambda: app.node.reaches("192.168.51.2") or process.poll() is not None, "an answer of there")
         both_ways(app.node, app.v4, there, "192.168.51.2", 4 * MIB)
     with lab.check("the end of the container removes the interface"):
         process.send_signal(signal.SIGTERM)
@@ -399,7 +399,3 @@ def masquerade(node, interface):
         }}"""], check=False)
     if done.returncode:
         raise Skip(f"nft cannot masquerade: {done.stderr.strip()}")
-
-
-def reaches(end, address):
-    return end.node.run(f"ping -n -q -c 1 -W 1 {address}", check=False).returncode == 0

@@ -268,6 +268,10 @@ class Node:
             wait_for(lambda: self.echo_replies() >= before + count,
                      f"ping {address}: {(done.stdout + done.stderr).strip()}", 10)
 
+    def reaches(self, address):
+        """Whether a single ping is answered."""
+        return not self.run(f"ping -n -q -c 1 -W 1 {address}", check=False).returncode
+
     def echo_replies(self):
         """Returns the number of echo replies that this namespace has received."""
         with self.inside():

@@ -138,8 +138,7 @@ def address_of(name):
 def ping_all(lab, names):
     for one, other in itertools.combinations(names, 2):
         node, address = lab.nodes[one], address_of(other)
-        wait_for(lambda: not node.run(f"ping -n -q -c 1 -W 1 {address}", check=False).returncode,
-                 f"an answer of {other} to {one}")
+        wait_for(lambda: node.reaches(address), f"an answer of {other} to {one}")
 
 
 TOPOLOGIES = {"full": ["topology = full"], "hub": ["topology = hub", "hub = h1"],

@@ -187,7 +187,7 @@ def wait_until_at(end, other, address):
 def wait_for_answers(end, other, what):
     """Waits until a ping through the tunnel is answered, and returns the seconds that it took."""
     begin = time.monotonic()
-    wait_for(lambda: not end.node.run(f"ping -n -q -c 1 -W 1 {other.v4}", check=False).returncode, what)
+    wait_for(lambda: end.node.reaches(other.v4), what)
     return time.monotonic() - begin
 
 

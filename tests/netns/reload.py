@@ -101,13 +101,13 @@ def under_load(lab, way):
             change(left, changing, coming, number)
             WAYS[way](left)
         again, seconds = flow.retransmissions() - again, time.monotonic() - begin
+        # TCP retransmits now and then without a loss. If reloads lost packets, every round would show it.
+        lab.bar("the reloads cause no retransmissions", again, quiet * seconds / 3 + ROUNDS / 100)
         shown = left.node.run(f"wg show {left.interface} allowed-ips").stdout.split()
         assert shown == [right.public, "10.7.0.2/32", changing, f"10.8.{number % 250}.0/24", coming[number % KEYS],
                          f"10.9.{number % 250}.0/24", f"10.10.0.{number % 3}/32"], shown
     with lab.check("TCP arrives complete"):
         flow.stop()
-    # TCP retransmits now and then without a loss. If reloads lost packets, every round would show it.
-    lab.bar("the reloads cause no retransmissions", again, quiet * seconds / 3 + ROUNDS / 100)
     with lab.check("neither end dropped a packet"):
         assert drops(left) == dropped and not drops(right), f"{drops(left)}, {drops(right)}"
     with lab.check("each end received what the other sent"):
