@@ -10,7 +10,7 @@
 #include "network/process.h"
 #include "ruleset.h"
 
-enum { NFT_TIMEOUT_MS = 10000 };
+enum { NFT_TIMEOUT_MS = 20000 }; /* shorter than the watchdog of the unit */
 
 struct nft_table {
 	char name[RULESET_TABLE];
