@@ -236,11 +236,15 @@ static int on_stop_request(void *context, struct uapi_reply *reply)
 	return 0;
 }
 
-/* The client waits for the result; see service_may_end. */
+/*
+ * The client waits for the result; see service_may_end. If the loop ends after this iteration, the first answer would
+ * not be sent, and the client would take the result for it.
+ */
 static int on_down_request(void *context, struct uapi_reply *reply)
 {
 	struct service *service = context;
-	int error = service->daemon.ending ? -EBUSY : waiting_client_accept(&service->down, reply);
+	const struct daemon *daemon = &service->daemon;
+	int error = daemon->ending || daemon->ended ? -EBUSY : waiting_client_accept(&service->down, reply);
 
 	if (error)
 		return error;

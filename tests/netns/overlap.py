@@ -155,6 +155,28 @@ def several_ends(lab):
             check_nothing_left(left, before)
 
 
+@case()
+def down_after_stop(lab):
+    """
+    The daemon reads down=1 one turn of its loop after stop=1, just before the loop ends. It could not answer that the
+    client has to wait for the result.
+    """
+    left, right = lay(lab, left=Adit)
+    left.start()
+    with socket.socket(socket.AF_UNIX) as stop, socket.socket(socket.AF_UNIX) as down:
+        stop.connect("/var/run/wireguard/tun-left.sock")
+        stop.sendall(b"get=1\n\n")
+        stop.recv(65536)
+        left.daemon.halt()
+        stop.sendall(b"stop=1\n\n")
+        down.connect("/var/run/wireguard/tun-left.sock")
+        down.sendall(b"down=1\n\n")
+        left.daemon.process.send_signal(signal.SIGCONT)
+        with lab.check("the daemon ends, and sends no result without that answer"):
+            assert left.daemon.wait() == 0
+            assert down.recv(65536) == b""
+
+
 @case(verb=["down", "stop"])
 def ended_without_a_control_socket(lab, verb):
     left, right = lay(lab, hooks=record("PreUp", "PostDown"))
