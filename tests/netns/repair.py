@@ -49,6 +49,11 @@ def bar_of_repair(lab, seconds):
 
 # --- other programs ---------------------------------------------------------------------------------------------------
 
+def flush(node, words):
+    """Flushes by ip(8), which fails if the repair or the kernel deletes an item first."""
+    node.run(f"ip {words}", check=False)
+
+
 def rename(node):
     node.run("ip link set tun-left down", check=False)  # old kernels rename only a link that is down
     node.run("ip link set tun-left name renamed")
@@ -74,13 +79,13 @@ OTHERS = {
     "link down": lambda node: node.run("ip link set tun-left down"),
     "link down and up": lambda node: node.run("ip link set tun-left down") and node.run("ip link set tun-left up"),
     "a rule is deleted": lambda node: node.run("ip rule del fwmark 0xca6c lookup 51820 not", check=False),
-    "all rules of ours are deleted": lambda node: node.run(f"ip rule flush protocol {PROTO}"),
-    "the table is flushed": lambda node: node.run("ip route flush table 51820"),
-    "the routes of the interface are flushed": lambda node: (node.run("ip route flush dev tun-left"),
-                                                             node.run("ip -6 route flush dev tun-left")),
-    "the local routes are flushed, too": lambda node: (node.run("ip route flush dev tun-left table all"),
-                                                       node.run("ip -6 route flush dev tun-left table all")),
-    "the addresses are flushed": lambda node: node.run("ip address flush dev tun-left"),
+    "all rules of ours are deleted": lambda node: flush(node, f"rule flush protocol {PROTO}"),
+    "the table is flushed": lambda node: flush(node, "route flush table 51820"),
+    "the routes of the interface are flushed": lambda node: (flush(node, "route flush dev tun-left"),
+                                                             flush(node, "-6 route flush dev tun-left")),
+    "the local routes are flushed, too": lambda node: (flush(node, "route flush dev tun-left table all"),
+                                                       flush(node, "-6 route flush dev tun-left table all")),
+    "the addresses are flushed": lambda node: flush(node, "address flush dev tun-left"),
     "the firewall is flushed": lambda node: node.run("nft flush ruleset"),
     "a chain of the firewall is flushed": lambda node: node.run("nft flush chain ip adit-tun-left premangle"),
     "a rule is added to the firewall": lambda node: node.run("nft insert rule ip adit-tun-left preraw drop"),
@@ -192,7 +197,7 @@ def away_and_back(lab):
             left.node.ping(BEYOND[4])
             left.node.ping(BEYOND[6])
     with lab.check("a later change is repaired, too"):
-        left.node.run("ip address flush dev tun-left")
+        flush(left.node, "address flush dev tun-left")
         repaired(left.node, before)
 
 
@@ -204,7 +209,7 @@ def replaced_routes(lab):
     left.node.ping(BEYOND[4])
     for number in 1, 2:
         with lab.check(f"in our table ours comes first again, and the other one stays, time {number}"):
-            left.node.run("ip route flush table 51820")  # with two routes, ip(8) cannot replace one by the other
+            flush(left.node, "route flush table 51820")  # with two routes, ip(8) cannot replace one by the other
             time.sleep(0.3)
             left.node.run("ip route replace default via 10.9.1.1 dev wan table 51820")
             left.node.run("ip -6 route replace default via fd09:1::1 dev wan table 51820")
@@ -214,7 +219,7 @@ def replaced_routes(lab):
                 assert "dev wan" in left.node.run(f"ip -{family} route show table 51820").stdout
                 left.node.ping(BEYOND[family])
     with lab.check("ours also comes in front of a route that is prepended or has a smaller metric"):
-        left.node.run("ip route flush table 51820"), left.node.run("ip -6 route flush table 51820")
+        flush(left.node, "route flush table 51820"), flush(left.node, "-6 route flush table 51820")
         for family in 4, 6:
             wait_for(lambda: "tun-left" in left.node.run(f"ip -{family} route show table 51820").stdout, "our route")
         left.node.run("ip route prepend default via 10.9.1.1 dev wan table 51820")
@@ -403,8 +408,8 @@ def reload_repairs(lab):
     before = inner_state(left.node)
     with lab.check("a reload of an unchanged file repairs at once"):
         left.daemon.halt()
-        left.node.run("ip route flush table 51820")
-        left.node.run("ip address flush dev tun-left")
+        flush(left.node, "route flush table 51820")
+        flush(left.node, "address flush dev tun-left")
         left.daemon.process.send_signal(signal.SIGCONT)
         left.reload()
         assert not (difference := changes(before, inner_state(left.node))), difference
