@@ -13,8 +13,6 @@ import subprocess
 from ends import Adit
 from lab import TIMEOUT, case, wait_for
 
-COMMANDS = ["run", "check", "reload", "stop", "show", "mesh", "genkey", "pubkey", "genpsk", "init", "peer", "up",
-            "down", "doctor", "log"]
 WORDS = {"status": "show", "version": "--version", "chek": "check", "list": "show", "start": "run", "connect": "up",
          "disconnect": "down", "relaod": "reload", "STATUS": "show", "gen-key": "genkey", "site.conf": "run", "shwo": "show"}
 
@@ -50,7 +48,9 @@ def helps(lab):
     node = lab.node("left")
     before = links(node)
     with lab.check("every command explains itself within 80 columns"):
-        for command in COMMANDS:
+        commands = re.findall("^  adit ([a-z]+) ", node.run([lab.adit, "--help"]).stdout, re.M)
+        assert {"run", "show", "log"} < set(commands), commands
+        for command in commands:
             for line in [command, "--help"], [command, "-h"], ["help", command], [command, "one", "--help"]:
                 done = node.run([lab.adit] + line)
                 assert done.stdout.startswith(f"usage: adit {command}") and not done.stderr, f"{line}: {done}"
@@ -61,8 +61,6 @@ def helps(lab):
             done = node.run([lab.adit] + line)
             assert done.stdout.startswith("usage: adit ") and not done.stderr, f"{line}: {done}"
             assert max(map(len, done.stdout.splitlines())) < 80, f"{line}: too wide"
-        listed = node.run([lab.adit, "--help"]).stdout
-        assert all(f"adit {command}" in listed for command in COMMANDS)
     with lab.check("nothing was made"):
         assert links(node) == before
 
