@@ -46,8 +46,11 @@ struct network {
 	struct network_options options;
 	uint64_t logged_warnings[WARNINGS_REMEMBERED]; /* hashes of their texts; the oldest is replaced */
 	size_t logged_count;
-	bool warned;                /* in this look, or since network_prepare */
-	bool warning_stands;        /* the last look has warned */
+	struct reason left_out;        /* the latest text that the owner was notified of; empty: nothing is left out */
+	bool warned;                   /* in this look, or since network_prepare */
+	bool warning_stands;           /* the last look has warned */
+	struct reason left_out_before; /* before a prepared change */
+	bool warning_stood_before;
 	struct token_bucket listed; /* operations in the log */
 	unsigned long unlisted;
 	struct watch watch;
@@ -55,8 +58,9 @@ struct network {
 	bool routes_differ; /* the check has found it, so the next look lists them all */
 };
 
-static void notify_owner(const struct network *network, const char *text)
+static void notify_owner(struct network *network, const char *text)
 {
+	reason_set(&network->left_out, 0, "%s", text ? text : "");
 	if (network->options.warnings.left_out)
 		network->options.warnings.left_out(network->options.warnings.context, text);
 }
@@ -183,13 +187,14 @@ static int build_desired(struct network *network, struct item_list *list, const 
 		return error;
 	if (plan->full_v6 && facts.v6_on_host)
 		rejected = ", and rejecting the traffic for ::/0";
-	network->reconcile.v6_refused = true;
-	if (config->mtu && config->mtu < IPV6_MTU_MIN)
+	if (config->mtu && config->mtu < IPV6_MTU_MIN) {
 		snprintf(warning, sizeof warning, "IPv6 needs an MTU of %d or more: leaving out %s%s", IPV6_MTU_MIN, left_out,
 				 rejected);
-	else
+	} else {
+		network->reconcile.v6_refused = true;
 		snprintf(warning, sizeof warning, "IPv6 is disabled here (net.ipv6.conf.all.disable_ipv6): leaving out %s%s",
 				 left_out, rejected);
+	}
 	log_warning(network->name, "%s", warning);
 	notify_owner(network, warning);
 	return 0;
@@ -220,6 +225,13 @@ static int apply_desired(struct network *network, enum reconcile_mode mode, stru
 	return reconcile_change(&network->reconcile, before, mode, reason);
 }
 
+/* After a refused change, what was left out before it still is. */
+static void restore_warning(struct network *network)
+{
+	notify_owner(network, *network->left_out_before.text ? network->left_out_before.text : NULL);
+	network->warning_stands = network->warning_stood_before;
+}
+
 int network_prepare(struct network *network, const struct network_plan *plan, struct table_claim *claim,
 					const struct config *config, const struct endpoint *endpoints, size_t endpoint_count,
 					struct reason *reason)
@@ -227,10 +239,13 @@ int network_prepare(struct network *network, const struct network_plan *plan, st
 	struct item_list desired = { 0 };
 	int status;
 
+	network->left_out_before = network->left_out;
+	network->warning_stood_before = network->warning_stands;
 	notify_owner(network, NULL);
 	network->warned = network->warning_stands = false;
 	status = build_desired(network, &desired, plan, config, endpoints, endpoint_count);
 	if (status < 0) {
+		restore_warning(network);
 		item_list_destroy(&desired);
 		table_claim_release(claim);
 		return reason_set_errno(reason, status, "network");
@@ -275,6 +290,14 @@ static void follow_table(const struct network *network)
 		netlink_events_set_table(network->watch.routes.fd, netlink_port(network->host.netlink), network->plan.table);
 }
 
+static bool leaves_out(const struct item_list *desired)
+{
+	for (size_t i = 0; i < desired->count; i++)
+		if (desired->items[i].flags & ITEM_LEFT_OUT)
+			return true;
+	return false;
+}
+
 void network_commit(struct network *network)
 {
 	struct reason reason;
@@ -288,6 +311,7 @@ void network_commit(struct network *network)
 	drop_claim(network, &network->claim_before);
 	network->committed_once = true;
 	network->host.first = false;
+	network->reconcile.v6_refused &= leaves_out(&network->reconcile.desired);
 	network->warning_stands = network->warned;
 	follow_table(network);
 	watch_look_when_idle(&network->watch);
@@ -351,6 +375,7 @@ void network_revert(struct network *network)
 	network->claim_before = (struct table_claim) { 0 };
 	item_list_destroy(&network->before);
 	network->host.before = &network->reconcile.desired;
+	restore_warning(network);
 	watch_look_when_idle(&network->watch);
 }
 
@@ -416,14 +441,6 @@ static void on_routes_checked(void *context, bool differs)
 	network->routes_differ = differs;
 	if (differs)
 		watch_look(&network->watch);
-}
-
-static bool leaves_out(const struct item_list *desired)
-{
-	for (size_t i = 0; i < desired->count; i++)
-		if (desired->items[i].flags & ITEM_LEFT_OUT)
-			return true;
-	return false;
 }
 
 /* Repairs everything. Many routes are taken to be right until the check has found otherwise. */
@@ -568,10 +585,10 @@ static bool leads_to_closing_guard(const struct network *network, const struct i
 }
 
 /*
- * Wants the guards of an earlier process with FailClosed, and the rules that lead to their table. Without a
- * configuration of our own, because the start failed or the process was killed, they stay.
+ * Adds the guards of an earlier process with FailClosed, and the rules that lead to their table, to the desired state:
+ * without a configuration of our own, because the start failed or the process was killed, they stay.
  */
-static int want_what_fails_closed(struct network *network)
+static int want_closing_guards(struct network *network)
 {
 	const struct host_operations *host = &network->host.operations;
 	struct item_list observed = { 0 };
@@ -598,7 +615,7 @@ void network_close(struct network *network)
 	started = network->committed_once || network->reconcile.desired.count;
 	watch_stop(&network->watch);
 	route_check_stop(&network->check);
-	if (!started && network->claim.table && want_what_fails_closed(network) < 0)
+	if (!started && network->claim.table && want_closing_guards(network) < 0)
 		log_warning(network->name, "cannot read the network that the previous process left");
 	remove_all(network);
 	network_leave(network);
@@ -652,7 +669,7 @@ int network_remove_remains(const char *interface)
 	network->host.desired = &network->reconcile.desired;
 	network->host.closed_metric = item_closed_metric(interface);
 	network->host.closing = true;
-	if (want_what_fails_closed(network) < 0)
+	if (want_closing_guards(network) < 0)
 		log_warning(interface, "cannot read the network that the killed daemon left");
 	else
 		changes = remove_all(network);

@@ -96,13 +96,26 @@ def mtu_down_and_up(lab):
     left, _ = lay(lab)
     left.start()
     left.settings["MTU"] = 1200
+    warning = "IPv6 needs an MTU of 1280 or more: leaving out fd07::1/64"
+
+    def shown():
+        return left.node.run([lab.adit, "show", left.interface]).stdout
+
     with lab.check("MTU = 1200 leaves IPv6 out, with a warning"):
         left.reload()
-        assert "IPv6 needs an MTU of 1280 or more: leaving out fd07::1/64" in left.daemon.log()
+        assert warning in left.daemon.log() and warning in shown(), shown()
         left.node.ping(BEYOND[4])
+    with lab.check("a repair and a refused reload keep the warning"):
+        left.node.run("ip link set tun-left mtu 1210")
+        wait_for(lambda: left.node.json("ip -j link show tun-left")[0]["mtu"] == 1200, "MTU 1200")
+        wait_for(lambda: "another program changed" in left.daemon.log(), "a repair")
+        assert warning in shown(), shown()
+        refused_route(left)
+        assert warning in shown(), shown()
     left.settings["MTU"] = 1420
     with lab.check("MTU = 1420 brings it back"):
         left.reload()
+        assert warning not in shown(), shown()
         left.node.ping(BEYOND[6])
         assert left.node.get("net/ipv6/conf/tun-left/accept_ra") == "0"
         assert not left.node.run("ip -6 address show dev tun-left scope link").stdout
@@ -282,7 +295,7 @@ def crash(lab):
 
 def forbid_v6_sockets():
     """For a child: socket(2) fails with EAFNOSUPPORT for AF_INET6."""
-    forbid((41, 198), 0, socket.AF_INET6, errno.EAFNOSUPPORT)
+    forbid((41, 198), errno.EAFNOSUPPORT, 0, socket.AF_INET6)
 
 
 @case(sockets=[True, False])
