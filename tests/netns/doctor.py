@@ -7,7 +7,6 @@ adit doctor: each case makes faults on purpose, expects the finding and its reme
 """
 
 import contextlib
-import ctypes
 import errno
 import json
 import os
@@ -15,13 +14,12 @@ import pty
 import re
 import shutil
 import socket
-import struct
 import subprocess
 import time
 
 from ends import PORT, Adit, host_port, key
 from errors import refuse_io_uring
-from lab import Skip, case, libc, wait_for
+from lab import Skip, case, forbid, wait_for
 from process import forbid_node
 
 INTERFACE = "tun-left"
@@ -407,14 +405,8 @@ def device(lab):
 
 
 def refuse_unshare():
-    """For a child: a seccomp filter by which unshare(2) fails with EPERM."""
-    load, equal, leave, allow, refuse = 0x20, 0x15, 0x06, 0x7fff0000, 0x00050000 | errno.EPERM
-    number = 272 if os.uname().machine == "x86_64" else 97
-    steps = (load, 0, 0, 0), (equal, 0, 1, number), (leave, 0, 0, refuse), (leave, 0, 0, allow)
-    code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *step) for step in steps))
-    program = ctypes.create_string_buffer(struct.pack("@HP", len(steps), ctypes.addressof(code)))
-    if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, program):
-        raise OSError(ctypes.get_errno(), "seccomp")
+    """For a child: unshare(2) fails with EPERM."""
+    forbid((272, 97), errno.EPERM)
 
 
 @case()

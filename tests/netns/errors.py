@@ -5,16 +5,14 @@ Errors: a message of one line that names the problem, an exit code, and nothing 
     left  192.0.2.1  ----  right  192.0.2.2        (right runs nothing)
 """
 
-import ctypes
 import errno
 import os
 import re
 import shlex
 import socket
-import struct
 
 from ends import PORT, Adit
-from lab import case, libc, wait_for
+from lab import case, forbid, wait_for
 
 INTERFACE = "tun-left"
 
@@ -116,13 +114,8 @@ def missing_requirements(lab):
 
 
 def refuse_io_uring():
-    """Installs a seccomp filter in a child process that makes io_uring_setup(2), number 425, fail with EPERM."""
-    load, equal, leave, allow, refuse = 0x20, 0x15, 0x06, 0x7fff0000, 0x00050000 | errno.EPERM
-    steps = (load, 0, 0, 0), (equal, 0, 1, 425), (leave, 0, 0, refuse), (leave, 0, 0, allow)
-    code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *step) for step in steps))
-    program = ctypes.create_string_buffer(struct.pack("@HP", len(steps), ctypes.addressof(code)))
-    if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, program):
-        raise OSError(ctypes.get_errno(), "seccomp")
+    """For a child: io_uring_setup(2) fails with EPERM."""
+    forbid((425, 425), errno.EPERM)
 
 
 @case()

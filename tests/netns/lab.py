@@ -75,14 +75,15 @@ def enter(namespace):
         raise OSError(ctypes.get_errno(), "setns")
 
 
-def forbid(numbers, argument, value, error):
+def forbid(numbers, error, argument=None, value=0):
     """
-    For a child: a seccomp filter by which a system call fails if one of its arguments has a value. `numbers` are those
-    of the call on x86_64 and arm64.
+    For a child: a seccomp filter by which a system call fails, with `argument` only if that argument has this value.
+    `numbers` are those of the call on x86_64 and arm64.
     """
     load, equal, leave, allow, refuse = 0x20, 0x15, 0x06, 0x7fff0000, 0x00050000 | error
-    steps = ((load, 0, 0, 0), (equal, 0, 3, numbers[os.uname().machine != "x86_64"]), (load, 0, 0, 16 + 8 * argument),
-             (equal, 0, 1, value), (leave, 0, 0, refuse), (leave, 0, 0, allow))
+    compare = () if argument is None else ((load, 0, 0, 16 + 8 * argument), (equal, 0, 1, value))
+    steps = ((load, 0, 0, 0), (equal, 0, len(compare) + 1, numbers[os.uname().machine != "x86_64"]), *compare,
+             (leave, 0, 0, refuse), (leave, 0, 0, allow))
     code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *step) for step in steps))
     program = ctypes.create_string_buffer(struct.pack("@HP", len(steps), ctypes.addressof(code)))
     if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, program):

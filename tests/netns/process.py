@@ -169,7 +169,7 @@ def no_threads(lab):
     end = Adit(lab.node("left"), INTERFACE, ["10.7.0.1/24"], Workers=4)
     with lab.check("one line names the limits"):
         done = end.node.run([lab.adit, "run", end.write()], check=False,
-                            preexec_fn=lambda: forbid((435, 435), 1, 88, errno.EAGAIN))
+                            preexec_fn=lambda: forbid((435, 435), errno.EAGAIN, 1, 88))
         lines = done.stderr.splitlines()
         assert done.returncode == 1 and len(lines) == 1 and "TasksMax" in lines[0], done
         assert not end.node.has_link(INTERFACE)
@@ -345,7 +345,7 @@ def core_dumps(lab):
 
 def forbid_node():
     """For a child: openat(2) with the flags for /dev/net/tun fails with EPERM."""
-    forbid((257, 56), 2, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC, errno.EPERM)
+    forbid((257, 56), errno.EPERM, 2, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
 @case()
