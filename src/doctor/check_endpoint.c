@@ -137,15 +137,15 @@ void judge_mtu(struct findings *findings, const struct endpoint_facts *list, siz
 	endpoint_text(text, &narrow->address);
 	if (tunnel->mtu > smallest) {
 		finding_add(findings, VERDICT_WARN, "MTU",
-					"%u in the file, but the route to %s has an MTU of %u, which leaves "
-					"%u for packets in the tunnel; larger ones are fragmented or lost",
+					"%u in the file, but the route to %s has an MTU of %u, which leaves %u for packets in the tunnel; "
+					"larger ones are fragmented or lost",
 					tunnel->mtu, text, narrow->route_mtu, smallest);
 		finding_hint(findings, "write MTU = %u in [Interface], or remove the line, so that adit derives the MTU",
 					 smallest);
 	} else if (smallest < IPV6_MTU_MIN && tunnel->uses_v6) {
 		finding_add(findings, VERDICT_WARN, "MTU",
-					"the route to %s has an MTU of %u, which leaves %u; IPv6 in the tunnel "
-					"needs %d, so its datagrams are fragmented",
+					"the route to %s has an MTU of %u, which leaves %u; IPv6 in the tunnel needs %d, so its datagrams "
+					"are fragmented",
 					text, narrow->route_mtu, smallest, IPV6_MTU_MIN);
 		finding_hint(findings, "use a path with a larger MTU, or leave IPv6 out of this tunnel");
 	} else {

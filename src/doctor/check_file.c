@@ -153,8 +153,8 @@ void judge_file_tools(struct findings *findings, const struct file_tool_facts *f
 		finding_add(findings, VERDICT_OK, "DNS", "%s is there", facts->has_resolvectl ? "resolvectl" : "resolvconf");
 	} else if (facts->sets_dns) {
 		finding_add(findings, VERDICT_FAIL, "DNS", "neither systemd-resolved with resolvectl nor resolvconf is there");
-		finding_hint(findings, "install systemd-resolved or openresolv (Debian: apt-get install openresolv), or remove "
-							   "the line");
+		finding_hint(findings,
+					 "install systemd-resolved or openresolv (Debian: apt-get install openresolv), or remove the line");
 	}
 	for (int i = 0; i < FILE_TOOLS; i++) {
 		if (!facts->hook_uses[i])

@@ -226,11 +226,10 @@ void judge_port(struct findings *findings, const struct port_facts *facts, const
 
 	if (!tunnel->given)
 		return;
-	if (!tunnel->listen_port && tunnel->silent_peers) {
+	if (!tunnel->listen_port && tunnel->peers_without_endpoint) {
 		finding_add(findings, VERDICT_WARN, "ListenPort",
-					"missing, so the port is random, but %zu peer%s without an "
-					"Endpoint must reach this host",
-					tunnel->silent_peers, tunnel->silent_peers == 1 ? "" : "s");
+					"missing, so the port is random, but %zu peer%s without an Endpoint must reach this host",
+					tunnel->peers_without_endpoint, tunnel->peers_without_endpoint == 1 ? "" : "s");
 		finding_hint(findings, "write ListenPort = 51820 in [Interface]");
 		return;
 	}

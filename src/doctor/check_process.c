@@ -40,9 +40,8 @@ const char *container_remedy(enum container container)
 		[CONTAINER_NONE] = "",
 		[CONTAINER_DOCKER] = "start the container with: docker run --cap-add NET_ADMIN --device /dev/net/tun",
 		[CONTAINER_PODMAN] = "start the container with: podman run --cap-add NET_ADMIN --device /dev/net/tun",
-		[CONTAINER_NSPAWN] =
-			"start the container with: systemd-nspawn --private-network "
-			"--capability=CAP_NET_ADMIN --bind=/dev/net/tun --property=\"DeviceAllow=/dev/net/tun rw\"",
+		[CONTAINER_NSPAWN] = "start the container with: systemd-nspawn --private-network --capability=CAP_NET_ADMIN "
+							 "--bind=/dev/net/tun --property=\"DeviceAllow=/dev/net/tun rw\"",
 		[CONTAINER_LXC] = "add to the container's configuration: lxc.cgroup2.devices.allow = c 10:200 rwm and "
 						  "lxc.mount.entry = /dev/net/tun dev/net/tun none bind,create=file; do not drop net_admin",
 		[CONTAINER_OTHER] = "give the container the capability CAP_NET_ADMIN and the device /dev/net/tun",
@@ -68,8 +67,7 @@ void judge_process(struct findings *findings, const struct process_facts *facts,
 {
 	if (facts->container != CONTAINER_NONE)
 		finding_add(findings, VERDICT_NOTE, "container",
-					"this is a container (%s), whose host decides on devices "
-					"and capabilities",
+					"this is a container (%s), whose host decides on devices and capabilities",
 					container_names[facts->container]);
 	if (facts->no_proc) {
 		finding_add(findings, VERDICT_FAIL, "/proc",
@@ -92,8 +90,7 @@ void judge_process(struct findings *findings, const struct process_facts *facts,
 		return;
 	}
 	finding_add(findings, VERDICT_FAIL, "CAP_NET_ADMIN",
-				"root does not have the capability here, so adit cannot "
-				"set up an interface");
+				"root does not have the capability here, so adit cannot set up an interface");
 	finding_hint(findings, "%s",
 				 facts->container != CONTAINER_NONE
 					 ? container_remedy(facts->container)

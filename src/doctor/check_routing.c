@@ -54,25 +54,23 @@ void judge_forwarding(struct findings *findings, const struct forwarding_facts *
 		}
 		if (!relays && !routes) {
 			finding_add(findings, VERDICT_OK, object, "off, and %s",
-						tunnel->given ? "the file does not suggest that "
-										"this host forwards"
+						tunnel->given ? "the file does not suggest that this host forwards"
 									  : "only a host that forwards between its networks and a tunnel needs it");
 			continue;
 		}
 		if (relays)
 			finding_add(findings, VERDICT_WARN, object,
-						"off, but %zu peers have no Endpoint and can reach each other "
-						"only through this host",
-						tunnel->silent_peers);
+						"off, but %zu peers have no Endpoint and can reach each other only through this host",
+						tunnel->peers_without_endpoint);
 		else
-			finding_add(findings, VERDICT_NOTE, object,
-						"off; this host has several networks, and the hosts there can "
-						"use the tunnel only if it forwards");
+			finding_add(
+				findings, VERDICT_NOTE, object,
+				"off; this host has several networks, and the hosts there can use the tunnel only if it forwards");
 		finding_command(findings, "sysctl -w %s=1", object);
-		finding_hint(findings, "%s" PERMANENT,
-					 v6 ? "if this host gets its address by Router Advertisements, first set "
-						  "accept_ra of that interface to 2"
-						: "let the firewall accept forwarded packets, too");
+		finding_hint(
+			findings, "%s" PERMANENT,
+			v6 ? "if this host gets its address by Router Advertisements, first set accept_ra of that interface to 2"
+			   : "let the firewall accept forwarded packets, too");
 	}
 }
 
@@ -124,14 +122,14 @@ void judge_rp_filter(struct findings *findings, const struct rp_filter_facts *fa
 					"nft(8) is usable",
 					facts->strict);
 	} else if (facts->src_valid_mark <= 0 && !facts->writable) {
-		finding_add(findings, VERDICT_FAIL, object,
-					"strict on %s, and adit cannot set net.ipv4.conf.all.src_valid_mark, "
-					"because /proc/sys is read-only here",
-					facts->strict);
+		finding_add(
+			findings, VERDICT_FAIL, object,
+			"strict on %s, and adit cannot set net.ipv4.conf.all.src_valid_mark, because /proc/sys is read-only here",
+			facts->strict);
 	} else {
 		finding_add(findings, VERDICT_NOTE, object,
-					"strict on %s: adit sets net.ipv4.conf.all.src_valid_mark and marks "
-					"replies by nft(8), so that the datagrams of the peers pass",
+					"strict on %s: adit sets net.ipv4.conf.all.src_valid_mark and marks replies by nft(8), so that the "
+					"datagrams of the peers pass",
 					facts->strict);
 	}
 	if (facts->strict[0] && tunnel->full_tunnel[0]) {
@@ -174,8 +172,8 @@ void judge_nft(struct findings *findings, const struct nft_facts *facts, const s
 
 	if (!facts->found) {
 		finding_add(findings, bad, "nft", "the program is not in PATH; %s", use);
-		finding_hint(findings, "install the package nftables (Debian: apt-get install nftables); adit does not use "
-							   "iptables");
+		finding_hint(findings,
+					 "install the package nftables (Debian: apt-get install nftables); adit does not use iptables");
 	} else if (!facts->tested) {
 		finding_add(findings, VERDICT_NOTE, "nft", "found, but not tested; %s", use);
 		finding_needs_root(findings);

@@ -36,17 +36,14 @@ void judge_clock(struct findings *findings, const struct clock_facts *facts)
 	wrong = date.tm_year + 1900 < YEAR_SANE;
 	if (wrong)
 		finding_add(findings, VERDICT_FAIL, "clock",
-					"the year is %d; peers reject handshakes that are older than the "
-					"last one",
-					date.tm_year + 1900);
+					"the year is %d; peers reject handshakes that are older than the last one", date.tm_year + 1900);
 	else if (facts->unsynchronized && !facts->battery)
 		finding_add(findings, VERDICT_WARN, "clock",
-					"not synchronized by NTP, and there is no real-time clock; if it is "
-					"set back, peers reject the handshakes of this host");
+					"not synchronized by NTP, and there is no real-time clock; if it is set back, peers reject the "
+					"handshakes of this host");
 	else if (facts->unsynchronized)
 		finding_add(findings, VERDICT_NOTE, "clock",
-					"not synchronized by NTP; if it is set back, peers reject the "
-					"handshakes of this host");
+					"not synchronized by NTP; if it is set back, peers reject the handshakes of this host");
 	else
 		finding_add(findings, VERDICT_OK, "clock", "synchronized by NTP");
 	if (wrong || facts->unsynchronized) {
@@ -214,8 +211,7 @@ void judge_managers(struct findings *findings, const struct manager_facts *facts
 	}
 	if (facts->network_manager && !facts->network_manager_ignores) {
 		finding_add(findings, VERDICT_NOTE, "NetworkManager",
-					"may manage the interface of the tunnel; adit restores what "
-					"it changes");
+					"may manage the interface of the tunnel; adit restores what it changes");
 		finding_hint(findings,
 					 "to keep it away, write unmanaged-devices=interface-name:%s below [keyfile] in a file in "
 					 "/etc/NetworkManager/conf.d",

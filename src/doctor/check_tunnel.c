@@ -5,7 +5,7 @@
 
 #include "checks.h"
 
-/* A network that is neither part of the tunnel's own network nor a default route. */
+/* Returns whether the prefix is a network behind a peer: no default route, no single host, and not the tunnel's own. */
 static bool is_remote_network(const struct config *config, const struct ip_prefix *prefix)
 {
 	if (prefix->length == 0)
@@ -34,9 +34,9 @@ void collect_tunnel(struct tunnel_facts *facts, const struct config *config, con
 			facts->full_tunnel[v6] |= ip->prefix.length == 0 && config->table == TABLE_AUTO;
 			facts->routes_networks[v6] |= is_remote_network(config, &ip->prefix);
 		}
-		facts->silent_peers += !peer->has_endpoint;
+		facts->peers_without_endpoint += !peer->has_endpoint;
 	}
-	facts->relays = facts->silent_peers > 1;
+	facts->relays = facts->peers_without_endpoint > 1;
 	facts->listen_port = config->listen_port;
 	facts->mtu = config->mtu;
 	facts->tun_backend = config->tun_backend;

@@ -289,8 +289,7 @@ void judge_udp_trial(struct findings *findings, const struct udp_trial *trial, i
 	}
 	if (!trial->gro)
 		finding_add(findings, VERDICT_NOTE, "UDP GRO",
-					"not supported (Linux 5.12 has it), so datagrams are received "
-					"one by one");
+					"not supported (Linux 5.12 has it), so datagrams are received one by one");
 	if (!trial->gso) {
 		finding_add(findings, VERDICT_NOTE, "UDP GSO", "not supported, so datagrams are sent one by one");
 		return;

@@ -22,13 +22,13 @@ struct tunnel_facts {
 	bool given; /* the file was read without errors */
 	char interface[IFNAMSIZ];
 	char path[256];
-	bool full_tunnel[2];     /* a default route with policy rules, for IPv4 and IPv6 */
-	bool uses_v4, uses_v6;   /* Address or AllowedIPs contain the family */
-	bool relays;             /* peers without an endpoint can only reach each other through this host */
-	bool routes_networks[2]; /* AllowedIPs contain networks beyond those of Address, for IPv4 and IPv6 */
-	size_t silent_peers;     /* peers without an endpoint, which must send first */
-	uint16_t listen_port;    /* 0: random */
-	uint32_t mtu;            /* 0: from the routes */
+	bool full_tunnel[2];           /* a default route with policy rules, for IPv4 and IPv6 */
+	bool uses_v4, uses_v6;         /* Address or AllowedIPs contain the family */
+	bool relays;                   /* peers without an endpoint can only reach each other through this host */
+	bool routes_networks[2];       /* AllowedIPs contain networks beyond those of Address, for IPv4 and IPv6 */
+	size_t peers_without_endpoint; /* these must send first */
+	uint16_t listen_port;          /* 0: random */
+	uint32_t mtu;                  /* 0: from the routes */
 	enum backend_kind tun_backend;
 	bool gso_off, tun_offload_off;
 };

@@ -172,8 +172,7 @@ static int enter_earlier_keys(struct secrets *secrets, const struct topology *to
 		if (other < secrets->count)
 			return reason_set(
 				reason, -EEXIST,
-				"hosts %s and %s have the same private key; remove the folder of one of them to make a new "
-				"key",
+				"hosts %s and %s have the same private key; remove the folder of one of them to make a new key",
 				topology->list->hosts[other].name, topology->list->hosts[i].name);
 		owners[i].host = i;
 		map_insert(map, &owners[i].node, hash_of_key(host->public_key));

@@ -72,8 +72,7 @@ static bool describe_clock(const struct device *device, char text[WARNING_TEXT],
 
 	if (wall / NS_PER_S < EARLIEST_DATE) {
 		snprintf(text, WARNING_TEXT,
-				 "the clock of this host is not set; peers reject handshakes that are older than "
-				 "those before");
+				 "the clock of this host is not set; peers reject handshakes that are older than those before");
 		return true;
 	}
 	if (device->stamp_offset == INT64_MIN) /* no handshake yet */

@@ -306,7 +306,7 @@ static void forwarding_matters_for_hubs_and_routers(void **state)
 	found.count = 0;
 
 	tunnel.relays = true;
-	tunnel.silent_peers = 3;
+	tunnel.peers_without_endpoint = 3;
 	judge_forwarding(&found, &facts, &tunnel);
 	assert_finding(0, VERDICT_WARN, "net.ipv4.ip_forward", "3 peers have no Endpoint",
 				   "sysctl -w net.ipv4.ip_forward=1");

@@ -31,7 +31,7 @@ static void the_file_says_what_the_tunnel_needs(void **state)
 
 	assert_true(facts.given && facts.uses_v4 && facts.gso_off);
 	assert_false(facts.uses_v6 || facts.relays || facts.routes_networks[0] || facts.full_tunnel[0]);
-	assert_int_equal(facts.silent_peers, 1);
+	assert_int_equal(facts.peers_without_endpoint, 1);
 	assert_int_equal(facts.listen_port, 51820);
 	assert_int_equal(facts.mtu, 1400);
 	assert_int_equal(facts.tun_backend, BACKEND_SYSCALLS);
@@ -47,7 +47,7 @@ static void the_file_says_what_the_tunnel_needs(void **state)
 	facts = tunnel_of("[Interface]\nPrivateKey=" PRIVATE_KEY "\nTable=off\n"
 					  "[Peer]\nPublicKey=" PUBLIC_KEY "\nEndpoint=192.0.2.1:1\nAllowedIPs=0.0.0.0/0\n");
 	assert_false(facts.full_tunnel[0]);
-	assert_int_equal(facts.silent_peers, 0);
+	assert_int_equal(facts.peers_without_endpoint, 0);
 }
 
 /* --- interface and port ----- */
@@ -148,7 +148,7 @@ static void a_random_port_does_not_serve_peers_without_an_endpoint(void **state)
 
 	judge_port(&found, &unused, &absent, &as_root, &tunnel);
 	assert_only(VERDICT_OK, "ListenPort", "random", "");
-	tunnel.silent_peers = 1;
+	tunnel.peers_without_endpoint = 1;
 	judge_port(&found, &unused, &absent, &as_root, &tunnel);
 	assert_contains(found.list[0].hint, "ListenPort = 51820");
 	assert_only(VERDICT_WARN, "ListenPort", "1 peer without", "");
