@@ -51,32 +51,24 @@ static int make_lock_path(char path[UAPI_PATH], const char *directory, const cha
 	return error < UAPI_PATH ? 0 : -ENAMETOOLONG;
 }
 
-/*
- * The previous holder may have removed the file after we have opened it. Sets `left` if a holder has marked the file.
- */
-static bool is_same_file(int fd, const char *path, bool *left)
-{
-	struct stat open_file, named;
-
-	if (fstat(fd, &open_file) || lstat(path, &named))
-		return false;
-	*left = open_file.st_size > 0;
-	return open_file.st_ino == named.st_ino && open_file.st_dev == named.st_dev;
-}
-
-/* Returns the locked descriptor, -EBUSY, or another negative errno. */
+/* Returns the locked descriptor, -EBUSY or another negative errno. Sets `left` if an earlier holder marked the file. */
 static int lock_file(const char *path, enum interface_phase phase, bool *left)
 {
 	enum lock_byte first = phase == INTERFACE_STARTING ? BYTE_STARTING : BYTE_OWNER;
 
 	for (;;) {
 		int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600), error;
+		struct stat locked, named;
 
 		if (fd < 0)
 			return -errno;
 		error = set_record(fd, first, 2, F_WRLCK);
-		if (!error && is_same_file(fd, path, left))
+		/* The previous holder may have removed the file after we have opened it. */
+		if (!error && !fstat(fd, &locked) && !lstat(path, &named) && locked.st_ino == named.st_ino &&
+			locked.st_dev == named.st_dev) {
+			*left = locked.st_size > 0;
 			return fd;
+		}
 		close(fd);
 		if (error)
 			return error == -EAGAIN || error == -EACCES ? -EBUSY : error;
