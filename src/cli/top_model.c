@@ -126,7 +126,7 @@ static void push_rate(float rates[TOP_HISTORY], double rate)
 	rates[0] = (float)rate;
 }
 
-/* Begins to measure the loss: from now on, and from `loss[0]` before. */
+/* Records the totals from which the loss is measured, and keeps the totals before, see `loss`. */
 static void peer_mark_loss(struct top_peer *peer)
 {
 	peer->loss[1] = peer->loss[0];
@@ -160,7 +160,7 @@ static void peers_free(struct top_peer **peers, size_t count)
 		free(peers[i]);
 }
 
-/* The peers of a sample, sorted by key. The caller frees the array. NULL if there is no memory. */
+/* Returns the peers of a sample, sorted by key, in an array that the caller frees. NULL: no memory. */
 static const struct show_peer **sort_sample(const struct show_interface *state, size_t *count)
 {
 	const struct show_peer **sorted;
@@ -181,7 +181,7 @@ static const struct show_peer **sort_sample(const struct show_interface *state, 
 
 /*
  * Replaces the peers of the model by those of a sample. Peers that are in both keep their history. Both lists are
- * sorted by key. 0, or -ENOMEM, after which the model has no peers.
+ * sorted by key. Returns 0, or -ENOMEM, after which the caller clears the model.
  */
 static int merge_peers(struct top_model *model, const struct show_peer **sorted, size_t count, double seconds)
 {

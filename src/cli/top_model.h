@@ -54,7 +54,7 @@ struct top_peer {
 	unsigned filled;                  /* entries of both */
 	struct top_loss {
 		uint64_t datagrams, lost;
-	} loss[2]; /* totals of two earlier samples, the later one first */
+	} loss[2]; /* totals at two earlier samples, the later one first; the loss is measured from the earlier one */
 };
 
 struct top_model {
@@ -73,8 +73,8 @@ struct top_model {
 
 /*
  * Takes a sample, and leaves the sample without peers. After an error the model keeps the peers of the last answer if
- * the daemon may be slow (-EAGAIN), and forgets everything if there is no daemon. 0, or -ENOMEM, after which the model
- * is as if there had been no sample.
+ * the daemon may be slow (-EAGAIN), and forgets everything if there is no daemon. Returns 0, or -ENOMEM, after which
+ * the model is as if there had been no sample.
  */
 int top_model_update(struct top_model *model, struct top_sample *sample);
 /* Leaves an empty model. Accepts a zeroed struct. */

@@ -47,7 +47,8 @@ static void link_watch_resume(struct link_watch *watch)
 
 /*
  * The link cannot be followed now: it is in a namespace that this process may not enter, or the host lacks memory or
- * descriptors. Tries again until it can. Packets flow meanwhile; a link whose state is unknown is taken to be up.
+ * descriptors. The timer tries again until it can be followed. Until then the device keeps its last state, or counts as
+ * up if the namespace is the cause, so that packets flow.
  */
 static void link_watch_lost(struct link_watch *watch, int error)
 {

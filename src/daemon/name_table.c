@@ -580,10 +580,11 @@ int name_table_load(struct name_table *table, const struct config *config, uint6
 		name->loaded = false;
 	for (const struct config_peer *peer = config->peers; peer; peer = peer->next) {
 		struct name *name = name_table_wants(peer) ? find_same(table, peer) : NULL;
-		if (name)
+
+		if (name) {
 			name->loaded = true;
-		if (name)
 			end_override(table, name);
+		}
 	}
 	for (struct name *name = list_first_entry(&table->names, struct name, node), *next; name; name = next) {
 		next = list_next_entry(&table->names, name, struct name, node);

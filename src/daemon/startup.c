@@ -73,7 +73,8 @@ void startup_init(void)
 	sigprocmask(SIG_SETMASK, &no_signals, NULL);
 	/* At a limit of the size of files, write(2) returns an error instead; it is not worth the tunnel. */
 	signal(SIGXFSZ, SIG_IGN);
-	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) /* open(2) returns the lowest free descriptor */
+	/* open(2) returns the lowest free descriptor. Writes to a standard output that was closed still fail. */
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
 		if (fcntl(fd, F_GETFD) < 0)
 			open("/dev/null", fd == STDOUT_FILENO ? O_RDONLY : O_RDWR);
 	complete_path();

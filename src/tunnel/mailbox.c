@@ -38,7 +38,7 @@ struct mailbox_ring {
 
 /* --- control's side ----- */
 
-/* Workers may post for a peer as fast as it is taken out, for example while its packets wait for a handshake. */
+/* Stops after PEERS_PER_WAKEUP, because workers may post for a peer again as fast as it is taken out. */
 static void deliver_peers(struct mailbox *mailbox, uint64_t now)
 {
 	for (int i = 0; i < PEERS_PER_WAKEUP; i++) {

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Checks that no command is forgotten: each command of the table in src/main.c has a help, an entry in src/cli/words.c, a
-section in man/adit.8, completion, and one line for wrong input. A new command is checked without a change of this file.
+"""
+Checks that no command is forgotten: each command of the table in src/main.c has help text, an entry in src/cli/words.c,
+a section in man/adit.8, completion, and one line for wrong input. A new command is checked without a change of this file.
 
-command_line.py SOURCE-FOLDER ADIT
+    command_line.py SOURCE-FOLDER ADIT
 """
 import base64
 import os
@@ -17,7 +18,6 @@ import tempfile
 TOP, ADIT = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
 EMULATOR = os.environ.get("EMULATOR", "").split()
 KIND = r"[A-Z][A-Z]+(?:\[?:[A-Z]+\]?)?"  # the name of a value, such as FILE or HOST[:PORT]
-
 
 KEY = "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg="
 VALUES = {"--endpoint": "192.0.2.1:51820", "--allowed-ips": "10.9.0.2/32"}  # an option is checked as soon as it is read
