@@ -151,6 +151,6 @@ void replay_count(struct replay *window, uint64_t now, struct replay_counts *sum
 	add_count(&sum->lost, window->lost);
 	add_count(&sum->late, window->late);
 	add_count(&sum->duplicate, window->duplicate);
-	for (int class = 0; class < REPLAY_GAPS; class ++)
-		add_count(&sum->gaps[class], window->gaps[class]);
+	for (int i = 0; i < REPLAY_GAPS; i++)
+		add_count(&sum->gaps[i], window->gaps[i]);
 }

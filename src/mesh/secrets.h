@@ -39,8 +39,8 @@ int secrets_init(struct secrets *secrets, size_t count);
 /* Wipes the keys. Accepts a zeroed struct. */
 void secrets_destroy(struct secrets *secrets);
 /*
- * Takes keys, peers and addresses of host `i` from the file at `path`. Returns 0, or a negative errno and
- * the reason, for example if the file has errors.
+ * Takes keys, peers and addresses of host `i` from the file at `path`. Returns 0, or a negative errno and the reason,
+ * for example if the file has errors.
  */
 int secrets_read(struct secrets *secrets, size_t i, const char *path, struct reason *reason);
 /*

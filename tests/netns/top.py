@@ -344,17 +344,11 @@ def no_tunnel(lab):
         left.start()
         terminal.shows(rf"^adit top  {left.interface} (.*\n)1 peer, ")
     with lab.check("it stays with this tunnel when another one with a lower name starts"):
-        other, _ = pair_of_names(lab, left)
+        other = AditDevice(left.node, "aaa", [], port=0)
+        other.launch()
         terminal.shows(rf"^adit top  {left.interface}  2 of 2")
         other.stop()
     terminal.close()
-
-
-def pair_of_names(lab, end):
-    """Starts a bare device, whose name is the first of all, on the host of an end."""
-    device = AditDevice(end.node, "aaa", [], port=0)
-    device.launch()
-    return device, end
 
 
 @case(how=["q", "C-c", "TERM", "HUP", "QUIT"])

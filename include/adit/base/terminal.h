@@ -18,7 +18,7 @@ struct terminal {
 };
 
 /*
- * Learns about the stream. Terminals are cleared and get colors, unless TERM is "dumb" or not set; NO_COLOR
+ * Finds out what the stream is. Terminals are cleared and get colors, unless TERM is "dumb" or not set; NO_COLOR
  * (no-color.org) switches colors off. The number of columns is that of the environment variable COLUMNS, or else that
  * of the terminal. Sets LC_CTYPE to UTF-8, on which the widths of characters depend.
  */

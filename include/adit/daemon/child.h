@@ -55,9 +55,9 @@ bool child_program_exists(const char *program);
 int child_start(struct children *children, const struct child_options *options);
 
 /*
- * Starts a program and runs the loop until it ends. Ignores `done` in `options`. Returns the status that `done`
- * would receive, or negative errno as child_start. If *ended becomes true meanwhile, kills the
- * program and returns -ECANCELED.
+ * Starts a program and runs the loop until it ends. Ignores `done` in `options`. Returns the status that `done` would
+ * receive, or negative errno as child_start. If *ended becomes true meanwhile, kills the program and returns
+ * -ECANCELED.
  */
 int child_run(struct children *children, const struct child_options *options, const bool *ended);
 

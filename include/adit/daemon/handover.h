@@ -4,8 +4,8 @@
  *
  * The service manager's store keeps the queues of the TUN, the UDP sockets, the claim on the routing table and the
  * saved endpoints. So the interface stays, and with it addresses and routes; the port stays in use; and no other tunnel
- * takes the policy rules for the remains of a dead one. The next process takes over what fits its file, and
- * creates the rest. Then it sends a handshake initiation to each peer with a known endpoint.
+ * takes the policy rules for the remains of a dead one. The next process takes over what fits its file, and creates the
+ * rest. Then it sends a handshake initiation to each peer with a known endpoint.
  *
  * Without a service manager all functions do nothing.
  */
@@ -64,8 +64,8 @@ void handover_take_sockets(struct handover *handover, struct worker_pool *pool, 
 void handover_take_endpoints(struct handover *handover, const struct config *config);
 
 /*
- * The tunnel is up: stores what the store lacks, and drops what has not been taken over. After a restart, begins
- * with the initiations: a few at a time, so that 10,000 peers take some seconds, and packets flow in between.
+ * The tunnel is up: stores what the store lacks, and drops what has not been taken over. After a restart, begins with
+ * the initiations: a few at a time, so that 10,000 peers take some seconds, and packets flow in between.
  */
 void handover_start(struct handover *handover, const struct config *config, const struct table_claim *claim);
 

@@ -37,8 +37,8 @@ struct resolver_options {
 	const uint32_t *mark; /* the firewall mark for new sockets; 0: none */
 	/*
 	 * The servers that the tunnel itself has set, as text. They are not queried, because they may be reachable only
-	 * through the tunnel that waits for the answer. If there are no others, the servers before them are queried. NULL,
-	 * or a pointer to NULL: none.
+	 * through the tunnel that waits for the answer. If the file has no others, those that it had before are queried.
+	 * NULL, or a pointer to NULL: none.
 	 */
 	const struct config_line *const *tunnel_servers;
 	/* Receives the answer to each query. resolver_lookup never calls it directly. */

@@ -5,8 +5,8 @@
  * tunnel, nft(8).
  *
  * The result is that of wg-quick(8), except that the MTU follows the smallest route MTU towards a peer rather than the
- * largest, and that both rules carry the mark, so that each tunnel knows its own. The state of
- * the kernel is compared and corrected at start, on each reload, and after each event that concerns it.
+ * largest, and that both rules carry the mark, so that each tunnel recognizes its own. The state of the kernel is
+ * compared and corrected at start, on each reload, and after each event that concerns it.
  *
  * A change has two steps. network_prepare makes the changes that the kernel can refuse, and undoes them if it refuses
  * one. Then network_commit deletes the items that are no longer needed, or network_revert restores the previous state.
