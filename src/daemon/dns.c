@@ -266,7 +266,7 @@ static void end_task(struct dns *dns, int status)
 		read_resolv_conf(dns);
 	if (dns->again) {
 		dns->again = false;
-		begin_task(dns, dns->servers ? DNS_SET : DNS_REMOVE);
+		apply_wanted(dns);
 		return;
 	}
 	if (dns->unapplied && !status && task != DNS_LOOK) {
@@ -430,10 +430,14 @@ int dns_start(struct dns *dns, const char *interface, const struct config *confi
 	return reason_set(reason, *ended ? -ECANCELED : -EIO, "DNS: %s has not set the name servers", dns->tool->program);
 }
 
-/* Begins to set the wanted servers, or to remove the servers if none are wanted. */
+/*
+ * Begins to set the wanted servers, or to remove the servers if none are wanted. Then nothing may start a look, for
+ * which there is no tool: neither the files nor a look that waits for the end of its pause.
+ */
 static void apply_wanted(struct dns *dns)
 {
 	path_watch_stop(&dns->files);
+	ev_timer_stop(dns->children->loop, &dns->pause);
 	if (dns->servers && !dns->tool)
 		dns->tool = choose_tool();
 	if (!dns->tool && dns->servers) {

@@ -88,25 +88,39 @@ def resolvconf(lab):
         os.unlink("/run/broken")
         left.node.run(f"{lab.adit} reload tun-left")
         assert read("/etc/resolv.conf") == "nameserver 10.7.0.7\n"
-    with lab.check("adit reload returns when the servers are set; if another reload follows first, it fails"):
-        def begin_reload(servers):
-            left.settings = {"DNS": servers}
-            left.write()
-            return subprocess.Popen(left.node.words([lab.adit, "reload", "tun-left"]), stdout=subprocess.DEVNULL,
-                                    stderr=subprocess.PIPE, text=True)
+    def begin_reload(servers):
+        left.settings = {"DNS": servers} if servers else {}
+        left.write()
+        return subprocess.Popen(left.node.words([lab.adit, "reload", "tun-left"]), stdout=subprocess.DEVNULL,
+                                stderr=subprocess.PIPE, text=True)
 
+    def reload_twice(servers, then):
+        """A second reload follows while the tool runs for the first one, which then fails."""
         touch("/run/slow")
-        forget_calls()
-        first = begin_reload("10.7.0.6")
+        first = begin_reload(servers)
         wait_for(lambda: processes("/usr/bin/sleep"), "the tool")
-        second = begin_reload("10.7.0.7")
+        second = begin_reload(then)
         _, messages = first.communicate(timeout=60)
         assert first.returncode == 1 and "another reload has followed" in messages, messages
         assert second.poll() is None
         os.unlink("/run/slow")
         _, messages = second.communicate(timeout=60)
         assert (second.returncode, messages) == (0, ""), messages
+
+    with lab.check("adit reload returns when the servers are set; if another reload follows first, it fails"):
+        reload_twice("10.7.0.6", "10.7.0.7")
         assert read("/etc/resolv.conf") == "nameserver 10.7.0.7\n"
+    with lab.check("the servers of a reload that another one removes at once are not looked for"):
+        reload_twice("10.7.0.6", None)
+        assert read("/etc/resolv.conf") == RESOLVER
+        time.sleep(1)
+        assert left.daemon.running(), left.daemon.tail()
+    with lab.check("the servers of a reload that follows a removal at once are restored"):
+        assert begin_reload("10.7.0.6").wait(60) == 0
+        reload_twice(None, "10.7.0.7")
+        with open("/etc/resolv.conf", "w") as file:
+            file.write("nameserver 192.0.2.99\n")
+        check_servers("nameserver 10.7.0.7\n")
     with lab.check("the end of the daemon ends adit reload, too"):
         touch("/run/slow")
         third = begin_reload("10.7.0.5")
