@@ -219,8 +219,12 @@ static void on_hangup(void *context)
 	struct service *service = context;
 
 	uapi_finish_sets(&service->uapi);
+	if (!service->complete) { /* refuses it; READY=1 would announce a tunnel that is still starting */
+		service_reload(service, NULL);
+		return;
+	}
 	notify_reloading();
-	service_reload(context, NULL);
+	service_reload(service, NULL);
 	status_send(&service->daemon.device, "READY=1\n");
 }
 

@@ -7,6 +7,7 @@ AditDevice    a bare adit device, configured with wg(8) and ip(8).
 WireguardGo   the same with Debian's wireguard-go; PlainWireguardGo is wireguard-go without offloads.
 """
 
+import contextlib
 import fcntl
 import os
 import signal
@@ -128,10 +129,11 @@ class Adit(End):
     def ready(self, notify):
         if self.daemon.process.poll() is not None:
             raise AssertionError(f"{self.interface} ended early: {self.daemon.tail()}")
-        try:
-            return b"READY=1" in notify.recv(4096)
-        except BlockingIOError:
-            return False
+        ready = False
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                ready |= b"READY=1" in notify.recv(4096)
+        return ready
 
 
 class Device(End):

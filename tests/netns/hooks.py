@@ -267,6 +267,8 @@ def packets_flow(lab):
         with lab.check("a reload is refused while PostUp runs"):
             done = left.node.run(f"{lab.adit} reload tun-left", check=False)
             assert done.returncode == 1 and done.stderr.startswith("the tunnel is still starting\n"), done
+            left.daemon.process.send_signal(signal.SIGHUP)
+            wait_for(lambda: left.daemon.log().count("still starting") == 2, "the refusal of SIGHUP")
         with lab.check("the service is not ready before the end of PostUp"):
             assert not left.ready(notify)
             with open("/run/go", "w"):
