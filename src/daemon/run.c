@@ -52,7 +52,7 @@ struct service {
 	bool strict;          /* reject files with keys that others can read */
 	struct config config; /* of the interface; its peers are freed after they have been applied to the device */
 	struct start_settings running;
-	bool complete; /* PostUp has run */
+	bool complete; /* PostUp has run, and the end has not begun */
 	bool keep;     /* the service restarts: leave the interface and DNS to the next process, and run no hook */
 	bool failed;   /* a hook or SaveConfig has failed while the daemon ended */
 	struct daemon daemon;
@@ -174,12 +174,14 @@ static int service_reload(struct service *service, struct uapi_reply *reply)
 	struct reload_summary summary;
 	struct reason reason = { 0 };
 	struct config config = { 0 };
-	int error = service->complete ? 0 : -EBUSY;
+	int error;
 
-	if (error) {
-		reload_report_message(&report, "the tunnel is still starting");
-		reload_report_result(&service->daemon.device, "the tunnel is still starting");
-		return error;
+	if (!service->complete) {
+		const char *refusal = service->daemon.ending ? "the tunnel is ending" : "the tunnel is still starting";
+
+		reload_report_message(&report, refusal);
+		reload_report_result(&service->daemon.device, refusal);
+		return -EBUSY;
 	}
 	summary_start(&summary, &service->daemon.device);
 	error = ini_load(&config, service->path, &findings);
@@ -219,7 +221,7 @@ static void on_hangup(void *context)
 	struct service *service = context;
 
 	uapi_finish_sets(&service->uapi);
-	if (!service->complete) { /* refuses it; READY=1 would announce a tunnel that is still starting */
+	if (!service->complete) { /* refuses it; READY=1 would announce a tunnel that is starting or ending */
 		service_reload(service, NULL);
 		return;
 	}
@@ -369,6 +371,7 @@ stop_names:
 static void service_stop(struct service *service, bool keep)
 {
 	interface_lock_enter(&service->lock, INTERFACE_ENDING);
+	service->complete = false; /* what follows may run the loop, but no reload may undo it */
 	watchdog_stop(&service->watchdog);
 	status_stop(&service->status);
 	dns_stop(&service->dns, keep);

@@ -132,8 +132,17 @@ def resolvconf(lab):
         assert left.daemon.wait() == 0
         left.settings = {"DNS": "10.7.0.7"}
         left.start()
-    with lab.check("the end removes them"):
-        assert left.stop() == 0
+    with lab.check("the end removes them, and refuses a reload meanwhile"):
+        touch("/run/slow")
+        left.daemon.process.send_signal(signal.SIGTERM)
+        wait_for(lambda: processes("/usr/bin/sleep"), "the tool")
+        left.settings = {"DNS": "10.7.0.4"}
+        done = left.reload(check=False)
+        assert done.returncode == 1 and done.stderr.startswith("the tunnel is ending\n"), done
+        left.daemon.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: left.daemon.log().count("is ending") == 2, "the refusal of SIGHUP")
+        os.unlink("/run/slow")
+        assert left.daemon.wait() == 0
         check_nothing_left(left, before)
     with lab.check("the order of the entries in resolvconf is respected"):
         os.makedirs("/etc/resolvconf", exist_ok=True)
