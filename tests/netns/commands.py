@@ -70,11 +70,11 @@ def version(lab):
     node = lab.node("left")
     before = links(node)
     with lab.check("--version prints one line"):
-        done = node.run([lab.adit, "--version"], timeout=20)
+        done = node.run([lab.adit, "--version"])
         assert re.fullmatch(r"adit \S+\n", done.stdout) and not done.stderr, f"{done}"
     with lab.check("--version with an argument prints one line of usage"):
         for rest in ["x"], ["--version"], ["wg9"], ["--"], ["run", "site.conf"]:
-            done = node.run([lab.adit, "--version"] + rest, check=False, timeout=20)
+            done = node.run([lab.adit, "--version"] + rest, check=False)
             assert done.returncode == 1, f"{rest}: exit code {done.returncode}"
             assert done.stderr == "usage: adit --version\n" and not done.stdout, f"{rest}: {done}"
     with lab.check("nothing was made"):

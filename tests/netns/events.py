@@ -243,7 +243,7 @@ def all_interfaces(lab):
         os.close(write)
         wait_for(lambda: len(open_monitors(right)) == 1, "a monitor")
         os.close(read)
-        assert process.wait(20) == 0 and process.stderr.read() == ""
+        assert process.wait(60) == 0 and process.stderr.read() == ""
     with lab.check("errors"):
         done = left.node.run([lab.adit, "monitor", "nosuch"], check=False)
         assert done.returncode == 1 and done.stderr == "adit monitor: nosuch: no daemon serves this interface\n", done

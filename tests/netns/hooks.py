@@ -333,7 +333,7 @@ def signals(lab):
                     daemon.process.send_signal(signal.SIGTERM)
                 wait_for(lambda: os.path.exists("/run/begins"), "the hook")
                 daemon.process.send_signal(number)
-                daemon.wait(10)
+                daemon.wait()
                 wait_for(lambda: not processes("/usr/bin/sleep"), "the end of the hook")
                 check_nothing_left(left, before)
                 os.unlink("/run/begins")
@@ -351,7 +351,7 @@ def stopped_during_down(lab):
         down = subprocess.Popen(left.node.words([lab.adit, "down", "tun-left"]), stderr=subprocess.DEVNULL)
         wait_for(lambda: os.path.exists("/run/begins"), "the first PreDown")
         assert not left.node.run(f"{lab.adit} stop tun-left", check=False).returncode
-        assert down.wait(10) == 1
+        assert down.wait(60) == 1
         assert calls() == ["PreDown tun-left", "PostDown tun-left"], calls()
         assert added in read(FILE)
 
@@ -621,7 +621,7 @@ def terminated_up(lab):
         up = subprocess.Popen(left.node.words([lab.adit, "up", left.write()]), stderr=subprocess.DEVNULL)
         wait_for(lambda: os.path.exists("/run/begins"), "PostUp")
         up.send_signal(signal.SIGTERM)
-        assert up.wait(10) == 1
+        assert up.wait(60) == 1
         check_nothing_left(left, before)
     with lab.check("without its file, adit down names adit stop, which ends the tunnel"):
         left.settings = {"SaveConfig": "true"}

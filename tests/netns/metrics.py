@@ -88,7 +88,7 @@ def ask(end, request, *arguments, pause=None, close=False):
             answer += more
         ours.close()
         head, _, body = answer.decode().partition("\r\n\r\n")
-        return head, body, process.wait(20)
+        return head, body, process.wait(60)
 
 
 def fields_of(head):

@@ -305,7 +305,7 @@ def stopped_before_the_restart(lab):
         wait_for(lambda: container.property(UNIT, "SubState") == "auto-restart", "auto-restart")
         container.run(f"systemctl stop {UNIT}")
         with lab.check("systemctl stop after kill -9 and before the restart: nothing is left"):
-            wait_for(lambda: not changes(state, network_state(left.node)), "the removal", 20)
+            wait_for(lambda: not changes(state, network_state(left.node)), "the removal")
             wait_for_sweep(container)
             assert container.property(UNIT, "ActiveState") == "inactive"
             assert "was killed; removed its network" in container.journal(SWEEP), container.journal(SWEEP)
@@ -339,14 +339,14 @@ def watchdog(lab):
         container.start(UNIT)
         left.node.ping(BEYOND)
         with lab.check("the status shows the peers and the last handshake"):
-            wait_for(lambda: "1 peer, 1 up, last handshake " in container.property(UNIT, "StatusText"), "the status", 5)
+            wait_for(lambda: "1 peer, 1 up, last handshake " in container.property(UNIT, "StatusText"), "the status")
         before = container.property(UNIT, "MainPID")
         with lab.check("a daemon that answers is not restarted"):
             time.sleep(3)
             assert container.property(UNIT, "MainPID") == before
         with lab.check("one whose loop is stopped is replaced, and traffic flows"):
             container.run(f"systemctl kill --kill-whom=main --signal=STOP {UNIT}")
-            wait_for(lambda: new_process(container, before), "a new process", 20)
+            wait_for(lambda: new_process(container, before), "a new process")
             left.node.ping(BEYOND)
             assert "Watchdog timeout" in container.journal(UNIT), container.journal(UNIT)
 
