@@ -174,10 +174,11 @@ static bool same_network(const struct item *a, const struct item *b)
 void host_check_source(const struct host *host, const struct item_list *observed)
 {
 	const struct item *first = NULL;
-	char text[CONFLICT_TEXT], names[2][PREFIX_TEXT];
+	char text[CONFLICT_TEXT], own_text[PREFIX_TEXT], other_text[PREFIX_TEXT];
 
 	for (size_t i = 0; host->desired && i < observed->count; i++) {
 		const struct item *own = &observed->items[i], *other;
+		struct ip_prefix prefix;
 
 		if (own->kind != ITEM_ADDRESS || own->family != AF_INET)
 			continue;
@@ -185,19 +186,19 @@ void host_check_source(const struct host *host, const struct item_list *observed
 			first = own;
 		if (!item_find(host->desired, own))
 			continue;
+		/* The address that precedes ours: the first one or, if that is ours, too, the first one in our network. */
 		other = first;
-		while (item_find(host->desired, first) && !same_network(other, own))
-			other++; /* the addresses of a family follow each other, and `own` is one of them */
+		if (item_find(host->desired, first))
+			while (!same_network(other, own))
+				other++; /* the addresses of a family follow each other, and `own` is one of them */
 		if (item_find(host->desired, other) || other->flags & ITEM_OURS) /* one of ours is about to be removed */
 			continue;
-		for (int name = 0; name < 2; name++) {
-			struct ip_prefix prefix;
-
-			item_prefix(name ? other : own, &prefix);
-			prefix_to_text(names[name], &prefix);
-		}
-		snprintf(text, sizeof text, "address %s of another program precedes %s as the source of packets", names[1],
-				 names[0]);
+		item_prefix(own, &prefix);
+		prefix_to_text(own_text, &prefix);
+		item_prefix(other, &prefix);
+		prefix_to_text(other_text, &prefix);
+		snprintf(text, sizeof text, "address %s of another program precedes %s as the source of packets", other_text,
+				 own_text);
 		report_conflict(host, text);
 		return;
 	}
