@@ -521,12 +521,11 @@ static void write_line(FILE *to, const struct save_text *text, const struct save
 {
 	const char *end = line->whole.at + line->whole.length, *after = line->value.at + line->value.length;
 
-	if (line->dropped) {
-	} else if (line->replacement) {
+	if (!line->dropped && line->replacement) {
 		fwrite(line->whole.at, 1, (size_t)(line->value.at - line->whole.at), to);
 		fputs(line->replacement, to);
 		fwrite(after, 1, (size_t)(end - after), to);
-	} else {
+	} else if (!line->dropped) {
 		fwrite(line->whole.at, 1, line->whole.length, to);
 	}
 	if (!line->added)
