@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/reason.h"
 #include "base/usage.h"
 #include "cli/commands.h"
 #include "cli/complete.h"
@@ -278,9 +279,13 @@ static int run_words(int argc, char **argv)
 /* Output that is incomplete, because a disk is full, is a failure of the command. */
 int main(int argc, char **argv)
 {
+	struct reason reason;
 	int code;
 
-	startup_init();
+	if (startup_init(&reason)) {
+		fprintf(stderr, "adit: %s\n", reason.text);
+		return EXIT_FAILURE;
+	}
 	if (sodium_init() < 0) {
 		fputs("adit: libsodium initialization failed\n", stderr);
 		return EXIT_FAILURE;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Startup: the descriptors, signals, limits, core dumps and PATH of the process. */
+/* Startup: the descriptors, signals, stack, limits, core dumps and PATH of the process. */
 #include "daemon/startup.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,7 @@ enum {
 	DESCRIPTORS_PER_WORKER = 6,
 	DESCRIPTORS_WANTED = 4096, /* the soft limit is raised up to this */
 	DESCRIPTORS_CLOSED_MAX = 65536,
+	STACK_BYTES = 256 << 10, /* per thread; about a third is used */
 };
 
 #if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
@@ -63,7 +65,28 @@ static void complete_path(void)
 	}
 }
 
-void startup_init(void)
+/* Raises the limit of the stack of this process and of its threads, if it is too low. */
+static int ensure_stack(struct reason *reason)
+{
+	struct rlimit limit = { RLIM_INFINITY, RLIM_INFINITY }, wanted;
+	pthread_attr_t attributes;
+
+	getrlimit(RLIMIT_STACK, &limit);
+	if (limit.rlim_cur >= STACK_BYTES)
+		return 0;
+	wanted = (struct rlimit) { STACK_BYTES, limit.rlim_max > STACK_BYTES ? limit.rlim_max : STACK_BYTES };
+	if (setrlimit(RLIMIT_STACK, &wanted))
+		return reason_set(reason, -ENOMEM,
+						  "the stack is limited to %llu KiB, but %d KiB are needed (ulimit -s, LimitSTACK=)",
+						  (unsigned long long)limit.rlim_cur >> 10, STACK_BYTES >> 10);
+	pthread_attr_init(&attributes); /* else glibc gives a thread what the limit allowed before */
+	pthread_attr_setstacksize(&attributes, STACK_BYTES);
+	pthread_setattr_default_np(&attributes);
+	pthread_attr_destroy(&attributes);
+	return 0;
+}
+
+int startup_init(struct reason *reason)
 {
 	const struct rlimit none = { 0, 0 };
 	sigset_t no_signals;
@@ -78,10 +101,11 @@ void startup_init(void)
 		if (fcntl(fd, F_GETFD) < 0)
 			open("/dev/null", fd == STDOUT_FILENO ? O_RDONLY : O_RDWR);
 	complete_path();
-	if (SANITIZED)
-		return;
-	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	setrlimit(RLIMIT_CORE, &none); /* a process that changes its user becomes dumpable again */
+	if (!SANITIZED) {
+		prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+		setrlimit(RLIMIT_CORE, &none); /* a process that changes its user becomes dumpable again */
+	}
+	return ensure_stack(reason);
 }
 
 /* close_range(2) exists since Linux 5.9, and adit runs on older kernels. */

@@ -163,6 +163,24 @@ def small_files(lab):
         assert daemon.stop() == 0
 
 
+@case(workers=[1, 4])
+def small_stack(lab, workers):
+    end = Adit(lab.node("left"), INTERFACE, ["10.7.0.1/24"], Workers=workers)
+    command = [lab.adit, "run", end.write()]
+    with lab.check("a soft limit of 24 KiB is raised"):
+        daemon = end.node.start("run", ["prlimit", "--stack=24576:", *command])
+        wait_for(lambda: ": up: " in daemon.log() or not daemon.running(), "the start")
+        assert daemon.running(), daemon.log()
+        end.node.run(["prlimit", "--stack=24576:", lab.adit, "show", INTERFACE])
+        assert daemon.stop() == 0
+    with lab.check("one line names a hard limit that may not be raised"):
+        done = end.node.run(["prlimit", "--stack=24576:24576", "setpriv", "--bounding-set=-sys_resource", *command],
+                            check=False)
+        assert done.returncode == 1, done
+        assert done.stderr == ("adit: the stack is limited to 24 KiB, but 256 KiB are needed "
+                               "(ulimit -s, LimitSTACK=)\n"), done.stderr
+
+
 @case()
 def no_threads(lab):
     """The limit of threads is reached: clone3(2) with its 88 bytes of arguments fails with EAGAIN."""

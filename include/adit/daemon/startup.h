@@ -13,9 +13,10 @@
  * no other file gets its number. A closed standard output becomes one that cannot be written to, so that a command
  * whose output is lost fails. Completes PATH if it is empty, or if it has /usr/bin without /usr/sbin. Also unblocks all
  * signals, ignores SIGXFSZ, and disables core dumps, which would contain keys. Builds with a sanitizer keep core dumps,
- * because a leak check needs to trace the process.
+ * because a leak check needs to trace the process. Raises the limit of the stack if it is too low. Returns 0, or
+ * -ENOMEM with the reason if it may not.
  */
-void startup_init(void);
+int startup_init(struct reason *reason);
 
 /*
  * Closes all descriptors above 2 except `keep` and `keep_also`, each of which may be -1. A daemon calls this before it
