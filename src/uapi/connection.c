@@ -69,6 +69,7 @@ struct uapi_connection {
 	size_t room, length;
 	size_t searched;  /* no request ends in the first `searched` bytes */
 	bool read_closed; /* no further request will arrive */
+	int discarded;    /* why the request that arrives is discarded: a negative errno; 0: it is not */
 	struct uapi_get get;
 	bool get_pending; /* the answer has another part */
 	struct uapi_set set;
@@ -370,7 +371,8 @@ static enum next answer_next(struct uapi_connection *connection)
 	size_t blank = 0, length;
 	const char *end;
 
-	while (blank < connection->length && connection->input[blank] == '\n') /* ignored between requests */
+	/* Empty lines are ignored between requests. */
+	while (!connection->discarded && blank < connection->length && connection->input[blank] == '\n')
 		blank++;
 	if (blank)
 		input_consume(connection, blank);
@@ -379,6 +381,12 @@ static enum next answer_next(struct uapi_connection *connection)
 	connection->searched = connection->length ? connection->length - 1 : 0;
 	length = end ? (size_t)(end - connection->input) + 2 : 0; /* 0: the request is incomplete */
 	connection->sent = connection->filled = 0;
+	if (length && connection->discarded) {
+		answer_errno(connection, connection->discarded);
+		connection->discarded = 0;
+		input_consume(connection, length);
+		return NEXT_ANSWER;
+	}
 	if (length && connection->uapi->setting && !request_is(connection->input, length, GET_LINE)) {
 		connection->waits = true;
 		connection->searched = 0; /* to find the request again */
@@ -401,7 +409,8 @@ static enum next answer_next(struct uapi_connection *connection)
 	}
 	if (!connection->read_closed || !connection->length)
 		return NEXT_INPUT;
-	answer_errno(connection, -EIO); /* the client closed its side within a request */
+	/* The client closed its side within a request. */
+	answer_errno(connection, connection->discarded ? connection->discarded : -EIO);
 	input_consume(connection, connection->length);
 	return NEXT_ANSWER;
 }
@@ -493,18 +502,13 @@ static void on_connection_readable(struct ev_loop *loop, struct ev_io *watcher, 
 	struct uapi_connection *connection = watcher->data;
 	size_t room;
 	ssize_t n;
-	int error = 0;
 
 	connection_active(connection);
+	if (connection->length == connection->room && !connection->discarded)
+		connection->discarded = input_resize(connection, connection->room * 2);
+	/* A client reads the answer after it has written all of its request. The last byte may begin the blank line. */
 	if (connection->length == connection->room)
-		error = input_resize(connection, connection->room * 2);
-	if (error) { /* the request is too large: answer it and close */
-		input_consume(connection, connection->length);
-		connection->read_closed = true;
-		answer_errno(connection, error);
-		connection_wait(connection);
-		return;
-	}
+		input_consume(connection, connection->length - 1);
 	room = connection->room - connection->length;
 	n = recv(watcher->fd, connection->input + connection->length, room < READ_MAX ? room : READ_MAX, 0);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
