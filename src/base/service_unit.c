@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The systemd unit of a process, from its cgroups. */
+/* Names of systemd units: that of an interface, and that of a process, from its cgroups. */
 #include "base/service_unit.h"
 
 #include <fcntl.h>
@@ -12,6 +12,11 @@ enum { CGROUPS_BYTES = 4096 };
 bool service_unit_allows(const char *name)
 {
 	return !name[strcspn(name, "=+")];
+}
+
+void service_unit_name(char unit[SERVICE_NAME], const char *interface)
+{
+	snprintf(unit, SERVICE_NAME, "adit@%s%s", interface, strchr(interface, '.') ? ".service" : "");
 }
 
 /* Reads the path of one line, such as "0::/system.slice/system-adit.slice/adit@wg0.service". */

@@ -277,14 +277,16 @@ static void print_next_steps(const struct init *init)
 	bool in_etc = strncmp(init->file, INI_DIRECTORY "/", strlen(INI_DIRECTORY "/")) == 0;
 	const char *port = init->listen_port ? init->listen_port : "51820", *name = in_etc ? init->interface : init->file;
 	size_t earlier = count_all_peers(init) - init->peer_count;
+	char unit[SERVICE_NAME];
 
+	service_unit_name(unit, init->interface);
 	fflush(stdout);
 	fprintf(stderr, "\nWrote %s. Above is the public key of this host, for the other end.\n", init->file);
 	if (in_etc && service_unit_allows(init->interface))
 		fprintf(stderr,
-				"  adit check %s                   look for mistakes\n"
-				"  systemctl enable --now adit@%s  start it, now and at boot\n",
-				name, name);
+				"  adit check %-*s  look for mistakes\n"
+				"  systemctl enable --now %s  start it, now and at boot\n",
+				(int)(strlen(unit) + strlen("systemctl enable --now ") - strlen("adit check ")), name, unit);
 	else
 		fprintf(stderr, "  adit check %s  look for mistakes\n  adit %s %s%s  start it\n", name, in_etc ? "up" : "run",
 				name, in_etc ? "   " : "  ");

@@ -104,10 +104,11 @@ void collect_unit(struct unit_facts *facts, const char *interface)
 void judge_unit(struct findings *findings, const struct unit_facts *facts, const struct tunnel_facts *tunnel)
 {
 	const char *name = tunnel->interface;
-	char object[FINDING_OBJECT];
+	char object[FINDING_OBJECT], unit[SERVICE_NAME];
 
 	if (!tunnel->given || !facts->systemd)
 		return;
+	service_unit_name(unit, name);
 	snprintf(object, sizeof object, "adit@%s.service", name);
 	if (!service_unit_allows(name)) {
 		finding_add(findings, VERDICT_NOTE, object, "no unit can have this name, because of = or +");
@@ -122,12 +123,12 @@ void judge_unit(struct findings *findings, const struct unit_facts *facts, const
 		finding_hint(findings, "install adit with cmake --install or as a package, then run systemctl daemon-reload");
 	} else if (strcmp(facts->active, "failed") == 0) {
 		finding_add(findings, VERDICT_FAIL, object, "failed (%s)", facts->result);
-		finding_command(findings, "journalctl -u adit@%s -n 20", name);
-		finding_hint(findings, "remove the cause, then run systemctl restart adit@%s", name);
+		finding_command(findings, "journalctl -u %s -n 20", unit);
+		finding_hint(findings, "remove the cause, then run systemctl restart %s", unit);
 	} else if (strncmp(facts->enabled, "enabled", 7) != 0) {
 		finding_add(findings, VERDICT_NOTE, object, "%s, but not enabled, so it does not start with the host",
 					facts->active);
-		finding_command(findings, "systemctl enable --now adit@%s", name);
+		finding_command(findings, "systemctl enable --now %s", unit);
 	} else {
 		finding_add(findings, VERDICT_OK, object, "enabled and %s", facts->active);
 	}
@@ -135,7 +136,7 @@ void judge_unit(struct findings *findings, const struct unit_facts *facts, const
 		finding_add(findings, VERDICT_NOTE, object, "%s is used instead of the unit of the package", facts->fragment);
 	if (facts->dropins[0]) {
 		finding_add(findings, VERDICT_NOTE, object, "changed by %s", facts->dropins);
-		finding_command(findings, "systemctl cat adit@%s", name);
+		finding_command(findings, "systemctl cat %s", unit);
 	}
 }
 

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/service_unit.h"
 #include "remote.h"
 
 enum install_state { INSTALL_SAME, INSTALL_DIFFERS, INSTALL_NEW, INSTALL_SKIPPED, INSTALL_FAILED };
@@ -24,14 +25,15 @@ enum install_state { INSTALL_SAME, INSTALL_DIFFERS, INSTALL_NEW, INSTALL_SKIPPED
 	"command -v adit >/dev/null || { echo \"adit is not installed\" >&2; exit 1; }; f=\"/etc/adit/%1$s.conf\"; "       \
 	"if [ -e \"$f\" ]; then s=$(sha256sum <\"$f\") && echo \"digest=$s\"; else echo digest=none; fi"
 
-/* %1$s: the interface; %2$s: the digest; %3$s: "systemctl -q enable" or ":". Prints "done=" and what was done. */
+/* %1$s: the interface; %2$s: the digest; %3$s: "systemctl -q enable" or ":"; %4$s: the unit. Prints "done=" and what
+ * was done. */
 #define COPY_SCRIPT                                                                                                    \
 	"set -e; umask 077; mkdir -p /etc/adit; d=$(mktemp -d /etc/adit/.mesh.XXXXXX); trap \"rm -rf $d\" EXIT; "          \
 	"f=\"$d/%1$s.conf\"; cat >\"$f\"; "                                                                                \
 	"[ \"$(sha256sum <\"$f\")\" = \"%2$s  -\" ] || { echo \"the copy is incomplete\" >&2; exit 1; }; "                 \
 	"adit check \"$f\"; sync \"$f\" 2>/dev/null || :; "                                                                \
-	"r=:; done=stopped; if [ -d /run/systemd/system ]; then %3$s \"adit@%1$s\"; r=\"systemctl reload-or-restart "      \
-	"adit@%1$s\"; done=reloaded; "                                                                                     \
+	"r=:; done=stopped; if [ -d /run/systemd/system ]; then %3$s \"%4$s\"; r=\"systemctl reload-or-restart "           \
+	"%4$s\"; done=reloaded; "                                                                                          \
 	"elif [ -S \"/var/run/wireguard/%1$s.sock\" ]; then r=\"adit reload %1$s\"; done=reloaded; fi; "                   \
 	"t=\"/etc/adit/%1$s.conf\"; [ ! -e \"$t\" ] || cp -p \"$t\" \"$d/old\"; mv -f \"$f\" \"$t\"; "                     \
 	"$r || { if [ -e \"$d/old\" ]; then mv -f \"$d/old\" \"$t\"; else rm -f \"$t\"; fi; exit 1; }; echo done=$done"
@@ -98,16 +100,18 @@ static enum install_state copy_to_host(const struct install *install, size_t i, 
 {
 	const struct mesh_host *host = &install->list->hosts[i];
 	const char *interface = install->list->interface, *done;
-	char output[REMOTE_OUTPUT] = "", script[2048], *path;
+	char output[REMOTE_OUTPUT] = "", script[2048], unit[SERVICE_NAME], *path;
 	int input, status;
 
+	service_unit_name(unit, interface);
 	if (asprintf(&path, "%s/%s/%s.conf", install->folder, host->name, interface) < 0)
 		return install_failed(host, "not installed", -ENOMEM, output);
 	input = open(path, O_RDONLY | O_CLOEXEC);
 	free(path);
 	if (input < 0)
 		return install_failed(host, "not installed", -errno, output);
-	snprintf(script, sizeof script, COPY_SCRIPT, interface, install->digests[i], is_new ? "systemctl -q enable" : ":");
+	snprintf(script, sizeof script, COPY_SCRIPT, interface, install->digests[i], is_new ? "systemctl -q enable" : ":",
+			 unit);
 	status = remote_run(remote_destination(host), install->user, script, input, output);
 	close(input);
 	done = status ? NULL : output_value(output, "done=");

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "addresses.h"
+#include "base/service_unit.h"
 #include "base/usage.h"
 #include "install.h"
 #include "kept_lines.h"
@@ -230,14 +231,16 @@ static void print_summary(const struct mesh_run *run)
 static void note_removed(void *context, const char *host, const char *folder)
 {
 	struct mesh_run *run = context;
+	char unit[SERVICE_NAME];
 
+	service_unit_name(unit, run->list.interface);
 	run->removed_count++;
 	if (run->options->dry_run)
 		printf("%s: not in the list any more; the folder would move to %s/%s\n", host, run->options->out, folder);
 	else
 		printf("%s: not in the list any more; the folder is now %s/%s. To end its tunnel, run there: systemctl disable "
-			   "--now adit@%s\n",
-			   host, run->options->out, folder, run->list.interface);
+			   "--now %s\n",
+			   host, run->options->out, folder, unit);
 }
 
 static void clean_source(char source[SOURCE_ROOM], const char *path)

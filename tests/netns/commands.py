@@ -181,6 +181,8 @@ def names(lab):
         done = node.run([lab.adit, "run", "nowhere"], check=False)
         assert done.returncode == 78 and re.match("/etc/adit/nowhere.conf: error: No such file", done.stderr), done.stderr
     with lab.check("init names a command that starts the tunnel, also where no unit can have its name"):
-        for name, command in ("b", "systemctl enable --now adit@b "), ("a=b", "adit up a=b "), ("a+b", "adit up a+b "):
+        for name, command in (("b", "systemctl enable --now adit@b "),
+                              ("b.target", "systemctl enable --now adit@b.target.service "),
+                              ("a=b", "adit up a=b "), ("a+b", "adit up a+b ")):
             done = node.run([lab.adit, "init", name, "--address", "10.7.0.1/24"])
             assert f"\n  {command}" in done.stderr, done.stderr

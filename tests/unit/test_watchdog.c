@@ -237,6 +237,10 @@ static void the_unit_is_found_in_the_cgroups(void **state)
 	assert_false(service_unit_of(longest, unit));
 	assert_true(service_unit_allows("my-site_1.x"));
 	assert_false(service_unit_allows("a=b") || service_unit_allows("a+b"));
+	service_unit_name(unit, "my-site_1");
+	assert_string_equal(unit, "adit@my-site_1");
+	service_unit_name(unit, "x.target");
+	assert_string_equal(unit, "adit@x.target.service");
 }
 
 #define SCENE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

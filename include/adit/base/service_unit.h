@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The systemd unit of a process. */
+/* Names of systemd units: that of an interface, and that of a process. */
 #ifndef ADIT_BASE_SERVICE_UNIT_H
 #define ADIT_BASE_SERVICE_UNIT_H
 
@@ -13,6 +13,12 @@ enum { SERVICE_NAME = 256 }; /* bytes of the longest name of a unit, with its NU
  * systemctl(1) escapes these characters, and the unit then looks for another file.
  */
 bool service_unit_allows(const char *name);
+
+/*
+ * Writes the name of the unit of the interface for a command line. It is adit@NAME; but systemctl(1) and journalctl(1)
+ * would take an ending such as .target for the type of the unit, so a name with a dot gets ".service".
+ */
+void service_unit_name(char unit[SERVICE_NAME], const char *interface);
 
 /*
  * Finds the unit in the text of /proc/PID/cgroup (cgroups(7)): the first part of the path that ends with ".service", of
