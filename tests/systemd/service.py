@@ -156,6 +156,15 @@ def check_broken(lab, container):
         assert container.property("adit@broken", "NRestarts") == "0"
         journal = container.journal("adit@broken")
         assert "/etc/adit/broken.conf:2: " in journal, journal
+    with lab.check("start without the file of a credential: failed, and it is not tried again"):
+        drop_in = f"{container.root}/etc/systemd/system/adit@secret.service.d"
+        os.mkdir(drop_in)
+        with open(f"{drop_in}/key.conf", "w") as file:
+            file.write("[Service]\nLoadCredential=key:/etc/adit/missing\n")
+        container.run("systemctl daemon-reload")
+        container.run("systemctl start adit@secret", check=False)
+        wait_for(lambda: container.property("adit@secret", "ActiveState") == "failed", "failed")
+        assert container.property("adit@secret", "NRestarts") == "0"
     with lab.check("start with a name that no interface can have: only this unit fails"):
         unit = "adit@sixteen-letters1"
         container.run(f"systemctl start {unit}", check=False)
