@@ -240,8 +240,10 @@ static void ini_set_endpoint(struct ini_parser *parser, const struct ini_key_row
 	}
 	peer->has_endpoint = true;
 	if (ini_mistyped_address(peer->endpoint_host))
-		ini_advice_in(parser, parser->file, parser->line, "%s: %s looks like an IP address, but it is not one",
-					  key->name, ini_quote(quoted, peer->endpoint_host));
+		ini_advice_in(parser, parser->file, parser->line, "%s: %s %s", key->name,
+					  ini_quote(quoted, peer->endpoint_host),
+					  strchr(peer->endpoint_host, ':') ? "is neither an IP address nor a host name"
+													   : "looks like an IP address, but it is not one");
 }
 
 static void ini_add_addresses(struct ini_parser *parser, const struct ini_key_row *key, const char *value)

@@ -338,7 +338,10 @@ static void look_up_name(struct name_table *table, struct name *name, uint64_t n
 		abandon_queries(table, name);
 		name_resolved(table, name, &list, now);
 	} else if (strchr(name->host, ':')) {
-		name_failed(table, name, "the interface of this address does not exist", now);
+		name_failed(table, name,
+					strchr(name->host, '%') ? "the interface of this address does not exist"
+											: "this is neither an IP address nor a host name",
+					now);
 	} else {
 		query_servers(table, name, now);
 	}

@@ -124,6 +124,14 @@ static void the_lookup_is_described(void **state)
 	assert_string_equal(description(), "cannot resolve its endpoint vpn.example: no address");
 	name_table_peer_set(&table, peer);
 	assert_string_equal(description(), "none");
+	strcpy(config.peers->endpoint_host, "fe80::1%nosuch");
+	load();
+	assert_string_equal(description(), "cannot resolve its endpoint fe80::1%nosuch: the interface of this address does "
+									   "not exist");
+	strcpy(config.peers->endpoint_host, "http://vpn.example");
+	load();
+	assert_string_equal(description(), "cannot resolve its endpoint http://vpn.example: this is neither an IP address "
+									   "nor a host name");
 	memset(long_host, 'a', sizeof long_host - 1);
 	strcpy(config.peers->endpoint_host, long_host);
 	load();
