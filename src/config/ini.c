@@ -72,7 +72,10 @@ static struct ini_slice next_text(struct ini_parser *parser)
 	parser->rest = slice_skip(parser->rest, line.length + newline);
 	parser->line++;
 	if (memchr(line.at, '\0', line.length)) {
-		ini_error(parser, parser->line, "the line contains a NUL byte; the file must be plain text (ASCII or UTF-8)");
+		if (!parser->has_nul) /* in a file in UTF-16, each line does */
+			ini_error(parser, parser->line,
+					  "the line contains a NUL byte; the file must be plain text (ASCII or UTF-8)");
+		parser->has_nul = true;
 		return (struct ini_slice) { line.at, 0 };
 	}
 	/* A '#' starts a comment anywhere, except in the value of a hook: a shell command may contain it. */
@@ -257,6 +260,7 @@ int ini_parse_text(struct ini_parser *parser, const char *text, size_t length)
 	parser->rest = slice_skip(parser->rest, utf8_mark_length(text, length));
 	parser->line = 0;
 	parser->section = SECTION_NONE;
+	parser->has_nul = false;
 	inih_configure(parser->rest);
 	if (ini_parse_stream(next_line, parser, handle_pair, parser) == -2)
 		return -ENOMEM;

@@ -76,6 +76,7 @@ struct ini_parser {
 	struct ini_slice rest; /* input that has not been read yet */
 	int line;              /* the current line, from 1 */
 	int status;            /* negative errno: stop parsing */
+	bool has_nul;          /* a line of the current file contains a NUL byte, which has been reported */
 
 	enum ini_section section;
 	int interface_line;      /* of the first [Interface]; 0: none yet */

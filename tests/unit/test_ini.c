@@ -363,6 +363,7 @@ static void nul_bytes_are_rejected(void **state)
 	static const char comment[] = INTERFACE "# \0\nListenPort = 5\n";
 	static const char section[] = INTERFACE "\0[Peer]\nListenPort = 5\n";
 	static const char alone[] = INTERFACE "\0";
+	static const char several[] = INTERFACE "\0\n\0MTU = 1420\nListenPort = 5\n\0\n";
 	struct run *run = *state;
 
 	assert_int_equal(run_bytes(run, value, sizeof value - 1), -EINVAL);
@@ -376,6 +377,9 @@ static void nul_bytes_are_rejected(void **state)
 	assert_string_equal(run->findings, finding);
 	assert_int_equal(run_bytes(run, alone, sizeof alone - 1), -EINVAL);
 	assert_string_equal(run->findings, finding);
+	assert_int_equal(run_bytes(run, several, sizeof several - 1), -EINVAL);
+	assert_string_equal(run->findings, finding);
+	assert_int_equal(run->config.listen_port, 5);
 }
 
 static void an_empty_text_is_rejected(void **state)
