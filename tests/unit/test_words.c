@@ -180,6 +180,8 @@ static void names_are_accepted(void **state)
 		"lab",
 		"branch",
 		"remote",
+		"rest",
+		"switch",
 		"server",
 		"client",
 		"public",
