@@ -25,6 +25,7 @@ enum {
 	TYPE_AT = offsetof(struct nlmsghdr, nlmsg_type),
 	FLAGS_AT = offsetof(struct nlmsghdr, nlmsg_flags),
 	PORT_AT = offsetof(struct nlmsghdr, nlmsg_pid),
+	FAMILY_AT = sizeof(struct nlmsghdr) + offsetof(struct rtmsg, rtm_family),
 	LENGTH_AT = sizeof(struct nlmsghdr) + offsetof(struct rtmsg, rtm_dst_len),
 	PROTOCOL_AT = sizeof(struct nlmsghdr) + offsetof(struct rtmsg, rtm_protocol),
 	ATTRIBUTES_AT = sizeof(struct nlmsghdr) + sizeof(struct rtmsg),
@@ -32,39 +33,76 @@ enum {
 	INDEX_AT = sizeof(struct nlmsghdr) + offsetof(struct ifaddrmsg, ifa_index),
 };
 
+/* The filter computes the same sum of an address and its length, modulo 2^32. */
+static uint32_t prefix_sum(const struct ip_prefix *prefix)
+{
+	uint32_t sum = prefix->length, word;
+
+	for (size_t i = 0; i < netlink_address_bytes(prefix->family); i += sizeof word) {
+		memcpy(&word, prefix->address + i, sizeof word);
+		sum += ntohl(word);
+	}
+	return sum;
+}
+
+/* M[0] is the sum so far, and M[1] the offset of the attribute with the address. */
+#define ADD_WORD(number)                                                                                               \
+	BPF_STMT(BPF_LDX | BPF_MEM, 1),                                                                                    \
+		BPF_STMT(BPF_LD | BPF_W | BPF_IND, sizeof(struct rtattr) + (number) * sizeof(uint32_t)),                       \
+		BPF_STMT(BPF_LDX | BPF_MEM, 0), BPF_STMT(BPF_ALU | BPF_ADD | BPF_X, 0), BPF_STMT(BPF_ST, 0)
+
 /*
  * SKF_AD_NLATTR loads the offset of the attribute of type X that follows the offset A, or 0 if there is none. BPF loads
  * numbers in network byte order, but netlink messages are in host byte order.
  */
-int netlink_events_set_table(int fd, uint32_t own_port, uint32_t table)
+int netlink_events_set_filter(int fd, uint32_t own_port, uint32_t table, const struct ip_prefix *prefixes, size_t count)
 {
-	struct sock_filter code[] = {
+	const struct sock_filter head[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, PORT_AT),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(own_port), 20, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(own_port), 18, 0),
 		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, TYPE_AT),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWROUTE), 1, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELROUTE), 0, 16),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELROUTE), 0, 14),
 		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, LENGTH_AT),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 14, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 12, 0),
 		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, PROTOCOL_AT),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NETLINK_PROTOCOL_ADIT, 12, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, RTPROT_KERNEL, 11, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, RTPROT_RA, 10, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, RTPROT_DHCP, 9, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NETLINK_PROTOCOL_ADIT, 10, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, RTPROT_KERNEL, 9, 0),
 		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, FLAGS_AT),
 		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, htons(NLM_F_REPLACE), 7, 0),
 		BPF_STMT(BPF_LD | BPF_IMM, ATTRIBUTES_AT),
 		BPF_STMT(BPF_LDX | BPF_IMM, RTA_TABLE),
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)SKF_AD_OFF + SKF_AD_NLATTR),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 4, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 5, 0),
 		BPF_STMT(BPF_MISC | BPF_TAX, 0),
 		BPF_STMT(BPF_LD | BPF_W | BPF_IND, sizeof(struct rtattr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(table), 0, 1),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(table), 0, 2),
 		BPF_STMT(BPF_RET | BPF_K, ACCEPT),
 		BPF_STMT(BPF_RET | BPF_K, 0),
+		/* the sum of the prefix */
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, LENGTH_AT),
+		BPF_STMT(BPF_ST, 0),
+		BPF_STMT(BPF_LD | BPF_IMM, ATTRIBUTES_AT),
+		BPF_STMT(BPF_LDX | BPF_IMM, RTA_DST),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)SKF_AD_OFF + SKF_AD_NLATTR),
+		BPF_STMT(BPF_ST, 1),
+		ADD_WORD(0),
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, FAMILY_AT),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET6, 0, 15),
+		ADD_WORD(1),
+		ADD_WORD(2),
+		ADD_WORD(3),
+		BPF_STMT(BPF_LD | BPF_MEM, 0),
 	};
-	struct sock_fprog program = { sizeof code / sizeof code[0], code };
+	struct sock_filter code[sizeof head / sizeof head[0] + NETLINK_EVENTS_PREFIXES + 2];
+	struct sock_fprog program = { sizeof head / sizeof head[0], code };
 
+	memcpy(code, head, sizeof head);
+	for (size_t i = 0; i < count; i++)
+		code[program.len++] =
+			(struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, prefix_sum(&prefixes[i]), (uint8_t)(count - i), 0);
+	code[program.len++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, 0);
+	code[program.len++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, ACCEPT);
 	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) == 0 ? 0 : -errno;
 }
 
@@ -85,7 +123,7 @@ int netlink_events_open(unsigned kinds, uint32_t own_port)
 	if (kinds & NETLINK_EVENT_RULE)
 		address.nl_groups |= RTMGRP_IPV4_RULE | 1u << (RTNLGRP_IPV6_RULE - 1);
 	if (own_port) {
-		error = netlink_events_set_table(fd, own_port, 0);
+		error = netlink_events_set_filter(fd, own_port, 0, NULL, 0);
 		/* If both calls fail, the buffer is smaller, and more events can be lost. */
 		if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes) < 0)
 			setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);

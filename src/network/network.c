@@ -283,11 +283,20 @@ static void drop_claim(struct network *network, struct table_claim *claim)
 	network->host.tables[1] = 0;
 }
 
-/* The filter of the watch drops events of other tables. */
-static void follow_table(const struct network *network)
+/* The filter of the watch drops events of other tables, unless they are of routes to our networks. */
+static void follow_routes(const struct network *network)
 {
-	if (network->watch.loop)
-		netlink_events_set_table(network->watch.routes.fd, netlink_port(network->host.netlink), network->plan.table);
+	const struct item_list *desired = &network->reconcile.desired;
+	struct ip_prefix prefixes[NETLINK_EVENTS_PREFIXES];
+	size_t count = 0;
+
+	if (!network->watch.loop)
+		return;
+	for (size_t i = 0; i < desired->count && count < NETLINK_EVENTS_PREFIXES; i++)
+		if (desired->items[i].kind == ITEM_ROUTE && desired->items[i].length)
+			item_prefix(&desired->items[i], &prefixes[count++]);
+	netlink_events_set_filter(network->watch.routes.fd, netlink_port(network->host.netlink), network->plan.table,
+							  prefixes, count);
 }
 
 static bool leaves_out(const struct item_list *desired)
@@ -313,7 +322,7 @@ void network_commit(struct network *network)
 	network->host.first = false;
 	network->reconcile.v6_refused &= leaves_out(&network->reconcile.desired);
 	network->warning_stands = network->warned;
-	follow_table(network);
+	follow_routes(network);
 	watch_look_when_idle(&network->watch);
 }
 
@@ -514,7 +523,7 @@ int network_watch(struct network *network, struct ev_loop *loop, struct path_wat
 	error = watch_start(&network->watch, loop, paths, netlink_port(network->host.netlink));
 	if (error)
 		return error;
-	follow_table(network);
+	follow_routes(network);
 	watch_parameters(&network->watch, network->host.link.name);
 	watch_look_when_idle(&network->watch); /* because something may have changed since the start */
 	return 0;

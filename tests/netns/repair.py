@@ -263,6 +263,7 @@ CONFLICTS = {
     "a rule for everything": ("IPv4 rule 5 of another program", "ip rule {} from all lookup 77 pref 5"),
     "a rule that rejects": ("IPv6 rule 5 of another program", "ip -6 rule {} unreachable pref 5"),
     "a rule for our own datagrams": ("IPv4 rule 5 of another program", "ip rule {} fwmark 51820 lookup 51820 pref 5"),
+    "a static route": ("route fd09:7::/64 on dev wan", "ip -6 route {} fd09:7::/64 dev wan metric 5"),
     "an advertised network": ("route fd09:7::/64 on dev wan", "ip -6 route {} fd09:7::/64 dev wan proto ra metric 600"),
     "a connected network": ("route fd09:7::/64 on dev wan", "ip address {} fd09:7::1/64 dev wan nodad"),
 }
@@ -464,7 +465,7 @@ def foreign_routes(lab):
     left.start()
     left.node.ping(right.v4)
     batch = "".join(f"route add 10.{100 + number // 25600}.{number // 100 % 256}.{number % 100} via 10.9.1.1 dev wan "
-                    f"proto bird\n" for number in range(100_000))
+                    f"proto {'bird' if number % 2 else 'static'}\n" for number in range(100_000))
     used, begin = left.daemon.cpu_seconds(), time.monotonic()
     for text in batch, batch.replace("route add", "route del"):
         left.node.run("ip -batch -", input=text)

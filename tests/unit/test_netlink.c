@@ -598,7 +598,7 @@ static void only_the_routes_of_one_table_pass_the_filter(void **context)
 	assert_true(fd >= 0);
 	sandbox_output("ip link set tun1 addrgenmode none up");
 	for (int table = 0; table <= 77; table += 77) {
-		assert_int_equal(netlink_events_set_table(fd, 1, (uint32_t)table), 0);
+		assert_int_equal(netlink_events_set_filter(fd, 1, (uint32_t)table, NULL, 0), 0);
 		causes_events(fd, "true");
 		assert_int_equal(causes_events(fd, "ip route add 10.9.0.0/24 dev tun1 table 77"), table != 0);
 		assert_int_equal(causes_events(fd, "ip -6 route add fd09::/64 dev tun1 table 77"), table != 0);
@@ -609,6 +609,38 @@ static void only_the_routes_of_one_table_pass_the_filter(void **context)
 		assert_true(causes_events(fd, "ip route add default dev tun1 table 78; ip route del default table 78"));
 		assert_int_equal(causes_events(fd, "ip route flush table 77"), table != 0);
 		assert_int_equal(causes_events(fd, "ip -6 route flush table 77"), table != 0);
+	}
+	close(tun);
+	close(fd);
+}
+
+static void routes_to_given_prefixes_pass_the_filter(void **context)
+{
+	static const char *const others[] = { "10.9.0.0/25",     "10.9.1.0/24", "fd09::/63",
+										  "fd09:0:0:1::/64", "fd09::1/128", "fd09:1::/64" };
+	int fd = netlink_events_open(NETLINK_EVENT_ROUTE, 1), tun = sandbox_tun("tun1");
+	struct ip_prefix prefixes[NETLINK_EVENTS_PREFIXES];
+
+	assert_true(fd >= 0);
+	sandbox_output("ip link set tun1 addrgenmode none up");
+	for (size_t i = 0; i < NETLINK_EVENTS_PREFIXES; i++)
+		prefixes[i] = (struct ip_prefix) { AF_INET, 32, { 10, 8, 0, (uint8_t)i } };
+	prefixes[0] = (struct ip_prefix) { AF_INET, 24, { 10, 9, 0, 0 } };
+	prefixes[NETLINK_EVENTS_PREFIXES - 1] = (struct ip_prefix) { AF_INET6, 64, { 0xfd, 9 } };
+	assert_int_equal(netlink_events_set_filter(fd, 1, 77, prefixes, NETLINK_EVENTS_PREFIXES), 0);
+	causes_events(fd, "true");
+	for (int round = 0; round < 2; round++) {
+		const char *verb = round ? "del" : "add";
+		char command[128];
+
+		snprintf(command, sizeof command, "ip route %s 10.9.0.0/24 dev tun1", verb);
+		assert_true(causes_events(fd, command));
+		snprintf(command, sizeof command, "ip -6 route %s fd09::/64 dev tun1 metric 5", verb);
+		assert_true(causes_events(fd, command));
+		for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+			snprintf(command, sizeof command, "ip route %s %s dev tun1", verb, others[i]);
+			assert_false(causes_events(fd, command));
+		}
 	}
 	close(tun);
 	close(fd);
@@ -650,6 +682,7 @@ int main(void)
 		cmocka_unit_test(leaving_a_bridge_is_not_a_deletion),
 		cmocka_unit_test(only_routes_with_an_mtu_are_reported),
 		cmocka_unit_test(only_the_routes_of_one_table_pass_the_filter),
+		cmocka_unit_test(routes_to_given_prefixes_pass_the_filter),
 		cmocka_unit_test(lost_events_are_reported),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);

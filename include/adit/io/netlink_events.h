@@ -28,14 +28,20 @@ struct netlink_event {
  * a negative errno.
  *
  * If `own_port` is not 0, the kernel drops the events that the socket with this port number causes (netlink_port), and
- * those of a route that replaces no other one, is no default route, belongs neither to us nor to the kernel, and was
- * not learned from a Router Advertisement or by DHCP. It drops them before they reach the socket, because a routing
- * daemon can change 100,000 routes at once.
+ * those of a route that replaces no other one, is no default route, and belongs neither to us nor to the kernel. It
+ * drops them before they reach the socket, because a routing daemon can change 100,000 routes at once.
  */
 int netlink_events_open(unsigned kinds, uint32_t own_port);
 
-/* Lets all events of routes in `table` (0: none) through the filter of a socket that was opened with `own_port`. */
-int netlink_events_set_table(int fd, uint32_t own_port, uint32_t table);
+enum { NETLINK_EVENTS_PREFIXES = 250 };
+
+/*
+ * Lets all events of routes in `table` (0: none) through the filter of a socket that was opened with `own_port`, and
+ * those of routes to `prefixes`, at most NETLINK_EVENTS_PREFIXES. Some routes to other prefixes pass, too. 0 or a
+ * negative errno.
+ */
+int netlink_events_set_filter(int fd, uint32_t own_port, uint32_t table, const struct ip_prefix *prefixes,
+							  size_t count);
 
 /*
  * Also subscribes a socket for events of links to the events of routes with metrics, such as an MTU, that lead through
