@@ -288,14 +288,15 @@ static void take_entry(void *context, const struct nlmsghdr *message)
 		netlink_read_route(message, context);
 }
 
-int netlink_match_route(struct netlink *netlink, const struct ip_prefix *to, uint32_t mark,
-						struct netlink_route_entry *entry)
+int netlink_match_route(struct netlink *netlink, const struct ip_prefix *to, struct netlink_route_entry *entry)
 {
-	struct nlmsghdr *message = netlink_begin_lookup(netlink, to, mark);
+	struct nlmsghdr *message = netlink_begin_lookup(netlink, to, 0);
 	struct rtmsg *head = mnl_nlmsg_get_payload(message);
 
 	*entry = (struct netlink_route_entry) { 0 };
 	head->rtm_flags = RTM_F_FIB_MATCH;
+	if (to->family == AF_INET) /* IPv6 always reports the table, and refuses the flag */
+		head->rtm_flags |= RTM_F_LOOKUP_TABLE;
 	return netlink_finish(netlink, take_entry, entry);
 }
 
@@ -316,10 +317,10 @@ static void take_source(void *context, const struct nlmsghdr *message)
 	}
 }
 
-int netlink_route_source(struct netlink *netlink, const struct ip_prefix *to, uint32_t mark, struct ip_prefix *source)
+int netlink_route_source(struct netlink *netlink, const struct ip_prefix *to, struct ip_prefix *source)
 {
 	*source = (struct ip_prefix) { 0 };
-	netlink_begin_lookup(netlink, to, mark);
+	netlink_begin_lookup(netlink, to, 0);
 	return netlink_finish(netlink, take_source, source);
 }
 

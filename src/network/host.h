@@ -38,7 +38,7 @@ int host_apply_firewall(struct host *host, const struct operation *operation, st
 /* Marks our default route as ITEM_BROKEN if another one in our table precedes it, and reports other conflicts there. */
 int host_check_routes(const struct host *host, uint8_t family, struct item_list *observed);
 /*
- * Report conflicts with rules and addresses of other programs, and with their routes in the main table. `observed` has
+ * Report conflicts with rules and addresses of other programs, and with their routes to our networks. `observed` has
  * the addresses in the kernel's order.
  */
 int host_check_rules(const struct host *host, uint8_t family);

@@ -204,7 +204,7 @@ void host_check_source(const struct host *host, const struct item_list *observed
 	}
 }
 
-/* --- routes in the main table ----- */
+/* --- routes to our networks ----- */
 
 /*
  * Finds the route to a network by that of an address in it which is not local. Returns false if there is none, or if
@@ -221,7 +221,7 @@ static bool match_network(const struct host *host, const struct item *network, s
 
 		if (network->length <= (probe->family == AF_INET ? 30 : 126))
 			++*last;
-		if (netlink_match_route(host->netlink, probe, host->mark, entry))
+		if (netlink_match_route(host->netlink, probe, entry))
 			return false;
 		if (entry->type == RTN_UNICAST)
 			return true;
@@ -263,7 +263,7 @@ static bool check_source_v6(const struct host *host, const struct item_list *obs
 	char text[CONFLICT_TEXT], name[PREFIX_TEXT];
 	struct ip_prefix source;
 
-	if (netlink_route_source(host->netlink, to, host->mark, &source) || !source.family)
+	if (netlink_route_source(host->netlink, to, &source) || !source.family)
 		return false;
 	for (size_t i = 0; i < observed->count; i++) {
 		const struct item *other = &observed->items[i];
@@ -282,8 +282,23 @@ static bool check_source_v6(const struct host *host, const struct item_list *obs
 }
 
 /*
+ * A route in another table applies if a rule in front of that of the main table leads there. A default route in such a
+ * table is left to host_check_rules. Routes in a table that the file names apply to the packets that the rules of the
+ * user select, which need not be ours.
+ */
+static bool takes_network(const struct host *host, const struct netlink_route_entry *entry, const struct item *network)
+{
+	if (entry->index == host->index)
+		return false;
+	if (entry->table == network->table)
+		return entry->to.length == network->length;
+	return network->table == RT_TABLE_MAIN && entry->to.length && entry->to.length <= network->length;
+}
+
+/*
  * A route of another program to the same network can precede ours: in IPv6 by a smaller metric, which that of a
- * connected network has, in IPv4 because it was there before the kernel added ours with an address.
+ * connected network has, in IPv4 because it was there before the kernel added ours with an address. Routes in the table
+ * of a full tunnel are left to host_check_routes.
  */
 void host_check_lookups(const struct host *host, const struct item_list *observed)
 {
@@ -295,12 +310,12 @@ void host_check_lookups(const struct host *host, const struct item_list *observe
 		struct netlink_route_entry entry;
 		struct ip_prefix probe;
 
-		if (item->kind != ITEM_ROUTE || item->table != RT_TABLE_MAIN || !item_find(host->desired, item))
+		if (item->kind != ITEM_ROUTE || item->table == host->tables[0] || !item_find(host->desired, item))
 			continue;
 		lookups++;
 		if (!match_network(host, item, &probe, &entry))
 			continue;
-		if (entry.index != host->index && entry.table == item->table && entry.to.length == item->length && !taken) {
+		if (!taken && takes_network(host, &entry, item)) {
 			report_route(host, &entry);
 			taken = true;
 		}

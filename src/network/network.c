@@ -434,10 +434,14 @@ static bool event_concerns(void *context, const struct netlink_event *event)
 		if (route->index == network->host.index &&
 			(route->protocol == NETLINK_PROTOCOL_ADIT || route->protocol == RTPROT_KERNEL))
 			return event->removed;
+		/* It may have replaced one of ours, or precede it, also from a table that comes before the main table. */
 		item = item_route(&route->to, route->table);
-		return item_find(&network->reconcile.desired, &item); /* it may have replaced one of ours, or precede it */
+		if (item_find(&network->reconcile.desired, &item))
+			return true;
+		item.table = RT_TABLE_MAIN;
+		return item_find(&network->reconcile.desired, &item);
 	case NETLINK_EVENT_RULE:
-		return network->plan.table; /* ours must precede others */
+		return true; /* ours must precede others, and others may lead to a table with a route that precedes ours */
 	default:
 		return event->index == network->host.index;
 	}

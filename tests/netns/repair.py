@@ -265,6 +265,7 @@ CONFLICTS = {
     "a rule for our own datagrams": ("IPv4 rule 5 of another program", "ip rule {} fwmark 51820 lookup 51820 pref 5"),
     "a static route": ("route fd09:7::/64 on dev wan", "ip -6 route {} fd09:7::/64 dev wan metric 5"),
     "an advertised network": ("route fd09:7::/64 on dev wan", "ip -6 route {} fd09:7::/64 dev wan proto ra metric 600"),
+    "a route in an earlier table": ("route 10.7.0.0/24 table 52 on dev wan", "ip route {} 10.7.0.0/24 dev wan table 52"),
     "a connected network": ("route fd09:7::/64 on dev wan", "ip address {} fd09:7::1/64 dev wan nodad"),
 }
 
@@ -276,6 +277,7 @@ def conflict(lab, what):
     left.start()
     left.node.ping(BEYOND[4])
     left.node.run("ip route add default via 10.9.1.1 dev wan table 77")
+    left.node.run("ip rule add lookup 52 pref 4")
     name, command = CONFLICTS[what]
     line = f"{name} takes traffic from the tunnel"
 
@@ -305,6 +307,29 @@ def conflict(lab, what):
             wait_for(lambda: not warned(), "no warning")
             assert routes_and_rules() == quiet
     left.node.ping(BEYOND[4])
+
+
+@case(table=["auto", "100"])
+def conflict_beside_the_default_route(lab, table):
+    """Without a default route in the file, routes to its networks count, whatever is done with our own datagrams."""
+    left, _ = lay(lab, allowed=["10.7.0.0/24", "fd09:7::/64"], Table=table, FwMark=7)
+    for command in ("rule add fwmark 7 lookup 77", "route add default via fd09:1::1 dev wan table 77",
+                    "rule add from fd09:1::2 lookup 78 pref 4", "route add fd09:7::/64 dev wan table 78",
+                    "rule add lookup 100", "route add fd09:7::/48 dev wan table 52"):
+        left.node.run(f"ip -6 {command}")
+    left.start()
+    name, command = {
+        "auto": ("route fd09:7::/48 table 52 on dev wan", "ip -6 rule {} lookup 52 pref 5"),
+        "100": ("route fd09:7::/64 table 100 on dev wan", "ip -6 route {} fd09:7::/64 dev wan metric 5 table 100")}[table]
+    line = f"{name} takes traffic from the tunnel"
+    with lab.check("the log and `adit show` name it until it ends"):
+        time.sleep(1.5)
+        assert "takes traffic" not in left.daemon.log(), left.daemon.log()
+        left.node.run(command.format("add"))
+        wait_for(lambda: line in left.node.run([lab.adit, "show", "tun-left"]).stdout, line)
+        assert line in left.daemon.log()
+        left.node.run(command.format("del"))
+        wait_for(lambda: line not in left.node.run([lab.adit, "show", "tun-left"]).stdout, "no warning")
 
 
 @case()

@@ -94,12 +94,11 @@ int netlink_read_route_dump(struct netlink *netlink, const struct netlink_route_
 int netlink_fd(const struct netlink *netlink);
 
 /*
- * Reads the route by which the kernel sends packets with firewall mark `mark` (0: none) to the address in `to`, and the
- * address from which it sends them (family 0: unknown). Returns a negative errno such as -ENETUNREACH if there is none.
+ * Reads the route by which the kernel sends packets without a firewall mark to the address in `to`, and the address
+ * from which it sends them (family 0: unknown). Returns a negative errno such as -ENETUNREACH if there is none.
  */
-int netlink_match_route(struct netlink *netlink, const struct ip_prefix *to, uint32_t mark,
-						struct netlink_route_entry *entry);
-int netlink_route_source(struct netlink *netlink, const struct ip_prefix *to, uint32_t mark, struct ip_prefix *source);
+int netlink_match_route(struct netlink *netlink, const struct ip_prefix *to, struct netlink_route_entry *entry);
+int netlink_route_source(struct netlink *netlink, const struct ip_prefix *to, struct ip_prefix *source);
 
 struct netlink_route_change {
 	struct ip_prefix to;
