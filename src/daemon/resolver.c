@@ -62,6 +62,7 @@ struct resolver {
 	ares_channel channel;
 	uint32_t mark;                /* when the channel was opened */
 	struct stat config, upstream; /* the files when the channel was opened; zeroed: no such file */
+	int config_error;             /* of stat(2); 0: none */
 	char servers[SERVERS_TEXT];   /* the last ones that are not the tunnel's, separated by commas; empty: not known */
 	const struct config_line *tunnel_servers; /* when the channel was opened */
 	bool reopening;                           /* the queries that are being cancelled will be repeated */
@@ -237,15 +238,11 @@ static bool config_changed(struct resolver *resolver)
 	struct stat config, upstream;
 	bool changed;
 
-	if (!stat(resolver->options.path, &config)) {
-		resolver->warned = false;
-	} else {
-		if (!resolver->warned)
-			log_warning(resolver->options.log_name, "%s: %s; using the DNS server at 127.0.0.1 for endpoint names",
-						resolver->options.path, strerror(errno));
-		resolver->warned = true;
+	resolver->config_error = stat(resolver->options.path, &config) ? errno : 0;
+	if (resolver->config_error)
 		config = (struct stat) { 0 };
-	}
+	else
+		resolver->warned = false;
 	if (stat(resolver->options.upstream, &upstream))
 		upstream = (struct stat) { 0 };
 	changed = file_differs(&config, &resolver->config) || file_differs(&upstream, &resolver->upstream) ||
@@ -495,6 +492,11 @@ struct resolver_query *resolver_lookup(struct resolver *resolver, const char *ho
 	strncpy(query->host, host, sizeof query->host - 1);
 	if (config_changed(resolver))
 		reopen_channel(resolver);
+	if (resolver->config_error && !resolver->warned) {
+		log_warning(resolver->options.log_name, "%s: %s; using the DNS server at 127.0.0.1 for endpoint names",
+					resolver->options.path, strerror(resolver->config_error));
+		resolver->warned = true;
+	}
 	list_append(&resolver->pending, &query->node);
 	send_query(resolver, query);
 	arm_timer(resolver);
