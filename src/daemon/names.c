@@ -210,7 +210,6 @@ static int open_names(struct names *names)
 	error = names->resolver ? 0 : -errno;
 	if (error)
 		goto close_netlink;
-	names->own_index = if_nametoindex(device->name);
 	ev_init(&names->timer, on_names_timer);
 	names->timer.data = names;
 	error = path_watch_files(&names->files);
@@ -252,7 +251,7 @@ int names_reload(struct names *names, const struct config *config)
 int names_start(struct names *names, const struct config *config, struct device *device, struct ev_loop *loop,
 				struct path_watches *paths)
 {
-	*names = (struct names) { .device = device, .loop = loop };
+	*names = (struct names) { .device = device, .loop = loop, .own_index = if_nametoindex(device->name) };
 	names->files =
 		(struct path_watch) { .watches = paths, .changed = on_files_changed, .files = watched_files, .folder = "/etc" };
 	return names_reload(names, config);

@@ -3,16 +3,19 @@
 #include "daemon/running_state.h"
 
 #include <ifaddrs.h>
+#include <net/if.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/log.h"
 #include "config/apply.h"
 #include "config/save.h"
 #include "tunnel/peer.h"
 
-/* Appends the addresses that somebody else added to the interface. On an error there are none. */
-static void collect_addresses(struct config *running, const struct config *config, const char *interface)
+/*
+ * Appends the addresses that somebody else added to the interface, which may have been renamed. On an error there are
+ * none.
+ */
+static void collect_addresses(struct config *running, const struct config *config, uint32_t index)
 {
 	struct config_prefix **tail = &running->addresses;
 	struct ifaddrs *addresses;
@@ -21,7 +24,8 @@ static void collect_addresses(struct config *running, const struct config *confi
 	if (getifaddrs(&addresses))
 		return;
 	for (const struct ifaddrs *entry = addresses; entry; entry = entry->ifa_next) {
-		if (strcmp(entry->ifa_name, interface) != 0 || !prefix_from_ifaddrs(&prefix, entry) ||
+		/* The name of an IPv4 address can be a label, such as site:1. */
+		if (if_nametoindex(entry->ifa_name) != index || !prefix_from_ifaddrs(&prefix, entry) ||
 			config_has_prefix(config->addresses, &prefix))
 			continue;
 		*tail = calloc(1, sizeof **tail);
@@ -59,7 +63,7 @@ int running_state_save(const struct device *device, const struct names *names, c
 	running.has_listen_port = !device->random_port && device->listen_port != config->listen_port;
 	running.has_fwmark = device->mark != config->fwmark;
 	running.mtu = config->mtu ? device->mtu : 0;
-	collect_addresses(&running, config, device->name);
+	collect_addresses(&running, config, names->own_index);
 	collect_peer_endpoints(&running, device, names);
 	result = save_file(path, &running, warning, reason);
 	if (result > 0)

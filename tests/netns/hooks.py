@@ -460,12 +460,13 @@ def save_config(lab):
                        "10.7.3.0/24,fd07:3::/64", "endpoint", host_port("2001:db8::9"), "persistent-keepalive", "25"])
         left.node.run(["wg", "set", "tun-left", "peer", right.public, "persistent-keepalive", "11"])
         left.node.run("ip address add 10.7.9.1/24 dev tun-left")
+        left.node.run("ip address add 10.7.9.2/24 dev tun-left label tun-left:1")
         shown = left.node.run("wg showconf tun-left").stdout
         assert left.stop() == 0
         saved = read(FILE)
         assert saved.startswith("# a tunnel\n[Interface]\n") and "# the end\n" in saved, saved
         assert "PostUp = true # keep this\n" in saved and "SaveConfig = true\n" in saved
-        assert "10.7.9.1/24" in saved and os.stat(FILE).st_mode & 0o7777 == 0o600
+        assert "10.7.9.1/24" in saved and "10.7.9.2/24" in saved and os.stat(FILE).st_mode & 0o7777 == 0o600
     with lab.check("the next start restores the state, and saves the same file"):
         start()
         assert sorted(left.node.run("wg showconf tun-left").stdout.splitlines()) == sorted(shown.splitlines())
@@ -482,6 +483,13 @@ def save_config(lab):
         left.node.run("ip link set tun-left down")
         assert left.stop() == 0
         assert "fd07::1" in read(FILE) and read(FILE) == saved, read(FILE)
+    with lab.check("an address of a renamed interface is saved"):
+        start()
+        left.node.run("ip link set tun-left down", check=False)  # old kernels rename only a link that is down
+        left.node.run("ip link set tun-left name renamed")
+        left.node.run("ip address add 10.7.9.3/24 dev renamed")
+        assert left.stop() == 0
+        assert "10.7.9.3/24" in read(FILE), read(FILE)
     with lab.check("a removed peer and a new private key are saved"):
         start()
         private = key(lab.adit, "genkey")
