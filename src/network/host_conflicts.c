@@ -5,6 +5,7 @@
  * They may be intended, so they are never touched. If ours can be put in front of one, the reconciler does that.
  * Otherwise the conflict is reported.
  */
+#include <errno.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <string.h>
@@ -206,27 +207,44 @@ void host_check_source(const struct host *host, const struct item_list *observed
 
 /* --- routes to our networks ----- */
 
+enum match { MATCH_NONE, MATCH_ROUTE, MATCH_REJECTED };
+
 /*
- * Finds the route to a network by that of an address in it which is not local. Returns false if there is none, or if
- * the network is link-local: every link has that, and each packet to it names its interface.
+ * Finds the route to a network by that of an address in it which is not local. Without a match the network is local or
+ * link-local: every link has the latter, and each packet to it names its interface.
  */
-static bool match_network(const struct host *host, const struct item *network, struct ip_prefix *probe,
-						  struct netlink_route_entry *entry)
+static enum match match_network(const struct host *host, const struct item *network, struct ip_prefix *probe,
+								struct netlink_route_entry *entry)
 {
 	item_prefix(network, probe);
 	if (prefix_is_link_local(probe))
-		return false;
+		return MATCH_NONE;
+	if (probe->family == AF_INET && network->length < 8 && !probe->address[0])
+		probe->address[0] = 1; /* the kernel refuses packets to 0.0.0.0/8 */
 	for (int i = 0; i < PROBES; i++) {
 		uint8_t *last = &probe->address[probe->family == AF_INET ? 3 : 15];
+		int error;
 
 		if (network->length <= (probe->family == AF_INET ? 30 : 126))
 			++*last;
-		if (netlink_match_route(host->netlink, probe, entry))
-			return false;
+		error = netlink_match_route(host->netlink, probe, entry);
+		if (error == -EINVAL || error == -EACCES || error == -EHOSTUNREACH) /* blackhole, prohibit, unreachable */
+			return MATCH_REJECTED;
+		if (error)
+			return MATCH_NONE;
 		if (entry->type == RTN_UNICAST)
-			return true;
+			return MATCH_ROUTE;
 	}
-	return false;
+	return MATCH_NONE;
+}
+
+static void report_rejection(const struct host *host, const struct item *network)
+{
+	char name[ITEM_TEXT], text[CONFLICT_TEXT];
+
+	item_text(name, network);
+	snprintf(text, sizeof text, "%s: a route or rule of another program rejects its packets", name);
+	report_conflict(host, text);
 }
 
 /*
@@ -309,11 +327,17 @@ void host_check_lookups(const struct host *host, const struct item_list *observe
 		const struct item *item = &observed->items[i];
 		struct netlink_route_entry entry;
 		struct ip_prefix probe;
+		enum match match;
 
 		if (item->kind != ITEM_ROUTE || item->table == host->tables[0] || !item_find(host->desired, item))
 			continue;
 		lookups++;
-		if (!match_network(host, item, &probe, &entry))
+		match = match_network(host, item, &probe, &entry);
+		if (match == MATCH_REJECTED && !taken) {
+			report_rejection(host, item);
+			taken = true;
+		}
+		if (match != MATCH_ROUTE)
 			continue;
 		if (!taken && takes_network(host, &entry, item)) {
 			report_route(host, &entry);

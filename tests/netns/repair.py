@@ -249,6 +249,9 @@ def replaced_routes(lab):
             time.sleep(0.3)
         assert left.daemon.log().count("route 198.51.100.0/24: already on dev wan") == 1, left.daemon.log()
         left.node.ping(BEYOND[4])
+    with lab.check("when the other route is deleted, ours comes back"):
+        left.node.run("ip route del 198.51.100.0/24")
+        wait_for(lambda: f"proto {PROTO}" in left.node.run("ip route show 198.51.100.0/24").stdout, "our route")
 
 
 CONFLICTS = {
@@ -330,6 +333,24 @@ def conflict_beside_the_default_route(lab, table):
         assert line in left.daemon.log()
         left.node.run(command.format("del"))
         wait_for(lambda: line not in left.node.run([lab.adit, "show", "tun-left"]).stdout, "no warning")
+
+
+@case(family=[4, 6])
+def rejected(lab, family):
+    """A route of another program rejects the packets to one of our networks."""
+    left, _ = lay(lab, allowed=["0.0.0.0/1", "198.51.100.0/24", "fd09:7::/64"])
+    left.start()
+    network, verb, rest = {4: ("198.51.100.0/24", "prepend", ""), 6: ("fd09:7::/64", "add", "metric 5")}[family]
+    line = f"route {network}: a route or rule of another program rejects its packets"
+    for kind in "blackhole", "prohibit", "unreachable":
+        with lab.check(f"the log and `adit show` name a route of the type {kind} until it is deleted"):
+            assert "rejects" not in left.node.run([lab.adit, "show", "tun-left"]).stdout
+            left.node.run(f"ip -{family} route {verb} {kind} {network} {rest}")
+            wait_for(lambda: line in left.node.run([lab.adit, "show", "tun-left"]).stdout, line)
+            left.node.run(f"ip -{family} route del {kind} {network} {rest}")
+            wait_for(lambda: "rejects" not in left.node.run([lab.adit, "show", "tun-left"]).stdout, "no warning")
+    with lab.check("it is logged once"):
+        assert left.daemon.log().count("rejects") == 1, left.daemon.log()
 
 
 @case()
