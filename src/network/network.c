@@ -283,7 +283,10 @@ static void drop_claim(struct network *network, struct table_claim *claim)
 	network->host.tables[1] = 0;
 }
 
-/* The filter of the watch drops events of other tables, unless they are of routes to our networks. */
+/*
+ * The filter of the watch drops events of other tables, unless they are of routes to our networks. Those of another
+ * program that keep ours away come first, because ours must follow when they are deleted.
+ */
 static void follow_routes(const struct network *network)
 {
 	const struct item_list *desired = &network->reconcile.desired;
@@ -292,9 +295,14 @@ static void follow_routes(const struct network *network)
 
 	if (!network->watch.loop)
 		return;
-	for (size_t i = 0; i < desired->count && count < NETLINK_EVENTS_PREFIXES; i++)
-		if (desired->items[i].kind == ITEM_ROUTE && desired->items[i].length)
-			item_prefix(&desired->items[i], &prefixes[count++]);
+	for (int failed = ITEM_FAILED; failed >= 0; failed -= ITEM_FAILED) {
+		for (size_t i = 0; i < desired->count && count < NETLINK_EVENTS_PREFIXES; i++) {
+			const struct item *item = &desired->items[i];
+
+			if (item->kind == ITEM_ROUTE && item->length && (item->flags & ITEM_FAILED) == failed)
+				item_prefix(item, &prefixes[count++]);
+		}
+	}
 	netlink_events_set_filter(network->watch.routes.fd, netlink_port(network->host.netlink), network->plan.table,
 							  prefixes, count);
 }
@@ -484,6 +492,7 @@ static int repair_network(void *context)
 	if (status == -ENODEV)
 		return status;
 	watch_parameters(&network->watch, network->host.link.name);
+	follow_routes(network);
 	if (strcmp(network->name, network->host.link.name) != 0) {
 		log_info(network->name, "the interface is now named %s", network->host.link.name);
 		memcpy(network->name, network->host.link.name, sizeof network->name);

@@ -483,6 +483,12 @@ def many_routes(lab):
         with lab.check(f"one route is deleted, time {number}"):
             left.node.run("ip route del 11.7.9.0/24")
             bar_of_repair(lab, repaired(left.node, before))
+    with lab.check("another program replaces one route, and deletes its own later"):
+        line = "route 11.7.9.0/24: already on dev wan"
+        left.node.run("ip route replace 11.7.9.0/24 via 10.9.1.1 dev wan")
+        wait_for(lambda: line in left.node.run([lab.adit, "show", "tun-left"]).stdout, line)
+        left.node.run("ip route del 11.7.9.0/24")
+        repaired(left.node, before)
     with lab.check("a local route is deleted"):
         left.node.run("ip route del local 10.7.0.1 table local dev tun-left")
         repaired(left.node, before)
