@@ -178,7 +178,8 @@ static void collect_guard(void *context, const struct netlink_route_entry *entry
 /*
  * The preferences between which rules of ours must lie. In front of the rule for the local table they would send
  * packets for this host into the tunnel, and behind the one for the main table they would have no effect. Some programs
- * move the rule for the local table, for example to 100 or 32765, and put their own rules in front of it.
+ * move the rule for the local table, for example to 100 or 32765, and put their own rules in front of it. No rule of
+ * ours can precede one for the main table with preference 0, so such a rule is no bound.
  */
 struct rule_bounds {
 	uint32_t local, main; /* of the first rule that looks up the table for all packets; 0: none */
@@ -198,9 +199,12 @@ static void find_bounds(struct rule_bounds *bounds, const struct netlink_rule_en
 	}
 }
 
-static bool is_within(const struct rule_bounds *bounds, uint32_t preference)
+/* Returns true if a rule of ours, which the kernel lists in front of the one for the main table, is well placed. */
+static bool is_within(const struct rule_bounds *bounds, const struct item *rule)
 {
-	return preference && preference >= bounds->local && (!bounds->main || preference <= bounds->main);
+	uint32_t preference = rule->rule.preference;
+
+	return !(rule->flags & ITEM_BROKEN) && preference >= bounds->local && (preference || bounds->main == 1);
 }
 
 struct rule_observation {
@@ -226,6 +230,7 @@ static void collect_rule(void *context, const struct netlink_rule_entry *entry)
 		return;
 	item.rule.mark = entry->mark;
 	item.rule.preference = entry->preference;
+	item.flags = rules->bounds.main ? ITEM_BROKEN : 0; /* the kernel has listed the rule for the main table before */
 	if (!rules->observation->error)
 		rules->observation->error = item_push(&rules->found, &item);
 }
@@ -234,14 +239,13 @@ static bool is_misplaced(const struct rule_observation *rules, size_t position)
 {
 	const struct item *rule = &rules->found.items[position];
 
-	if (!is_within(&rules->bounds, rule->rule.preference))
+	if (!is_within(&rules->bounds, rule))
 		return true;
 	/* The suppressing rule must precede the tunnel rule with the same mark. */
 	for (size_t i = 0; i < rules->found.count; i++) {
 		const struct item *other = &rules->found.items[i];
 
-		if (other->length != rule->length && other->rule.mark == rule->rule.mark &&
-			is_within(&rules->bounds, other->rule.preference))
+		if (other->length != rule->length && other->rule.mark == rule->rule.mark && is_within(&rules->bounds, other))
 			return (rule->length == RULE_SUPPRESS) == (position > i);
 	}
 	return false;
@@ -415,6 +419,7 @@ static void collect_preference(void *context, const struct netlink_rule_entry *e
 
 	find_bounds(&preferences->bounds, entry);
 	item.length = entry->suppress == 0 ? RULE_SUPPRESS : RULE_TUNNEL;
+	item.flags = preferences->bounds.main ? ITEM_BROKEN : 0;
 	if (!preferences->error && entry->preference)
 		preferences->error = item_push(&preferences->rules, &item);
 	if (!preferences->error && entry->protocol == NETLINK_PROTOCOL_ADIT && entry->mark == preferences->mark)
@@ -427,7 +432,7 @@ static uint32_t own_preference(const struct preferences *found, enum item_rule w
 	for (size_t i = 0; i < found->own.count; i++) {
 		const struct item *rule = &found->own.items[i];
 
-		if (rule->length == which && is_within(&found->bounds, rule->rule.preference))
+		if (rule->length == which && is_within(&found->bounds, rule))
 			return rule->rule.preference;
 	}
 	return 0;
@@ -436,8 +441,9 @@ static uint32_t own_preference(const struct preferences *found, enum item_rule w
 /*
  * Returns a preference for the suppressing rule; the tunnel rule gets the next one. Like wg-quick(8), puts the pair in
  * front of all other rules, except for the local table's. If a rule with preference 1 or 2 leaves no room, the pair
- * goes in front of the next rule that does. The kernel lists rules by preference. Preference 0 belongs to the local
- * table and is never ours.
+ * goes in front of the next rule that does, or at last behind the first rule, or both get the preference in front of
+ * the main table's. The kernel lists rules by preference. Preference 0 belongs to the local table, and is only ours if
+ * the main table's is 1.
  */
 static uint32_t free_preference(const struct preferences *found)
 {
@@ -446,7 +452,7 @@ static uint32_t free_preference(const struct preferences *found)
 	for (size_t i = 0; i < found->rules.count; i++) {
 		uint32_t preference = found->rules.items[i].rule.preference;
 
-		if (!is_within(&found->bounds, preference))
+		if (preference < found->bounds.local || (found->bounds.main && preference > found->bounds.main))
 			continue;
 		if (preference - previous > 2)
 			return preference - 2;
@@ -454,6 +460,8 @@ static uint32_t free_preference(const struct preferences *found)
 			first = preference;
 		previous = preference;
 	}
+	if (first && first == found->bounds.main)
+		return first - 1;
 	return first ? first : 1;
 }
 

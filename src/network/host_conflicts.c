@@ -113,7 +113,8 @@ static void view_rule(void *context, const struct netlink_rule_entry *entry)
 	}
 	if (entry->suppress != NETLINK_NOT_SUPPRESSED || (!entry->plain && !entry->rejects))
 		return;
-	if (entry->plain && (entry->table == RT_TABLE_MAIN || entry->table == RT_TABLE_LOCAL)) {
+	/* The reconciler puts our rules in front of one for the main table, except for preference 0. */
+	if (entry->plain && (entry->table == RT_TABLE_LOCAL || (entry->table == RT_TABLE_MAIN && entry->preference))) {
 		view->main_seen |= for_all && entry->table == RT_TABLE_MAIN;
 		return;
 	}

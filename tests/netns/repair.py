@@ -264,6 +264,7 @@ CONFLICTS = {
     "an IPv6 route with the smallest metric": ("route ::/0 table 51820 on dev wan",
                                                "ip -6 route {} default via fd09:1::1 dev wan metric 1 table 51820"),
     "a rule for everything": ("IPv4 rule 5 of another program", "ip rule {} from all lookup 77 pref 5"),
+    "a rule for the main table": ("IPv4 rule 0 of another program", "ip rule {} from all lookup main pref 0"),
     "a rule that rejects": ("IPv6 rule 5 of another program", "ip -6 rule {} unreachable pref 5"),
     "a rule for our own datagrams": ("IPv4 rule 5 of another program", "ip rule {} fwmark 51820 lookup 51820 pref 5"),
     "a static route": ("route fd09:7::/64 on dev wan", "ip -6 route {} fd09:7::/64 dev wan metric 5"),

@@ -282,6 +282,36 @@ static void rules_follow_when_the_main_table_is_looked_up_earlier(void **state)
 	assert_rules(no_rules_v4, no_rules_v6);
 }
 
+/* With preference 1 for the main table, ours get the 0 of the local table's, but behind it. */
+static void rules_precede_a_rule_for_the_main_table_with_a_small_preference(void **state)
+{
+	struct scene *scene = *state;
+
+	for (int preference = 1; preference <= 4; preference++) {
+		for (int later = 0; later < 2; later++) {
+			char add[64], delete[64];
+
+			snprintf(add, sizeof add, "ip rule add lookup main pref %d", preference);
+			snprintf(delete, sizeof delete, "ip rule del lookup main pref %d", preference);
+			if (!later)
+				sandbox_output(add);
+			configure(scene, "10.7.0.1/24", "0.0.0.0/0");
+			up(scene);
+			if (later) {
+				sandbox_output(add);
+				up(scene);
+			}
+			assert_shows("ip rule | grep -c 'proto 173'", "2\n");
+			assert_shows("ip rule | head -n 1", "0: from all lookup local\n");
+			assert_shows("ip route get 198.51.100.1 | grep -o dev.tun0", "dev tun0\n");
+			assert_shows("ip route get 198.51.100.1 mark 51820 | grep -o dev.v0", "dev v0\n");
+			down(scene);
+			sandbox_output(delete);
+			assert_rules(no_rules_v4, no_rules_v6);
+		}
+	}
+}
+
 static void errors_name_the_owner(void **state)
 {
 	struct scene *scene = *state;
@@ -331,6 +361,7 @@ int main(void)
 		network_test(rules_never_precede_that_of_the_local_table),
 		network_test(a_single_rule_comes_back_where_there_is_no_room),
 		network_test(rules_follow_when_the_main_table_is_looked_up_earlier),
+		network_test(rules_precede_a_rule_for_the_main_table_with_a_small_preference),
 		network_test(errors_name_the_owner),
 	};
 

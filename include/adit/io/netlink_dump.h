@@ -140,7 +140,7 @@ struct netlink_rule_entry {
 /* A kernel without the family has no rules. */
 int netlink_dump_rules(struct netlink *netlink, uint8_t family,
 					   void (*handle)(void *context, const struct netlink_rule_entry *entry), void *context);
-/* Adds or deletes exactly this rule. The preference must not be 0. */
+/* Adds or deletes exactly this rule. */
 int netlink_change_rule(struct netlink *netlink, bool add, const struct netlink_rule_entry *rule);
 
 /* Returns the port number of the socket, which is in nlmsg_pid of the events that its requests cause. */
