@@ -107,8 +107,8 @@ static void view_rule(void *context, const struct netlink_rule_entry *entry)
 	bool for_all = entry->mark ? entry->inverted : !entry->inverted;
 	bool for_ours = !entry->inverted && (!entry->mark || entry->mark == host->mark);
 
-	if (entry->protocol == NETLINK_PROTOCOL_ADIT) {
-		view->own_seen |= entry->mark == host->mark && entry->suppress == NETLINK_NOT_SUPPRESSED;
+	if (entry->protocol == NETLINK_PROTOCOL_ADIT && entry->mark == host->mark) {
+		view->own_seen |= entry->suppress == NETLINK_NOT_SUPPRESSED;
 		return;
 	}
 	if (entry->suppress != NETLINK_NOT_SUPPRESSED || (!entry->plain && !entry->rejects))
@@ -147,8 +147,9 @@ int host_check_rules(const struct host *host, uint8_t family)
 			error = netlink_dump_routes(host->netlink, &filter, note_default_route, &takes_all);
 		if (!takes_all)
 			continue;
-		snprintf(text, sizeof text, "IPv%d rule %u of another program takes traffic from the tunnel",
-				 family == AF_INET6 ? 6 : 4, rule->preference);
+		snprintf(text, sizeof text, "IPv%d rule %u of another %s takes traffic from the tunnel",
+				 family == AF_INET6 ? 6 : 4, rule->preference,
+				 rule->protocol == NETLINK_PROTOCOL_ADIT ? "tunnel" : "program");
 		report_conflict(host, text);
 		break;
 	}

@@ -190,6 +190,11 @@ def two_at_once(lab):
         def tables():
             return set(re.findall(r"lookup (518\d\d)", left.node.run("ip rule").stdout))
         wait_for(lambda: len(tables()) == 4, "four tables")
+    with lab.check("three of them warn that the rules of another one precede theirs"):
+        def warned():
+            return [other for other in others
+                    if "of another tunnel takes traffic" in left.node.run([lab.adit, "show", other.interface]).stdout]
+        wait_for(lambda: len(warned()) == 3, "three warnings")
     with lab.check("the end of each leaves the rules of the others"):
         for count, other in zip((3, 2, 1, 0), others):
             other.stop()
