@@ -122,6 +122,43 @@ static void want_addresses(struct desired *desired)
 	}
 }
 
+/* The kernel sorts IPv6 addresses by scope. */
+static uint32_t v6_group(const struct item *item)
+{
+	const struct in6_addr *address = (const void *)item->address;
+
+	if (IN6_IS_ADDR_LINKLOCAL(address) || IN6_IS_ADDR_LOOPBACK(address))
+		return 0;
+	return IN6_IS_ADDR_SITELOCAL(address) ? 1 : 2;
+}
+
+/*
+ * Makes the places of addresses the order in which the kernel adds them to its list: in IPv4 the first address of each
+ * network, and then the rest; in IPv6 by scope. The upper bits of a place are its group.
+ */
+static void group_addresses(struct item_list *list)
+{
+	enum { GROUP = 30 };
+	struct item *first = NULL; /* of the network; the list is sorted, so the addresses of a network follow each other */
+
+	for (size_t i = 0; i < list->count && list->items[i].kind <= ITEM_ADDRESS; i++) {
+		struct item *item = &list->items[i];
+
+		if (item->kind != ITEM_ADDRESS)
+			continue;
+		if (item->family == AF_INET6) {
+			item->table |= v6_group(item) << GROUP;
+		} else if (!first || !item_same_network(first, item)) {
+			first = item;
+		} else if (first->table < item->table) {
+			item->table |= UINT32_C(1) << GROUP;
+		} else {
+			first->table |= UINT32_C(1) << GROUP;
+			first = item;
+		}
+	}
+}
+
 /* Returns true if the prefix lies in the network of an address, to which the main table has a route already. */
 static bool address_covers(const struct config *config, const struct ip_prefix *prefix)
 {
@@ -195,6 +232,7 @@ int desired_build(struct item_list *list, const struct config *config, const str
 		return desired.error;
 	item_list_sort(list);
 	item_list_unique(list);
+	group_addresses(list);
 	/* The digest depends on the addresses, so it is computed last. */
 	for (size_t i = 0; i < list->count && list->items[i].kind <= ITEM_FIREWALL; i++) {
 		struct item *item = &list->items[i];

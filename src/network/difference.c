@@ -138,27 +138,22 @@ static int compare_places(const void *left, const void *right)
 {
 	const struct operation *a = left, *b = right;
 
+	if ((a->verb == OPERATION_DELETE) != (b->verb == OPERATION_DELETE))
+		return a->verb == OPERATION_DELETE ? -1 : 1;
 	return (a->item.table > b->item.table) - (a->item.table < b->item.table);
 }
 
-/*
- * The kernel sends from the first address of a network, so addresses are added in the order of the configuration. Only
- * runs of additions are sorted, because a deletion by add_missing must stay in front of its addition.
- */
+/* The kernel sends from the first address of a network, so addresses are added in the order of the configuration. */
 static void order_addresses(struct operation_list *list)
 {
-	size_t begin = 0;
+	size_t begin = 0, end;
 
-	while (begin < list->count) {
-		size_t end = begin;
-
-		while (end < list->count && list->operations[end].item.kind == ITEM_ADDRESS &&
-			   list->operations[end].verb == OPERATION_ADD)
-			end++;
-		if (end - begin > 1)
-			qsort(list->operations + begin, end - begin, sizeof *list->operations, compare_places);
-		begin = end > begin ? end : begin + 1;
-	}
+	while (begin < list->count && list->operations[begin].item.kind != ITEM_ADDRESS)
+		begin++;
+	for (end = begin; end < list->count && list->operations[end].item.kind == ITEM_ADDRESS;)
+		end++;
+	if (end > begin)
+		qsort(list->operations + begin, end - begin, sizeof *list->operations, compare_places);
 }
 
 /* Adds the brief guards that are missing, or deletes those that exist, whatever their metric. */

@@ -78,6 +78,7 @@ static void observe_address(void *context, const struct netlink_address_entry *e
 {
 	struct observation *observation = context;
 	const struct item_list *before = observation->host->before;
+	const struct item *desired;
 	struct item item = item_route(&entry->prefix, 0);
 	bool ours = entry->protocol == NETLINK_PROTOCOL_ADIT || entry->protocol == ADDRESS_OF_KERNEL;
 
@@ -85,6 +86,8 @@ static void observe_address(void *context, const struct netlink_address_entry *e
 	if (!ours && before && !addresses_have_owners())
 		ours = item_find(before, &item);
 	item.flags = (ours ? ITEM_OURS : 0) | (entry->expiring ? ITEM_BROKEN : 0);
+	desired = observation->host->desired ? item_find(observation->host->desired, &item) : NULL;
+	item.table = ours && desired ? desired->table : item_no_place;
 	observe_item(observation, &item);
 	if (entry->tentative && !observation->error)
 		observation->error = item_push(&observation->local, &item);
@@ -333,6 +336,7 @@ static int host_observe(void *context, struct item_list *observed, bool routes)
 		error = observe_family(&observation, families[i], routes);
 		if (error)
 			break;
+		item_list_check_places(observed, families[i]);
 	}
 	host_check_source(host, observed);
 	if (!error && !host->gone && routes) {

@@ -158,17 +158,6 @@ int host_check_rules(const struct host *host, uint8_t family)
 
 /* --- addresses ----- */
 
-static bool same_network(const struct item *a, const struct item *b)
-{
-	struct ip_prefix one, other;
-
-	item_prefix(a, &one);
-	item_prefix(b, &other);
-	prefix_mask(&one);
-	prefix_mask(&other);
-	return one.length == other.length && memcmp(one.address, other.address, sizeof one.address) == 0;
-}
-
 /*
  * The kernel sends from the first IPv4 address of the interface or, to a connected network, from the first one in this
  * network. The order is that in which they were added. So if ours is deleted and comes back, an address that another
@@ -192,7 +181,7 @@ void host_check_source(const struct host *host, const struct item_list *observed
 		/* The address that precedes ours: the first one or, if that is ours, too, the first one in our network. */
 		other = first;
 		if (item_find(host->desired, first))
-			while (!same_network(other, own))
+			while (!item_same_network(other, own))
 				other++; /* the addresses of a family follow each other, and `own` is one of them */
 		if (item_find(host->desired, other) || other->flags & ITEM_OURS) /* one of ours is about to be removed */
 			continue;

@@ -206,6 +206,54 @@ void item_prefix(const struct item *item, struct ip_prefix *prefix)
 	memcpy(prefix->address, item->address, sizeof prefix->address);
 }
 
+bool item_same_network(const struct item *a, const struct item *b)
+{
+	struct ip_prefix one, other;
+
+	item_prefix(a, &one);
+	item_prefix(b, &other);
+	prefix_mask(&one);
+	prefix_mask(&other);
+	return one.length == other.length && memcmp(one.address, other.address, sizeof one.address) == 0;
+}
+
+static bool is_address_of(const struct item *item, uint8_t family)
+{
+	return item->kind == ITEM_ADDRESS && item->family == family;
+}
+
+void item_list_check_places(struct item_list *list, uint8_t family)
+{
+	uint32_t smallest = item_no_place, limit = item_no_place;
+
+	for (size_t i = 0; i < list->count; i++) {
+		const struct item *other = &list->items[i];
+
+		if (family != AF_INET || !is_address_of(other, family) || other->table != item_no_place)
+			continue;
+		for (size_t j = 0; j < list->count; j++)
+			if (is_address_of(&list->items[j], family) && item_same_network(&list->items[j], other))
+				list->items[j].table = item_no_place;
+	}
+	for (size_t i = 0; i < list->count; i++) {
+		/* From the last one to the first; the kernel lists IPv6 addresses in this order. */
+		const struct item *item = &list->items[family == AF_INET6 ? i : list->count - 1 - i];
+
+		if (!is_address_of(item, family))
+			continue;
+		if (item->table > smallest && item->table < limit)
+			limit = item->table;
+		if (item->table < smallest)
+			smallest = item->table;
+	}
+	for (size_t i = 0; i < list->count; i++) {
+		struct item *item = &list->items[i];
+
+		if (is_address_of(item, family) && item->table >= limit && item->table != item_no_place)
+			item->flags |= ITEM_BROKEN;
+	}
+}
+
 void item_text(char text[ITEM_TEXT], const struct item *item)
 {
 	int version = item->family == AF_INET6 ? 6 : 4;

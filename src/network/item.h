@@ -61,16 +61,18 @@ enum item_flags {
 	/* Observed items. */
 	ITEM_OURS = 1 << 6, /* this daemon or an earlier one added it */
 	/*
-	 * A rule of ours with a wrong preference, an address of ours without its local route, an address that the kernel
-	 * will remove, a route behind another one.
+	 * A rule of ours with a wrong preference, an address of ours without its local route or in a wrong place, an
+	 * address that the kernel will remove, a route behind another one.
 	 */
 	ITEM_BROKEN = 1 << 7,
 };
 
+static const uint32_t item_no_place = UINT32_MAX; /* of an observed address that is not ours, or not desired */
+
 struct item {
 	uint8_t kind, family, flags;
 	uint8_t length; /* of the prefix; other kinds store `which` here */
-	uint32_t table; /* of routes, guards and tunnel rules; for an address, its position in the configuration */
+	uint32_t table; /* of routes, guards and tunnel rules; for an address, its place in the desired order */
 	union {
 		uint8_t address[16]; /* of addresses and routes */
 		struct {
@@ -118,7 +120,19 @@ uint32_t item_closed_metric(const char *interface);
 /* Returns true if the metric is that of a guard of FailClosed, of any tunnel. */
 bool item_is_closed_metric(uint32_t metric);
 
+/*
+ * Marks observed addresses of ours as ITEM_BROKEN if they are in the wrong order, which determines from which one the
+ * kernel sends. `list` has them in the kernel's order, each with its desired place. The kernel puts a new address
+ * behind the others of its network or scope, so the order becomes wrong if one is deleted and added again, or if the
+ * configuration changes. Marks all from the first one on that is in front of one that it must follow. That is never the
+ * first one of all, so the routes of the interface stay. An IPv4 network with an address without a place is left as it
+ * is: that address may lead, or take the lead by a deletion.
+ */
+void item_list_check_places(struct item_list *list, uint8_t family);
+
 void item_prefix(const struct item *item, struct ip_prefix *prefix);
+/* Returns true if two addresses are in the same network, with the same prefix length. */
+bool item_same_network(const struct item *a, const struct item *b);
 
 enum { ITEM_TEXT = 96 };
 

@@ -16,6 +16,7 @@ struct run {
 	struct reason *reason;
 	unsigned changes;
 	bool observe_again; /* an operation had a side effect */
+	bool had_addresses; /* so that the place of a new one can be wrong */
 	bool warned_of_v6;
 };
 
@@ -217,8 +218,8 @@ static int apply_all(struct run *run, const struct operation_list *list)
 			error = judge_result(run, &batch[i], status[i], &why);
 			if (sets_mtu(item))
 				mtu_changed = true;
-			/* Both can change more than their item. */
-			if (mtu_changed || (item->kind == ITEM_ADDRESS && batch->verb == OPERATION_DELETE))
+			/* These can change more than their item. */
+			if (mtu_changed || (item->kind == ITEM_ADDRESS && (batch->verb == OPERATION_DELETE || run->had_addresses)))
 				run->observe_again = true;
 		}
 		done += length;
@@ -237,6 +238,9 @@ static int find_operations(struct run *run, struct operation_list *list)
 
 	if (!error)
 		item_list_sort(&observed);
+	run->had_addresses = false;
+	for (size_t i = 0; i < observed.count && observed.items[i].kind <= ITEM_ADDRESS; i++)
+		run->had_addresses |= observed.items[i].kind == ITEM_ADDRESS && observed.items[i].flags & ITEM_OURS;
 	/* Routes are the last kind, and those of an earlier desired state are sorted, so `observed` stays sorted. */
 	for (size_t i = 0; routes && i < routes->count && !error; i++) {
 		struct item item = routes->items[i];

@@ -120,6 +120,85 @@ static void a_reload_adds_moves_and_removes_a_default_route(void **state)
 	assert_shows("ip route show table 7", "");
 }
 
+/* The order in which the kernel lists the addresses of a new interface, added in this order. */
+static char *order_of_a_start(const char *list)
+{
+	char command[1024];
+
+	snprintf(command, sizeof command,
+			 "ip link add w0 type veth peer name w1; ip link set w0 addrgenmode none up; for address in %s;"
+			 "do ip address add $address dev w0 $(case $address in *:*) echo nodad; esac); done;"
+			 "ip -o address show dev w0 | grep -o 'inet6* [^ ]*'; ip link del w0",
+			 list);
+	return strdup(sandbox_output(command));
+}
+
+/* The kernel sends from the first IPv4 address and the latest IPv6 address. */
+static void addresses_have_the_order_of_a_start(void **state)
+{
+	static const char *const pool[] = { "10.7.0.1/24", "10.7.0.2/24", "10.7.0.3/24", "10.8.0.1/24", "10.8.0.2/24",
+										"10.9.0.1/32", "fd07::1/64",  "fd07::2/64",  "fe80::7/64",  "fec0::1/64" };
+	enum { POOL = sizeof pool / sizeof *pool, ROUNDS = 40 };
+	struct scene *scene = *state;
+
+	srand(20261126);
+	for (int round = 0; round < ROUNDS; round++) {
+		char list[256] = "", command[64];
+		bool chosen[POOL] = { false };
+		char *expected;
+
+		for (int i = 0; i < 6; i++) {
+			int which = rand() % POOL;
+
+			if (!chosen[which])
+				snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", *list ? " " : "", pool[which]);
+			chosen[which] = true;
+		}
+		expected = order_of_a_start(list);
+		configure(scene, list, "0.0.0.0/0 ::/0 198.51.100.0/24");
+		up(scene);
+		for (int deleted = 0; deleted < 3; deleted++) {
+			assert_shows("ip -o address show dev tun0 | grep -o 'inet6* [^ ]*'", expected);
+			assert_shows("ip route show 198.51.100.0/24 | grep -o dev.tun0", "dev tun0\n");
+			snprintf(command, sizeof command, "ip address del %s dev tun0 2>&1 | sed d", pool[rand() % POOL]);
+			sandbox_output(command);
+			up(scene);
+		}
+		free(expected);
+	}
+}
+
+static void note_change(void *context, const char *text, const char *verb)
+{
+	char *all = context;
+
+	sprintf(all + strlen(all), "%s %s\n", text, verb);
+}
+
+static void a_change_of_the_order_of_addresses_is_reported(void **state)
+{
+	static const char *const lists[][2] = {
+		{ "10.7.0.2/24 10.7.0.1/24", "address 10.7.0.1/24 set\naddress 10.7.0.2/24 set\n" },
+		{ "10.7.0.3/24 10.7.0.2/24 10.7.0.1/24", "address 10.7.0.3/24 added\n" },
+		{ "10.7.0.3/24 10.7.0.2/24 10.7.0.1/24", "" },
+	};
+	struct scene *scene = *state;
+
+	configure(scene, "10.7.0.1/24 10.7.0.2/24", "10.9.0.0/16");
+	up(scene);
+	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+		struct table_claim claim = { 0 };
+		char changes[512] = "";
+
+		configure(scene, lists[i][0], "10.9.0.0/16");
+		assert_int_equal(network_prepare(scene->network, &scene->plan, &claim, &scene->config, NULL, 0, &scene->reason),
+						 0);
+		network_changes(scene->network, note_change, changes);
+		assert_string_equal(changes, lists[i][1]);
+		network_commit(scene->network);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -129,6 +208,8 @@ int main(void)
 		network_test(a_change_of_the_only_address_keeps_the_routes),
 		network_test(a_reload_changes_only_the_difference),
 		network_test(a_reload_adds_moves_and_removes_a_default_route),
+		network_test(addresses_have_the_order_of_a_start),
+		network_test(a_change_of_the_order_of_addresses_is_reported),
 	};
 
 	network_enter();
