@@ -218,10 +218,19 @@ static bool daemon_ends(const char *path, uint64_t end)
 
 int uapi_create_directory(const char *directory)
 {
-	bool created = !mkdir(directory, 0755);
+	char path[UAPI_PATH];
 
-	if ((!created && errno != EEXIST) || (created && chmod(directory, 0755))) /* mkdir(2) applies the umask */
-		return -errno;
+	/* A minimal container lacks /var/run, too. */
+	for (size_t length = 1; directory[length - 1]; length++) {
+		bool created;
+
+		length += strcspn(directory + length, "/");
+		if (snprintf(path, sizeof path, "%.*s", (int)length, directory) >= UAPI_PATH)
+			return -ENAMETOOLONG;
+		created = !mkdir(path, 0755);
+		if ((!created && errno != EEXIST) || (created && chmod(path, 0755))) /* mkdir(2) applies the umask */
+			return -errno;
+	}
 	return 0;
 }
 

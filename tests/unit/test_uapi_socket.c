@@ -205,7 +205,22 @@ static void no_temporary_file_is_left(void **state)
 	path_of(path, "test.sock");
 	uapi_stop(&serve.uapi);
 	assert_int_equal(rmdir(serve_directory), 0); /* empty */
-	assert_int_equal(uapi_listen("/tmp/no/such/folder", "test"), -ENOENT);
+	assert_int_equal(uapi_listen("/proc/no/such/folder", "test"), -ENOENT);
+}
+
+static void the_folders_above_the_directory_are_created(void **state)
+{
+	char run[96], directory[128], path[160];
+	int fd;
+
+	snprintf(run, sizeof run, "%s/run", serve_home);
+	snprintf(directory, sizeof directory, "%s/wireguard", run);
+	snprintf(path, sizeof path, "%s/test.sock", directory);
+	fd = uapi_listen(directory, "test");
+	assert_true(fd >= 0);
+	assert_int_equal(mode_of(run), 0755);
+	close(fd);
+	assert_int_equal(unlink(path) | rmdir(directory) | rmdir(run), 0);
 }
 
 static bool is_gone(void *context)
@@ -295,6 +310,7 @@ int main(void)
 		TEST(a_foreign_lock_on_the_directory_only_delays_the_start),
 		TEST(invalid_interface_names_are_rejected),
 		TEST(no_temporary_file_is_left),
+		TEST(the_folders_above_the_directory_are_created),
 		TEST(the_removal_of_the_socket_is_reported),
 		TEST(a_socket_that_replaces_ours_is_reported_and_kept),
 		TEST(a_listening_socket_is_adopted),

@@ -10,7 +10,7 @@
 /* Writes directory/NAME.sock. 0; -EINVAL if no interface can have this name; -ENAMETOOLONG. */
 int uapi_path(char path[UAPI_PATH], const char *directory, const char *name);
 
-/* Creates the directory of the control sockets with mode 0755 if it is missing. 0 or negative errno. */
+/* Creates the directory of the control sockets, and those above it, with mode 0755. 0 or negative errno. */
 int uapi_create_directory(const char *directory);
 
 /*
