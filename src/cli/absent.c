@@ -15,14 +15,12 @@
 #include "base/service_unit.h"
 #include "network/network.h"
 #include "network/process.h"
+#include "network/resolvconf.h"
 #include "uapi/interface_lock.h"
 #include "uapi/socket.h"
 
 /* The service manager closes the descriptors in its store one after the other. */
 enum { STORE_MS = 5000, REST_MS = 200, POLL_MS = 10 };
-
-#define RESOLVCONF_FOLDER "/run/resolvconf"
-enum { RESOLVCONF_MS = 20000 };
 
 /* systemd kills a unit after 90 s, unless the unit sets another time. */
 enum { SHOW_UNIT_MS = 5000, STOP_UNIT_MS = 120000 };
@@ -75,26 +73,6 @@ static int end_holder(const char *command, struct stop_wait *wait, const struct 
 }
 
 /*
- * Deletes the entry in the database of resolvconf(8), under both names that the daemon may have used: that of the
- * interface, and that with the prefix of Debian's resolvconf. An entry that does not exist is no error. The servers in
- * systemd-resolved went with the interface.
- */
-static void remove_name_servers(const char *interface)
-{
-	char prefixed[sizeof "tun." + IFNAMSIZ], output[PROCESS_OUTPUT];
-	const char *const entries[] = { interface, prefixed };
-
-	if (access(RESOLVCONF_FOLDER, F_OK))
-		return;
-	snprintf(prefixed, sizeof prefixed, "tun.%s", interface);
-	for (size_t i = 0; i < sizeof entries / sizeof *entries; i++) {
-		const char *const command[] = { "resolvconf", "-d", entries[i], "-f", NULL };
-
-		process_run(command, NULL, 0, output, RESOLVCONF_MS);
-	}
-}
-
-/*
  * A killed daemon leaves the file of its lock. Without it, this interface was none of adit, and the rules without an
  * owner belong to another one. If the interface is still open, the service manager keeps it for the next process, and
  * nothing changes. Returns true if something was removed.
@@ -113,7 +91,7 @@ static bool remove_remains(const char *command, const char *name)
 	if (removed > 0 || !if_nametoindex(name)) {
 		socket = uapi_remove_dead_socket(UAPI_DIRECTORY, name);
 		if (killed)
-			remove_name_servers(name);
+			resolvconf_remove(name);
 		lock.left = false;
 	}
 	interface_lock_release(&lock);

@@ -456,6 +456,16 @@ static void apply_wanted(struct dns *dns)
 	begin_task(dns, dns->servers ? DNS_SET : DNS_REMOVE);
 }
 
+void dns_remove_left(struct dns *dns, const bool *ended)
+{
+	dns->tool = choose_tool();
+	if (!dns->tool)
+		return;
+	dns->unapplied = true;
+	apply_wanted(dns);
+	wait_for_task(dns, ended);
+}
+
 void dns_reload(struct dns *dns, const struct config *config)
 {
 	if (!dns->interface || (!dns->unapplied && config_lines_equal(dns->servers, config->dns_servers) &&

@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <net/if.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -13,6 +14,7 @@
 #include "base/log.h"
 #include "daemon/notify.h"
 #include "network/network.h"
+#include "network/resolvconf.h"
 #include "tunnel/control.h"
 #include "tunnel/handshake.h"
 #include "tunnel/peer.h"
@@ -26,9 +28,10 @@ enum {
 };
 
 /* The names of the sets in the store. */
-static const char tun_set[] = "tun", udp_set[] = "udp", table_set[] = "table", endpoints_set[] = "endpoints";
+static const char tun_set[] = "tun", udp_set[] = "udp", table_set[] = "table", endpoints_set[] = "endpoints",
+				  dns_set[] = "dns";
 
-static_assert(WORKERS_MAX + WORKER_POOL_SOCKETS + 2 <= FD_STORE_MAX, "all sets fit into the store");
+static_assert(WORKERS_MAX + WORKER_POOL_SOCKETS + 3 <= FD_STORE_MAX, "all sets fit into the store");
 
 static void close_set(const char *name, const int *fds, size_t count)
 {
@@ -47,9 +50,34 @@ static void wait_until_closed(void)
 
 void handover_receive(struct handover *handover)
 {
+	int mark;
+
 	*handover = (struct handover) { .possible = notify_is_possible(), .adopted_socket = -1 };
 	fd_store_receive(&handover->store);
 	handover->resumed = handover->store.count > 0;
+	handover->name_servers = fd_store_take(&handover->store, dns_set, &mark, 1);
+	if (handover->name_servers)
+		close(mark);
+}
+
+/* --- name servers ----- */
+
+/*
+ * The mark is a descriptor of /dev/null in the store. Without it, a process whose file has no DNS could not know that
+ * the process before it has left name servers.
+ */
+static void mark_name_servers(struct handover *handover, bool set)
+{
+	int fd = -1;
+
+	if (handover->name_servers == set)
+		return;
+	if (set)
+		fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	fd_store_replace(dns_set, &fd, fd >= 0 ? 1 : 0);
+	if (fd >= 0)
+		close(fd);
+	handover->name_servers = set;
 }
 
 /* --- the claim on the routing table ----- */
@@ -261,6 +289,7 @@ void handover_start(struct handover *handover, const struct config *config, cons
 	}
 	store_claim(handover, claim);
 	store_endpoints(handover, config);
+	mark_name_servers(handover, config->dns_servers);
 	device->endpoint_changed = on_endpoint_changed;
 	device->endpoint_changed_context = handover;
 	ev_timer_init(&handover->greet, on_greet, 0, GREET_INTERVAL);
@@ -277,6 +306,8 @@ void handover_reloaded(struct handover *handover, const struct config *config, c
 		return;
 	store_claim(handover, claim);
 	store_endpoints(handover, config);
+	if (config->dns_servers) /* if not, they are still being removed */
+		mark_name_servers(handover, true);
 }
 
 void handover_leave(struct handover *handover)
@@ -295,7 +326,7 @@ void handover_leave(struct handover *handover)
 
 static void empty_store(void)
 {
-	static const char *const sets[] = { tun_set, udp_set, table_set, endpoints_set };
+	static const char *const sets[] = { tun_set, udp_set, table_set, endpoints_set, dns_set };
 
 	for (size_t i = 0; i < sizeof sets / sizeof *sets; i++)
 		fd_store_replace(sets[i], NULL, 0);
@@ -324,6 +355,8 @@ void handover_sweep(struct handover *handover)
 		log_info(tun.name, "removing the network of the previous process");
 		network_sweep(if_nametoindex(tun.name), &claim);
 		tun_delete(fds[0]);
+		if (handover->name_servers)
+			resolvconf_remove(tun.name);
 	}
 	close_set(tun_set, fds, found);
 	fd_store_discard(&handover->store);

@@ -459,6 +459,8 @@ static int service_complete(struct service *service, struct reason *reason)
 					  &service->hooks, &daemon->ended, reason);
 	if (error)
 		return error;
+	if (service->handover.name_servers && !service->config.dns_servers)
+		dns_remove_left(&service->dns, &daemon->ended);
 	service->dns.attempted = on_name_servers;
 	service->dns.context = service;
 	if (!service->handover.adopted)

@@ -17,6 +17,7 @@ from lab import Skip, case, fetch_package, wait_for
 from life import changes, network_state
 from overlap import touch
 from quick import RESOLVER, read, write_tool
+from restart import again, managed
 
 
 def check_servers(expected):
@@ -286,3 +287,43 @@ def resolved(lab):
         left.start()
         assert calls()[0].startswith("resolvconf -a"), calls()
         assert left.stop() == 0
+
+
+@case()
+def restart(lab):
+    """A restart of the service keeps the servers, unless the file has changed."""
+    left, _ = lay(lab, Adit, **DNS)
+    before = network_state(left.node)
+    ours = "nameserver 10.7.0.2\nnameserver fd07::2\nsearch example.org corp.example.org\n"
+    with managed(left) as manager:
+        manager.start()
+        with lab.check("a restart keeps the servers"):
+            manager.restart()
+            assert read("/etc/resolv.conf") == ours
+        with lab.check("a restart with other servers in the file sets these"):
+            left.settings = {"DNS": "10.7.0.9"}
+            manager.restart()
+            assert read("/etc/resolv.conf") == "nameserver 10.7.0.9\n"
+        for how in "restart", "kill -9":
+            with lab.check(f"{how}, and a file without DNS: the servers are removed"):
+                left.settings = {}
+                again(manager, how)
+                check_servers(RESOLVER)
+            left.settings = DNS
+            manager.restart()
+            check_servers(ours)
+        with lab.check("without DNS in the file, nothing is left at the end"):
+            left.settings = {}
+            manager.restart()
+            manager.stop()
+            check_nothing_left(left, before)
+        with lab.check("a restart with a broken file removes the servers"):
+            left.settings = DNS
+            manager.start()
+            check_servers(ours)
+            manager.set_job("restart")
+            assert left.stop() == 0 and read("/etc/resolv.conf") == ours
+            left.private = "short"
+            manager.start(wait=False)
+            assert left.daemon.wait() == 78
+            check_nothing_left(left, before)

@@ -54,6 +54,11 @@ struct dns {
 int dns_start(struct dns *dns, const char *interface, const struct config *config, struct children *children,
 			  struct path_watches *paths, struct hooks *output, const bool *ended, struct reason *reason);
 /*
+ * For a configuration without servers, after dns_start: removes those that an earlier process has left. Returns after
+ * the first attempt. Logs failures, and tries again until an attempt succeeds.
+ */
+void dns_remove_left(struct dns *dns, const bool *ended);
+/*
  * Begins to apply the servers of another configuration. Logs failures, and tries again until an attempt succeeds.
  * `attempted` is called once at the end of the first attempt, possibly before this function returns. If there is
  * nothing to apply, it is not called.

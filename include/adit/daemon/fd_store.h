@@ -11,7 +11,7 @@
 #include <stddef.h>
 
 enum {
-	FD_STORE_MAX = 128, /* FileDescriptorStoreMax= in the unit: 32 queues, 64 sockets, and two more */
+	FD_STORE_MAX = 128, /* FileDescriptorStoreMax= in the unit: 32 queues, 64 sockets, and three more */
 	FD_STORE_NAME = 16,
 };
 

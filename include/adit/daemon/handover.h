@@ -2,10 +2,10 @@
 /*
  * Handover: how a tunnel survives a restart of its daemon, an upgrade and kill -9.
  *
- * The service manager's store keeps the queues of the TUN, the UDP sockets, the claim on the routing table and the
- * saved endpoints. So the interface stays, and with it addresses and routes; the port stays in use; and no other tunnel
- * takes the policy rules for the remains of a dead one. The next process takes over what fits its file, and creates the
- * rest. Then it sends a handshake initiation to each peer with a known endpoint.
+ * The service manager's store keeps the queues of the TUN, the UDP sockets, the claim on the routing table, the saved
+ * endpoints, and a mark if name servers are set. So the interface stays, and with it addresses and routes; the port
+ * stays in use; and no other tunnel takes the policy rules for the remains of a dead one. The next process takes over
+ * what fits its file, and creates the rest. Then it sends a handshake initiation to each peer with a known endpoint.
  *
  * Without a service manager all functions do nothing.
  */
@@ -30,6 +30,7 @@ struct handover {
 	int adopted_socket;    /* the first UDP socket of that process, until the workers have theirs; -1: none */
 	struct saved_endpoints saved;
 	uint32_t stored_table; /* of the claim in the store; 0: none */
+	bool name_servers;     /* the store has the mark that name servers may be set */
 	struct worker_pool *pool;
 	struct ev_loop *loop;
 	struct ev_timer store_sockets; /* runs once, soon after the sockets have changed */
