@@ -37,6 +37,7 @@
 #include "daemon/waiting_client.h"
 #include "daemon/watchdog.h"
 #include "network/network.h"
+#include "network/resolvconf.h"
 #include "tunnel/control.h"
 #include "tunnel/peer.h"
 #include "uapi/interface_lock.h"
@@ -459,7 +460,7 @@ static int service_complete(struct service *service, struct reason *reason)
 					  &service->hooks, &daemon->ended, reason);
 	if (error)
 		return error;
-	if (service->handover.name_servers && !service->config.dns_servers)
+	if (service->handover.adopted && service->handover.name_servers && !service->config.dns_servers)
 		dns_remove_left(&service->dns, &daemon->ended);
 	service->dns.attempted = on_name_servers;
 	service->dns.context = service;
@@ -537,6 +538,8 @@ static int service_run(struct service *service, void (*ready)(void *context), vo
 	if (error)
 		goto release_lock;
 	if (!handover_take_tun(&service->handover, queues, &count, config)) {
+		if ((service->lock.left || service->handover.name_servers) && !config->dns_servers)
+			resolvconf_remove(config->interface); /* before PreUp, which may set other servers */
 		error = service_prepare(service, reason);
 		if (!error)
 			error = interface_open(queues, &count, config->interface, config->workers, reason);

@@ -145,6 +145,17 @@ def resolvconf(lab):
         os.unlink("/run/slow")
         assert left.daemon.wait() == 0
         check_nothing_left(left, before)
+    with lab.check("after kill -9, a start without DNS in the file removes them"):
+        left.settings = DNS
+        left.start()
+        check_servers(ours)
+        left.stop(signal.SIGKILL)
+        left.settings = {}
+        left.start()
+        assert read("/etc/resolv.conf") == RESOLVER
+        assert left.stop() == 0
+        check_nothing_left(left, before)
+        left.settings = DNS
     with lab.check("the order of the entries in resolvconf is respected"):
         os.makedirs("/etc/resolvconf", exist_ok=True)
         with open("/etc/resolvconf/interface-order", "w") as file:
