@@ -477,7 +477,8 @@ static bool event_concerns(void *context, const struct netlink_event *event)
 	case NETLINK_EVENT_RULE:
 		return true; /* ours must precede others, and others may lead to a table with a route that precedes ours */
 	default:
-		return event->index == network->host.index;
+		/* The kernel deletes IPv4 routes with a link or its last address, without events. Ours may wait for that. */
+		return event->index == network->host.index || network->warning_stands;
 	}
 }
 

@@ -88,14 +88,17 @@ void reconcile_take_back_v6(struct reconcile *reconcile)
 	}
 }
 
-/* Skips the item until the next reload. If the host refuses IPv6, reports only the first item. */
+/*
+ * Skips the item until the next reload, or until the next run if an item of another program is in its place, because
+ * that one may be deleted. If the host refuses IPv6, reports only the first item.
+ */
 static void leave_out(struct run *run, const struct item *item, int status, const struct reason *why)
 {
 	struct reconcile *reconcile = run->reconcile;
 	char text[REASON_BYTES + 32];
 	struct reason reason;
 
-	mark_desired(reconcile, item, ITEM_LEFT_OUT);
+	mark_desired(reconcile, item, status == -EEXIST ? ITEM_FAILED : ITEM_LEFT_OUT);
 	if (no_v6(item, status)) {
 		close_v6(run);
 		if (run->warned_of_v6)

@@ -204,7 +204,7 @@ def away_and_back(lab):
 @case()
 def replaced_routes(lab):
     """Another program replaces our routes by its own."""
-    left, _ = lay(lab, allowed=["0.0.0.0/0", "::/0", "198.51.100.0/24"])
+    left, right = lay(lab, allowed=["0.0.0.0/0", "::/0", "198.51.100.0/24"])
     left.start()
     left.node.ping(BEYOND[4])
     for number in 1, 2:
@@ -249,9 +249,22 @@ def replaced_routes(lab):
             time.sleep(0.3)
         assert left.daemon.log().count("route 198.51.100.0/24: already on dev wan") == 1, left.daemon.log()
         left.node.ping(BEYOND[4])
-    with lab.check("when the other route is deleted, ours comes back"):
-        left.node.run("ip route del 198.51.100.0/24")
-        wait_for(lambda: f"proto {PROTO}" in left.node.run("ip route show 198.51.100.0/24").stdout, "our route")
+    for network in "198.51.100.0/24", "10.7.0.0/24":
+        with lab.check(f"when the other route to {network} is deleted, ours comes back"):
+            line = f"route {network}: already on dev wan"
+            left.node.run(f"ip route replace {network} via 10.9.1.1 dev wan")
+            wait_for(lambda: line in left.node.run([lab.adit, "show", "tun-left"]).stdout, line)
+            left.node.run(f"ip route del {network}")
+            wait_for(lambda: "tun-left" in left.node.run(f"ip route show {network}").stdout, "our route")
+        with lab.check(f"when the other route to {network} goes with its interface, ours comes back"):
+            line = f"route {network}: already on dev other"
+            left.node.run("ip link add other type veth peer name another")
+            left.node.run("ip link set other up")
+            left.node.run(f"ip route replace {network} dev other")
+            wait_for(lambda: line in left.node.run([lab.adit, "show", "tun-left"]).stdout, line)
+            left.node.run("ip link del other")
+            wait_for(lambda: "tun-left" in left.node.run(f"ip route show {network}").stdout, "our route")
+    left.node.ping(right.v4)
 
 
 CONFLICTS = {
