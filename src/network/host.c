@@ -314,7 +314,7 @@ static int observe_family(struct observation *observation, uint8_t family, bool 
 	if (!error && !host->gone && routes)
 		error = host_check_routes(host, family, observation->items);
 	if (!error)
-		error = host_check_rules(host, family);
+		error = host_check_rules(host, family, observation->items);
 	return error;
 }
 

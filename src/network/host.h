@@ -41,7 +41,7 @@ int host_check_routes(const struct host *host, uint8_t family, struct item_list 
  * Report conflicts with rules and addresses of other programs, and with their routes to our networks. `observed` has
  * the addresses in the kernel's order.
  */
-int host_check_rules(const struct host *host, uint8_t family);
+int host_check_rules(const struct host *host, uint8_t family, const struct item_list *observed);
 void host_check_source(const struct host *host, const struct item_list *observed);
 void host_check_lookups(const struct host *host, const struct item_list *observed);
 

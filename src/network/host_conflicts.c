@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "host.h"
+#include "io/netlink_events.h"
 
 enum {
 	CONFLICT_TEXT = 2 * ITEM_TEXT,
@@ -23,6 +24,21 @@ static void report_conflict(const struct host *host, const char *text)
 {
 	if (host->report && !host->closing)
 		host->report(host->report_context, text);
+}
+
+/* Returns true for the errors with which the kernel reports a blackhole, prohibit or unreachable route or rule. */
+static bool is_rejection(int error)
+{
+	return error == -EINVAL || error == -EACCES || error == -EHOSTUNREACH;
+}
+
+static void report_rejection(const struct host *host, const struct item *network)
+{
+	char name[ITEM_TEXT], text[CONFLICT_TEXT];
+
+	item_text(name, network);
+	snprintf(text, sizeof text, "%s: a route or rule of another program rejects its packets", name);
+	report_conflict(host, text);
 }
 
 /* --- routes in our table ----- */
@@ -130,30 +146,82 @@ static void note_default_route(void *context, const struct netlink_route_entry *
 		*(bool *)context = true;
 }
 
-int host_check_rules(const struct host *host, uint8_t family)
+/* Returns true if another rule precedes ours and rejects all packets, or leads to a default route. */
+static bool report_rule(const struct host *host, uint8_t family, const struct rule_view *view)
 {
 	struct netlink_route_filter filter = { .family = family };
-	struct rule_view view = { .host = host };
-	int error = host->tables[0] ? netlink_dump_rules(host->netlink, family, view_rule, &view) : 0;
 	char text[CONFLICT_TEXT];
 
-	/* Without our rules, those that are going to be added precede all others. */
-	for (size_t i = 0; i < view.count && view.own_seen && !error; i++) {
-		const struct netlink_rule_entry *rule = &view.others[i];
+	for (size_t i = 0; i < view->count; i++) {
+		const struct netlink_rule_entry *rule = &view->others[i];
 		bool takes_all = rule->rejects;
 
 		filter.table = rule->table;
 		if (rule->plain)
-			error = netlink_dump_routes(host->netlink, &filter, note_default_route, &takes_all);
+			netlink_dump_routes(host->netlink, &filter, note_default_route, &takes_all);
 		if (!takes_all)
 			continue;
 		snprintf(text, sizeof text, "IPv%d rule %u of another %s takes traffic from the tunnel",
 				 family == AF_INET6 ? 6 : 4, rule->preference,
 				 rule->protocol == NETLINK_PROTOCOL_ADIT ? "tunnel" : "program");
 		report_conflict(host, text);
-		break;
+		return true;
 	}
-	return error;
+	return false;
+}
+
+/* Returns the default route of the tunnel, or NULL if packets do not enter it yet, because a part is missing. */
+static const struct item *find_default_route(const struct host *host, uint8_t family, const struct item_list *observed)
+{
+	const struct item *route = NULL;
+	bool rule = false;
+
+	for (size_t i = 0; i < observed->count; i++) {
+		const struct item *item = &observed->items[i];
+
+		if (item->family != family || item->table != host->tables[0] || item->flags & ITEM_BROKEN)
+			continue;
+		rule |= item->kind == ITEM_RULE && item->length == RULE_TUNNEL;
+		if (item->kind == ITEM_ROUTE && item->length == 0)
+			route = item;
+	}
+	return rule ? route : NULL;
+}
+
+/*
+ * Looks up the route to an address of the Internet, one of a.root-servers.net. If the route is neither ours nor one to
+ * a certain network, most traffic misses the tunnel. The reason can be a half of a default route in the main table, a
+ * default route there that rejects packets, which the suppressing rule does not skip, or a rule with other conditions.
+ */
+static void check_default_route(const struct host *host, const struct item *own)
+{
+	static const char *const probes[] = { "198.41.0.4/32", "2001:503:ba3e::2:30/128" };
+	struct netlink_route_entry entry;
+	struct ip_prefix probe;
+	int error;
+
+	if (!prefix_from_text(&probe, probes[own->family == AF_INET6]))
+		return;
+	error = netlink_match_route(host->netlink, &probe, &entry);
+	if (!error && entry.index != host->index && entry.to.length < NETLINK_NETWORK_MIN)
+		report_route(host, &entry);
+	else if (is_rejection(error))
+		report_rejection(host, own);
+}
+
+int host_check_rules(const struct host *host, uint8_t family, const struct item_list *observed)
+{
+	struct rule_view view = { .host = host };
+	int error = host->tables[0] ? netlink_dump_rules(host->netlink, family, view_rule, &view) : 0;
+	const struct item *own;
+
+	/* Without our rules, those that are going to be added precede all others. */
+	if (error || !view.own_seen || report_rule(host, family, &view))
+		return error;
+	own = find_default_route(host, family, observed);
+	if (own)
+		check_default_route(host, own);
+	return 0;
 }
 
 /* --- addresses ----- */
@@ -219,7 +287,7 @@ static enum match match_network(const struct host *host, const struct item *netw
 		if (network->length <= (probe->family == AF_INET ? 30 : 126))
 			++*last;
 		error = netlink_match_route(host->netlink, probe, entry);
-		if (error == -EINVAL || error == -EACCES || error == -EHOSTUNREACH) /* blackhole, prohibit, unreachable */
+		if (is_rejection(error))
 			return MATCH_REJECTED;
 		if (error)
 			return MATCH_NONE;
@@ -227,15 +295,6 @@ static enum match match_network(const struct host *host, const struct item *netw
 			return MATCH_ROUTE;
 	}
 	return MATCH_NONE;
-}
-
-static void report_rejection(const struct host *host, const struct item *network)
-{
-	char name[ITEM_TEXT], text[CONFLICT_TEXT];
-
-	item_text(name, network);
-	snprintf(text, sizeof text, "%s: a route or rule of another program rejects its packets", name);
-	report_conflict(host, text);
 }
 
 /*

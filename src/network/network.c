@@ -468,6 +468,9 @@ static bool event_concerns(void *context, const struct netlink_event *event)
 		if (route->index == network->host.index &&
 			(route->protocol == NETLINK_PROTOCOL_ADIT || route->protocol == RTPROT_KERNEL))
 			return event->removed;
+		/* It may take traffic from our default route. */
+		if (network->plan.table && route->table == RT_TABLE_MAIN && route->to.length < NETLINK_NETWORK_MIN)
+			return true;
 		/* It may have replaced one of ours, or precede it, also from a table that comes before the main table. */
 		item = item_route(&route->to, route->table);
 		if (item_find(&network->reconcile.desired, &item))

@@ -278,6 +278,9 @@ CONFLICTS = {
                                                "ip -6 route {} default via fd09:1::1 dev wan metric 1 table 51820"),
     "a rule for everything": ("IPv4 rule 5 of another program", "ip rule {} from all lookup 77 pref 5"),
     "a rule for the main table": ("IPv4 rule 0 of another program", "ip rule {} from all lookup main pref 0"),
+    "half of a default route": ("route 128.0.0.0/1 on dev wan", "ip route {} 128.0.0.0/1 via 10.9.1.1"),
+    "a rule that goes on behind ours": ("route 0.0.0.0/0 on dev wan", "ip rule {} goto 32766 pref 5"),
+    "a rule for what the host sends": ("route 0.0.0.0/0 table 77 on dev wan", "ip rule {} iif lo lookup 77 pref 5"),
     "a rule that rejects": ("IPv6 rule 5 of another program", "ip -6 rule {} unreachable pref 5"),
     "a rule for our own datagrams": ("IPv4 rule 5 of another program", "ip rule {} fwmark 51820 lookup 51820 pref 5"),
     "a static route": ("route fd09:7::/64 on dev wan", "ip -6 route {} fd09:7::/64 dev wan metric 5"),
@@ -349,13 +352,14 @@ def conflict_beside_the_default_route(lab, table):
         wait_for(lambda: line not in left.node.run([lab.adit, "show", "tun-left"]).stdout, "no warning")
 
 
-@case(family=[4, 6])
-def rejected(lab, family):
-    """A route of another program rejects the packets to one of our networks."""
-    left, _ = lay(lab, allowed=["0.0.0.0/1", "198.51.100.0/24", "fd09:7::/64"])
+@case(network=["198.51.100.0/24", "fd09:7::/64", "::/0"])
+def rejected(lab, network):
+    """A route of another program rejects the packets to one of our networks, or to everything."""
+    left, _ = lay(lab, allowed=["0.0.0.0/1", "198.51.100.0/24", network])
     left.start()
-    network, verb, rest = {4: ("198.51.100.0/24", "prepend", ""), 6: ("fd09:7::/64", "add", "metric 5")}[family]
-    line = f"route {network}: a route or rule of another program rejects its packets"
+    family, verb, rest = (6, "add", "metric 5") if ":" in network else (4, "prepend", "")
+    name = "::/0 table 51820" if network == "::/0" else network
+    line = f"route {name}: a route or rule of another program rejects its packets"
     for kind in "blackhole", "prohibit", "unreachable":
         with lab.check(f"the log and `adit show` name a route of the type {kind} until it is deleted"):
             assert "rejects" not in left.node.run([lab.adit, "show", "tun-left"]).stdout

@@ -23,12 +23,14 @@ struct netlink_event {
 	uint8_t protocol;                 /* of rules */
 };
 
+enum { NETLINK_NETWORK_MIN = 8 }; /* a shorter prefix is a part of a default route rather than a network */
+
 /*
  * Opens a socket for events of these kinds, of all interfaces. Returns a non-blocking descriptor for an event loop, or
  * a negative errno.
  *
  * If `own_port` is not 0, the kernel drops the events that the socket with this port number causes (netlink_port), and
- * those of a route that replaces no other one, is no default route, and belongs neither to us nor to the kernel. It
+ * those of a route that replaces no other one, is to a network, and belongs neither to us nor to the kernel. It
  * drops them before they reach the socket, because a routing daemon can change 100,000 routes at once.
  */
 int netlink_events_open(unsigned kinds, uint32_t own_port);
