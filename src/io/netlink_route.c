@@ -131,6 +131,7 @@ int netlink_route_interface(struct netlink *netlink, const struct ip_prefix *to,
 struct hop_count {
 	uint32_t index;
 	int all, there;
+	bool unlisted; /* a nexthop object, whose next hops the kernel does not list with nexthop_compat_mode = 0 */
 };
 
 static void count_hops(void *context, const struct nlmsghdr *message)
@@ -146,6 +147,9 @@ static void count_hops(void *context, const struct nlmsghdr *message)
 		int left = (int)mnl_attr_get_payload_len(attribute);
 
 		switch (mnl_attr_get_type(attribute)) {
+		case RTA_NH_ID:
+			count->unlisted = true;
+			break;
 		case RTA_OIF:
 			count->all++;
 			count->there += netlink_get_u32(attribute) == count->index;
@@ -160,12 +164,10 @@ static void count_hops(void *context, const struct nlmsghdr *message)
 	}
 }
 
-int netlink_flow_leaves(struct netlink *netlink, const struct netlink_flow *flow, uint32_t index)
+static struct nlmsghdr *begin_flow_match(struct netlink *netlink, const struct netlink_flow *flow)
 {
 	struct nlmsghdr *message = netlink_begin_lookup(netlink, &flow->to, flow->mark);
 	struct rtmsg *head = mnl_nlmsg_get_payload(message);
-	struct hop_count count = { .index = index };
-	int status;
 
 	head->rtm_flags = RTM_F_FIB_MATCH; /* the route itself, with all of its next hops */
 	if (flow->from.family) {
@@ -177,9 +179,23 @@ int netlink_flow_leaves(struct netlink *netlink, const struct netlink_flow *flow
 		mnl_attr_put_u16(message, RTA_SPORT, htons(flow->from_port));
 	if (flow->to_port)
 		mnl_attr_put_u16(message, RTA_DPORT, htons(flow->to_port));
+	return message;
+}
+
+int netlink_flow_leaves(struct netlink *netlink, const struct netlink_flow *flow, uint32_t index)
+{
+	struct hop_count count = { .index = index };
+	int status;
+
+	begin_flow_match(netlink, flow);
 	status = netlink_finish(netlink, count_hops, &count);
 	if (status)
 		return status;
+	if (count.unlisted && !count.all && flow->to.family == AF_INET) {
+		/* The kernel finds no route if no next hop leads there. For IPv6 it may ignore the interface. */
+		mnl_attr_put_u32(begin_flow_match(netlink, flow), RTA_OIF, index);
+		return netlink_finish(netlink, NULL, NULL) ? 0 : 2;
+	}
 	return !count.there ? 0 : count.all == 1 ? 1 : 2;
 }
 

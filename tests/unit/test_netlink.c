@@ -374,6 +374,31 @@ static void a_flow_may_leave_by_each_of_several_next_hops(void **context)
 	}
 }
 
+/* With nexthop_compat_mode = 0 the kernel names only the object, so its next hops are found one by one, for IPv4. */
+static void a_flow_may_leave_by_a_nexthop_object(void **context)
+{
+	struct state *state = *context;
+
+	for (int mode = 0; mode <= 1; mode++) {
+		command("echo %d >/proc/sys/net/ipv4/nexthop_compat_mode", mode);
+		for (int i = 0; i <= mode; i++) {
+			const char *ip = uplinks[i].ip, *first = uplinks[i].first, *to = uplinks[i].to;
+
+			command("%s nexthop add id 1 via %s dev wan1", ip, uplinks[i].next1);
+			command("%s nexthop add id 2 via %s dev wan2", ip, uplinks[i].next2);
+			command("ip nexthop add id 3 group 1/2");
+			command("%s route replace default nhid 1", ip);
+			assert_int_equal(leaves(state, first, to, NULL, "wan1"), mode ? 1 : 2);
+			assert_int_equal(leaves(state, first, to, NULL, "wan2"), 0);
+			command("%s route replace default nhid 3", ip);
+			assert_int_equal(leaves(state, first, to, NULL, "wan1"), 2);
+			assert_int_equal(leaves(state, first, to, NULL, "wan2"), 2);
+			assert_int_equal(leaves(state, NULL, to, NULL, "lo"), 0);
+			command("ip nexthop flush >/dev/null");
+		}
+	}
+}
+
 static void the_interface_of_an_address_is_found(void **context)
 {
 	struct state *state = *context;
@@ -673,6 +698,7 @@ int main(void)
 		cmocka_unit_test(long_lists_are_read_whole),
 		cmocka_unit_test(the_mtu_of_a_route_is_found),
 		cmocka_unit_test_setup_teardown(a_flow_follows_its_source_mark_and_ports, make_uplinks, delete_uplinks),
+		cmocka_unit_test_setup_teardown(a_flow_may_leave_by_a_nexthop_object, make_uplinks, delete_uplinks),
 		cmocka_unit_test_setup_teardown(a_flow_may_leave_by_each_of_several_next_hops, make_uplinks, delete_uplinks),
 		cmocka_unit_test_setup_teardown(the_interface_of_an_address_is_found, make_uplinks, delete_uplinks),
 		cmocka_unit_test(foreign_routes_are_kept),
