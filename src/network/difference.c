@@ -3,6 +3,7 @@
 #include "difference.h"
 
 #include <errno.h>
+#include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -182,6 +183,40 @@ static int change_guards(struct operation_list *list, const struct item_list *de
 	return error;
 }
 
+/* Returns true if the link is up and none of its settings changes, so that routes need not wait for them. */
+static bool link_is_ready(const struct operation_list *additions, const struct item_list *observed)
+{
+	const struct item up = item_setting(ITEM_LINK, LINK_UP, 1), *link = item_find(observed, &up);
+
+	for (size_t i = 0; i < additions->count; i++)
+		if (additions->operations[i].item.kind == ITEM_LINK)
+			return false;
+	return link && link->value;
+}
+
+/*
+ * If the link is ready, the default route in a table of ours is added before the rule that leads there. Otherwise the
+ * guard would reject packets until the route is added, although they can enter the tunnel.
+ */
+static int push_additions(struct operation_list *list, const struct operation_list *additions,
+						  const struct item_list *observed)
+{
+	bool ready = link_is_ready(additions, observed);
+	int error = 0;
+
+	for (int round = 0; round < 2; round++) {
+		for (size_t i = 0; i < additions->count && !error; i++) {
+			const struct operation *operation = &additions->operations[i];
+			const struct item *item = &operation->item;
+			bool first = ready && item->kind == ITEM_ROUTE && item->length == 0 && item->table != RT_TABLE_MAIN;
+
+			if (first == (round == 0))
+				error = operation_push(list, operation->verb, item);
+		}
+	}
+	return error;
+}
+
 int difference_find(struct operation_list *list, const struct item_list *desired, const struct item_list *observed,
 					enum difference_part part)
 {
@@ -193,8 +228,8 @@ int difference_find(struct operation_list *list, const struct item_list *desired
 		error = change_guards(list, desired, observed, OPERATION_ADD);
 	guards = list->count;
 	order_addresses(&additions);
-	for (size_t i = 0; i < additions.count && !error; i++)
-		error = operation_push(list, additions.operations[i].verb, &additions.operations[i].item);
+	if (!error)
+		error = push_additions(list, &additions, observed);
 	if (!error && part == DIFFERENCE_ALL) {
 		for (size_t i = deletions.count; i > 0 && !error; i--)
 			error = operation_push(list, OPERATION_DELETE, &deletions.operations[i - 1].item);

@@ -31,9 +31,9 @@ enum difference_part {
  * Fills an empty list with the operations that turn `observed` into `desired`; both are sorted, and `observed` may hold
  * several items with the same identity. A pure function.
  *
- * Additions come in the order of enum item_kind and addresses in the order of the configuration. Deletions follow, in
- * reverse order. Only items with ITEM_OURS are deleted. If there is any operation, brief guards are added first
- * and deleted last. Returns 0 or -ENOMEM.
+ * Additions come in the order of enum item_kind, except that default routes come first if the link is ready for them.
+ * Addresses come in the desired order. Deletions follow, in reverse order. Only items with ITEM_OURS are deleted. If
+ * there is any operation, brief guards are added first and deleted last. Returns 0 or -ENOMEM.
  */
 int difference_find(struct operation_list *list, const struct item_list *desired, const struct item_list *observed,
 					enum difference_part part);

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "desired.h"
+#include "difference.h"
 #include "host_model.h"
 
 enum { STEPS = 10000, POOL = 8 };
@@ -237,6 +238,42 @@ static void a_change_need_not_list_the_routes(void **state)
 	assert_desired(scene);
 	item_list_destroy(&before);
 	free_scene(scene);
+}
+
+/* Returns the position of the first operation with an item like this one. */
+static size_t position(const struct operation_list *list, enum item_kind kind, uint8_t length)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (list->operations[i].item.kind == kind && list->operations[i].item.length == length)
+			return i;
+	fail_msg("no operation for an item of kind %d", kind);
+	return 0;
+}
+
+/* Packets that follow the rule do not meet the guard, except at a start, when the link is not up yet. */
+static void the_default_route_comes_before_its_rule(void **state)
+{
+	for (int up = 0; up < 2; up++) {
+		struct scene *scene = new_scene();
+		struct item_list observed = { 0 };
+		struct operation_list list = { 0 };
+
+		if (up) {
+			configure(scene, 1 << 0, 1 << 2);
+			rebuild(scene);
+			run(scene, RECONCILE_FULL);
+		}
+		configure(scene, 1 << 0, 1 << 0 | 1 << 2);
+		rebuild(scene);
+		assert_int_equal(model_observe(&scene->model, &observed, true), 0);
+		item_list_sort(&observed);
+		assert_int_equal(difference_find(&list, &scene->reconcile.desired, &observed, DIFFERENCE_ADDITIONS), 0);
+		assert_int_equal(list.operations[0].item.kind, ITEM_GUARD);
+		assert_int_equal(position(&list, ITEM_ROUTE, 0) < position(&list, ITEM_RULE, RULE_TUNNEL), up);
+		operation_list_destroy(&list);
+		item_list_destroy(&observed);
+		free_scene(scene);
+	}
 }
 
 static void a_refused_change_is_reverted(void **state)
@@ -542,6 +579,7 @@ int main(void)
 		cmocka_unit_test(a_start_makes_what_is_desired_and_a_second_run_nothing),
 		cmocka_unit_test(the_only_address_changes_without_a_moment_without_routes),
 		cmocka_unit_test(a_change_need_not_list_the_routes),
+		cmocka_unit_test(the_default_route_comes_before_its_rule),
 		cmocka_unit_test(a_refused_change_is_reverted),
 		cmocka_unit_test(a_route_that_is_there_already),
 		cmocka_unit_test(ipv6_that_is_refused_is_left_out_with_one_warning),
