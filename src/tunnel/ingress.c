@@ -288,9 +288,9 @@ static void data_in(struct ingress *ingress, struct sender *sender, uint8_t *dat
 static void message_in(struct ingress *ingress, const struct udp_message *message, uint64_t now)
 {
 	struct sender sender = { .from = &message->from, .now = now, .ecn = message->traffic_class & 3 };
-	uint32_t datagrams = 0, at = 0, n;
+	uint32_t datagrams = 0;
 
-	do { /* a message without a byte is a datagram, too */
+	for (uint32_t at = 0, n; at < message->length; at += n) {
 		uint8_t *datagram = message->data + at;
 
 		n = message->length - at < message->size ? message->length - at : message->size;
@@ -301,10 +301,11 @@ static void message_in(struct ingress *ingress, const struct udp_message *messag
 			data_in(ingress, &sender, datagram, n);
 		else
 			admission_post(ingress->device, ingress->counters, datagram, n, sender.from, now);
-		at += n;
-	} while (at < message->length);
-	ingress->counters->value[COUNT_RECEIVED] += datagrams;
-	counters_add_batches(ingress->counters, HISTOGRAM_UDP_RECEIVE, datagrams, 1);
+	}
+	if (datagrams) {
+		ingress->counters->value[COUNT_RECEIVED] += datagrams;
+		counters_add_batches(ingress->counters, HISTOGRAM_UDP_RECEIVE, datagrams, 1);
+	}
 	count_received(&sender);
 }
 
