@@ -358,6 +358,7 @@ static const enum netlink_route_verb route_verbs[] = {
 /* Finds the source that the kernel would choose for a connected network: the first configured address in it. */
 static bool connected_source(const struct host *host, const struct item *route, struct ip_prefix *source)
 {
+	const struct item *first = NULL;
 	struct ip_prefix network;
 
 	for (size_t i = 0; i < host->desired->count; i++) {
@@ -365,19 +366,21 @@ static bool connected_source(const struct host *host, const struct item *route, 
 
 		if (item->kind != ITEM_ADDRESS || item->family != AF_INET || item->length != route->length)
 			continue;
-		item_prefix(item, source);
-		network = *source;
+		item_prefix(item, &network);
 		prefix_mask(&network);
-		if (memcmp(network.address, route->address, sizeof network.address) == 0)
-			return true;
+		if (memcmp(network.address, route->address, sizeof network.address) == 0 &&
+			(!first || item->table < first->table))
+			first = item;
 	}
-	return false;
+	if (first)
+		item_prefix(first, source);
+	return first;
 }
 
 static void apply_routes(struct host *host, const struct operation *operations, size_t count, int *status)
 {
 	struct netlink_route_change changes[RECONCILE_BATCH];
-	struct ip_prefix source;
+	struct ip_prefix sources[RECONCILE_BATCH];
 
 	for (size_t i = 0; i < count; i++) {
 		const struct item *item = &operations[i].item;
@@ -387,9 +390,8 @@ static void apply_routes(struct host *host, const struct operation *operations, 
 		item_prefix(item, &change->to);
 		if (operations->verb == OPERATION_PREPEND && item->family == AF_INET6)
 			change->metric = 1; /* IPv6 orders routes of one destination by their metric alone */
-		/* Only a repair adds connected routes, one per batch, so a single `source` is enough. */
-		if (count == 1 && item->flags & ITEM_CONNECTED && connected_source(host, item, &source))
-			change->source = &source;
+		if (item->flags & ITEM_CONNECTED && connected_source(host, item, &sources[i]))
+			change->source = &sources[i];
 	}
 	netlink_change_routes(host->netlink, route_verbs[operations->verb], changes, count, status);
 }

@@ -423,6 +423,21 @@ def other_source(lab):
 
 
 @case()
+def source_of_a_network(lab):
+    """The restored route to the network of an address has this address as its source, also if others are restored."""
+    left, right = lay(lab, allowed=["10.7.0.0/24", "198.51.100.0/24"])
+    left.addresses = ["10.6.0.1/32", *left.addresses, "10.8.0.9/24", "10.8.0.3/24"]
+    left.start()
+    with lab.check("the source is that of the start"):
+        left.node.ping(right.v4)
+        left.node.run("ip route flush dev tun-left")
+        wait_for(lambda: f"proto {PROTO}" in left.node.run("ip route show 10.7.0.0/24").stdout, "the route")
+        for to, source in (right.v4, "10.7.0.1"), ("10.8.0.77", "10.8.0.9"):
+            wait_for(lambda: f"src {source} " in left.node.run(f"ip route get {to}").stdout, f"packets from {source}")
+        left.node.ping(right.v4)
+
+
+@case()
 def address_of_a_hook(lab):
     """If the file leaves the IPv6 address to a hook, this address is the right source."""
     left, _ = lay(lab, allowed=["10.7.0.0/24", "fd07::/64"], PostUp="ip address add fd07::1/64 dev %i nodad")
