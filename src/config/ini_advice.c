@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* INI: advice on settings that are valid, but that probably do not do what the administrator intended. */
+#include <arpa/inet.h>
 #include <linux/rtnetlink.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -20,6 +21,27 @@ static bool network_is_harmless(const struct config *config, const struct ini_ne
 	return strcmp(network->interface, config->interface) == 0 || prefix_is_link_local(&network->prefix);
 }
 
+/* The host cannot tell its own address from an equal one of the tunnel, whatever the prefix lengths. */
+static void advise_address(const struct ini_parser *parser, const struct config_prefix *address,
+						   const struct ini_network *network)
+{
+	const struct ip_prefix *own = &address->prefix;
+	struct ip_prefix masked = *own;
+	char text[PREFIX_TEXT];
+
+	prefix_mask(&masked);
+	if (own->family == network->address.family &&
+		memcmp(own->address, network->address.address, sizeof own->address) == 0) {
+		inet_ntop(own->family, own->address, text, sizeof text);
+		ini_advice_in(parser, address->file, address->line, "Address: %s is also an address of this host, on %s", text,
+					  network->interface);
+	} else if (prefix_equal(&masked, &network->prefix)) {
+		prefix_to_text(text, &masked);
+		ini_advice_in(parser, address->file, address->line, "Address: %s is also a network of this host, on %s", text,
+					  network->interface);
+	}
+}
+
 static void advise_networks(const struct ini_parser *parser, const struct map *claims)
 {
 	const struct config *config = parser->config;
@@ -35,14 +57,8 @@ static void advise_networks(const struct ini_parser *parser, const struct map *c
 		if (claim && routes_in_main_table(config))
 			ini_advice_in(parser, claim->file, claim->line, "AllowedIPs: %s is also a network of this host, on %s",
 						  text, network->interface);
-		for (const struct config_prefix *address = config->addresses; address; address = address->next) {
-			struct ip_prefix own = address->prefix;
-
-			prefix_mask(&own);
-			if (prefix_equal(&own, &network->prefix))
-				ini_advice_in(parser, address->file, address->line, "Address: %s is also a network of this host, on %s",
-							  text, network->interface);
-		}
+		for (const struct config_prefix *address = config->addresses; address; address = address->next)
+			advise_address(parser, address, network);
 	}
 }
 

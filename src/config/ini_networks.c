@@ -24,6 +24,7 @@ struct ini_network *ini_networks_read(size_t *count)
 
 		if (!(entry->ifa_flags & IFF_UP) || !prefix_from_ifaddrs(&network->prefix, entry))
 			continue;
+		network->address = network->prefix;
 		prefix_mask(&network->prefix);
 		snprintf(network->interface, sizeof network->interface, "%s", entry->ifa_name);
 		++*count;

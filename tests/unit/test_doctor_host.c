@@ -336,13 +336,13 @@ static void forwarding_matters_for_hubs_and_routers(void **state)
 static void networks_of_the_tunnel_and_of_every_link_do_not_count(void **state)
 {
 	const struct ini_network list[] = {
-		{ { AF_INET, 8, { 127 } }, "lo" },
-		{ { AF_INET, 24, { 10, 9 } }, "site" },
-		{ { AF_INET, 24, { 192, 0, 2 } }, "eth0" },
-		{ { AF_INET6, 64, { 0xfe, 0x80 } }, "eth0" },
-		{ { AF_INET6, 64, { 0xfe, 0xbf } }, "eth1" },
-		{ { AF_INET6, 64, { 0xfe, 0xc0 } }, "eth1" }, /* of a site, not of a link */
-		{ { AF_INET6, 64, { 0x20, 0x01 } }, "eth1" },
+		{ .prefix = { AF_INET, 8, { 127 } }, .interface = "lo" },
+		{ .prefix = { AF_INET, 24, { 10, 9 } }, .interface = "site" },
+		{ .prefix = { AF_INET, 24, { 192, 0, 2 } }, .interface = "eth0" },
+		{ .prefix = { AF_INET6, 64, { 0xfe, 0x80 } }, .interface = "eth0" },
+		{ .prefix = { AF_INET6, 64, { 0xfe, 0xbf } }, .interface = "eth1" },
+		{ .prefix = { AF_INET6, 64, { 0xfe, 0xc0 } }, .interface = "eth1" }, /* of a site, not of a link */
+		{ .prefix = { AF_INET6, 64, { 0x20, 0x01 } }, .interface = "eth1" },
 	};
 
 	assert_int_equal(count_host_networks(list, 7, "site"), 3);

@@ -200,6 +200,18 @@ static void networks_of_the_host_are_compared(void **state)
 		"x:4: warning: Address: 192.168.1.0/24 is also a network of this host, on eth0\n");
 }
 
+static void addresses_of_the_host_are_compared(void **state)
+{
+	struct ini_network networks[] = { network("eth0", "192.168.1.0/24"), network("site", "10.0.0.0/24") };
+	struct run *run = *state;
+
+	assert_true(prefix_from_text(&networks[0].address, "192.168.1.7/24"));
+	assert_true(prefix_from_text(&networks[1].address, "10.0.0.1/24"));
+	assert_string_equal(
+		advice_on(run, INTERFACE "Address = 192.168.1.7/32, 192.168.1.8/32, 10.0.0.1/24\n" PEER, networks, 2),
+		"x:3: warning: Address: 192.168.1.7 is also an address of this host, on eth0\n");
+}
+
 static void an_endpoint_on_a_network_of_the_host_is_reachable(void **state)
 {
 	const struct ini_network networks[] = { network("eth0", "192.168.1.0/24"), network("site", "10.0.0.0/24") };
@@ -306,6 +318,7 @@ int main(void)
 		cmocka_unit_test(the_private_key_may_be_set_later),
 		cmocka_unit_test(advice_is_given_only_on_request),
 		cmocka_unit_test(networks_of_the_host_are_compared),
+		cmocka_unit_test(addresses_of_the_host_are_compared),
 		cmocka_unit_test(an_endpoint_on_a_network_of_the_host_is_reachable),
 		cmocka_unit_test(settings_without_effect_are_found),
 		cmocka_unit_test(table_names_are_found),

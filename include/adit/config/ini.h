@@ -23,7 +23,8 @@
 
 /* A network to which the host is connected directly. */
 struct ini_network {
-	struct ip_prefix prefix; /* without host bits */
+	struct ip_prefix prefix;  /* without host bits */
+	struct ip_prefix address; /* of the host in it; family 0: unknown */
 	char interface[16];
 };
 
