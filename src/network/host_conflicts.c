@@ -32,7 +32,7 @@ static bool is_rejection(int error)
 	return error == -EINVAL || error == -EACCES || error == -EHOSTUNREACH;
 }
 
-static void report_rejection(const struct host *host, const struct item *network)
+static void report_rejected_network(const struct host *host, const struct item *network)
 {
 	char name[ITEM_TEXT], text[CONFLICT_TEXT];
 
@@ -206,7 +206,7 @@ static void check_default_route(const struct host *host, const struct item *own)
 	if (!error && entry.index != host->index && entry.to.length < NETLINK_NETWORK_MIN)
 		report_route(host, &entry);
 	else if (is_rejection(error))
-		report_rejection(host, own);
+		report_rejected_network(host, own);
 }
 
 int host_check_rules(const struct host *host, uint8_t family, const struct item_list *observed)
@@ -384,7 +384,7 @@ void host_check_lookups(const struct host *host, const struct item_list *observe
 		lookups++;
 		match = match_network(host, item, &probe, &entry);
 		if (match == MATCH_REJECTED && !taken) {
-			report_rejection(host, item);
+			report_rejected_network(host, item);
 			taken = true;
 		}
 		if (match != MATCH_ROUTE)

@@ -254,6 +254,43 @@ void item_list_check_places(struct item_list *list, uint8_t family)
 	}
 }
 
+size_t item_list_next_shown(const struct item_list *list, size_t i)
+{
+	for (; i < list->count; i++) {
+		const struct item *item = &list->items[i];
+
+		if (item->flags & (ITEM_CONNECTED | ITEM_LEFT_OUT))
+			continue;
+		if (item->kind == ITEM_ADDRESS || item->kind == ITEM_ROUTE ||
+			(item->kind == ITEM_LINK && item->length == LINK_MTU))
+			break;
+	}
+	return i;
+}
+
+static size_t first_address(const struct item_list *list)
+{
+	size_t i = 0;
+
+	while (i < list->count && list->items[i].kind < ITEM_ADDRESS)
+		i++;
+	return i;
+}
+
+static bool has_address_at(const struct item_list *list, size_t i)
+{
+	return i < list->count && list->items[i].kind == ITEM_ADDRESS;
+}
+
+bool item_lists_have_same_addresses(const struct item_list *a, const struct item_list *b)
+{
+	size_t i = first_address(a), j = first_address(b);
+
+	while (has_address_at(a, i) && has_address_at(b, j) && item_compare(&a->items[i], &b->items[j]) == 0)
+		i++, j++;
+	return !has_address_at(a, i) && !has_address_at(b, j);
+}
+
 void item_text(char text[ITEM_TEXT], const struct item *item)
 {
 	int version = item->family == AF_INET6 ? 6 : 4;

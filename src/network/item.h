@@ -120,6 +120,10 @@ uint32_t item_closed_metric(const char *interface);
 /* Returns true if the metric is that of a guard of FailClosed, of any tunnel. */
 bool item_is_closed_metric(uint32_t metric);
 
+/* Returns the position of the first item from `i` on that a user knows from the file. Others follow from these. */
+size_t item_list_next_shown(const struct item_list *list, size_t i);
+/* Returns true if two sorted lists have the same addresses, at any places. */
+bool item_lists_have_same_addresses(const struct item_list *a, const struct item_list *b);
 /*
  * Marks observed addresses of ours as ITEM_BROKEN if they are in the wrong order, which determines from which one the
  * kernel sends. `list` has them in the kernel's order, each with its desired place. The kernel puts a new address

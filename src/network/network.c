@@ -334,63 +334,25 @@ void network_commit(struct network *network)
 	watch_look_when_idle(&network->watch);
 }
 
-/* Returns the first item from `i` on that a user knows from the file. Others follow from these. */
-static size_t next_shown(const struct item_list *list, size_t i)
-{
-	for (; i < list->count; i++) {
-		const struct item *item = &list->items[i];
-
-		if (item->flags & (ITEM_CONNECTED | ITEM_LEFT_OUT))
-			continue;
-		if (item->kind == ITEM_ADDRESS || item->kind == ITEM_ROUTE ||
-			(item->kind == ITEM_LINK && item->length == LINK_MTU))
-			break;
-	}
-	return i;
-}
-
-static bool is_address(const struct item_list *list, size_t i)
-{
-	return i < list->count && list->items[i].kind == ITEM_ADDRESS;
-}
-
-static size_t first_address(const struct item_list *list)
-{
-	size_t i = 0;
-
-	while (i < list->count && list->items[i].kind < ITEM_ADDRESS)
-		i++;
-	return i;
-}
-
-/* If so, a change of their places is what the user has changed. Otherwise it follows from other changes. */
-static bool have_same_addresses(const struct item_list *before, const struct item_list *after)
-{
-	size_t i = first_address(before), j = first_address(after);
-
-	while (is_address(before, i) && is_address(after, j) && item_compare(&before->items[i], &after->items[j]) == 0)
-		i++, j++;
-	return !is_address(before, i) && !is_address(after, j);
-}
-
 void network_changes(const struct network *network, void (*change)(void *context, const char *text, const char *verb),
 					 void *context)
 {
 	const struct item_list *before = &network->before, *after = &network->reconcile.desired;
-	size_t i = next_shown(before, 0), j = next_shown(after, 0);
-	bool same = have_same_addresses(before, after);
+	size_t i = item_list_next_shown(before, 0), j = item_list_next_shown(after, 0);
+	bool same = item_lists_have_same_addresses(before, after);
 	char text[ITEM_TEXT];
 
 	while (i < before->count || j < after->count) {
 		int order = i == before->count ? 1 : j == after->count ? -1 : item_compare(&before->items[i], &after->items[j]);
 		const struct item *shown = order < 0 ? &before->items[i] : &after->items[j];
+		/* A change of places without another address is what the user has changed. */
 		bool differs = order != 0 || !item_satisfies(&before->items[i], shown) ||
 					   (same && shown->kind == ITEM_ADDRESS && before->items[i].table != shown->table);
 
 		if (order <= 0)
-			i = next_shown(before, i + 1);
+			i = item_list_next_shown(before, i + 1);
 		if (order >= 0)
-			j = next_shown(after, j + 1);
+			j = item_list_next_shown(after, j + 1);
 		if (!differs)
 			continue;
 		item_text(text, shown);
