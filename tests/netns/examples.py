@@ -183,9 +183,9 @@ def road_warrior(lab):
         assert laptop.node.run("getent ahostsv4 web.example").stdout.split()[0] == WEB
         assert dns.count("web.example")
     with lab.check("the kill switch blocks what other rules lead past the tunnel"):
-        laptop.node.run("ip rule add pref 1 lookup main")
+        laptop.node.run(f"ip rule add pref 1 to {WEB} lookup main")
         laptop.node.no_answer(WEB)
-        laptop.node.run("ip rule del pref 1 lookup main")
+        laptop.node.run(f"ip rule del pref 1 to {WEB} lookup main")
     with lab.check("if adit is killed, it blocks everything, and a start opens the tunnel again"):
         laptop.stop(signal.SIGKILL)
         laptop.node.no_answer(WEB)

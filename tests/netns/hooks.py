@@ -412,9 +412,9 @@ def kill_switch(lab):
         left.start()
         left.node.ping(BEYOND[4])
         left.node.ping(BEYOND[6])
-        left.node.run("ip rule add pref 1 lookup main")  # a program that would lead the traffic past the tunnel
+        left.node.run("ip rule add pref 1 to 192.0.2.2 lookup main")  # leads it past the tunnel
         left.node.no_answer("192.0.2.2")
-        left.node.run("ip rule del pref 1 lookup main")
+        left.node.run("ip rule del pref 1 to 192.0.2.2 lookup main")
     with lab.check("PreDown opens it again"):
         assert left.stop() == 0
         left.node.ping("192.0.2.2")
