@@ -155,8 +155,14 @@ def many(lab, workers):
 def without_ipv6(lab, off):
     """The interface loses IPv6, and the uplink still has it: nothing leaves in the clear, and IPv6 comes back."""
     left, _ = lay(lab, MTU=1420)
+
+    def ping_v6():
+        wait_for(lambda: "src fd07::1" in left.node.run(f"ip -6 route get {BEYOND[6]}", check=False).stdout,
+                 "a route with our address, which the kernel lets be a source in a work queue")
+        left.node.ping(BEYOND[6])
+
     left.start()
-    left.node.ping(BEYOND[6])
+    ping_v6()
 
     def switch(value):
         if off == "MTU":
@@ -179,9 +185,7 @@ def without_ipv6(lab, off):
         with lab.check(f"with IPv6 the tunnel has it again, time {number}"):
             switch(0)
             left.node.set("net/ipv6/conf/tun-left/disable_ipv6", 0)
-            wait_for(lambda: "src fd07::1" in left.node.run(f"ip -6 route get {BEYOND[6]}", check=False).stdout,
-                     "a route with our address, which the kernel lets be a source in a work queue")
-            left.node.ping(BEYOND[6])
+            ping_v6()
             assert not left.node.run("ip -6 route show type unreachable table 51820").stdout
     with lab.check("after SIGTERM nothing is left"):
         switch(1)

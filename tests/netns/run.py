@@ -10,7 +10,6 @@ per test:
 """
 
 import argparse
-import contextlib
 import importlib
 import itertools
 import os
@@ -19,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 
 from lab import Lab, Skip
 
@@ -84,17 +84,32 @@ def run_case(name, limit, options):
     return code == 0
 
 
+def is_busy():
+    """Whether more than four threads per processor can run."""
+    with open("/proc/loadavg") as file:
+        return int(file.read().split()[3].split("/")[0]) > 4 * os.cpu_count()
+
+
 def run_all(cases, options):
     """
-    Runs all waiting cases at the same time, and of the other cases four per processor, because they pause often.
+    Runs all waiting cases at the same time, and of the other cases four per processor, because they pause often. If
+    the machine is busy, fewer of them run, but at least two, because a case that gets too little time fails.
     The cases that need the machine for themselves follow one by one. So do all cases if rates are judged.
     """
     slots = threading.Semaphore(1 if options.bench else 4 * os.cpu_count())
-    passed = []
+    begin, active, passed = threading.Lock(), [], []
 
     def work(name, case):
-        with contextlib.nullcontext() if case["waits"] and not options.bench else slots:
+        if case["waits"] and not options.bench:
             passed.append(run_case(name, case["seconds"], options))
+            return
+        with slots:
+            with begin:
+                while len(active) >= 2 and is_busy():
+                    time.sleep(0.1)
+                active.append(name)
+            passed.append(run_case(name, case["seconds"], options))
+            active.remove(name)
 
     threads = [threading.Thread(target=work, args=(name, function.case), daemon=True)
                for name, function, _ in cases if not function.case["alone"]]

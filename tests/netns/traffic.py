@@ -116,6 +116,7 @@ class Flow:
         if max_rate:
             self.sender.setsockopt(socket.SOL_SOCKET, SO_MAX_PACING_RATE, max_rate)
         self.sender.connect(listener.getsockname()[:2])
+        self.sender.settimeout(None)  # the case decides how long the path may be interrupted
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
 
