@@ -25,8 +25,10 @@ enum install_state { INSTALL_SAME, INSTALL_DIFFERS, INSTALL_NEW, INSTALL_SKIPPED
 	"command -v adit >/dev/null || { echo \"adit is not installed\" >&2; exit 1; }; f=\"/etc/adit/%1$s.conf\"; "       \
 	"if [ -e \"$f\" ]; then s=$(sha256sum <\"$f\") && echo \"digest=$s\"; else echo digest=none; fi"
 
-/* %1$s: the interface; %2$s: the digest; %3$s: "systemctl -q enable" or ":"; %4$s: the unit. Prints "done=" and what
- * was done. */
+/*
+ * Prints "done=" and what was done. %1$s: the interface; %2$s: the digest; %3$s: "systemctl -q enable" or ":"; %4$s:
+ * the unit.
+ */
 #define COPY_SCRIPT                                                                                                    \
 	"set -e; umask 077; mkdir -p /etc/adit; d=$(mktemp -d /etc/adit/.mesh.XXXXXX); trap \"rm -rf $d\" EXIT; "          \
 	"f=\"$d/%1$s.conf\"; cat >\"$f\"; "                                                                                \

@@ -25,6 +25,7 @@ target_link_options(test_udp_send PRIVATE -Wl,--wrap=sendmmsg)
 adit_test(io udp_control)
 target_include_directories(test_udp_control PRIVATE ${CMAKE_SOURCE_DIR}/src/io) # its header is the layer's own
 adit_test(io netlink)
+adit_test(io netlink_events)
 adit_test(io host_port)
 adit_test(io link)
 target_link_options(test_link PRIVATE -Wl,--wrap=ioctl)
