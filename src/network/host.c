@@ -8,11 +8,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
+#include "base/clock.h"
 #include "network/plan.h"
 #include "sysctl.h"
 
-enum { ADDRESS_OF_KERNEL = 3 }; /* IFAPROT_KERNEL_LL: a link-local address that the kernel generated */
+enum {
+	ADDRESS_OF_KERNEL = 3, /* IFAPROT_KERNEL_LL: a link-local address that the kernel generated */
+	USABLE_POLL_US = 500,
+};
+
+#define USABLE_WAIT (10 * NS_PER_S) /* for IPv6 addresses; each needs less than 1 ms on an idle machine */
 
 static const uint8_t families[] = { AF_INET, AF_INET6 };
 
@@ -545,6 +552,36 @@ static int apply_one(struct host *host, const struct operation *operation, struc
 	}
 }
 
+struct tentative_search {
+	const struct item *address;
+	bool tentative;
+};
+
+static void match_tentative(void *context, const struct netlink_address_entry *entry)
+{
+	struct tentative_search *search = context;
+
+	if (memcmp(entry->prefix.address, search->address->address, sizeof entry->prefix.address) == 0)
+		search->tentative = entry->tentative;
+}
+
+/*
+ * The kernel finishes an IPv6 address in a work queue. Until then no program can bind to it, and packets leave with the
+ * address of another interface. The kernel adds its local route under the lock that the next observation takes.
+ */
+static void wait_until_usable(const struct host *host, const struct item *address)
+{
+	struct tentative_search search = { .address = address };
+	uint64_t end = clock_boottime() + USABLE_WAIT;
+
+	do {
+		if (search.tentative)
+			usleep(USABLE_POLL_US);
+		search.tentative = false;
+	} while (netlink_dump_addresses(host->netlink, AF_INET6, host->index, match_tentative, &search) == 0 &&
+			 search.tentative && clock_boottime() < end);
+}
+
 static void host_apply(void *context, const struct operation *operations, size_t count, int *status,
 					   struct reason *reason)
 {
@@ -554,6 +591,12 @@ static void host_apply(void *context, const struct operation *operations, size_t
 	}
 	for (size_t i = 0; i < count; i++)
 		status[i] = apply_one(context, &operations[i], reason);
+	for (size_t i = 0; i < count; i++) {
+		const struct item *item = &operations[i].item;
+
+		if (item->kind == ITEM_ADDRESS && item->family == AF_INET6 && operations->verb == OPERATION_ADD && !status[i])
+			wait_until_usable(context, item);
+	}
 }
 
 /* --- owners ----- */

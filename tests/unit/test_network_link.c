@@ -159,6 +159,30 @@ static void an_mtu_without_ipv6_rejects_the_traffic_for_the_tunnel(void **state)
 	assert_shows("ip -6 route show table 51820", "default dev tun0 proto 173 metric 1024 pref medium\n");
 }
 
+/* The addresses on v0 keep the work queue busy in which the kernel finishes those of IPv6. */
+static void ipv6_addresses_can_be_used_at_once(void **state)
+{
+	static const char busy[] = "echo 0 > /proc/sys/net/ipv6/conf/v0/accept_dad;"
+							   "for i in $(seq 400); do echo address add fd01::$i/64 dev v0; done | ip -batch -";
+	struct sockaddr_in6 address = { .sin6_family = AF_INET6 };
+	struct scene *scene = *state;
+
+	inet_pton(AF_INET6, "fd07::9", &address.sin6_addr);
+	for (int time = 0; time < 10; time++) {
+		int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+		sandbox_output(busy);
+		configure(scene, "fd07::1/64 fd07::9/64", "");
+		up(scene);
+		assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof address), 0);
+		assert_string_equal(sandbox_output("ip -6 route show table local dev tun0 | grep -c ^local"), "2\n");
+		close(fd);
+		configure(scene, "fd07::1/64", "");
+		up(scene);
+		sandbox_output("ip -6 address flush dev v0 scope global");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -169,6 +193,7 @@ int main(void)
 		network_test(the_interface_behaves_like_the_kernels),
 		network_test(a_host_without_ipv6_has_one_warning),
 		network_test(an_mtu_without_ipv6_rejects_the_traffic_for_the_tunnel),
+		network_test(ipv6_addresses_can_be_used_at_once),
 	};
 
 	network_enter();
