@@ -606,8 +606,11 @@ int uapi_connection_start(struct uapi *uapi, int fd, void (*closed)(struct uapi 
 	connection->request_timeout.repeat = uapi->options.request_timeout;
 	connection->read_watcher.data = connection->write_watcher.data = connection;
 	connection->idle_timeout.data = connection->request_timeout.data = connection;
-	ev_set_priority(&connection->read_watcher, EV_MINPRI);
-	ev_set_priority(&connection->write_watcher, EV_MINPRI);
+	ev_set_priority(&connection->read_watcher, EV_MINPRI + 1);
+	ev_set_priority(&connection->write_watcher, EV_MINPRI + 1);
+	/* After the loop was held up, the traffic that has waited comes before the timeouts. */
+	ev_set_priority(&connection->idle_timeout, EV_MINPRI);
+	ev_set_priority(&connection->request_timeout, EV_MINPRI);
 	ev_io_start(uapi->loop, &connection->read_watcher);
 	ev_timer_again(uapi->loop, &connection->idle_timeout);
 	return 0;

@@ -243,6 +243,36 @@ static void an_idle_connection_is_closed(void **state)
 	close(half);
 }
 
+static int on_slow_request(void *context, struct uapi_reply *reply)
+{
+	usleep(200000);
+	return 0;
+}
+
+/* A reload can take that long. */
+static void time_in_which_the_daemon_is_held_up_does_not_count(void **state)
+{
+	static const struct uapi_verb verbs[] = { { "slow", on_slow_request }, { NULL, NULL } };
+	static const char *const requests[] = { "get=1\n\n", "slow=1\n\n", "get=1\n\n" };
+	int fds[3];
+
+	uapi_stop(&serve.uapi);
+	serve.options.idle_timeout = serve.options.request_timeout = 0.1;
+	serve.options.verbs = verbs;
+	serve_start(&serve);
+	for (int i = 0; i < 3; i++) {
+		fds[i] = serve_connect(&serve);
+		assert_int_equal(send(fds[i], requests[i], strlen(requests[i]), MSG_NOSIGNAL), strlen(requests[i]));
+	}
+	for (int i = 0; i < 3; i++) {
+		char *answer = serve_receive(&serve, fds[i]);
+
+		assert_string_equal(answer, EMPTY_GET);
+		free(answer);
+	}
+	close_all(fds, 3);
+}
+
 static void count_turn(struct ev_loop *loop, struct ev_timer *watcher, int events)
 {
 	++*(unsigned *)watcher->data;
@@ -340,6 +370,7 @@ int main(void)
 		TEST(the_slowest_client_makes_room),
 		TEST(a_request_has_a_limited_time),
 		TEST(an_idle_connection_is_closed),
+		TEST(time_in_which_the_daemon_is_held_up_does_not_count),
 		TEST(a_client_that_does_not_read_blocks_no_other),
 		TEST(without_descriptors_accept_does_not_spin),
 		TEST(without_inotify_the_server_works),
