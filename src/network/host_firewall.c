@@ -10,7 +10,7 @@
 #include "network/process.h"
 #include "ruleset.h"
 
-enum { NFT_TIMEOUT_MS = 20000 }; /* shorter than the watchdog of the unit */
+enum { NFT_TIMEOUT_MS = 20000 }; /* two runs, one per family, end before the watchdog of the unit does */
 
 struct nft_table {
 	char name[RULESET_TABLE];
@@ -158,12 +158,14 @@ static int run_nft(char *script, struct reason *reason)
 	const char *purpose = "without it neighbours on the link can probe the addresses of the tunnel";
 
 	free(script);
-	if (status <= 0 && status != -ENOENT)
+	if (status <= 0 && status != -ENOENT && status != -ETIMEDOUT)
 		return status;
 	if (host_is_strict())
 		purpose = "a strict reverse path filter (net.ipv4.conf.*.rp_filter = 1) needs the firewall";
-	if (status < 0)
+	if (status == -ENOENT)
 		return reason_set(reason, status, "nft(8) is missing; %s", purpose);
+	if (status == -ETIMEDOUT)
+		return reason_set(reason, status, "nft(8) has not ended within %d s; %s", NFT_TIMEOUT_MS / 1000, purpose);
 	return reason_set(reason, -EIO, "nft: %.*s; %s", (int)strcspn(output, "\n"), output, purpose);
 }
 
