@@ -65,11 +65,16 @@ def run_inside(name, options):
 
 
 def run_case(name, limit, options):
-    """Runs a case in new namespaces. Returns whether all of its tests passed."""
+    """
+    Runs a case in new namespaces and in a session of its own, which the kernel schedules as a group (sched(7), The
+    autogroup feature): busy programs in the session of the caller leave it its time. Returns whether all of its tests
+    passed.
+    """
     command = [sys.executable, __file__, "--adit", options.adit, "--label", options.label, "--inside", name,
                *(f"--set={setting}" for setting in options.set), *["--bench"] * options.bench]
     with tempfile.TemporaryFile("w+") as output:
-        process = subprocess.Popen(UNSHARE + command, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        process = subprocess.Popen(UNSHARE + command, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                                   start_new_session=True)
         try:
             code = process.wait(limit)
         except subprocess.TimeoutExpired:
