@@ -30,14 +30,15 @@ int host_network_plan(struct handover *handover, const struct config *config, st
 	return 0;
 }
 
-static void on_network_left_out(void *context, const char *text)
+static void on_network_warning(void *context, enum network_warning kind, const char *text)
 {
 	struct device *device = context;
+	enum warning warning = kind == NETWORK_CONFLICT ? WARNING_CONFLICT : WARNING_LEFT_OUT;
 
 	if (text)
-		device_warn(device, WARNING_NETWORK, UINT64_MAX, clock_boottime(), "%s", text);
+		device_warn(device, warning, UINT64_MAX, clock_boottime(), "%s", text);
 	else
-		device_withdraw_warning(device, WARNING_NETWORK);
+		device_withdraw_warning(device, warning);
 }
 
 static void on_network_contested(void *context)
@@ -52,7 +53,7 @@ int host_network_open(struct network **network, struct device *device, bool adop
 {
 	const struct network_options options = {
 		.events = &device->events,
-		.warnings = { on_network_left_out, on_network_contested, device },
+		.callbacks = { on_network_warning, on_network_contested, device },
 		.adopted = adopted,
 	};
 

@@ -13,7 +13,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/map.h"
 #include "base/token_bucket.h"
 #include "desired.h"
 #include "host.h"
@@ -28,7 +27,6 @@ enum {
 	/* The log lists so many operations at once, and then one per interval. */
 	OPERATIONS_BURST = 200,
 	OPERATIONS_INTERVAL_MS = 20,
-	WARNINGS_REMEMBERED = 64, /* so that each is logged once */
 };
 
 #define NO_INTERFACE INT32_MAX /* an index that no interface has */
@@ -44,13 +42,7 @@ struct network {
 	struct network_plan plan;
 	bool committed_once;
 	struct network_options options;
-	uint64_t logged_warnings[WARNINGS_REMEMBERED]; /* hashes of their texts; the oldest is replaced */
-	size_t logged_count;
-	struct reason left_out;        /* the latest text that the owner was notified of; empty: nothing is left out */
-	bool warned;                   /* in this look, or since network_prepare */
-	bool warning_stands;           /* the last look has warned */
-	struct reason left_out_before; /* before a prepared change */
-	bool warning_stood_before;
+	struct network_warnings warnings;
 	struct token_bucket listed; /* operations in the log */
 	unsigned long unlisted;
 	struct watch watch;
@@ -58,25 +50,18 @@ struct network {
 	bool routes_differ; /* the check has found it, so the next look lists them all */
 };
 
-static void notify_owner(struct network *network, const char *text)
-{
-	reason_set(&network->left_out, 0, "%s", text ? text : "");
-	if (network->options.warnings.left_out)
-		network->options.warnings.left_out(network->options.warnings.context, text);
-}
-
-static void warn_once(void *context, const char *text)
+static void warn_of_left_out(void *context, const char *text)
 {
 	struct network *network = context;
-	uint64_t hash = map_hash(text, strlen(text));
 
-	notify_owner(network, text);
-	network->warned = true;
-	for (size_t i = 0; i < WARNINGS_REMEMBERED; i++)
-		if (network->logged_warnings[i] == hash)
-			return;
-	network->logged_warnings[network->logged_count++ % WARNINGS_REMEMBERED] = hash;
-	log_warning(network->name, "%s", text);
+	network_warnings_report(&network->warnings, NETWORK_LEFT_OUT, text);
+}
+
+static void warn_of_conflict(void *context, const char *text)
+{
+	struct network *network = context;
+
+	network_warnings_report(&network->warnings, NETWORK_CONFLICT, text);
 }
 
 static void log_operation(void *context, const struct operation *operation)
@@ -124,10 +109,12 @@ static struct network *open_network(uint32_t index, const char *interface)
 		return NULL;
 	}
 	memcpy(network->name, network->host.link.name, sizeof network->name);
-	network->host.report = warn_once;
+	network->warnings.interface = network->name;
+	network->warnings.callbacks = &network->options.callbacks;
+	network->host.report = warn_of_conflict;
 	network->host.report_context = network;
 	network->reconcile = (struct reconcile) {
-		.host = &network->host.operations, .warn = warn_once, .applied = log_operation, .context = network
+		.host = &network->host.operations, .warn = warn_of_left_out, .applied = log_operation, .context = network
 	};
 	return network;
 }
@@ -195,8 +182,7 @@ static int build_desired(struct network *network, struct item_list *list, const 
 		snprintf(warning, sizeof warning, "IPv6 is disabled here (net.ipv6.conf.all.disable_ipv6): leaving out %s%s",
 				 left_out, rejected);
 	}
-	log_warning(network->name, "%s", warning);
-	notify_owner(network, warning);
+	network_warnings_set(&network->warnings, NETWORK_LEFT_OUT, warning);
 	return 0;
 }
 
@@ -225,13 +211,6 @@ static int apply_desired(struct network *network, enum reconcile_mode mode, stru
 	return reconcile_change(&network->reconcile, before, mode, reason);
 }
 
-/* After a refused change, what was left out before it still is. */
-static void restore_warning(struct network *network)
-{
-	notify_owner(network, *network->left_out_before.text ? network->left_out_before.text : NULL);
-	network->warning_stands = network->warning_stood_before;
-}
-
 int network_prepare(struct network *network, const struct network_plan *plan, struct table_claim *claim,
 					const struct config *config, const struct endpoint *endpoints, size_t endpoint_count,
 					struct reason *reason)
@@ -239,13 +218,10 @@ int network_prepare(struct network *network, const struct network_plan *plan, st
 	struct item_list desired = { 0 };
 	int status;
 
-	network->left_out_before = network->left_out;
-	network->warning_stood_before = network->warning_stands;
-	notify_owner(network, NULL);
-	network->warned = network->warning_stands = false;
+	network_warnings_begin_change(&network->warnings);
 	status = build_desired(network, &desired, plan, config, endpoints, endpoint_count);
 	if (status < 0) {
-		restore_warning(network);
+		network_warnings_restore(&network->warnings);
 		item_list_destroy(&desired);
 		table_claim_release(claim);
 		return reason_set_errno(reason, status, "network");
@@ -329,7 +305,7 @@ void network_commit(struct network *network)
 	network->committed_once = true;
 	network->host.first = false;
 	network->reconcile.v6_refused &= leaves_out(&network->reconcile.desired);
-	network->warning_stands = network->warned;
+	network_warnings_end_look(&network->warnings, leaves_out(&network->reconcile.desired));
 	follow_routes(network);
 	watch_look_when_idle(&network->watch);
 }
@@ -380,7 +356,7 @@ void network_revert(struct network *network)
 	network->claim_before = (struct table_claim) { 0 };
 	item_list_destroy(&network->before);
 	network->host.before = &network->reconcile.desired;
-	restore_warning(network);
+	network_warnings_restore(&network->warnings);
 	watch_look_when_idle(&network->watch);
 }
 
@@ -443,7 +419,7 @@ static bool event_concerns(void *context, const struct netlink_event *event)
 		return true; /* ours must precede others, and others may lead to a table with a route that precedes ours */
 	default:
 		/* The kernel deletes IPv4 routes with a link or its last address, without events. Ours may wait for that. */
-		return event->index == network->host.index || network->warning_stands;
+		return event->index == network->host.index || network_warnings_stand(&network->warnings);
 	}
 }
 
@@ -468,11 +444,9 @@ static int repair_network(void *context)
 	if (reconcile->v6_refused && host_read_link(&network->host) == 0 && host_has_v6(&network->host)) {
 		reconcile_take_back_v6(reconcile);
 		list_routes = true;
-		notify_owner(network, NULL);
-		memset(network->logged_warnings, 0, sizeof network->logged_warnings);
-		network->warning_stands = false;
+		network_warnings_withdraw(&network->warnings, NETWORK_LEFT_OUT);
 	}
-	network->warned = false;
+	network_warnings_begin_look(&network->warnings);
 	network->routes_differ = false;
 	network->check.done = on_routes_checked;
 	network->check.context = network;
@@ -490,10 +464,8 @@ static int repair_network(void *context)
 		memcpy(network->name, network->host.link.name, sizeof network->name);
 	}
 	if (status < 0)
-		warn_once(network, reason.text);
-	if (!network->warned && network->warning_stands && !leaves_out(&reconcile->desired))
-		notify_owner(network, NULL);
-	network->warning_stands = network->warned;
+		warn_of_left_out(network, reason.text);
+	network_warnings_end_look(&network->warnings, leaves_out(&reconcile->desired));
 	if (status > 0 && network->options.events) {
 		struct event event = { .kind = EVENT_NETWORK_REPAIRED,
 							   .interface = network->name,
@@ -513,8 +485,8 @@ static void warn_of_contest(void *context)
 
 	log_warning(network->name, "another program keeps changing the network of the tunnel; is a network manager or a "
 							   "firewall set up for this interface, too?");
-	if (network->options.warnings.contested)
-		network->options.warnings.contested(network->options.warnings.context);
+	if (network->options.callbacks.contested)
+		network->options.callbacks.contested(network->options.callbacks.context);
 }
 
 int network_watch(struct network *network, struct ev_loop *loop, struct path_watches *paths)

@@ -352,6 +352,38 @@ def conflict_beside_the_default_route(lab, table):
         wait_for(lambda: line not in left.node.run([lab.adit, "show", "tun-left"]).stdout, "no warning")
 
 
+@case()
+def conflict_beside_what_is_left_out(lab):
+    """Without IPv6, a part of the tunnel is left out. `adit show` names it beside a conflict, until each of them ends."""
+    left, _ = lay(lab)
+    for name in "all", "default":
+        left.node.set(f"net/ipv6/conf/{name}/disable_ipv6", 1)
+    left.start()
+    left.node.run("ip rule add lookup 52 pref 4")
+    left_out = "IPv6 is disabled here"
+    conflict = "route 10.7.0.0/24 table 52 on dev wan takes traffic from the tunnel"
+
+    def wait_for_warnings(**expected):
+        def shown():
+            text = left.node.run([lab.adit, "show", "tun-left"]).stdout
+            return {"left_out": left_out in text, "conflict": conflict in text}
+        wait_for(lambda: shown() == expected, f"the warnings {expected}")
+
+    with lab.check("both are shown while both exist"):
+        wait_for_warnings(left_out=True, conflict=False)
+        left.node.run("ip route add 10.7.0.0/24 dev wan table 52")
+        wait_for_warnings(left_out=True, conflict=True)
+    with lab.check("the end of the conflict leaves the other one"):
+        left.node.run("ip route del 10.7.0.0/24 dev wan table 52")
+        wait_for_warnings(left_out=True, conflict=False)
+    with lab.check("IPv6 that is switched on leaves the conflict"):
+        left.node.run("ip route add 10.7.0.0/24 dev wan table 52")
+        wait_for_warnings(left_out=True, conflict=True)
+        for name in "all", "default", "tun-left":
+            left.node.set(f"net/ipv6/conf/{name}/disable_ipv6", 0)
+        wait_for_warnings(left_out=False, conflict=True)
+
+
 @case(network=["198.51.100.0/24", "fd09:7::/64", "::/0"])
 def rejected(lab, network):
     """A route of another program rejects the packets to one of our networks, or to everything."""

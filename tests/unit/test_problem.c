@@ -430,7 +430,7 @@ static void a_notice_ends_when_its_cause_is_mended(void **state)
 	device_notice(&rig.device, WARNING_WRONG_RECIPIENT, &peer->endpoint, now, "from the peer");
 	device_notice(&rig.device, WARNING_UNKNOWN_KEY, &other, now, "from a stranger");
 	device_notice(&rig.device, WARNING_NO_PEER, NULL, now, "packets to nobody");
-	device_warn(&rig.device, WARNING_NETWORK, UINT64_MAX, now, "the network");
+	device_warn(&rig.device, WARNING_LEFT_OUT, UINT64_MAX, now, "the network");
 	report(PROBLEM_CIPHER, now);
 	assert_int_equal(warnings("warning="), 5);
 	peer_is_up(peer); /* so its messages are right, and so is its cipher */
@@ -446,13 +446,13 @@ static void a_notice_ends_when_its_cause_is_mended(void **state)
 
 static void the_same_warning_is_logged_again_after_ten_minutes(void **state)
 {
-	assert_true(device_warn(&rig.device, WARNING_NETWORK, UINT64_MAX, START, "one"));
-	assert_false(device_warn(&rig.device, WARNING_NETWORK, UINT64_MAX, START + 599 * NS_PER_S, "one"));
-	assert_true(device_warn(&rig.device, WARNING_NETWORK, UINT64_MAX, START + 601 * NS_PER_S, "one"));
-	assert_true(device_warn(&rig.device, WARNING_NETWORK, UINT64_MAX, START + 601 * NS_PER_S, "two"));
+	assert_true(device_warn(&rig.device, WARNING_LEFT_OUT, UINT64_MAX, START, "one"));
+	assert_false(device_warn(&rig.device, WARNING_LEFT_OUT, UINT64_MAX, START + 599 * NS_PER_S, "one"));
+	assert_true(device_warn(&rig.device, WARNING_LEFT_OUT, UINT64_MAX, START + 601 * NS_PER_S, "one"));
+	assert_true(device_warn(&rig.device, WARNING_LEFT_OUT, UINT64_MAX, START + 601 * NS_PER_S, "two"));
 	for (int i = 0; i < 100; i++)
-		device_warn(&rig.device, WARNING_NETWORK, UINT64_MAX, START + 601 * NS_PER_S, "%d", i);
-	assert_false(device_warn(&rig.device, WARNING_NETWORK, UINT64_MAX, START + 601 * NS_PER_S, "three"));
+		device_warn(&rig.device, WARNING_LEFT_OUT, UINT64_MAX, START + 601 * NS_PER_S, "%d", i);
+	assert_false(device_warn(&rig.device, WARNING_LEFT_OUT, UINT64_MAX, START + 601 * NS_PER_S, "three"));
 	assert_true(device_warn(&rig.device, WARNING_NO_PEER, UINT64_MAX, START + 601 * NS_PER_S, "another kind"));
 }
 

@@ -20,22 +20,14 @@
 #include "io/endpoint.h"
 #include "io/path_watch.h"
 #include "network/plan.h"
+#include "network/warnings.h"
 
 struct network;
-
-/* Notifies the owner of what `adit show` should warn of. */
-struct network_warnings {
-	/* A part of the network was left out, or cannot be repaired. NULL: that is over. */
-	void (*left_out)(void *context, const char *text);
-	/* Another program keeps changing the network. */
-	void (*contested)(void *context);
-	void *context;
-};
 
 /* Zeroed: none of these. */
 struct network_options {
 	const struct event_bus *events; /* repairs are events on this bus, which outlives the network; NULL: none */
-	struct network_warnings warnings;
+	struct network_callbacks callbacks;
 	/*
 	 * The interface comes from an earlier process of this daemon, and its network is still there. Its MTU stays if the
 	 * first configuration sets none: the routes to the peers may lead through the tunnel by now.

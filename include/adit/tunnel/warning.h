@@ -29,7 +29,8 @@ enum warning {
 	WARNING_NO_PEER,         /* a packet for an address that no peer has */
 	/* Others. */
 	WARNING_IO_URING, /* io_uring is unavailable */
-	WARNING_NETWORK,  /* a part of the network was left out */
+	WARNING_LEFT_OUT, /* a part of the network was left out */
+	WARNING_CONFLICT, /* another program takes traffic from the tunnel */
 	WARNING_CONTEST,  /* another program keeps changing the network */
 	WARNINGS
 };
