@@ -15,7 +15,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -93,22 +92,6 @@ static char **add_variables(char **environment, const char *const *variables)
 	memcpy(made, environment, count * sizeof *made);
 	memcpy(made + count, variables, added * sizeof *made);
 	return made;
-}
-
-bool child_program_exists(const char *program)
-{
-	const char *path = getenv("PATH");
-	char file[4096];
-
-	for (path = path ? path : ""; *path; path += strspn(path, ":")) {
-		size_t length = strcspn(path, ":");
-
-		snprintf(file, sizeof file, "%.*s/%s", (int)length, path, program);
-		if (!access(file, X_OK))
-			return true;
-		path += length;
-	}
-	return false;
 }
 
 int children_start(struct children *children, struct ev_loop *loop)

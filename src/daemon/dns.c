@@ -28,6 +28,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "network/process.h"
 
 #define RESOLVED_FOLDER "/run/systemd/resolve"
 #define RESOLVED_SOCKET RESOLVED_FOLDER "/io.systemd.Resolve"
@@ -88,9 +89,9 @@ static const struct dns_tool *choose_tool(void)
 
 	if (fd >= 0)
 		close(fd);
-	if (runs && child_program_exists(resolvectl.program))
+	if (runs && process_program_exists(resolvectl.program))
 		return &resolvectl;
-	return child_program_exists(resolvconf.program) ? &resolvconf : NULL;
+	return process_program_exists(resolvconf.program) ? &resolvconf : NULL;
 }
 
 /*

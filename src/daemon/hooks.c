@@ -13,6 +13,7 @@
 #include "base/keytext.h"
 #include "base/log.h"
 #include "daemon/notify.h"
+#include "network/process.h"
 #include "tunnel/loop.h"
 
 enum {
@@ -109,7 +110,7 @@ static void shell_arguments(const char *argv[HOOK_ARGUMENTS], const char *comman
 	const char *const bash[HOOK_ARGUMENTS] = { "bash", "-e", "-o", "pipefail", "-O", "extglob", "-c", command, NULL };
 	const char *const sh[HOOK_ARGUMENTS] = { "sh", "-e", "-c", command, NULL };
 
-	memcpy(argv, child_program_exists("bash") ? bash : sh, sizeof bash);
+	memcpy(argv, process_program_exists("bash") ? bash : sh, sizeof bash);
 }
 
 int hooks_start_command(struct hooks *hooks, struct children *children, const struct hook_command *command,

@@ -4,10 +4,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -30,6 +34,28 @@ int process_open_input(const char *input, size_t length)
 		return fd;
 	close(fd);
 	return error;
+}
+
+/* `mode` is one of access(2). */
+static bool is_in_path(const char *program, int mode)
+{
+	const char *path = getenv("PATH");
+	char file[PATH_MAX];
+
+	for (path = path ? path : ""; *path; path += strspn(path, ":")) {
+		size_t length = strcspn(path, ":");
+
+		snprintf(file, sizeof file, "%.*s/%s", (int)length, path, program);
+		if (!access(file, mode))
+			return true;
+		path += length;
+	}
+	return false;
+}
+
+bool process_program_exists(const char *program)
+{
+	return is_in_path(program, X_OK);
 }
 
 int process_spawn(const char *const argv[], char *const environment[], int input, int output, pid_t *child)
@@ -60,6 +86,9 @@ int process_spawn(const char *const argv[], char *const environment[], int input
 		error = posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO);
 	if (!error)
 		error = posix_spawnp(child, argv[0], &actions, &attributes, (char *const *)argv, environment);
+	/* It is also the error if no folder of PATH has the program, and this process may not search one of them. */
+	if (error == EACCES && !strchr(argv[0], '/') && !is_in_path(argv[0], F_OK))
+		error = ENOENT;
 	posix_spawn_file_actions_destroy(&actions);
 destroy_attributes:
 	posix_spawnattr_destroy(&attributes);

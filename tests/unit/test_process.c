@@ -7,9 +7,13 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "network/process.h"
@@ -19,6 +23,7 @@ enum {
 	SHORT_TIMEOUT_MS = 50,
 	ECHO_TIMEOUT_MS = 3000, /* enough to start a shell on a busy machine */
 	LARGE = 1 << 20,
+	NOBODY = 65534,
 };
 
 static char output[PROCESS_OUTPUT];
@@ -50,9 +55,38 @@ static void a_missing_program_is_enoent(void **state)
 {
 	const char *const argv[] = { "no-such-program-here", NULL };
 
-	/* A folder in PATH that this user may not search would change the error to EACCES. */
-	assert_int_equal(setenv("PATH", "/usr/bin:/bin", 1), 0);
 	assert_int_equal(process_run(argv, "", 0, output, TIMEOUT_MS), -ENOENT);
+	assert_false(process_program_exists(argv[0]));
+	assert_true(process_program_exists("sh"));
+}
+
+/* The PATH of root after su(1) has such folders: an ordinary user may not search /root. */
+static void a_folder_that_cannot_be_searched_has_no_programs(void **state)
+{
+	static const char *const missing[] = { "no-such-program-here", NULL }, *const data[] = { "data", NULL };
+	char closed[] = "/tmp/adit-test-closed-XXXXXX", open_folder[] = "/tmp/adit-test-open-XXXXXX", text[512];
+	bool root = !geteuid();
+
+	assert_non_null(mkdtemp(closed));
+	assert_non_null(mkdtemp(open_folder));
+	assert_int_equal(chmod(closed, 0), 0);
+	assert_int_equal(chmod(open_folder, 0755), 0);
+	snprintf(text, sizeof text, "%s/data", open_folder);
+	assert_true(close(creat(text, 0644)) == 0); /* not executable */
+	snprintf(text, sizeof text, "%s:%s:%s", closed, open_folder, getenv("PATH"));
+	assert_int_equal(setenv("PATH", text, 1), 0);
+	if (root)
+		assert_int_equal(seteuid(NOBODY), 0);
+
+	assert_int_equal(process_run(missing, "", 0, output, TIMEOUT_MS), -ENOENT);
+	assert_int_equal(process_run(data, "", 0, output, TIMEOUT_MS), -EACCES);
+	assert_int_equal(run_shell("exit 3", "", TIMEOUT_MS), 3);
+
+	if (root)
+		assert_int_equal(seteuid(0), 0);
+	assert_int_equal(setenv("PATH", strchr(strchr(text, ':') + 1, ':') + 1, 1), 0);
+	snprintf(text, sizeof text, "%s/data", open_folder);
+	assert_int_equal(unlink(text) | rmdir(open_folder) | rmdir(closed), 0);
 }
 
 static void large_input_and_output_do_not_block(void **state)
@@ -100,6 +134,7 @@ int main(void)
 		cmocka_unit_test(status_and_output_are_returned),
 		cmocka_unit_test(the_input_can_be_opened_as_a_file),
 		cmocka_unit_test(a_missing_program_is_enoent),
+		cmocka_unit_test(a_folder_that_cannot_be_searched_has_no_programs),
 		cmocka_unit_test(large_input_and_output_do_not_block),
 		cmocka_unit_test(a_program_is_killed_after_the_timeout),
 		cmocka_unit_test(a_program_starts_with_default_signals),

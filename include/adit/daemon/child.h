@@ -48,9 +48,6 @@ int children_start(struct children *children, struct ev_loop *loop);
 /* Kills the children that run, without a call of `done`, and stops reading output. Accepts a zeroed struct. */
 void children_stop(struct children *children);
 
-/* Reports whether PATH has a program of this name. */
-bool child_program_exists(const char *program);
-
 /* Starts a program. Returns 0, or negative errno and calls nothing: -ENOENT means that there is no such program. */
 int child_start(struct children *children, const struct child_options *options);
 

@@ -6,6 +6,7 @@
 #ifndef ADIT_NETWORK_PROCESS_H
 #define ADIT_NETWORK_PROCESS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -20,6 +21,9 @@ enum { PROCESS_OUTPUT = 1024 };
 int process_run(const char *const argv[], const char *input, size_t length, char output[PROCESS_OUTPUT],
 				int timeout_ms);
 
+/* Reports whether PATH has a program of this name that this process may run. */
+bool process_program_exists(const char *program);
+
 /*
  * Returns a descriptor from which a program reads the `length` bytes of `input`, or negative errno. It is a memfd
  * instead of a pipe: writing never blocks, and a program that ends early causes no SIGPIPE.
@@ -29,7 +33,7 @@ int process_open_input(const char *input, size_t length);
 /*
  * Spawns argv[0], searched for in PATH, with `input` as its standard input and `output` as its standard output and
  * error. The child gets its own process group, and does not inherit the signals that this process blocks or ignores.
- * Returns 0 and sets *child, or negative errno.
+ * Returns 0 and sets *child, or negative errno: -ENOENT: no such program.
  */
 int process_spawn(const char *const argv[], char *const environment[], int input, int output, pid_t *child);
 
