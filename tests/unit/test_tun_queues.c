@@ -425,7 +425,7 @@ static void truncated_packets_are_delivered(void **state)
 			n = version == 4 ? build4(packet, flow, 20, 0) : build6(packet, flow);
 			assert_true(length < n);
 			assert_int_equal(queue_of(packet, length), queue_of(packet, length));
-			if (length < 20) /* the program exits before the hash */
+			if (length < 20 && queues[0].steered) /* the program exits before the hash */
 				assert_int_equal(queue_of(packet, length), 0);
 		}
 	}
