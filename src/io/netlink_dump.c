@@ -282,7 +282,7 @@ void netlink_read_route(const struct nlmsghdr *message, struct netlink_route_ent
 	}
 }
 
-static void take_entry(void *context, const struct nlmsghdr *message)
+static void take_matching_route(void *context, const struct nlmsghdr *message)
 {
 	if (message->nlmsg_type == RTM_NEWROUTE)
 		netlink_read_route(message, context);
@@ -297,7 +297,7 @@ int netlink_match_route(struct netlink *netlink, const struct ip_prefix *to, str
 	head->rtm_flags = RTM_F_FIB_MATCH;
 	if (to->family == AF_INET) /* IPv6 always reports the table, and refuses the flag */
 		head->rtm_flags |= RTM_F_LOOKUP_TABLE;
-	return netlink_finish(netlink, take_entry, entry);
+	return netlink_finish(netlink, take_matching_route, entry);
 }
 
 static void take_source(void *context, const struct nlmsghdr *message)

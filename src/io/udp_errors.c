@@ -56,7 +56,7 @@ static bool is_icmp_error(const struct cmsghdr *control)
 }
 
 /* Takes one entry of the queue. Returns false if the queue is empty; `icmp` is set if the entry was an ICMP error. */
-static bool take_entry(int fd, struct udp_error *error, bool *icmp)
+static bool take_queued_error(int fd, struct udp_error *error, bool *icmp)
 {
 	union {
 		struct cmsghdr align;
@@ -101,7 +101,7 @@ unsigned udp_take_errors(struct udp *udp, int fd)
 
 	if (!atomic_load_explicit(&udp->watches_errors, memory_order_relaxed))
 		return 0;
-	for (int i = 0; i < ERRORS_PER_CALL && take_entry(fd, &error, &icmp); i++) {
+	for (int i = 0; i < ERRORS_PER_CALL && take_queued_error(fd, &error, &icmp); i++) {
 		taken += icmp;
 		if (!icmp || error.error == EMSGSIZE) /* the kernel fragments, so a smaller MTU is no problem */
 			continue;

@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: MIT
 """Checks the include graph: every #include names a layer that CMakeLists.txt allows, and no two modules depend on each
 other. A module is a public header and the files that are named after it: include/adit/io/netlink.h, src/io/netlink.c and
-src/io/netlink_route.c are io/netlink. Also checks that docs/architecture.md shows the layers of CMakeLists.txt.
+src/io/netlink_route.c are io/netlink. Also checks that docs/architecture.md shows the layers of CMakeLists.txt, that each
+layer uses those that it may include, and that no two files define a function of the same name, because a backtrace and
+perf(1) show the name alone.
 
 layers.py SOURCE-FOLDER"""
 import pathlib
@@ -90,6 +92,26 @@ def check(top):
     return errors
 
 
+def check_permissions(top):
+    """Finds layers that CMakeLists.txt permits and nothing includes."""
+    used = {}
+    for path in sources_of(top):
+        used.setdefault(path.parent.name, set()).update(name.split("/")[0] for name in includes_of(path) if "/" in name)
+    return [f"CMakeLists.txt: {layer} may include {other}, but does not"
+            for layer, permitted in sorted(allowed_layers(top).items())
+            for other in sorted(permitted - {layer} - used.get(layer, set()))]
+
+
+def check_functions(top):
+    """Finds functions that several files of src define. A definition begins a line, and its body has a line of its own."""
+    files = {}
+    for path in sorted((top / "src").glob("**/*.[ch]")):
+        text = re.sub(r"__attribute__\(\(.*?\)\)\s*", "", path.read_text())
+        for name in re.findall(r"^(?:\w[\w \t*]*[ *])?(\w+)\([^;{}]*\)\n\{", text, re.M):
+            files.setdefault(name, set()).add(str(path.relative_to(top)))
+    return [f"{name} is defined in {', '.join(sorted(where))}" for name, where in sorted(files.items()) if len(where) > 1]
+
+
 def documented_layers(document):
     """The table of docs/architecture.md, as allowed_layers returns it."""
     rows = re.findall(r"^\| `(\w+)` \|([\w ]*)\|", document, re.M)
@@ -130,7 +152,7 @@ def check_document(top):
 
 if __name__ == "__main__":
     source = pathlib.Path(sys.argv[1])
-    found = check(source) + check_document(source)
+    found = check(source) + check_permissions(source) + check_functions(source) + check_document(source)
     for line in found:
         print(line)
     sys.exit(bool(found))
