@@ -282,7 +282,7 @@ def zsh_completes():
     script = """
         zmodload zsh/zpty
         zpty z zsh -f -i
-        zpty -w z "PS1='> '; fpath=($1 \\$fpath); autoload -Uz compinit; compinit -u -D; LISTMAX=999; echo RE''ADY"
+        zpty -w z "PS1='> '; fpath=(${(q)1} \\$fpath); autoload -Uz compinit; compinit -u -D; LISTMAX=999; echo RE''ADY"
         zpty -r z output '*READY*> *' || exit
         shift
         while (( $# )); do
@@ -311,8 +311,8 @@ def fish_completes():
 
     def check(path, environment):
         def complete(line):
-            done = run(["fish", "--no-config", "-c", f"source {TOP}/completions/adit.fish; complete -C '{line}'"], cwd=path,
-                       env=environment)
+            done = run(["fish", "--no-config", "-c", f"source '{TOP}/completions/adit.fish'; complete -C '{line}'"],
+                       cwd=path, env=environment)
             assert not done.stderr, done.stderr
             return [line.split("\t")[0] for line in done.stdout.splitlines()]
 

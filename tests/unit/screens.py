@@ -10,6 +10,7 @@ screens.py SOURCE-FOLDER ADIT --write    writes the screens
 import itertools
 import os
 import pathlib
+import shlex
 import shutil
 import subprocess
 import sys
@@ -48,7 +49,7 @@ def capture(columns, arguments, *options):
         assert done.returncode == 0, f"tmux {words[0]}: {done.stderr}"
         return done.stdout
 
-    script = f"{' '.join([*EMULATOR, str(ADIT)])} {arguments}; tmux -L {server} wait-for -S shown; sleep 600"
+    script = f"{shlex.join([*EMULATOR, str(ADIT)])} {arguments}; tmux -L {server} wait-for -S shown; sleep 600"
     try:
         tmux("new-session", "-d", "-s", "screen", "-x", str(columns), "-y", "24", script)
         tmux("wait-for", "shown")
