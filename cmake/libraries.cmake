@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# The libraries that adit links. A missing required library stops the configuration with a sentence that names the
-# package; for each optional library, a line says whether it is used.
+# The libraries that adit links. If required libraries are missing, the configuration stops with a sentence that names
+# their packages; for each optional library, a line says whether it is used.
 include(CheckCSourceCompiles)
 
 find_package(PkgConfig)
@@ -8,13 +8,18 @@ if(NOT PKG_CONFIG_FOUND)
 	message(FATAL_ERROR "adit needs pkg-config to find its libraries (Debian: pkg-config)")
 endif()
 
-# Finds a library with pkg-config and creates the target PkgConfig::PREFIX.
+set(missing_libraries)
+set(missing_packages)
+
+# Finds a library with pkg-config and creates the target PkgConfig::PREFIX. `module` may require a version.
 function(adit_require prefix module package)
 	pkg_check_modules(${prefix} QUIET IMPORTED_TARGET ${module})
-	if(NOT ${prefix}_FOUND)
-		message(FATAL_ERROR "pkg-config does not find ${module}, which adit needs (Debian: ${package})")
+	if(${prefix}_FOUND)
+		message(STATUS "${${prefix}_MODULE_NAME}: ${${prefix}_VERSION}")
+	else()
+		set(missing_libraries ${missing_libraries} ${module} PARENT_SCOPE)
+		set(missing_packages ${missing_packages} ${package} PARENT_SCOPE)
 	endif()
-	message(STATUS "${module}: ${${prefix}_VERSION}")
 endfunction()
 
 # Finds a header and a library that have no pkg-config file, and creates a target if both exist.
@@ -35,7 +40,13 @@ adit_require(MNL libmnl libmnl-dev)
 adit_require(CARES libcares>=1.16 libc-ares-dev)
 adit_find(adit_ev ev.h ev)
 if(NOT TARGET adit_ev)
-	message(FATAL_ERROR "the header ev.h or the library of libev is missing, which adit needs (Debian: libev-dev)")
+	list(APPEND missing_libraries "libev with its header ev.h")
+	list(APPEND missing_packages libev-dev)
+endif()
+if(missing_libraries)
+	list(JOIN missing_libraries ", " libraries)
+	list(JOIN missing_packages " " packages)
+	message(FATAL_ERROR "adit needs libraries that are missing: ${libraries} (Debian: apt-get install ${packages})")
 endif()
 
 # src/config/ini.c sets these. A Debian patch adds them; upstream's inih is configured when it is compiled.
@@ -53,6 +64,7 @@ int main(void)
 }" ADIT_INIH_SETTINGS)
 unset(CMAKE_REQUIRED_LIBRARIES)
 if(NOT ADIT_INIH_SETTINGS)
+	unset(ADIT_INIH_SETTINGS CACHE) # another inih may be there next time
 	message(FATAL_ERROR "this inih cannot be configured at run time (ini_use_stack and other variables are missing). "
 		"adit needs inih as Debian patches it (libinih-dev)")
 endif()
