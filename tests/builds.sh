@@ -25,7 +25,7 @@ trap 'debian_umount "$root"; rm -rf --one-file-system "$work"' EXIT
 # All builds see the same sources, even if somebody edits them meanwhile.
 mkdir "$work/src"
 tar --exclude='./build*' --exclude=./.git -c . | tar -x -C "$work/src"
-optional=$(packages_of demo | grep -x 'liburing-dev\|libipsec-mb-dev\|libqrencode-dev' | paste -sd ' ')
+optional=$(packages_of demo | grep -x 'liburing-dev\|libipsec-mb-dev\|libqrencode-dev\|libncurses-dev' | paste -sd ' ')
 
 verdict() {
 	if [ "$1" = 0 ]; then
@@ -82,7 +82,7 @@ check_suite() {
 			-DADIT_IPSEC_MB=OFF -DADIT_QRENCODE=OFF -DADIT_NCURSES=OFF
 	done
 	[ -z "$optional" ] || logged apt-get remove -y $optional
-	build_and_test "$1, optional libraries are missing" '^(crypto|io)$'
+	build_and_test "$1, optional libraries are missing" '^(crypto|io|cli)$'
 }
 
 # A cross build for arm64. qemu has no netlink sockets and namespaces, so only the other layers are tested.
