@@ -151,7 +151,11 @@ def main():
     options = arguments()
     if options.inside:
         return run_inside(options.inside, options)
-    cases = [entry for suite in SUITES for entry in cases_of(suite)
+    cases = [entry for suite in SUITES for entry in cases_of(suite)]
+    for prefix in options.prefixes:
+        if not any(name.startswith(prefix) for name, _, _ in cases):
+            sys.exit(f"run.py: the name of no case starts with {prefix!r}; --list prints the names")
+    cases = [entry for entry in cases
              if entry[0].startswith(tuple(options.prefixes)) and selected(entry[1].case, options.bench)
              and not (options.quick and entry[1].case["slow"])]
     if options.list:
