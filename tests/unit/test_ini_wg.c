@@ -18,6 +18,9 @@
 #include "ini_parser.h"
 #include "ini_run.h"
 
+#define MANUAL TEST_DATA "/../../man/adit.conf.5"
+enum { MANUAL_ROOM = 1 << 20 };
+
 static void blanks_have_no_meaning(void **state)
 {
 	struct run *run = *state;
@@ -306,6 +309,38 @@ static void settings_without_effect_are_found(void **state)
 						"x:3: warning: Address: ::1/128 is a loopback address, not that of a host\n");
 }
 
+/* --- the manual ----- */
+
+/* Reports whether an item of the manual has the key in its title: ".It Li PreUp , PostUp". */
+static bool manual_has(const char *manual, const char *key)
+{
+	for (const char *item = strstr(manual, "\n.It Li "); item; item = strstr(item + 1, "\n.It Li ")) {
+		const char *title = item + strlen("\n.It Li "), *found = strstr(title, key);
+		size_t length = strcspn(title, "\n");
+
+		if (found && found + strlen(key) <= title + length && found[-1] == ' ' && strchr(" \n", found[strlen(key)]))
+			return true;
+	}
+	return false;
+}
+
+static void the_manual_describes_each_key(void **state)
+{
+	FILE *file = fopen(MANUAL, "r");
+	char *manual = calloc(1, MANUAL_ROOM);
+
+	assert_non_null(file);
+	assert_non_null(manual);
+	assert_uint_in_range(fread(manual, 1, MANUAL_ROOM - 1, file), 1000, MANUAL_ROOM - 2);
+	fclose(file);
+	for (enum ini_key key = 0; key < KEY_COUNT; key++) {
+		if (!manual_has(manual, ini_key_name(key)))
+			fail_msg("adit.conf.5 does not describe %s", ini_key_name(key));
+	}
+	assert_false(manual_has(manual, "Private"));
+	free(manual);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -322,6 +357,7 @@ int main(void)
 		cmocka_unit_test(an_endpoint_on_a_network_of_the_host_is_reachable),
 		cmocka_unit_test(settings_without_effect_are_found),
 		cmocka_unit_test(table_names_are_found),
+		cmocka_unit_test(the_manual_describes_each_key),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
