@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backend_ring.h"
+#include "backend_uring.h"
 
 static ssize_t syscalls_read(struct backend *backend, uint8_t **packet, int max)
 {

@@ -28,7 +28,7 @@
  * file, although that would save 45 ns per read: when a process is killed, the kernel releases fixed files only tens of
  * milliseconds later, and a restarted daemon would find its interface still in use.
  */
-#include "backend_ring.h"
+#include "backend_uring.h"
 
 #include <errno.h>
 

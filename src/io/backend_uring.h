@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The io_uring backend, as backend.c sees it. */
-#ifndef ADIT_IO_BACKEND_RING_H
-#define ADIT_IO_BACKEND_RING_H
+#ifndef ADIT_IO_BACKEND_URING_H
+#define ADIT_IO_BACKEND_URING_H
 
 #include "io/backend.h"
 
