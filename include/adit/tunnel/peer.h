@@ -3,7 +3,7 @@
  * A peer: its keys, endpoint, sessions and staged packets; and the set of peers of a device.
  *
  * Control alone changes a peer. The functions below that change what workers read require that control holds the device
- * lock. Three of them, marked below, ask the kernel first and take the lock themselves.
+ * lock, except those whose comments say that they take it.
  */
 #ifndef ADIT_TUNNEL_PEER_H
 #define ADIT_TUNNEL_PEER_H
