@@ -88,6 +88,11 @@ bool options_parse(struct options *options, struct config *config, const char *o
 		options_fail(options, "%s: the value contains '#' or a line break", option);
 		return false;
 	}
+	/* A file may contain such a list, because wg-quick(8) accepts superfluous commas. */
+	if (!value[strspn(value, " \t,")]) {
+		options_fail(options, "%s: the value is missing", option);
+		return false;
+	}
 	length = asprintf(&text, "[Interface]\n%s%s%s\n%s = %s\n", in_peer ? "[Peer]\n" : "",
 					  peer_key ? "PublicKey = " : "", peer_key ? any_key : "", key, value);
 	if (length < 0) {

@@ -28,9 +28,10 @@ const char *options_word(struct options *options);
 void options_fail(struct options *options, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /*
- * Parses the value of an option as that of `key` in a configuration file, in [Peer] or in [Interface]. The result is in
- * `config`, in its only peer or in itself; the caller has zeroed it and destroys it. On an error, prints what is wrong
- * with the option, sets `failed` and returns false.
+ * Parses the value of an option as that of `key` in a configuration file, in [Peer] or in [Interface]. Unlike in a
+ * file, a value of nothing but blanks and commas is an error. The result is in `config`, in its only peer or in itself;
+ * the caller has zeroed it and destroys it. On an error, prints what is wrong with the option, sets `failed` and
+ * returns false.
  */
 bool options_parse(struct options *options, struct config *config, const char *option, const char *key, bool in_peer,
 				   const char *value);

@@ -287,26 +287,29 @@ static int given_addresses(const struct peer_site *site, struct new_peer *peer, 
 {
 	struct options options = { .command = site->command };
 	struct config config = { 0 };
-	int error = 0, count = 0;
+	bool has_v4 = false, has_v6 = false;
+	int error = 0;
 
 	options_parse(&options, &config, "--address", "Address", false, list);
 	for (const struct config_prefix *address = config.addresses; address && !error; address = address->next) {
 		const char *special = prefix_special(&address->prefix);
 		struct ip_prefix host = address->prefix;
+		bool *has_family = host.family == AF_INET6 ? &has_v6 : &has_v4;
 		char text[PREFIX_TEXT];
 
 		host.length = host.family == AF_INET6 ? 128 : 32;
 		prefix_to_text(text, &host);
 		if (special)
 			fprintf(stderr, "%s: --address: %s is %s; give the address of a host\n", site->command, text, special);
-		if (special || ++count > 2 || prefix_in_use(site, "--address", &host) ||
+		else if (*has_family)
+			fprintf(stderr, "%s: --address: at most one IPv4 and one IPv6 address are allowed\n", site->command);
+		if (special || *has_family || prefix_in_use(site, "--address", &host) ||
 			address_is_reserved(site, "--address", &host))
 			error = -1;
 		else
 			append_address(peer, &host);
+		*has_family = true;
 	}
-	if (count > 2)
-		fprintf(stderr, "%s: --address: at most one IPv4 and one IPv6 address are allowed\n", site->command);
 	config_destroy(&config);
 	return error;
 }

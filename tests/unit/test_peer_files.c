@@ -257,6 +257,9 @@ static void init_names_the_option_that_is_wrong(void **state)
 	expect_error("init ./a.conf",
 				 "adit init: the arguments are FILE --address LIST [OPTION]...; see \"adit init --help\"\n");
 	expect_error("init ./a.conf --address", "adit init: --address: the value is missing\n");
+	expect_error("init ./a.conf --address ,", "adit init: --address: the value is missing\n");
+	expect_error("init ./a.conf --address 10.9.0.1/24 --peer " KEY " --allowed-ips ,",
+				 "adit init: --allowed-ips: the value is missing\n");
 	expect_error("init ./a.conf --address=10.9.0.1/24 --address 10.9.0.2/24",
 				 "adit init: --address: the option is given twice\n");
 	expect_error("init ./a.conf --address 10.9.0.0/24", "adit init: --address: 10.9.0.0/24 is the network itself; "
@@ -395,6 +398,12 @@ static void add_names_what_is_wrong_and_changes_nothing(void **state)
 				 "adit peer add: --address: 10.9.0.3/32 is the broadcast address of 10.9.0.0/30\n");
 	expect_error("peer add site.conf bob --address 10.9.0.0",
 				 "adit peer add: --address: 10.9.0.0/32 is the address of the network 10.9.0.0/30\n");
+	expect_error("peer add site.conf bob --address 10.9.1.3,fd09::3,10.9.1.4",
+				 "adit peer add: --address: at most one IPv4 and one IPv6 address are allowed\n");
+	expect_error("peer add site.conf bob --address 10.9.1.3,10.9.1.3",
+				 "adit peer add: --address: at most one IPv4 and one IPv6 address are allowed\n");
+	expect_error("peer add site.conf bob --address ,", "adit peer add: --address: the value is missing\n");
+	expect_error("peer add site.conf bob --routes ,,", "adit peer add: --routes: the value is missing\n");
 	expect_error("peer add site.conf bob --address 10.9.1.3 --allowed-ips 10.8.0.0/24,10.9.0.2/32",
 				 "adit peer add: --allowed-ips: 10.9.0.2/32 belongs to the peer alice in site.d/alice.conf:1\n");
 	expect_error("peer add site.conf bob --address 10.9.1.3 --allowed-ips 10.9.0.1/32",
