@@ -252,10 +252,16 @@ int command_interface(int argc, char **argv)
 	}
 	if (argc > name && !strcmp(argv[name], "--"))
 		name++;
-	if (argc != name + 1 || !is_interface_name(argv[name])) {
+	if (argc != name + 1 || *argv[name] == '-') {
 		const char *wrong = argc == name ? NULL : argv[argc == name + 1 ? name : name + 1];
 
 		return usage_error("", "[-f | --foreground] [--] IFNAME", wrong);
+	}
+	if (!is_interface_name(argv[name])) {
+		fprintf(stderr,
+				"adit: \"%s\" is not the name of an interface: 1 to %d characters, without blanks, '/' and ':'\n",
+				argv[name], NAME_CHARACTERS);
+		return EXIT_FAILURE;
 	}
 	if (set_log_level(&reason) || dropin_prepare(&passed, &reason)) {
 		fprintf(stderr, "adit: %s: %s\n", argv[name], reason.text);

@@ -130,6 +130,9 @@ def wrong_input_gets_one_line():
     for words in ["-x"], ["a/b"], ["--no-such-option"], ["-f"], ["-f", "a", "b"], ["wg9", "b"], ["--", "a/b"]:
         done = adit(*words)
         assert done.returncode == 1 and done.stderr.startswith("adit: ") and done.stderr.count("\n") == 1, done
+    for name in "a/b", "a b", "sixteen-letters-", "..", "":
+        done = adit("--", name)
+        assert done.stderr.startswith(f'adit: "{name}" is not the name of an interface: '), done
     done = adit("send", "10.9.0.2")  # an interface has no argument, so a command is meant
     assert done.stderr == 'adit: "send" is not a command; see "adit --help"\n', done
     done = adit("log", "site", "debug")
