@@ -160,10 +160,11 @@ int startup_check_descriptors(unsigned workers, struct reason *reason)
 	if (error)
 		opened--;
 	getrlimit(RLIMIT_NOFILE, &limit);
-	if (error == -EMFILE || error == -EINVAL)
-		reason_set(reason, -EMFILE,
-				   "%zu open files are needed with %u worker%s, but the limit is %llu (ulimit -n, LimitNOFILE=)",
-				   needed + STDERR_FILENO + 1, workers, workers == 1 ? "" : "s", (unsigned long long)limit.rlim_cur);
+	if (error == -EMFILE || error == -EINVAL) /* EINVAL: the limit is so low that fcntl(2) may not even ask for one */
+		error = reason_set(
+			reason, -EMFILE,
+			"%zu open files are needed with %u worker%s, but the limit is %llu (ulimit -n, LimitNOFILE=)",
+			needed + STDERR_FILENO + 1, workers, workers == 1 ? "" : "s", (unsigned long long)limit.rlim_cur);
 	else if (error)
 		reason_set_errno(reason, error, "descriptors");
 	while (opened)

@@ -14,7 +14,7 @@
  * whose output is lost fails. Completes PATH if it is empty, or if it has /usr/bin without /usr/sbin. Also unblocks all
  * signals, ignores SIGXFSZ, and disables core dumps, which would contain keys. Builds with a sanitizer keep core dumps,
  * because a leak check needs to trace the process. Raises the limit of the stack if it is too low. Returns 0, or
- * -ENOMEM with the reason if it may not.
+ * -ENOMEM with the reason if this process may not raise that limit.
  */
 int startup_init(struct reason *reason);
 
@@ -29,7 +29,7 @@ void startup_close_inherited_after(int last);
 /*
  * Raises the soft limit of open descriptors as far as needed, and checks that a daemon with `workers` workers can open
  * all of its descriptors. Without this check, libev would abort the process when it cannot open its pipe. Returns 0, or
- * -EMFILE or -ENFILE with the reason. Opens nothing.
+ * -EMFILE, -ENFILE or -ENOMEM with the reason. Leaves nothing open.
  */
 int startup_check_descriptors(unsigned workers, struct reason *reason);
 
