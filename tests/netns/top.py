@@ -142,7 +142,13 @@ def row_of(terminal, name):
     return next((line.split() for line in terminal.lines() if line.startswith(name + " ")), [])
 
 
+def time_of(screen):
+    """Returns the time at the end of the title, hh:mm:ss."""
+    return screen.split("\n", 1)[0].split()[-1]
+
+
 def title_row(terminal):
+    """Returns the row that has the titles of the columns."""
     return next(i for i, line in enumerate(terminal.lines()) if line.startswith("PEER "))
 
 
@@ -223,7 +229,7 @@ def keys(lab):
         assert terminal.screen() == first, terminal.screen()
         terminal.keys("p")
         terminal.shows("PAUSED", wanted=False)
-        wait_for(lambda: terminal.lines()[0] != first.split("\n", 1)[0].replace("PAUSED", ""), "a later time")
+        wait_for(lambda: time_of(terminal.screen()) != time_of(first), "a later time")
     with lab.check("Enter shows the selected peer, and the arrows the others"):
         terminal.keys("S", "S", "Down")  # by rate: kyoto and lima are below berlin
         terminal.keys("Enter")
@@ -287,7 +293,7 @@ def many_peers(lab):
         terminal.keys("NPage", "NPage")
         terminal.shows("^peer 0 ", wanted=False)
         terminal.keys("Enter")
-        name = terminal.shows(r"^peer +(peer \d+)$") and re.search(r"^peer +(peer \d+)$", terminal.screen(), re.M)[1]
+        name = terminal.shows(r"^peer +(peer \d+)$")[1]
         terminal.keys("Escape")
         terminal.resize(80, 10)
         terminal.shows(f"^{name} ")

@@ -126,7 +126,7 @@ static void descriptors_are_stored_in_place_of_old_ones(void **state)
 
 /* --- received descriptors ----- */
 
-/* Sets the variables as the service manager does, for `count` descriptors from 3 on, all of which are /dev/null. */
+/* Sets the variables as the service manager does, for `count` descriptors from 3 on, which belong to process `to`. */
 static void pass(const char *count, const char *names, pid_t to)
 {
 	char pid[32];
@@ -226,7 +226,7 @@ static void receive_nothing(void)
 	REQUIRE(store.count == 0);
 }
 
-static void descriptors_for_another_process_are_ignored(void **state)
+static void descriptors_of_others_and_bad_numbers_are_ignored(void **state)
 {
 	in_child(receive_nothing);
 }
@@ -275,7 +275,7 @@ int main(void)
 		WITH_RIG(descriptors_are_stored_in_place_of_old_ones),
 		WITH_RIG(descriptors_are_taken_by_name),
 		WITH_RIG(descriptors_that_are_not_taken_are_removed_once),
-		WITH_RIG(descriptors_for_another_process_are_ignored),
+		WITH_RIG(descriptors_of_others_and_bad_numbers_are_ignored),
 		WITH_RIG(descriptors_beyond_the_limit_are_closed),
 		WITH_RIG(descriptors_that_are_not_open_are_skipped),
 	};

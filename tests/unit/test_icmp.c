@@ -142,7 +142,7 @@ static void malformed_headers_get_no_answer(void **state)
 	assert_int_equal(icmp_unreachable(message, packet, 20), 0);
 	assert_int_equal(icmp_unreachable(message, packet, 0), 0);
 	make_v6(0, 59); /* hop-by-hop options that are longer than the packet */
-	memset(packet + 41, 255, 1);
+	packet[41] = 255;
 	assert_int_equal(icmp_unreachable(message, packet, 100), 0);
 }
 
