@@ -3,10 +3,18 @@
  * Completion of the command line.
  *
  * The help of a command is the only description of its arguments. Its usage names the words in their order. Its options
- * are those of the usage and the first words of indented lines. A word in capitals names a kind of value: FILE and NAME
- * are configurations, IFNAME is a running interface, DIR is a directory, LEVEL is a level of the log, PEER is a peer of
- * the FILE or IFNAME before it, HOST is a host of the list HOSTS before it; "add|remove" are alternatives. Such a verb
- * may have a usage of its own, in an indented line of the help: "adit peer remove FILE PEER".
+ * are those of the usage and the first words of indented lines. A word in capitals names a kind of value:
+ *
+ *     FILE          a configuration: the name of one in /etc/adit, or a file; as the value of an option, any file
+ *     IFNAME        a running interface; so is NAME, if it is the first word
+ *     PEER          a peer of the FILE or IFNAME before it
+ *     HOSTS, LOG    a file
+ *     HOST          a host of the list HOSTS before it
+ *     DIR           a directory
+ *     LEVEL         a level of the log
+ *
+ * "add|remove" are alternatives. Such a verb may have a usage of its own, in an indented line of the help: "adit peer
+ * remove FILE PEER".
  */
 #include "cli/complete.h"
 
