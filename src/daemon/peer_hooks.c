@@ -204,7 +204,6 @@ static void on_command_end(void *context, int status)
 /* Returns 0 or negative errno. */
 static int start_command(struct hooked_peer *entry)
 {
-	const struct hooked_peer *peer = entry;
 	struct peer_hooks *hooks = entry->hooks;
 	char texts[VARIABLES][VARIABLE_ROOM], key[KEY_BASE64];
 	const char *variables[VARIABLES];
@@ -213,13 +212,13 @@ static int start_command(struct hooked_peer *entry)
 	char *expanded, *masked;
 	int error;
 
-	key_to_base64(key, peer->public_key);
+	key_to_base64(key, entry->public_key);
 	snprintf(texts[0], VARIABLE_ROOM, "ADIT_EVENT=%s", command.label);
 	snprintf(texts[1], VARIABLE_ROOM, "ADIT_INTERFACE=%s", hooks->device->name);
-	snprintf(texts[2], VARIABLE_ROOM, "ADIT_PEER=%s", *peer->name ? peer->name : key);
+	snprintf(texts[2], VARIABLE_ROOM, "ADIT_PEER=%s", *entry->name ? entry->name : key);
 	snprintf(texts[3], VARIABLE_ROOM, "ADIT_PEER_KEY=%s", key);
-	snprintf(texts[4], VARIABLE_ROOM, "ADIT_ENDPOINT=%s", peer->endpoint);
-	snprintf(texts[5], VARIABLE_ROOM, "ADIT_REASON=%s", peer->reason);
+	snprintf(texts[4], VARIABLE_ROOM, "ADIT_ENDPOINT=%s", entry->endpoint);
+	snprintf(texts[5], VARIABLE_ROOM, "ADIT_REASON=%s", entry->reason);
 	for (int i = 0; i < VARIABLES - 1; i++)
 		variables[i] = texts[i];
 	variables[VARIABLES - 1] = NULL;
@@ -315,7 +314,8 @@ static void on_peer_event(void *context, const struct event *event)
 	if (!entry)
 		entry = get_entry(hooks, event->public_key);
 	if (!entry) {
-		log_error(hooks->device->name, "%s: %s", labels[event->kind == EVENT_PEER_DOWN], strerror(ENOMEM));
+		log_error(hooks->device->name, "%s: %s",
+				  labels[event->kind == EVENT_PEER_UP ? PEER_HOOK_UP : PEER_HOOK_DOWN], strerror(ENOMEM));
 		return;
 	}
 	snprintf(entry->name, sizeof entry->name, "%s", event->name ? event->name : "");

@@ -48,7 +48,7 @@ static void on_up_ready(void *context)
 	close(child->ready);
 }
 
-static volatile sig_atomic_t up_daemon; /* the process that a waiting parent ends with itself */
+static volatile sig_atomic_t up_daemon; /* the process to which a parent that waits passes SIGTERM on */
 
 static void on_up_terminated(int number)
 {
@@ -58,7 +58,7 @@ static void on_up_terminated(int number)
 /* Forks the daemon. Returns the exit code of the process that returns. */
 static int up_in_background(const char *path, struct config *config, bool strict, int log)
 {
-	struct up_child child = { .interface = config->interface, .log = log };
+	struct up_child child = { .log = log };
 	char interface[IFNAMSIZ], byte;
 	int ready[2], status;
 	ssize_t got;
