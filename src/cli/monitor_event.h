@@ -33,9 +33,9 @@ struct monitor_event {
 
 /* Stores the value of a line. Skips keys that are not known, and cuts a value that is too long. */
 void monitor_event_set(struct monitor_event *event, const char *key, const char *value);
-/* Prints the event as a line for people, with the time where we are. */
+/* Prints the event as a line for people, with the time in the local time zone. */
 void monitor_event_text(FILE *to, const char *interface, const struct monitor_event *event);
-/* Prints it as a line with a JSON object; adit(8) describes it. */
+/* Prints the event as a line with a JSON object, which adit(8) describes. */
 void monitor_event_json(FILE *to, const char *interface, const struct monitor_event *event);
 
 #endif

@@ -144,7 +144,7 @@ static int show_read_endpoint(void *member, const char *value)
 	return snprintf(member, SHOW_ENDPOINT, "%s", value) < SHOW_ENDPOINT ? 0 : -EPROTO;
 }
 
-/* Only whether there is one. All zeros mean none. */
+/* Stores whether there is a key, not the key itself. All zeros mean that there is none. */
 static int show_read_preshared_key(void *member, const char *value)
 {
 	bool *has_preshared_key = member;
@@ -306,8 +306,8 @@ static int show_read_line(void *context, char *key, char *value)
 }
 
 /*
- * Sets the states that the daemon has not reported, or by words of a later version. The origin of an endpoint that is
- * not known any more means nothing.
+ * Sets the states that the daemon has not reported, or has reported by a word of a later version. Clears the origins of
+ * endpoints that are not known any more.
  */
 static void derive_states(struct show_interface *interface)
 {

@@ -60,7 +60,7 @@ struct show_peer {
 	char *state_reason;               /* why the peer is not up, a clause for people; NULL: none; never empty */
 	enum show_origin endpoint_origin; /* unknown without an endpoint */
 	struct show_quality quality;
-	const struct show_peer *earlier; /* the same peer in the look before; NULL: none. Set by show_link_looks */
+	const struct show_peer *earlier; /* the same peer in the previous reading, by show_link_looks; NULL: none */
 	struct config_prefix *allowed_ips, **allowed_ip_tail;
 };
 
@@ -117,8 +117,8 @@ const char *show_origin_word(enum show_origin origin);
 const char *show_drop_cause(const char *counter);
 
 /*
- * Sets `earlier` of the peers that were in the look before, too. A peer whose totals are lower than then has none,
- * because its daemon was started again. `before` may be NULL.
+ * Sets `earlier` of each peer that `before`, the previous reading, contains, too. If a total of the peer has fallen
+ * since then, `earlier` stays NULL: the daemon was restarted, or the peer was added again. `before` may be NULL.
  */
 void show_link_looks(struct show_interface *interfaces, const struct show_interface *before);
 

@@ -160,7 +160,7 @@ static void print_cell(const struct table *table, enum table_column column, cons
 					   int *pending)
 {
 	const struct terminal *terminal = &table->view->terminal;
-	bool is_number = column >= COLUMN_HANDSHAKE && column <= COLUMN_SENT; /* and ends at the right */
+	bool is_number = column >= COLUMN_HANDSHAKE && column <= COLUMN_SENT; /* aligned to the right */
 	int width = table->width[column], needed = terminal_width(text);
 
 	if (!needed) { /* no blanks at the end of a line */

@@ -26,7 +26,7 @@ int command_stop(int argc, char **argv)
 
 	if (!usage_check("stop", argc, argv, "[--killed] IFNAME", 1, 1))
 		return EXIT_FAILURE;
-	/* The unit of a killed daemon fails for this name already. */
+	/* With such a name adit@NAME has failed already, so adit-sweep@NAME, which runs this, need not fail, too. */
 	if (!uapi_client_check_name("stop", argv[1]))
 		return killed ? EXIT_SUCCESS : EXIT_FAILURE;
 	if (killed) {

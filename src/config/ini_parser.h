@@ -50,7 +50,7 @@ enum ini_key {
 	KEY_COUNT,
 };
 
-/* A part of the input. It is not a string, and it is not copied. */
+/* A part of the input. It is not copied, and has no terminating NUL byte. */
 struct ini_slice {
 	const char *at;
 	size_t length;
@@ -192,7 +192,7 @@ const char *ini_peer_title(char text[INI_TITLE], const struct config_peer *peer)
 
 /* A UDP port: a number from 0 to 65535, or the name of a service (services(5)). */
 bool ini_port(const char *text, uint16_t *port);
-/* True if no name server can know the host, because it looks like an IP address, which it is not: "300.1.1.1". */
+/* True if no name server can know the host, because it looks like an IP address but is not valid: "300.1.1.1". */
 bool ini_mistyped_address(const char *host);
 /*
  * The number of the routing table that is called `name` in the files of ip-route(8) below `root`, which is "" except in

@@ -194,7 +194,9 @@ static void edit_key(struct save_text *text, const uint8_t *public_key, enum ini
 
 		if (!section_matches(section, public_key))
 			continue;
-		place = place == NO_LINE || public_key ? section->last : place;
+		/* A new key goes to the end of the first [Interface], or of the last section of the peer. */
+		if (place == NO_LINE || public_key)
+			place = section->last;
 		for (int at = section->head; at <= section->last; at++) {
 			struct save_line *line = &text->lines[at];
 

@@ -62,8 +62,8 @@ bool aead_built_in(const char *name)
 }
 
 /*
- * For each suite, chooses the fastest of the working ciphers that `name` permits. Frees the scratch memory if no cipher
- * uses it. Returns -ENOTSUP if an available suite has no cipher.
+ * For each suite, chooses the fastest of the working ciphers that `name` permits. Frees the memory of IPsec-MB if none
+ * of them is from that library. Returns 0, or -ENOTSUP if an available suite has no cipher.
  */
 static int choose_ciphers(struct aead_provider *aead, const char *name)
 {

@@ -36,7 +36,8 @@ static void libsodium_chacha_key_set(const struct aead_provider *aead, void *key
 }
 
 /*
- * XORs the stream into in[-AEAD_HEADROOM..length) and the scratch bytes that follow.
+ * XORs the stream with in[-AEAD_HEADROOM..length) and the scratch bytes that follow, and writes the result to the same
+ * range of `out`.
  *
  * libsodium (AVX2) computes eight blocks at once, then four, then single ones; a partial block takes as long as a whole
  * one. Measured: eight take 237 ns, four 210 ns, one 130 ns. So after the groups of eight, one remaining block is

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Install. The first command on a host reports the SHA-256 of its file, so that unchanged files are not copied. A new
- * file goes to the host by the standard input of ssh(1), into a folder that only root can read. There its digest is
- * compared and `adit check` parses it; only then it replaces the file of the tunnel, by rename(2). If the tunnel does
- * not take the new file, the old one returns, so that the next run finds a difference and tries again. For the same
- * reason a new tunnel is enabled first.
+ * Install: copies the files to the hosts and reloads their tunnels.
+ *
+ * The first command on a host reports the SHA-256 of its file, so that unchanged files are not copied. A new file goes
+ * to the host by the standard input of ssh(1), into a folder that only root can read. There its digest is compared and
+ * `adit check` parses it. Only then it replaces the file of the tunnel, by rename(2). If the reload or the start fails,
+ * the old file is put back, so that the next run finds a difference and tries again. For the same reason a new tunnel
+ * is enabled before its file is in place.
  */
 #include "install.h"
 

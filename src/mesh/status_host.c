@@ -82,6 +82,7 @@ static void read_peer(struct json_reader *reader, const struct status_host *host
 /* Returns the next peer, zeroed, or NULL if there is no memory or the document has too many peers. */
 static struct status_peer *add_status_peer(struct status_host *host)
 {
+	/* The second condition implies the first, which clang-tidy does not see. */
 	if (host->peer_count == host->peer_room || !host->peers) {
 		size_t room = host->peer_room ? 2 * host->peer_room : 16;
 		struct status_peer *larger = NULL;
@@ -176,7 +177,7 @@ static const char *find_document(struct status_host *host, const char *text)
 	return found ? found + 1 : NULL;
 }
 
-/* Why the command failed. An adit without `show --json` complains about its arguments. */
+/* Sets the reason why the command failed. An adit without `show --json` complains about its arguments. */
 static void explain_failure(struct status_host *host, const struct status_answer *answer)
 {
 	const char *line = remote_last_line(answer->errors);

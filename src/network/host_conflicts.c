@@ -2,8 +2,8 @@
 /*
  * Conflicts: routes, rules and addresses of other programs that take traffic from the tunnel.
  *
- * They may be intended, so they are never touched. If ours can be put in front of one, the reconciler does that.
- * Otherwise the conflict is reported.
+ * They may be intended, so they are never touched. If one of ours can be put in front of such an item, the reconciler
+ * does that. Otherwise the conflict is reported.
  */
 #include <errno.h>
 #include <linux/rtnetlink.h>

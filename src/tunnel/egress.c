@@ -290,7 +290,7 @@ static bool begin_cut(struct egress *egress, const uint8_t *packet, size_t lengt
 /*
  * Returns true for a datagram of our own that the routes led back into the TUN: it comes from our port and goes to the
  * endpoint of its peer. Sealing it would make another such datagram, without end. A fragment other than the first has
- * no ports; it becomes a datagram that has.
+ * no ports, so it is sealed once; the result is a whole datagram again, which has ports.
  */
 static bool is_our_own(const struct device *device, const struct peer *peer, const uint8_t *packet, size_t n)
 {
@@ -312,8 +312,8 @@ static bool is_our_own(const struct device *device, const struct peer *peer, con
 }
 
 /*
- * Counts and reports a packet that has no peer, or none with an endpoint, and sends an ICMP error to its sender, as a
- * router would.
+ * Counts and reports a packet that has no peer, or whose peer cannot be reached because it has no endpoint or the link
+ * is down. Sends an ICMP error to the sender of the packet, as a router would.
  */
 static __attribute__((cold)) void refuse_packet(struct egress *egress, struct peer *peer, const uint8_t *ip,
 												size_t length, uint64_t now)

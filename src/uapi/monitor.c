@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Monitors: each has a queue of bytes. An event that does not fit into the queue is lost, and the client learns how
- * many were as soon as there is room again. So a client that never reads costs no more than one that does: a few
- * microseconds per event, and the memory of its queue. A monitor has no time limits, but one that has not read for a
- * while makes room for another.
+ * Monitors: each has a queue of bytes. An event that does not fit into the queue is lost. As soon as there is room
+ * again, the client gets the number of lost events. So a client that never reads costs no more than one that does: a
+ * few microseconds per event, and the memory of its queue. A monitor has no time limits. If there are too many, a new
+ * one replaces the one that has not read for longest, but only after EVICT_SLOW.
  *
- * A client may close its sending side, or its whole socket. It has nothing more to send.
+ * A client may close its sending side and continue to read. If it sends anything after its request, or closes its whole
+ * socket, its monitor ends.
  */
 #include "monitor.h"
 
@@ -29,8 +30,8 @@ struct uapi_monitor {
 	struct list_node node;
 	struct ev_io read_watcher, write_watcher;
 	double active;       /* when bytes last moved, or began to wait; by clock_seconds */
-	uint64_t lost;       /* events since the last one that the queue took */
-	size_t sent, filled; /* what lies between them waits */
+	uint64_t lost;       /* events that did not fit since the last one that did */
+	size_t sent, filled; /* the bytes of `queue` between these offsets wait to be sent */
 	char queue[QUEUE];
 };
 

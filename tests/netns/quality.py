@@ -97,7 +97,7 @@ def quality_of(end):
 
 
 def expect_figures(relay, sender, receiver):
-    """Waits until the receiver reports what the relay has counted. Its gaps are only lost after a second."""
+    """Waits until the receiver reports what the relay has counted. A receiver counts gaps as lost after a second."""
     names = "datagrams", "lost", "late", "duplicate", "gaps"
     counted = relay.counts(sender.node.name)
     wanted = {name: counted[name] for name in names}

@@ -139,7 +139,7 @@ static void the_private_key_may_be_set_later(void **state)
 		"x:1: warning: [Interface]: PrivateKey is missing; the tunnel is unusable until wg(8) sets one\n");
 }
 
-/* Advice is for `check`: a daemon that reads the same file says nothing. */
+/* Advice is for `check`: a daemon that reads the same file gives none. */
 static void advice_is_given_only_on_request(void **state)
 {
 	static const char text[] = INTERFACE "MTU = 1200\nAddress = fd00::1/64\n" PEER

@@ -35,8 +35,8 @@ bool key_from_hex(uint8_t key[KEY_BYTES], const char *text);
 bool key_like(const char *text);
 
 /*
- * Replaces each key in the text by "(key)": what is 44 characters of base64 or 64 hexadecimal digits, whatever stands
- * beside it. For texts that others wrote, which may contain secrets.
+ * Replaces each key in the text by "(key)". A key is 44 characters of base64, or 64 hexadecimal digits, whatever stands
+ * beside them. For texts that others wrote, which may contain secrets.
  */
 void key_mask(char *text);
 

@@ -2,9 +2,9 @@
 /*
  * SVG: self-contained pictures of nodes on a ring, each with a label outside the ring.
  *
- * Few nodes have labels of several horizontal lines. Many have labels of one line, which continue the radius, and the
- * ring is large enough for one line per node. The font has a fixed width, so the size of each label is known. A picture
- * has a background of its own, light or dark as the viewer prefers, so it is readable on any page.
+ * With few nodes, labels have several horizontal lines. With many nodes, labels have one line, which continues the
+ * radius, and the ring is large enough for one line per node. The font has a fixed width, so the size of each label is
+ * known. A picture has a background of its own, light or dark as the viewer prefers, so it is readable on any page.
  */
 #ifndef ADIT_BASE_SVG_H
 #define ADIT_BASE_SVG_H
@@ -55,9 +55,9 @@ double svg_label_width(const struct svg_label *label);
 
 /* Starts a ring of `count` nodes, and decides whether its labels are radial. */
 void svg_ring_begin(struct svg_ring *ring, size_t count);
-/* The ring gets room for this label. */
+/* Makes room for this label outside the ring. */
 void svg_ring_add_label(struct svg_ring *ring, const struct svg_label *label);
-/* Computes the size of the ring, with a radius of at least `radius_min`. Its center is that of width and height. */
+/* Computes radius, which is at least `radius_min`, size and center. The center of the ring is that of the picture. */
 void svg_ring_layout(struct svg_ring *ring, double radius_min);
 
 /* The position at `turn` of the ring, clockwise from the top: 0.25 is on the right. */

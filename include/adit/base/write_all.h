@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Complete writes, and names of files that survive a crash. */
+/* Complete writes, and changes of folders that survive a crash. */
 #ifndef ADIT_BASE_WRITE_ALL_H
 #define ADIT_BASE_WRITE_ALL_H
 
@@ -9,8 +9,8 @@
 int write_all(int fd, const void *bytes, size_t length);
 
 /*
- * Syncs the folder of `path`, so that a name that was added or removed there survives a crash. A file system that
- * cannot do that for a folder does not need it.
+ * Syncs the folder of `path`, so that a crash does not undo the addition or removal of a name there. Errors are
+ * ignored: a file system that cannot sync a folder does not need it.
  */
 void sync_folder_of(const char *path);
 

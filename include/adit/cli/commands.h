@@ -9,9 +9,8 @@
 
 /*
  * `check [--strict] FILE...`: parses each file as `run` would. With --strict, a file with keys that others can read is
- * an error. Findings go to standard error as "file:line: error|warning: text",
- * and a file without errors gets one line on standard output. Returns 1 if any file has an error; warnings do not
- * count.
+ * an error. Findings go to standard error as "file:line: error|warning: text", and a file without errors gets one line
+ * on standard output. Returns 1 if any file has an error; warnings do not count.
  */
 int command_check(int argc, char **argv);
 

@@ -17,10 +17,10 @@
 /*
  * Edits `length` bytes of `text`, the file that `file` was parsed from, so that it means the state in `running`:
  * private key, port, mark, MTU, addresses and peers. A setting of the interface that is absent in `running` (no flag
- * `has_...`, an MTU of 0) stays as it is in the file, and so does the endpoint of a peer without
- * `has_endpoint`, for example because it is a name. A peer that the text does not contain, but `file` does, came from
- * another file, and is not added. A peer with our own public key stays, although no device has it. Addresses are only
- * added: `running` need not contain those of the file.
+ * `has_...`, an MTU of 0) stays as it is in the file, and so does the endpoint of a peer without `has_endpoint`, for
+ * example because it is a name. A peer that the text does not contain, but `file` does, came from another file, and is
+ * not added. A peer with our own public key stays, although no device has it. Addresses are only added: `running` need
+ * not contain those of the file.
  *
  * `unsaved` receives the first peer of `file` that the text does not contain, but `running` lacks or has with other
  * settings; NULL: none. Returns 1 and the new text, which contains keys: the caller wipes and frees it. Returns 0 if

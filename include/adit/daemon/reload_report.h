@@ -11,7 +11,7 @@
 struct reload_report {
 	const char *interface;
 	struct uapi_reply *reply; /* of the client that requested the reload; NULL: it was SIGHUP */
-	char error[REASON_BYTES]; /* the first one in the file */
+	char error[REASON_BYTES]; /* the first error in the file; "": none yet */
 };
 
 /* The settings that only a start applies, as the running process has them. */
@@ -28,7 +28,7 @@ struct start_settings reload_report_settings(const struct config *config);
 
 /* Reports a line. `context` is the struct reload_report. */
 void reload_report_message(void *context, const char *text);
-/* Reports each setting in which the file differs from what runs, and which takes effect at the next start only. */
+/* Reports each setting that takes effect only at the next start, and in which the file differs from what runs. */
 void reload_report_deferred(struct reload_report *report, const struct start_settings *running,
 							const struct config *wanted);
 /* Reports the result of a reload to the clients of `adit monitor`. `refusal` is NULL if it was applied. */

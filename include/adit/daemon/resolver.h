@@ -62,7 +62,7 @@ struct resolver_query *resolver_lookup(struct resolver *resolver, const char *ho
  * when it was opened.
  */
 void resolver_restart(struct resolver *resolver);
-/* The same if resolv.conf or the mark has changed since the last query. */
+/* Does what resolver_restart does, but only if resolv.conf or the mark has changed since the last query. */
 void resolver_refresh(struct resolver *resolver);
 /* Discards the answer when it arrives, because the owner no longer exists. */
 void resolver_abandon(struct resolver_query *query);
