@@ -38,7 +38,7 @@ static_assert(sizeof levels / sizeof *levels == LOG_DEBUG + 1, "one row per log 
 
 static _Atomic enum log_level max_level = LOG_INFO;
 static _Atomic enum { STREAM_UNKNOWN, STREAM_JOURNAL, STREAM_SYSLOG, STREAM_OTHER } stream; /* what standard error is */
-static _Atomic unsigned long lost; /* lines that nothing has read, and no line has reported */
+static _Atomic unsigned long lost; /* lines that could not be written, and that no line has reported yet */
 
 /* --- levels ----- */
 
@@ -83,7 +83,8 @@ void log_stream_changed(void)
 }
 
 /*
- * The socket of syslogd(8) or of the journal. A restarted syslogd has another one, so connect again for each failure.
+ * Connects to the socket of syslogd(8) or of the journal. A restarted syslogd has another socket, so this is repeated
+ * after a failure.
  */
 static int connect_syslog(int fd)
 {
@@ -136,8 +137,8 @@ static bool write_stderr(const char *line, size_t length)
 }
 
 /*
- * Writes a line, whose end is at line[length]; it is overwritten. In the journal's stream the priority precedes it, in
- * the system log also the name of the program.
+ * Writes a line of `length` bytes, and a newline. The priority precedes the line in the journal's stream, and the
+ * priority and the name of the program in the system log.
  */
 static bool write_log_line(enum log_level level, const struct log_subject *subject, const char *line, size_t length)
 {

@@ -23,7 +23,8 @@ struct http_request {
 
 /*
  * Reads the head of a request from a socket or pipe. A body is not read. Returns 0; the status of the answer if the
- * request is invalid (400), late (408) or too long (431); or -ENODATA if the client closes without a request.
+ * request is invalid (400), late (408) or too long (431); or a negative errno if no answer can be sent: -ENODATA if the
+ * client closes without a request, or the error of poll(2).
  */
 int http_read_request(int fd, struct http_request *request);
 

@@ -165,7 +165,7 @@ static bool file_has_setting(const char *path, const char *key, const char *valu
 	return false;
 }
 
-/* Looks at `path` and at the files in the folder `path`.d, or in `folder`. */
+/* Returns true if the file `path`, or a file in `folder` that is not hidden, has the setting. */
 static bool any_has_setting(const char *path, const char *folder, const char *key, const char *value)
 {
 	DIR *directory = opendir(folder);

@@ -222,7 +222,6 @@ void judge_port(struct findings *findings, const struct port_facts *facts, const
 
 struct clock_facts {
 	int64_t seconds; /* since the epoch */
-	int64_t build;   /* when the program was built, likewise */
 	bool unsynchronized;
 	bool battery; /* a real-time clock keeps the time while the host is off */
 	bool timedatectl;
