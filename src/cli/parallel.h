@@ -6,8 +6,8 @@
 #include <stddef.h>
 
 /*
- * Calls `handle` for each of the `count` items, of `size` bytes each, in a thread of its own. If no thread can be made,
- * this one calls it. Returns when all calls have returned.
+ * Calls `handle` for each of the `count` items, of `size` bytes each: for the last one, and for one whose thread cannot
+ * be made, in this thread, for each of the others in a thread of its own. Returns when all calls have returned.
  */
 void parallel_each(void *items, size_t size, size_t count, void (*handle)(void *item));
 

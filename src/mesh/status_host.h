@@ -25,7 +25,7 @@ struct status_peer {
 enum status_outcome {
 	STATUS_SKIPPED, /* the list has no destination for ssh(1) */
 	STATUS_ANSWERED,
-	STATUS_FAILED, /* `reason` says why */
+	STATUS_FAILED, /* the `reason` of the host says why */
 };
 
 /* Zeroed memory is a host that was skipped. */

@@ -22,7 +22,7 @@ struct host {
 	bool closing;             /* the interface may be gone, but our other items must still be observed */
 	struct netlink_link link; /* at the last observation */
 	struct host_operations operations;
-	void (*report)(void *context, const char *text); /* of a conflict that stays; NULL: nobody wants to know */
+	void (*report)(void *context, const char *text); /* of a conflict that stays; NULL: not reported */
 	void *report_context;
 };
 

@@ -56,7 +56,7 @@ enum reconcile_mode {
 	RECONCILE_REPAIR,  /* everything; failures are reported by `warn` and do not end the run */
 };
 
-/* Wants the IPv6 items again that the host refused, after IPv6 has been switched on. */
+/* After IPv6 has been switched on: the IPv6 items that the host refused are part of the desired state again. */
 void reconcile_take_back_v6(struct reconcile *reconcile);
 
 /*

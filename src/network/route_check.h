@@ -36,7 +36,7 @@ struct route_check {
  * change before the end or route_check_stop. 0 or negative errno.
  */
 int route_check_start(struct route_check *check, struct ev_loop *loop, uint32_t index, const struct item_list *desired);
-/* Takes a zeroed struct and one that is not running. `done` is not called. */
+/* Accepts a zeroed struct and one that is not running. Does not call `done`. */
 void route_check_stop(struct route_check *check);
 
 #endif

@@ -40,7 +40,7 @@ char *hook_expand(const char *command, const char *interface);
 /*
  * Runs the commands of a point on the loop of `children`, so that packets flow meanwhile. If one fails, the commands
  * after it do not run, unless *keep_going is true by then. If *ended becomes true, kills the command that runs and
- * returns -ECANCELED. Otherwise returns 0, or -EIO with the reason of the first failure.
+ * returns -ECANCELED. Otherwise returns 0, or -EIO or -ENOMEM with the reason of the first failure.
  */
 int hooks_run(struct hooks *hooks, struct children *children, enum hook_point point, const struct config *config,
 			  const bool *keep_going, const bool *ended, struct reason *reason);
@@ -62,7 +62,7 @@ int hooks_start_command(struct hooks *hooks, struct children *children, const st
 						void (*done)(void *context, int status), void *context);
 /* Sets the reason why a command with this status, of child_run or `done`, has failed. Returns a negative errno. */
 int hooks_set_reason(struct reason *reason, int status, const char *label, const char *command);
-/* Tells the service manager that a command may take its time. */
+/* Asks the service manager to wait as long as a command may run. */
 void hooks_extend_timeout(void);
 
 /*

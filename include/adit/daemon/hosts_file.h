@@ -10,9 +10,9 @@
 #include "io/endpoint.h"
 
 /*
- * Calls `handle` for each pair of a name and an address, in the order of the file. The address has port 0;
- * an IPv4-mapped one is IPv4. Lines without an address, and the addresses 0.0.0.0 and ::, are skipped.
- * Returns 0 or a negative errno.
+ * Calls `handle` for each pair of a name and an address, in the order of the file. The address has port 0; an
+ * IPv4-mapped one is IPv4. Lines without an address, and the addresses 0.0.0.0 and ::, are skipped. Returns 0 or a
+ * negative errno.
  */
 int hosts_file_read(const char *path, void (*handle)(void *context, const char *host, const struct endpoint *address),
 					void *context);

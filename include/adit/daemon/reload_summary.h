@@ -33,7 +33,7 @@ void summary_start(struct reload_summary *summary, const struct device *device);
 void summary_add_network(struct reload_summary *summary, const struct network *network);
 /*
  * When the peers and names are complete: adds everything else, compared with the configuration before, and ends the
- * text. If nothing has changed, it says so.
+ * text. If nothing has changed, the text says so.
  */
 void summary_finish(struct reload_summary *summary, const struct device *device, const struct config *before,
 					const struct config *after);

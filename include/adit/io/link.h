@@ -44,8 +44,8 @@ int link_set_mtu(const struct link *link, uint32_t mtu);
  *   - LINK_STATE: the state may have changed; call link_state.
  *   - LINK_DOWN: the link was down, even if it is up again now. Only with LINK_STATE.
  *   - LINK_ROUTES: the MTUs of the routes through the device may have changed.
- * If the device has moved to another
- * namespace, link->watch is a new descriptor then. Returns 0 if nothing has changed, or a negative errno as link_open.
+ * Returns 0 if nothing has changed, or a negative errno as link_open. If the device has moved to another namespace,
+ * link->watch is a new descriptor afterwards.
  */
 int link_read(struct link *link);
 

@@ -42,8 +42,8 @@ int path_watch_set(struct path_watch *watch, unsigned slot, const char *path, ui
 /*
  * Watches PATH_WATCH_FILES `files` in `folder`, and sets these watches again before each call of `changed`, because a
  * path may lead to another file then. Watches on the files follow symbolic links and bind mounts. The watch on the
- * folder reports files that are created or renamed into place.
- * Returns 0, also if a file does not exist, or negative errno.
+ * folder reports files that are created or renamed into place. Returns 0, also if a file does not exist, or negative
+ * errno.
  */
 int path_watch_files(struct path_watch *watch);
 /* Accepts a zeroed struct. */

@@ -52,8 +52,9 @@ int tun_open(struct tun *tun, const char *name);
  */
 int tun_open_queues(struct tun *queues, unsigned count, const char *name);
 /*
- * Takes over an open descriptor of a TUN and makes it non-blocking. Returns 0; -EINVAL if it is a TAP or a TUN without
- * IFF_NO_PI; or another negative errno, for example if it is not a TUN. On failure the caller keeps the descriptor.
+ * Takes over an open descriptor of a TUN, which must have IFF_NO_PI, and makes it non-blocking. Returns 0; -EINVAL if
+ * it is a TAP; or another negative errno, for example if it is no such device. On failure the caller keeps the
+ * descriptor.
  */
 int tun_adopt(struct tun *tun, int fd);
 /*

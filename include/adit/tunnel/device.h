@@ -7,7 +7,7 @@
  *
  * - Control holds the lock exclusively while it changes anything that workers read. It reads without the lock.
  * - A worker holds the lock shared while it is awake. While it sleeps it keeps no pointer to a peer or a session,
- * except those that device_ops.peer_gone takes from it.
+ *   except those that device_ops.peer_gone takes from it.
  * - What workers change is atomic or has a lock of its own: counters, timers, staged packets, the mailbox.
  *
  * No system call that waits for an answer, such as a netlink request, happens under the lock.

@@ -262,8 +262,8 @@ void peer_forget_keys(struct peer *peer);
  */
 void peer_report_problem(struct peer *peer, const struct problem *problem, uint64_t now);
 /*
- * A worker calls this, once per packet at most. At most one report per second and peer is posted to control. `in_use`
- * is as for peer_post.
+ * A worker calls this, once per packet at most. Posts the problem to control, but after the first few of a peer at most
+ * one per second. `in_use` is as for peer_post.
  */
 __attribute__((cold)) void peer_post_problem(struct peer *peer, const struct problem *problem,
 											 const struct session *in_use, uint64_t now);
