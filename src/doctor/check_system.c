@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The system: the clock, the systemd unit, and managers of the network. */
+#include <ctype.h>
 #include <dirent.h>
 #include <stdio.h>
 #include <string.h>
@@ -142,7 +143,26 @@ void judge_unit(struct findings *findings, const struct unit_facts *facts, const
 
 /* --- managers of the network ----- */
 
-/* Returns true if a line of the file starts with `key` and contains `value`. */
+/* Returns true for a byte that continues a word, such as the name of an interface. */
+static bool continues_word(char byte)
+{
+	return isalnum((unsigned char)byte) || (byte && strchr("-._", byte));
+}
+
+/* Returns true if the `length` bytes at `line` contain `key` at the start and `value` as a word after it. */
+static bool line_has_setting(const char *line, size_t length, const char *key, const char *value)
+{
+	const char *end = line + length, *found;
+
+	if (strncmp(line, key, strlen(key)) != 0)
+		return false;
+	found = strstr(line + strlen(key), value);
+	while (found && found < end && (continues_word(found[-1]) || continues_word(found[strlen(value)])))
+		found = strstr(found + 1, value);
+	return found && found < end;
+}
+
+/* Returns true if a line of the file starts with `key` and contains the word `value`. */
 static bool file_has_setting(const char *path, const char *key, const char *value)
 {
 	char content[8192], *text = content;
@@ -151,14 +171,12 @@ static bool file_has_setting(const char *path, const char *key, const char *valu
 		return false;
 	while (*text) {
 		size_t length = strcspn(text, "\n");
-		const char *found;
 
 		while (*text == ' ' || *text == '\t') {
 			text++;
 			length--;
 		}
-		found = strncmp(text, key, strlen(key)) == 0 ? strstr(text, value) : NULL;
-		if (found && found < text + length)
+		if (line_has_setting(text, length, key, value))
 			return true;
 		text += length + (text[length] == '\n');
 	}
@@ -195,7 +213,7 @@ void collect_managers(struct manager_facts *facts, const char *interface)
 			host_has_file("/run/NetworkManager/NetworkManager.pid") || host_has_file("/run/NetworkManager/devices"),
 		.network_manager_ignores =
 			any_has_setting("/etc/NetworkManager/NetworkManager.conf", "/etc/NetworkManager/conf.d",
-							"unmanaged-devices", *interface ? interface : "interface-name:"),
+							"unmanaged-devices", *interface ? interface : "interface-name"),
 	};
 }
 

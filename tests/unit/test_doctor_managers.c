@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/* Tests of what adit doctor reads in the files of managers of the network. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <sys/stat.h>
+
+#include "checks.h"
+#include "sandbox.h"
+
+/* Writes a setting, with the line of its section, to a file in /etc. */
+static void write_setting(const char *path, const char *section, const char *setting)
+{
+	FILE *file = fopen(path, "w");
+
+	assert_non_null(file);
+	fprintf(file, "[%s]\n%s\n", section, setting);
+	assert_int_equal(fclose(file), 0);
+}
+
+/* Returns true if NetworkManager with this setting ignores the interface; "": any interface. */
+static bool ignores(const char *setting, const char *interface)
+{
+	struct manager_facts facts;
+
+	write_setting("/etc/NetworkManager/conf.d/adit.conf", "keyfile", setting);
+	collect_managers(&facts, interface);
+	return facts.network_manager_ignores;
+}
+
+static void an_interface_that_is_listed_is_ignored(void **state)
+{
+	assert_true(ignores("unmanaged-devices=interface-name:site", "site"));
+	assert_true(ignores("  unmanaged-devices+=interface-name:other;interface-name:site", "site"));
+	assert_true(ignores("unmanaged-devices=interface-name:site2,interface-name:site", "site"));
+	assert_true(ignores("unmanaged-devices=interface-name:other", ""));
+	assert_false(ignores("unmanaged-devices=mac:00:22:68:1c:59:b1", ""));
+	assert_false(ignores("#unmanaged-devices=interface-name:site", "site"));
+	assert_false(ignores("unmanaged-devices=interface-name:other\nplugins=site", "site"));
+}
+
+static void part_of_another_name_does_not_count(void **state)
+{
+	assert_false(ignores("unmanaged-devices=interface-name:site2", "site"));
+	assert_false(ignores("unmanaged-devices=interface-name:my-site", "site"));
+	assert_false(ignores("unmanaged-devices=interface-name:other", "devices"));
+	assert_false(ignores("unmanaged-devices=interface-name:other", "name"));
+}
+
+static void networkd_needs_both_settings(void **state)
+{
+	struct manager_facts facts;
+
+	write_setting("/etc/systemd/networkd.conf", "Network", "ManageForeignRoutes=no");
+	collect_managers(&facts, "site");
+	assert_false(facts.networkd_keeps);
+	write_setting("/etc/systemd/networkd.conf.d/adit.conf", "Network", "ManageForeignRoutingPolicyRules=no");
+	collect_managers(&facts, "site");
+	assert_true(facts.networkd_keeps);
+}
+
+int main(void)
+{
+	static const char *const folders[] = { "/etc/NetworkManager", "/etc/NetworkManager/conf.d", "/etc/systemd",
+										   "/etc/systemd/networkd.conf.d" };
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_interface_that_is_listed_is_ignored),
+		cmocka_unit_test(part_of_another_name_does_not_count),
+		cmocka_unit_test(networkd_needs_both_settings),
+	};
+
+	sandbox_enter_with_run();
+	if (mount("tmpfs", "/etc", "tmpfs", 0, "mode=0755"))
+		sandbox_fail("mounting an empty /etc");
+	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
+		if (mkdir(folders[i], 0755))
+			sandbox_fail(folders[i]);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
