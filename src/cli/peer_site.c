@@ -72,7 +72,7 @@ int peer_site_open(struct peer_site *site, const char *command, const char *file
 		return -1;
 	if (site->config.includes)
 		return 0;
-	fprintf(stderr, "%s: %s: %s\n", command, site->file, strerror(EBUSY));
+	fprintf(stderr, "%s: %s: another process has just removed its Include; nothing was changed\n", command, site->file);
 	return -1;
 }
 
