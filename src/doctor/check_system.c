@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The system: the clock, the systemd unit, and managers of the network. */
-#include <ctype.h>
 #include <dirent.h>
+#include <fnmatch.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/timex.h>
 #include <time.h>
 
@@ -143,77 +144,106 @@ void judge_unit(struct findings *findings, const struct unit_facts *facts, const
 
 /* --- managers of the network ----- */
 
-/* Returns true for a byte that continues a word, such as the name of an interface. */
-static bool continues_word(char byte)
+/* Returns true for a word with which systemd switches something off. */
+static bool is_off(const char *word, const char *interface)
 {
-	return isalnum((unsigned char)byte) || (byte && strchr("-._", byte));
+	static const char *const words[] = { "no", "n", "false", "f", "off", "0" };
+
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		if (strcasecmp(word, words[i]) == 0)
+			return true;
+	return false;
 }
 
-/* Returns true if the `length` bytes at `line` contain `key` at the start and `value` as a word after it. */
-static bool line_has_setting(const char *line, size_t length, const char *key, const char *value)
+/*
+ * Returns true for an entry of NetworkManager.conf(5), "Device List Format", that matches the interface; "": one that
+ * matches some interface by its name.
+ */
+static bool is_interface(const char *word, const char *interface)
 {
-	const char *end = line + length, *found;
+	static const char prefix[] = "interface-name:";
 
-	if (strncmp(line, key, strlen(key)) != 0)
+	if (strcmp(word, "*") == 0 || strcmp(word, "type:tun") == 0 || strcmp(word, "driver:tun") == 0)
+		return true;
+	if (strncmp(word, prefix, strlen(prefix)) != 0)
+		return *interface && strcmp(word, interface) == 0;
+	word += strlen(prefix);
+	if (!*interface)
+		return true;
+	return *word == '=' ? strcmp(word + 1, interface) == 0 : fnmatch(word + (*word == '~'), interface, 0) == 0;
+}
+
+/* What a line of a file must set. */
+struct setting {
+	const char *key;
+	bool (*matches)(const char *word, const char *interface); /* one word of the value */
+	const char *interface;
+};
+
+/* Changes the line. */
+static bool line_has_setting(char *line, const struct setting *setting)
+{
+	char *rest = line + strspn(line, " \t"), *word;
+	size_t length = strlen(setting->key);
+
+	if (strncmp(rest, setting->key, length) != 0 || !rest[length] || !strchr(" \t=+", rest[length]))
 		return false;
-	found = strstr(line + strlen(key), value);
-	while (found && found < end && (continues_word(found[-1]) || continues_word(found[strlen(value)])))
-		found = strstr(found + 1, value);
-	return found && found < end;
+	rest += length + strspn(rest + length, " \t=+");
+	while ((word = strsep(&rest, " \t,;\"")))
+		if (setting->matches(word, setting->interface))
+			return true;
+	return false;
 }
 
-/* Returns true if a line of the file starts with `key` and contains the word `value`. */
-static bool file_has_setting(const char *path, const char *key, const char *value)
+static bool file_has_setting(const char *path, const struct setting *setting)
 {
-	char content[8192], *text = content;
+	char content[8192], *rest = content, *line;
 
 	if (host_read_text(path, content, sizeof content) != 0)
 		return false;
-	while (*text) {
-		size_t length = strcspn(text, "\n");
-
-		while (*text == ' ' || *text == '\t') {
-			text++;
-			length--;
-		}
-		if (line_has_setting(text, length, key, value))
+	while ((line = strsep(&rest, "\n")))
+		if (line_has_setting(line, setting))
 			return true;
-		text += length + (text[length] == '\n');
-	}
 	return false;
 }
 
 /* Returns true if the file `path`, or a file in `folder` that is not hidden, has the setting. */
-static bool any_has_setting(const char *path, const char *folder, const char *key, const char *value)
+static bool any_has_setting(const char *path, const char *folder, const struct setting *setting)
 {
 	DIR *directory = opendir(folder);
-	bool found = file_has_setting(path, key, value);
+	bool found = file_has_setting(path, setting);
 	const struct dirent *entry;
 
 	while (directory && !found && (entry = readdir(directory))) {
 		char name[512];
 
 		snprintf(name, sizeof name, "%s/%.255s", folder, entry->d_name);
-		found = entry->d_name[0] != '.' && file_has_setting(name, key, value);
+		found = entry->d_name[0] != '.' && file_has_setting(name, setting);
 	}
 	if (directory)
 		closedir(directory);
 	return found;
 }
 
+static bool networkd_leaves(const char *key)
+{
+	const struct setting setting = { key, is_off, NULL };
+
+	return any_has_setting("/etc/systemd/networkd.conf", "/etc/systemd/networkd.conf.d", &setting);
+}
+
 void collect_managers(struct manager_facts *facts, const char *interface)
 {
+	const struct setting unmanaged = { "unmanaged-devices", is_interface, interface };
+
 	*facts = (struct manager_facts) {
 		.networkd = host_has_file("/run/systemd/netif/state"),
-		.networkd_keeps = any_has_setting("/etc/systemd/networkd.conf", "/etc/systemd/networkd.conf.d",
-										  "ManageForeignRoutes", "no") &&
-						  any_has_setting("/etc/systemd/networkd.conf", "/etc/systemd/networkd.conf.d",
-										  "ManageForeignRoutingPolicyRules", "no"),
+		.networkd_keeps =
+			networkd_leaves("ManageForeignRoutes") && networkd_leaves("ManageForeignRoutingPolicyRules"),
 		.network_manager =
 			host_has_file("/run/NetworkManager/NetworkManager.pid") || host_has_file("/run/NetworkManager/devices"),
 		.network_manager_ignores =
-			any_has_setting("/etc/NetworkManager/NetworkManager.conf", "/etc/NetworkManager/conf.d",
-							"unmanaged-devices", *interface ? interface : "interface-name"),
+			any_has_setting("/etc/NetworkManager/NetworkManager.conf", "/etc/NetworkManager/conf.d", &unmanaged),
 	};
 }
 

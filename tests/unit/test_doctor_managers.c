@@ -51,16 +51,46 @@ static void part_of_another_name_does_not_count(void **state)
 	assert_false(ignores("unmanaged-devices=interface-name:other", "name"));
 }
 
-static void networkd_needs_both_settings(void **state)
+/* NetworkManager.conf(5), "Device List Format". */
+static void entries_of_all_kinds_are_known(void **state)
+{
+	assert_true(ignores("unmanaged-devices=interface-name:si*", "site"));
+	assert_true(ignores("unmanaged-devices=interface-name:~s?te", "site"));
+	assert_true(ignores("unmanaged-devices=interface-name:=site", "site"));
+	assert_true(ignores("unmanaged-devices = mac:00:22:68:1c:59:b1;type:tun", "site"));
+	assert_true(ignores("unmanaged-devices=\"driver:tun\"", ""));
+	assert_true(ignores("unmanaged-devices=*", "site"));
+	assert_true(ignores("unmanaged-devices=site", "site"));
+	assert_false(ignores("unmanaged-devices=interface-name:=si*", "site"));
+	assert_false(ignores("unmanaged-devices=interface-name:t*", "site"));
+	assert_false(ignores("unmanaged-devices=si*", "site"));
+	assert_false(ignores("unmanaged-devices", "site"));
+	assert_false(ignores("unmanaged-devices-file=site", "site"));
+}
+
+static bool networkd_keeps(const char *value)
 {
 	struct manager_facts facts;
+	char setting[64];
+
+	snprintf(setting, sizeof setting, "ManageForeignRoutingPolicyRules%s", value);
+	write_setting("/etc/systemd/networkd.conf.d/adit.conf", "Network", setting);
+	collect_managers(&facts, "site");
+	return facts.networkd_keeps;
+}
+
+static void networkd_needs_both_settings(void **state)
+{
+	static const char *const off[] = { "=no", "=false", " = Off", "=0", "=n" };
+	static const char *const on[] = { "=yes", "=", "", "=none", "X=no" };
 
 	write_setting("/etc/systemd/networkd.conf", "Network", "ManageForeignRoutes=no");
-	collect_managers(&facts, "site");
-	assert_false(facts.networkd_keeps);
-	write_setting("/etc/systemd/networkd.conf.d/adit.conf", "Network", "ManageForeignRoutingPolicyRules=no");
-	collect_managers(&facts, "site");
-	assert_true(facts.networkd_keeps);
+	for (size_t i = 0; i < sizeof off / sizeof *off; i++)
+		assert_true(networkd_keeps(off[i]));
+	for (size_t i = 0; i < sizeof on / sizeof *on; i++)
+		assert_false(networkd_keeps(on[i]));
+	write_setting("/etc/systemd/networkd.conf", "Network", "ManageForeignRoutes=yes");
+	assert_false(networkd_keeps("=no"));
 }
 
 int main(void)
@@ -70,6 +100,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_interface_that_is_listed_is_ignored),
 		cmocka_unit_test(part_of_another_name_does_not_count),
+		cmocka_unit_test(entries_of_all_kinds_are_known),
 		cmocka_unit_test(networkd_needs_both_settings),
 	};
 
