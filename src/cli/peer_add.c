@@ -193,6 +193,10 @@ static int next_address(const struct peer_site *site, struct new_peer *peer, uin
 			append_address(peer, &address);
 			return 0;
 		}
+		if (error != -ENOSPC) {
+			fprintf(stderr, "%s: %s\n", site->command, strerror(-error));
+			return -1;
+		}
 		full = own;
 	}
 	if (!full)

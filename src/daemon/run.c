@@ -608,7 +608,7 @@ static int service_live(struct service *service, const char *path, struct config
 		log_info(service->config.interface, "stopped before it was up");
 	else if (error)
 		log_error(service->config.interface, "%s", reason.text);
-	if (error)
+	if (error && *reason.text)
 		waiting_client_message(&service->down, reason.text);
 	if (error == -ECANCELED || (!error && service->failed))
 		error = service->failed ? -EIO : 0;
