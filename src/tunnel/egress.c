@@ -109,13 +109,9 @@ static void account_run(struct egress *egress, const struct udp_run *run, struct
 	}
 	if (run->error)
 		report_peer(peer, PROBLEM_SEND, run->error, now);
-	if (bytes) { /* once per run, not per packet */
-		if (atomic_load_explicit(&peer->state.send_error, memory_order_relaxed) != run->error) {
-			atomic_store_explicit(&peer->state.send_error, run->error, memory_order_relaxed);
-			peer_post(peer, PEER_EVENT_SEND_RESULT, NULL, now);
-		}
-		timers_any_sent(&egress->device->timers, &peer->timers, now);
-		timers_data_sent(&egress->device->timers, &peer->timers, now);
+	if (bytes && atomic_load_explicit(&peer->state.send_error, memory_order_relaxed) != run->error) {
+		atomic_store_explicit(&peer->state.send_error, run->error, memory_order_relaxed);
+		peer_post(peer, PEER_EVENT_SEND_RESULT, NULL, now);
 	}
 	egress->counters->value[COUNT_SENT] += sent;
 	if (sent)
@@ -139,6 +135,9 @@ static bool send_runs(struct egress *egress, int count, uint64_t now)
 
 		if (atomic_load_explicit(&peer->local_unverified, memory_order_relaxed))
 			peer_post(peer, PEER_EVENT_LOCAL_UNVERIFIED, NULL, now);
+		/* Once per run, and before it is sent: another worker may receive the answer before the system call returns. */
+		timers_any_sent(&egress->device->timers, &peer->timers, now);
+		timers_data_sent(&egress->device->timers, &peer->timers, now);
 		runs[i] = (struct udp_run) {
 			.to = peer_endpoint(peer),
 			.parts = from->parts,

@@ -17,16 +17,18 @@ enum { REFUSED_BURST = 20 };            /* events of refused handshakes at once,
 
 /* --- sending ----- */
 
+/* The timers come first, because a worker may receive the answer before the system call returns. */
 static void send_to_peer(struct peer *peer, const void *message, size_t n, uint8_t traffic_class, uint64_t now)
 {
 	const struct device *device = peer->device;
-	int error = device->ops->send(device->ops_context, peer, &peer->endpoint, message, n, traffic_class);
+	int error;
 
+	timers_any_sent(&peer->device->timers, &peer->timers, now);
+	error = device->ops->send(device->ops_context, peer, &peer->endpoint, message, n, traffic_class);
 	if (!error)
 		peer->tx_bytes += n;
 	if (error != -EAGAIN && atomic_exchange(&peer->state.send_error, -error) != -error)
 		peer_update_state(peer, now);
-	timers_any_sent(&peer->device->timers, &peer->timers, now);
 }
 
 /* A handshake message leaves at `now`, and for the time `pause` no initiation follows it. */

@@ -505,6 +505,37 @@ static void only_the_initiator_rekeys_when_it_sends_late(void **state)
 	assert_int_equal(count(&left, COUNT_HANDSHAKE_DONE), 2);
 }
 
+static void receive_answer(void)
+{
+	uint64_t now = clock_boottime();
+
+	timers_any_received(&left.device.timers, &left.peer->timers, now);
+	timers_data_received(&left.device.timers, &left.peer->timers, now);
+}
+
+static bool left_waits(enum timer_kind kind)
+{
+	return left.peer->timers.timer[kind].due;
+}
+
+/* Another worker may receive the answer before the system call returns, on a busy machine. */
+static void an_answer_during_the_system_call_counts(void **state)
+{
+	connect_ends();
+	route_in(&left, udp_packet(&left, &right, 60, 1));
+	spin(3);
+	assert_true(left_waits(TIMER_NEW_HANDSHAKE));
+	after_send = receive_answer;
+	route_in(&left, udp_packet(&left, &right, 60, 1));
+	spin(3);
+	assert_false(left_waits(TIMER_NEW_HANDSHAKE));
+	assert_true(left_waits(TIMER_SEND_KEEPALIVE));
+	/* The same for a keepalive. */
+	handshake_keepalive(left.peer, clock_boottime());
+	assert_false(left_waits(TIMER_NEW_HANDSHAKE));
+	assert_true(left_waits(TIMER_SEND_KEEPALIVE));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -536,6 +567,7 @@ int main(void)
 		TEST(an_expired_session_opens_nothing),
 		TEST(the_initiator_requests_one_late_rekey),
 		TEST(only_the_initiator_rekeys_when_it_sends_late),
+		TEST(an_answer_during_the_system_call_counts),
 	};
 	int failed;
 

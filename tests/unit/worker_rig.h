@@ -26,6 +26,7 @@ static struct ev_loop *loop;
 static enum backend_kind backend; /* of both ends */
 static int refuse_sends; /* how many of the next calls of sendmmsg find the socket full; negative: every other call */
 
+static void (*after_send)(void); /* called before sendmmsg returns; NULL: nothing happens meanwhile */
 static int sends, runs_sent; /* calls of sendmmsg, and the messages of these calls */
 
 int __real_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags);
@@ -34,6 +35,7 @@ int __wrap_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
 int __wrap_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
 {
 	static int calls;
+	int sent;
 
 	sends++;
 	runs_sent = (sends > 1 ? runs_sent : 0) + (int)count;
@@ -44,7 +46,10 @@ int __wrap_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
 	}
 	if (refuse_sends < 0 && count > 1)
 		count = 1 + count / 3; /* takes a part of the messages only */
-	return __real_sendmmsg(fd, messages, count, flags);
+	sent = __real_sendmmsg(fd, messages, count, flags);
+	if (after_send)
+		after_send();
+	return sent;
 }
 
 /* --- set-up ----- */
@@ -57,6 +62,7 @@ static inline void gone(void *context)
 static inline int set_up(void **state)
 {
 	refuse_sends = 0;
+	after_send = NULL;
 	loop = ev_loop_new(LOOP_FLAGS);
 	memset(&left, 0, sizeof left);
 	memset(&right, 0, sizeof right);
