@@ -182,7 +182,9 @@ def datagrams(source, source_address, target, target_address, payloads, burst=32
                     arrived = None
                 title = f"datagram {number} of {len(payloads)} ({len(payload)} bytes)"
                 assert arrived is not None, f"{title} was lost"
-                assert arrived == payload, f"{title}: {len(arrived)} different bytes arrived"
+                if arrived != payload:
+                    found = payloads.index(arrived) if arrived in payloads else f"{len(arrived)} other bytes"
+                    raise AssertionError(f"{title}: {found} arrived instead of it")
 
 
 def spray(source, address, payloads):
