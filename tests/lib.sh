@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 # Functions for the scripts of this directory. The scripts run in the top directory of the project.
 
-# The packages are for the programs of Debian. Another python3 in front of them, as of pyenv, lacks the modules.
-PATH=/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin:$PATH
+# The packages belong to Debian's programs. Another python3, such as that of pyenv, lacks their modules.
+PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH
 export PATH
 
 die() {
