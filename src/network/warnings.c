@@ -24,14 +24,15 @@ void network_warnings_set(struct network_warnings *warnings, enum network_warnin
 
 void network_warnings_report(struct network_warnings *warnings, enum network_warning kind, const char *text)
 {
+	struct network_warnings_logged *logged = &warnings->logged[kind];
 	uint64_t hash = map_hash(text, strlen(text));
 
 	put_text(warnings, kind, text);
 	warnings->current[kind].reported = true;
 	for (size_t i = 0; i < NETWORK_WARNINGS_REMEMBERED; i++)
-		if (warnings->logged[i] == hash)
+		if (logged->hashes[i] == hash)
 			return;
-	warnings->logged[warnings->logged_count++ % NETWORK_WARNINGS_REMEMBERED] = hash;
+	logged->hashes[logged->count++ % NETWORK_WARNINGS_REMEMBERED] = hash;
 	log_warning(warnings->interface, "%s", text);
 }
 
@@ -39,7 +40,7 @@ void network_warnings_withdraw(struct network_warnings *warnings, enum network_w
 {
 	put_text(warnings, kind, "");
 	warnings->current[kind].of_last_look = false;
-	memset(warnings->logged, 0, sizeof warnings->logged);
+	warnings->logged[kind] = (struct network_warnings_logged) { 0 };
 }
 
 void network_warnings_begin_look(struct network_warnings *warnings)

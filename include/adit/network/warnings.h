@@ -40,14 +40,19 @@ struct network_warning_state {
 	bool of_last_look;  /* the last look has reported it */
 };
 
+/* The texts of one kind that the log has received. */
+struct network_warnings_logged {
+	uint64_t hashes[NETWORK_WARNINGS_REMEMBERED]; /* the oldest is replaced */
+	size_t count;
+};
+
 /* Zeroed memory with the first two: no warnings. */
 struct network_warnings {
 	const char *interface; /* its name, for the log */
 	const struct network_callbacks *callbacks;
 	struct network_warning_state current[NETWORK_WARNINGS];
 	struct network_warning_state before[NETWORK_WARNINGS]; /* a change that can still be refused */
-	uint64_t logged[NETWORK_WARNINGS_REMEMBERED];          /* hashes of their texts; the oldest is replaced */
-	size_t logged_count;
+	struct network_warnings_logged logged[NETWORK_WARNINGS];
 };
 
 /* Sets and logs a warning that looks do not report: it stays until the next change or network_warnings_withdraw. */
