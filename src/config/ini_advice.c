@@ -189,6 +189,16 @@ static void check_own_address(const struct ini_parser *parser, const struct map 
 				   "AllowedIPs: %s is the Address of this interface itself; the peer needs another one", text);
 }
 
+/* Returns true if an earlier entry of the list is the same. */
+static bool is_listed_before(const struct config *config, const struct config_prefix *address)
+{
+	const struct config_prefix *earlier = config->addresses;
+
+	while (!prefix_equal(&earlier->prefix, &address->prefix))
+		earlier = earlier->next;
+	return earlier != address;
+}
+
 /* The kernel ignores the address 0.0.0.0, and nothing can be sent to the first address of an IPv4 network. */
 static void check_addresses(const struct ini_parser *parser, const struct map *claims)
 {
@@ -199,8 +209,12 @@ static void check_addresses(const struct ini_parser *parser, const struct map *c
 		struct ip_prefix network = address->prefix;
 		char text[PREFIX_TEXT];
 
-		check_own_address(parser, claims, address);
 		prefix_to_text(text, &network);
+		if (is_listed_before(parser->config, address)) {
+			ini_warning_in(parser, address->file, address->line, "Address: %s is listed twice", text);
+			continue;
+		}
+		check_own_address(parser, claims, address);
 		prefix_mask(&network);
 		if (memcmp(address->prefix.address, zero, network.family == AF_INET ? 4 : 16) == 0)
 			ini_warning_in(parser, address->file, address->line,

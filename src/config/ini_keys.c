@@ -455,6 +455,21 @@ static const char *section_title(enum ini_section section)
 	return section == SECTION_PEER ? "[Peer]" : "[Interface]";
 }
 
+/* Returns the spelling distance to the nearer of the key's names, or SIZE_MAX if the name resembles neither. */
+static size_t key_distance(const struct ini_key_row *key, const char *name)
+{
+	const char *const known[] = { key->name, key->old_name };
+	size_t nearest = SIZE_MAX;
+
+	for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+		if (!known[i] || !spelling_resembles(name, known[i]))
+			continue;
+		if (spelling_distance(name, known[i]) < nearest)
+			nearest = spelling_distance(name, known[i]);
+	}
+	return nearest;
+}
+
 /*
  * Names the nearest key, or all of them if none is near. Quotes only a name that is near, because any other may be the
  * second half of a key that was broken over two lines.
@@ -463,15 +478,17 @@ static void report_unknown_key(const struct ini_parser *parser, const char *name
 {
 	const struct ini_key_row *nearest = NULL;
 	char names[512] = "", quoted[INI_QUOTE];
-	size_t length = 0;
+	size_t length = 0, least = SIZE_MAX;
 
 	for (const struct ini_key_row *key = keys; key < keys + KEY_COUNT; key++) {
+		size_t distance = key_distance(key, name);
+
 		if (key_belongs(key, parser->section) && length < sizeof names)
 			length += (size_t)snprintf(names + length, sizeof names - length, "%s%s", length ? ", " : "", key->name);
-		if (!spelling_resembles(name, key->name))
-			continue;
-		if (!nearest || spelling_distance(name, key->name) < spelling_distance(name, nearest->name))
+		if (distance < least) {
+			least = distance;
 			nearest = key;
+		}
 	}
 	if (!nearest)
 		ini_error(parser, parser->line, "unknown key; the keys of %s are %s", section_title(parser->section), names);

@@ -244,6 +244,8 @@ static void init_checks_the_whole_file(void **state)
 				 " --allowed-ips 10.9.0.3/32",
 				 "adit init: not written: ./a.conf:13: warning: [Peer]: PublicKey is also that of the peer on line 9; "
 				 "both sections are merged\n");
+	expect_error("init ./a.conf --address 10.9.0.1/24,fd09::1/64,10.9.0.1/24",
+				 "adit init: not written: ./a.conf:4: warning: Address: 10.9.0.1/24 is listed twice\n");
 	expect_error("init ./all.conf --address 10.9.0.1/24",
 				 "adit init: not written: ./all.conf: error: the kernel reserves the name all, so no interface can "
 				 "have it; rename the file\n");
