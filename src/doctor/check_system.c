@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* The system: the clock, the systemd unit, and managers of the network. */
 #include <dirent.h>
+#include <fcntl.h>
 #include <fnmatch.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/timex.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/service_unit.h"
 #include "checks.h"
@@ -197,14 +200,22 @@ static bool line_has_setting(char *line, const struct setting *setting)
 
 static bool file_has_setting(const char *path, const struct setting *setting)
 {
-	char content[8192], *rest = content, *line;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
+	char *line = NULL;
+	size_t room = 0;
+	bool found = false;
 
-	if (host_read_text(path, content, sizeof content) != 0)
-		return false;
-	while ((line = strsep(&rest, "\n")))
-		if (line_has_setting(line, setting))
-			return true;
-	return false;
+	while (file && !found && getline(&line, &room, file) > 0) {
+		line[strcspn(line, "\n")] = '\0';
+		found = line_has_setting(line, setting);
+	}
+	free(line);
+	if (file)
+		fclose(file);
+	else if (fd >= 0)
+		close(fd);
+	return found;
 }
 
 /* Returns true if the file `path`, or a file in `folder` that is not hidden, has the setting. */

@@ -51,6 +51,18 @@ static void part_of_another_name_does_not_count(void **state)
 	assert_false(ignores("unmanaged-devices=interface-name:other", "name"));
 }
 
+static void the_length_of_a_file_does_not_matter(void **state)
+{
+	char setting[40000];
+
+	memset(setting, '#', sizeof setting);
+	for (size_t i = 100; i < sizeof setting; i += 100)
+		setting[i] = '\n';
+	snprintf(setting + sizeof setting - 100, 100, "\nunmanaged-devices=interface-name:site");
+	assert_true(ignores(setting, "site"));
+	assert_false(ignores(setting, "other"));
+}
+
 /* NetworkManager.conf(5), "Device List Format". */
 static void entries_of_all_kinds_are_known(void **state)
 {
@@ -100,6 +112,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_interface_that_is_listed_is_ignored),
 		cmocka_unit_test(part_of_another_name_does_not_count),
+		cmocka_unit_test(the_length_of_a_file_does_not_matter),
 		cmocka_unit_test(entries_of_all_kinds_are_known),
 		cmocka_unit_test(networkd_needs_both_settings),
 	};
