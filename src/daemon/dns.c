@@ -28,11 +28,11 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "daemon/resolver.h"
 #include "network/process.h"
 
 #define RESOLVED_FOLDER "/run/systemd/resolve"
 #define RESOLVED_SOCKET RESOLVED_FOLDER "/io.systemd.Resolve"
-#define RESOLV_CONF "/etc/resolv.conf"
 #define INTERFACE_ORDER "/etc/resolvconf/interface-order"
 #define TOOL_LIMIT 20. /* seconds for one call, without ADIT_HOOK_TIMEOUT */
 #define PAUSE_MIN .5   /* seconds */

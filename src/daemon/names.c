@@ -12,9 +12,6 @@
 #include "daemon/hosts_file.h"
 #include "daemon/resolver.h"
 
-#define RESOLV_CONF "/etc/resolv.conf"
-#define UPSTREAM_CONF "/run/systemd/resolve/resolv.conf"
-#define HOSTS_FILE "/etc/hosts"
 #define IPV6_CHECK_INTERVAL 1.0 /* seconds */
 
 static const char *const watched_files[PATH_WATCH_FILES] = { RESOLV_CONF, HOSTS_FILE };
@@ -191,7 +188,7 @@ static int open_names(struct names *names)
 	struct device *device = names->device;
 	const struct resolver_options options = {
 		.path = RESOLV_CONF,
-		.upstream = UPSTREAM_CONF,
+		.upstream = RESOLV_CONF_UPSTREAM,
 		.log_name = device->name,
 		.mark = &device->mark,
 		.tunnel_servers = &names->tunnel_servers,

@@ -84,8 +84,8 @@ void lookup_names(struct endpoint_facts *list, size_t count, double seconds)
 	static const uint32_t no_mark;
 	struct lookup lookup = { .list = list, .count = count };
 	const struct resolver_options options = {
-		.path = "/etc/resolv.conf",
-		.upstream = "/run/systemd/resolve/resolv.conf",
+		.path = RESOLV_CONF,
+		.upstream = RESOLV_CONF_UPSTREAM,
 		.log_name = "doctor",
 		.mark = &no_mark,
 		.answered = on_lookup_answer,
@@ -93,7 +93,7 @@ void lookup_names(struct endpoint_facts *list, size_t count, double seconds)
 	};
 	struct resolver *resolver = NULL;
 
-	hosts_file_read("/etc/hosts", on_hosts_line, &lookup);
+	hosts_file_read(HOSTS_FILE, on_hosts_line, &lookup);
 	log_set_level(LOG_SILENT); /* the findings contain the same */
 	lookup.loop = ev_loop_new(EVFLAG_AUTO);
 	if (lookup.loop)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hosts file: reads the addresses of host names from /etc/hosts, hosts(5).
+ * The hosts file: reads the addresses of host names from a hosts(5) file.
  *
  * One pass reads the file for all names of the configuration, because both may be long. The file is not kept in memory.
  */
@@ -8,6 +8,8 @@
 #define ADIT_DAEMON_HOSTS_FILE_H
 
 #include "io/endpoint.h"
+
+#define HOSTS_FILE "/etc/hosts"
 
 /*
  * Calls `handle` for each pair of a name and an address, in the order of the file. The address has port 0; an

@@ -16,6 +16,10 @@
 #include "config/config.h"
 #include "io/host_port.h"
 
+#define RESOLV_CONF "/etc/resolv.conf"
+/* The servers behind the stub of systemd-resolved. */
+#define RESOLV_CONF_UPSTREAM "/run/systemd/resolve/resolv.conf"
+
 enum { RESOLVER_ADDRESSES = 4 }; /* more addresses of one answer are ignored */
 
 struct resolver;
