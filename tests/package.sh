@@ -12,10 +12,11 @@ cd "$(dirname "$0")/.."
 . tests/lib.sh
 
 quick=
-if [ "$1" = quick ]; then
+if [ "${1-}" = quick ]; then
 	quick=quick
 	shift
 fi
+[ $# = 1 ] && [ -d "$1" ] || die "usage: package.sh [quick] FOLDER; the folder has a build of adit"
 build=$(realpath "$1")
 packages_install demo test
 if [ -z "$quick" ]; then

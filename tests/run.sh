@@ -67,7 +67,11 @@ count() {
 
 quick=
 under=
-[ "${1-}" != --quick ] || quick=--quick
+case "$*" in
+"") ;;
+--quick) quick=--quick ;;
+*) die "usage: run.sh [--quick]" ;;
+esac
 need_root
 packages_install demo test
 work=$(mktemp -d)

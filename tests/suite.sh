@@ -11,6 +11,7 @@ set -eu
 cd "$(dirname "$0")/.."
 . tests/lib.sh
 
+[ $# = 2 ] && [ -d "$2" ] || die "usage: suite.sh SUITE BUILD; see the head of this file"
 suite=$1
 build=$(realpath "$2")
 need_root
