@@ -39,14 +39,18 @@ class Monitor:
         self.name = "monitor" + "".join(arguments)
         self.daemon = node.start(self.name, [node.lab.adit, "monitor", *arguments])
 
+    def lines(self):
+        """Returns the complete lines. The monitor may be writing another one."""
+        return self.daemon.log().rpartition("\n")[0].splitlines()
+
     def events(self):
         """Returns (interface, event, details) of each line."""
-        lines = self.daemon.log().splitlines()
+        lines = self.lines()
         assert all(LINE.fullmatch(line) for line in lines), lines
         return [LINE.fullmatch(line).groups() for line in lines]
 
     def objects(self):
-        return [json.loads(line) for line in self.daemon.log().splitlines()]
+        return [json.loads(line) for line in self.lines()]
 
     def names(self):
         return [event for _, event, _ in self.events()]
