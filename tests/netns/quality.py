@@ -125,7 +125,9 @@ def compare_figures(lab, link, sender, settings=None):
     send(relay, left, right)
     counted = relay.counts("left")
     with lab.check("the relay has harmed what it should have"):
-        assert counted["lost"] == counted["dropped"] + counted["unseen"], counted  # see send
+        if sender is not KernelWireguard:  # its virtual machine can lose some; see send
+            assert counted["unseen"] == 0, f"datagrams were lost before the relay: {counted}"
+        assert counted["lost"] == counted["dropped"] + counted["unseen"], counted
         for harm, count in ("loss", "dropped"), ("reorder", "late"), ("duplicate", "duplicate"):
             wanted = LINKS[link].get(harm, 0) * DATAGRAMS / 4
             assert counted[count] >= wanted, f"{count} should be at least {wanted}: {counted}"
